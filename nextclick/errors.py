@@ -1,0 +1,56 @@
+"""The error tree. Every error says what was wrong, where, and what to do.
+
+    NextclickError                 exit code 1: it failed
+    ├── UsageError                 exit code 2: the call or its settings are wrong
+    │   ├── SettingsError          a key in conf/ or the environment
+    │   └── MappingError           a mapping file of `nextclick import`
+    ├── LakeError                  the lake cannot be read or written
+    │   ├── TableBusy              another process is the table's writer
+    │   └── TableMissing           the table was never written
+    ├── ModelError                 an artifact or a store of the model is unusable
+    └── CheckStopped               exit code 3: a critical check stopped it
+"""
+
+from typing import ClassVar
+
+
+class NextclickError(Exception):
+    """Base of all errors that a user can act on."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(NextclickError):
+    """The call is wrong: fix the command line."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting is unknown, of the wrong type or out of its range."""
+
+
+class MappingError(UsageError):
+    """A mapping file names something that is not there."""
+
+
+class LakeError(NextclickError):
+    """The lake cannot be read or written."""
+
+
+class TableBusy(LakeError):
+    """Another process writes this table; the message names the holder."""
+
+
+class TableMissing(LakeError):
+    """The table was never written; the message names the job that writes it."""
+
+
+class ModelError(NextclickError):
+    """A model artifact, its registry or the key-value table is unusable."""
+
+
+class CheckStopped(NextclickError):
+    """A critical check failed on a table version; downstream work is refused."""
+
+    exit_code = 3

@@ -1,0 +1,102 @@
+"""The event as it crosses the wire: one thing that a visitor did.
+
+The collector and the import make an `Event`, encode it, and append it to the landing
+log; silver types and checks it. So this is the one list of the fields that exist
+between the door and silver. `received_at` and `source` are not in the payload: the
+door stamps them into the line's frame (nextclick/landing.py).
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+KINDS: Final = (
+    "page_view", "view_item", "search", "add_to_cart", "remove_from_cart", "purchase", "click", "scroll",
+    "engagement", "play", "pause", "impression", "served", "identify", "alias", "item_update",
+)  # fmt: skip
+"""The kinds that stations know. Any other word is a custom event: kept and counted, with no meaning of its own."""
+
+OUTSIDE_SESSIONS: Final = ("served", "impression", "identify", "alias", "item_update")
+"""What the system or a catalogue says, not what the visitor did: neither opens nor extends a session."""
+
+PASSIVE: Final = ("engagement", "scroll", "pause")
+"""Attention rather than an act: extends a session, but does not end a bounce."""
+
+ALIASES: Final = {"view_product": "view_item", "product_id": "item_id"}
+"""Words of the plain event that mean a canonical one."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event; times are integer milliseconds since 1970-01-01 UTC, money is a decimal as text."""
+
+    event: str
+    event_id: str
+    client_time: int
+    """As the client stamped it, once; a resend carries it again."""
+    site: str | None = None
+    occurred_at: int | None = None
+    """Corrected for the client's clock; None: as client_time."""
+    sent_at: int | None = None
+    visitor_id: str | None = None
+    user_id: str | None = None
+    session_hint: str | None = None
+    item_id: str | None = None
+    name: str | None = None
+    category: str | None = None
+    price: str | None = None
+    currency: str | None = None
+    quantity: int | None = None
+    order_id: str | None = None
+    query: str | None = None
+    page_url: str | None = None
+    referrer: str | None = None
+    utm_source: str | None = None
+    utm_medium: str | None = None
+    utm_campaign: str | None = None
+    utm_term: str | None = None
+    utm_content: str | None = None
+    user_agent: str | None = None
+    ip: str | None = None
+    country: str | None = None
+    device: str | None = None
+    dwell_ms: int | None = None
+    scroll_pct: float | None = None
+    position: int | None = None
+    surface: str | None = None
+    list_id: str | None = None
+    request_id: str | None = None
+    model_version: str | None = None
+    propensity: float | None = None
+    experiment: str | None = None
+    variant: str | None = None
+    properties: dict[str, str] | None = None
+    """Everything else; `available` and the attributes of an item_update; `previous_id` of an alias."""
+
+
+class Reject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A typed record of what the door could not accept; a line of the quarantine log."""
+
+    reason: str
+    """A reason code: lower case, underscores, stable."""
+    message: str
+    """What was wrong, where, and the limit it broke."""
+    payload: str
+    """The payload, whole up to the body cap."""
+    replayable: bool = True
+    """The payload is whole, so that a replay can mend it."""
+
+
+encode = msgspec.json.Encoder().encode
+
+
+def derived_id(*parts: object) -> str:
+    """An event id from what identifies the event: 128 bits of BLAKE2b as hex; the parts' order matters.
+
+    >>> derived_id("shop", "v1", 1) == derived_id("shop", "v1", 1)
+    True
+    >>> derived_id("ab", "c") == derived_id("a", "bc")
+    False
+    """
+    text = "\x1f".join(map(str, parts))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

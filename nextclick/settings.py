@@ -1,0 +1,216 @@
+"""The only reader of conf/ and of the environment.
+
+`load` merges conf/default.toml ← conf/PROFILE.toml ← NEXTCLICK_SECTION__KEY, checks
+types and ranges, and returns one frozen `Settings`. Meanings and units of the keys
+are the comments of conf/default.toml.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from nextclick.errors import SettingsError
+from nextclick.lake import Lake, lake_at
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DEFAULT_CONF = CHECKOUT / "conf"
+_PREFIX = "NEXTCLICK_"
+
+Positive = Annotated[int, Meta(ge=1)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Landing(_Section):
+    segment_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
+    max_event_bytes: Annotated[int, Meta(ge=256, le=16 << 20)]
+    max_total_bytes: Annotated[int, Meta(ge=0)]
+
+
+class Events(_Section):
+    future_limit_minutes: Positive
+    oldest: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+    max_id_chars: Annotated[int, Meta(ge=16, le=4096)]
+    max_text_chars: Annotated[int, Meta(ge=16, le=65536)]
+    max_properties: Positive
+
+
+class Sessions(_Section):
+    gap_minutes: Positive
+    overlong_hours: Positive
+
+    @property
+    def gap(self) -> timedelta:
+        return timedelta(minutes=self.gap_minutes)
+
+    @property
+    def overlong(self) -> timedelta:
+        return timedelta(hours=self.overlong_hours)
+
+
+class Streaming(_Section):
+    max_segments_per_trigger: Positive
+    trigger_seconds: PositiveFloat
+    shuffle_partitions: Positive
+
+
+class Spark(_Section):
+    master: str
+    driver_memory: Annotated[str, Meta(pattern=r"^\d+[mg]$")]
+    packages_dir: str
+
+
+class Interactions(_Section):
+    half_life_days: PositiveFloat
+    weights: dict[str, float]
+
+
+class Quality(_Section):
+    volume_ratio: Annotated[float, Meta(gt=1)]
+    freshness_hours: Positive
+    residual_severity: Literal["stop", "warn"]
+
+
+class Als(_Section):
+    factors: Annotated[int, Meta(ge=1, le=1024)]
+    iterations: Annotated[int, Meta(ge=1, le=1000)]
+    regularization: Annotated[float, Meta(ge=0)]
+    alpha: PositiveFloat
+    seed: int
+    threads: Annotated[int, Meta(ge=0)]
+
+
+class Evaluation(_Section):
+    test_share: Annotated[float, Meta(gt=0, lt=1)]
+    k: Positive
+    max_people: Positive
+    recent_hours: Positive
+
+
+class Gate(_Section):
+    min_coverage: Share
+    tolerance: Share
+
+
+class Export(_Section):
+    top_n: Annotated[int, Meta(ge=1, le=1000)]
+    popular_n: Annotated[int, Meta(ge=1, le=10000)]
+    similar_n: Annotated[int, Meta(ge=1, le=1000)]
+    mask_seen: bool
+    keep_versions: Annotated[int, Meta(ge=2)]
+
+
+class Kv(_Section):
+    backend: Literal["lmdb", "redis"]
+    redis_url: str
+    map_gib: Positive
+
+
+class Orchestration(_Section):
+    nightly_cron: str
+    incremental_minutes: Positive
+    runner: Literal["in_process", "spark_submit"]
+    ui_port: Port
+    mlflow_port: Port
+
+
+class Settings(_Section):
+    """Everything that can be set, checked; `lake` and `conf_dir` come from the call."""
+
+    site: Annotated[str, Meta(min_length=1, max_length=256)]
+    landing: Landing
+    events: Events
+    sessions: Sessions
+    streaming: Streaming
+    spark: Spark
+    interactions: Interactions
+    quality: Quality
+    als: Als
+    evaluation: Evaluation
+    gate: Gate
+    export: Export
+    kv: Kv
+    orchestration: Orchestration
+    lake: Lake = msgspec.field(default_factory=lambda: lake_at("lake"))
+    conf_dir: Path = DEFAULT_CONF
+    profile: str | None = None
+
+
+def load(
+    lake: str | Path | None = None,
+    conf_dir: str | Path | None = None,
+    profile: str | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read, merge and check the settings.
+
+    Arguments win over NEXTCLICK_LAKE, NEXTCLICK_CONF_DIR and NEXTCLICK_PROFILE.
+    Raises SettingsError, which names the key, its file or variable, and the limit.
+    """
+    env = {
+        key.removeprefix(_PREFIX): value
+        for key, value in (os.environ if environ is None else environ).items()
+        if key.startswith(_PREFIX)
+    }
+    folder = Path(conf_dir or env.pop("CONF_DIR", DEFAULT_CONF)).expanduser().resolve()
+    profile = profile or env.pop("PROFILE", None)
+    root = lake or env.pop("LAKE", "lake")
+    for word in ("CONF_DIR", "PROFILE", "LAKE"):
+        env.pop(word, None)
+
+    tree = _read(folder / "default.toml")
+    if profile:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", profile):
+            raise SettingsError(f"The profile {profile!r} is not a plain name; it stands for conf/NAME.toml.")
+        _merge(tree, _read(folder / f"{profile}.toml"))
+    for key, text in env.items():
+        _set(tree, key, text)
+    try:
+        checked = msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(
+            f"A setting is wrong: {error}. Look it up in {folder / 'default.toml'}"
+            + (f", {profile}.toml" if profile else "")
+            + " or in the environment (NEXTCLICK_SECTION__KEY)."
+        ) from error
+    return msgspec.structs.replace(checked, lake=lake_at(root), conf_dir=folder, profile=profile)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path} is not there. Name a folder that has it with --conf-dir.") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read as TOML: {error}.") from error
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _set(tree: dict[str, Any], variable: str, text: str) -> None:
+    *sections, key = variable.lower().split("__")
+    for section in sections:
+        tree = tree.get(section, {})
+    if not isinstance(tree, dict) or (key not in tree):
+        raise SettingsError(
+            f"{_PREFIX}{variable} names no setting. The form is NEXTCLICK_SECTION__KEY; the keys are in conf/default.toml."
+        )
+    tree[key] = text

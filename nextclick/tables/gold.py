@@ -1,0 +1,117 @@
+"""Gold: what models and people read."""
+
+from nextclick.contract import Column, Table
+from nextclick.tables.silver import REVENUE, SITE
+
+INTERACTIONS = Table(
+    name="gold.interactions",
+    doc="One row per person and item: how strongly the person used the item, as of the pair's last event.",
+    columns=(
+        SITE,
+        Column("person_id", "string", "A known user, stitched from visitors; else the visitor.", nullable=False),
+        Column("item_id", "string", "The item.", nullable=False),
+        Column(
+            "strength",
+            "double",
+            "Sum over the pair's events of weight(kind) · 2^(-(last_at − occurred_at) / half-life). Readers decay it to now.",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("events", "bigint", "Events that count.", nullable=False, minimum=1),
+        Column("views", "bigint", "Events page_view and view_item.", nullable=False, minimum=0),
+        Column("clicks", "bigint", "Events click.", nullable=False, minimum=0),
+        Column("carts", "bigint", "Events add_to_cart.", nullable=False, minimum=0),
+        Column("purchases", "bigint", "Events purchase.", nullable=False, minimum=0),
+        Column("plays", "bigint", "Events play.", nullable=False, minimum=0),
+        Column("first_at", "timestamp", "First event.", nullable=False),
+        Column("last_at", "timestamp", "Last event.", nullable=False),
+    ),
+    key=("site", "person_id", "item_id"),
+    job="build_interactions",
+    reads=("silver.events", "silver.identities"),
+    change_feed=True,
+)
+
+TRAFFIC_DAILY = Table(
+    name="gold.traffic_daily",
+    doc="One row per UTC day (of started_at), site, channel, device and country.",
+    columns=(
+        Column("date", "date", "UTC day.", nullable=False),
+        SITE,
+        Column("channel", "string", "Marketing channel.", nullable=False),
+        Column("device", "string", "Device class, or unknown.", nullable=False),
+        Column("country", "string", "Country code, or unknown.", nullable=False),
+        Column("visitors", "bigint", "Distinct visitors of this row; they do not add up over rows.", nullable=False, minimum=1),
+        Column("sessions", "bigint", "Sessions.", nullable=False, minimum=1),
+        Column("views", "bigint", "Events page_view and view_item.", nullable=False, minimum=0),
+        Column("bounces", "bigint", "Sessions with at most one act.", nullable=False, minimum=0),
+        Column("bounce_rate", "double", "bounces / sessions.", nullable=False, minimum=0, maximum=1),
+        Column("engaged_seconds", "double", "Reported engagement, seconds.", nullable=False, minimum=0),
+        Column("conversions", "bigint", "Sessions with a purchase.", nullable=False, minimum=0),
+        Column("conversion_rate", "double", "conversions / sessions.", nullable=False, minimum=0, maximum=1),
+        Column("revenue", REVENUE, "Revenue per currency.", nullable=False),
+    ),
+    key=("date", "site", "channel", "device", "country"),
+    job="build_traffic_daily",
+    reads=("silver.sessions",),
+    partitioned_by=("date",),
+)
+
+ITEM_DAILY = Table(
+    name="gold.item_daily",
+    doc="One row per UTC day (of the event), site and item.",
+    columns=(
+        Column("date", "date", "UTC day.", nullable=False),
+        SITE,
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("views", "bigint", "Events page_view and view_item with this item.", nullable=False, minimum=0),
+        Column("carts", "bigint", "Events add_to_cart.", nullable=False, minimum=0),
+        Column("purchases", "bigint", "Events purchase.", nullable=False, minimum=0),
+        Column("revenue", REVENUE, "Revenue per currency.", nullable=False),
+        Column("view_to_cart", "double", "carts / views; null without views.", minimum=0),
+        Column("cart_to_purchase", "double", "purchases / carts; null without carts.", minimum=0),
+        Column("view_to_purchase", "double", "purchases / views; null without views.", minimum=0),
+    ),
+    key=("date", "site", "item_id"),
+    job="build_item_daily",
+    reads=("silver.events",),
+    partitioned_by=("date",),
+)
+
+RECOMMENDATIONS = Table(
+    name="gold.recommendations",
+    doc="One row per person and rank: the lists of the last export.",
+    columns=(
+        SITE,
+        Column("person_id", "string", "The person.", nullable=False),
+        Column("rank", "int", "Place in the list, from 1.", nullable=False, minimum=1),
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("score", "float", "The model's score; comparable within one list.", nullable=False),
+        Column("model_version", "string", "Registered version of the model, or `popular`.", nullable=False),
+        Column("generated_at", "timestamp", "When the list was made.", nullable=False),
+    ),
+    key=("site", "person_id", "rank"),
+    job="export",
+    reads=("gold.interactions",),
+)
+
+DATA_QUALITY = Table(
+    name="gold.data_quality",
+    doc="One row per expectation checked on a table version, and one per override of a stop.",
+    columns=(
+        Column("table_name", "string", "The table.", nullable=False),
+        Column("table_version", "bigint", "Its Delta version.", nullable=False, minimum=0),
+        Column("kind", "string", "A check's result, or a person's override of a stop.", nullable=False, one_of=("check", "override")),
+        Column("expectation", "string", "What was expected.", nullable=False),
+        Column("severity", "string", "What a failure does.", nullable=False, one_of=("stop", "warn")),
+        Column("success", "boolean", "It holds.", nullable=False),
+        Column("scope", "string", "All rows, or those changed since the last checked version.", nullable=False, one_of=("all", "changed")),
+        Column("observed", "string", "What was seen."),
+        Column("checked_at", "timestamp", "When.", nullable=False),
+        Column("run_id", "string", "The run that checked.", nullable=False),
+        Column("actor", "string", "Who overrode it, and why."),
+    ),
+    key=("table_name", "table_version", "kind", "expectation", "run_id"),
+    job="check",
+    reads=(),
+)

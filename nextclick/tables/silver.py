@@ -1,0 +1,165 @@
+"""Silver: typed, checked, deduplicated for ever; sessions, identities, items and every reject."""
+
+from nextclick.contract import Column, Table
+from nextclick.tables.bronze import SEQ
+
+MONEY = "decimal(18,4)"
+REVENUE = f"map<string,{MONEY}>"
+SITE = Column("site", "string", "The site or app that the event belongs to.", nullable=False)
+
+EVENTS = Table(
+    name="silver.events",
+    doc="One row per event: the first arrival of each (site, event_id, client_time).",
+    columns=(
+        SEQ,
+        SITE,
+        Column("event_id", "string", "The event's id within its site, from the client or derived.", nullable=False),
+        Column("event", "string", "Kind: page_view, view_item, add_to_cart, purchase, … or custom.", nullable=False),
+        Column("client_time", "timestamp", "As the client stamped it, once; a resend carries it again.", nullable=False),
+        Column("occurred_at", "timestamp", "When it happened, corrected for the client's clock.", nullable=False),
+        Column("sent_at", "timestamp", "When the client sent it."),
+        Column("received_at", "timestamp", "When the collector or the import accepted it.", nullable=False),
+        Column("visitor_id", "string", "A device or browser; null only for item_update."),
+        Column("user_id", "string", "The known user, where the event names one."),
+        Column("session_hint", "string", "The client's own session id: kept, never trusted."),
+        Column("item_id", "string", "What is recommended: product, article, video."),
+        Column("name", "string", "The item's name."),
+        Column("category", "string", "The item's category."),
+        Column("price", MONEY, "Price of one piece, in `currency`.", minimum=0),
+        Column("currency", "string", "ISO 4217 code."),
+        Column("quantity", "int", "Pieces.", minimum=0),
+        Column("order_id", "string", "The order that a purchase belongs to."),
+        Column("query", "string", "What was searched."),
+        Column("page_url", "string", "The page's address."),
+        Column("referrer", "string", "Where the visitor came from."),
+        Column("utm_source", "string", "Campaign source."),
+        Column("utm_medium", "string", "Campaign medium."),
+        Column("utm_campaign", "string", "Campaign name."),
+        Column("utm_term", "string", "Campaign term."),
+        Column("utm_content", "string", "Campaign content."),
+        Column("user_agent", "string", "The browser's User-Agent header."),
+        Column("ip", "string", "The address, truncated before it is stored."),
+        Column("country", "string", "Country code, as the source gives it."),
+        Column("device", "string", "Device class, as the source gives it."),
+        Column("dwell_ms", "bigint", "Milliseconds of engagement that this event reports.", minimum=0),
+        Column("scroll_pct", "double", "Depth reached, per cent.", minimum=0, maximum=100),
+        Column("position", "int", "Place in a list, from 1.", minimum=0),
+        Column("surface", "string", "Where on the page or app a list was shown."),
+        Column("list_id", "string", "The list that the item was shown in."),
+        Column("request_id", "string", "The recommendation answer that this event belongs to."),
+        Column("model_version", "string", "The model that made the answer."),
+        Column("propensity", "double", "Probability with which the item was shown.", minimum=0, maximum=1),
+        Column("experiment", "string", "The experiment that the visitor was in."),
+        Column("variant", "string", "The experiment's variant."),
+        Column("properties", "map<string,string>", "Everything else that the event carried."),
+        Column("source", "string", "Who sent it: a dialect, `log`, `import:NAME`.", nullable=False),
+        Column("channel", "string", "Marketing channel, derived from UTM tags and referrer.", nullable=False),
+        Column("payload_hash", "bigint", "xxhash64 of the event without its times and source.", nullable=False),
+    ),
+    key=("site", "event_id", "client_time"),
+    job="build_events",
+    reads=("bronze.events",),
+)
+
+QUARANTINE = Table(
+    name="silver.quarantine",
+    doc="One row per reject, with its reason: by the door (collector, import) or by silver.",
+    columns=(
+        SEQ,
+        Column("origin", "string", "Who rejected it.", nullable=False, one_of=("door", "silver")),
+        Column("reason", "string", "Reason code, such as bad_type or id_collision.", nullable=False),
+        Column("message", "string", "What was wrong, where, and the limit it broke.", nullable=False),
+        Column("payload", "string", "The payload, whole up to the body cap.", nullable=False),
+        Column("replayable", "boolean", "The payload is whole, so a replay can mend it.", nullable=False),
+        Column("source", "string", "Who sent it."),
+        Column("received_at", "timestamp", "When it came."),
+    ),
+    key=("origin", "seq"),
+    job="build_events",
+    reads=("bronze.events",),
+)
+
+IDENTITIES = Table(
+    name="silver.identities",
+    doc="One row per link seen between a visitor (or an alias) and a user; the latest link of an id counts.",
+    columns=(
+        SITE,
+        Column("kind", "string", "A visitor's user, or a user merged into another.", nullable=False, one_of=("visitor", "alias")),
+        Column("id", "string", "The visitor_id, or the user id that was merged away.", nullable=False),
+        Column("user_id", "string", "The user that it is.", nullable=False),
+        Column("first_at", "timestamp", "First event that says so.", nullable=False),
+        Column("last_at", "timestamp", "Last event that says so.", nullable=False),
+        Column("last_event_id", "string", "Id of that last event: breaks ties of last_at.", nullable=False),
+    ),
+    key=("site", "kind", "id", "user_id"),
+    job="build_identities",
+    reads=("silver.events",),
+    change_feed=True,
+)
+
+ITEMS = Table(
+    name="silver.items",
+    doc="One row per item: each attribute as its latest event or catalogue record gives it.",
+    columns=(
+        SITE,
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("name", "string", "Latest name."),
+        Column("category", "string", "Latest category."),
+        Column("price", MONEY, "Latest price.", minimum=0),
+        Column("currency", "string", "Currency of that price."),
+        Column("available", "boolean", "Latest availability; null if nobody said."),
+        Column("attributes", "map<string,string>", "Latest attributes of a catalogue record."),
+        Column("first_seen", "timestamp", "First event or record of it.", nullable=False),
+        Column("last_seen", "timestamp", "Last event or record of it.", nullable=False),
+        Column(
+            "latest",
+            "struct<name:struct<at:timestamp,id:string,value:string>,"
+            "category:struct<at:timestamp,id:string,value:string>,"
+            f"price:struct<at:timestamp,id:string,value:struct<price:{MONEY},currency:string>>,"
+            "available:struct<at:timestamp,id:string,value:boolean>,"
+            "attributes:struct<at:timestamp,id:string,value:string>>",
+            "For each attribute the event (time, id) that it comes from, so that late events compose.",
+        ),
+    ),
+    key=("site", "item_id"),
+    job="build_items",
+    reads=("silver.events",),
+)
+
+SESSIONS = Table(
+    name="silver.sessions",
+    doc="One row per session: events of one visitor on one site with no gap longer than sessions.gap_minutes.",
+    columns=(
+        Column("session_id", "string", "Hash of the site, the visitor and the session's first event.", nullable=False),
+        SITE,
+        Column("visitor_id", "string", "The device or browser.", nullable=False),
+        Column("started_at", "timestamp", "Time of the first event.", nullable=False),
+        Column("ended_at", "timestamp", "Time of the last event.", nullable=False),
+        Column("events", "bigint", "Events.", nullable=False, minimum=1),
+        Column("page_views", "bigint", "Events page_view.", nullable=False, minimum=0),
+        Column("item_views", "bigint", "Events view_item.", nullable=False, minimum=0),
+        Column("searches", "bigint", "Events search.", nullable=False, minimum=0),
+        Column("clicks", "bigint", "Events click.", nullable=False, minimum=0),
+        Column("plays", "bigint", "Events play.", nullable=False, minimum=0),
+        Column("carts", "bigint", "Events add_to_cart.", nullable=False, minimum=0),
+        Column("purchases", "bigint", "Events purchase (one an item).", nullable=False, minimum=0),
+        Column("passive", "bigint", "Events engagement, scroll and pause: attention, not an act.", nullable=False, minimum=0),
+        Column("revenue", REVENUE, "Sum of price × quantity of its purchases, per currency.", nullable=False),
+        Column("engaged_ms", "bigint", "Sum of dwell_ms.", nullable=False, minimum=0),
+        Column("max_scroll_pct", "double", "Deepest scroll, per cent.", minimum=0, maximum=100),
+        Column("entry_page", "string", "page_url of the first event that has one."),
+        Column("exit_page", "string", "page_url of the last event that has one."),
+        Column("channel", "string", "Channel of the first event.", nullable=False),
+        Column("device", "string", "Device class of the first event."),
+        Column("country", "string", "Country of the first event."),
+        Column("is_bounce", "boolean", "At most one act (an event that is not passive).", nullable=False),
+        Column("is_overlong", "boolean", "Longer than sessions.overlong_hours.", nullable=False),
+        Column("first_event_id", "string", "Id of the first event by (occurred_at, event_id).", nullable=False),
+        Column("entry", "struct<at:timestamp,id:string,page:string>", "The event of entry_page, so that sessions compose."),
+        Column("exit", "struct<at:timestamp,id:string,page:string>", "The event of exit_page, so that sessions compose."),
+    ),
+    key=("session_id",),
+    job="build_sessions",
+    reads=("silver.events",),
+    change_feed=True,
+)
