@@ -15,6 +15,8 @@ TABLES: tuple[Table, ...] = (
     gold.TRAFFIC_DAILY,
     gold.ITEM_DAILY,
     gold.RECOMMENDATIONS,
+    gold.POPULAR_ITEMS,
+    gold.SIMILAR_ITEMS,
     gold.DATA_QUALITY,
 )
 

@@ -95,6 +95,39 @@ RECOMMENDATIONS = Table(
     reads=("gold.interactions",),
 )
 
+POPULAR_ITEMS = Table(
+    name="gold.popular_items",
+    doc="One row per rank: what everybody uses, for people nobody knows yet.",
+    columns=(
+        SITE,
+        Column("rank", "int", "Place in the list, from 1.", nullable=False, minimum=1),
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("score", "float", "Strength of all its interactions, decayed to the newest.", nullable=False),
+        Column("model_version", "string", "Model that was exported with it, or `popular`.", nullable=False),
+        Column("generated_at", "timestamp", "When the list was made.", nullable=False),
+    ),
+    key=("site", "rank"),
+    job="export",
+    reads=("gold.interactions",),
+)
+
+SIMILAR_ITEMS = Table(
+    name="gold.similar_items",
+    doc="One row per item and rank: the items nearest to it by the cosine of the model's vectors.",
+    columns=(
+        SITE,
+        Column("item_id", "string", "The item that is looked at.", nullable=False),
+        Column("rank", "int", "Place in its list, from 1.", nullable=False, minimum=1),
+        Column("similar_item_id", "string", "The item that resembles it.", nullable=False),
+        Column("score", "float", "Cosine, -1 to 1.", nullable=False),
+        Column("model_version", "string", "Registered version of the model.", nullable=False),
+        Column("generated_at", "timestamp", "When the list was made.", nullable=False),
+    ),
+    key=("site", "item_id", "rank"),
+    job="export",
+    reads=("gold.interactions",),
+)
+
 DATA_QUALITY = Table(
     name="gold.data_quality",
     doc="One row per expectation checked on a table version, and one per override of a stop.",
