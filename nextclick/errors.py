@@ -4,6 +4,7 @@
     ├── UsageError                 exit code 2: the call or its settings are wrong
     │   ├── SettingsError          a key in conf/ or the environment
     │   └── MappingError           a mapping file of `nextclick import`
+    ├── SetupError                 the machine or the checkout lacks something: Java, packages, jars
     ├── LakeError                  the lake cannot be read or written
     │   ├── TableBusy              another process is the table's writer
     │   └── TableMissing           the table was never written
@@ -32,6 +33,10 @@ class SettingsError(UsageError):
 
 class MappingError(UsageError):
     """A mapping file names something that is not there."""
+
+
+class SetupError(NextclickError):
+    """The machine or the checkout lacks something; the message says how to get it."""
 
 
 class LakeError(NextclickError):
