@@ -2,6 +2,7 @@
 
 Sessions take the files by `spark.jars`, so that no Spark start touches the network: the
 resolver would cost 10 s each time. conf/jars.sha256 says what the files must be.
+Only the fetching itself needs a package (pyspark): bootstrap.py asks `wanting` before.
 """
 
 import hashlib
@@ -12,9 +13,9 @@ import time
 from pathlib import Path
 
 from nextclick.errors import NextclickError, SetupError
-from nextclick.settings import CHECKOUT
 from spark_jobs.java import require_java
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDER = CHECKOUT / ".jars"
 SUMS = CHECKOUT / "conf" / "jars.sha256"
 PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"

@@ -1,0 +1,51 @@
+# Needs Python 3.11, Java 17, make and git; everything else is brought into .venv and .jars.
+
+PYTHON ?= $(firstword $(shell for python in python3.11 python3.12 python3; do \
+	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python; done))
+VENV := .venv/bin
+PACKAGES := nextclick collector spark_jobs expectations ml serving dashboard orchestration demo benchmarks tests bootstrap.py
+# `make test ARGS="tests/unit -k settings"`, `make bench ARGS=NAME`
+ARGS ?=
+
+# Another Spark or Python of the machine must not leak into this one.
+unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench stress up lock clean
+
+help:  ## print this
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+setup:  ## virtual environment, locked packages, Delta jars (under a second when there)
+	@test -n "$(PYTHON)" || { echo "set-up: Python 3.11 was not found. Install it (Debian, Ubuntu: \`apt-get install python3.11 python3.11-venv\`)," \
+		"or name it with \`make PYTHON=/path/to/python3.11 $(or $(MAKECMDGOALS),setup)\`."; exit 1; } >&2
+	@$(PYTHON) bootstrap.py
+
+demo: setup  ## a made-up shop's clicks become recommendations, in 90 s
+	@$(VENV)/python -m demo $(ARGS)
+
+test: setup  ## the test suite
+	@$(VENV)/python -m pytest $(ARGS)
+
+lint: setup  ## ruff, mypy --strict, import-linter
+	$(VENV)/ruff check $(PACKAGES)
+	$(VENV)/ruff format --check $(PACKAGES)
+	$(VENV)/mypy $(PACKAGES)
+	$(VENV)/lint-imports
+
+bench: setup  ## the benchmarks, each as a ratio against its baseline
+	@$(VENV)/python -m benchmarks $(ARGS)
+
+stress: setup  ## kills and faults by the hundred, too long for `make test`
+	@$(VENV)/python -m pytest -m stress $(ARGS)
+
+up: setup  ## the Dagster and MLflow pages on loopback
+	@$(VENV)/nextclick up $(ARGS)
+
+lock: setup  ## resolve requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --extra dev --output-file requirements.lock $(ARGS) pyproject.toml
+
+clean:  ## remove .venv, .jars, the demo's lake and every cache; ./lake, which may hold your data, stays
+	rm -rf .venv .jars demo-lake benchmarks/out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

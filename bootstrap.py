@@ -1,0 +1,141 @@
+"""`make setup`: everything that a checkout needs, below the checkout, from nothing or from a half-finished attempt.
+
+    Java 17 → .venv → uv (pinned in requirements.lock) → the locked packages → this project → .jars
+
+The stamp in .venv is written last. Without it the environment is built anew; with it
+but of another lock it is brought up to date; with the right one nothing happens.
+Python's own library alone is imported here.
+"""
+
+import fcntl
+import hashlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nextclick.errors import NextclickError, SetupError
+from spark_jobs import jars
+from spark_jobs.java import require_java
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+UV = VENV / "bin" / "uv"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "nextclick-setup"
+OLDEST, TOO_NEW = (3, 11), (3, 13)
+_NETWORK = "The package index must be reachable (a mirror: set pip's index-url): mend what it says, then call again."
+
+
+def set_up() -> None:
+    """Bring .venv and .jars to what the committed files say; under a second where they are."""
+    _require_python()
+    require_java()
+    if _stamped() == _stamp() and PYTHON.exists() and not jars.wanting(jars.FOLDER):
+        return
+    start = time.monotonic()
+    if _stamped()[:1] != _stamp()[:1] or not PYTHON.exists():
+        _new_environment()
+    STAMP.unlink(missing_ok=True)
+    _packages()
+    _step("Delta jars", [PYTHON, "-m", "spark_jobs.jars"], "Call again.")
+    STAMP.write_text("\n".join(_stamp()), encoding="utf-8")
+    print(f"set up in {time.monotonic() - start:.0f} s")
+
+
+def _require_python() -> None:
+    if not OLDEST <= sys.version_info[:2] < TOO_NEW:
+        raise SetupError(
+            f"Python 3.11 is needed, this is {sys.version.split()[0]}. Install it (Debian, Ubuntu: "
+            "`apt-get install python3.11 python3.11-venv`), or name another with `make PYTHON=/path/to/python3.11 setup`."
+        )
+
+
+def _stamp() -> list[str]:
+    """What the environment was made by (place and Python) and from (lock and project)."""
+    made_from = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes())
+    return [f"{ROOT} {sys.version_info.major}.{sys.version_info.minor}", made_from.hexdigest()]
+
+
+def _stamped() -> list[str]:
+    return STAMP.read_text(encoding="utf-8").split("\n") if STAMP.exists() else []
+
+
+def _new_environment() -> None:
+    create = [sys.executable, "-m", "venv", "--clear", VENV]
+    _step("environment", create, "On Debian and Ubuntu `apt-get install python3.11-venv` brings what is missing; then call again.")
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as only_uv:
+        only_uv.write(uv_requirement(LOCK.read_text(encoding="utf-8")))
+        only_uv.flush()
+        install = [PYTHON, "-m", "pip", "install", "--quiet", "--retries=2", "--require-hashes", "--no-deps", "-r", only_uv.name]
+        _step("installer", install, _NETWORK)
+
+
+def uv_requirement(lock: str) -> str:
+    """The lines of the lock that pin uv, so that pip may install it, hashes checked, before uv installs the rest."""
+    block = re.search(r"^uv==[^\n]*\n(?:[ \t]+[^\n]*\n)*", lock, re.MULTILINE)
+    if not block:
+        raise SetupError(f"{LOCK.name} does not pin uv. Restore it from git, or make it anew with `make lock`.")
+    return block[0]
+
+
+def _packages() -> None:
+    into = ["--quiet", "--python", PYTHON, *_index()]
+    _step("packages (1.6 GB)", [UV, "pip", "sync", *into, "--require-hashes", LOCK], _NETWORK)
+    _step("this project", [UV, "pip", "install", *into, "--no-deps", "--no-build-isolation", "--editable", ROOT], _NETWORK)
+
+
+def _index() -> list[str]:
+    """The index that pip is set to use, where it is: uv does not read pip's settings."""
+    listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
+    found: dict[str, str] = dict(re.findall(r"^(\S+)\.index-url='(.*)'$", listed, re.MULTILINE))
+    url = found.get(":env:") or found.get("install") or found.get("global")
+    return ["--default-index", url] if url else []
+
+
+def _step(name: str, command: list[str | Path], advice: str) -> None:
+    """Run one step: its line grows its seconds; what it printed is shown only if it fails."""
+    start, live = time.monotonic(), sys.stdout.isatty()
+    print(f"{name:<20}", end="", flush=True)
+    with subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        while True:
+            try:
+                output, _ = process.communicate(timeout=1)
+                break
+            except subprocess.TimeoutExpired:
+                print(f"\r{name:<20}{time.monotonic() - start:6.0f} s" if live else "", end="", flush=True)
+    print("\r" * live + f"{name:<20}" * live + f"{time.monotonic() - start:6.1f} s")
+    if process.returncode:
+        raise SetupError(f"{name} failed:\n{output.strip()[-2000:]}\n{advice}")
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One set-up of a checkout at a time; the lock is on this very file and dies with the process."""
+    with open(__file__, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            print("Another set-up of this checkout is running; waiting for it.", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> None:
+    """Set up, or say in one message what to do, with exit code 1."""
+    try:
+        with _alone():
+            set_up()
+    except NextclickError as error:
+        sys.exit(f"set-up: {error}")
+    except KeyboardInterrupt:
+        sys.exit("\nset-up: interrupted; call again to go on.")
+
+
+if __name__ == "__main__":
+    main()
