@@ -1,0 +1,95 @@
+"""The shop of the demo: invented items with names, categories, prices and attributes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+CATEGORIES: Final = (
+    "mugs", "lamps", "rugs", "kites", "puzzles", "teas",
+    "planters", "notebooks", "scarves", "baskets", "candles", "clocks",
+)  # fmt: skip
+STYLES: Final = ("plain", "playful", "classic", "wild", "nordic", "retro")
+COLOURS: Final = ("red", "green", "blue", "sand", "black", "white")
+_MOODS: Final = (
+    "Amber", "Brisk", "Calm", "Dusky", "Early", "Faded", "Gentle", "Hazy", "Idle", "Jolly", "Keen", "Lunar",
+)  # fmt: skip
+_MOTIFS: Final = (
+    "Acorn", "Badger", "Comet", "Dune", "Ember", "Fern", "Gull", "Heron", "Inlet", "Juniper", "Kelp", "Lichen",
+)  # fmt: skip
+MAX_ITEMS: Final = len(CATEGORIES) * len(_MOODS) * len(_MOTIFS)
+CENTS_OF_A_EURO: Final = {"EUR": 100, "GBP": 86}
+"""What one euro costs: the shop sells in two currencies."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The items, one array entry an item."""
+
+    ids: npt.NDArray[np.str_]
+    names: npt.NDArray[np.str_]
+    category: npt.NDArray[np.int64]
+    """Index into CATEGORIES."""
+    style: npt.NDArray[np.int64]
+    """Index into STYLES."""
+    colour: npt.NDArray[np.int64]
+    """Index into COLOURS."""
+    euros: npt.NDArray[np.int64]
+    """Price in whole euros."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def cents(self, items: npt.NDArray[np.int64], currency: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+        """The price of each item in its buyer's currency, in hundredths."""
+        rate = np.where(currency == "GBP", CENTS_OF_A_EURO["GBP"], CENTS_OF_A_EURO["EUR"])
+        return self.euros[items] * rate
+
+    def records(self) -> list[dict[str, Any]]:
+        """The rows that `nextclick import --kind items` reads."""
+        return [
+            {
+                "item_id": item,
+                "name": name,
+                "category": CATEGORIES[category],
+                "price": f"{euros}.00",
+                "currency": "EUR",
+                "available": True,
+                "attributes": {"style": STYLES[style], "colour": COLOURS[colour]},
+            }
+            for item, name, category, style, colour, euros in zip(
+                self.ids.tolist(),
+                self.names.tolist(),
+                self.category.tolist(),
+                self.style.tolist(),
+                self.colour.tolist(),
+                self.euros.tolist(),
+                strict=True,
+            )
+        ]
+
+    def write(self, path: Path) -> None:
+        path.write_bytes(b"\n".join(map(msgspec.json.encode, self.records())) + b"\n")
+
+
+def make_catalogue(rng: np.random.Generator, items: int) -> Catalogue:
+    """`items` distinct names (at most MAX_ITEMS), spread evenly over the categories."""
+    category = np.arange(items) % len(CATEGORIES)
+    words = rng.permutation(len(_MOODS) * len(_MOTIFS))[np.arange(items) // len(CATEGORIES)]
+    names = [
+        f"{_MOODS[word // len(_MOTIFS)]} {_MOTIFS[word % len(_MOTIFS)]} {CATEGORIES[kind].removesuffix('s')}"
+        for word, kind in zip(
+            ((words + 5 * category) % (len(_MOODS) * len(_MOTIFS))).tolist(), category.tolist(), strict=True
+        )
+    ]
+    return Catalogue(
+        ids=np.array([f"i{n:04d}" for n in range(items)]),
+        names=np.array(names),
+        category=category,
+        style=rng.integers(len(STYLES), size=items),
+        colour=rng.integers(len(COLOURS), size=items),
+        euros=np.maximum(2, np.rint(rng.lognormal(3.0, 0.7, items))).astype(np.int64),
+    )
