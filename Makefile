@@ -1,7 +1,6 @@
 # Needs Python 3.11, Java 17, make and git; everything else is brought into .venv and .jars.
 
-PYTHON ?= $(firstword $(shell for python in python3.11 python3.12 python3; do \
-	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$python; done))
+PYTHON ?= python3.11 python3.12 python3
 VENV := .venv/bin
 PACKAGES := nextclick collector spark_jobs expectations ml serving dashboard orchestration demo benchmarks tests bootstrap.py
 # `make test ARGS="tests/unit -k settings"`, `make bench ARGS=NAME`
@@ -17,9 +16,11 @@ help:  ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 setup:  ## virtual environment, locked packages, Delta jars (under a second when there)
-	@test -n "$(PYTHON)" || { echo "set-up: Python 3.11 was not found. Install it (Debian, Ubuntu: \`apt-get install python3.11 python3.11-venv\`)," \
-		"or name it with \`make PYTHON=/path/to/python3.11 $(or $(MAKECMDGOALS),setup)\`."; exit 1; } >&2
-	@$(PYTHON) bootstrap.py
+	@for python in $(PYTHON); do \
+		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && exec $$python bootstrap.py; \
+	done; \
+	echo "set-up: Python 3.11 was not found. Install it (Debian, Ubuntu: \`apt-get install python3.11 python3.11-venv\`)," \
+		"or name it: \`make setup PYTHON=/path/to/python3.11\`." >&2; exit 1
 
 demo: setup  ## a made-up shop's clicks become recommendations, in 90 s
 	@$(VENV)/python -m demo $(ARGS)

@@ -2,7 +2,7 @@
 
     Java 17 → .venv → uv (pinned in requirements.lock) → the locked packages → this project → .jars
 
-The stamp in .venv is written last. Without it the environment is built anew; with it
+The stamp is written when .venv is whole. Without it the environment is built anew; with it
 but of another lock it is brought up to date; with the right one nothing happens.
 Python's own library alone is imported here.
 """
@@ -28,32 +28,27 @@ PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "nextclick-setup"
-OLDEST, TOO_NEW = (3, 11), (3, 13)
 _NETWORK = "The package index must be reachable (a mirror: set pip's index-url): mend what it says, then call again."
 
 
 def set_up() -> None:
     """Bring .venv and .jars to what the committed files say; under a second where they are."""
-    _require_python()
     require_java()
-    if _stamped() == _stamp() and PYTHON.exists() and not jars.wanting(jars.FOLDER):
-        return
     start = time.monotonic()
+    if _stamped() != _stamp() or not PYTHON.exists():
+        _environment()
+        STAMP.write_text("\n".join(_stamp()), encoding="utf-8")
+    if jars.wanting(jars.FOLDER):
+        _step("Delta jars", [PYTHON, "-m", "spark_jobs.jars"], "Nothing half-done is left behind.")
+    if (seconds := time.monotonic() - start) > 1:
+        print(f"set up in {seconds:.0f} s")
+
+
+def _environment() -> None:
     if _stamped()[:1] != _stamp()[:1] or not PYTHON.exists():
         _new_environment()
     STAMP.unlink(missing_ok=True)
     _packages()
-    _step("Delta jars", [PYTHON, "-m", "spark_jobs.jars"], "Call again.")
-    STAMP.write_text("\n".join(_stamp()), encoding="utf-8")
-    print(f"set up in {time.monotonic() - start:.0f} s")
-
-
-def _require_python() -> None:
-    if not OLDEST <= sys.version_info[:2] < TOO_NEW:
-        raise SetupError(
-            f"Python 3.11 is needed, this is {sys.version.split()[0]}. Install it (Debian, Ubuntu: "
-            "`apt-get install python3.11 python3.11-venv`), or name another with `make PYTHON=/path/to/python3.11 setup`."
-        )
 
 
 def _stamp() -> list[str]:
