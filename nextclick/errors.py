@@ -9,6 +9,7 @@
     │   ├── TableBusy              another process is the table's writer
     │   └── TableMissing           the table was never written
     ├── ModelError                 an artifact or a store of the model is unusable
+    │   └── VersionGone            a version of the key-value table was dropped while it was read
     └── CheckStopped               exit code 3: a critical check stopped it
 """
 
@@ -53,6 +54,10 @@ class TableMissing(LakeError):
 
 class ModelError(NextclickError):
     """A model artifact, its registry or the key-value table is unusable."""
+
+
+class VersionGone(ModelError):
+    """A version of the key-value table was dropped while it was read: take a new snapshot."""
 
 
 class CheckStopped(NextclickError):

@@ -76,6 +76,10 @@ class Interactions(_Section):
     half_life_days: PositiveFloat
     weights: dict[str, float]
 
+    @property
+    def half_life(self) -> timedelta:
+        return timedelta(days=self.half_life_days)
+
 
 class Quality(_Section):
     volume_ratio: Annotated[float, Meta(gt=1)]
@@ -115,6 +119,7 @@ class Export(_Section):
 class Kv(_Section):
     backend: Literal["lmdb", "redis"]
     redis_url: str
+    redis_timeout_seconds: PositiveFloat
     map_gib: Positive
 
 

@@ -67,11 +67,12 @@ def _resolve(ivy: Path) -> None:
 
     nothing = ivy / "nothing.py"
     nothing.touch()
+    options = ("spark.ui.enabled=false", f"spark.jars.ivy={ivy}", f"spark.pyspark.python={sys.executable}")
     command = [
-        str(Path(pyspark.__file__).parent / "bin" / "spark-submit"), "--master", "local[1]",
-        "--conf", f"spark.jars.ivy={ivy}", "--conf", "spark.ui.enabled=false", "--conf", f"spark.pyspark.python={sys.executable}",
-        "--packages", PACKAGE, "--exclude-packages", ",".join(IN_SPARK_ALREADY), str(nothing),
-    ]  # fmt: skip
+        *(str(Path(pyspark.__file__).parent / "bin" / "spark-submit"), "--master", "local[1]"),
+        *(word for option in options for word in ("--conf", option)),
+        *("--packages", PACKAGE, "--exclude-packages", ",".join(IN_SPARK_ALREADY), str(nothing)),
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS)
     except subprocess.TimeoutExpired as error:
@@ -80,7 +81,10 @@ def _resolve(ivy: Path) -> None:
         raise SetupError(f"The Delta jars could not be fetched ({_reason(done.stdout + done.stderr)}). {_ADVICE}")
 
 
-_ADVICE = "Maven Central must be reachable for this one step (a proxy goes into JAVA_TOOL_OPTIONS): mend the network, then call again."
+_ADVICE = (
+    "Maven Central must be reachable for this one step (a proxy goes into JAVA_TOOL_OPTIONS): "
+    "mend the network, then call again."
+)
 
 
 def _reason(output: str) -> str:
@@ -92,8 +96,8 @@ def _check(folder: Path, sums: Path) -> None:
     wrong = wanting(folder, sums)
     if wrong:
         raise SetupError(
-            f"What was fetched is not what {sums.relative_to(CHECKOUT) if sums.is_relative_to(CHECKOUT) else sums} says: "
-            f"{', '.join(wrong)}. Nothing was installed. Empty the local Maven and Ivy caches (~/.m2, ~/.ivy2), then call again."
+            f"What was fetched is not what {sums} says: {', '.join(wrong)}. Nothing was installed. "
+            "Empty the local Maven and Ivy caches (~/.m2, ~/.ivy2), then call again."
         )
 
 

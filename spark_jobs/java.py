@@ -23,7 +23,9 @@ def require_java() -> None:
         said = (found.stdout + found.stderr).strip() or "nothing"
         raise SetupError(f"Java {VERSION} is needed, but `java` here says: {said.splitlines()[0]}. {_ADVICE}")
     if "jdk.incubator.vector@" not in modules.stdout:
-        raise SetupError(f"The Java {VERSION} here is a cut-down one, without the module jdk.incubator.vector. {_ADVICE}")
+        raise SetupError(
+            f"The Java {VERSION} here is a cut-down one, without the module jdk.incubator.vector. {_ADVICE}"
+        )
 
 
 def _java(argument: str) -> subprocess.CompletedProcess[str]:

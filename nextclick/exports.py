@@ -1,0 +1,76 @@
+"""What an export is: lists in gold, made from one model and one version of gold.interactions.
+
+`ml` writes the lists and `serving` brings them into the key-value table; what both must
+agree on stands here. Every commit to gold.recommendations that changes lists carries a
+`Manifest` in its commit information (key `nextclick`, as JSON): the newest one says
+what the table holds. Commits of maintenance (OPTIMIZE, VACUUM) carry none.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from nextclick.lake import Lake
+
+KEY = "nextclick"
+LISTS = "gold.recommendations"
+POPULAR = "popular"
+"""The model_version of lists that no personal model made."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One state of the exported lists. `export` names a full export; its updates keep the name."""
+
+    export: str
+    """Sortable name of the full export, unique in the lake."""
+    kind: Literal["full", "update"]
+    site: str
+    model_version: str
+    """Registered version of the model, or `popular`."""
+    run_id: str | None
+    """MLflow run of the model."""
+    interactions_version: int
+    """The cursor: the Delta version of gold.interactions that the lists account for."""
+    interactions_id: str
+    """Delta's id of that table: if it is another one, the cursor means nothing."""
+    generated_at: datetime
+    """Stamp of every row that this commit wrote: rows with a later one than yours are what changed."""
+    people: int
+    """People with a list."""
+    changed: int
+    """People whose lists this commit wrote or removed."""
+    popular_version: int
+    """Delta version of gold.popular_items that belongs to it."""
+    similar_version: int
+    """Delta version of gold.similar_items that belongs to it."""
+    state: str
+    """Folder of the model that made them, below the lake's state folder."""
+    digest: str
+    """sha256 of that folder's card.json."""
+
+
+def encode(manifest: Manifest) -> dict[str, str]:
+    """The manifest as a commit's custom metadata."""
+    return {KEY: msgspec.json.encode(manifest).decode()}
+
+
+def read(lake: Lake, version: int | None = None) -> Manifest | None:
+    """The manifest of gold.recommendations at `version` (default: the newest); None before the first export."""
+    found = next(iter(history(lake, version)), None)
+    return found[1] if found else None
+
+
+def history(lake: Lake, version: int | None = None) -> list[tuple[int, Manifest]]:
+    """(Delta version, manifest) of each commit that changed lists, newest first, from `version` on down."""
+    from deltalake import DeltaTable
+
+    path = str(lake.table(LISTS))
+    if not DeltaTable.is_deltatable(path):
+        return []
+    commits: list[dict[str, Any]] = DeltaTable(path).history()
+    return [
+        (commit["version"], msgspec.json.decode(commit[KEY], type=Manifest))
+        for commit in commits
+        if KEY in commit and (version is None or commit["version"] <= version)
+    ]

@@ -1,0 +1,54 @@
+"""bronze.events → silver.events (typed, checked, deduplicated for ever) and silver.quarantine."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import bronze, silver
+from spark_jobs import tables
+from spark_jobs.launch import launch
+from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.transforms.silver.deduplicate import copies
+from spark_jobs.transforms.silver.quarantine import collisions, rejects
+from spark_jobs.transforms.silver.type_events import type_events
+from spark_jobs.transforms.silver.validate_events import validate_events
+from spark_jobs.transforms.time_ranges import time_ranges
+
+
+def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
+    """Append the first arrival of each good event; send the others where they belong."""
+    lake = settings.lake
+
+    def source(spark: SparkSession) -> DataFrame:
+        return tables.stream(spark, lake, bronze.EVENTS)
+
+    def process(rows: DataFrame, batch: Batch) -> None:
+        typed = rows.transform(type_events(settings.site)).transform(validate_events(settings.events)).persist()
+        good = typed.where("reject IS NULL")
+        # One pass fills the cache and says what there is: how many, how many rejects, which hours.
+        hour = F.expr("div(unix_seconds(client_time), 3600)")
+        seen, rejected, hours = typed.agg(
+            F.count("*"), F.count("reject"), F.collect_set(F.when(F.col("reject").isNull(), hour))
+        ).collect()[0]
+        present = tables.read(rows.sparkSession, lake, silver.EVENTS).where(time_ranges(hours, "client_time"))
+        verdicts = copies(good, present).persist()
+        found = {row["verdict"]: row["count"] for row in verdicts.groupBy("verdict").count().collect()}
+        batch.counts.read += seen
+        batch.counts.duplicate += found.get("duplicate", 0)
+
+        if rejected:
+            tables.append(typed.transform(rejects), lake, silver.QUARANTINE, batch.commit("rejects"))
+        if found.get("id_collision"):
+            collided = good.join(verdicts.where("verdict = 'id_collision'"), "seq", "left_semi")
+            tables.append(collided.transform(collisions), lake, silver.QUARANTINE, batch.commit("collisions"))
+        first = good.join(verdicts, "seq", "left_anti") if found else good
+        tables.append(first, lake, silver.EVENTS, batch.commit("events"))
+        verdicts.unpersist()
+        typed.unpersist()
+
+    return run_query(spark, settings, trigger, "build_events", (silver.EVENTS, silver.QUARANTINE), source, process)
+
+
+if __name__ == "__main__":
+    launch(run)

@@ -1,0 +1,37 @@
+"""silver.events → silver.identities: which visitor is which user."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import silver
+from spark_jobs import tables
+from spark_jobs.launch import launch
+from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.transforms.silver.identities import KEY, as_identities, as_links, identity_links, merge_links
+
+
+def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
+    """Merge each batch's links with those that are there, and upsert the result."""
+    lake = settings.lake
+
+    def source(spark: SparkSession) -> DataFrame:
+        return tables.stream(spark, lake, silver.EVENTS)
+
+    def process(events: DataFrame, batch: Batch) -> None:
+        fresh = events.transform(identity_links).persist()
+        found = fresh.count()
+        batch.counts.read += found
+        if found:  # most batches of anonymous traffic link nobody
+            present = tables.read(events.sparkSession, lake, silver.IDENTITIES)
+            touched = present.join(fresh.select(*KEY), list(KEY), "left_semi").transform(as_links)
+            rows = fresh.unionByName(touched).transform(merge_links).transform(as_identities)
+            tables.merge(rows, lake, silver.IDENTITIES, batch.commit("links"), changed=tables.differ(silver.IDENTITIES))
+        fresh.unpersist()
+
+    return run_query(spark, settings, trigger, "build_identities", (silver.IDENTITIES,), source, process)
+
+
+if __name__ == "__main__":
+    launch(run)

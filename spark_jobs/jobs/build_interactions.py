@@ -1,0 +1,54 @@
+"""silver.events + silver.identities → gold.interactions: whole persons, recomputed when anything of theirs changed."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import gold, silver
+from spark_jobs import tables
+from spark_jobs.launch import launch
+from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.transforms import Transformer
+from spark_jobs.transforms.gold.interactions import interactions, tombstones, touched_persons
+from spark_jobs.transforms.silver.identities import persons
+
+
+def recompute(settings: Settings) -> Transformer:
+    """Events with `person_id` → rows of gold.interactions."""
+    return interactions(settings.interactions.weights, settings.interactions.half_life)
+
+
+def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
+    """Recompute the persons whom new events or new links touch, old and new ones."""
+    lake = settings.lake
+
+    def source(spark: SparkSession) -> DataFrame:
+        """Ids that changed: of events as they are appended, of links as they are changed."""
+        events = tables.stream(spark, lake, silver.EVENTS).select("site", F.array("visitor_id", "user_id").alias("ids"))
+        links = tables.stream_changes(spark, lake, silver.IDENTITIES)
+        return events.unionByName(links.select("site", F.array("id", "user_id").alias("ids")))
+
+    def process(changed: DataFrame, batch: Batch) -> None:
+        session = changed.sparkSession
+        identities = tables.read(session, lake, silver.IDENTITIES)
+        events = tables.read(session, lake, silver.EVENTS).transform(lambda rows: persons(rows, identities))
+        present = tables.read(session, lake, gold.INTERACTIONS)
+        if present.isEmpty():  # everything is new: no need to say whom it touches
+            rows = events.transform(recompute(settings))
+            tables.append(rows, lake, gold.INTERACTIONS, batch.commit("interactions"))
+            return
+        touched = changed.transform(touched_persons(identities)).persist()
+        batch.counts.read += touched.count()
+        rows = events.join(touched, ["site", "person_id"], "left_semi").transform(recompute(settings))
+        changes = rows.transform(tombstones(present.join(touched, ["site", "person_id"], "left_semi")))
+        tables.merge(
+            changes, lake, gold.INTERACTIONS, batch.commit("interactions"), changed=tables.differ(gold.INTERACTIONS)
+        )
+        touched.unpersist()
+
+    return run_query(spark, settings, trigger, "build_interactions", (gold.INTERACTIONS,), source, process)
+
+
+if __name__ == "__main__":
+    launch(run)

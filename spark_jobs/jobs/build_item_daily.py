@@ -1,0 +1,35 @@
+"""silver.events → gold.item_daily: whole days, recomputed when an event of theirs came."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import gold, silver
+from spark_jobs import tables
+from spark_jobs.launch import launch
+from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.transforms.gold.daily import item_daily
+from spark_jobs.transforms.time_ranges import on_days
+
+
+def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
+    """Recompute the days of the new events, from all events of those days."""
+    lake = settings.lake
+
+    def source(spark: SparkSession) -> DataFrame:
+        return tables.stream(spark, lake, silver.EVENTS).select("occurred_at")
+
+    def process(changed: DataFrame, batch: Batch) -> None:
+        seen, days = changed.agg(F.count("*"), F.collect_set(F.to_date("occurred_at"))).collect()[0]
+        batch.counts.read += seen
+        if days:
+            events = tables.read(changed.sparkSession, lake, silver.EVENTS).where(on_days(days, "occurred_at"))
+            rows = events.transform(item_daily)
+            tables.replace_days(rows, lake, gold.ITEM_DAILY, batch.commit("days"), days)
+
+    return run_query(spark, settings, trigger, "build_item_daily", (gold.ITEM_DAILY,), source, process)
+
+
+if __name__ == "__main__":
+    launch(run)

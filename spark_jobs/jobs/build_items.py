@@ -1,0 +1,36 @@
+"""silver.events → silver.items: what is known of each item."""
+
+from pyspark.sql import DataFrame, SparkSession
+
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import silver
+from spark_jobs import tables
+from spark_jobs.launch import launch
+from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.transforms.silver.items import KEY, as_items, item_facts, merge_facts
+
+
+def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
+    """Merge each batch's facts with those that are there, and upsert the result."""
+    lake = settings.lake
+
+    def source(spark: SparkSession) -> DataFrame:
+        return tables.stream(spark, lake, silver.EVENTS)
+
+    def process(events: DataFrame, batch: Batch) -> None:
+        fresh = events.transform(item_facts).persist()
+        found = fresh.count()
+        batch.counts.read += found
+        if found:
+            present = tables.read(events.sparkSession, lake, silver.ITEMS)
+            touched = present.join(fresh.select(*KEY), list(KEY), "left_semi")
+            rows = fresh.unionByName(touched.select(*fresh.columns)).transform(merge_facts).transform(as_items)
+            tables.merge(rows, lake, silver.ITEMS, batch.commit("items"), changed=tables.differ(silver.ITEMS))
+        fresh.unpersist()
+
+    return run_query(spark, settings, trigger, "build_items", (silver.ITEMS,), source, process)
+
+
+if __name__ == "__main__":
+    launch(run)

@@ -1,0 +1,56 @@
+"""silver.events → silver.sessions: exact, whatever the order of arrival."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import silver
+from spark_jobs import tables
+from spark_jobs.launch import launch
+from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.transforms.silver.sessionize import (
+    absorbed,
+    as_sessions,
+    event_intervals,
+    merge_intervals,
+    near_intervals,
+    session_intervals,
+)
+from spark_jobs.transforms.time_ranges import time_ranges
+
+
+def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
+    """Merge each batch's events with the sessions that they touch, and upsert the result."""
+    lake, gap = settings.lake, settings.sessions.gap
+    merge, margin = merge_intervals(gap), int(gap.total_seconds())
+
+    def source(spark: SparkSession) -> DataFrame:
+        return tables.stream(spark, lake, silver.EVENTS)
+
+    def process(events: DataFrame, batch: Batch) -> None:
+        fresh = events.transform(event_intervals).transform(merge).persist()
+        hours = F.collect_set(F.expr("sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))"))
+        seen, spans = fresh.agg(F.sum("events"), hours).collect()[0]
+        batch.counts.read += seen or 0
+        near = {hour for span in spans for hour in span}
+        present = tables.read(events.sparkSession, lake, silver.SESSIONS)
+        bounded = present.where(time_ranges(near, "started_at", "ended_at", margin))
+        touched = bounded.transform(session_intervals).transform(near_intervals(fresh, gap)).persist()
+
+        merged = fresh.unionByName(touched.drop("session_id")).transform(merge)
+        sessions = merged.transform(as_sessions(settings.sessions.overlong))
+        if touched.isEmpty():  # nothing to update: an append needs no scan of the table
+            tables.append(sessions, lake, silver.SESSIONS, batch.commit("sessions"))
+        else:
+            prune = time_ranges(near, "t.started_at", "t.ended_at", margin)
+            changes = sessions.transform(absorbed(touched))
+            tables.merge(changes, lake, silver.SESSIONS, batch.commit("sessions"), prune)
+        touched.unpersist()
+        fresh.unpersist()
+
+    return run_query(spark, settings, trigger, "build_sessions", (silver.SESSIONS,), source, process)
+
+
+if __name__ == "__main__":
+    launch(run)

@@ -1,0 +1,31 @@
+"""quarantine log → silver.quarantine: what the door could not accept, with its reason."""
+
+from pyspark.sql import DataFrame, SparkSession
+
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import silver
+from spark_jobs import tables
+from spark_jobs.launch import launch
+from spark_jobs.sources import segments
+from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.transforms.bronze.landing_lines import landing_lines
+from spark_jobs.transforms.silver.quarantine import door_rejects
+
+
+def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
+    """Append the lines of new quarantine segments to silver.quarantine."""
+    lake = settings.lake
+
+    def source(spark: SparkSession) -> DataFrame:
+        return segments(spark, settings, lake.quarantine)
+
+    def process(lines: DataFrame, batch: Batch) -> None:
+        rows = lines.transform(landing_lines(batch.id)).transform(door_rejects)
+        tables.append(rows, lake, silver.QUARANTINE, batch.commit("append"))
+
+    return run_query(spark, settings, trigger, "ingest_rejects", (silver.QUARANTINE,), source, process)
+
+
+if __name__ == "__main__":
+    launch(run)

@@ -1,0 +1,50 @@
+"""Where Spark starts: one session a process."""
+
+import sys
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from nextclick.errors import LakeError, SettingsError
+from nextclick.settings import CHECKOUT, Settings
+
+
+def properties(settings: Settings) -> dict[str, str]:
+    """The lines of conf/spark.conf, in Spark's own `key value` form."""
+    path = settings.conf_dir / "spark.conf"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}. Name a folder that has it with --conf-dir.") from error
+    pairs = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
+    return {key: value.strip() for key, value in pairs}
+
+
+def delta_jars(settings: Settings) -> list[Path]:
+    """The Delta jars that the set-up put beside the checkout; Spark never asks the network for them."""
+    folder = CHECKOUT / settings.spark.packages_dir
+    jars = sorted(folder.glob("*.jar"))
+    if not jars:
+        raise LakeError(f"There are no Delta jars in {folder}. Run `make setup`, which puts them there.")
+    return jars
+
+
+def open_session(settings: Settings, name: str = "nextclick") -> SparkSession:
+    """Start the embedded session, or return the one that this process has."""
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
+    builder = SparkSession.builder.appName(name).master(settings.spark.master)
+    options = properties(settings) | {
+        "spark.jars": ",".join(map(str, delta_jars(settings))),
+        "spark.driver.memory": settings.spark.driver_memory,
+        "spark.sql.shuffle.partitions": str(settings.streaming.shuffle_partitions),
+        "spark.sql.warehouse.dir": str(settings.lake.state / "warehouse"),
+        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Dlog4j2.level=ERROR",
+        "spark.pyspark.python": sys.executable,  # or workers would be the first python3 of PATH
+    }
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session

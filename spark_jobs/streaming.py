@@ -1,0 +1,135 @@
+"""One streaming query a job: its checkpoint, its trigger, its locks, and what it did.
+
+`run_query` blocks until the query ends: at the end of what there is (available now),
+or never (`nextclick stream`, which runs each job in a thread of one process).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from pyspark.errors import StreamingQueryException
+from pyspark.sql import DataFrame, SparkSession
+
+from nextclick import locks
+from nextclick.contract import Table
+from nextclick.errors import LakeError
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from spark_jobs import tables
+from spark_jobs.tables import Commit
+
+
+class Trigger(Enum):
+    """When micro-batches run."""
+
+    AVAILABLE_NOW = "available_now"
+    """Take everything there is, then end."""
+    CONTINUOUS = "continuous"
+    """Every streaming.trigger_seconds, until stopped."""
+
+
+@dataclass
+class Counts:
+    """What the batches of one run took in; what they wrote is read from the tables' history."""
+
+    read: int = 0
+    duplicate: int = 0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One micro-batch: its number in the checkpoint, and the identities of its writes."""
+
+    job: str
+    query: str
+    id: int
+    counts: Counts
+
+    def commit(self, purpose: str) -> Commit:
+        """The identity of a write. Two writes of one batch need different purposes, or Delta skips the
+        second; a new checkpoint starts at batch 0 again, so its query id is part of the identity."""
+        return Commit(f"{self.job}/{purpose}/{self.query}", self.id)
+
+
+Process = Callable[[DataFrame, Batch], None]
+
+
+def run_query(
+    spark: SparkSession,
+    settings: Settings,
+    trigger: Trigger,
+    job: str,
+    targets: tuple[Table, ...],
+    source: Callable[[SparkSession], DataFrame],
+    process: Process,
+) -> JobReport:
+    """Run `process` on each micro-batch of `source` under the locks of `targets`."""
+    started, counts = time.monotonic(), Counts()
+    lake = settings.lake
+    with ExitStack() as stack:
+        stack.enter_context(locks.hold(lake.locks, *(table.name for table in targets), purpose=job))
+        checkpoint = lake.checkpoint(job)
+        _refuse_orphans(spark, settings, job, targets[0], checkpoint)
+        for table in targets:
+            tables.ensure(spark, lake, table)
+        before = {table.name: tables.version(spark, lake, table) for table in targets}
+
+        def each_batch(rows: DataFrame, batch_id: int) -> None:
+            query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
+            process(rows, Batch(job, query, batch_id, counts))
+
+        writer = (
+            source(spark)
+            .writeStream.queryName(job)
+            .option("checkpointLocation", str(checkpoint))
+            .foreachBatch(each_batch)
+        )
+        if trigger is Trigger.AVAILABLE_NOW:
+            writer = writer.trigger(availableNow=True)
+        else:
+            writer = writer.trigger(processingTime=f"{settings.streaming.trigger_seconds} seconds")
+        try:
+            query = writer.start()
+            query.awaitTermination()
+        except StreamingQueryException as error:
+            raise _explain(job, checkpoint, error) from error
+        changed = {table.name: tables.rows_changed(spark, lake, table, before[table.name]) for table in targets}
+    rejected = changed.pop("silver.quarantine", 0) if len(changed) > 1 else 0
+    return JobReport(
+        job=job,
+        read=counts.read,
+        written=sum(changed.values()),
+        rejected=rejected,
+        duplicate=counts.duplicate,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _refuse_orphans(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: Path) -> None:
+    """A table with rows but no checkpoint would be filled again from the start."""
+    if (checkpoint / "metadata").exists() or not tables.exists(spark, settings.lake, table):
+        return
+    if not tables.read(spark, settings.lake, table).isEmpty():
+        raise LakeError(
+            f"{job}: {table.name} has rows, but its checkpoint {checkpoint} is gone, so where to go on is unknown. "
+            f"Run `nextclick rebuild {table.layer}`, which recomputes it without loss or duplicates."
+        )
+
+
+def _explain(job: str, checkpoint: Path, error: StreamingQueryException) -> LakeError:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return LakeError(
+        f"{job} stopped: {first} Nothing is lost: call again to go on. If it stops at the same place, its "
+        f"checkpoint {checkpoint} may be damaged: see docs/jobs/recovery.md."
+    )
+
+
+def stop_all(spark: SparkSession) -> None:
+    """Ask every query of this process to end after its current batch."""
+    for query in spark.streams.active:
+        threading.Thread(target=query.stop, daemon=True).start()

@@ -1,0 +1,165 @@
+"""Delta tables by their contracts: create, read, stream, append, merge, replace.
+
+A contract (nextclick/tables) decides names, types and properties; nothing here knows
+what a column means. Every write carries (application id, version), so that a commit
+whose reply was lost, or a batch that is run again after a crash, is committed once.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.types import StructType
+
+from nextclick.contract import Table
+from nextclick.errors import TableMissing
+from nextclick.lake import Lake
+
+_TXN = "spark.databricks.delta.write.{}"
+
+
+class Commit(NamedTuple):
+    """The identity of one write: Delta skips a second write under the same one."""
+
+    app_id: str
+    version: int
+
+
+def schema(table: Table) -> StructType:
+    return StructType.fromDDL(table.ddl)
+
+
+def exists(spark: SparkSession, lake: Lake, table: Table) -> bool:
+    return DeltaTable.isDeltaTable(spark, str(lake.table(table.name)))
+
+
+def ensure(spark: SparkSession, lake: Lake, table: Table) -> DeltaTable:
+    """The table, created empty if it is not there yet."""
+    if exists(spark, lake, table):
+        return DeltaTable.forPath(spark, str(lake.table(table.name)))
+    builder = (
+        DeltaTable.createIfNotExists(spark)
+        .location(str(lake.table(table.name)))
+        .addColumns(schema(table))
+        .comment(table.doc)
+        .property("delta.enableChangeDataFeed", str(table.change_feed).lower())
+    )
+    if table.partitioned_by:
+        builder = builder.partitionedBy(*table.partitioned_by)
+    return builder.execute()
+
+
+def read(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
+    if not exists(spark, lake, table):
+        raise TableMissing(f"{table.name} was never written. Run `nextclick run`, or the job {table.job}, first.")
+    return spark.read.format("delta").load(str(lake.table(table.name)))
+
+
+def stream(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
+    """Rows as they are appended. Everything there is makes one batch, so a version is never cut."""
+    reader = spark.readStream.format("delta").option("skipChangeCommits", True).option("maxFilesPerTrigger", 2**31 - 1)
+    return reader.load(str(lake.table(table.name)))
+
+
+def stream_changes(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
+    """Rows inserted, updated (before and after) and deleted, from the change data feed."""
+    reader = spark.readStream.format("delta").option("readChangeFeed", True).option("maxFilesPerTrigger", 2**31 - 1)
+    return reader.load(str(lake.table(table.name)))
+
+
+def version(spark: SparkSession, lake: Lake, table: Table) -> int:
+    """The newest Delta version; -1 for a table that was never written."""
+    if not exists(spark, lake, table):
+        return -1
+    history = DeltaTable.forPath(spark, str(lake.table(table.name))).history(1)
+    return int(history.select("version").collect()[0][0])
+
+
+def rows_changed(spark: SparkSession, lake: Lake, table: Table, since: int) -> int:
+    """Rows that commits after version `since` inserted, updated or deleted, by their operation metrics."""
+    history = DeltaTable.forPath(spark, str(lake.table(table.name))).history()
+    metrics = [row["operationMetrics"] for row in history.where(f"version > {since}").collect()]
+    merged = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
+    return sum(
+        sum(int(metric[name]) for name in merged) if merged[0] in metric else int(metric.get("numOutputRows", 0))
+        for metric in metrics
+    )
+
+
+def append(rows: DataFrame, lake: Lake, table: Table, commit: Commit) -> None:
+    (
+        rows.select(*table.column_names)
+        .write.format("delta")
+        .mode("append")
+        .option("txnAppId", commit.app_id)
+        .option("txnVersion", commit.version)
+        .save(str(lake.table(table.name)))
+    )
+
+
+def merge(rows: DataFrame, lake: Lake, table: Table, commit: Commit, prune: str = "true", changed: str = "true") -> None:
+    """Upsert by key; a row whose `_delete` is true removes its key instead.
+
+    `prune` bounds the target scan (over alias t); `changed` says which matched rows
+    really differ (over s and t), so that the change feed carries no false changes.
+    """
+    spark = rows.sparkSession
+    keys = " AND ".join(f"t.`{key}` = s.`{key}`" for key in table.key)
+    values = {f"`{name}`": f"s.`{name}`" for name in table.column_names}
+    deletes = "_delete" in rows.columns
+    target = DeltaTable.forPath(spark, str(lake.table(table.name))).alias("t")
+    merger = target.merge(rows.alias("s"), f"{keys} AND ({prune})")
+    if deletes:
+        merger = merger.whenMatchedDelete("s._delete")
+    merger = merger.whenMatchedUpdate(f"({changed})", set=values)
+    merger = merger.whenNotMatchedInsert("NOT s._delete" if deletes else None, values=values)
+    with _transaction(spark, commit):
+        merger.execute()
+
+
+def differ(table: Table) -> str:
+    """SQL over s and t: a column outside the key differs. Maps cannot be compared, so their texts are."""
+    terms = []
+    for column in table.columns:
+        if column.name in table.key:
+            continue
+        form = "to_json({0}.`{1}`)" if "map<" in column.type else "{0}.`{1}`"
+        terms.append(f"NOT ({form.format('s', column.name)} <=> {form.format('t', column.name)})")
+    return " OR ".join(terms)
+
+
+def replace_days(rows: DataFrame, lake: Lake, table: Table, commit: Commit, days: Sequence[date]) -> None:
+    """Replace whole days of a table partitioned by `date`, in one commit."""
+    listed = ", ".join(f"DATE'{day}'" for day in days)
+    (
+        rows.select(*table.column_names)
+        .write.format("delta")
+        .mode("overwrite")
+        .option("replaceWhere", f"date IN ({listed})")
+        .option("txnAppId", commit.app_id)
+        .option("txnVersion", commit.version)
+        .save(str(lake.table(table.name)))
+    )
+
+
+def overwrite(rows: DataFrame, lake: Lake, table: Table) -> None:
+    """Replace everything; a rebuild, which a person asked for."""
+    rows.select(*table.column_names).write.format("delta").mode("overwrite").save(str(lake.table(table.name)))
+
+
+class _transaction:
+    """MERGE takes its (appId, version) from the session; a batch's session is a clone of its own."""
+
+    def __init__(self, spark: SparkSession, commit: Commit) -> None:
+        self._conf, self._commit = spark.conf, commit
+
+    def __enter__(self) -> None:
+        self._conf.set(_TXN.format("txnAppId"), self._commit.app_id)
+        self._conf.set(_TXN.format("txnVersion"), str(self._commit.version))
+
+    def __exit__(self, *_: object) -> None:
+        self._conf.unset(_TXN.format("txnAppId"))
+        self._conf.unset(_TXN.format("txnVersion"))
+

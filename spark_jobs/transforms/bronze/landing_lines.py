@@ -1,0 +1,45 @@
+"""Lines of the landing log → rows of bronze.events."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spark_jobs.transforms import Transformer
+
+_FRAME = 4
+"""Words before the payload: CRC, position, arrival, source."""
+
+
+def landing_lines(batch: int) -> Transformer:
+    """Split each line's frame and check its CRC-32 (nextclick/landing.py has the form).
+
+    Input: `value` (the line), `segment` (its file's name). A line whose CRC does not
+    hold is kept whole, with `intact` false; its position is then a negative number made
+    of its text, since nothing in a damaged frame can be believed.
+    """
+
+    def transform(lines: DataFrame) -> DataFrame:
+        rest = F.expr("substring(value, 10)")
+        intact = F.coalesce(
+            F.expr("try_to_number(conv(substring(value, 1, 8), 16, 10), '9999999999')").cast("bigint")
+            == F.crc32(F.encode(rest, "utf-8")),
+            F.lit(False),
+        )
+        return (
+            lines.withColumn("intact", F.col("value").rlike("^[0-9a-f]{8} [0-9]+ [0-9]+ [^ ]+ ") & intact)
+            .withColumn("words", F.when(F.col("intact"), F.split("value", " ", _FRAME + 1)))
+            .select(
+                F.struct(
+                    F.lit(batch).cast("bigint").alias("batch"),
+                    "segment",
+                    F.coalesce(
+                        F.expr("try_cast(words[1] AS bigint)"), -1 - F.pmod(F.xxhash64("value"), F.lit(2**62))
+                    ).alias("position"),
+                ).alias("seq"),
+                F.expr("timestamp_millis(try_cast(words[2] AS bigint))").alias("received_at"),
+                F.expr("words[3]").alias("source"),
+                F.when(F.col("intact"), F.expr("words[4]")).otherwise(F.col("value")).alias("payload"),
+                "intact",
+            )
+        )
+
+    return transform

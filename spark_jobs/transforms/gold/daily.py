@@ -1,0 +1,75 @@
+"""Sessions and events → the daily tables of gold."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from nextclick.tables.silver import MONEY, REVENUE
+
+
+def traffic_daily(sessions: DataFrame) -> DataFrame:
+    """One row per UTC day of started_at, site, channel, device and country (gold.traffic_daily)."""
+    key = (
+        F.to_date("started_at").alias("date"),
+        "site",
+        "channel",
+        F.coalesce("device", F.lit("unknown")).alias("device"),
+        F.coalesce("country", F.lit("unknown")).alias("country"),
+    )
+    names = ("date", "site", "channel", "device", "country")
+    rows = sessions.select(*key, "visitor_id", "page_views", "item_views", "is_bounce", "engaged_ms", "purchases", "revenue")
+    return (
+        rows.groupBy(*names)
+        .agg(
+            F.count_distinct("visitor_id").alias("visitors"),
+            F.count("*").alias("sessions"),
+            F.sum(F.col("page_views") + F.col("item_views")).alias("views"),
+            F.count_if("is_bounce").alias("bounces"),
+            (F.sum("engaged_ms") / 1000).cast("double").alias("engaged_seconds"),
+            F.count_if(F.col("purchases") > 0).alias("conversions"),
+        )
+        .join(_revenue(rows.select(*names, F.explode("revenue").alias("currency", "amount")), names), list(names), "left")
+        .withColumn("revenue", _or_empty("revenue"))
+        .withColumn("bounce_rate", F.col("bounces") / F.col("sessions"))
+        .withColumn("conversion_rate", F.col("conversions") / F.col("sessions"))
+    )
+
+
+def item_daily(events: DataFrame) -> DataFrame:
+    """One row per UTC day of the event, site and item (gold.item_daily)."""
+    names = ("date", "site", "item_id")
+    kinds = ("page_view", "view_item", "add_to_cart", "purchase")
+    rows = events.where(F.col("item_id").isNotNull() & F.col("event").isin(*kinds)).select(
+        F.to_date("occurred_at").alias("date"), "site", "item_id", "event", "price", "quantity", "currency"
+    )
+    paid = rows.where((F.col("event") == "purchase") & F.col("price").isNotNull()).select(
+        *names,
+        F.coalesce("currency", F.lit("")).alias("currency"),
+        (F.col("price") * F.coalesce("quantity", F.lit(1))).cast(MONEY).alias("amount"),
+    )
+    return (
+        rows.groupBy(*names)
+        .agg(
+            F.count_if(F.col("event").isin("page_view", "view_item")).alias("views"),
+            F.count_if(F.col("event") == "add_to_cart").alias("carts"),
+            F.count_if(F.col("event") == "purchase").alias("purchases"),
+        )
+        .join(_revenue(paid, names), list(names), "left")
+        .withColumn("revenue", _or_empty("revenue"))
+        .withColumn("view_to_cart", F.try_divide("carts", "views"))
+        .withColumn("cart_to_purchase", F.try_divide("purchases", "carts"))
+        .withColumn("view_to_purchase", F.try_divide("purchases", "views"))
+    )
+
+
+def _revenue(amounts: DataFrame, names: tuple[str, ...]) -> DataFrame:
+    """`names` → one map currency → sum; days without revenue have no row."""
+    return (
+        amounts.groupBy(*names, "currency")
+        .agg(F.sum("amount").cast(MONEY).alias("amount"))
+        .groupBy(*names)
+        .agg(F.map_from_entries(F.sort_array(F.collect_list(F.struct("currency", "amount")))).alias("revenue"))
+    )
+
+
+def _or_empty(name: str) -> Column:
+    return F.coalesce(F.col(name).cast(REVENUE), F.create_map().cast(REVENUE))

@@ -1,0 +1,29 @@
+"""Which arrivals of an event count: the smallest seq of an identity, for ever."""
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+IDENTITY = ("site", "event_id", "client_time")
+
+
+def copies(arrivals: DataFrame, present: DataFrame) -> DataFrame:
+    """The arrivals that are not the first of their identity: columns `seq` and `verdict`.
+
+    Both inputs have the identity, `seq` and `payload_hash`; `present` is what silver
+    holds already and always comes first. `verdict` is `duplicate` where the payload is the
+    first one's, else `id_collision`. Only these narrow columns are shuffled, never rows.
+    """
+    narrow = [*IDENTITY, "seq", "payload_hash"]
+    both = (
+        arrivals.select(*narrow)
+        .withColumn("arrival", F.lit(True))
+        .unionByName(present.select(*narrow).withColumn("arrival", F.lit(False)))
+    )
+    order = Window.partitionBy(*IDENTITY).orderBy("arrival", "seq")
+    verdict = F.when(F.col("payload_hash") == F.col("first_hash"), "duplicate").otherwise("id_collision")
+    return (
+        both.withColumn("first_hash", F.first("payload_hash").over(order))
+        .withColumn("place", F.row_number().over(order))
+        .where("arrival AND place > 1")
+        .select("seq", verdict.alias("verdict"))
+    )

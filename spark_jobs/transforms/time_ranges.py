@@ -1,0 +1,42 @@
+"""A short condition that bounds times: what lets Delta skip the files that a batch cannot touch."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
+
+MAX_RANGES: Final = 16
+HOUR: Final = 3600
+_EPOCH: Final = date(1970, 1, 1)
+
+
+def time_ranges(hours: Iterable[int], start: str, end: str | None = None, margin_seconds: int = 0) -> str:
+    """SQL that is true for every interval [start, end] within `margin_seconds` of one of `hours`.
+
+    `hours` count from 1970 UTC; `end` is the column `start` itself for points in time.
+    Neighbouring hours become one range; of more than MAX_RANGES the nearest are joined,
+    so that one event that is a year late does not make the whole year be read.
+
+    >>> time_ranges([0, 1], "t")
+    '(t >= timestamp_seconds(0) AND t < timestamp_seconds(7200))'
+    """
+    end = end or start
+    spans: list[tuple[int, int]] = []
+    for hour in sorted(set(hours)):
+        low, high = hour * HOUR - margin_seconds, (hour + 1) * HOUR + margin_seconds
+        if spans and low <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], high)
+        else:
+            spans.append((low, high))
+    while len(spans) > MAX_RANGES:
+        nearest = min(range(len(spans) - 1), key=lambda index: spans[index + 1][0] - spans[index][1])
+        spans[nearest : nearest + 2] = [(spans[nearest][0], spans[nearest + 1][1])]
+    terms = (f"({end} >= timestamp_seconds({low}) AND {start} < timestamp_seconds({high}))" for low, high in spans)
+    return " OR ".join(terms) or "false"
+
+
+def on_days(days: Iterable[date], column: str) -> str:
+    """SQL that is true for times on one of the UTC `days`: ranges that Delta can prune by, then the days themselves."""
+    listed = sorted(set(days))
+    hours = (int((day - _EPOCH).days) * 24 + hour for day in listed for hour in range(24))
+    names = ", ".join(f"DATE'{day}'" for day in listed)
+    return f"({time_ranges(hours, column)}) AND to_date({column}) IN ({names})"
