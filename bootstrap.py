@@ -28,6 +28,8 @@ PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "nextclick-setup"
+Command = list[str | Path]
+_NO_VENV = "On Debian and Ubuntu `apt-get install python3.11-venv` brings what is missing; then call again."
 _NETWORK = "The package index must be reachable (a mirror: set pip's index-url): mend what it says, then call again."
 
 
@@ -62,13 +64,12 @@ def _stamped() -> list[str]:
 
 
 def _new_environment() -> None:
-    create = [sys.executable, "-m", "venv", "--clear", VENV]
-    _step("environment", create, "On Debian and Ubuntu `apt-get install python3.11-venv` brings what is missing; then call again.")
+    _step("environment", [sys.executable, "-m", "venv", "--clear", VENV], _NO_VENV)
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as only_uv:
         only_uv.write(uv_requirement(LOCK.read_text(encoding="utf-8")))
         only_uv.flush()
-        install = [PYTHON, "-m", "pip", "install", "--quiet", "--retries=2", "--require-hashes", "--no-deps", "-r", only_uv.name]
-        _step("installer", install, _NETWORK)
+        install: Command = [PYTHON, "-m", "pip", "install", "--quiet", "--retries=2", "--require-hashes"]
+        _step("installer", [*install, "--requirement", only_uv.name], _NETWORK)
 
 
 def uv_requirement(lock: str) -> str:
@@ -80,9 +81,10 @@ def uv_requirement(lock: str) -> str:
 
 
 def _packages() -> None:
-    into = ["--quiet", "--python", PYTHON, *_index()]
+    into: Command = ["--quiet", "--python", PYTHON, *_index()]
     _step("packages (1.6 GB)", [UV, "pip", "sync", *into, "--require-hashes", LOCK], _NETWORK)
-    _step("this project", [UV, "pip", "install", *into, "--no-deps", "--no-build-isolation", "--editable", ROOT], _NETWORK)
+    editable: Command = ["--no-deps", "--no-build-isolation", "--editable", ROOT]
+    _step("this project", [UV, "pip", "install", *into, *editable], _NETWORK)
 
 
 def _index() -> list[str]:
@@ -93,7 +95,7 @@ def _index() -> list[str]:
     return ["--default-index", url] if url else []
 
 
-def _step(name: str, command: list[str | Path], advice: str) -> None:
+def _step(name: str, command: Command, advice: str) -> None:
     """Run one step: its line grows its seconds; what it printed is shown only if it fails."""
     start, live = time.monotonic(), sys.stdout.isatty()
     print(f"{name:<20}", end="", flush=True)
