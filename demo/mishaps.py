@@ -5,14 +5,16 @@ what is late must end up where it belongs.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
-from demo.visits import DAY_MS, Flags, Ints
+from demo.visits import DAY_MS, Ints
 
 HOUR_MS: Final = 3_600_000
+_OF_EACH_KIND: Final = 8
+"""Broken lines of a kind."""
 LATE_MS: Final = 600_000
 """An event that arrives more than ten minutes after it happened counts as late."""
 
@@ -51,23 +53,58 @@ def _spliced(name: str, literal: bytes) -> Callable[[Fields], bytes]:
     return lambda event: encode(event | {name: "@"}).replace(b'"@"', literal)
 
 
-BROKEN: Final[dict[str, Callable[[Fields], bytes]]] = {
-    "cut in the middle": lambda event: encode(event)[: len(encode(event)) // 2],
-    "no visitor": _without("visitor_id", "user_id"),
-    "no kind": _without("event"),
-    "impossible time": _with(client_time="2026-02-30T25:61:00Z"),
-    "far future": _with(client_time="2226-06-01T12:00:00Z"),
-    "NaN price": _spliced("price", b"NaN"),
-    "infinite price": _spliced("price", b"1e400"),
-    "negative price": _with(price=-5.0),
-    "wrong type": _with(quantity="many"),
-    "NUL in an id": _with(item_id="i00\x0001"),
-    "lone surrogate": _spliced("query", rb'"caf\ud800"'),
-    "oversized": _with(properties={"note": "x" * 100_000}),
-    "same id, other payload": _with(page_url="https://shop.example/other"),
+class Broken(NamedTuple):
+    """A kind of broken line: the reason it must get in silver.quarantine, and how it is made from a good event."""
+
+    reason: str
+    spoil: Callable[[Fields], bytes]
+
+
+BROKEN: Final = {
+    "cut in the middle": Broken("malformed_json", lambda event: encode(event)[: len(encode(event)) // 2]),
+    "no visitor": Broken("missing_field", _without("visitor_id", "user_id")),
+    "no kind": Broken("missing_field", _without("event")),
+    "impossible time": Broken("bad_type", _with(client_time="2026-02-30T25:61:00Z")),
+    "far future": Broken("future_time", _with(client_time="2226-06-01T12:00:00Z")),
+    "NaN price": Broken("malformed_json", _spliced("price", b"NaN")),
+    "infinite price": Broken("bad_type", _spliced("price", b"1e400")),
+    "negative price": Broken("out_of_range", _with(price=-5.0)),
+    "wrong type": Broken("bad_type", _with(quantity="many")),
+    "NUL in an id": Broken("bad_text", _with(item_id="i00\x0001")),
+    "lone surrogate": Broken("bad_text", _spliced("query", rb'"caf\ud800"')),
+    "oversized": Broken("too_large", _with(properties={"note": "x" * 100_000})),
+    "same id, other payload": Broken("id_collision", _with(page_url="https://shop.example/other")),
 }
-"""Kinds of broken lines: how each is made from a good event. The last needs its original to come first."""
+"""The last kind needs its original to come first."""
 
 
-def is_late(at: Ints, arrival: Ints) -> Flags:
-    return arrival - at > LATE_MS
+class Sent(NamedTuple):
+    """Lines in order of arrival, and how many of them are what."""
+
+    lines: list[bytes]
+    arrival: Ints
+    """Epoch ms, ascending."""
+    late: int
+    duplicates: int
+    broken: dict[str, int]
+    """By kind."""
+
+
+def send(rng: np.random.Generator, at: Ints, events: list[Fields], end: int) -> Sent:
+    """Good events, copies and broken lines, as the door sees them until `end` (epoch ms); all arrive by then."""
+    arrival = arrivals(rng, at)
+    again, again_at = copies(rng, arrival)
+    victims = {kind: rng.choice(len(events), min(_OF_EACH_KIND, len(events)), replace=False) for kind in BROKEN}
+    good = list(map(encode, events))
+    lines = good + [good[n] for n in again.tolist()]
+    lines += [BROKEN[kind].spoil(events[n]) for kind, chosen in victims.items() for n in chosen.tolist()]
+    spoiled_at = np.concatenate([arrival[chosen] + DAY_MS // 2 for chosen in victims.values()])
+    due = np.concatenate([arrival, again_at, spoiled_at]).clip(max=end - 1)
+    order = np.argsort(due, kind="stable")  # ties keep the original before its copies
+    return Sent(
+        lines=[lines[n] for n in order.tolist()],
+        arrival=due[order],
+        late=int((arrival - at > LATE_MS).sum()),
+        duplicates=len(again),
+        broken={kind: len(chosen) for kind, chosen in victims.items()},
+    )

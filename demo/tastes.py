@@ -40,12 +40,18 @@ class Tastes:
 
     def rows_of(self, ids: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
         """The person behind each id; -1 for an id that the generator never made."""
-        places = np.searchsorted(self.known_ids, ids).clip(max=len(self.known_ids) - 1)
-        return np.where(self.known_ids[places] == ids, self.person_of[places], -1)
+        at = places(self.known_ids, ids)
+        return np.where(at >= 0, self.person_of[at], -1)
 
     def save(self, path: Path) -> None:
         """As npz without pickled objects."""
         np.savez_compressed(path, **vars(self))
+
+
+def places(ordered: npt.NDArray[np.str_], values: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
+    """Where each value stands in the sorted ids; -1 where it is not."""
+    at = np.searchsorted(ordered, values).clip(max=len(ordered) - 1)
+    return np.where(ordered[at] == values, at, -1)
 
 
 def load_tastes(path: Path) -> Tastes:

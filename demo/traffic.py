@@ -15,7 +15,7 @@ import numpy as np
 
 from demo.acts import Acts, make_acts, numbered, users_at
 from demo.catalogue import Catalogue, make_catalogue
-from demo.mishaps import BROKEN, arrivals, copies, encode, is_late
+from demo.mishaps import send
 from demo.tastes import Tastes, make_affinity, make_mixture
 from demo.truth import Truth, count_sessions, revenue
 from demo.visits import (
@@ -31,7 +31,6 @@ from demo.visits import (
 
 DAYS: Final = 14
 ITEMS: Final = 360
-BROKEN_OF_A_KIND: Final = 8
 
 
 @dataclass(frozen=True)
@@ -57,19 +56,19 @@ def make_traffic(seed: int, visitors: int, items: int = ITEMS, days: int = DAYS)
     views = make_views(rng, guests, sessions, catalogue, tastes.likes(np.arange(guests.people)), days)
     acts = make_acts(rng, guests, sessions, views, catalogue)
     events = _events(rng, guests, sessions, acts)
-    lines, arrival, late, twice, broken = _send(rng, acts.at, events, START_MS + days * DAY_MS)
+    sent = send(rng, acts.at, events, START_MS + days * DAY_MS)
     truth = Truth(
         seed=seed,
         items=items,
         good=len(events),
-        late=late,
-        duplicates=twice,
-        broken=broken,
+        late=sent.late,
+        duplicates=sent.duplicates,
+        broken=sent.broken,
         kinds=dict(sorted(Counter(event["event"] for event in events).items())),
         sessions=count_sessions(acts),
         revenue=revenue(events),
     )
-    return Traffic(lines, arrival, catalogue, tastes, truth)
+    return Traffic(sent.lines, sent.arrival, catalogue, tastes, truth)
 
 
 def write_traffic(traffic: Traffic, folder: Path) -> list[Path]:
@@ -111,23 +110,3 @@ def _events(rng: np.random.Generator, visitors: Visitors, sessions: Sessions, ac
         dict(zip(names, head, strict=True)) | ({"user_id": user} if user else {}) | fields
         for head, user, fields in zip(zip(ids, times, *whos, strict=True), users, acts.fields, strict=True)
     ]
-
-
-def _send(
-    rng: np.random.Generator, at: Ints, events: list[dict[str, Any]], end: int
-) -> tuple[list[bytes], Ints, int, int, dict[str, int]]:
-    """Lines in order of arrival, their times, and how many are late, sent again, and broken by kind."""
-    good = list(map(encode, events))
-    arrival = arrivals(rng, at)
-    again, again_at = copies(rng, arrival)
-    broken = {kind: min(BROKEN_OF_A_KIND, len(events)) for kind in BROKEN}
-    victims = [rng.choice(len(events), count, replace=False) for count in broken.values()]
-    spoiled = [
-        spoil(events[n]) for spoil, chosen in zip(BROKEN.values(), victims, strict=True) for n in chosen.tolist()
-    ]
-    spoiled_at = np.concatenate([arrival[chosen] + DAY_MS // 2 for chosen in victims])
-    lines = [*good, *(good[n] for n in again.tolist()), *spoiled]
-    due = np.concatenate([arrival, again_at, spoiled_at]).clip(max=end - 1)
-    order = np.argsort(due, kind="stable")  # ties keep the original before its copies
-    late = int(is_late(at, arrival).sum())
-    return [lines[n] for n in order.tolist()], due[order], late, len(again), broken

@@ -1,5 +1,6 @@
 """What the generator knows about its traffic, counted by rules that share no code with the pipeline."""
 
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -8,6 +9,7 @@ import msgspec
 import numpy as np
 
 from demo.acts import Acts
+from demo.mishaps import BROKEN
 
 _GAP_MS: Final = 30 * 60 * 1000
 _OUTSIDE: Final = ("identify", "alias")
@@ -37,6 +39,14 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def rejected(self) -> int:
         return sum(self.broken.values())
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Broken lines by the reason that quarantine must give."""
+        counts: Counter[str] = Counter()
+        for kind, count in self.broken.items():
+            counts[BROKEN[kind].reason] += count
+        return dict(counts)
 
     @property
     def lines(self) -> int:

@@ -1,0 +1,138 @@
+"""What the demo says: plain records, read from a lake or made by hand, and printed by
+demo/report.py or, with `--json`, as they are."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from demo.truth import Truth
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """Where each accepted line went, as `nextclick status` counts it."""
+
+    accepted: int
+    silver: int
+    quarantined: int
+    duplicates: int
+    residual: int
+    reasons: dict[str, int]
+    """Rows of silver.quarantine by reason."""
+
+
+class Business(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals of silver.sessions and gold."""
+
+    sessions: int
+    bounces: int
+    conversions: int
+    people: int
+    """Distinct persons of gold.interactions."""
+    revenue: dict[str, str]
+    """By currency, from the sessions."""
+
+
+class Checks(msgspec.Struct, frozen=True, kw_only=True):
+    """The expectations that were checked in this run."""
+
+    passed: int
+    warned: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
+
+
+class Contest(msgspec.Struct, frozen=True, kw_only=True):
+    """The model against the popular lists, on the clicks that were held back."""
+
+    champion: str | None
+    """Registered version; None: the gate refused it."""
+    reason: str
+    """Why it is, or is not, the champion."""
+    scores: dict[str, dict[str, float]]
+    """Contender → metric → value."""
+
+
+class TasteMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Share of the recommended items that a person truly likes, by the tastes that only the generator knows."""
+
+    k: int
+    people: int
+    chance: float
+    """Any unseen item."""
+    popular: float
+    """The most popular unseen items."""
+    model: float
+    best: float
+    """The best that anyone could do who knew the tastes."""
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of a person's history or list."""
+
+    item_id: str
+    name: str
+    category: str
+    like: float
+    """The true probability that the person likes it."""
+
+
+class Portrait(msgspec.Struct, frozen=True, kw_only=True):
+    """One person: what the generator knows, what the pipeline saw, and what it recommends."""
+
+    person_id: str
+    loves: tuple[str, ...]
+    """The categories that the person truly likes best."""
+    history: tuple[Suggestion, ...]
+    """The strongest interactions, strongest first."""
+    recommended: tuple[Suggestion, ...]
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the demo prints, but for times."""
+
+    lake: str
+    truth: Truth
+    flow: Flow
+    business: Business
+    checks: Checks
+    contest: Contest
+    tastes: TasteMatch
+    portrait: Portrait
+
+
+class Comparison(NamedTuple):
+    """A number of the pipeline beside what the generator knows."""
+
+    what: str
+    found: str
+    known: str
+
+    @property
+    def agrees(self) -> bool:
+        return self.found == self.known
+
+
+def comparisons(facts: Facts) -> list[Comparison]:
+    """Every number that the generator knows for sure."""
+    truth, flow, business = facts.truth, facts.flow, facts.business
+    reasons = sorted(truth.reasons.keys() | flow.reasons.keys())
+    counts = [
+        ("silver.events: events and catalogue records", flow.silver, truth.good + truth.items),
+        ("duplicates: sent again, byte for byte", flow.duplicates, truth.duplicates),
+        ("silver.quarantine", flow.quarantined, truth.rejected),
+        *((f"    {reason}", flow.reasons.get(reason, 0), truth.reasons.get(reason, 0)) for reason in reasons),
+        ("in none of the three (residual)", flow.residual, 0),
+        ("silver.sessions", business.sessions, truth.sessions),
+    ]
+    money = [
+        (f"revenue, {currency}", business.revenue.get(currency, "0.00"), truth.revenue.get(currency, "0.00"))
+        for currency in sorted(truth.revenue.keys() | business.revenue.keys())
+    ]
+    return [
+        *(Comparison(what, f"{found:,}", f"{known:,}") for what, found, known in counts),
+        *(Comparison(what, found, known) for what, found, known in money),
+    ]
+
+
+def agrees(facts: Facts) -> bool:
+    """The pipeline found everything that the generator knows, and no check stopped it."""
+    return all(line.agrees for line in comparisons(facts)) and not facts.checks.stopped

@@ -1,0 +1,138 @@
+"""The demo's report on facts made by hand."""
+
+import io
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from demo.facts import (
+    Business,
+    Checks,
+    Contest,
+    Facts,
+    Flow,
+    Portrait,
+    Suggestion,
+    TasteMatch,
+    agrees,
+    comparisons,
+)
+from demo.report import WIDTH, further, print_report
+from demo.truth import Truth
+
+
+@pytest.fixture
+def facts() -> Facts:
+    return Facts(
+        lake="demo-lake",
+        truth=Truth(
+            seed=7,
+            items=10,
+            good=100,
+            late=3,
+            duplicates=4,
+            broken={"no visitor": 2, "no kind": 1, "lone surrogate": 1},
+            kinds={"view_item": 100},
+            sessions=20,
+            revenue={"EUR": "10.50"},
+        ),
+        flow=Flow(
+            accepted=118,
+            silver=110,
+            quarantined=4,
+            duplicates=4,
+            residual=0,
+            reasons={"missing_field": 3, "bad_text": 1},
+        ),
+        business=Business(sessions=20, bounces=5, conversions=2, people=12, revenue={"EUR": "10.50"}),
+        checks=Checks(passed=30, warned=("volume",)),
+        contest=Contest(
+            champion="1",
+            reason="better than all-time popularity",
+            scores={"model": {"ndcg@20": 0.2, "recall@20": 0.31234}, "all-time popularity": {"recall@20": 0.1}},
+        ),
+        tastes=TasteMatch(k=10, people=12, chance=0.2, popular=0.5, model=0.65, best=0.8),
+        portrait=Portrait(
+            person_id="u00001",
+            loves=("mugs", "lamps"),
+            history=(Suggestion(item_id="i1", name="Calm Fern mug", category="mugs", like=0.9),),
+            recommended=(Suggestion(item_id="i2", name="Idle Gull lamp", category="lamps", like=0.7),),
+        ),
+    )
+
+
+def printed(facts: Facts) -> str:
+    stream = io.StringIO()
+    print_report(Console(file=stream, width=WIDTH), facts)
+    return stream.getvalue()
+
+
+def test_report_names_what_a_newcomer_wants_to_know(facts: Facts) -> None:
+    text = printed(facts)
+    for phrase in (
+        "100   good events, 3 of them late by minutes to days",
+        "silver.quarantine",
+        "missing_field",
+        "20 sessions of 12 people",
+        "25.0% bounced",
+        "30 expectations hold, 1 warn, 0 stop",
+        "champion: version 1 · better than all-time popularity",
+        "0.3123",
+        "75% of the way from chance to the best possible",
+        "truly loves mugs, lamps",
+        "Idle Gull lamp",
+        "nextclick --lake demo-lake up",
+    ):
+        assert phrase in text
+
+
+def test_report_fits_a_plain_terminal_except_for_commands_to_copy(facts: Facts) -> None:
+    commands = further(facts, "nextclick").splitlines()
+    lines = [line for line in printed(facts).splitlines() if line not in commands]
+    assert max(map(len, lines)) <= WIDTH
+    assert "\x1b" not in printed(facts)
+
+
+def test_metrics_stand_in_their_usual_order(facts: Facts) -> None:
+    assert printed(facts).index("recall@20") < printed(facts).index("ndcg@20")
+
+
+def test_equal_numbers_agree(facts: Facts) -> None:
+    assert agrees(facts)
+    assert "DIFFERS" not in printed(facts)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"silver": 109},
+        {"duplicates": 5},
+        {"residual": 1},
+        {"reasons": {"missing_field": 2, "bad_text": 1, "bad_type": 1}},
+    ],
+)
+def test_a_number_that_differs_is_shown_and_fails(facts: Facts, changes: dict[str, int]) -> None:
+    wrong = msgspec.structs.replace(facts, flow=msgspec.structs.replace(facts.flow, **changes))
+    assert not agrees(wrong)
+    assert "DIFFERS" in printed(wrong)
+
+
+def test_a_check_that_stops_fails_the_demo(facts: Facts) -> None:
+    assert not agrees(msgspec.structs.replace(facts, checks=Checks(passed=1, stopped=("residual",))))
+
+
+def test_every_reason_of_either_side_is_compared(facts: Facts) -> None:
+    flow = msgspec.structs.replace(facts.flow, reasons={"missing_field": 3, "damaged_line": 1})
+    lines = {line.what.strip(): line for line in comparisons(msgspec.structs.replace(facts, flow=flow))}
+    assert (lines["bad_text"].found, lines["bad_text"].known) == ("0", "1")
+    assert (lines["damaged_line"].found, lines["damaged_line"].known) == ("1", "0")
+
+
+def test_without_a_champion_the_reason_is_shown(facts: Facts) -> None:
+    text = printed(msgspec.structs.replace(facts, contest=Contest(champion=None, reason="coverage 0.001", scores={})))
+    assert "champion: none · coverage 0.001" in text
+
+
+def test_facts_become_json_and_come_back(facts: Facts) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(facts), type=Facts) == facts
