@@ -96,7 +96,7 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--profile", metavar="NAME", help="Merge conf/NAME.toml over the defaults.")
     @click.pass_obj
     def wrapper(
-        context: Context, *args: Any, lake: str | None, conf_dir: str | None, profile: str | None, **kwargs: Any
+        context: Context, /, *args: Any, lake: str | None, conf_dir: str | None, profile: str | None, **kwargs: Any
     ) -> Any:
         merged = Context(lake or context.lake, conf_dir or context.conf_dir, profile or context.profile)
         return command(merged.settings(), *args, **kwargs)

@@ -33,13 +33,13 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class Landing(_Section):
+class Landing(_Section, frozen=True):
     segment_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     max_event_bytes: Annotated[int, Meta(ge=256, le=16 << 20)]
     max_total_bytes: Annotated[int, Meta(ge=0)]
 
 
-class Events(_Section):
+class Events(_Section, frozen=True):
     future_limit_minutes: Positive
     oldest: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     max_id_chars: Annotated[int, Meta(ge=16, le=4096)]
@@ -47,7 +47,7 @@ class Events(_Section):
     max_properties: Positive
 
 
-class Sessions(_Section):
+class Sessions(_Section, frozen=True):
     gap_minutes: Positive
     overlong_hours: Positive
 
@@ -60,19 +60,19 @@ class Sessions(_Section):
         return timedelta(hours=self.overlong_hours)
 
 
-class Streaming(_Section):
+class Streaming(_Section, frozen=True):
     max_segments_per_trigger: Positive
     trigger_seconds: PositiveFloat
     shuffle_partitions: Positive
 
 
-class Spark(_Section):
+class Spark(_Section, frozen=True):
     master: str
     driver_memory: Annotated[str, Meta(pattern=r"^\d+[mg]$")]
     packages_dir: str
 
 
-class Interactions(_Section):
+class Interactions(_Section, frozen=True):
     half_life_days: PositiveFloat
     weights: dict[str, float]
 
@@ -81,13 +81,13 @@ class Interactions(_Section):
         return timedelta(days=self.half_life_days)
 
 
-class Quality(_Section):
+class Quality(_Section, frozen=True):
     volume_ratio: Annotated[float, Meta(gt=1)]
     freshness_hours: Positive
     residual_severity: Literal["stop", "warn"]
 
 
-class Als(_Section):
+class Als(_Section, frozen=True):
     factors: Annotated[int, Meta(ge=1, le=1024)]
     iterations: Annotated[int, Meta(ge=1, le=1000)]
     regularization: Annotated[float, Meta(ge=0)]
@@ -96,19 +96,19 @@ class Als(_Section):
     threads: Annotated[int, Meta(ge=0)]
 
 
-class Evaluation(_Section):
+class Evaluation(_Section, frozen=True):
     test_share: Annotated[float, Meta(gt=0, lt=1)]
     k: Positive
     max_people: Positive
     recent_hours: Positive
 
 
-class Gate(_Section):
+class Gate(_Section, frozen=True):
     min_coverage: Share
     tolerance: Share
 
 
-class Export(_Section):
+class Export(_Section, frozen=True):
     top_n: Annotated[int, Meta(ge=1, le=1000)]
     popular_n: Annotated[int, Meta(ge=1, le=10000)]
     similar_n: Annotated[int, Meta(ge=1, le=1000)]
@@ -116,14 +116,14 @@ class Export(_Section):
     keep_versions: Annotated[int, Meta(ge=2)]
 
 
-class Kv(_Section):
+class Kv(_Section, frozen=True):
     backend: Literal["lmdb", "redis"]
     redis_url: str
     redis_timeout_seconds: PositiveFloat
     map_gib: Positive
 
 
-class Orchestration(_Section):
+class Orchestration(_Section, frozen=True):
     nightly_cron: str
     incremental_minutes: Positive
     runner: Literal["in_process", "spark_submit"]
@@ -131,7 +131,7 @@ class Orchestration(_Section):
     mlflow_port: Port
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True):
     """Everything that can be set, checked; `lake` and `conf_dir` come from the call."""
 
     site: Annotated[str, Meta(min_length=1, max_length=256)]
@@ -169,7 +169,7 @@ def load(
         for key, value in (os.environ if environ is None else environ).items()
         if key.startswith(_PREFIX)
     }
-    folder = Path(conf_dir or env.pop("CONF_DIR", DEFAULT_CONF)).expanduser().resolve()
+    folder = Path(conf_dir or env.pop("CONF_DIR", str(DEFAULT_CONF))).expanduser().resolve()
     profile = profile or env.pop("PROFILE", None)
     root = lake or env.pop("LAKE", "lake")
     for word in ("CONF_DIR", "PROFILE", "LAKE"):

@@ -56,6 +56,8 @@ def ensure(folder: Path = FOLDER, sums: Path = SUMS) -> bool:
         _check(fetching / "jars", sums)
         for name in expected(sums):
             (fetching / "jars" / name).replace(folder / name)
+        for other in set(folder.glob("*.jar")) - {folder / name for name in expected(sums)}:
+            other.unlink()  # of an earlier version: sessions take every jar that lies here
     finally:
         shutil.rmtree(fetching, ignore_errors=True)
     return True

@@ -1,0 +1,110 @@
+"""`make setup`: done is done, half-done is built anew, another lock is caught up with."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from nextclick.errors import SetupError
+from nextclick.settings import CHECKOUT
+
+LOCK = "uvicorn==1 \\\n    --hash=sha256:aa\nuv==2 \\\n    --hash=sha256:bb \\\n    --hash=sha256:cc\n    # via nextclick\nuvloop==3 \\\n"
+
+
+@pytest.fixture
+def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """bootstrap.py for a checkout in a temporary folder, its steps written down instead of run."""
+    spec = importlib.util.spec_from_file_location("bootstrap", CHECKOUT / "bootstrap.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    venv = tmp_path / ".venv"
+    places = {"ROOT": tmp_path, "VENV": venv, "PYTHON": venv / "bin" / "python", "STAMP": venv / "nextclick-setup"}
+    for name, value in {**places, "LOCK": tmp_path / "requirements.lock"}.items():
+        monkeypatch.setattr(module, name, value)
+    (tmp_path / "requirements.lock").write_text(LOCK)
+    (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.setattr(module, "require_java", lambda: None)
+    monkeypatch.setattr(module, "_index", list)
+    monkeypatch.setattr(module.jars, "wanting", lambda folder: [])
+    return module
+
+
+@pytest.fixture
+def steps(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    done: list[str] = []
+
+    def step(name: str, command: list[object], advice: str) -> None:
+        done.append(name)
+        if name == "environment":
+            bootstrap.PYTHON.parent.mkdir(parents=True, exist_ok=True)
+            bootstrap.PYTHON.touch()
+
+    monkeypatch.setattr(bootstrap, "_step", step)
+    return done
+
+
+FROM_NOTHING = ["environment", "installer", "packages (1.6 GB)", "this project"]
+
+
+def test_from_nothing_everything_is_done_and_a_second_time_nothing(bootstrap: ModuleType, steps: list[str]) -> None:
+    bootstrap.set_up()
+    assert steps == FROM_NOTHING
+    bootstrap.set_up()
+    assert steps == FROM_NOTHING
+
+
+def test_another_lock_brings_the_environment_up_to_date(bootstrap: ModuleType, steps: list[str]) -> None:
+    bootstrap.set_up()
+    steps.clear()
+    bootstrap.LOCK.write_text(LOCK.replace("uvicorn==1", "uvicorn==2"))
+    bootstrap.set_up()
+    assert steps == ["packages (1.6 GB)", "this project"]
+
+
+def test_a_set_up_that_broke_off_is_built_anew(
+    bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise SetupError("no network")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bootstrap, "_packages", fail)
+        with pytest.raises(SetupError):
+            bootstrap.set_up()
+    steps.clear()
+    bootstrap.set_up()
+    assert steps == FROM_NOTHING
+
+
+def test_missing_jars_alone_are_fetched_alone(
+    bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bootstrap.set_up()
+    steps.clear()
+    monkeypatch.setattr(bootstrap.jars, "wanting", lambda folder: ["delta.jar"])
+    bootstrap.set_up()
+    assert steps == ["Delta jars"]
+
+
+def test_uv_is_installed_as_the_lock_pins_it(bootstrap: ModuleType) -> None:
+    assert bootstrap.uv_requirement(LOCK).splitlines()[:3] == [
+        "uv==2 \\",
+        "    --hash=sha256:bb \\",
+        "    --hash=sha256:cc",
+    ]
+
+
+def test_a_failed_step_shows_what_it_printed_and_what_to_do(bootstrap: ModuleType) -> None:
+    command = [sys.executable, "-c", "print('disk full'); raise SystemExit(3)"]
+    with pytest.raises(SetupError, match="packages failed:\ndisk full\nMake room"):
+        bootstrap._step("packages", command, "Make room.")
+
+
+def test_the_committed_lock_pins_by_hash_and_names_no_address() -> None:
+    lock = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8")
+    assert "://" not in lock
+    assert lock.count("==") <= lock.count("--hash=sha256:")
