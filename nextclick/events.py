@@ -88,6 +88,7 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 encode = msgspec.json.Encoder().encode
+_sorted_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def derived_id(*parts: object) -> str:
@@ -100,3 +101,11 @@ def derived_id(*parts: object) -> str:
     """
     text = "\x1f".join(map(str, parts))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def payload_id(event: Event) -> str:
+    """The id of an event that has none: of its site, visitor, client time and payload.
+
+    A resend gets the same id: what differs in it (`sent_at`, the corrected `occurred_at`) is left out.
+    """
+    return derived_id(_sorted_encode(msgspec.structs.replace(event, event_id="", sent_at=None, occurred_at=None)).decode())

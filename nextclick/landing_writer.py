@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -276,13 +276,15 @@ def recover(folder: Path) -> list[Path]:
     return published
 
 
-def settle(folder: Path, committed: Iterable[str]) -> None:
-    """End the transactions of killed `StagedWriter`s: publish the segments named in `committed`, drop the others."""
-    names = set(committed)
+def settle(folder: Path, committed: Callable[[], Set[str]]) -> None:
+    """End the transactions of killed `StagedWriter`s: publish the segments named in `committed`, drop the others.
+
+    `committed` is asked after a segment is claimed: its owner is dead by then, and its journal final.
+    """
     with _clearly(folder):
         for path in sorted((folder / StagedWriter.hidden).glob("*.log")):
             segment = _claim(path)
-            if segment and segment.name in names:
+            if segment and segment.name in committed():
                 segment.publish(folder)
             elif segment:
                 segment.discard()

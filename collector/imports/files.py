@@ -1,0 +1,57 @@
+"""Which files an import reads, and whether they fit its mapping."""
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import closing
+from fnmatch import fnmatch
+from pathlib import Path
+
+from collector.imports.mapping import Mapping, Records
+from collector.imports.sources import Delimited, JsonLines, open_source
+from nextclick.errors import MappingError, UsageError
+
+
+def find(paths: Iterable[Path], records: Records) -> list[Path]:
+    """The named files, and of named folders the files below whose names `records.files` fits, sorted."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} is not there. Name files or folders of history.")
+        below = sorted(file for file in path.rglob("*") if _counts(file, path, records)) if path.is_dir() else [path]
+        if not below:
+            raise UsageError(f"{path} has no file named like {', '.join(records.files)}. Name the files themselves.")
+        found.update(dict.fromkeys(below))
+    return list(found)
+
+
+def check(path: Path, mapping: Mapping, records: Records) -> None:
+    """MappingError if the file lacks a column that the mapping needs; an empty file lacks none."""
+    with closing(open_source(path, mapping)) as source:
+        if isinstance(source, JsonLines):
+            columns = sorted(source.sample())
+        else:
+            columns = source.columns or []
+        if source.damage or not columns:
+            return
+        if isinstance(source, Delimited) and len(set(columns)) < len(columns):
+            raise MappingError(f"{path} has a column twice: {', '.join(columns)}. Rename one in the header.")
+    for group in records.wanted():
+        if not any(column in columns for column in group):
+            raise MappingError(
+                f"The mapping {mapping.name} needs the column {' or '.join(group)}, which {path} lacks. "
+                f"Its columns are: {', '.join(columns)}. Choose another mapping, or mark the column with a '?' if it may be missing."
+            )
+
+
+def digest(path: Path) -> str:
+    """BLAKE2b of the file's bytes."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _counts(file: Path, folder: Path, records: Records) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return not hidden and file.is_file() and any(fnmatch(file.name.lower(), pattern.lower()) for pattern in records.files)

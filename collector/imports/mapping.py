@@ -1,0 +1,151 @@
+"""A mapping file: which column of a history file means what. docs/mappings.md teaches the form."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from nextclick.errors import MappingError
+from nextclick.events import Event
+
+EVENT_FIELDS = {field.name: field for field in msgspec.structs.fields(Event)}
+UNITS = ("s", "ms", "us", "iso8601", "auto")
+_RULED = ("event", "client_time", "properties")  # not among the fields: they have keys of their own
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Rule(_Part, frozen=True):
+    """Where a field's value comes from: the first of `column` that has one, translated by `values`; or a constant."""
+
+    column: str | list[str] = []
+    value: str | None = None
+    values: dict[str, str] = {}
+
+    @property
+    def columns(self) -> list[str]:
+        """As written: a trailing `?` marks a column that a file may lack."""
+        return [self.column] if isinstance(self.column, str) else self.column
+
+
+class Time(_Part, frozen=True):
+    """Where the time comes from and how it is written: a unit of UNITS or a strptime format."""
+
+    column: str | list[str] = []
+    unit: str = "iso8601"
+    zone: str = "UTC"
+    """The zone of times that name none."""
+
+    @property
+    def columns(self) -> list[str]:
+        return [self.column] if isinstance(self.column, str) else self.column
+
+
+class Pairs(_Part, frozen=True):
+    """Rows that hold one attribute each: the column with its name, the column with its value."""
+
+    name: str
+    value: str
+
+
+class Records(_Part, frozen=True):
+    """How the rows of one kind of file (events or items) become events."""
+
+    fields: dict[str, str | list[str] | Rule] = {}
+    event: Rule = Rule(value="item_update")
+    time: Time = Time()
+    identity: list[str] = []
+    """Columns that together identify an event; none: its site, visitor, time and payload."""
+    properties: list[str] = []
+    """Columns that are kept in `properties`; `*` for all that no field took, `prefix.*` for a nested object."""
+    canonical: bool = False
+    """Take every canonical field under its own name too."""
+    pairs: Pairs | None = None
+    files: tuple[str, ...] = ("*.csv*", "*.tsv*", "*.json*", "*.ndjson*", "*.parquet*")
+    """Names of the files that count, where a folder is imported."""
+
+    def rule(self, field: str) -> Rule | None:
+        """The rule of a canonical field; None if nothing gives it."""
+        found = self.fields.get(field)
+        if found is None:
+            return Rule(f"{field}?") if self.canonical and field not in _RULED else None
+        return found if isinstance(found, Rule) else Rule(found)
+
+    def wanted(self) -> list[list[str]]:
+        """Groups of alternative columns, one of each must be in a file; optional ones are left out."""
+        rules = [rule.columns for field in self.fields if (rule := self.rule(field))]
+        exact = [[column] for column in self.properties if not column.endswith("*")]
+        pairs = [[self.pairs.name], [self.pairs.value]] if self.pairs else []
+        groups = [*rules, self.event.columns, self.time.columns, *([column] for column in self.identity), *exact, *pairs]
+        return [group for group in groups if group and not any(column.endswith("?") for column in group)]
+
+
+class Mapping(_Part, frozen=True):
+    """A whole mapping file; `name` is the file's stem."""
+
+    events: Records | None = None
+    items: Records | None = None
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    columns: list[str] = []
+    """The columns of delimited files that have no header line."""
+    name: str = ""
+
+    def records(self, kind: str) -> Records:
+        """The rules of `events` or `items`."""
+        found: Records | None = getattr(self, kind)
+        if found is None:
+            raise MappingError(f"The mapping {self.name} has no [{kind}]. Write one (docs/mappings.md), or leave out --kind.")
+        return found
+
+
+def load(name: str, folder: Path) -> Mapping:
+    """The shipped mapping `name` of `folder`, or the file of that path; MappingError says what is wrong in it."""
+    path = Path(name)
+    if not (path.suffix == ".toml" or path.is_file()):
+        path = folder / f"{name}.toml"
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        mapping = msgspec.convert({**tree, "name": path.stem}, Mapping)
+    except FileNotFoundError as error:
+        shipped = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
+        raise MappingError(f"There is no mapping {name}. Name a .toml file, or one of: {shipped}.") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise MappingError(f"The mapping {path} is wrong: {error}. docs/mappings.md shows the form.") from error
+    _check(mapping, path)
+    return mapping
+
+
+def _check(mapping: Mapping, path: Path) -> None:
+    faults = [] if mapping.events or mapping.items else ["it has neither [events] nor [items]"]
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", mapping.name):
+        faults.append("its file name must be letters, digits, '_', '-' and '.'")
+    for kind in ("events", "items"):
+        if (records := getattr(mapping, kind)) is not None:
+            faults += [f"[{kind}] {fault}" for fault in _faults(records, kind)]
+    if faults:
+        raise MappingError(f"The mapping {path} is wrong: {'; '.join(faults)}. docs/mappings.md shows the form.")
+
+
+def _faults(records: Records, kind: str) -> list[str]:
+    unknown = [field for field in records.fields if field not in EVENT_FIELDS or field in _RULED]
+    faults = [f"fields has {field!r}, which is no canonical field: {', '.join(_assignable())}" for field in unknown]
+    if kind == "events":
+        if not records.event.columns and records.event == Records().event:
+            faults.append("needs `event`: { value = \"view_item\" } or { column = … }")
+        if not records.time.columns:
+            faults.append("needs `time`: { column = …, unit = … }")
+        if not (records.rule("visitor_id") or records.rule("user_id")):
+            faults.append("fields needs `visitor_id` or `user_id`")
+    elif not records.rule("item_id"):
+        faults.append("fields needs `item_id`")
+    if records.time.unit not in UNITS and "%" not in records.time.unit:
+        faults.append(f"time.unit is {records.time.unit!r}: use one of {', '.join(UNITS)}, or a format such as '%d/%m/%Y %H:%M:%S'")
+    return faults
+
+
+def _assignable() -> list[str]:
+    return [field for field in EVENT_FIELDS if field not in _RULED]
