@@ -10,6 +10,7 @@ Python's own library alone is imported here.
 import fcntl
 import hashlib
 import re
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -81,13 +82,18 @@ def uv_requirement(lock: str) -> str:
 
 
 def _packages() -> None:
-    into: Command = ["--quiet", "--python", PYTHON, *_index()]
+    into: Command = ["--quiet", "--python", PYTHON, *_certificates(), *_index()]
     _step("packages (1.6 GB)", [UV, "pip", "sync", *into, "--require-hashes", LOCK], _NETWORK)
     editable: Command = ["--no-deps", "--no-build-isolation", "--editable", ROOT]
     _step("this project", [UV, "pip", "install", *into, *editable], _NETWORK)
 
 
-def _index() -> list[str]:
+def _certificates() -> Command:
+    """The machine's own certificates, where it has some: uv brings a list of its own, which knows no company's proxy."""
+    return ["--system-certs"] if any(ssl.get_default_verify_paths()[:2]) else []
+
+
+def _index() -> Command:
     """The index that pip is set to use, where it is: uv does not read pip's settings."""
     listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
     found: dict[str, str] = dict(re.findall(r"^(\S+)\.index-url='(.*)'$", listed, re.MULTILINE))
