@@ -10,6 +10,7 @@
     │   └── TableMissing           the table was never written
     ├── ModelError                 an artifact or a store of the model is unusable
     │   └── VersionGone            a version of the key-value table was dropped while it was read
+    ├── QueryError                 a query of `nextclick sql` cannot be answered
     └── CheckStopped               exit code 3: a critical check stopped it
 """
 
@@ -58,6 +59,10 @@ class ModelError(NextclickError):
 
 class VersionGone(ModelError):
     """A version of the key-value table was dropped while it was read: take a new snapshot."""
+
+
+class QueryError(NextclickError):
+    """A query of `nextclick sql` cannot be answered; the message holds the database's own words."""
 
 
 class CheckStopped(NextclickError):

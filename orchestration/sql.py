@@ -1,0 +1,148 @@
+"""`nextclick sql`: DuckDB on the Delta tables, read-only, by their catalog names."""
+
+import base64
+import math
+import re
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import click
+import duckdb
+from deltalake import DeltaTable
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from nextclick.catalog import TABLES
+from nextclick.cli import common_options, json_option, print_json
+from nextclick.contract import Layer
+from nextclick.errors import QueryError
+from nextclick.lake import Lake
+from nextclick.settings import Settings
+
+_SHUT = """
+SET TimeZone = 'UTC';
+SET python_enable_replacements = false;
+SET autoinstall_known_extensions = false;
+SET autoload_known_extensions = false;
+SET enable_external_access = false;
+SET lock_configuration = true;
+"""
+"""No file, no network, no Python variable: a query sees the lake's tables and nothing else."""
+_FILE_WIDTH = 160
+"""Columns of text where no terminal says how wide it is."""
+
+
+def connect(lake: Lake, query: str) -> duckdb.DuckDBPyConnection:
+    """A database in memory with a view for each table that the query names (for all, if it names none)."""
+    connection = duckdb.connect()
+    written = [table.name for table in TABLES if DeltaTable.is_deltatable(str(lake.table(table.name)))]
+    for layer in Layer:
+        connection.execute(f"CREATE SCHEMA {layer}")
+    for name in [name for name in written if _names(query, name)] or written:
+        source = name.replace(".", "__")
+        connection.register(source, DeltaTable(lake.table(name)).to_pyarrow_dataset())
+        connection.execute(f"CREATE VIEW {name} AS FROM {source}")
+    connection.execute(_SHUT)
+    return connection
+
+
+def _names(query: str, table: str) -> bool:
+    """Whether the query may name the table; one that it names in a string alone is opened in vain, which is harmless."""
+    return re.search(r'\b"?{}"?\s*\.\s*"?{}\b'.format(*table.split(".")), query, re.IGNORECASE) is not None
+
+
+def ask(lake: Lake, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Column names, each once, and rows; raises QueryError with DuckDB's own words."""
+    with connect(lake, query) as connection:
+        try:
+            answer = connection.execute(query)
+            return list(_distinct([column[0] for column in answer.description or ()])), answer.fetchall()
+        except duckdb.CatalogException as error:
+            there = ", ".join(table.name for table in TABLES)
+            raise QueryError(
+                f"{error}\nThe tables are: {there}; a table appears when its job ran first (`nextclick run`)."
+            ) from error
+        except duckdb.Error as error:
+            raise QueryError(f"{error}\nOnly the lake's tables can be read; see `nextclick sql --help`.") from error
+
+
+def _distinct(names: list[str]) -> Iterator[str]:
+    """a, a → a, a_1: a row object has one value a name."""
+    taken: set[str] = set()
+    for name in names:
+        unique, number = name, 0
+        while unique in taken:
+            number += 1
+            unique = f"{name}_{number}"
+        taken.add(unique)
+        yield unique
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON holds it: money as text, times in ISO 8601, maps as objects, what is not finite as null."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case datetime() | date() | time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case Decimal() | UUID():
+            return str(value)
+        case bytes():
+            return base64.b64encode(value).decode()
+        case dict():
+            return {str(plain(key)): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+    return value
+
+
+@click.command("sql")
+@click.argument("query")
+@json_option
+@common_options
+def sql(settings: Settings, query: str, as_json: bool) -> None:
+    """Ask the lake's tables with DuckDB SQL, by their catalog names; times are UTC.
+
+    \b
+    nextclick sql "select count(*) as n from silver.sessions" --json
+    nextclick sql "select reason, count(*) from silver.quarantine group by all"
+    nextclick sql "describe gold.interactions"
+
+    Read-only: no file and no network can be reached. With --json: an array of row objects;
+    decimals and times are strings, durations seconds, maps objects, blobs base64.
+    """
+    columns, rows = ask(settings.lake, query)
+    if as_json:
+        print_json([dict(zip(columns, map(plain, row), strict=True)) for row in rows])
+        return
+    _show(columns, [[_visible(value) for value in row] for row in rows])
+
+
+def _visible(value: Any) -> str:
+    """A value for a terminal, which no visitor's text may steer."""
+    text = "" if value is None else str(value if isinstance(value, float) else plain(value))
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def _show(columns: list[str], rows: list[list[str]]) -> None:
+    """A grid where it fits; else one line a value."""
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH, highlight=False, markup=False)
+    widths = [max(map(len, cells)) + 3 for cells in zip(columns, *rows, strict=True)]
+    if sum(widths) < console.width:
+        grid = Grid(*columns)
+        for row in rows:
+            grid.add_row(*map(Text, row))
+        console.print(grid)
+        return
+    margin = max(map(len, columns))
+    for row in rows:
+        console.rule()
+        for name, value in zip(columns, row, strict=True):
+            console.print(f"{name:>{margin}}  {value}", soft_wrap=True)
