@@ -46,8 +46,9 @@ class LmdbTable:
     def current(self) -> Manifest | None:
         for _ in range(3):  # between the two reads, two exports may pass and drop the version
             pointer = self.pointer()
-            manifest = pointer and self._manifest(pointer.version)
-            if manifest or not pointer:
+            if pointer is None:
+                return None
+            if manifest := self._manifest(pointer.version):
                 return manifest
         raise ModelError(f"The current version {pointer} is not in {self._folder}. Run `nextclick export --full`.")
 
@@ -143,7 +144,7 @@ class _LmdbWriter:
         ordered = sorted(entries)
         with self._writing() as transaction, transaction.cursor() as cursor:
             # Appending skips the search and fills every page: 4 times as fast as random order, and half the size.
-            in_order = bool(ordered) and (not cursor.last() or cursor.key() < ordered[0][0])
+            in_order = bool(ordered) and (not cursor.last() or bytes(cursor.key()) < ordered[0][0])
             _, added = cursor.putmulti(ordered, overwrite=False, append=in_order)
         return int(added)
 
@@ -183,7 +184,9 @@ def _environment(folder: Path) -> lmdb.Environment:
             try:
                 found = lmdb.open(str(folder), readonly=True, lock=False, create=False, readahead=False)
             except lmdb.Error as error:
-                raise ModelError(f"{folder / _DATA} cannot be opened: {error}. Run `nextclick export --full`.") from error
+                raise ModelError(
+                    f"{folder / _DATA} cannot be opened: {error}. Run `nextclick export --full`."
+                ) from error
             _environments[identity] = found
         return found
 
@@ -193,7 +196,9 @@ def _translated(where: Path) -> Iterator[None]:
     try:
         yield
     except lmdb.MapFullError as error:
-        raise ModelError(f"The lists do not fit into {where}: raise kv.map_gib in conf/. The old ones are served.") from error
+        raise ModelError(
+            f"The lists do not fit into {where}: raise kv.map_gib in conf/. The old ones are served."
+        ) from error
     except (lmdb.Error, OSError) as error:
         raise ModelError(
             f"The key-value table {where} cannot be written: {error}. The lists before are still served; "

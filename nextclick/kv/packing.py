@@ -65,6 +65,11 @@ def unpack(value: bytes, limit: int | None = None) -> tuple[int, list[tuple[int,
     return model, list(islice(pairs, limit))
 
 
+def list_length(value: bytes) -> int:
+    """Items in a packed list."""
+    return (len(value) - HEADER.size) // PAIRS[value[0]].size
+
+
 def pack_ids(ids: Sequence[str], first: int = 0) -> list[tuple[bytes, bytes]]:
     """The chunks of the table of ids, from the one that holds index `first` on."""
     numbers = range(first // CHUNK, -(-len(ids) // CHUNK))
@@ -82,8 +87,3 @@ def fingerprint(entries: Iterable[tuple[bytes, bytes]]) -> int:
         digest = hashlib.blake2b(len(key).to_bytes(2, "big") + key + value, digest_size=16).digest()
         total += int.from_bytes(digest, "big")
     return total
-
-
-def digest_text(total: int) -> str:
-    """A sum of fingerprints as the manifest writes it: modulo 2^128, in 32 hex digits."""
-    return f"{total % (1 << 128):032x}"

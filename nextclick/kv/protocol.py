@@ -33,7 +33,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     people: int
     """People with a list of their own."""
     rows: int
-    """Items in the lists of people."""
+    """Items in the lists of all kinds, as many as gold has rows."""
     items: int
     """Item ids in the table of ids."""
     entries: int

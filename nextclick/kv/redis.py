@@ -39,7 +39,7 @@ class RedisTable:
             url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
         )
         self._prefix = prefix
-        self._seen: tuple[bytes, Snapshot] | None = None
+        self._seen: tuple[object, Snapshot] | None = None
 
     def pointer(self) -> Pointer | None:
         with _translated(self._redis):
@@ -49,10 +49,13 @@ class RedisTable:
     def current(self) -> Manifest | None:
         for _ in range(3):  # between the two reads, two exports may pass and drop the version
             pointer = self.pointer()
-            manifest = pointer and self._manifest(pointer.version)
-            if manifest or not pointer:
+            if pointer is None:
+                return None
+            if manifest := self._manifest(pointer.version):
                 return manifest
-        raise ModelError(f"The current version {pointer} is not in {_where(self._redis)}. Run `nextclick export --full`.")
+        raise ModelError(
+            f"The current version {pointer} is not in {_where(self._redis)}. Run `nextclick export --full`."
+        )
 
     def versions(self) -> list[Manifest]:
         with _translated(self._redis):
@@ -88,7 +91,8 @@ class RedisTable:
             self._redis.sadd(f"{self._prefix}:unfinished", version)
             if base is not None:
                 _pipelined(
-                    self._redis, (("COPY", old, new) for old, new in zip(self._buckets(base), self._buckets(version), strict=True))
+                    self._redis,
+                    (("COPY", old, new) for old, new in zip(self._buckets(base), self._buckets(version), strict=True)),
                 )
         return _RedisWriter(self, self._redis, self._prefix, version)
 
@@ -130,7 +134,8 @@ class _RedisSnapshot:
                 pipe.hget(_bucket(self._version, key), key)
             # Asked last: as the manifest goes first, what was read before was read from a whole version.
             pipe.exists(f"{self._version}:manifest")
-            *values, there = pipe.execute()
+            values: list[bytes | None] = pipe.execute()
+            there = values.pop()
         if not there:
             raise VersionGone(f"Version {self.manifest.version} was dropped while it was read.")
         return values
@@ -185,7 +190,8 @@ def _pipelined(client: Any, commands: Iterator[tuple[Any, ...]]) -> list[int]:
             pipe.execute_command(*command)
             if len(pipe) >= _PIPELINE:
                 replies += pipe.execute()
-        return replies + pipe.execute()
+        replies += pipe.execute()
+    return replies
 
 
 def _where(client: Any) -> str:

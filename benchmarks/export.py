@@ -1,0 +1,189 @@
+"""Export to the key-value table, against the same lists as JSON, side by side in one run.
+
+    .venv/bin/python -m benchmarks.export [--people 303000] [--items 40000] [--n 100] [--redis URL]
+
+Makes a gold.recommendations of random lists in a folder that is removed at the end,
+then prints seconds and bytes of: packed lists in LMDB (the export as it is, with its
+checks), the same rows as JSON values in one LMDB transaction, an incremental export of
+1 % of the people, and reads a second of a long-lived reader.
+"""
+
+import argparse
+import json
+import random
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import lmdb
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ml.published import replace, upsert
+from nextclick import exports, kv
+from nextclick.settings import Settings, load
+from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from serving import export
+from serving.lists import PEOPLE, pin, read
+from serving.recommend import Lists
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+T = TypeVar("T")
+
+
+def main() -> None:
+    options = _options()
+    folder = Path(tempfile.mkdtemp(prefix="nextclick-export-"))
+    try:
+        settings = load(lake=folder)
+        if options.redis:
+            chosen = msgspec.structs.replace(settings.kv, backend="redis", redis_url=options.redis)
+            settings = msgspec.structs.replace(settings, kv=chosen)
+        compare(settings, options)
+    finally:
+        shutil.rmtree(folder)
+
+
+def compare(settings: Settings, options: argparse.Namespace) -> None:
+    """Print the figures."""
+    make_lists(settings, options.people, options.items, options.n)
+    full, seconds = timed(lambda: export.run(settings))
+    size = sum(path.stat().st_size for path in settings.lake.kv.rglob("*") if path.is_file())
+    print(
+        f"export, {settings.kv.backend}: {seconds:6.2f} s  {size / 1e6:7.0f} MB  {full.details['kind']}, {full.read:,} rows"
+    )
+    (bytes_json, put), in_all = timed(lambda: as_json(settings))
+    print(f"JSON, LMDB:   {in_all:6.2f} s  {bytes_json / 1e6:7.0f} MB  of it encoding and writing {put:.2f} s")
+    print(f"ratio:        {in_all / seconds:6.2f} ×  {bytes_json / max(size, 1):6.2f} ×")
+    change_lists(settings, options.people // 100, options.items, options.n)
+    update, seconds = timed(lambda: export.run(settings))
+    print(f"1 % changed:  {seconds:6.2f} s  {update.details['kind']}, {update.written:,} entries")
+    print(f"reads:        {reads_a_second(settings, options.people):,.0f} lists of 10 a second")
+    print(f"peak memory:  {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB, with making the lists")
+
+
+def make_lists(settings: Settings, people: int, items: int, n: int) -> None:
+    """Random lists of all people as one full export."""
+    lake, item_ids = settings.lake, _ids(items)
+    popular = replace(lake, POPULAR_ITEMS, [_rows(settings.site, None, item_ids, 1, 200, START)])
+    similar = replace(
+        lake, SIMILAR_ITEMS, [_rows(settings.site, item_ids, item_ids, items, 20, START, "similar_item_id")]
+    )
+    everybody = _ids(people)
+    parts = (
+        _rows(settings.site, everybody.slice(start, 8192), item_ids, min(8192, people - start), n, START)
+        for start in range(0, people, 8192)
+    )
+    replace(lake, RECOMMENDATIONS, parts, _manifest(settings, "full", START, people, people, popular, similar))
+
+
+def change_lists(settings: Settings, changed: int, items: int, n: int) -> None:
+    """New lists for some people, as an update makes them."""
+    now, before = START + timedelta(hours=1), exports.read(settings.lake)
+    assert before is not None
+    some = _ids(before.people).take(pa.array(np.sort(np.random.default_rng(1).permutation(before.people)[:changed])))
+    manifest = _manifest(
+        settings, "update", now, before.people, changed, before.popular_version, before.similar_version
+    )
+    upsert(
+        settings.lake,
+        RECOMMENDATIONS,
+        "person_id",
+        some,
+        [_rows(settings.site, some, _ids(items), changed, n, now)],
+        manifest,
+    )
+
+
+def as_json(settings: Settings) -> tuple[int, float]:
+    """The baseline: a JSON array of objects a person; returns its bytes and the seconds without reading gold."""
+    seconds, folder = 0.0, settings.lake.root / "json"
+    with lmdb.open(str(folder), map_size=64 << 30, sync=False) as environment:
+        with environment.begin(write=True) as transaction:
+            for rows in read(pin(settings.lake), PEOPLE):
+                started = time.perf_counter()
+                for person, places in _by_person(rows):
+                    transaction.put(person.encode(), json.dumps(places).encode())
+                seconds += time.perf_counter() - started
+        environment.sync(True)
+    return (folder / "data.mdb").stat().st_size, seconds
+
+
+def _by_person(rows: pa.Table) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    places: list[dict[str, object]] = []
+    last = None
+    columns = (rows[name].to_pylist() for name in ("owner", "rank", "item", "score"))
+    for person, rank, item, score in zip(*columns, strict=True):
+        if person != last and last is not None:
+            yield last, places
+            places = []
+        places.append({"rank": rank, "item_id": item, "score": score})
+        last = person
+    if last is not None:
+        yield last, places
+
+
+def reads_a_second(settings: Settings, people: int, reads: int = 100_000) -> float:
+    lists, ids = Lists(kv.open_table(settings)), _ids(people).to_pylist()
+    chosen = random.Random(1).choices(ids, k=reads if settings.kv.backend == "lmdb" else reads // 20)
+    _, seconds = timed(lambda: [lists.of_person(person, 10) for person in chosen])
+    return len(chosen) / seconds
+
+
+def timed(what: Callable[[], T]) -> tuple[T, float]:
+    started = time.perf_counter()
+    result = what()
+    return result, time.perf_counter() - started
+
+
+def _ids(n: int) -> pa.Array:
+    return pa.array([f"{number:08d}" for number in range(n)])
+
+
+def _rows(
+    site: str, owners: pa.Array | None, items: pa.Array, lists: int, n: int, at: datetime, item_column: str = "item_id"
+) -> pa.Table:
+    random_items = np.random.default_rng(lists).integers(0, len(items), lists * n).astype(np.int32)
+    scores = np.tile(np.linspace(1, 0, n, dtype=np.float32), lists)
+    columns = {"site": _same(site, lists * n), "rank": pa.array(np.tile(np.arange(1, n + 1, dtype=np.int32), lists))}
+    if owners is not None:
+        codes = pa.array(np.repeat(np.arange(lists, dtype=np.int32), n))
+        columns["person_id" if item_column == "item_id" else "item_id"] = pa.DictionaryArray.from_arrays(codes, owners)
+    columns[item_column] = pa.DictionaryArray.from_arrays(pa.array(random_items), items)
+    columns |= {"score": pa.array(scores), "model_version": _same("1", lists * n)}
+    columns["generated_at"] = pa.array(np.full(lists * n, int(at.timestamp() * 1e6)), pa.timestamp("us", "UTC"))
+    table = POPULAR_ITEMS if owners is None else RECOMMENDATIONS if item_column == "item_id" else SIMILAR_ITEMS
+    return pa.table({name: columns[name] for name in table.column_names})
+
+
+def _same(text: str, rows: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+
+
+def _manifest(
+    settings: Settings, kind: str, at: datetime, people: int, changed: int, popular: int, similar: int
+) -> exports.Manifest:
+    return exports.Manifest(
+        export="benchmark", kind="full" if kind == "full" else "update", site=settings.site, model_version="1", run_id=None,
+        interactions_version=0, interactions_id="benchmark", generated_at=at, people=people, changed=changed,
+        popular_version=popular, similar_version=similar, state="models/1", digest="", model_digest="",
+    )  # fmt: skip
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=303_000)
+    parser.add_argument("--items", type=int, default=40_000)
+    parser.add_argument("--n", type=int, default=100)
+    parser.add_argument("--redis", metavar="URL", help="export to this Redis instead of LMDB")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

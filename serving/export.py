@@ -1,0 +1,179 @@
+"""Gold's lists into the key-value table: a new version aside, checked, then one flip.
+
+    pin the lists ─► fill a version ─► read it back, count, compare ─► seal ─► flip ─► drop old ones
+
+A full version is filled from all rows, an incremental one from a copy of the version
+that is served and the lists made since. Killed anywhere before the flip, the old version
+is served and the next export starts over; killed after it, the next one tidies up.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from nextclick import kv, locks
+from nextclick.errors import ModelError
+from nextclick.kv.protocol import Manifest, Pointer, Table, Writer
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+
+if TYPE_CHECKING:  # pyarrow and deltalake are for exports alone: a look at what is served starts without them
+    from serving.lists import Source
+
+LOCK = "kv.recommendations"
+Progress = Callable[[int, int], None]
+"""Called with (rows done, rows in all)."""
+
+
+def quiet(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def run(settings: Settings, progress: Progress | None = None, full: bool = False) -> JobReport:
+    """Serve the newest lists of gold; does nothing if they are served, or were and were rolled back.
+
+    `full` writes every list anew, whatever is there. Raises ModelError if the store fails or
+    what it holds is not what was sent; TableMissing without lists; TableBusy beside another export.
+    """
+    from serving import lists
+
+    started = time.perf_counter()
+    table = kv.open_table(settings)
+    with _exclusive(settings, "export"):
+        source = lists.pin(settings.lake)
+        found = None if full else _sealed(table, source)
+        if found is None:
+            manifest, kind, written = _build(table, source, None if full else table.current(), progress or quiet)
+            _flip(table, manifest.version)
+        else:
+            manifest, kind, written = found, _adopt(table, found), 0
+        _drop_old(table, settings.export.keep_versions)
+    return JobReport(
+        job="export",
+        read=manifest.rows if written else 0,
+        written=written,
+        seconds=time.perf_counter() - started,
+        details=_facts(manifest) | {"kind": kind},
+    )
+
+
+def current(settings: Settings) -> dict[str, Any] | None:
+    """What is served: version, people, exported_at and what it was made from; None before the first export."""
+    manifest = kv.current(settings)
+    return _facts(manifest) if manifest else None
+
+
+def versions(settings: Settings) -> list[dict[str, Any]]:
+    """The versions that a rollback can go to and the one that is served, newest first."""
+    table = kv.open_table(settings)
+    served = table.pointer()
+    return [
+        _facts(manifest) | {"current": bool(served and served.version == manifest.version)}
+        for manifest in table.versions()
+    ]
+
+
+def rollback(settings: Settings, to: int | None = None) -> Manifest:
+    """Serve version `to`, or the one before the current one; returns its manifest. No list is copied.
+
+    The manifest's `lists` name the model and the cursor that belong to it, for whoever moves these along.
+    """
+    table = kv.open_table(settings)
+    with _exclusive(settings, "rollback"):
+        served = table.current()
+        kept = {manifest.version: manifest for manifest in table.versions()}
+        target = to or (served.previous if served else None)
+        if target not in kept:
+            wanted = f"version {to}" if to else f"a version before {served.version}" if served else "an export"
+            raise ModelError(
+                f"There is no {wanted.removeprefix('a ')} to go back to. Kept: {', '.join(map(str, kept)) or 'none'} "
+                "(export.keep_versions says how many)."
+            )
+        _flip(table, target)
+        return kept[target]
+
+
+@contextmanager
+def _exclusive(settings: Settings, purpose: str) -> Iterator[None]:
+    with locks.hold(settings.lake.locks, LOCK, purpose=purpose):
+        yield
+
+
+def _flip(table: Table, version: int) -> None:
+    before = table.pointer()
+    table.point(Pointer(version, max(version, before.newest if before else 0)))
+
+
+def _sealed(table: Table, source: "Source") -> Manifest | None:
+    """The version that holds these very lists already."""
+    return next((manifest for manifest in table.versions() if manifest.lists == source.lists), None)
+
+
+def _adopt(table: Table, sealed: Manifest) -> str:
+    """Flip to a version whose export was killed just before it; leave one that was rolled back."""
+    served = table.pointer()
+    if served and served.version == sealed.version:
+        return "nothing new"
+    if served and sealed.version <= served.newest:
+        return "rolled back"
+    _flip(table, sealed.version)
+    return "resumed"
+
+
+def _drop_old(table: Table, keep: int) -> None:
+    """Keep the current version and those that were served before it; after a rollback, keep all for now."""
+    served, kept = table.pointer(), {manifest.version: manifest for manifest in table.versions()}
+    if not served or served.version != served.newest:
+        return
+    line: list[int] = []
+    version = served.version
+    while version in kept and len(line) < keep:
+        line.append(version)
+        version = kept[version].previous or 0
+    for old in kept.keys() - set(line):
+        table.drop(old)
+
+
+def _build(table: Table, source: "Source", served: Manifest | None, progress: Progress) -> tuple[Manifest, str, int]:
+    """Seal the next version by the cheapest way whose result holds; returns its manifest, the way and the entries sent."""
+    from serving.filling import Filling, Mismatch, is_update_of
+    from serving.lists import Disordered
+
+    pointer = table.pointer()
+    ways = [("incremental", served, False)] if served and is_update_of(source, served) else []
+    for way, base, ordered in [*ways, ("full", None, False), ("full, sorted", None, True)]:
+        try:
+            with _writer(table, base) as writer:
+                filling = Filling(writer, source, table.snapshot(base.version) if base else None, ordered)
+                filling.fill(progress)
+                return filling.seal(pointer.version if pointer else None), way, filling.written
+        except (Mismatch, Disordered) as error:
+            reason = error
+    raise ModelError(
+        f"The lists at version {source.version} of gold.recommendations cannot be served: {reason} "
+        "What was served before still is. `nextclick train` makes them anew."
+    ) from reason
+
+
+@contextmanager
+def _writer(table: Table, base: Manifest | None) -> Iterator[Writer]:
+    writer = table.begin(base.version if base else None)
+    try:
+        yield writer
+    except BaseException:
+        with contextlib.suppress(ModelError):  # the store may be what failed; the next export removes the debris
+            writer.abandon()
+        raise
+
+
+def _facts(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "version": manifest.version,
+        "people": manifest.people,
+        "exported_at": manifest.exported_at.isoformat(),
+        "model_version": manifest.lists.model_version,
+        "interactions_version": manifest.lists.interactions_version,
+        "rows": manifest.rows,
+    }

@@ -1,0 +1,116 @@
+"""Filling one version of the key-value table from gold, and proving that it holds what gold holds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice, takewhile
+
+from nextclick import exports
+from nextclick.errors import NextclickError
+from nextclick.kv.packing import CHUNK, chunk_key, fingerprint, list_length, unpack_ids
+from nextclick.kv.protocol import Entry, Manifest, Snapshot, Writer
+from serving.lists import EVERYBODY, PEOPLE, SIMILAR, Disordered, Packer, Source, count, read
+
+_BLOCK = 10_000
+"""Entries that are read back at a time."""
+
+
+class Mismatch(NextclickError):
+    """The version does not hold what gold holds, or not what was sent to the store."""
+
+
+@dataclass
+class Tally:
+    """What a version holds, in numbers that add up while it is written, and again when it is read back."""
+
+    entries: int = 0
+    people: int = 0
+    rows: int = 0
+    """Items in the lists of all kinds."""
+    digest: int = 0
+
+    def add(self, entries: Sequence[Entry], sign: int = 1) -> None:
+        self.entries += sign * len(entries)
+        self.people += sign * sum(key.startswith(b"p") for key, _ in entries)
+        self.rows += sign * sum(list_length(value) for key, value in entries if not key.startswith(b"t"))
+        self.digest = (self.digest + sign * fingerprint(entries)) % (1 << 128)
+
+
+def is_update_of(source: Source, served: Manifest) -> bool:
+    """The lists are the served ones with some changed since: at most half, or a full export is quicker."""
+    newer = takewhile(lambda commit: commit[0] > served.lists_version, exports.history(source.lake))
+    since = [lists for version, lists in newer if version <= source.version]
+    same = all(lists.kind == "update" and lists.export == served.lists.export for lists in since)
+    return bool(since) and same and 2 * sum(lists.changed for lists in since) <= served.people
+
+
+class Filling:
+    """A version being filled: from nothing, or, with a `base`, with what changed since that one."""
+
+    def __init__(self, writer: Writer, source: Source, base: Snapshot | None = None, ordered: bool = False) -> None:
+        self.written = 0
+        """Entries sent."""
+        self._writer, self._source, self._base, self._ordered = writer, source, base, ordered
+        if base is None:
+            self.packer, self.tally, self._since = Packer(), Tally(), None
+        else:
+            held = base.manifest
+            self.packer, self._since = Packer(_item_ids(base), held.models), held.lists.generated_at
+            self.tally = Tally(held.entries, held.people, held.rows, int(held.digest, 16))
+
+    def fill(self, progress: Callable[[int, int], None]) -> None:
+        """Send all lists, then prove them. Raises Disordered or Mismatch."""
+        total = sum(count(self._source, layout) for layout in (EVERYBODY, PEOPLE, SIMILAR))
+        done = 0
+        for layout in (EVERYBODY, PEOPLE, SIMILAR):  # the order of their keys, and then the ids, which are known last
+            for rows in read(self._source, layout, self._since, self._ordered):
+                self._put(self.packer.pack(rows, layout.key))
+                progress(done := done + len(rows), total)
+        self._put(self.packer.ids())
+        if self.tally.rows != total:
+            raise Mismatch(f"It would hold {self.tally.rows:,} places of lists, where gold has {total:,}.")
+        self._read_back()
+
+    def seal(self, previous: int | None) -> Manifest:
+        """Make the version durable, with its manifest."""
+        manifest = Manifest(
+            version=self._writer.version,
+            previous=previous,
+            lists=self._source.lists,
+            lists_version=self._source.version,
+            models=tuple(self.packer.models),
+            people=self.tally.people,
+            rows=self.tally.rows,
+            items=self.packer.item_count,
+            entries=self.tally.entries,
+            digest=f"{self.tally.digest:032x}",
+            exported_at=datetime.now(UTC).replace(microsecond=0),
+        )
+        self._writer.seal(manifest)
+        return manifest
+
+    def _put(self, entries: list[Entry]) -> None:
+        if self._base is not None:
+            keys = [key for key, _ in entries]
+            replaced = [(key, old) for key, old in zip(keys, self._base.get_many(keys), strict=True) if old is not None]
+            self._writer.delete_many([key for key, _ in replaced])
+            self.tally.add(replaced, -1)
+        if self._writer.put_many(entries) != len(entries):
+            raise Disordered("The rows of a list are not together, or there twice.")
+        self.tally.add(entries)
+        self.written += len(entries)
+
+    def _read_back(self) -> None:
+        found, entries = Tally(), self._writer.entries()
+        while block := list(islice(entries, _BLOCK)):
+            found.add(block)
+        if found != self.tally:
+            raise Mismatch(f"The store holds {found}, where {self.tally} was sent.")
+
+
+def _item_ids(base: Snapshot) -> list[str]:
+    """The table of ids of a version, in the order of their numbers."""
+    chunks = base.get_many([chunk_key(number) for number in range(-(-base.manifest.items // CHUNK))])
+    if None in chunks:
+        raise Mismatch(f"Version {base.manifest.version} lacks a part of its item ids.")
+    return [item for chunk in chunks if chunk is not None for item in unpack_ids(chunk)]

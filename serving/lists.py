@@ -1,0 +1,217 @@
+"""Gold's tables of lists, at one version each, turned into packed entries in bounded memory.
+
+gold.recommendations ─► whole lists, in order ─► arrays ─► (key, packed list)
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from deltalake import DeltaTable
+from numpy.typing import NDArray
+
+from nextclick import exports
+from nextclick.errors import ModelError, NextclickError, TableMissing
+from nextclick.kv.packing import HEADER, LONG, PAIRS, POPULAR, SHORT, pack_ids, person_key, similar_key
+from nextclick.kv.protocol import Entry
+from nextclick.lake import Lake
+from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+
+ROWS = 1 << 19
+"""Rows in memory at a time, about 20 MB; the reader is at most two such batches ahead."""
+_TYPES = {
+    SHORT: np.dtype([("item", "<u2"), ("score", "<f4")]),
+    LONG: np.dtype([("item", "<u4"), ("score", "<f4")]),
+}
+assert all(PAIRS[form].size == dtype.itemsize for form, dtype in _TYPES.items())
+
+
+class Disordered(NextclickError):
+    """Rows of a list are not together, in rank order from 1, and once: sort them, or refuse them."""
+
+
+class Source(NamedTuple):
+    """The lists of one export, pinned."""
+
+    lake: Lake
+    version: int
+    """Delta version of gold.recommendations."""
+    lists: exports.Manifest
+
+    def table(self, name: str) -> DeltaTable:
+        versions = {
+            RECOMMENDATIONS.name: self.version,
+            POPULAR_ITEMS.name: self.lists.popular_version,
+            SIMILAR_ITEMS.name: self.lists.similar_version,
+        }
+        return DeltaTable(str(self.lake.table(name)), version=versions[name])
+
+
+def pin(lake: Lake) -> Source:
+    """The newest lists, at the version that they have now."""
+    path = str(lake.table(exports.LISTS))
+    if not DeltaTable.is_deltatable(path):
+        raise TableMissing(f"{exports.LISTS} was never written in {path}. Call `nextclick train`, or `nextclick run`.")
+    version = DeltaTable(path).version()
+    lists = exports.read(lake, version)
+    if lists is None:
+        raise ModelError(f"No commit of {path} says what its lists were made from. Call `nextclick train`.")
+    return Source(lake, version, lists)
+
+
+class Layout(NamedTuple):
+    """How a table of lists is read: whose list, of which items, and the key it gets."""
+
+    table: str
+    owner: str | None
+    item: str
+    key: Callable[[str], bytes]
+
+
+PEOPLE = Layout(RECOMMENDATIONS.name, "person_id", "item_id", person_key)
+EVERYBODY = Layout(POPULAR_ITEMS.name, None, "item_id", lambda _: POPULAR)
+SIMILAR = Layout(SIMILAR_ITEMS.name, "item_id", "similar_item_id", similar_key)
+
+
+def count(source: Source, layout: Layout) -> int:
+    """Rows of the site, from the files' statistics where these tell."""
+    return int(_dataset(source, layout).count_rows(filter=_wanted(source, None)))
+
+
+def read(source: Source, layout: Layout, since: datetime | None = None, ordered: bool = False) -> Iterator[pa.Table]:
+    """Whole lists (columns owner, rank, item, score, model), only those made after `since`.
+
+    `ordered` sorts them by owner and rank first, on disk where memory does not hold them.
+    """
+    columns = {
+        "owner": ds.field(layout.owner) if layout.owner else ds.scalar(""),
+        "rank": ds.field("rank"),
+        "item": ds.field(layout.item),
+        "score": ds.field("score"),
+        "model": ds.field("model_version"),
+    }
+    scanner = _dataset(source, layout).scanner(
+        columns=columns, filter=_wanted(source, since), batch_size=ROWS, batch_readahead=2, fragment_readahead=1
+    )
+    return _whole_lists(_sorted(scanner) if ordered else scanner.to_batches())
+
+
+def _dataset(source: Source, layout: Layout) -> Any:
+    texts = [name for name in (layout.owner, layout.item, "model_version") if name]
+    options = ds.ParquetReadOptions(dictionary_columns=texts)
+    return source.table(layout.table).to_pyarrow_dataset(parquet_read_options=options)
+
+
+def _wanted(source: Source, since: datetime | None) -> Any:
+    wanted = ds.field("site") == source.lists.site
+    return (
+        wanted if since is None else wanted & (ds.field("generated_at") > pa.scalar(since, pa.timestamp("us", "UTC")))
+    )
+
+
+def _sorted(scanner: Any) -> Iterator[pa.RecordBatch]:
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute("set memory_limit = '1GB'")
+        relation = connection.from_arrow(scanner.to_reader()).order("owner, rank")
+        yield from relation.to_arrow_reader(ROWS)
+
+
+def _whole_lists(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows, cut where a list begins, so that no list spans two tables."""
+    kept: list[pa.RecordBatch] = []
+    for batch in batches:
+        if not len(batch):
+            continue
+        starts = np.flatnonzero(batch["rank"].to_numpy() == 1)
+        if len(starts):
+            yield from _joined([*kept, batch.slice(0, starts[-1])])
+            kept, batch = [], batch.slice(starts[-1])
+        kept.append(batch)
+    yield from _joined(kept)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
+    if sum(map(len, batches)):
+        encoded = [
+            pa.record_batch([_encoded(column) for column in batch], names=batch.schema.names) for batch in batches
+        ]
+        yield pa.Table.from_batches(encoded).unify_dictionaries().combine_chunks()
+
+
+def _encoded(column: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type):
+        return column
+    return column.dictionary_encode()
+
+
+class Packer:
+    """Packs lists, and numbers the items and model versions in the order in which they come."""
+
+    def __init__(self, items: Iterable[str] = (), models: Iterable[str] = ()) -> None:
+        self._items = pa.array(list(items), pa.string())
+        self._known = len(self._items)
+        self.models = list(models)
+
+    @property
+    def item_count(self) -> int:
+        return len(self._items)
+
+    def ids(self) -> list[Entry]:
+        """The chunks of the table of ids that hold new ones."""
+        return pack_ids(self._items.to_pylist(), self._known) if self.item_count > self._known else []
+
+    def pack(self, rows: pa.Table, key: Callable[[str], bytes]) -> list[Entry]:
+        """One entry a list. Raises Disordered, or ModelError where a score is not a number."""
+        rank, scores = rows["rank"].to_numpy(), rows["score"].to_numpy()
+        owner, item, model = (rows[name].chunk(0) for name in ("owner", "item", "model"))
+        starts = np.flatnonzero(rank == 1)
+        lengths = np.diff(starts, append=len(rank))
+        if not len(starts) or starts[0] or (rank != np.arange(1, len(rank) + 1) - np.repeat(starts, lengths)).any():
+            raise Disordered(f"The ranks of a list do not run from 1: near {owner[0]}.")
+        for column in (owner, model):
+            _check_constant(column, starts, lengths)
+        if not np.isfinite(scores).all():
+            raise ModelError(
+                f"A score of {owner[int(np.argmin(np.isfinite(scores)))]} is not finite. Call `nextclick train`."
+            )
+        form, raw = self._pairs(item, scores)
+        heads = [HEADER.pack(form, self._model(name)) for name in model.dictionary.to_pylist()]
+        ends = (np.append(starts, len(rank)) * PAIRS[form].size).tolist()
+        owners = owner.take(pa.array(starts)).to_pylist()
+        chosen = model.indices.take(pa.array(starts)).to_pylist()
+        return [
+            (key(name), heads[head] + raw[start:end])
+            for name, head, start, end in zip(owners, chosen, ends, ends[1:], strict=False)
+        ]
+
+    def _pairs(self, item: pa.DictionaryArray, scores: NDArray[Any]) -> tuple[int, bytes]:
+        numbers = self._numbers(item.dictionary.cast(pa.string()))[item.indices.to_numpy()]
+        form = SHORT if numbers.max() < 1 << 16 else LONG
+        pairs = np.empty(len(numbers), _TYPES[form])
+        pairs["item"], pairs["score"] = numbers, scores
+        return form, pairs.tobytes()
+
+    def _numbers(self, ids: pa.Array) -> NDArray[np.int64]:
+        """The number of each item; new ones are added to the table of ids."""
+        new = ids.filter(pc.invert(pc.is_in(ids, value_set=self._items)))
+        if len(new):
+            self._items = pa.concat_arrays([self._items, new.unique()])
+        return np.asarray(pc.index_in(ids, value_set=self._items), np.int64)
+
+    def _model(self, name: str) -> int:
+        if name not in self.models:
+            self.models.append(name)
+        return self.models.index(name)
+
+
+def _check_constant(column: pa.DictionaryArray, starts: NDArray[Any], lengths: NDArray[Any]) -> None:
+    codes = column.indices.to_numpy()
+    differs = codes != np.repeat(codes[starts], lengths)
+    if differs.any():
+        raise Disordered(f"A list mixes {column[int(np.argmax(differs))]} with another one.")
