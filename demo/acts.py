@@ -128,7 +128,7 @@ def _looking(rng: np.random.Generator, sessions: Sessions, views: Views, catalog
     page = np.strings.add(f"{SHOP}/i/", item)
     category = np.array(CATEGORIES)[catalogue.category[views.item]]
     depth = np.rint(20 + 80 * rng.random(len(item)) * (0.4 + 0.6 * views.like))
-    scroll, stay = np.flatnonzero(rng.random(len(item)) < 0.3), np.flatnonzero(rng.random(len(item)) < 0.7)
+    scroll, stay = np.flatnonzero(rng.random(len(item)) < 0.2), np.flatnonzero(rng.random(len(item)) < 0.5)
     halfway, left = views.at + views.dwell // 2, views.at + views.dwell
     return (
         _acts(views.at, who, "view_item", item_id=item, category=category, page_url=page),

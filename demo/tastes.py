@@ -7,16 +7,17 @@ the same for all.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from demo.catalogue import CATEGORIES, STYLES, Catalogue
 
-THEMES = 8
-_LOVED_CATEGORIES, _LOVED_STYLES = 3, 2
-_INDIFFERENCE = -3.6
-"""The log-odds of liking an item that nothing speaks for: about 3 %."""
+THEMES: Final = 8
+_LOVED_CATEGORIES, _LOVED_STYLES = 2, 2
+_INDIFFERENCE: Final = -3.8
+"""The log-odds of liking an item that nothing speaks for: about 2 %."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ def make_mixture(rng: np.random.Generator, people: int) -> npt.NDArray[np.float3
 
 def make_affinity(rng: np.random.Generator, catalogue: Catalogue) -> npt.NDArray[np.float32]:
     """Log-odds by category, by style, and a little that no attribute explains."""
-    by_category = _loves(rng, len(CATEGORIES), _LOVED_CATEGORIES, 3.6)[:, catalogue.category]
-    by_style = _loves(rng, len(STYLES), _LOVED_STYLES, 2.0)[:, catalogue.style]
+    by_category = _loves(rng, len(CATEGORIES), _LOVED_CATEGORIES, 4.4)[:, catalogue.category]
+    by_style = _loves(rng, len(STYLES), _LOVED_STYLES, 2.2)[:, catalogue.style]
     quality = rng.normal(0, 0.5, len(catalogue))
-    own = rng.normal(0, 0.6, by_style.shape)
+    own = rng.normal(0, 0.5, by_style.shape)
     return (_INDIFFERENCE + by_category + by_style + quality + own).astype(np.float32)
 
 

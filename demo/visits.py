@@ -88,7 +88,7 @@ def make_visitors(rng: np.random.Generator, visitors: int) -> Visitors:
         country=country,
         currency=np.where(country == "GB", "GBP", "EUR"),
         device=rng.choice(_DEVICES, visitors, p=[0.6, 0.33, 0.07]),
-        sessions=1 + rng.poisson(rng.gamma(1.6, 2.0, people)[person]),
+        sessions=1 + rng.poisson(rng.gamma(1.8, 2.4, people)[person]),
         login=login,
         merge=np.where(merges, login + 1, NEVER),
     )
@@ -110,7 +110,7 @@ def make_views(
 ) -> Views:
     """A quarter of the sessions bounce; the others look at a few items, rarely with a long break between two."""
     stays = rng.random(len(sessions.start)) > 0.25
-    session = np.repeat(np.arange(len(stays)), np.where(stays, rng.geometric(0.26, len(stays)), 0))
+    session = np.repeat(np.arange(len(stays)), np.where(stays, rng.geometric(0.22, len(stays)), 0))
     person = visitors.person[sessions.visitor[session]]
     item, featured = _choose_items(rng, person, (sessions.start[session] - START_MS) // DAY_MS, likes, days)
     like = likes[person, item]
@@ -125,8 +125,8 @@ def make_views(
 def _choose_items(rng: np.random.Generator, person: Ints, day: Ints, likes: Floats, days: int) -> tuple[Ints, Ints]:
     """By taste and by how easily an item is found; one view in eight comes from the front page."""
     people, items = likes.shape
-    easily_found = rng.permutation(1 / np.arange(4, items + 4) ** 0.6)
-    chances = np.cumsum(easily_found * (0.03 + likes), axis=1, dtype=np.float64)
+    easily_found = rng.permutation(1 / np.arange(4, items + 4) ** 0.4)
+    chances = np.cumsum(easily_found * (0.01 + likes**2), axis=1, dtype=np.float64)
     chances /= chances[:, -1:]
     ladder = (
         chances + np.arange(people)[:, None]
@@ -134,7 +134,7 @@ def _choose_items(rng: np.random.Generator, person: Ints, day: Ints, likes: Floa
     by_taste = np.searchsorted(ladder, person + rng.random(len(person)), side="right") - person * items
     place = rng.integers(0, min(FEATURED, items), len(person))
     front_pages = rng.permuted(np.tile(np.arange(items), (days, 1)), axis=1)
-    from_front = rng.random(len(person)) < 0.125
+    from_front = rng.random(len(person)) < 0.08
     item = np.where(from_front, front_pages[day, place], by_taste.clip(0, items - 1))
     return item, np.where(from_front, place + 1, 0)
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def test_sessions_are_counted_by_the_gap_rule(traffic: Traffic, good: list[dict[
     for event in good:
         if event["event"] not in ("identify", "alias"):
             by_visitor.setdefault(event["visitor_id"], []).append(datetime.fromisoformat(event["client_time"]))
-    gaps = [b - a for times in map(sorted, by_visitor.values()) for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for times in map(sorted, by_visitor.values()) for a, b in pairwise(times)]
     assert len(by_visitor) + sum(gap.total_seconds() > 1800 for gap in gaps) == traffic.truth.sessions
 
 
