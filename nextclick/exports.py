@@ -6,6 +6,7 @@ agree on stands here. Every commit to gold.recommendations that changes lists ca
 what the table holds. Commits of maintenance (OPTIMIZE, VACUUM) carry none.
 """
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ KEY = "nextclick"
 LISTS = "gold.recommendations"
 POPULAR = "popular"
 """The model_version of lists that no personal model made."""
+_RECENT = 16
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of the model that made them, below the lake's state folder."""
     digest: str
     """sha256 of that folder's card.json."""
+    model_digest: str
+    """The same of the model as it was registered, before any update."""
 
 
 def encode(manifest: Manifest) -> dict[str, str]:
@@ -57,20 +61,20 @@ def encode(manifest: Manifest) -> dict[str, str]:
 
 def read(lake: Lake, version: int | None = None) -> Manifest | None:
     """The manifest of gold.recommendations at `version` (default: the newest); None before the first export."""
-    found = next(iter(history(lake, version)), None)
-    return found[1] if found else None
+    return next((manifest for at, manifest in history(lake) if version is None or at <= version), None)
 
 
-def history(lake: Lake, version: int | None = None) -> list[tuple[int, Manifest]]:
-    """(Delta version, manifest) of each commit that changed lists, newest first, from `version` on down."""
-    from deltalake import DeltaTable
+def history(lake: Lake) -> Iterator[tuple[int, Manifest]]:
+    """(Delta version, manifest) of each commit that changed lists, newest first."""
+    from deltalake import DeltaTable  # only here: whoever needs the words alone starts faster
 
     path = str(lake.table(LISTS))
     if not DeltaTable.is_deltatable(path):
-        return []
-    commits: list[dict[str, Any]] = DeltaTable(path).history()
-    return [
-        (commit["version"], msgspec.json.decode(commit[KEY], type=Manifest))
-        for commit in commits
-        if KEY in commit and (version is None or commit["version"] <= version)
-    ]
+        return
+    table, known = DeltaTable(path), 0
+    for limit in (_RECENT, None):  # the newest commits nearly always say it
+        commits: list[dict[str, Any]] = table.history(limit)
+        for commit in commits[known:]:
+            if KEY in commit:
+                yield commit["version"], msgspec.json.decode(commit[KEY], type=Manifest)
+        known = len(commits)

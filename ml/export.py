@@ -1,0 +1,86 @@
+"""Full export: the lists of the champion, or popular lists while there is none, into gold."""
+
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from ml import champion, published
+from ml.artifact import Artifact
+from ml.champion import Model
+from ml.lists import Stamp, personal_rows, popular_rows, similar_rows
+from ml.models.protocol import Progress, quiet
+from nextclick import exports, locks
+from nextclick.exports import Manifest
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import gold
+
+TABLES = (gold.RECOMMENDATIONS.name, gold.POPULAR_ITEMS.name, gold.SIMILAR_ITEMS.name)
+
+
+def run(settings: Settings, progress: Progress = quiet, force: bool = False) -> JobReport:
+    """Export what the standing says is served, if it is not what the tables hold already."""
+    started = time.monotonic()
+    served, current = champion.standing(settings.lake).served, exports.read(settings.lake)
+    if served is None:
+        return JobReport(job="export", details={"reason": "There is no model and no popular list: nothing to export."})
+    if current and current.model_digest == served.digest and not force:
+        return JobReport(job="export", details=_details(current), seconds=time.monotonic() - started)
+    with locks.hold(settings.lake.locks, *TABLES, purpose="export"):
+        artifact = champion.artifact(settings.lake, served)
+        manifest = write(settings, served, artifact, progress)
+    seconds = time.monotonic() - started
+    return JobReport(
+        job="export", read=len(artifact.people), written=manifest.people, details=_details(manifest), seconds=seconds
+    )
+
+
+def write(settings: Settings, served: Model, artifact: Artifact, progress: Progress = quiet) -> Manifest:
+    """Overwrite the three tables; the last commit, to gold.recommendations, makes it the export."""
+    lake, now = settings.lake, datetime.now(UTC)
+    stamp = Stamp(settings.site, served.version, now)
+    name = f"{now:%Y%m%dT%H%M%S%f}-{served.version}"
+    state = _keep_state(settings, name, lake.state / served.artifact)
+    items = np.arange(len(artifact.items), dtype=np.int32)
+    people = np.arange(len(artifact.people), dtype=np.int32)
+    popular_version = published.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.export, stamp))
+    similar_version = published.replace(lake, gold.SIMILAR_ITEMS, similar_rows(artifact, items, settings.export, stamp))
+    manifest = Manifest(
+        export=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
+        interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,
+        people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
+        state=state, digest=served.digest, model_digest=served.digest,
+    )  # fmt: skip
+    rows = personal_rows(artifact, people, settings.export, stamp, progress)
+    published.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
+    return manifest
+
+
+def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
+    """Link the model's files beside the export, so that its updates need nothing else; old exports' go."""
+    root = settings.lake.state / "exports"
+    folder = root / name / "full"
+    folder.parent.mkdir(parents=True)
+    shutil.copytree(artifact, folder, copy_function=_link)
+    return str(folder.relative_to(settings.lake.state))
+
+
+def _link(source: str, target: str) -> None:
+    """Files of an artifact are replaced, never changed: a second name is as good as a copy, where there can be one."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _details(manifest: Manifest) -> dict[str, str | int | float | None]:
+    return {
+        "export": manifest.export,
+        "model_version": manifest.model_version,
+        "people": manifest.people,
+        "interactions_version": manifest.interactions_version,
+    }

@@ -1,0 +1,136 @@
+"""Matrix factorization for implicit feedback by alternating least squares.
+
+Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008:
+confidence c = 1 + alpha · strength for what a person used, 1 for the rest. The
+`implicit` library does the work; its matrix holds c itself, so c is computed here
+(with its own `alpha` a faded strength would get a confidence below 1).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from ml.interactions import Floats, Interactions, Rows
+from ml.models.protocol import Arrays, Lists, Progress, quiet
+
+
+class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als"):
+    """Parameters of the factorization; the fit is bit-identical for equal ones, whatever the threads."""
+
+    factors: int
+    iterations: int
+    regularization: float
+    alpha: float
+    seed: int
+    half_life_days: float
+
+    def fit(self, train: Interactions, threads: int = 0, progress: Progress = quiet) -> "AlsModel":
+        model = self._implicit(threads)
+        with _one_blas_thread():
+            model.fit(
+                self.confidence(train),
+                show_progress=False,
+                callback=lambda iteration, *_: progress(iteration + 1, self.iterations),
+            )
+        return AlsModel(self, model.user_factors, model.item_factors)
+
+    def confidence(self, pairs: Interactions) -> csr_matrix:
+        """People × items with c = 1 + alpha · strength, strength faded to the newest event."""
+        return pairs.matrix(1 + np.float32(self.alpha) * pairs.decayed(timedelta(days=self.half_life_days)))
+
+    def layout(self, people: int, items: int) -> dict[str, tuple[int, ...]]:
+        return {"person_factors": (people, self.factors), "item_factors": (items, self.factors)}
+
+    def restore(self, arrays: Arrays) -> "AlsModel":
+        return AlsModel(self, arrays["person_factors"], arrays["item_factors"])
+
+    def _implicit(self, threads: int = 0, people: Floats | None = None, items: Floats | None = None) -> Any:
+        with _one_blas_thread():  # the constructor looks, and warns
+            model = AlternatingLeastSquares(
+                self.factors, self.regularization, alpha=1.0, iterations=self.iterations,
+                num_threads=threads, random_state=self.seed,
+            )  # fmt: skip
+        model.user_factors, model.item_factors = people, items
+        return model
+
+
+@dataclass(frozen=True)
+class AlsModel:
+    """A vector for each person and item; their inner product estimates the preference, about 0 to 1."""
+
+    recipe: Als
+    person_factors: Floats
+    item_factors: Floats
+
+    @property
+    def arrays(self) -> Arrays:
+        return {"person_factors": self.person_factors, "item_factors": self.item_factors}
+
+    def recommend(self, people: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
+        model = self.recipe._implicit(0, self.person_factors, self.item_factors)
+        masked = seen is not None
+        with _one_blas_thread():
+            items, scores = model.recommend(
+                people, seen, N=n, filter_already_liked_items=masked, filter_items=self._unknown_items
+            )
+        return _trimmed(items, scores, _is_zero(self.person_factors[people]))
+
+    def similar(self, items: Rows, n: int) -> Lists:
+        model = self.recipe._implicit(0, None, self.item_factors)
+        with _one_blas_thread():
+            found, scores = model.similar_items(items, N=n + 1, filter_items=self._unknown_items)
+        itself = found == items[:, None]
+        itself[~itself.any(axis=1), -1] = True  # a twin ranked itself out: its last one goes instead
+        keep = ~itself
+        shape = (len(items), found.shape[1] - 1)
+        return _trimmed(found[keep].reshape(shape), scores[keep].reshape(shape), _is_zero(self.item_factors[items]))
+
+    def fold_in(self, histories: Interactions, people: Rows, new_items: Rows) -> "AlsModel":
+        confidence = self.recipe.confidence(histories)
+        person_factors = _grown(self.person_factors, len(histories.people))
+        item_factors = _grown(self.item_factors, len(histories.items))
+        model = self.recipe._implicit(0, person_factors, item_factors)
+        with _one_blas_thread():
+            model.partial_fit_users(people, confidence[people])
+            if len(new_items):  # from the people who used them, who then move towards them
+                model.partial_fit_items(new_items, confidence.T.tocsr()[new_items])
+                model.partial_fit_users(people, confidence[people])
+        return replace(self, person_factors=model.user_factors, item_factors=model.item_factors)
+
+    @property
+    def _unknown_items(self) -> Rows | None:
+        unknown = np.flatnonzero(_is_zero(self.item_factors)).astype(np.int32)
+        return unknown if len(unknown) else None
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """implicit has threads of its own; with BLAS threads below them it is up to ten times slower."""
+    with threadpool_limits(1, "blas"):
+        yield
+
+
+def _is_zero(factors: Floats) -> NDArray[np.bool_]:
+    return np.asarray(~factors.any(axis=1))
+
+
+def _grown(factors: Floats, rows: int) -> Floats:
+    """A copy with room for `rows`; new rows are zero: nothing is known about them."""
+    grown = np.zeros((rows, factors.shape[1]), np.float32)
+    grown[: len(factors)] = factors
+    return grown
+
+
+def _trimmed(items: Any, scores: Any, unknown: NDArray[np.bool_]) -> Lists:
+    """Without implicit's padding (score −3.4e38 where candidates ran out) and without lists of unknown rows."""
+    gone = (scores <= np.finfo(np.float32).min / 2) | unknown[:, None]
+    return Lists(np.where(gone, -1, items).astype(np.int32), np.where(gone, 0, scores).astype(np.float32))

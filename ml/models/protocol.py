@@ -1,0 +1,88 @@
+"""What a recommender is.
+
+A `Recipe` is a model before it has seen data: a frozen struct of its parameters, so
+that equal recipes fitted on equal data give equal models, and a recipe read back from
+JSON rebuilds the model. `fit` gives a `Recommender`. What only some models can do is a
+protocol of its own (`SimilarItems`, `FoldIn`), asked for with isinstance.
+
+A model that blends others is a recipe with recipes in it; one that works on sessions
+takes its last items as `seen`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from ml.interactions import Floats, Interactions, Rows
+
+Arrays = Mapping[str, NDArray[Any]]
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+def quiet(done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+class Lists(NamedTuple):
+    """One ranked list a row, best first; a list that ends early is filled up with item −1, score 0."""
+
+    items: Rows
+    """Rows of items, int32 [lists × n]."""
+    scores: Floats
+    """float32 [lists × n]; comparable within one list."""
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """A fitted model over the people and items that it was fitted on, by their rows."""
+
+    @property
+    def recipe(self) -> "Recipe":
+        """What fits it again."""
+
+    @property
+    def arrays(self) -> Arrays:
+        """All that was learned; `recipe.restore(arrays)` gives the model back."""
+
+    def recommend(self, people: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
+        """The n best items of each person; `seen` has one row per entry of `people`: items to leave out.
+
+        A person about whom the model knows nothing gets an empty list.
+        """
+
+
+@runtime_checkable
+class SimilarItems(Protocol):
+    """A model that knows which items resemble each other."""
+
+    def similar(self, items: Rows, n: int) -> Lists:
+        """The n items nearest to each of `items`, itself left out; scores are cosines."""
+
+
+@runtime_checkable
+class FoldIn(Protocol):
+    """A model that takes changed people and new items in without a new fit."""
+
+    def fold_in(self, histories: Interactions, people: Rows, new_items: Rows) -> Self:
+        """The model after `histories`: the whole history of each of `people`, who changed.
+
+        The id maps of `histories` are the model's, with new people and items at the end.
+        A person without history is forgotten.
+        """
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """The parameters of a model: fits it, and restores it from its arrays."""
+
+    def fit(self, train: Interactions, threads: int = 0, progress: Progress = quiet) -> Recommender:
+        """Learn from `train`; the result does not depend on `threads` (0: all cores)."""
+
+    def layout(self, people: int, items: int) -> dict[str, tuple[int, ...]]:
+        """Name and shape of each float32 array of a model of this many people and items."""
+
+    def restore(self, arrays: Arrays) -> Recommender:
+        """The fitted model that these arrays came from."""
