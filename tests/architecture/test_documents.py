@@ -1,7 +1,28 @@
 """Pages that follow from the code are the code's own."""
 
+import re
+
 from nextclick import dataflow
+from nextclick.cli import VERBS
+from nextclick.settings import CHECKOUT
+
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
 def test_dataflow_page_is_what_the_catalog_says() -> None:
     assert dataflow.PAGE.read_text(encoding="utf-8") == dataflow.render(), "run `make docs`"
+
+
+def test_readme_lists_the_verbs_that_there_are() -> None:
+    assert re.findall(r"^\| `(\w+)` \| (.+) \|$", README, re.MULTILINE) == [
+        (name, verb.help) for name, verb in VERBS.items()
+    ]
+
+
+def test_links_of_the_pages_lead_somewhere() -> None:
+    pages = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
+    links = {
+        (page, link) for page in pages for link in re.findall(r"\]\(([\w./-]+)\)", page.read_text(encoding="utf-8"))
+    }
+    assert links
+    assert not {(page.name, link) for page, link in links if not (page.parent / link).exists()}
