@@ -32,9 +32,14 @@ def export(settings: Settings, full: bool, as_json: bool) -> None:
         return
     facts = report.details
     click.echo(
-        f"Version {facts['version']} ({facts['kind']}): lists of {facts['people']:,} people from model "
+        f"Version {facts['version']} is served ({facts['kind']}): lists of {facts['people']:,} people from model "
         f"{facts['model_version']}, in {report.seconds:.1f} s."
     )
+    if facts["newest"] != facts["version"]:
+        click.echo(
+            f"The lists in gold are version {facts['newest']}, which was rolled back. "
+            f"`nextclick rollback --to {facts['newest']}` serves it again; newer lists will be served as they come."
+        )
 
 
 @click.command(epilog="Examples: nextclick recommend 42 -n 10 --json · nextclick recommend --similar sku-7")

@@ -41,21 +41,22 @@ def run(settings: Settings, progress: Progress | None = None, full: bool = False
 
     started = time.perf_counter()
     table = kv.open_table(settings)
-    with _exclusive(settings, "export"):
+    with _exclusive(settings, "export"), lists.readable():
         source = lists.pin(settings.lake)
         found = None if full else _sealed(table, source)
         if found is None:
-            manifest, kind, written = _build(table, source, None if full else table.current(), progress or quiet)
-            _flip(table, manifest.version)
+            found, kind, written = _build(table, source, None if full else table.current(), progress or quiet)
+            _flip(table, found.version)
         else:
-            manifest, kind, written = found, _adopt(table, found), 0
+            kind, written = _adopt(table, found), 0
         _drop_old(table, settings.export.keep_versions)
+        served = table.current() or found
     return JobReport(
         job="export",
-        read=manifest.rows if written else 0,
+        read=found.rows if written else 0,
         written=written,
         seconds=time.perf_counter() - started,
-        details=_facts(manifest) | {"kind": kind},
+        details=_facts(served) | {"kind": kind, "newest": found.version},
     )
 
 
@@ -107,8 +108,10 @@ def _flip(table: Table, version: int) -> None:
 
 
 def _sealed(table: Table, source: "Source") -> Manifest | None:
-    """The version that holds these very lists already."""
-    return next((manifest for manifest in table.versions() if manifest.lists == source.lists), None)
+    """The version that holds these very lists already: the served one, or else the newest."""
+    served = table.current()
+    candidates = [served, *table.versions()] if served else table.versions()
+    return next((manifest for manifest in candidates if manifest.lists == source.lists), None)
 
 
 def _adopt(table: Table, sealed: Manifest) -> str:

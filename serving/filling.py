@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 
 from nextclick import exports
 from nextclick.errors import NextclickError
-from nextclick.kv.packing import CHUNK, chunk_key, fingerprint, list_length, unpack_ids
+from nextclick.kv.packing import CHUNK, IDS, PERSON, chunk_key, fingerprint, list_length, unpack_ids
 from nextclick.kv.protocol import Entry, Manifest, Snapshot, Writer
 from serving.lists import EVERYBODY, PEOPLE, SIMILAR, Disordered, Packer, Source, count, read
 
@@ -30,10 +30,15 @@ class Tally:
     digest: int = 0
 
     def add(self, entries: Sequence[Entry], sign: int = 1) -> None:
+        people = rows = digest = 0
+        for key, value in entries:
+            people += key[0] == PERSON
+            rows += list_length(value) if key[0] != IDS else 0
+            digest += fingerprint(key, value)
         self.entries += sign * len(entries)
-        self.people += sign * sum(key.startswith(b"p") for key, _ in entries)
-        self.rows += sign * sum(list_length(value) for key, value in entries if not key.startswith(b"t"))
-        self.digest = (self.digest + sign * fingerprint(entries)) % (1 << 128)
+        self.people += sign * people
+        self.rows += sign * rows
+        self.digest = (self.digest + sign * digest) % (1 << 128)
 
 
 def is_update_of(source: Source, served: Manifest) -> bool:
@@ -62,6 +67,8 @@ class Filling:
         """Send all lists, then prove them. Raises Disordered or Mismatch."""
         total = sum(count(self._source, layout) for layout in (EVERYBODY, PEOPLE, SIMILAR))
         done = 0
+        if not count(self._source, EVERYBODY):
+            raise Mismatch("gold.popular_items is empty, and unknown people are answered from it.")
         for layout in (EVERYBODY, PEOPLE, SIMILAR):  # the order of their keys, and then the ids, which are known last
             for rows in read(self._source, layout, self._since, self._ordered):
                 self._put(self.packer.pack(rows, layout.key))

@@ -4,7 +4,9 @@ gold.recommendations ─► whole lists, in order ─► arrays ─► (key, pac
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,17 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from numpy.typing import NDArray
 
 from nextclick import exports
-from nextclick.errors import ModelError, NextclickError, TableMissing
+from nextclick.errors import LakeError, ModelError, NextclickError, TableMissing
 from nextclick.kv.packing import HEADER, LONG, PAIRS, POPULAR, SHORT, pack_ids, person_key, similar_key
 from nextclick.kv.protocol import Entry
 from nextclick.lake import Lake
 from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 
-ROWS = 1 << 19
-"""Rows in memory at a time, about 20 MB; the reader is at most two such batches ahead."""
+ROWS = 1 << 20
+"""Rows in memory at a time, about 30 MB; the reader is at most two such batches ahead."""
 _TYPES = {
     SHORT: np.dtype([("item", "<u2"), ("score", "<f4")]),
     LONG: np.dtype([("item", "<u4"), ("score", "<f4")]),
@@ -63,6 +66,18 @@ def pin(lake: Lake) -> Source:
     return Source(lake, version, lists)
 
 
+@contextmanager
+def readable() -> Iterator[None]:
+    """Errors of reading gold, in words that help."""
+    try:
+        yield
+    except (DeltaError, pa.ArrowException, FileNotFoundError) as error:
+        raise LakeError(
+            f"The lists in gold cannot be read: {error}. Was a table or a file of it removed? "
+            "`nextclick train` makes them anew; what was served before still is."
+        ) from error
+
+
 class Layout(NamedTuple):
     """How a table of lists is read: whose list, of which items, and the key it gets."""
 
@@ -78,11 +93,21 @@ SIMILAR = Layout(SIMILAR_ITEMS.name, "item_id", "similar_item_id", similar_key)
 
 
 def count(source: Source, layout: Layout) -> int:
-    """Rows of the site, from the files' statistics where these tell."""
-    return int(_dataset(source, layout).count_rows(filter=_wanted(source, None)))
+    """Rows of the site, by the statistics of files that hold it alone."""
+    table, site = source.table(layout.table), source.lists.site
+    files = pa.table(table.get_add_actions(flatten=True))
+    if not {"min.site", "max.site"} <= set(files.column_names):
+        return int(_dataset(source, layout).count_rows(filter=_wanted(source, None)))
+    whole = pc.and_(pc.equal(files["min.site"], site), pc.equal(files["max.site"], site))
+    mixed = set(files.filter(pc.invert(pc.fill_null(whole, False)))["path"].to_pylist())
+    fragments = [part for part in _dataset(source, layout).get_fragments() if part.path in mixed]
+    rows = sum(part.count_rows(filter=_wanted(source, None)) for part in fragments)
+    return int(rows + (pc.sum(files.filter(whole)["num_records"]).as_py() or 0))
 
 
-def read(source: Source, layout: Layout, since: datetime | None = None, ordered: bool = False) -> Iterator[pa.Table]:
+def read(
+    source: Source, layout: Layout, since: datetime | None = None, ordered: bool = False
+) -> Iterator[pa.RecordBatch]:
     """Whole lists (columns owner, rank, item, score, model), only those made after `since`.
 
     `ordered` sorts them by owner and rank first, on disk where memory does not hold them.
@@ -122,32 +147,25 @@ def _sorted(scanner: Any) -> Iterator[pa.RecordBatch]:
         yield from relation.to_arrow_reader(ROWS)
 
 
-def _whole_lists(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The same rows, cut where a list begins, so that no list spans two tables."""
+def _whole_lists(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows, cut where a list begins, so that no list spans two batches."""
     kept: list[pa.RecordBatch] = []
     for batch in batches:
-        if not len(batch):
-            continue
         starts = np.flatnonzero(batch["rank"].to_numpy() == 1)
         if len(starts):
-            yield from _joined([*kept, batch.slice(0, starts[-1])])
-            kept, batch = [], batch.slice(starts[-1])
+            first, last = starts[0], starts[-1]
+            yield _joined([*kept, batch.slice(0, first)], batch.schema)
+            yield batch.slice(first, last - first)
+            kept, batch = [], batch.slice(last)
         kept.append(batch)
-    yield from _joined(kept)
+    if kept:
+        yield _joined(kept, kept[0].schema)
 
 
-def _joined(batches: list[pa.RecordBatch]) -> Iterator[pa.Table]:
-    if sum(map(len, batches)):
-        encoded = [
-            pa.record_batch([_encoded(column) for column in batch], names=batch.schema.names) for batch in batches
-        ]
-        yield pa.Table.from_batches(encoded).unify_dictionaries().combine_chunks()
-
-
-def _encoded(column: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(column.type) or not pa.types.is_string(column.type):
-        return column
-    return column.dictionary_encode()
+def _joined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    """A few rows as one batch; dictionaries are made anew, with what these rows hold."""
+    plain = [field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field for field in schema]
+    return pa.concat_batches([batch.cast(pa.schema(plain)) for batch in batches])
 
 
 class Packer:
@@ -166,28 +184,21 @@ class Packer:
         """The chunks of the table of ids that hold new ones."""
         return pack_ids(self._items.to_pylist(), self._known) if self.item_count > self._known else []
 
-    def pack(self, rows: pa.Table, key: Callable[[str], bytes]) -> list[Entry]:
+    def pack(self, rows: pa.RecordBatch, key: Callable[[str], bytes]) -> list[Entry]:
         """One entry a list. Raises Disordered, or ModelError where a score is not a number."""
+        if not len(rows):
+            return []
         rank, scores = rows["rank"].to_numpy(), rows["score"].to_numpy()
-        owner, item, model = (rows[name].chunk(0) for name in ("owner", "item", "model"))
-        starts = np.flatnonzero(rank == 1)
-        lengths = np.diff(starts, append=len(rank))
-        if not len(starts) or starts[0] or (rank != np.arange(1, len(rank) + 1) - np.repeat(starts, lengths)).any():
-            raise Disordered(f"The ranks of a list do not run from 1: near {owner[0]}.")
-        for column in (owner, model):
-            _check_constant(column, starts, lengths)
-        if not np.isfinite(scores).all():
-            raise ModelError(
-                f"A score of {owner[int(np.argmin(np.isfinite(scores)))]} is not finite. Call `nextclick train`."
-            )
+        owner, item, model = (_encoded(rows[name]) for name in ("owner", "item", "model"))
+        _check(rank, scores, owner, model)
         form, raw = self._pairs(item, scores)
         heads = [HEADER.pack(form, self._model(name)) for name in model.dictionary.to_pylist()]
-        ends = (np.append(starts, len(rank)) * PAIRS[form].size).tolist()
-        owners = owner.take(pa.array(starts)).to_pylist()
-        chosen = model.indices.take(pa.array(starts)).to_pylist()
+        starts = np.flatnonzero(rank == 1)
+        bounds = (np.append(starts, len(rank)) * PAIRS[form].size).tolist()
+        owners, chosen = owner.take(pa.array(starts)).to_pylist(), model.indices.to_numpy()[starts].tolist()
         return [
             (key(name), heads[head] + raw[start:end])
-            for name, head, start, end in zip(owners, chosen, ends, ends[1:], strict=False)
+            for name, head, (start, end) in zip(owners, chosen, pairwise(bounds), strict=True)
         ]
 
     def _pairs(self, item: pa.DictionaryArray, scores: NDArray[Any]) -> tuple[int, bytes]:
@@ -199,10 +210,11 @@ class Packer:
 
     def _numbers(self, ids: pa.Array) -> NDArray[np.int64]:
         """The number of each item; new ones are added to the table of ids."""
-        new = ids.filter(pc.invert(pc.is_in(ids, value_set=self._items)))
-        if len(new):
-            self._items = pa.concat_arrays([self._items, new.unique()])
-        return np.asarray(pc.index_in(ids, value_set=self._items), np.int64)
+        numbers = pc.index_in(ids, value_set=self._items)
+        if numbers.null_count:
+            self._items = pa.concat_arrays([self._items, ids.filter(numbers.is_null()).unique()])
+            numbers = pc.index_in(ids, value_set=self._items)
+        return np.asarray(numbers)
 
     def _model(self, name: str) -> int:
         if name not in self.models:
@@ -210,8 +222,20 @@ class Packer:
         return self.models.index(name)
 
 
-def _check_constant(column: pa.DictionaryArray, starts: NDArray[Any], lengths: NDArray[Any]) -> None:
-    codes = column.indices.to_numpy()
-    differs = codes != np.repeat(codes[starts], lengths)
-    if differs.any():
-        raise Disordered(f"A list mixes {column[int(np.argmax(differs))]} with another one.")
+def _encoded(column: pa.Array) -> pa.DictionaryArray:
+    return column if pa.types.is_dictionary(column.type) else column.cast(pa.string()).dictionary_encode()
+
+
+def _check(rank: NDArray[Any], scores: NDArray[Any], owner: pa.DictionaryArray, model: pa.DictionaryArray) -> None:
+    """Each list: ranks from 1 without a gap, one owner, one model; scores are numbers."""
+    inside = rank[1:] != 1
+    wrong = inside & (np.diff(rank) != 1)
+    for column in (owner, model):
+        wrong |= inside & (np.diff(column.indices.to_numpy()) != 0)
+    if rank[0] != 1 or wrong.any():
+        at = int(np.argmax(wrong)) + 1 if rank[0] == 1 else 0
+        raise Disordered(f"The rows of {owner[at]} are not together, or their ranks do not run from 1 up.")
+    if not np.isfinite(scores).all():
+        raise ModelError(
+            f"A score of {owner[int(np.argmin(np.isfinite(scores)))]} is not finite. Call `nextclick train`."
+        )

@@ -13,7 +13,7 @@ float32 score, all little-endian. A hundred items are 603 bytes, where JSON take
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
@@ -22,6 +22,8 @@ import msgspec
 from nextclick.errors import ModelError
 
 POPULAR: Final = b"a"
+PERSON, IDS = ord("p"), ord("t")
+"""First bytes of keys."""
 CHUNK: Final = 256
 """Item ids a chunk: a list of ten items costs at most ten gets of about 2 kB, not the whole table."""
 SHORT, LONG = 1, 2
@@ -80,10 +82,7 @@ def unpack_ids(value: bytes) -> list[str]:
     return _decode_ids(value)
 
 
-def fingerprint(entries: Iterable[tuple[bytes, bytes]]) -> int:
-    """The sum of a 128-bit hash of each entry: it can be added to, taken from, and needs no order."""
-    total = 0
-    for key, value in entries:
-        digest = hashlib.blake2b(len(key).to_bytes(2, "big") + key + value, digest_size=16).digest()
-        total += int.from_bytes(digest, "big")
-    return total
+def fingerprint(key: bytes, value: bytes) -> int:
+    """128 bits of an entry, to be summed: a sum can be added to, taken from, and needs no order."""
+    hashed = hashlib.blake2b(len(key).to_bytes(2, "big") + key + value, digest_size=16)
+    return int.from_bytes(hashed.digest(), "big")

@@ -13,7 +13,7 @@ turn known people into unknown ones.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +28,8 @@ from nextclick.kv.protocol import Entry, Manifest, Pointer, Snapshot, Writer
 BUCKETS = 1024
 _PIPELINE = 2_000
 """Commands sent before the replies are read: bounds what both sides buffer."""
+_TOGETHER = 16
+"""Hashes that are read back at once."""
 
 
 class RedisTable:
@@ -161,10 +163,13 @@ class _RedisWriter:
             _pipelined(self._redis, (("HDEL", _bucket(self._version, key), key) for key in keys))
 
     def entries(self) -> Iterator[Entry]:
-        for number in range(BUCKETS):
-            with _translated(self._redis):
-                bucket: Mapping[bytes, bytes] = self._redis.hgetall(f"{self._version}:{number}")
-            yield from bucket.items()
+        for start in range(0, BUCKETS, _TOGETHER):
+            with _translated(self._redis), self._redis.pipeline(transaction=False) as pipe:
+                for number in range(start, start + _TOGETHER):
+                    pipe.hgetall(f"{self._version}:{number}")
+                buckets: list[dict[bytes, bytes]] = pipe.execute()
+            for bucket in buckets:
+                yield from bucket.items()
 
     def seal(self, manifest: Manifest) -> None:
         with _translated(self._redis), self._redis.pipeline(transaction=True) as together:
