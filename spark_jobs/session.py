@@ -29,21 +29,25 @@ def delta_jars(settings: Settings) -> list[Path]:
     return jars
 
 
+def options(settings: Settings) -> dict[str, str]:
+    """What a session needs beside conf/spark.conf: it follows from the settings and the checkout."""
+    return {
+        "spark.driver.memory": settings.spark.driver_memory,
+        "spark.jars": ",".join(map(str, delta_jars(settings))),
+        "spark.sql.shuffle.partitions": str(settings.streaming.shuffle_partitions),
+        "spark.sql.warehouse.dir": str(settings.lake.state / "warehouse"),
+        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Dlog4j2.level=ERROR",
+        "spark.pyspark.python": sys.executable,  # or workers would be the first python3 of PATH
+    }
+
+
 def open_session(settings: Settings, name: str = "nextclick") -> SparkSession:
     """Start the embedded session, or return the one that this process has."""
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
     builder = SparkSession.builder.appName(name).master(settings.spark.master)
-    options = properties(settings) | {
-        "spark.jars": ",".join(map(str, delta_jars(settings))),
-        "spark.driver.memory": settings.spark.driver_memory,
-        "spark.sql.shuffle.partitions": str(settings.streaming.shuffle_partitions),
-        "spark.sql.warehouse.dir": str(settings.lake.state / "warehouse"),
-        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Dlog4j2.level=ERROR",
-        "spark.pyspark.python": sys.executable,  # or workers would be the first python3 of PATH
-    }
-    for key, value in options.items():
+    for key, value in (properties(settings) | options(settings)).items():
         builder = builder.config(key, value)
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")

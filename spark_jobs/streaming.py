@@ -4,6 +4,7 @@
 or never (`nextclick stream`, which runs each job in a thread of one process).
 """
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -11,11 +12,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Final
 
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
-from nextclick import locks
+from nextclick import catalog, locks
 from nextclick.contract import Table
 from nextclick.errors import LakeError
 from nextclick.report import JobReport
@@ -31,6 +33,10 @@ class Trigger(Enum):
     """Take everything there is, then end."""
     CONTINUOUS = "continuous"
     """Every streaming.trigger_seconds, until stopped."""
+
+
+REBUILD_MARKER: Final = "rebuild"
+"""A file in a fresh checkpoint that says: batch 0 replaces the table. It outlives a crash in between."""
 
 
 @dataclass
@@ -49,6 +55,8 @@ class Batch:
     query: str
     id: int
     counts: Counts
+    replaces: bool = False
+    """The first batch of a rebuild: it takes everything there is, and its result replaces the table."""
 
     def commit(self, purpose: str) -> Commit:
         """The identity of a write. Two writes of one batch need different purposes, or Delta skips the
@@ -74,14 +82,15 @@ def run_query(
     with ExitStack() as stack:
         stack.enter_context(locks.hold(lake.locks, *(table.name for table in targets), purpose=job))
         checkpoint = lake.checkpoint(job)
+        marker = checkpoint / REBUILD_MARKER
         _refuse_orphans(spark, settings, job, targets[0], checkpoint)
-        for table in targets:
+        for table in (*targets, *(catalog.table(name) for target in targets for name in target.reads)):
             tables.ensure(spark, lake, table)
         before = {table.name: tables.version(spark, lake, table) for table in targets}
 
         def each_batch(rows: DataFrame, batch_id: int) -> None:
             query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
-            process(rows, Batch(job, query, batch_id, counts))
+            process(rows, Batch(job, query, batch_id, counts, replaces=batch_id == 0 and marker.exists()))
 
         writer = (
             source(spark)
@@ -112,7 +121,7 @@ def run_query(
 
 def _refuse_orphans(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: Path) -> None:
     """A table with rows but no checkpoint would be filled again from the start."""
-    if (checkpoint / "metadata").exists() or not tables.exists(spark, settings.lake, table):
+    if (checkpoint / "metadata").exists() or (checkpoint / REBUILD_MARKER).exists() or not tables.exists(spark, settings.lake, table):
         return
     if not tables.read(spark, settings.lake, table).isEmpty():
         raise LakeError(
@@ -127,6 +136,14 @@ def _explain(job: str, checkpoint: Path, error: StreamingQueryException) -> Lake
         f"{job} stopped: {first} Nothing is lost: call again to go on. If it stops at the same place, its "
         f"checkpoint {checkpoint} may be damaged: see docs/jobs/recovery.md."
     )
+
+
+def forget(settings: Settings, job: str) -> None:
+    """Start `job` anew at its next run, which then replaces its tables in one commit each."""
+    checkpoint = settings.lake.checkpoint(job)
+    shutil.rmtree(checkpoint, ignore_errors=True)
+    checkpoint.mkdir(parents=True)
+    (checkpoint / REBUILD_MARKER).touch()
 
 
 def stop_all(spark: SparkSession) -> None:

@@ -5,8 +5,6 @@ what a column means. Every write carries (application id, version), so that a co
 whose reply was lost, or a batch that is run again after a crash, is committed once.
 """
 
-from collections.abc import Sequence
-from datetime import date
 from typing import NamedTuple
 
 from delta.tables import DeltaTable
@@ -89,14 +87,19 @@ def rows_changed(spark: SparkSession, lake: Lake, table: Table, since: int) -> i
 
 
 def append(rows: DataFrame, lake: Lake, table: Table, commit: Commit) -> None:
-    (
-        rows.select(*table.column_names)
-        .write.format("delta")
-        .mode("append")
-        .option("txnAppId", commit.app_id)
-        .option("txnVersion", commit.version)
-        .save(str(lake.table(table.name)))
-    )
+    _write(rows, lake, table, commit, "append")
+
+
+def replace(rows: DataFrame, lake: Lake, table: Table, commit: Commit, where: str | None = None) -> None:
+    """Replace all rows, or those that `where` selects, in one commit: readers see the old ones or the new."""
+    _write(rows, lake, table, commit, "overwrite", where)
+
+
+def _write(rows: DataFrame, lake: Lake, table: Table, commit: Commit, mode: str, where: str | None = None) -> None:
+    writer = rows.select(*table.column_names).write.format("delta").mode(mode)
+    if where:
+        writer = writer.option("replaceWhere", where)
+    writer.option("txnAppId", commit.app_id).option("txnVersion", commit.version).save(str(lake.table(table.name)))
 
 
 def merge(rows: DataFrame, lake: Lake, table: Table, commit: Commit, prune: str = "true", changed: str = "true") -> None:
@@ -128,25 +131,6 @@ def differ(table: Table) -> str:
         form = "to_json({0}.`{1}`)" if "map<" in column.type else "{0}.`{1}`"
         terms.append(f"NOT ({form.format('s', column.name)} <=> {form.format('t', column.name)})")
     return " OR ".join(terms)
-
-
-def replace_days(rows: DataFrame, lake: Lake, table: Table, commit: Commit, days: Sequence[date]) -> None:
-    """Replace whole days of a table partitioned by `date`, in one commit."""
-    listed = ", ".join(f"DATE'{day}'" for day in days)
-    (
-        rows.select(*table.column_names)
-        .write.format("delta")
-        .mode("overwrite")
-        .option("replaceWhere", f"date IN ({listed})")
-        .option("txnAppId", commit.app_id)
-        .option("txnVersion", commit.version)
-        .save(str(lake.table(table.name)))
-    )
-
-
-def overwrite(rows: DataFrame, lake: Lake, table: Table) -> None:
-    """Replace everything; a rebuild, which a person asked for."""
-    rows.select(*table.column_names).write.format("delta").mode("overwrite").save(str(lake.table(table.name)))
 
 
 class _transaction:

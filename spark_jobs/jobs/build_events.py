@@ -31,19 +31,25 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         seen, rejected, hours = typed.agg(
             F.count("*"), F.count("reject"), F.collect_set(F.when(F.col("reject").isNull(), hour))
         ).collect()[0]
-        present = tables.read(rows.sparkSession, lake, silver.EVENTS).where(time_ranges(hours, "client_time"))
+        known = "false" if batch.replaces else time_ranges(hours, "client_time")
+        present = tables.read(rows.sparkSession, lake, silver.EVENTS).where(known)
         verdicts = copies(good, present).persist()
         found = {row["verdict"]: row["count"] for row in verdicts.groupBy("verdict").count().collect()}
         batch.counts.read += seen
         batch.counts.duplicate += found.get("duplicate", 0)
 
-        if rejected:
-            tables.append(typed.transform(rejects), lake, silver.QUARANTINE, batch.commit("rejects"))
+        first = good.join(verdicts, "seq", "left_anti") if found else good
+        refused = typed.transform(rejects)
         if found.get("id_collision"):
             collided = good.join(verdicts.where("verdict = 'id_collision'"), "seq", "left_semi")
-            tables.append(collided.transform(collisions), lake, silver.QUARANTINE, batch.commit("collisions"))
-        first = good.join(verdicts, "seq", "left_anti") if found else good
-        tables.append(first, lake, silver.EVENTS, batch.commit("events"))
+            refused = refused.unionByName(collided.transform(collisions))
+        if batch.replaces:
+            tables.replace(refused, lake, silver.QUARANTINE, batch.commit("quarantine"), "origin = 'silver'")
+            tables.replace(first, lake, silver.EVENTS, batch.commit("events"))
+        else:
+            if rejected or found.get("id_collision"):
+                tables.append(refused, lake, silver.QUARANTINE, batch.commit("quarantine"))
+            tables.append(first, lake, silver.EVENTS, batch.commit("events"))
         verdicts.unpersist()
         typed.unpersist()
 

@@ -34,9 +34,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         identities = tables.read(session, lake, silver.IDENTITIES)
         events = tables.read(session, lake, silver.EVENTS).transform(lambda rows: persons(rows, identities))
         present = tables.read(session, lake, gold.INTERACTIONS)
-        if present.isEmpty():  # everything is new: no need to say whom it touches
-            rows = events.transform(recompute(settings))
-            tables.append(rows, lake, gold.INTERACTIONS, batch.commit("interactions"))
+        if batch.replaces or present.isEmpty():  # everything is new: no need to say whom it touches
+            tables.replace(events.transform(recompute(settings)), lake, gold.INTERACTIONS, batch.commit("interactions"))
             return
         touched = changed.transform(touched_persons(identities)).persist()
         batch.counts.read += touched.count()

@@ -10,7 +10,7 @@ from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Batch, Trigger, run_query
 from spark_jobs.transforms.gold.daily import item_daily
-from spark_jobs.transforms.time_ranges import on_days
+from spark_jobs.transforms.time_ranges import among, on_days
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
@@ -23,10 +23,12 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def process(changed: DataFrame, batch: Batch) -> None:
         seen, days = changed.agg(F.count("*"), F.collect_set(F.to_date("occurred_at"))).collect()[0]
         batch.counts.read += seen
-        if days:
-            events = tables.read(changed.sparkSession, lake, silver.EVENTS).where(on_days(days, "occurred_at"))
-            rows = events.transform(item_daily)
-            tables.replace_days(rows, lake, gold.ITEM_DAILY, batch.commit("days"), days)
+        events = tables.read(changed.sparkSession, lake, silver.EVENTS)
+        if batch.replaces:
+            tables.replace(events.transform(item_daily), lake, gold.ITEM_DAILY, batch.commit("days"))
+        elif days:
+            rows = events.where(on_days(days, "occurred_at")).transform(item_daily)
+            tables.replace(rows, lake, gold.ITEM_DAILY, batch.commit("days"), among(days, "date"))
 
     return run_query(spark, settings, trigger, "build_item_daily", (gold.ITEM_DAILY,), source, process)
 

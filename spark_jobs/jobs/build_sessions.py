@@ -22,7 +22,7 @@ from spark_jobs.transforms.time_ranges import time_ranges
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
     """Merge each batch's events with the sessions that they touch, and upsert the result."""
-    lake, gap = settings.lake, settings.sessions.gap
+    lake, gap, overlong = settings.lake, settings.sessions.gap, settings.sessions.overlong
     merge, margin = merge_intervals(gap), int(gap.total_seconds())
 
     def source(spark: SparkSession) -> DataFrame:
@@ -35,11 +35,14 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         batch.counts.read += seen or 0
         near = {hour for span in spans for hour in span}
         present = tables.read(events.sparkSession, lake, silver.SESSIONS)
+        if batch.replaces:
+            tables.replace(fresh.transform(as_sessions(overlong)), lake, silver.SESSIONS, batch.commit("sessions"))
+            return
         bounded = present.where(time_ranges(near, "started_at", "ended_at", margin))
         touched = bounded.transform(session_intervals).transform(near_intervals(fresh, gap)).persist()
 
         merged = fresh.unionByName(touched.drop("session_id")).transform(merge)
-        sessions = merged.transform(as_sessions(settings.sessions.overlong))
+        sessions = merged.transform(as_sessions(overlong))
         if touched.isEmpty():  # nothing to update: an append needs no scan of the table
             tables.append(sessions, lake, silver.SESSIONS, batch.commit("sessions"))
         else:

@@ -10,7 +10,7 @@ from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Batch, Trigger, run_query
 from spark_jobs.transforms.gold.daily import traffic_daily
-from spark_jobs.transforms.time_ranges import on_days
+from spark_jobs.transforms.time_ranges import among, on_days
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
@@ -23,10 +23,12 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def process(changed: DataFrame, batch: Batch) -> None:
         seen, days = changed.agg(F.count("*"), F.collect_set(F.to_date("started_at"))).collect()[0]
         batch.counts.read += seen
-        if days:
-            sessions = tables.read(changed.sparkSession, lake, silver.SESSIONS).where(on_days(days, "started_at"))
-            rows = sessions.transform(traffic_daily)
-            tables.replace_days(rows, lake, gold.TRAFFIC_DAILY, batch.commit("days"), days)
+        sessions = tables.read(changed.sparkSession, lake, silver.SESSIONS)
+        if batch.replaces:
+            tables.replace(sessions.transform(traffic_daily), lake, gold.TRAFFIC_DAILY, batch.commit("days"))
+        elif days:
+            rows = sessions.where(on_days(days, "started_at")).transform(traffic_daily)
+            tables.replace(rows, lake, gold.TRAFFIC_DAILY, batch.commit("days"), among(days, "date"))
 
     return run_query(spark, settings, trigger, "build_traffic_daily", (gold.TRAFFIC_DAILY,), source, process)
 

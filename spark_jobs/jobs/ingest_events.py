@@ -20,7 +20,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return segments(spark, settings, lake.landing)
 
     def process(lines: DataFrame, batch: Batch) -> None:
-        tables.append(lines.transform(landing_lines(batch.id)), lake, bronze.EVENTS, batch.commit("append"))
+        write = tables.replace if batch.replaces else tables.append
+        write(lines.transform(landing_lines(batch.id)), lake, bronze.EVENTS, batch.commit("events"))
 
     return run_query(spark, settings, trigger, "ingest_events", (bronze.EVENTS,), source, process)
 

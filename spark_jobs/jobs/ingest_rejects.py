@@ -22,7 +22,10 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 
     def process(lines: DataFrame, batch: Batch) -> None:
         rows = lines.transform(landing_lines(batch.id)).transform(door_rejects)
-        tables.append(rows, lake, silver.QUARANTINE, batch.commit("append"))
+        if batch.replaces:
+            tables.replace(rows, lake, silver.QUARANTINE, batch.commit("rejects"), "origin = 'door'")
+        else:
+            tables.append(rows, lake, silver.QUARANTINE, batch.commit("rejects"))
 
     return run_query(spark, settings, trigger, "ingest_rejects", (silver.QUARANTINE,), source, process)
 

@@ -38,5 +38,10 @@ def on_days(days: Iterable[date], column: str) -> str:
     """SQL that is true for times on one of the UTC `days`: ranges that Delta can prune by, then the days themselves."""
     listed = sorted(set(days))
     hours = (int((day - _EPOCH).days) * 24 + hour for day in listed for hour in range(24))
-    names = ", ".join(f"DATE'{day}'" for day in listed)
-    return f"({time_ranges(hours, column)}) AND to_date({column}) IN ({names})"
+    return f"({time_ranges(hours, column)}) AND {among(listed, f'to_date({column})')}"
+
+
+def among(days: Iterable[date], column: str) -> str:
+    """SQL that is true where the date `column` is one of `days`."""
+    names = ", ".join(f"DATE'{day}'" for day in sorted(set(days)))
+    return f"{column} IN ({names})"

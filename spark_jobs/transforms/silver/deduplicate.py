@@ -11,7 +11,8 @@ def copies(arrivals: DataFrame, present: DataFrame) -> DataFrame:
 
     Both inputs have the identity, `seq` and `payload_hash`; `present` is what silver
     holds already and always comes first. `verdict` is `duplicate` where the payload is the
-    first one's, else `id_collision`. Only these narrow columns are shuffled, never rows.
+    first one's, `id_collision` where it is another, and `replay` where the arrival itself is
+    present (its batch is run again). Only these narrow columns are shuffled, never rows.
     """
     narrow = [*IDENTITY, "seq", "payload_hash"]
     both = (
@@ -20,9 +21,14 @@ def copies(arrivals: DataFrame, present: DataFrame) -> DataFrame:
         .unionByName(present.select(*narrow).withColumn("arrival", F.lit(False)))
     )
     order = Window.partitionBy(*IDENTITY).orderBy("arrival", "seq")
-    verdict = F.when(F.col("payload_hash") == F.col("first_hash"), "duplicate").otherwise("id_collision")
+    verdict = (
+        F.when(F.col("seq") == F.col("first_seq"), "replay")
+        .when(F.col("payload_hash") == F.col("first_hash"), "duplicate")
+        .otherwise("id_collision")
+    )
     return (
         both.withColumn("first_hash", F.first("payload_hash").over(order))
+        .withColumn("first_seq", F.first("seq").over(order))
         .withColumn("place", F.row_number().over(order))
         .where("arrival AND place > 1")
         .select("seq", verdict.alias("verdict"))
