@@ -19,14 +19,24 @@ from nextclick.settings import Settings
 
 @click.command("import", short_help="Bring in history: CSV, TSV, JSON lines or Parquet, by a mapping.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
-@click.option("--mapping", "mapping_name", required=True, metavar="NAME|FILE", help="A mapping of conf/mappings, or a .toml file.")
-@click.option("--kind", type=click.Choice(["events", "items"]), default="events", show_default=True, help="What a row is.")
+@click.option(
+    "--mapping", "mapping_name", required=True, metavar="NAME|FILE", help="A mapping of conf/mappings, or a .toml file."
+)
+@click.option(
+    "--kind", type=click.Choice(["events", "items"]), default="events", show_default=True, help="What a row is."
+)
 @click.option("--site", metavar="SITE", help="The site of rows that name none (default: the setting `site`).")
 @click.option("--again", is_flag=True, help="Read files that were imported before once more.")
 @json_option
 @common_options
 def import_(
-    settings: Settings, paths: tuple[Path, ...], mapping_name: str, kind: str, site: str | None, again: bool, as_json: bool
+    settings: Settings,
+    paths: tuple[Path, ...],
+    mapping_name: str,
+    kind: str,
+    site: str | None,
+    again: bool,
+    as_json: bool,
 ) -> None:
     """Bring history into the lake, from files or folders, plain or gzip.
 
@@ -66,7 +76,7 @@ def _progress_bar(total: int) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("import"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("import", total=total)
-        yield lambda size: progress.advance(task, size)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def _show(report: ImportReport, as_json: bool) -> None:
@@ -75,9 +85,9 @@ def _show(report: ImportReport, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(report))
         return
-    click.echo(
-        f"{report.files:,} files, {report.rows:,} rows: {report.accepted:,} accepted, {report.rejected:,} rejected; "
-        f"{report.skipped:,} files skipped; {report.seconds:.1f} s"
-    )
+    rows = f"{report.files:,} files, {report.rows:,} rows: {report.accepted:,} accepted, {report.rejected:,} rejected"
+    click.echo(f"{rows}, in {report.seconds:.1f} s")
     for reason, count in report.reasons.items():
         click.echo(f"  rejected as {reason}: {count:,}")
+    if report.skipped:
+        click.echo(f"{report.skipped:,} files skipped: they were imported before (--again imports them once more)")

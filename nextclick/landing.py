@@ -60,12 +60,6 @@ class Verdict(NamedTuple):
         return not (self.damaged or self.missing)
 
 
-def frame(payload: bytes, position: int, received_at: int, source: str) -> bytes:
-    """The line of a record, newline included."""
-    body = b"%d %d %b %b" % (position, received_at, source.encode(), payload)
-    return b"%08x %b\n" % (crc32(body), body)
-
-
 def parse(line: bytes) -> Line:
     """A line without its newline, checked; whatever does not hold comes back as a damaged line."""
     match = _FRAME.fullmatch(line)
@@ -107,9 +101,10 @@ def read_segment(path: Path) -> Iterator[Line]:
 def check_segment(path: Path) -> Verdict:
     """Read a published segment whole; every truncation and every flipped bit shows."""
     intact = damaged = 0
+    before = -1
     for line in read_segment(path):
-        if line.position == intact + damaged:
-            intact += 1
+        if line.position is not None and line.position > before:
+            intact, before = intact + 1, line.position
         else:
             damaged += 1
     return Verdict(intact, damaged, max(0, promised_lines(path.name) - intact - damaged))

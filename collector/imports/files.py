@@ -6,9 +6,13 @@ from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
 
+from collector.imports.delimited import Delimited
 from collector.imports.mapping import Mapping, Records
-from collector.imports.sources import Delimited, JsonLines, open_source
+from collector.imports.opening import open_source
+from collector.imports.source import Source
 from nextclick.errors import MappingError, UsageError
+
+_SAMPLE = 100
 
 
 def find(paths: Iterable[Path], records: Records) -> list[Path]:
@@ -27,10 +31,7 @@ def find(paths: Iterable[Path], records: Records) -> list[Path]:
 def check(path: Path, mapping: Mapping, records: Records) -> None:
     """MappingError if the file lacks a column that the mapping needs; an empty file lacks none."""
     with closing(open_source(path, mapping)) as source:
-        if isinstance(source, JsonLines):
-            columns = sorted(source.sample())
-        else:
-            columns = source.columns or []
+        columns = source.columns if source.columns is not None else _seen(source)
         if source.damage or not columns:
             return
         if isinstance(source, Delimited) and len(set(columns)) < len(columns):
@@ -41,6 +42,14 @@ def check(path: Path, mapping: Mapping, records: Records) -> None:
                 f"The mapping {mapping.name} needs the column {' or '.join(group)}, which {path} lacks. "
                 f"Its columns are: {', '.join(columns)}. Choose another mapping, or mark the column with a '?' if it may be missing."
             )
+
+
+def _seen(source: Source) -> list[str]:
+    """The columns of the first records, where each record has its own."""
+    first = next(source.batches(0, _SAMPLE), None)
+    return list(
+        dict.fromkeys(column for row in (first.rows if first else []) if isinstance(row, dict) for column in row)
+    )
 
 
 def digest(path: Path) -> str:
@@ -54,4 +63,6 @@ def digest(path: Path) -> str:
 
 def _counts(file: Path, folder: Path, records: Records) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return not hidden and file.is_file() and any(fnmatch(file.name.lower(), pattern.lower()) for pattern in records.files)
+    return (
+        not hidden and file.is_file() and any(fnmatch(file.name.lower(), pattern.lower()) for pattern in records.files)
+    )

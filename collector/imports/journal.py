@@ -52,22 +52,29 @@ class Journal:
     def write(self, segments: list[str], files: Iterable[FileProgress]) -> None:
         """Commit: durable once this returns."""
         commit = Commit(segments=segments, files=list(files))
-        number = max((int(path.name.partition("-")[0]) for path, _ in self._commits()), default=0) + 1
+        number = max((int(path.name.partition("-")[0]) for path in self._paths()), default=0) + 1
         target = self._folder / f"{number:08d}-{secrets.token_hex(4)}.json"
         try:
             _write_durably(target, msgspec.json.encode(commit))
         except OSError as error:
-            raise LakeError(f"{target} cannot be written: {error.strerror}. Free space or mend permissions, call again.") from error
+            raise LakeError(
+                f"{target} cannot be written: {error.strerror}. Free space or mend permissions, call again."
+            ) from error
         self._progress.update({file.key: file for file in commit.files})
 
     def _commits(self) -> list[tuple[Path, Commit]]:
         commits = []
-        for path in sorted(self._folder.glob("[0-9]*-*.json")):
+        for path in self._paths():
             try:
                 commits.append((path, msgspec.json.decode(path.read_bytes(), type=Commit)))
             except (OSError, msgspec.DecodeError) as error:
-                raise LakeError(f"The import journal {path} cannot be read: {error}. Restore it, or remove it to import again.") from error
+                raise LakeError(
+                    f"The import journal {path} cannot be read: {error}. Restore it, or remove it to import again."
+                ) from error
         return commits
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._folder.glob("[0-9]*-*.json"))
 
 
 def _write_durably(target: Path, content: bytes) -> None:

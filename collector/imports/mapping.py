@@ -79,7 +79,14 @@ class Records(_Part, frozen=True):
         rules = [rule.columns for field in self.fields if (rule := self.rule(field))]
         exact = [[column] for column in self.properties if not column.endswith("*")]
         pairs = [[self.pairs.name], [self.pairs.value]] if self.pairs else []
-        groups = [*rules, self.event.columns, self.time.columns, *([column] for column in self.identity), *exact, *pairs]
+        groups = [
+            *rules,
+            self.event.columns,
+            self.time.columns,
+            *([column] for column in self.identity),
+            *exact,
+            *pairs,
+        ]
         return [group for group in groups if group and not any(column.endswith("?") for column in group)]
 
 
@@ -98,7 +105,9 @@ class Mapping(_Part, frozen=True):
         """The rules of `events` or `items`."""
         found: Records | None = getattr(self, kind)
         if found is None:
-            raise MappingError(f"The mapping {self.name} has no [{kind}]. Write one (docs/mappings.md), or leave out --kind.")
+            raise MappingError(
+                f"The mapping {self.name} has no [{kind}]. Write one (docs/mappings.md), or leave out --kind."
+            )
         return found
 
 
@@ -135,7 +144,7 @@ def _faults(records: Records, kind: str) -> list[str]:
     faults = [f"fields has {field!r}, which is no canonical field: {', '.join(_assignable())}" for field in unknown]
     if kind == "events":
         if not records.event.columns and records.event == Records().event:
-            faults.append("needs `event`: { value = \"view_item\" } or { column = … }")
+            faults.append('needs `event`: { value = "view_item" } or { column = … }')
         if not records.time.columns:
             faults.append("needs `time`: { column = …, unit = … }")
         if not (records.rule("visitor_id") or records.rule("user_id")):
@@ -143,7 +152,9 @@ def _faults(records: Records, kind: str) -> list[str]:
     elif not records.rule("item_id"):
         faults.append("fields needs `item_id`")
     if records.time.unit not in UNITS and "%" not in records.time.unit:
-        faults.append(f"time.unit is {records.time.unit!r}: use one of {', '.join(UNITS)}, or a format such as '%d/%m/%Y %H:%M:%S'")
+        faults.append(
+            f"time.unit is {records.time.unit!r}: use one of {', '.join(UNITS)}, or a format such as '%d/%m/%Y %H:%M:%S'"
+        )
     return faults
 
 

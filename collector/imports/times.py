@@ -1,68 +1,53 @@
 """Times as files write them → integer milliseconds since 1970-01-01 UTC."""
 
-import math
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-_PER_MS = {"s": 0.001, "ms": 1.0, "us": 1000.0}
-_SECONDS_END, _MILLIS_END = 10**11, 10**14  # "auto": 1e11 s is the year 5138, 1e11 ms is 1973
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_MILLISECONDS: Final = {"s": Decimal(1000), "ms": Decimal(1), "us": Decimal("0.001")}
+_SECONDS_END, _MILLISECONDS_END = 10**11, 10**14  # for "auto": 1e11 s is the year 5138, 1e11 ms is 1973
 
 TimeParser = Callable[[Any], int]
-"""Raises ValueError (or OverflowError) for what is no such time."""
+"""Raises ValueError, TypeError or OverflowError for what is no such time."""
 
 
 def parser(unit: str, zone: str = "UTC") -> TimeParser:
-    """The parser for a unit of a mapping file: s, ms, us, iso8601, auto or a strptime format."""
+    """The parser for a unit of a mapping file: s, ms, us, iso8601, auto or a strptime format.
+
+    `zone` is where a written time that names no zone was written. What Parquet holds as a time is one in any unit.
+    """
     where = UTC if zone == "UTC" else ZoneInfo(zone)
-    if unit in _PER_MS:
-        return _number(unit)
-    if unit == "iso8601":
-        return lambda value: _written(value, datetime.fromisoformat, where)
+    if unit in _MILLISECONDS:
+        return lambda value: _counted(value, unit, where)
     if unit == "auto":
         return lambda value: _auto(value, where)
-    return lambda value: _written(value, lambda text: datetime.strptime(text, unit), where)
+    read = datetime.fromisoformat if unit == "iso8601" else lambda written: datetime.strptime(written, unit)
+    return lambda value: _moment(value if isinstance(value, date) else read(str(value).strip()), where)
 
 
-def _number(unit: str) -> TimeParser:
-    per_ms = _PER_MS[unit]
-
-    def parse(value: Any) -> int:
-        if isinstance(value, date):
-            return _milliseconds(value, UTC)
-        try:
-            whole = int(value) if isinstance(value, (str, int)) else None
-        except ValueError:
-            whole = None
-        if whole is None:
-            number = float(value)
-            return math.floor(round(number / per_ms, 3))
-        return whole if per_ms == 1.0 else whole * 1000 if per_ms < 1 else whole // 1000
-
-    return parse
-
-
-_SECONDS, _MILLIS, _MICROS = _number("s"), _number("ms"), _number("us")
+def _counted(value: Any, unit: str, zone: tzinfo) -> int:
+    if isinstance(value, date):
+        return _moment(value, zone)
+    if unit == "ms" and type(value) is str and value.isdecimal():
+        return int(value)
+    try:
+        return int(Decimal(str(value)) * _MILLISECONDS[unit])
+    except InvalidOperation:
+        raise ValueError(value) from None
 
 
 def _auto(value: Any, zone: tzinfo) -> int:
     try:
         size = abs(float(value))
     except (TypeError, ValueError):
-        return _written(value, datetime.fromisoformat, zone)
-    return (_SECONDS if size < _SECONDS_END else _MILLIS if size < _MILLIS_END else _MICROS)(value)
+        return _moment(value if isinstance(value, date) else datetime.fromisoformat(str(value).strip()), zone)
+    return _counted(value, "s" if size < _SECONDS_END else "ms" if size < _MILLISECONDS_END else "us", zone)
 
 
-def _written(value: Any, read: Callable[[str], datetime], zone: tzinfo) -> int:
-    return _milliseconds(value if isinstance(value, date) else read(str(value).strip()), zone)
-
-
-def _milliseconds(moment: date, zone: tzinfo) -> int:
-    if not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=zone)
-    return (moment - _EPOCH) // _MILLISECOND
+def _moment(written: date, zone: tzinfo) -> int:
+    moment = written if isinstance(written, datetime) else datetime.combine(written, time())
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - _EPOCH) // _MILLISECOND

@@ -1,0 +1,59 @@
+"""From a file's rows to what is landed: encoded events, and a typed reject for every row that cannot be one."""
+
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from collector.imports.rows import Row, Unmappable, text
+from collector.imports.source import Batch, Source
+from nextclick.address import masked
+from nextclick.events import Reject
+
+_ROWS: Final = 2_000
+
+
+class Chunk(NamedTuple):
+    """The outcome of some records of one file, in their order; every record is in it once."""
+
+    accepted: list[bytes]
+    rejected: list[Reject]
+    last: int
+    """Last line (row, in Parquet) of the file that is in it."""
+
+
+def chunks(
+    source: Source, to_payload: Callable[[Row | Unmappable], bytes], after: int, max_bytes: int
+) -> Iterator[Chunk]:
+    """The file behind line `after`; if it was cut, the last chunk is one reject that says so.
+
+    A reject's payload is the record as it stands, whole up to `max_bytes`.
+    """
+    last = after
+    for batch in source.batches(after, _ROWS):
+        yield _mapped(batch, to_payload, str(source.path), max_bytes)
+        last = batch.last
+    if source.damage:
+        fault = Unmappable("cut_short", f"the file ends before its end: {source.damage}")
+        cut = _reject(fault, f"{source.path}:{last + 1}", source.fragment, max_bytes, whole=False)
+        yield Chunk([], [cut], last)
+
+
+def _mapped(batch: Batch, to_payload: Callable[[Row | Unmappable], bytes], path: str, max_bytes: int) -> Chunk:
+    chunk = Chunk([], [], batch.last)
+    for number, row, raw in zip(batch.numbers, batch.rows, batch.raw, strict=True):
+        try:
+            chunk.accepted.append(to_payload(row))
+        except Unmappable as fault:
+            chunk.rejected.append(_reject(fault, f"{path}:{number}", raw, max_bytes))
+    return chunk
+
+
+def _reject(fault: Unmappable, where: str, record: str | bytes | Row, max_bytes: int, whole: bool = True) -> Reject:
+    raw = record if isinstance(record, bytes) else text(record).encode("utf-8", "surrogateescape")
+    raw = raw.rstrip(b"\r\n")
+    kept, whole = raw[:max_bytes], whole and len(raw) <= max_bytes
+    try:
+        payload = kept.decode("utf-8", "strict" if whole else "ignore")
+    except UnicodeDecodeError:  # what is no text cannot be replayed from text
+        payload, whole = kept.decode("utf-8", "backslashreplace"), False
+    message = f"{where}: {fault}".encode("utf-8", "backslashreplace").decode()
+    return Reject(reason=fault.reason, message=message, payload=masked(payload), replayable=whole)

@@ -1,0 +1,91 @@
+"""CSV, TSV and their like."""
+
+import csv
+import io
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from collector.imports.gunzip import Gunzip
+from collector.imports.mapping import Mapping
+from collector.imports.rows import Row, Unmappable
+from collector.imports.source import Batch, LineSource
+
+
+class Delimited(LineSource):
+    """CSV or TSV with a header line, unless the mapping names the columns."""
+
+    columns: list[str]
+
+    def __init__(self, path: Path, file: IO[bytes], stream: IO[bytes], gunzip: Gunzip | None, mapping: Mapping) -> None:
+        super().__init__(path, file, gunzip)
+        encoding = "utf-8-sig" if mapping.encoding.lower() in ("utf-8", "utf8") else mapping.encoding
+        text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")
+        self._lines = self._bounded(text.readline, ("\n", "\r"))
+        self._ahead: deque[str] = deque()
+        """Lines that are read but not used yet."""
+        header = "" if mapping.columns else next(self._lines, "")
+        self._header_lines = 1 if header else 0
+        self._delimiter = mapping.delimiter or max("\t;,", key=header.count)
+        self.columns = mapping.columns or next(csv.reader([header.rstrip("\r\n")], delimiter=self._delimiter), [])
+
+    def batches(self, after: int, size: int) -> Iterator[Batch]:
+        last = self._header_lines
+        last += sum(1 for _ in islice(self._lines, max(0, after - last)))
+        while lines := [*self._ahead, *islice(self._lines, size)]:
+            self._ahead.clear()
+            batch = self._regular(lines, last) or self._careful(lines, last, size)
+            last = batch.last
+            yield batch
+
+    def _regular(self, lines: list[str], last: int) -> Batch | None:
+        """The batch, if each line is one row with the right number of columns: the hot path."""
+        try:
+            found = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
+        except csv.Error:
+            return None
+        if len(found) != len(lines) or {*map(len, found)} != {len(self.columns)}:
+            return None
+        rows = [dict(zip(self.columns, row, strict=True)) for row in found]
+        return Batch(range(last + 1, last + 1 + len(rows)), rows, lines, last + len(rows))
+
+    def _careful(self, lines: list[str], last: int, size: int) -> Batch:
+        """The batch, row by row: rows over several lines, blank lines, and faults."""
+        self._ahead.extend(lines)
+        kept: list[str] = []
+        reader = csv.reader(self._keeping(kept), delimiter=self._delimiter, strict=True)
+        numbers: list[int] = []
+        rows: list[Row | Unmappable] = []
+        raw: list[str] = []
+        while len(rows) < size:
+            kept.clear()
+            row = self._next_row(reader)
+            if not kept:
+                break
+            if isinstance(row, Unmappable):  # an unclosed quote costs its own line alone
+                self._ahead.extendleft(reversed(kept[1:]))
+                del kept[1:]
+            if row:
+                numbers.append(last + 1)
+                rows.append(row)
+                raw.append("".join(kept))
+            last += len(kept)
+        return Batch(numbers, rows, raw, last)
+
+    def _next_row(self, reader: Any) -> Row | Unmappable | None:
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            return Unmappable("malformed_row", f"not a delimited row: {error}")
+        if not values:
+            return None
+        if len(values) != len(self.columns):
+            return Unmappable("wrong_column_count", f"{len(values)} columns instead of {len(self.columns)}")
+        return dict(zip(self.columns, values, strict=True))
+
+    def _keeping(self, kept: list[str]) -> Iterator[str]:
+        while (line := self._ahead.popleft() if self._ahead else next(self._lines, None)) is not None:
+            kept.append(line)
+            yield line

@@ -1,0 +1,57 @@
+"""JSON lines: one object a line."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from collector.imports.gunzip import Gunzip
+from collector.imports.rows import Row, Unmappable
+from collector.imports.source import Batch, LineSource
+
+_decode = msgspec.json.Decoder().decode
+
+
+class JsonLines(LineSource):
+    """One JSON object a line; `{"a": {"b": 1}}` has the column `a.b`."""
+
+    def __init__(self, path: Path, file: IO[bytes], stream: IO[bytes], gunzip: Gunzip | None) -> None:
+        super().__init__(path, file, gunzip)
+        self._lines = self._bounded(stream.readline, (b"\n",))
+
+    def batches(self, after: int, size: int) -> Iterator[Batch]:
+        last = sum(1 for _ in islice(self._lines, after))
+        while lines := list(islice(self._lines, size)):
+            filled = [number for number, line in enumerate(lines) if not line.isspace()]
+            raw = [lines[number] for number in filled]
+            yield Batch([last + 1 + number for number in filled], [_row(line) for line in raw], raw, last + len(lines))
+            last += len(lines)
+
+
+def _row(line: bytes) -> Row | Unmappable:
+    try:
+        value = _decode(line)
+        return (
+            flat(value) if isinstance(value, dict) else Unmappable("malformed_json", "the line is JSON, but no object")
+        )
+    except UnicodeDecodeError:
+        return Unmappable("undecodable", "the line is not UTF-8")
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Unmappable("malformed_json", f"the line is not JSON: {error}")
+
+
+def flat(row: Row, prefix: str = "") -> Row:
+    """Nested objects as columns with dotted names.
+
+    >>> flat({"a": 1, "b": {"c": {"d": 2}}})
+    {'a': 1, 'b.c.d': 2}
+    """
+    columns: Row = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            columns |= flat(value, f"{prefix}{name}.")
+        else:
+            columns[prefix + name] = value
+    return columns
