@@ -80,7 +80,7 @@ class Artifact:
 
 def load(folder: Path, digest: str | None = None) -> Artifact:
     """Read and check an artifact; ModelError says which file is not what it was or should be."""
-    card = _card(folder, digest)
+    card = read_card(folder, digest)
     for name, expected in card.sha256.items():
         _expect(folder / name, expected)
     people, items = (
@@ -102,7 +102,8 @@ def _stored(artifact: Artifact) -> dict[str, NDArray[Any]]:
     return {**artifact.model.arrays, **seen, "popularity": artifact.popular.item_scores}
 
 
-def _card(folder: Path, digest: str | None) -> Card:
+def read_card(folder: Path, digest: str | None = None) -> Card:
+    """Read card.json, checked against `digest` if there is one."""
     path = folder / "card.json"
     if digest is not None:
         _expect(path, digest)

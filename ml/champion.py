@@ -39,9 +39,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The last training and its verdict."""
 
-    interactions_version: int
-    interactions_id: str
-    recipe: AnyRecipe
+    key: str
+    """Digest of all that decides the outcome: data, recipe, evaluation, gate. The same key, the same verdict."""
     passed: bool
     reasons: list[str]
     metrics: dict[str, float]

@@ -4,6 +4,7 @@ import os
 import shutil
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ml import champion, published
 from ml.artifact import Artifact
 from ml.champion import Model
 from ml.lists import Stamp, personal_rows, popular_rows, similar_rows
-from ml.models.protocol import Progress, quiet
+from ml.models.protocol import Stages, quiet
 from nextclick import exports, locks
 from nextclick.exports import Manifest
 from nextclick.report import JobReport
@@ -22,7 +23,7 @@ from nextclick.tables import gold
 TABLES = (gold.RECOMMENDATIONS.name, gold.POPULAR_ITEMS.name, gold.SIMILAR_ITEMS.name)
 
 
-def run(settings: Settings, progress: Progress = quiet, force: bool = False) -> JobReport:
+def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
     """Export what the standing says is served, if it is not what the tables hold already."""
     started = time.monotonic()
     served, current = champion.standing(settings.lake).served, exports.read(settings.lake)
@@ -39,7 +40,7 @@ def run(settings: Settings, progress: Progress = quiet, force: bool = False) -> 
     )
 
 
-def write(settings: Settings, served: Model, artifact: Artifact, progress: Progress = quiet) -> Manifest:
+def write(settings: Settings, served: Model, artifact: Artifact, progress: Stages = quiet) -> Manifest:
     """Overwrite the three tables; the last commit, to gold.recommendations, makes it the export."""
     lake, now = settings.lake, datetime.now(UTC)
     stamp = Stamp(settings.site, served.version, now)
@@ -55,18 +56,27 @@ def write(settings: Settings, served: Model, artifact: Artifact, progress: Progr
         people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
         state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
-    rows = personal_rows(artifact, people, settings.export, stamp, progress)
+    rows = personal_rows(artifact, people, settings.export, stamp, partial(progress, "lists"))
     published.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
+    _forget_old_states(settings)
     return manifest
 
 
 def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
-    """Link the model's files beside the export, so that its updates need nothing else; old exports' go."""
+    """Link the model's files beside the export, so that its updates need nothing else."""
     root = settings.lake.state / "exports"
     folder = root / name / "full"
     folder.parent.mkdir(parents=True)
     shutil.copytree(artifact, folder, copy_function=_link)
     return str(folder.relative_to(settings.lake.state))
+
+
+def _forget_old_states(settings: Settings) -> None:
+    """Keep the models of the exports that a rollback can reach, as many as the key-value table keeps."""
+    names = sorted({manifest.export for _, manifest in exports.history(settings.lake)}, reverse=True)
+    for folder in (settings.lake.state / "exports").iterdir():
+        if folder.name not in names[: settings.export.keep_versions]:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _link(source: str, target: str) -> None:

@@ -1,37 +1,222 @@
-"""Nightly training (thin: fit on everything, no gate yet)."""
+"""Nightly training: read, split by time, judge, refit on everything, log, register and, through the gate, promote."""
 
+import hashlib
+import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 
-from ml import champion, interactions
+import msgspec
+
+from ml import artifact, champion, evaluate, gate, interactions, split, tracking
 from ml.artifact import Artifact, Card
-from ml.champion import Model, Standing
+from ml.champion import Attempt, Model, Standing
+from ml.evaluate import Judged
+from ml.interactions import Interactions, Source
 from ml.models.als import Als
 from ml.models.popular import Popular
-from ml.models.protocol import Progress, quiet
+from ml.models.protocol import Recipe, Stages, quiet
+from nextclick import locks
+from nextclick.errors import ModelError
+from nextclick.exports import POPULAR
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
+_CANDIDATE, _FALLBACK = "model/candidate/model", "model/popular"
+"""Folders below the lake's state folder."""
 
-def run(settings: Settings, progress: Progress = quiet) -> JobReport:
-    started = time.monotonic()
-    pairs, source = interactions.read(settings)
+
+@dataclass
+class Night:
+    """One training: what it reads, and how long each of its stages took."""
+
+    settings: Settings
+    pairs: Interactions
+    source: Source
+    progress: Stages = quiet
+    started: float = field(default_factory=time.time)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+def recipe(settings: Settings) -> Als:
+    """The personal model that the settings ask for."""
     als = settings.als
-    recipe = Als(
-        factors=als.factors, iterations=als.iterations, regularization=als.regularization, alpha=als.alpha,
-        seed=als.seed, half_life_days=settings.interactions.half_life_days,
-    )  # fmt: skip
-    popular = Popular(half_life_days=settings.interactions.half_life_days)
+    return Als(
+        factors=als.factors,
+        iterations=als.iterations,
+        regularization=als.regularization,
+        alpha=als.alpha,
+        seed=als.seed,
+        half_life_days=settings.interactions.half_life_days,
+    )
+
+
+def popular_recipes(settings: Settings) -> dict[str, Popular]:
+    """The popularities that are compared; the best of them is the popular list."""
+    return {
+        "popular_fading": Popular(half_life_days=settings.interactions.half_life_days),
+        "popular_recent": Popular(window_hours=float(settings.evaluation.recent_hours)),
+        gate.FLOOR: Popular(),
+    }
+
+
+def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
+    """Train on gold.interactions as it stands; the same data and settings are not trained on twice unless forced."""
+    started = time.monotonic()
+    with locks.hold(settings.lake.locks, "model", purpose="train"):
+        _, source = interactions.open_table(settings)
+        standing, key = champion.standing(settings.lake), _key(settings, source)
+        if not force and standing.attempt and standing.attempt.key == key and _is_there(settings, standing):
+            return _report(standing, 0, started, reason="Nothing has changed since the last training.")
+        pairs, source = interactions.read(settings, version=source.version)
+        if not len(pairs):
+            return _report(
+                standing, 0, started, reason=f"{source.path} holds no interaction of site {settings.site!r}."
+            )
+        tracking.check(settings.lake)  # before the minutes of a fit
+        standing = _train(Night(settings, pairs, source, progress), key)
+        champion.write(settings.lake, standing)
+    return _report(standing, len(pairs), started)
+
+
+def fit(night: Night, personal: Recipe, popular: Popular) -> Artifact:
+    """Both recipes fitted on everything."""
+    pairs = night.pairs
     card = Card(
-        recipe=recipe, popular=popular, site=settings.site, source=source, as_of=pairs.as_of,
-        people=len(pairs.people), items=len(pairs.items),
-    )  # fmt: skip
-    model = recipe.fit(pairs, als.threads, progress)
-    artifact = Artifact(card, model, popular.fit(pairs), pairs.people, pairs.items, pairs.seen)
-    folder = settings.lake.state / "model" / "candidate"
-    digest = artifact.save(folder)
-    served = Model(
-        version="1", run_id=None, recipe=recipe, metrics={}, interactions_version=source.version,
-        interactions_id=source.table_id, as_of=pairs.as_of, artifact="model/candidate", digest=digest,
-    )  # fmt: skip
-    champion.write(settings.lake, Standing(champion=served))
-    return JobReport(job="train", read=len(pairs), written=1, seconds=time.monotonic() - started)
+        recipe=personal,  # type: ignore[arg-type]
+        popular=popular,
+        site=night.settings.site,
+        source=night.source,
+        as_of=pairs.as_of,
+        people=len(pairs.people),
+        items=len(pairs.items),
+    )
+    model = personal.fit(pairs, night.settings.als.threads, partial(night.progress, "fit"))
+    return Artifact(card, model, popular.fit(pairs), pairs.people, pairs.items, pairs.seen)
+
+
+def _train(night: Night, key: str) -> Standing:
+    settings, lake = night.settings, night.settings.lake
+    reigning = tracking.champion(lake)
+    with night.stage("evaluate"):
+        judged = _judge(night, reigning)
+    reasons = gate.judge(judged, settings.gate)
+    popular = _best_popular(judged, settings)
+    with night.stage("fit"):
+        fitted = fit(night, recipe(settings), popular)
+    with night.stage("save"):
+        digest = fitted.save(lake.state / _CANDIDATE)
+    candidate: Artifact | None = None
+    try:
+        candidate = artifact.load(lake.state / _CANDIDATE, digest)
+        reasons += gate.inspect(candidate, night.pairs, reigning, settings.gate, judged.k, settings.als.seed)
+    except ModelError as error:
+        reasons.append(str(error))
+    model = _log(night, judged, reasons, _model(night, fitted, digest, _CANDIDATE, judged), candidate is not None)
+    attempt = Attempt(key=key, passed=not reasons, reasons=reasons, metrics=judged.flat(), run_id=model.run_id)
+    if not reasons:
+        return Standing(champion=model, previous=tracking.promote(lake, model.version), attempt=attempt)
+    if reigning:
+        previous = tracking.champion(lake, tracking.PREVIOUS)
+        return Standing(champion=reigning, previous=previous, attempt=attempt)
+    return Standing(fallback=_fallback(night, popular, judged), attempt=attempt)
+
+
+def _judge(night: Night, reigning: Model | None) -> Judged:
+    settings = night.settings
+    recipes: dict[str, Recipe] = {gate.CHALLENGER: recipe(settings), **popular_recipes(settings)}
+    if reigning and reigning.recipe != recipes[gate.CHALLENGER]:  # an equal recipe on equal data gives an equal model
+        recipes[gate.CHAMPION] = reigning.recipe
+    parts = split.by_time(night.pairs, settings.evaluation.test_share)
+    return evaluate.compare(
+        recipes, parts, settings.evaluation, settings.als.seed, settings.als.threads, night.progress
+    )
+
+
+def _best_popular(judged: Judged, settings: Settings) -> Popular:
+    """The popularity with the best recall; the fading one where nothing could be judged."""
+    recipes = popular_recipes(settings)
+    best = max(recipes, key=lambda name: judged.recall(name) if judged.metrics else 0.0)
+    return recipes[best]
+
+
+def _model(night: Night, fitted: Artifact, digest: str, folder: str, judged: Judged) -> Model:
+    return Model(
+        version=POPULAR,
+        run_id=None,
+        recipe=fitted.card.recipe,
+        metrics=judged.flat(),
+        interactions_version=night.source.version,
+        interactions_id=night.source.table_id,
+        as_of=fitted.card.as_of,
+        artifact=folder,
+        digest=digest,
+    )
+
+
+def _log(night: Night, judged: Judged, reasons: list[str], model: Model, usable: bool) -> Model:
+    """The run in MLflow, with the model registered where its files are sound."""
+    lake = night.settings.lake
+    card = artifact.read_card(lake.state / _CANDIDATE)
+    run = tracking.Run(
+        name="train",
+        source=night.source,
+        digest=hashlib.sha256(
+            "".join(card.sha256[name] for name in ("people.json", "items.json")).encode()
+        ).hexdigest(),
+        started=night.started,
+        params={**msgspec.to_builtins(model.recipe), "k": judged.k, "judged_people": judged.people},
+        metrics={**judged.flat(), **_costs(night)},
+        tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)},
+    )
+    if usable:
+        return tracking.register(lake, run, lake.state / _CANDIDATE, model)
+    return msgspec.structs.replace(model, run_id=tracking.log(lake, run))
+
+
+def _costs(night: Night) -> dict[str, float]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds = {f"seconds.{stage}": seconds for stage, seconds in night.seconds.items()}
+    return {**seconds, "seconds": time.time() - night.started, "peak_memory_mb": peak}
+
+
+def _fallback(night: Night, popular: Popular, judged: Judged) -> Model:
+    """Popular lists, kept as a model that nobody registered."""
+    fitted = fit(night, popular, popular)
+    digest = fitted.save(night.settings.lake.state / _FALLBACK)
+    return _model(night, fitted, digest, _FALLBACK, judged)
+
+
+def _key(settings: Settings, source: Source) -> str:
+    decides = (source.table_id, source.version, settings.site, recipe(settings), settings.evaluation, settings.gate)
+    return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
+
+
+def _is_there(settings: Settings, standing: Standing) -> bool:
+    return standing.served is not None and (settings.lake.state / standing.served.artifact / "card.json").exists()
+
+
+def _report(standing: Standing, read: int, started: float, reason: str | None = None) -> JobReport:
+    attempt = standing.attempt
+    if reason is None and attempt and not attempt.passed:
+        reason = "; ".join(attempt.reasons)
+    return JobReport(
+        job="train",
+        read=read,
+        written=int(bool(read and attempt and attempt.passed)),
+        seconds=time.monotonic() - started,
+        details={
+            "champion": standing.champion.version if standing.champion else None,
+            "passed": int(attempt.passed) if attempt else None,
+            "reason": reason,
+            **(attempt.metrics if attempt else {}),
+        },
+    )

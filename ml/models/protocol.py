@@ -22,7 +22,11 @@ Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
 
-def quiet(done: int, total: int) -> None:
+Stages = Callable[[str, int, int], None]
+"""Called with (stage, done, total)."""
+
+
+def quiet(*_: object) -> None:
     """Progress that nobody watches."""
 
 

@@ -1,0 +1,68 @@
+"""A recipe's worth: fitted on the training part, asked about the people of the test part."""
+
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from ml import metrics
+from ml.interactions import Rows
+from ml.lists import BATCH
+from ml.models.protocol import Recipe, Recommender, Stages, quiet
+from ml.split import Split
+from nextclick.settings import Evaluation
+
+MIN_PEOPLE = 10
+"""Fewer judged people than this prove nothing."""
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """Metrics of each recipe by its name, over the same people and lists of the same length."""
+
+    k: int
+    people: int
+    """People judged."""
+    cut: int
+    """Where the test part begins, in microseconds."""
+    metrics: dict[str, dict[str, float]]
+
+    def recall(self, name: str) -> float:
+        return self.metrics[name][f"recall@{self.k}"]
+
+    def flat(self) -> dict[str, float]:
+        """One name per figure, as MLflow and `status` show them: the first recipe's plain, the others' prefixed."""
+        first = next(iter(self.metrics), None)
+        return {
+            (name if recipe == first else f"{recipe}.{name}"): value
+            for recipe, figures in self.metrics.items()
+            for name, value in figures.items()
+        }
+
+
+def compare(
+    recipes: dict[str, Recipe],
+    split: Split,
+    evaluation: Evaluation,
+    seed: int,
+    threads: int = 0,
+    progress: Stages = quiet,
+) -> Judged:
+    """Fit each recipe on the training part and judge it; with too few people the metrics are empty."""
+    people, k = split.people(evaluation.max_people, seed), evaluation.k
+    judged = {}
+    if len(people) >= MIN_PEOPLE:
+        for name, recipe in recipes.items():
+            model = recipe.fit(split.train, threads, partial(progress, f"judge {name}"))
+            judged[name] = judge(model, split, people, k)
+    return Judged(k=k, people=len(people), cut=split.cut, metrics=judged)
+
+
+def judge(model: Recommender, split: Split, people: Rows, k: int) -> dict[str, float]:
+    """Metrics of a model's lists for `people`, with what they had seen left out."""
+    n = min(k, len(split.train.items))
+    items = np.full((len(people), k), -1, np.int32)
+    for start in range(0, len(people), BATCH):
+        batch = people[start : start + BATCH]
+        items[start : start + BATCH, :n] = model.recommend(batch, n, split.seen[batch]).items
+    users = np.bincount(split.train.item, minlength=len(split.train.items))
+    return metrics.all_at(items, split.test.seen[people], users, len(np.unique(split.train.person)))

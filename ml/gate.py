@@ -1,0 +1,96 @@
+"""What a model must show before it may become champion. Every function returns reasons; none means: passed."""
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from ml import metrics
+from ml.artifact import Artifact
+from ml.champion import Model
+from ml.evaluate import MIN_PEOPLE, Judged
+from ml.interactions import Interactions, Rows
+from ml.models.popular import Popular
+from nextclick.settings import Gate
+
+CHALLENGER, CHAMPION, FLOOR = "challenger", "champion", "popular_all_time"
+"""Names of what is compared; the champion's is there only if its recipe is another one."""
+
+_SAMPLE = 2_000
+
+
+def judge(judged: Judged, gate: Gate) -> list[str]:
+    """Recipes fitted on the same training part: against the floor, the coverage and the champion's recipe."""
+    if not judged.metrics:
+        return [
+            f"too little to judge: {judged.people} people have interactions before and after the cut, of {MIN_PEOPLE} needed"
+        ]
+    k, own = judged.k, judged.metrics[CHALLENGER]
+    reasons = []
+    if not np.isfinite(list(own.values())).all():
+        reasons.append(f"a metric is not finite: {own}")
+    if not judged.recall(CHALLENGER) > judged.recall(FLOOR):
+        reasons.append(_worse(judged, FLOOR, "is not better than popularity of all time"))
+    if own[f"coverage@{k}"] < gate.min_coverage:
+        reasons.append(f"coverage@{k} {own[f'coverage@{k}']:.4f} is below gate.min_coverage {gate.min_coverage}")
+    if CHAMPION in judged.metrics and judged.recall(CHALLENGER) < judged.recall(CHAMPION) * (1 - gate.tolerance):
+        reasons.append(
+            _worse(judged, CHAMPION, f"is worse than the champion's recipe by more than {gate.tolerance:.0%}")
+        )
+    return reasons
+
+
+def _worse(judged: Judged, than: str, words: str) -> str:
+    return f"recall@{judged.k} {judged.recall(CHALLENGER):.4f} {words}, {judged.recall(than):.4f}"
+
+
+def inspect(
+    candidate: Artifact, pairs: Interactions, champion: Model | None, gate: Gate, k: int, seed: int
+) -> list[str]:
+    """The model that would be served, as read back from its files: about these people and items, and not stale."""
+    return _age(candidate, champion) + _lists(candidate, pairs, gate, min(k, len(candidate.items)), seed)
+
+
+def _age(candidate: Artifact, champion: Model | None) -> list[str]:
+    card = candidate.card
+    if champion is None or champion.interactions_id != card.source.table_id:
+        return []
+    if card.source.version < champion.interactions_version or card.as_of < champion.as_of:
+        return [
+            f"it is stale: it has learned from version {card.source.version} of gold.interactions, "
+            f"the champion from {champion.interactions_version}"
+        ]
+    return []
+
+
+def _lists(candidate: Artifact, pairs: Interactions, gate: Gate, k: int, seed: int) -> list[str]:
+    """Lists of a sample, by external ids: everybody has one, they cover the items, and they know their own people.
+
+    With nothing left out, a factorization ranks what a person has used high. If it does so
+    less than popularity does, ids and vectors do not belong together.
+    """
+    if not len(candidate.people) or not k:
+        return ["it is empty: it knows no person or no item"]
+    drawn = np.unique(pairs.person)
+    drawn = np.sort(np.random.default_rng(seed).permutation(drawn)[:_SAMPLE]).astype(np.int32)
+    rows = candidate.people.rows(pairs.people.take(drawn))
+    if (rows < 0).any():
+        return [f"it does not know {int((rows < 0).sum())} of {len(rows)} people who have interactions"]
+    own, seen = candidate.model.recommend(rows, k).items, pairs.seen[drawn]
+    listed = own[own >= 0]
+    own[own >= 0] = pairs.items.rows(candidate.items.take(listed))
+    reasons = []
+    if empty := int((own < 0).all(axis=1).sum()):
+        reasons.append(f"it has no list for {empty} of {len(own)} people")
+    reached = metrics.coverage(own, len(pairs.items))
+    if reached < gate.min_coverage:
+        reasons.append(f"its lists reach {reached:.4f} of the items, below gate.min_coverage {gate.min_coverage}")
+    return reasons + _recognition(own, seen, Popular().fit(pairs).recommend(drawn, k).items)
+
+
+def _recognition(own: Rows, seen: csr_matrix, floor: Rows) -> list[str]:
+    relevant = np.diff(seen.indptr)
+    mine, theirs = (metrics.recall(metrics.hits(items, seen), relevant) for items in (own, floor))
+    if mine < theirs:
+        return [
+            f"it does not recognise what people have used (recall {mine:.4f}, popularity {theirs:.4f}): ids are mixed up"
+        ]
+    return []
