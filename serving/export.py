@@ -154,6 +154,8 @@ def _build(table: Table, source: "Source", served: Manifest | None, progress: Pr
                 return filling.seal(pointer.version if pointer else None), way, filling.written
         except (Mismatch, Disordered) as error:
             reason = error
+            if base is None and isinstance(error, Mismatch):
+                break  # sorting does not mend it
     raise ModelError(
         f"The lists at version {source.version} of gold.recommendations cannot be served: {reason} "
         "What was served before still is. `nextclick train` makes them anew."

@@ -97,6 +97,8 @@ class Filling:
         return manifest
 
     def _put(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
         if self._base is not None:
             keys = [key for key, _ in entries]
             replaced = [(key, old) for key, old in zip(keys, self._base.get_many(keys), strict=True) if old is not None]

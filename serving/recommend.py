@@ -93,7 +93,10 @@ class Lists:
                 if value is None:
                     raise _damaged(snapshot, f"chunk {number} of the item ids")
                 chunks[number] = unpack_ids(value)
-        return [chunks[index // CHUNK][index % CHUNK] for index in indices]
+        try:
+            return [chunks[index // CHUNK][index % CHUNK] for index in indices]
+        except IndexError:
+            raise _damaged(snapshot, "an item id that a list names") from None
 
 
 def _damaged(snapshot: Snapshot, what: str) -> ModelError:

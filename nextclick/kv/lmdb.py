@@ -12,8 +12,9 @@ dropped version keeps its pages until it lets go, since unlinked files live that
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +23,7 @@ from weakref import WeakValueDictionary
 import lmdb
 import msgspec
 
-from nextclick.errors import ModelError
+from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.protocol import Entry, Manifest, Pointer, Snapshot, Writer
 
 _DATA, _MANIFEST = "data.mdb", "manifest.json"
@@ -37,11 +38,12 @@ class LmdbTable:
 
     def __init__(self, folder: Path, map_bytes: int) -> None:
         self._folder = folder
+        self._pointer_file = str(folder / "CURRENT")
         self._map_bytes = map_bytes
         self._seen: tuple[tuple[int, int], Snapshot] | None = None
 
     def pointer(self) -> Pointer | None:
-        return _read(self._folder / "CURRENT", Pointer)
+        return _read(Path(self._pointer_file), Pointer)
 
     def current(self) -> Manifest | None:
         for _ in range(3):  # between the two reads, two exports may pass and drop the version
@@ -71,7 +73,7 @@ class LmdbTable:
     def _mark(self) -> tuple[int, int]:
         """Changes with every flip; one stat."""
         try:
-            stat = os.stat(self._folder / "CURRENT")
+            stat = os.stat(self._pointer_file)
         except OSError as error:
             raise ModelError(
                 f"There are no lists in {self._folder} yet. `nextclick run` makes them, or `nextclick export` "
@@ -82,11 +84,9 @@ class LmdbTable:
     def _open_current(self) -> Snapshot:
         for _ in range(3):  # as in `current`
             manifest = self.current()
-            try:
-                assert manifest is not None  # there was a pointer to stat
+            assert manifest is not None  # there was a pointer to stat
+            with suppress(VersionGone):
                 return _LmdbSnapshot(self._folder / str(manifest.version), manifest)
-            except FileNotFoundError:
-                continue
         raise ModelError(f"The current version of {self._folder} cannot be opened. Run `nextclick export --full`.")
 
     def begin(self, base: int | None = None) -> Writer:
@@ -104,7 +104,7 @@ class LmdbTable:
 
     def point(self, pointer: Pointer) -> None:
         with _translated(self._folder):
-            _replace(self._folder / "CURRENT", msgspec.json.encode(pointer))
+            _replace(Path(self._pointer_file), msgspec.json.encode(pointer))
 
     def drop(self, version: int) -> None:
         hidden = self._folder / f".{version}"
@@ -177,18 +177,18 @@ class _LmdbWriter:
 
 def _environment(folder: Path) -> lmdb.Environment:
     with _guard:
-        stat = os.stat(folder / _DATA)
-        identity = stat.st_dev, stat.st_ino
-        found = _environments.get(identity)
-        if found is None:
-            try:
+        try:
+            stat = os.stat(folder / _DATA)
+            identity = stat.st_dev, stat.st_ino
+            found = _environments.get(identity)
+            if found is None:
                 found = lmdb.open(str(folder), readonly=True, lock=False, create=False, readahead=False)
-            except lmdb.Error as error:
-                raise ModelError(
-                    f"{folder / _DATA} cannot be opened: {error}. Run `nextclick export --full`."
-                ) from error
-            _environments[identity] = found
-        return found
+                _environments[identity] = found
+            return found
+        except (OSError, lmdb.Error) as error:
+            if not folder.exists():
+                raise VersionGone(f"{folder} was dropped before it could be opened.") from error
+            raise ModelError(f"{folder / _DATA} cannot be opened: {error}. Run `nextclick export --full`.") from error
 
 
 @contextmanager
@@ -216,11 +216,14 @@ def _read(path: Path, kind: type[Stored]) -> Stored | None:
 
 
 def _replace(path: Path, content: bytes) -> None:
+    """Replace a file durably; its time of modification always grows, since readers tell a flip by it."""
     aside = path.with_name(f".{path.name}")
     with open(aside, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    if path.exists():
+        os.utime(aside, ns=(0, max(time.time_ns(), path.stat().st_mtime_ns + 1)))
     aside.replace(path)
     _sync_folder(path.parent)
 

@@ -1,0 +1,160 @@
+"""A Redis of the tests' own, and lists in gold that a reader can check by eye."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from nextclick import arrow, exports
+from nextclick.contract import Table
+from nextclick.settings import Settings, load
+from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+
+List = Sequence[tuple[str, float]]
+"""Items and scores, best first."""
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a redis-server that lives as long as the tests and keeps nothing."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("redis")
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), "--databases", "1"]
+    with subprocess.Popen([program, *options], stdout=subprocess.DEVNULL) as server:
+        try:
+            _wait_for(port)
+            yield port
+        finally:
+            server.terminate()
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise TimeoutError(f"redis-server does not listen on port {port}")
+
+
+@pytest.fixture
+def redis_url(redis_port: int) -> Iterator[str]:
+    """The URL of an empty Redis."""
+    import redis
+
+    url = f"redis://127.0.0.1:{redis_port}/0"
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+        yield url
+        client.flushall()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A lake of its own, with lists in LMDB."""
+    return load(lake=tmp_path / "lake", environ={})
+
+
+@pytest.fixture
+def in_redis(settings: Settings, redis_url: str) -> Settings:
+    """The same lake, with lists in Redis."""
+    return with_kv(settings, backend="redis", redis_url=redis_url)
+
+
+def with_kv(settings: Settings, **changes: object) -> Settings:
+    return msgspec.structs.replace(settings, kv=msgspec.structs.replace(settings.kv, **changes))
+
+
+class Gold:
+    """Writes the tables of lists as the model's stations do: a manifest with each commit of lists."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.lake = settings.lake
+        self._site = settings.site
+        self._clock: Callable[[], datetime] = (BEGINNING + timedelta(hours=hour) for hour in count()).__next__
+        self._export = ""
+
+    def full(
+        self, people: Mapping[str, List], popular: List, similar: Mapping[str, List] | None = None, model: str = "1"
+    ) -> None:
+        """Lists of everybody, as a nightly export."""
+        now = self._clock()
+        self._export = f"{now:%Y%m%dT%H}"
+        everybody = _rows(RECOMMENDATIONS, self._site, people, now, model)
+        versions = (
+            self._write(POPULAR_ITEMS, _rows(POPULAR_ITEMS, self._site, {"": popular}, now, model)),
+            self._write(SIMILAR_ITEMS, _rows(SIMILAR_ITEMS, self._site, similar or {}, now, model)),
+        )
+        self._write(RECOMMENDATIONS, everybody, self._manifest("full", now, len(people), len(people), versions, model))
+
+    def update(self, people: Mapping[str, List], gone: Sequence[str] = (), model: str = "1") -> None:
+        """New lists of some people."""
+        now, before = self._clock(), exports.read(self.lake)
+        assert before is not None
+        versions = before.popular_version, before.similar_version
+        changed = [*people, *gone]
+        manifest = self._manifest("update", now, before.people, len(changed), versions, model)
+        rows = _rows(RECOMMENDATIONS, self._site, people, now, model)
+        kept = DeltaTable(self.lake.table(RECOMMENDATIONS.name)).to_pyarrow_table()
+        stays = pa.array([person not in changed for person in kept["person_id"].to_pylist()], pa.bool_())
+        self._write(RECOMMENDATIONS, pa.concat_tables([kept.filter(stays).cast(rows.schema), rows]), manifest)
+
+    def rows(self, rows: pa.Table, people: int) -> None:
+        """gold.recommendations as `rows` has it, in that order."""
+        before = exports.read(self.lake)
+        assert before is not None
+        versions = before.popular_version, before.similar_version
+        self._write(RECOMMENDATIONS, rows, self._manifest("full", self._clock(), people, people, versions, "1"))
+
+    def _manifest(
+        self, kind: str, now: datetime, people: int, changed: int, versions: tuple[int, int], model: str
+    ) -> exports.Manifest:
+        return msgspec.convert(
+            {
+                "export": self._export, "kind": kind, "site": self._site, "model_version": model, "run_id": None,
+                "interactions_version": 7, "interactions_id": "a", "generated_at": now, "people": people,
+                "changed": changed, "popular_version": versions[0], "similar_version": versions[1],
+                "state": "exports/1", "digest": "", "model_digest": "",
+            },
+            exports.Manifest,
+        )  # fmt: skip
+
+    def _write(self, table: Table, rows: pa.Table, manifest: exports.Manifest | None = None) -> int:
+        path = self.lake.table(table.name)
+        properties = CommitProperties(custom_metadata=exports.encode(manifest)) if manifest else None
+        write_deltalake(path, rows, mode="overwrite", commit_properties=properties)
+        return int(DeltaTable(path).version())
+
+
+def _rows(table: Table, site: str, lists: Mapping[str, List], now: datetime, model: str) -> pa.Table:
+    owner = {RECOMMENDATIONS.name: "person_id", SIMILAR_ITEMS.name: "item_id"}.get(table.name)
+    item = "similar_item_id" if table is SIMILAR_ITEMS else "item_id"
+    rows = [
+        {"site": site, "rank": rank, item: name, "score": score, "model_version": model, "generated_at": now}
+        | ({owner: whose} if owner else {})
+        for whose, places in lists.items()
+        for rank, (name, score) in enumerate(places, 1)
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow.schema(table))
+
+
+@pytest.fixture
+def gold(settings: Settings) -> Gold:
+    """The lake's tables of lists, still to be written."""
+    return Gold(settings)
