@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,8 @@ def _environment() -> None:
 
 def _stamp() -> list[str]:
     """What the environment was made by (place and Python) and from (lock and project)."""
-    made_from = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes())
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    made_from = hashlib.sha256(LOCK.read_bytes() + repr(pyproject["project"]).encode())
     return [f"{ROOT} {sys.version_info.major}.{sys.version_info.minor}", made_from.hexdigest()]
 
 

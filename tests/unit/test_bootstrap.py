@@ -26,7 +26,7 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     for name, value in {**places, "LOCK": tmp_path / "requirements.lock"}.items():
         monkeypatch.setattr(module, name, value)
     (tmp_path / "requirements.lock").write_text(LOCK)
-    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'nextclick'\n")
     monkeypatch.setattr(module, "require_java", lambda: None)
     monkeypatch.setattr(module, "_index", list)
     monkeypatch.setattr(module.jars, "wanting", lambda folder: [])
