@@ -55,5 +55,5 @@ def _reject(fault: Unmappable, where: str, record: str | bytes | Row, max_bytes:
         payload = kept.decode("utf-8", "strict" if whole else "ignore")
     except UnicodeDecodeError:  # what is no text cannot be replayed from text
         payload, whole = kept.decode("utf-8", "backslashreplace"), False
-    message = f"{where}: {fault}".encode("utf-8", "backslashreplace").decode()
+    message = f"{where}: {masked(str(fault))}".encode("utf-8", "backslashreplace").decode()
     return Reject(reason=fault.reason, message=message, payload=masked(payload), replayable=whole)

@@ -2,16 +2,19 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from nextclick.errors import MappingError
 from nextclick.events import Event
 
-EVENT_FIELDS = {field.name: field for field in msgspec.structs.fields(Event)}
-UNITS = ("s", "ms", "us", "iso8601", "auto")
-_RULED = ("event", "client_time", "properties")  # not among the fields: they have keys of their own
+EVENT_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Event)}
+UNITS: Final = ("s", "ms", "us", "iso8601", "auto")
+_RULED: Final = ("event", "client_time", "properties")  # not among the fields: they have keys of their own
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,11 +54,14 @@ class Pairs(_Part, frozen=True):
     value: str
 
 
+_ITEM_UPDATE: Final = Rule(value="item_update")
+
+
 class Records(_Part, frozen=True):
     """How the rows of one kind of file (events or items) become events."""
 
     fields: dict[str, str | list[str] | Rule] = {}
-    event: Rule = Rule(value="item_update")
+    event: Rule = _ITEM_UPDATE
     time: Time = Time()
     identity: list[str] = []
     """Columns that together identify an event; none: its site, visitor, time and payload."""
@@ -77,16 +83,9 @@ class Records(_Part, frozen=True):
     def wanted(self) -> list[list[str]]:
         """Groups of alternative columns, one of each must be in a file; optional ones are left out."""
         rules = [rule.columns for field in self.fields if (rule := self.rule(field))]
-        exact = [[column] for column in self.properties if not column.endswith("*")]
-        pairs = [[self.pairs.name], [self.pairs.value]] if self.pairs else []
-        groups = [
-            *rules,
-            self.event.columns,
-            self.time.columns,
-            *([column] for column in self.identity),
-            *exact,
-            *pairs,
-        ]
+        exact = [column for column in self.properties if not column.endswith("*")]
+        single = [*self.identity, *exact, *((self.pairs.name, self.pairs.value) if self.pairs else ())]
+        groups = [*rules, self.event.columns, self.time.columns, *([column] for column in single)]
         return [group for group in groups if group and not any(column.endswith("?") for column in group)]
 
 
@@ -129,34 +128,49 @@ def load(name: str, folder: Path) -> Mapping:
 
 
 def _check(mapping: Mapping, path: Path) -> None:
-    faults = [] if mapping.events or mapping.items else ["it has neither [events] nor [items]"]
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", mapping.name):
-        faults.append("its file name must be letters, digits, '_', '-' and '.'")
+    faults = list(_file_faults(mapping))
     for kind in ("events", "items"):
         if (records := getattr(mapping, kind)) is not None:
-            faults += [f"[{kind}] {fault}" for fault in _faults(records, kind)]
+            faults += [f"[{kind}] {fault}" for fault in (*_field_faults(records, kind), *_time_faults(records.time))]
     if faults:
         raise MappingError(f"The mapping {path} is wrong: {'; '.join(faults)}. docs/mappings.md shows the form.")
 
 
-def _faults(records: Records, kind: str) -> list[str]:
-    unknown = [field for field in records.fields if field not in EVENT_FIELDS or field in _RULED]
-    faults = [f"fields has {field!r}, which is no canonical field: {', '.join(_assignable())}" for field in unknown]
+def _file_faults(mapping: Mapping) -> Iterator[str]:
+    if mapping.events is None and mapping.items is None:
+        yield "it has neither [events] nor [items]"
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,57}", mapping.name):
+        yield "its file name must be letters, digits, '_', '-' and '.', at most 57 of them"
+    if mapping.delimiter is not None and len(mapping.delimiter) != 1:
+        yield f"delimiter is {mapping.delimiter!r} instead of one character"
+    try:
+        "".encode(mapping.encoding)
+    except LookupError:
+        yield f"encoding is {mapping.encoding!r}, which nobody knows: write utf-8, latin-1, cp1252, …"
+
+
+def _field_faults(records: Records, kind: str) -> Iterator[str]:
+    names = [field for field in EVENT_FIELDS if field not in _RULED]
+    for field in records.fields:
+        if field not in names:
+            yield f"fields has {field!r}, which is no canonical field: {', '.join(names)}"
+        elif (rule := records.rule(field)) and rule.value is None and not rule.columns:
+            yield f"the field {field} needs a column or a value"
+    if kind == "items" and not records.rule("item_id"):
+        yield "fields needs `item_id`"
     if kind == "events":
-        if not records.event.columns and records.event == Records().event:
-            faults.append('needs `event`: { value = "view_item" } or { column = … }')
+        if records.event == _ITEM_UPDATE:
+            yield 'it needs `event`: { value = "view_item" } or { column = "…" }'
         if not records.time.columns:
-            faults.append("needs `time`: { column = …, unit = … }")
+            yield 'it needs `time`: { column = "…", unit = "…" }'
         if not (records.rule("visitor_id") or records.rule("user_id")):
-            faults.append("fields needs `visitor_id` or `user_id`")
-    elif not records.rule("item_id"):
-        faults.append("fields needs `item_id`")
-    if records.time.unit not in UNITS and "%" not in records.time.unit:
-        faults.append(
-            f"time.unit is {records.time.unit!r}: use one of {', '.join(UNITS)}, or a format such as '%d/%m/%Y %H:%M:%S'"
-        )
-    return faults
+            yield "fields needs `visitor_id` or `user_id`"
 
 
-def _assignable() -> list[str]:
-    return [field for field in EVENT_FIELDS if field not in _RULED]
+def _time_faults(time: Time) -> Iterator[str]:
+    if time.unit not in UNITS and "%" not in time.unit:
+        yield f"time.unit is {time.unit!r}: use one of {', '.join(UNITS)}, or a format such as '%d/%m/%Y %H:%M:%S'"
+    try:
+        ZoneInfo(time.zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        yield f"time.zone is {time.zone!r}, which is no time zone: write one such as America/Sao_Paulo"
