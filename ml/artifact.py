@@ -49,6 +49,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     items: int
     sha256: dict[str, str] = {}
 
+    @property
+    def ids_digest(self) -> str:
+        """Digest of both id maps: which row is whose."""
+        return hashlib.sha256("".join(self.sha256[name] for name in _FILES[1:]).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Artifact:

@@ -30,13 +30,13 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
     if served is None:
         return JobReport(job="export", details={"reason": "There is no model and no popular list: nothing to export."})
     if current and current.model_digest == served.digest and not force:
-        return JobReport(job="export", details=_details(current), seconds=time.monotonic() - started)
+        return JobReport(job="export", details=details(current), seconds=time.monotonic() - started)
     with locks.hold(settings.lake.locks, *TABLES, purpose="export"):
         artifact = champion.artifact(settings.lake, served)
         manifest = write(settings, served, artifact, progress)
     seconds = time.monotonic() - started
     return JobReport(
-        job="export", read=len(artifact.people), written=manifest.people, details=_details(manifest), seconds=seconds
+        job="export", read=len(artifact.people), written=manifest.people, details=details(manifest), seconds=seconds
     )
 
 
@@ -87,7 +87,8 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _details(manifest: Manifest) -> dict[str, str | int | float | None]:
+def details(manifest: Manifest) -> dict[str, str | int | float | None]:
+    """What a report says of an export."""
     return {
         "export": manifest.export,
         "model_version": manifest.model_version,

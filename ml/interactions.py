@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
@@ -75,6 +76,8 @@ class Interactions:
     strength: Floats
     first_at: Micros
     last_at: Micros
+    now: int = 0
+    """The present in microseconds, where these pairs are only a part of what is known."""
 
     def __post_init__(self) -> None:
         for name, ids in (("person", self.people), ("item", self.items)):
@@ -103,13 +106,13 @@ class Interactions:
     @property
     def as_of(self) -> int:
         """The newest event, in microseconds: the present, as far as the data knows."""
-        return int(self.last_at.max()) if len(self) else 0
+        return int(self.last_at.max(initial=self.now))
 
-    def decayed(self, half_life: timedelta | None, as_of: int | None = None) -> Floats:
+    def decayed(self, half_life: timedelta | None) -> Floats:
         """strength · 2^(−(as_of − last_at) / half-life), as of the newest event; undecayed without a half-life."""
         if half_life is None:
             return self.strength
-        age = ((self.as_of if as_of is None else as_of) - self.last_at) / (half_life / timedelta(microseconds=1))
+        age = (self.as_of - self.last_at) / (half_life / timedelta(microseconds=1))
         return (self.strength * np.exp2(-age)).astype(np.float32)
 
     def matrix(self, values: NDArray[Any]) -> csr_matrix:
@@ -131,6 +134,11 @@ class Interactions:
         """The pairs that `keep` marks, over the same people and items."""
         columns = (getattr(self, name)[keep] for name in ("person", "item", "strength", "first_at", "last_at"))
         return Interactions(self.people, self.items, *columns)
+
+    def over(self, people: IdMap, items: IdMap) -> "Interactions":
+        """The same pairs in the rows of other id maps, which must know all their ids."""
+        person, item = people.rows(self.people.ids)[self.person], items.rows(self.items.ids)[self.item]
+        return Interactions(people, items, person, item, self.strength, self.first_at, self.last_at, self.now)
 
 
 class Source(NamedTuple):
@@ -154,15 +162,30 @@ def open_table(settings: Settings, version: int | None = None) -> tuple[DeltaTab
     return table, Source(str(path), table.version(), str(table.metadata().id))
 
 
-def read(settings: Settings, people: pa.Array | None = None, version: int | None = None) -> tuple[Interactions, Source]:
-    """The pairs of settings.site, of all people or of those named; ids are sorted, so files' order changes nothing."""
+def read(settings: Settings, version: int | None = None) -> tuple[Interactions, Source]:
+    """The pairs of settings.site; ids are sorted, so that the order of files changes nothing."""
     table, source = open_table(settings, version)
     options = ds.ParquetReadOptions(dictionary_columns=["person_id", "item_id"])
-    wanted = pc.field("site") == settings.site
-    if people is not None:
-        wanted = wanted & pc.field("person_id").isin(people)
-    pairs = table.to_pyarrow_dataset(parquet_read_options=options).to_table(columns=list(COLUMNS), filter=wanted)
+    dataset = table.to_pyarrow_dataset(parquet_read_options=options)
+    pairs = dataset.to_table(columns=list(COLUMNS), filter=pc.field("site") == settings.site)
     return from_arrow(pairs), source
+
+
+def changed_people(settings: Settings, cursor: int, table_id: str) -> tuple[pa.StringArray, Source]:
+    """Whose pairs changed after version `cursor`, by the table's change feed, and up to which version."""
+    table, source = open_table(settings)
+    if source.table_id != table_id or source.version < cursor:
+        raise ModelError(f"{INTERACTIONS.name} was made anew since the last export. Call `nextclick train`.")
+    if source.version == cursor:
+        return pa.array([], pa.string()), source
+    try:
+        changes = pa.table(table.load_cdf(cursor + 1, source.version, columns=["site", "person_id"]))
+    except (DeltaError, OSError) as error:
+        raise ModelError(
+            f"The changes of {INTERACTIONS.name} after version {cursor} cannot be read: {error}. Call `nextclick train`."
+        ) from error
+    site, people = changes["site"].cast(pa.string()), changes["person_id"].cast(pa.string())
+    return pc.unique(people.filter(pc.equal(site, settings.site))).sort(), source
 
 
 def from_arrow(pairs: pa.Table) -> Interactions:

@@ -101,7 +101,7 @@ def delta_version(lake: Lake, table: Table) -> int:
 
 
 def upsert(
-    lake: Lake, table: Table, column: str, changed: pa.Array, rows: Iterable[pa.Table], manifest: Manifest
+    lake: Lake, table: Table, column: str, changed: pa.Array, rows: Iterable[pa.Table], manifest: Manifest | None = None
 ) -> int:
     """Put `rows` in the place of all rows whose `column` is in `changed`, in one commit; returns its version."""
     delta, files = open_or_create(lake, table), Files(lake, table)

@@ -123,7 +123,8 @@ def _train(night: Night, key: str) -> Standing:
     model = _log(night, judged, reasons, _model(night, fitted, digest, _CANDIDATE, judged), candidate is not None)
     attempt = Attempt(key=key, passed=not reasons, reasons=reasons, metrics=judged.flat(), run_id=model.run_id)
     if not reasons:
-        return Standing(champion=model, previous=tracking.promote(lake, model.version), attempt=attempt)
+        reigning, previous = tracking.promote(lake, model.version)
+        return Standing(champion=reigning, previous=previous, attempt=attempt)
     if reigning:
         previous = tracking.champion(lake, tracking.PREVIOUS)
         return Standing(champion=reigning, previous=previous, attempt=attempt)
@@ -165,13 +166,10 @@ def _model(night: Night, fitted: Artifact, digest: str, folder: str, judged: Jud
 def _log(night: Night, judged: Judged, reasons: list[str], model: Model, usable: bool) -> Model:
     """The run in MLflow, with the model registered where its files are sound."""
     lake = night.settings.lake
-    card = artifact.read_card(lake.state / _CANDIDATE)
     run = tracking.Run(
         name="train",
         source=night.source,
-        digest=hashlib.sha256(
-            "".join(card.sha256[name] for name in ("people.json", "items.json")).encode()
-        ).hexdigest(),
+        digest=artifact.read_card(lake.state / _CANDIDATE).ids_digest,
         started=night.started,
         params={**msgspec.to_builtins(model.recipe), "k": judged.k, "judged_people": judged.people},
         metrics={**judged.flat(), **_costs(night)},

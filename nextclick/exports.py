@@ -39,9 +39,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     generated_at: datetime
     """Stamp of every row that this commit wrote: rows with a later one than yours are what changed."""
     people: int
-    """People with a list."""
+    """People who are known; one about whom the model can say nothing has no list (popular items are the answer)."""
     changed: int
     """People whose lists this commit wrote or removed."""
+    removed: list[str] = []
+    """People whose list went, since nothing is known of them any more (a visitor became a known user)."""
     popular_version: int
     """Delta version of gold.popular_items that belongs to it."""
     similar_version: int

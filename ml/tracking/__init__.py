@@ -98,23 +98,18 @@ def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
         return facts
 
 
-def promote(lake: Lake, version: str) -> Model | None:
-    """Make `version` champion; who was champion is `previous` from now on, and is returned."""
+def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None]:
+    """Make `version` champion (None: nobody); who was champion is `previous` from now on. Returns both."""
     with _client(lake) as client:
         before = _by_alias(client, CHAMPION)
-        if before is not None and str(before.version) == version:
-            return champion(lake, PREVIOUS)
-        client.set_registered_model_alias(NAME, CHAMPION, version)
-        if before is None:
-            return None
-        client.set_registered_model_alias(NAME, PREVIOUS, before.version)
-        return _facts(before)
-
-
-def version(lake: Lake, number: str) -> Model:
-    """The facts of one registered version."""
-    with _client(lake) as client:
-        return _facts(client.get_model_version(NAME, number))
+        if before is not None and str(before.version) != version:
+            client.set_registered_model_alias(NAME, PREVIOUS, before.version)
+        if version is not None:
+            client.set_registered_model_alias(NAME, CHAMPION, version)
+        elif before is not None:
+            client.delete_registered_model_alias(NAME, CHAMPION)
+        now, then = (_by_alias(client, alias) for alias in (CHAMPION, PREVIOUS))
+        return _facts(now) if now else None, _facts(then) if then else None
 
 
 @contextmanager
