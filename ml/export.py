@@ -58,7 +58,7 @@ def write(settings: Settings, served: Model, artifact: Artifact, progress: Stage
     )  # fmt: skip
     rows = personal_rows(artifact, people, settings.export, stamp, partial(progress, "lists"))
     published.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
-    _forget_old_states(settings)
+    forget_old_states(settings)
     return manifest
 
 
@@ -71,11 +71,13 @@ def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
     return str(folder.relative_to(settings.lake.state))
 
 
-def _forget_old_states(settings: Settings) -> None:
-    """Keep the models of the exports that a rollback can reach, as many as the key-value table keeps."""
-    names = sorted({manifest.export for _, manifest in exports.history(settings.lake)}, reverse=True)
-    for folder in (settings.lake.state / "exports").iterdir():
-        if folder.name not in names[: settings.export.keep_versions]:
+def forget_old_states(settings: Settings) -> None:
+    """Keep the models of the newest lists, as many as the key-value table keeps, and what their exports began with."""
+    states = list(dict.fromkeys(manifest.state for _, manifest in exports.history(settings.lake)))
+    kept = states[: settings.export.keep_versions]
+    kept += [f"{Path(state).parent}/full" for state in kept]
+    for folder in (settings.lake.state / "exports").glob("*/*"):
+        if str(folder.relative_to(settings.lake.state)) not in kept:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,11 +1,11 @@
 """Back to an earlier export: its lists in gold, its model as champion, its cursor for the updates to come.
 
 The key-value table goes back by flipping a pointer (serving); this brings gold and the
-registry to the same export. It names the export that it wants, so it can be called
-again after an interruption.
+registry to the same lists. It is told which, so it can be called again after an interruption.
 """
 
 import time
+from datetime import datetime
 
 import msgspec
 from deltalake import CommitProperties, DeltaTable
@@ -24,47 +24,50 @@ from nextclick.settings import Settings
 from nextclick.tables import gold
 
 
-def run(settings: Settings, name: str | None = None) -> JobReport:
-    """Return to the export `name` (default: the one before the current), with the updates that it had got."""
+def run(settings: Settings, wanted: Manifest) -> JobReport:
+    """Bring gold and the champion to the lists that `wanted` describes, as an export of the key-value table names them.
+
+    Nothing happens where they are there already. If MLflow's store cannot be used, the
+    lists are back and the ModelError says that the champion is not: call again.
+    """
     started, lake = time.monotonic(), settings.lake
     with locks.hold(lake.locks, "model", *export.TABLES, purpose="rollback"):
-        current = exports.read(lake)
-        version, wanted = _find(lake, name, current)
-        if current is None or wanted.export != current.export:
-            wanted = _restore(lake, version, wanted)
+        if _which(exports.read(lake)) != _which(wanted):
+            wanted = _restore(lake, wanted)
         _crown(lake, wanted)
     return JobReport(
         job="rollback", written=wanted.people, details=export.details(wanted), seconds=time.monotonic() - started
     )
 
 
-def _find(lake: Lake, name: str | None, current: Manifest | None) -> tuple[int, Manifest]:
-    """The newest commit of the wanted export; names sort by time, so the one before is the next lower."""
-    known = list(exports.history(lake))
-    if name is None and current:
-        name = max((manifest.export for _, manifest in known if manifest.export < current.export), default=None)
-    for version, manifest in known:
-        if manifest.export == name:
-            return version, manifest
-    names = ", ".join(sorted({manifest.export for _, manifest in known})) or "none"
-    raise ModelError(f"There is no export {name or 'before the current one'} to go back to. Those there are: {names}.")
+def _which(manifest: Manifest | None) -> tuple[str, datetime] | None:
+    """What tells lists from all others."""
+    return (manifest.export, manifest.generated_at) if manifest else None
 
 
-def _restore(lake: Lake, version: int, wanted: Manifest) -> Manifest:
-    """The three tables as they were; the lists last, with the manifest that names the other two's versions."""
+def _restore(lake: Lake, wanted: Manifest) -> Manifest:
+    """The three tables as they were; the lists last, with their manifest, which pins the other two."""
+    version = next((at for at, manifest in exports.history(lake) if _which(manifest) == _which(wanted)), None)
+    if version is None:
+        raise ModelError(f"gold.recommendations remembers no export {wanted.export}. Call `nextclick train`.")
     if not (lake.state / wanted.state / "card.json").exists():
-        raise ModelError(f"The model of export {wanted.export} is gone (export.keep_versions). Call `nextclick train`.")
-    restored = msgspec.structs.replace(
-        wanted,
-        popular_version=_back(lake, gold.POPULAR_ITEMS, wanted.popular_version),
-        similar_version=_back(lake, gold.SIMILAR_ITEMS, wanted.similar_version),
+        wanted = _from_full(lake, wanted)
+    _back(lake, gold.POPULAR_ITEMS, wanted.popular_version)
+    _back(lake, gold.SIMILAR_ITEMS, wanted.similar_version)
+    _back(lake, gold.RECOMMENDATIONS, version, wanted)
+    return wanted
+
+
+def _from_full(lake: Lake, wanted: Manifest) -> Manifest:
+    """With the cursor of the full export, where the state after its updates is gone: the next update repeats them."""
+    folder = f"exports/{wanted.export}/full"
+    card = read_card(lake.state / folder, wanted.model_digest)
+    return msgspec.structs.replace(
+        wanted, interactions_version=card.source.version, state=folder, digest=wanted.model_digest
     )
-    _back(lake, gold.RECOMMENDATIONS, version, restored)
-    return restored
 
 
-def _back(lake: Lake, table: Table, version: int, manifest: Manifest | None = None) -> int:
-    """Restore one table; returns the version that this made."""
+def _back(lake: Lake, table: Table, version: int, manifest: Manifest | None = None) -> None:
     properties = CommitProperties(custom_metadata=exports.encode(manifest)) if manifest else None
     delta = DeltaTable(lake.table(table.name))
     try:
@@ -73,7 +76,6 @@ def _back(lake: Lake, table: Table, version: int, manifest: Manifest | None = No
         raise ModelError(
             f"{table.name} cannot go back to version {version}: {error}. Call `nextclick train`."
         ) from error
-    return int(DeltaTable(lake.table(table.name)).version())
 
 
 def _crown(lake: Lake, wanted: Manifest) -> None:

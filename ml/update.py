@@ -7,7 +7,6 @@ the manifest of the lists themselves, so after a new export or a rollback an upd
 goes on from the cursor of what is there.
 """
 
-import shutil
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -114,8 +113,7 @@ def _write(settings: Settings, current: Manifest, update: Update, progress: Stag
     lists = personal_rows(fresh, update.people, settings.export, stamp, partial(progress, "lists"))
     whose = pa.concat_arrays([fresh.people.take(update.people), update.removed])
     published.upsert(lake, gold.RECOMMENDATIONS, "person_id", whose, lists, manifest)
-    if current.kind == "update":
-        shutil.rmtree(lake.state / current.state, ignore_errors=True)
+    export.forget_old_states(settings)
     return manifest
 
 
