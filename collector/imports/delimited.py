@@ -22,8 +22,8 @@ class Delimited(LineSource):
     def __init__(self, path: Path, file: IO[bytes], stream: IO[bytes], gunzip: Gunzip | None, mapping: Mapping) -> None:
         super().__init__(path, file, gunzip)
         encoding = "utf-8-sig" if mapping.encoding.lower() in ("utf-8", "utf8") else mapping.encoding
-        text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")
-        self._lines = self._bounded(text.readline, ("\n", "\r"))
+        self._text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")  # closes the file when it goes
+        self._lines = self._bounded(self._text.readline, ("\n", "\r"))
         self._ahead: deque[str] = deque()
         """Lines that are read but not used yet."""
         header = "" if mapping.columns else next(self._lines, "")

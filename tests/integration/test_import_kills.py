@@ -1,0 +1,88 @@
+"""An import that is killed anywhere and called again neither loses a row nor lands one twice."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nextclick.landing import check_segment, read_segment, segments
+
+_KILLED_IMPORT = """
+import os, signal, sys
+from collector.imports.journal import Journal
+from nextclick.cli import main
+from nextclick.landing_segment import OpenSegment
+from nextclick.landing_writer import StagedWriter
+
+point, number, *sys.argv[1:] = sys.argv[1:]
+owner, name, killed_after = {
+    "before a segment is durable": (OpenSegment, "sync", False),
+    "before the commit": (Journal, "write", False),
+    "after the commit": (Journal, "write", True),
+    "before a segment is renamed": (OpenSegment, "publish", False),
+    "after a segment is renamed": (OpenSegment, "publish", True),
+    "between landing and quarantine": (StagedWriter, "publish", True),
+}[point]
+original, calls = getattr(owner, name), 0
+
+def killing(*arguments):
+    global calls
+    calls += 1
+    if calls == int(number) and not killed_after:
+        os.kill(os.getpid(), signal.SIGKILL)
+    result = original(*arguments)
+    if calls == int(number):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(owner, name, killing)
+main()
+"""
+POINTS = [
+    "before a segment is durable", "before the commit", "after the commit", "before a segment is renamed",
+    "after a segment is renamed", "between landing and quarantine",
+]  # fmt: skip
+ROWS, BAD = 9_000, 100
+"""Rows of all files together; every BAD-th has no time."""
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    folder = tmp_path / "history"
+    folder.mkdir()
+    for file in range(3):
+        numbers = range(file * ROWS // 3, (file + 1) * ROWS // 3)
+        rows = (f"v{n},i{n},{'soon' if n % BAD == 0 else 1767323045 + n}" for n in numbers)
+        (folder / f"clicks-{file}.csv").write_text("who,what,at\n" + "\n".join(rows) + "\n")
+    (tmp_path / "shop.toml").write_text(
+        '[events]\nevent = { value = "view_item" }\ntime = { column = "at", unit = "s" }\nidentity = ["who", "what", "at"]\n'
+        'fields = { visitor_id = "who", item_id = "what" }\n'
+    )
+    return folder
+
+
+def run(history: Path, program: list[str]) -> int:
+    lake, mapping = history.parent / "lake", history.parent / "shop.toml"
+    arguments = ["--lake", str(lake), "import", str(history), "--mapping", str(mapping), "--json"]
+    environment = {"NEXTCLICK_LANDING__SEGMENT_BYTES": "200000", "PATH": "/usr/bin:/bin"}
+    return subprocess.run([sys.executable, *program, *arguments], env=environment, capture_output=True).returncode
+
+
+def landed(log: Path) -> list[dict[str, str]]:
+    assert all(check_segment(segment.path).sound for segment in segments(log))
+    return [json.loads(line.payload) for segment in segments(log) for line in read_segment(segment.path)]
+
+
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_killed_import_goes_on_exactly(history: Path, point: str, number: int) -> None:
+    assert run(history, ["-c", _KILLED_IMPORT, point, str(number)]) == -signal.SIGKILL
+    lake = history.parent / "lake"
+    assert len(landed(lake / "landing")) < ROWS - ROWS // BAD
+    assert run(history, ["-c", "from nextclick.cli import main; main()"]) == 0
+    assert [event["item_id"] for event in landed(lake / "landing")] == [f"i{n}" for n in range(ROWS) if n % BAD]
+    assert len(landed(lake / "quarantine")) == ROWS // BAD
+    assert not [*lake.glob("*/.staged/*"), *lake.glob("*/.open/*")]
