@@ -1,0 +1,161 @@
+"""Sessions, by rows that a reader checks by eye, and by a property test against plain Python."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
+
+from nextclick.tables import silver
+from spark_jobs.transforms.silver.sessionize import as_sessions, event_intervals, merge_intervals
+from tests import oracle
+
+pytestmark = pytest.mark.spark
+
+GAP = timedelta(minutes=30)
+START = datetime(2026, 1, 1, 23, 50, tzinfo=UTC)
+SCHEMA = (
+    "site string, visitor_id string, event_id string, event string, occurred_at timestamp, page_url string, channel string, "
+    "device string, country string, price decimal(18,4), quantity int, currency string, dwell_ms bigint, scroll_pct double"
+)
+
+
+def rows(spark: SparkSession, events: Iterable[dict[str, Any]]) -> DataFrame:
+    names = [part.split()[0] for part in SCHEMA.split(", ")]
+    base = {"site": "s", "event": "page_view", "channel": "direct"}
+    return spark.createDataFrame([tuple((base | event).get(name) for name in names) for event in events], SCHEMA)
+
+
+def at(minute: float, event_id: str = "", visitor: str = "v", **fields: Any) -> dict[str, Any]:
+    occurred = START + timedelta(minutes=minute)
+    return {"visitor_id": visitor, "event_id": event_id or f"e{minute}", "occurred_at": occurred} | fields
+
+
+def sessionize(spark: SparkSession, *batches: list[dict[str, Any]]) -> list[Any]:
+    """Merge batch by batch, as the stream does, in the order given."""
+    merge = merge_intervals(GAP)
+    merged: DataFrame | None = None
+    for batch in batches:
+        fresh = rows(spark, batch).transform(event_intervals).transform(merge)
+        merged = fresh if merged is None else merged.unionByName(fresh).transform(merge)
+    assert merged is not None
+    sessions = merged.transform(as_sessions(timedelta(hours=24))).select(*silver.SESSIONS.column_names)
+    return sorted(sessions.collect(), key=lambda row: (row.visitor_id, row.started_at))
+
+
+def test_a_gap_of_thirty_minutes_stays_in_the_session_and_a_second_more_opens_a_new_one(spark: SparkSession) -> None:
+    found = sessionize(spark, [at(0), at(30), at(60 + 1 / 60)])
+    assert [row.events for row in found] == [2, 1]
+
+
+def test_late_event_joins_two_sessions_into_one(spark: SparkSession) -> None:
+    assert [row.events for row in sessionize(spark, [at(0), at(50)])] == [1, 1]
+    assert [row.events for row in sessionize(spark, [at(0), at(50)], [at(25)])] == [3]
+
+
+def test_a_session_crosses_midnight(spark: SparkSession) -> None:
+    [session] = sessionize(spark, [at(0), at(20)])
+    assert session.started_at.day != session.ended_at.day
+
+
+def test_an_earlier_late_event_changes_the_id_as_a_recomputation_would(spark: SparkSession) -> None:
+    [late] = sessionize(spark, [at(10)], [at(0)])
+    [whole] = sessionize(spark, [at(0), at(10)])
+    assert late == whole
+
+
+def test_visitors_and_sites_do_not_share_sessions(spark: SparkSession) -> None:
+    assert len(sessionize(spark, [at(0, "a"), at(0, "b", "w"), at(0, "c", site="other")])) == 3
+
+
+def test_served_and_impressions_neither_open_nor_extend_a_session(spark: SparkSession) -> None:
+    found = sessionize(spark, [at(0), at(20, event="impression"), at(40), at(90, event="served")])
+    assert [row.events for row in found] == [1, 1]
+
+
+def test_measures_of_a_session(spark: SparkSession) -> None:
+    from decimal import Decimal
+
+    [session] = sessionize(
+        spark,
+        [
+            at(2, page_url="/b", event="view_item", scroll_pct=40.0),
+            at(1, page_url="/a", channel="email", device="phone", country="de"),
+            at(1, "e0", page_url="/first", channel="referral", device="tablet"),
+            at(3, event="add_to_cart"),
+            at(4, event="purchase", price=Decimal("2.50"), quantity=3, currency="EUR"),
+            at(5, event="purchase", price=Decimal("1.00"), currency="USD"),
+            at(6, event="purchase", price=Decimal("0.50"), currency="EUR"),
+            at(7, event="engagement", dwell_ms=1500, scroll_pct=75.5),
+        ],
+    )
+    assert session.revenue == {"EUR": Decimal("8.0000"), "USD": Decimal("1.0000")}
+    assert (session.page_views, session.item_views, session.carts, session.purchases, session.passive) == (2, 1, 1, 3, 1)
+    assert (session.entry_page, session.exit_page) == ("/first", "/b")
+    assert (session.channel, session.device, session.country) == ("referral", "tablet", None)
+    assert (session.engaged_ms, session.max_scroll_pct, session.is_bounce) == (1500, 75.5, False)
+
+
+def test_attention_after_one_page_is_still_a_bounce(spark: SparkSession) -> None:
+    [session] = sessionize(spark, [at(0), at(1, event="engagement"), at(2, event="scroll")])
+    assert session.is_bounce
+
+
+def test_a_session_over_a_day_is_flagged_and_not_cut(spark: SparkSession) -> None:
+    [session] = sessionize(spark, [at(25 * number) for number in range(60)])
+    assert session.is_overlong
+    assert session.events == 60
+
+
+visits = st.lists(
+    st.tuples(st.integers(0, 3), st.integers(0, 240), st.sampled_from(["page_view", "view_item", "purchase", "impression"])),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(visits, st.randoms(use_true_random=False), st.integers(1, 4))
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_order_and_any_cut_gives_what_plain_python_gives(
+    spark: SparkSession, visits: list[tuple[int, int, str]], random: Any, cuts: int
+) -> None:
+    events = [
+        {"visitor_id": f"v{visitor}", "event_id": f"e{number:03}", "event": kind, "minute": minute, "page_url": f"/{number}"}
+        | ({"price": "1.25", "currency": "EUR"} if kind == "purchase" else {})
+        for number, (visitor, minute, kind) in enumerate(visits)
+    ]
+    random.shuffle(events)
+    batches = [batch for index in range(cuts) if (batch := events[index::cuts])]
+    from decimal import Decimal
+
+    typed = [
+        [
+            at(e["minute"], e["event_id"], e["visitor_id"], event=e["event"], page_url=e["page_url"])
+            | ({"price": Decimal(e["price"]), "currency": e["currency"]} if "price" in e else {})
+            for e in batch
+        ]
+        for batch in batches
+    ]
+    origin = round(START.timestamp() * 1000)
+    expected = oracle.sessions(
+        [e | {"client_time": origin + e["minute"] * 60_000} for e in events], round(GAP.total_seconds() * 1000)
+    )
+    found = Counter(
+        (
+            row.visitor_id,
+            round(row.started_at.timestamp() * 1000),
+            round(row.ended_at.timestamp() * 1000),
+            row.events,
+            row.item_views,
+            row.purchases,
+            tuple(sorted(row.revenue.items())),
+            row.entry_page,
+            row.exit_page,
+        )
+        for row in sessionize(spark, *typed)
+    )
+    assert found == expected
