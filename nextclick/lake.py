@@ -37,7 +37,7 @@ class Lake:
 
     @property
     def imports(self) -> Path:
-        """Progress of imports, one file a source file."""
+        """The journal of imports, one file a transaction."""
         return self.state / "imports"
 
     @property
