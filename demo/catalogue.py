@@ -1,10 +1,8 @@
 """The shop of the demo: invented items with names, categories, prices and attributes."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -48,8 +46,9 @@ class Catalogue:
         rate = np.where(currency == "GBP", CENTS_OF_A_EURO["GBP"], CENTS_OF_A_EURO["EUR"])
         return self.euros[items] * rate
 
-    def records(self) -> list[dict[str, Any]]:
+    def records(self, exported_at: str) -> list[dict[str, Any]]:
         """The rows that `nextclick import --kind items` reads."""
+        columns = (self.ids, self.names, self.category, self.style, self.colour, self.euros)
         return [
             {
                 "item_id": item,
@@ -59,20 +58,10 @@ class Catalogue:
                 "currency": "EUR",
                 "available": True,
                 "attributes": {"style": STYLES[style], "colour": COLOURS[colour]},
+                "timestamp": exported_at,
             }
-            for item, name, category, style, colour, euros in zip(
-                self.ids.tolist(),
-                self.names.tolist(),
-                self.category.tolist(),
-                self.style.tolist(),
-                self.colour.tolist(),
-                self.euros.tolist(),
-                strict=True,
-            )
+            for item, name, category, style, colour, euros in zip(*(column.tolist() for column in columns), strict=True)
         ]
-
-    def write(self, path: Path) -> None:
-        path.write_bytes(b"\n".join(map(msgspec.json.encode, self.records())) + b"\n")
 
 
 def make_catalogue(rng: np.random.Generator, items: int) -> Catalogue:

@@ -1,6 +1,7 @@
 """What the demo says: plain records, read from a lake or made by hand, and printed by
 demo/report.py or, with `--json`, as they are."""
 
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -45,8 +46,8 @@ class Contest(msgspec.Struct, frozen=True, kw_only=True):
 
     champion: str | None
     """Registered version; None: the gate refused it."""
-    reason: str
-    """Why it is, or is not, the champion."""
+    reasons: tuple[str, ...] = ()
+    """What the gate held against the last training."""
     scores: dict[str, dict[str, float]]
     """Contender → metric → value."""
 
@@ -129,7 +130,7 @@ def comparisons(facts: Facts) -> list[Comparison]:
     ]
     return [
         *(Comparison(what, f"{found:,}", f"{known:,}") for what, found, known in counts),
-        *(Comparison(what, found, known) for what, found, known in money),
+        *(Comparison(what, f"{Decimal(found):,}", f"{Decimal(known):,}") for what, found, known in money),
     ]
 
 

@@ -62,16 +62,16 @@ class Broken(NamedTuple):
 
 BROKEN: Final = {
     "cut in the middle": Broken("malformed_json", lambda event: encode(event)[: len(encode(event)) // 2]),
-    "no visitor": Broken("missing_field", _without("visitor_id", "user_id")),
-    "no kind": Broken("missing_field", _without("event")),
-    "impossible time": Broken("bad_type", _with(client_time="2026-02-30T25:61:00Z")),
+    "no visitor": Broken("missing_visitor", _without("visitor_id", "user_id")),
+    "no kind": Broken("missing_event", _without("event")),
+    "impossible time": Broken("bad_time", _with(client_time="2026-02-30T25:61:00Z")),
     "far future": Broken("future_time", _with(client_time="2226-06-01T12:00:00Z")),
     "NaN price": Broken("malformed_json", _spliced("price", b"NaN")),
-    "infinite price": Broken("bad_type", _spliced("price", b"1e400")),
+    "infinite price": Broken("malformed_json", _spliced("price", b"1e400")),
     "negative price": Broken("out_of_range", _with(price=-5.0)),
     "wrong type": Broken("bad_type", _with(quantity="many")),
     "NUL in an id": Broken("bad_text", _with(item_id="i00\x0001")),
-    "lone surrogate": Broken("bad_text", _spliced("query", rb'"caf\ud800"')),
+    "lone surrogate": Broken("malformed_json", _spliced("query", rb'"caf\ud800"')),
     "oversized": Broken("too_large", _with(properties={"note": "x" * 100_000})),
     "same id, other payload": Broken("id_collision", _with(page_url="https://shop.example/other")),
 }

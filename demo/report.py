@@ -1,6 +1,7 @@
 """The demo's answer, as text for a terminal or a log."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -14,6 +15,11 @@ WIDTH = 100
 _BAR = 40
 _METRICS = ("recall", "ndcg", "map", "coverage", "novelty")
 """The order of the columns; a metric's name may carry its k, such as recall@20."""
+_NAMES = {
+    "popular_all_time": "popularity of all time",
+    "popular_recent": "recent popularity",
+    "popular_fading": "fading popularity",
+}
 
 
 def print_report(console: Console, facts: Facts, command: str = "nextclick") -> None:
@@ -76,7 +82,7 @@ def _went(lines: list[Comparison]) -> RenderableType:
 def _business(facts: Facts) -> RenderableType:
     business = facts.business
     sessions = max(1, business.sessions)
-    money = ", ".join(f"{amount} {currency}" for currency, amount in business.revenue.items())
+    money = ", ".join(f"{Decimal(amount):,} {currency}" for currency, amount in business.revenue.items())
     return Text(
         f"{business.sessions:,} sessions of {business.people:,} people who used an item · "
         f"{business.bounces / sessions:.1%} bounced · {business.conversions / sessions:.1%} bought · revenue {money}"
@@ -95,9 +101,13 @@ def _contest(contest: Contest) -> RenderableType:
     metrics = sorted({metric for scores in contest.scores.values() for metric in scores}, key=_rank)
     table = _table("", *metrics, justify=("left", *("right" for _ in metrics)))
     for contender, scores in contest.scores.items():
-        table.add_row(contender, *(f"{scores[metric]:.4f}" if metric in scores else "–" for metric in metrics))
-    verdict = f"champion: version {contest.champion}" if contest.champion else "champion: none"
-    return Group(table, Text(f"{verdict} · {contest.reason}"))
+        table.add_row(
+            _NAMES.get(contender, contender),
+            *(f"{scores[metric]:.4f}" if metric in scores else "–" for metric in metrics),
+        )
+    champion = f"version {contest.champion}" if contest.champion else "none, popular lists are served"
+    verdict = "; ".join(contest.reasons) or "every condition of the gate holds"
+    return Group(table, Text(f"champion: {champion} · {verdict}"))
 
 
 def _rank(metric: str) -> tuple[int, str]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from demo.acts import Acts, make_acts, numbered, users_at
 from demo.catalogue import Catalogue, make_catalogue
-from demo.mishaps import send
+from demo.mishaps import encode, send
 from demo.tastes import Tastes, make_affinity, make_mixture
 from demo.truth import Truth, count_sessions, revenue
 from demo.visits import (
@@ -77,17 +77,26 @@ def write_traffic(traffic: Traffic, folder: Path) -> list[Path]:
     Beside them: `catalogue.ndjson`, `tastes.npz`, `truth.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    traffic.catalogue.write(folder / "catalogue.ndjson")
+    records = traffic.catalogue.records(f"{_day(traffic.arrival[-1])}T23:59:59Z")
+    _write_lines(folder / "catalogue.ndjson", list(map(encode, records)))
     traffic.tastes.save(folder / "tastes.npz")
     (folder / "truth.json").write_bytes(msgspec.json.format(msgspec.json.encode(traffic.truth)))
     day = (traffic.arrival - START_MS) // DAY_MS
     files = []
     for number in np.unique(day).tolist():
         first, last = np.searchsorted(day, [number, number + 1]).tolist()
-        date = np.datetime64(START_MS + number * DAY_MS, "ms").astype("datetime64[D]")
-        files.append(folder / f"{'today' if last == len(day) else 'history'}-{date}.ndjson")
-        files[-1].write_bytes(b"\n".join(traffic.lines[first:last]) + b"\n")
+        name = "today" if last == len(day) else "history"
+        files.append(folder / f"{name}-{_day(traffic.arrival[first])}.ndjson")
+        _write_lines(files[-1], traffic.lines[first:last])
     return files
+
+
+def _day(moment: int) -> str:
+    return str(np.datetime64(int(moment), "ms").astype("datetime64[D]"))
+
+
+def _write_lines(path: Path, lines: list[bytes]) -> None:
+    path.write_bytes(b"\n".join(lines) + b"\n")
 
 
 def _who_is_who(visitors: Visitors) -> tuple[np.ndarray[Any, Any], Ints]:

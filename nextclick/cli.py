@@ -136,10 +136,10 @@ def cli(ctx: click.Context, lake: str | None, conf_dir: str | None, profile: str
     ctx.obj = Context(lake, conf_dir, profile)
 
 
-def main() -> None:
-    """Run a verb; errors of ours are one line on stderr and the exit code of their kind."""
+def main(command: click.Command = cli) -> None:
+    """Run a command; errors of ours are one line on stderr and the exit code of their kind."""
     try:
-        cli(standalone_mode=False)
+        command(standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:

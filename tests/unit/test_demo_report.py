@@ -32,7 +32,7 @@ def facts() -> Facts:
             good=100,
             late=3,
             duplicates=4,
-            broken={"no visitor": 2, "no kind": 1, "lone surrogate": 1},
+            broken={"no visitor": 2, "no kind": 1, "negative price": 1},
             kinds={"view_item": 100},
             sessions=20,
             revenue={"EUR": "10.50"},
@@ -43,14 +43,13 @@ def facts() -> Facts:
             quarantined=4,
             duplicates=4,
             residual=0,
-            reasons={"missing_field": 3, "bad_text": 1},
+            reasons={"missing_visitor": 2, "missing_event": 1, "out_of_range": 1},
         ),
         business=Business(sessions=20, bounces=5, conversions=2, people=12, revenue={"EUR": "10.50"}),
         checks=Checks(passed=30, warned=("volume",)),
         contest=Contest(
             champion="1",
-            reason="better than all-time popularity",
-            scores={"model": {"ndcg@20": 0.2, "recall@20": 0.31234}, "all-time popularity": {"recall@20": 0.1}},
+            scores={"model": {"ndcg@20": 0.2, "recall@20": 0.31234}, "popular_all_time": {"recall@20": 0.1}},
         ),
         tastes=TasteMatch(k=10, people=12, chance=0.2, popular=0.5, model=0.65, best=0.8),
         portrait=Portrait(
@@ -73,11 +72,12 @@ def test_report_names_what_a_newcomer_wants_to_know(facts: Facts) -> None:
     for phrase in (
         "100   good events, 3 of them late by minutes to days",
         "silver.quarantine",
-        "missing_field",
+        "missing_visitor",
         "20 sessions of 12 people",
         "25.0% bounced",
         "30 expectations hold, 1 warn, 0 stop",
-        "champion: version 1 · better than all-time popularity",
+        "popularity of all time",
+        "champion: version 1 · every condition of the gate holds",
         "0.3123",
         "75% of the way from chance to the best possible",
         "truly loves mugs, lamps",
@@ -109,7 +109,7 @@ def test_equal_numbers_agree(facts: Facts) -> None:
         {"silver": 109},
         {"duplicates": 5},
         {"residual": 1},
-        {"reasons": {"missing_field": 2, "bad_text": 1, "bad_type": 1}},
+        {"reasons": {"missing_visitor": 2, "missing_event": 1, "bad_type": 1}},
     ],
 )
 def test_a_number_that_differs_is_shown_and_fails(facts: Facts, changes: dict[str, int]) -> None:
@@ -123,15 +123,17 @@ def test_a_check_that_stops_fails_the_demo(facts: Facts) -> None:
 
 
 def test_every_reason_of_either_side_is_compared(facts: Facts) -> None:
-    flow = msgspec.structs.replace(facts.flow, reasons={"missing_field": 3, "damaged_line": 1})
+    flow = msgspec.structs.replace(facts.flow, reasons={"missing_visitor": 2, "missing_event": 1, "damaged_line": 1})
     lines = {line.what.strip(): line for line in comparisons(msgspec.structs.replace(facts, flow=flow))}
-    assert (lines["bad_text"].found, lines["bad_text"].known) == ("0", "1")
+    assert (lines["out_of_range"].found, lines["out_of_range"].known) == ("0", "1")
     assert (lines["damaged_line"].found, lines["damaged_line"].known) == ("1", "0")
 
 
 def test_without_a_champion_the_reason_is_shown(facts: Facts) -> None:
-    text = printed(msgspec.structs.replace(facts, contest=Contest(champion=None, reason="coverage 0.001", scores={})))
-    assert "champion: none · coverage 0.001" in text
+    text = printed(
+        msgspec.structs.replace(facts, contest=Contest(champion=None, reasons=("coverage 0.001",), scores={}))
+    )
+    assert "champion: none, popular lists are served · coverage 0.001" in text
 
 
 def test_facts_become_json_and_come_back(facts: Facts) -> None:

@@ -1,0 +1,29 @@
+"""The one place where the demo calls the stations: import, then the path."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+
+from collector.imports.importer import Importer, ImportReport
+from collector.imports.mapping import load
+from nextclick.locks import hold
+from nextclick.settings import Settings
+from orchestration.cli import run_stations
+from orchestration.pipeline import STATIONS
+
+
+def bring_in(settings: Settings, kind: str, files: Iterable[Path]) -> ImportReport:
+    """`nextclick import FILES… --mapping plain --kind KIND`."""
+    mapping = load("plain", settings.conf_dir / "mappings")
+    settings.lake.prepare()
+    with (
+        hold(settings.lake.locks, f"import.{mapping.name}.{kind}.{settings.site}", purpose="demo"),
+        Importer(settings, mapping, kind, settings.site) as importer,
+    ):
+        return importer.run(files, again=False, tell=lambda _: None)
+
+
+def walk(settings: Settings, console: Console) -> None:
+    """Every station once, in order."""
+    run_stations(settings, STATIONS, console)
