@@ -71,7 +71,9 @@ class SegmentWriter:
             for payload in payloads:
                 if b"\n" in payload:
                     raise ValueError("a payload is one line: a newline inside would end the record")
-                segment = self._segment_for(len(payload) + _FRAME_BYTES)
+                segment = self._segment
+                if segment is None or segment.size + len(payload) + _FRAME_BYTES > self._room:
+                    segment = self._next_segment(len(payload) + _FRAME_BYTES)
                 body = b"%d %b%b" % (segment.lines, head, payload)
                 segment.add(b"%08x %b\n" % (crc32(body), body))
 
@@ -107,9 +109,8 @@ class SegmentWriter:
         recover(self.folder)
         self._retired = False
 
-    def _segment_for(self, size: int) -> OpenSegment:
-        if self._segment and self._segment.size + size <= self._room:
-            return self._segment
+    def _next_segment(self, size: int) -> OpenSegment:
+        """A new segment with room for `size` bytes; the one before is published."""
         self.roll()
         free = self._free_bytes()
         if size > free:

@@ -128,9 +128,9 @@ class RowMapper:
 
     def _client_time(self, row: Row) -> int:
         column, value = _find(row, self._time_columns)
-        if value is None and self._kind == "items":
-            return self._file_time
         if value is None:
+            if self._kind == "items":
+                return self._file_time
             raise Unmappable("missing_time", f"column {' or '.join(self._time_columns)} is empty")
         try:
             time = self._time(value)

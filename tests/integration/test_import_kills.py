@@ -1,4 +1,4 @@
-"""An import that is killed anywhere and called again neither loses a row nor lands one twice."""
+"""An import that is stopped anywhere and called again neither loses a row nor lands one twice."""
 
 import json
 import signal
@@ -45,6 +45,7 @@ POINTS = [
     "before a segment is durable", "before the commit", "after the commit", "before a segment is renamed",
     "after a segment is renamed", "between landing and quarantine",
 ]  # fmt: skip
+IMPORT = ("-c", "from nextclick.cli import main; main()")
 ROWS, BAD = 9_000, 100
 """Rows of all files together; every BAD-th has no time."""
 
@@ -64,11 +65,11 @@ def history(tmp_path: Path) -> Path:
     return folder
 
 
-def run(history: Path, program: list[str]) -> int:
+def run(history: Path, *program: str) -> "subprocess.CompletedProcess[str]":
     lake, mapping = history.parent / "lake", history.parent / "shop.toml"
     arguments = ["--lake", str(lake), "import", str(history), "--mapping", str(mapping), "--json"]
     environment = {"NEXTCLICK_LANDING__SEGMENT_BYTES": "200000", "PATH": "/usr/bin:/bin"}
-    return subprocess.run([sys.executable, *program, *arguments], env=environment, capture_output=True).returncode
+    return subprocess.run([sys.executable, *program, *arguments], env=environment, capture_output=True, text=True)
 
 
 def landed(log: Path) -> list[dict[str, str]]:
@@ -76,13 +77,37 @@ def landed(log: Path) -> list[dict[str, str]]:
     return [json.loads(line.payload) for segment in segments(log) for line in read_segment(segment.path)]
 
 
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("number", [1, 3])
-def test_a_killed_import_goes_on_exactly(history: Path, point: str, number: int) -> None:
-    assert run(history, ["-c", _KILLED_IMPORT, point, str(number)]) == -signal.SIGKILL
+def assert_all_in_once(history: Path) -> None:
     lake = history.parent / "lake"
-    assert len(landed(lake / "landing")) < ROWS - ROWS // BAD
-    assert run(history, ["-c", "from nextclick.cli import main; main()"]) == 0
     assert [event["item_id"] for event in landed(lake / "landing")] == [f"i{n}" for n in range(ROWS) if n % BAD]
     assert len(landed(lake / "quarantine")) == ROWS // BAD
     assert not [*lake.glob("*/.staged/*"), *lake.glob("*/.open/*")]
+
+
+@pytest.mark.parametrize(
+    ("point", "number"), [*((point, 3) for point in POINTS), ("before the commit", 1), ("after the commit", 1)]
+)
+def test_a_killed_import_goes_on_exactly(history: Path, point: str, number: int) -> None:
+    killed = run(history, "-c", _KILLED_IMPORT, point, str(number))
+    assert killed.returncode == -signal.SIGKILL
+    assert len(landed(history.parent / "lake" / "landing")) < ROWS - ROWS // BAD
+    assert run(history, *IMPORT).returncode == 0
+    assert_all_in_once(history)
+
+
+def test_an_import_onto_a_full_disk_says_so_and_goes_on_when_there_is_space(history: Path) -> None:
+    lake = history.parent / "lake"
+    lake.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(lake)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("this machine does not let the tests mount a small file system")
+    try:
+        full = run(history, *IMPORT)
+        assert full.returncode == 1
+        assert "cannot be written: No space left on device. Free some space, then call again." in full.stderr
+        assert len(landed(lake / "landing")) < ROWS - ROWS // BAD
+        subprocess.run(["mount", "-o", "remount,size=16m", str(lake)], check=True)
+        assert run(history, *IMPORT).returncode == 0
+        assert_all_in_once(history)
+    finally:
+        subprocess.run(["umount", str(lake)], check=True)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -218,36 +219,59 @@ def test_a_live_writers_segment_is_left_alone(tmp_path: Path) -> None:
 
 
 _WRITE_UNTIL_KILLED = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from types import SimpleNamespace
 from nextclick.landing_writer import SegmentWriter
-writer = SegmentWriter(Path(sys.argv[1]), SimpleNamespace(segment_bytes=4096, max_total_bytes=0))
+
+folder, name, last = sys.argv[1:]
+original, calls = getattr(os, name, None), 0
+
+def killing(*arguments):
+    global calls
+    calls += 1
+    if calls == int(last):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*arguments)
+
+if original:
+    setattr(os, name, killing)
+writer = SegmentWriter(Path(folder), SimpleNamespace(segment_bytes=2048, max_total_bytes=0))
 for number in range(10**9):
     writer.append(b"%d" % number, "test", 0)
     if number % 10 == 9:
         writer.sync()
-        print(number, flush=True)
+        sys.stdout.write(f"{number}\\n")
+        sys.stdout.flush()
 """
 
 
-def test_what_a_killed_process_acknowledged_is_there_once_and_in_order(tmp_path: Path) -> None:
-    acknowledged = -1
-    for _ in range(3):
-        child = subprocess.Popen(
-            [sys.executable, "-c", _WRITE_UNTIL_KILLED, tmp_path], stdout=subprocess.PIPE, text=True
-        )
+def _acknowledged_by_a_killed_writer(folder: Path, call: str, last: int, lines: int) -> int:
+    """The last acknowledged number of a process that dies at its `last` call of os.`call`, or else by our SIGKILL."""
+    program = [sys.executable, "-c", _WRITE_UNTIL_KILLED, str(folder), call, str(last)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
-        acknowledged = [int(child.stdout.readline()) for _ in range(50)][-1]
+        told = [line for _, line in zip(range(lines), child.stdout, strict=False)]
         child.kill()
-        child.wait()
-        SegmentWriter(tmp_path, Limits()).close()
-        assert all(check_segment(segment.path).sound for segment in segments(tmp_path))
-        found = [int(payload) for payload in payloads(tmp_path)]
-        assert found == list(range(len(found)))
-        assert acknowledged < len(found)
-        for segment in segments(tmp_path):
-            segment.path.unlink()
+    assert child.returncode == -signal.SIGKILL
+    return int(told[-1]) if told else -1
+
+
+@pytest.mark.parametrize(
+    ("call", "last", "lines"),
+    [("none", 0, 3), ("none", 0, 50), ("write", 12, 10**6), ("fdatasync", 12, 10**6), ("fsync", 2, 10**6),
+     ("fsync", 3, 10**6), ("utime", 2, 10**6), ("rename", 2, 10**6), ("close", 4, 10**6)],
+)  # fmt: skip
+def test_what_a_killed_process_acknowledged_is_there_once_and_in_order(
+    tmp_path: Path, call: str, last: int, lines: int
+) -> None:
+    acknowledged = _acknowledged_by_a_killed_writer(tmp_path, call, last, lines)
+    assert all(check_segment(segment.path).sound for segment in segments(tmp_path)), "before anybody recovers it"
+    SegmentWriter(tmp_path, Limits()).close()
+    found = [int(payload) for payload in payloads(tmp_path)]
+    assert all(check_segment(segment.path).sound for segment in segments(tmp_path))
+    assert found == list(range(len(found)))
+    assert -1 < acknowledged < len(found)
 
 
 def test_several_writers_at_once_each_have_their_own_segment(tmp_path: Path) -> None:
