@@ -101,8 +101,7 @@ class Importer:
         self._uncommitted[progress.key] = msgspec.structs.replace(progress, complete=True)
 
     def _progress(self, path: Path, again: bool) -> FileProgress:
-        rules = msgspec.json.encode(self._mapping).decode()
-        key = derived_id(files.digest(path), rules, self._kind, self._site)
+        key = derived_id(files.digest(path), self._mapping.digest, self._kind, self._site)
         known = self._uncommitted.get(key) or (None if again else self._journal.progress(key))
         return known or FileProgress(key=key, path=str(path))
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from nextclick.errors import MappingError
-from nextclick.events import Event
+from nextclick.events import Event, derived_id
 
 EVENT_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Event)}
 UNITS: Final = ("s", "ms", "us", "iso8601", "auto")
@@ -90,7 +90,7 @@ class Records(_Part, frozen=True):
 
 
 class Mapping(_Part, frozen=True):
-    """A whole mapping file; `name` is the file's stem."""
+    """A whole mapping file; `name` is the file's stem, and `digest` stands for what is written in it."""
 
     events: Records | None = None
     items: Records | None = None
@@ -99,6 +99,7 @@ class Mapping(_Part, frozen=True):
     columns: list[str] = []
     """The columns of delimited files that have no header line."""
     name: str = ""
+    digest: str = ""
 
     def records(self, kind: str) -> Records:
         """The rules of `events` or `items`."""
@@ -117,7 +118,8 @@ def load(name: str, folder: Path) -> Mapping:
         path = folder / f"{name}.toml"
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
-        mapping = msgspec.convert({**tree, "name": path.stem}, Mapping)
+        written = derived_id(path.stem, msgspec.json.encode(tree, order="deterministic").decode())
+        mapping = msgspec.convert({**tree, "name": path.stem, "digest": written}, Mapping)
     except FileNotFoundError as error:
         shipped = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
         raise MappingError(f"There is no mapping {name}. Name a .toml file, or one of: {shipped}.") from error

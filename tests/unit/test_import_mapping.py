@@ -64,3 +64,11 @@ def test_a_missing_kind_says_so(tmp_path: Path) -> None:
 def test_each_fault_is_named(tmp_path: Path, wrong: str, said: str) -> None:
     with pytest.raises(MappingError, match=said):
         load(written(tmp_path, wrong), SHIPPED)
+
+
+def test_the_digest_follows_the_rules_and_not_the_comments(tmp_path: Path) -> None:
+    digests = [
+        load(written(tmp_path, text), SHIPPED).digest
+        for text in (MINIMAL, f"# why\n{MINIMAL}", MINIMAL.replace("who", "client"))
+    ]
+    assert digests[0] == digests[1] != digests[2]
