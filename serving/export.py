@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nextclick import kv, locks
 from nextclick.errors import ModelError
@@ -25,6 +25,17 @@ if TYPE_CHECKING:  # pyarrow and deltalake are for exports alone: a look at what
 LOCK = "kv.recommendations"
 Progress = Callable[[int, int], None]
 """Called with (rows done, rows in all)."""
+
+
+class Outcome(NamedTuple):
+    """The version that holds the lists, and how it came to."""
+
+    manifest: Manifest
+    kind: str
+    read: int = 0
+    """Rows of gold."""
+    written: int = 0
+    """Entries."""
 
 
 def quiet(done: int, total: int) -> None:
@@ -43,20 +54,20 @@ def run(settings: Settings, progress: Progress | None = None, full: bool = False
     table = kv.open_table(settings)
     with _exclusive(settings, "export"), lists.readable():
         source = lists.pin(settings.lake)
-        found = None if full else _sealed(table, source)
-        if found is None:
-            found, kind, written = _build(table, source, None if full else table.current(), progress or quiet)
-            _flip(table, found.version)
+        sealed = None if full else _sealed(table, source)
+        if sealed:
+            done = Outcome(sealed, _adopt(table, sealed))
         else:
-            kind, written = _adopt(table, found), 0
+            done = _build(table, source, None if full else table.current(), progress or quiet)
+            _flip(table, done.manifest.version)
         _drop_old(table, settings.export.keep_versions)
-        served = table.current() or found
+        served = table.current() or done.manifest
     return JobReport(
         job="export",
-        read=found.rows if written else 0,
-        written=written,
+        read=done.read,
+        written=done.written,
         seconds=time.perf_counter() - started,
-        details=_facts(served) | {"kind": kind, "newest": found.version},
+        details=_facts(served) | {"kind": done.kind, "newest": done.manifest.version},
     )
 
 
@@ -139,8 +150,8 @@ def _drop_old(table: Table, keep: int) -> None:
         table.drop(old)
 
 
-def _build(table: Table, source: "Source", served: Manifest | None, progress: Progress) -> tuple[Manifest, str, int]:
-    """Seal the next version by the cheapest way whose result holds; returns its manifest, the way and the entries sent."""
+def _build(table: Table, source: "Source", served: Manifest | None, progress: Progress) -> Outcome:
+    """Seal the next version by the cheapest way whose result holds."""
     from serving.filling import Filling, Mismatch, is_update_of
     from serving.lists import Disordered
 
@@ -151,7 +162,8 @@ def _build(table: Table, source: "Source", served: Manifest | None, progress: Pr
             with _writer(table, base) as writer:
                 filling = Filling(writer, source, table.snapshot(base.version) if base else None, ordered)
                 filling.fill(progress)
-                return filling.seal(pointer.version if pointer else None), way, filling.written
+                manifest = filling.seal(pointer.version if pointer else None)
+                return Outcome(manifest, way, filling.read, filling.written)
         except (Mismatch, Disordered) as error:
             reason = error
             if base is None and isinstance(error, Mismatch):

@@ -53,8 +53,8 @@ class Filling:
     """A version being filled: from nothing, or, with a `base`, with what changed since that one."""
 
     def __init__(self, writer: Writer, source: Source, base: Snapshot | None = None, ordered: bool = False) -> None:
-        self.written = 0
-        """Entries sent."""
+        self.read = self.written = 0
+        """Rows taken from gold, and entries sent."""
         self._writer, self._source, self._base, self._ordered = writer, source, base, ordered
         if base is None:
             self.packer, self.tally, self._since = Packer(), Tally(), None
@@ -66,13 +66,13 @@ class Filling:
     def fill(self, progress: Callable[[int, int], None]) -> None:
         """Send all lists, then prove them. Raises Disordered or Mismatch."""
         total = sum(count(self._source, layout) for layout in (EVERYBODY, PEOPLE, SIMILAR))
-        done = 0
         if not count(self._source, EVERYBODY):
             raise Mismatch("gold.popular_items is empty, and unknown people are answered from it.")
         for layout in (EVERYBODY, PEOPLE, SIMILAR):  # the order of their keys, and then the ids, which are known last
             for rows in read(self._source, layout, self._since, self._ordered):
                 self._put(self.packer.pack(rows, layout.key))
-                progress(done := done + len(rows), total)
+                self.read += len(rows)
+                progress(self.read, total)
         self._put(self.packer.ids())
         if self.tally.rows != total:
             raise Mismatch(f"It would hold {self.tally.rows:,} places of lists, where gold has {total:,}.")

@@ -137,7 +137,7 @@ class _LmdbWriter:
     def _environment(self) -> lmdb.Environment:
         # Nobody reads it before it is sealed, so it is made durable once, there, and needs no lock.
         return lmdb.open(
-            str(self._folder), map_size=self._map_bytes, sync=False, metasync=False, lock=False, readahead=False
+            str(self._folder), map_size=self._map_bytes, sync=False, metasync=False, lock=False
         )
 
     def put_many(self, entries: Sequence[Entry]) -> int:
