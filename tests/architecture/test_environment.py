@@ -9,23 +9,29 @@ PACKAGES = (
     "nextclick", "collector", "spark_jobs", "expectations", "ml", "serving", "dashboard", "orchestration", "demo",
 )  # fmt: skip
 SOURCES = [path for package in PACKAGES for path in sorted((CHECKOUT / package).rglob("*.py"))]
-READERS = {"environ", "environb", "getenv", "getenvb"}
+WORDS = {"environ", "environb", "getenv", "getenvb"}
 
 
 def environment_reads(path: Path) -> list[int]:
-    """Line numbers where the module touches `os.environ` or `os.getenv`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    attributes = (
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr in READERS and ast.unparse(node.value) == "os"
+    """Line numbers where the module asks the environment. Telling a library something by `setdefault` is not asking."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    told = {
+        node.value.func.value
+        for node in nodes
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Attribute)
+        and node.value.func.attr == "setdefault"
+    }
+    asked = (
+        node.lineno for node in nodes if isinstance(node, ast.Attribute) and node.attr in WORDS and node not in told
     )
-    imports = (
+    imported = (
         node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "os" and READERS & {name.name for name in node.names}
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module == "os" and WORDS & {name.name for name in node.names}
     )
-    return sorted([*attributes, *imports])
+    return sorted([*asked, *imported])
 
 
 def test_the_environment_is_read_in_settings_alone() -> None:
