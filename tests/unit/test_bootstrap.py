@@ -102,9 +102,3 @@ def test_a_failed_step_shows_what_it_printed_and_what_to_do(bootstrap: ModuleTyp
     command = [sys.executable, "-c", "print('disk full'); raise SystemExit(3)"]
     with pytest.raises(SetupError, match="packages failed:\ndisk full\nMake room"):
         bootstrap._step("packages", command, "Make room.")
-
-
-def test_the_committed_lock_pins_by_hash_and_names_no_address() -> None:
-    lock = (CHECKOUT / "requirements.lock").read_text(encoding="utf-8")
-    assert "://" not in lock
-    assert lock.count("==") <= lock.count("--hash=sha256:")
