@@ -59,7 +59,7 @@ def test_late_event_joins_two_sessions_into_one(spark: SparkSession) -> None:
 
 def test_a_session_crosses_midnight(spark: SparkSession) -> None:
     [session] = sessionize(spark, [at(0), at(20)])
-    assert session.started_at.day != session.ended_at.day
+    assert session.started_at.astimezone(UTC).day != session.ended_at.astimezone(UTC).day
 
 
 def test_an_earlier_late_event_changes_the_id_as_a_recomputation_would(spark: SparkSession) -> None:

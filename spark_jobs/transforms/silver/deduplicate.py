@@ -14,12 +14,14 @@ def copies(arrivals: DataFrame, present: DataFrame) -> DataFrame:
     first one's, `id_collision` where it is another, and `replay` where the arrival itself is
     present (its batch is run again). Only these narrow columns are shuffled, never rows.
     """
-    narrow = [*IDENTITY, "seq", "payload_hash"]
+    narrow = [*IDENTITY, "seq", "payload_hash", F.xxhash64(*IDENTITY).alias("key")]
     both = (
         arrivals.select(*narrow)
         .withColumn("arrival", F.lit(True))
         .unionByName(present.select(*narrow).withColumn("arrival", F.lit(False)))
     )
+    # Copies are rare: a count of hashes finds the few identities that need a closer look.
+    repeated = both.groupBy("key").count().where("count > 1").select("key")
     order = Window.partitionBy(*IDENTITY).orderBy("arrival", "seq")
     verdict = (
         F.when(F.col("seq") == F.col("first_seq"), "replay")
@@ -27,7 +29,8 @@ def copies(arrivals: DataFrame, present: DataFrame) -> DataFrame:
         .otherwise("id_collision")
     )
     return (
-        both.withColumn("first_hash", F.first("payload_hash").over(order))
+        both.join(repeated, "key", "left_semi")
+        .withColumn("first_hash", F.first("payload_hash").over(order))
         .withColumn("first_seq", F.first("seq").over(order))
         .withColumn("place", F.row_number().over(order))
         .where("arrival AND place > 1")
