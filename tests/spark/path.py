@@ -1,0 +1,75 @@
+"""The whole path in one process, and what the oracle says that it must give."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import Row, SparkSession
+
+from nextclick import catalog
+from nextclick.settings import Settings
+from spark_jobs import jobs, tables
+from spark_jobs.cli import job
+from spark_jobs.streaming import Trigger
+from tests import oracle
+
+Event = Mapping[str, Any]
+
+
+def run_jobs(spark: SparkSession, settings: Settings, names: Sequence[str] = jobs.ALL) -> None:
+    for name in names:
+        job(name)(spark, settings, Trigger.AVAILABLE_NOW)
+
+
+def rows(spark: SparkSession, settings: Settings, table: str) -> list[Row]:
+    return list(tables.read(spark, settings.lake, catalog.table(table)).collect())
+
+
+def digest(spark: SparkSession, settings: Settings, table: str) -> Counter[str]:
+    """Every row as text, in no order; floats to 1e-9; `seq` left out where it says which equal copy came first."""
+    skip = {"seq", "received_at"}
+    return Counter(
+        repr(sorted((name, _rounded(value)) for name, value in row.asDict(recursive=True).items() if name not in skip))
+        for row in rows(spark, settings, table)
+    )
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 9)
+    if isinstance(value, dict):
+        return sorted((key, _rounded(part)) for key, part in value.items())
+    return value
+
+
+def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequence[Event]) -> None:
+    """Silver, sessions and interactions are what plain Python makes of the landed events."""
+    events, duplicates, collisions = oracle.first_arrivals(landed)
+    silver = rows(spark, settings, "silver.events")
+    assert Counter(row.event_id for row in silver) == Counter(event["event_id"] for event in events)
+    quarantine = rows(spark, settings, "silver.quarantine")
+    assert [row.reason for row in quarantine] == ["id_collision"] * collisions
+    assert len(landed) == len(silver) + len(quarantine) + duplicates
+
+    found = Counter(
+        (
+            row.visitor_id,
+            round(row.started_at.timestamp() * 1000),
+            round(row.ended_at.timestamp() * 1000),
+            row.events,
+            row.item_views,
+            row.purchases,
+            tuple(sorted(row.revenue.items())),
+            row.entry_page,
+            row.exit_page,
+        )
+        for row in rows(spark, settings, "silver.sessions")
+    )
+    assert found == oracle.sessions(events, settings.sessions.gap_minutes * 60_000)
+
+    pairs = {
+        (row.person_id, row.item_id): (round(row.strength, 9), row.events)
+        for row in rows(spark, settings, "gold.interactions")
+    }
+    half_life = settings.interactions.half_life.total_seconds() * 1000
+    assert pairs == oracle.interactions(events, settings.interactions.weights, half_life)
