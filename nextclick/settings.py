@@ -193,6 +193,12 @@ def load(
     return msgspec.structs.replace(checked, lake=lake_at(root), conf_dir=folder, profile=profile)
 
 
+def environment(settings: Settings, **more: str) -> dict[str, str]:
+    """The environment of a child process that is to load these same settings; `more` wins over what is there."""
+    ours = {"LAKE": str(settings.lake.root), "CONF_DIR": str(settings.conf_dir), "PROFILE": settings.profile or ""}
+    return {**os.environ, **{_PREFIX + key: value for key, value in ours.items()}, **more}
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))

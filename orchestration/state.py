@@ -3,9 +3,6 @@
 from datetime import UTC, datetime
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
-from deltalake import DeltaTable
 
 from nextclick.catalog import TABLES
 from nextclick.errors import LakeError
@@ -23,12 +20,16 @@ class TableState(msgspec.Struct, frozen=True):
 
 def table_state(lake: Lake, name: str) -> TableState:
     """Rows are summed from the statistics that every writer leaves in the log."""
+    import pyarrow as pa  # here, since Dagster's definitions are to load at once
+    import pyarrow.compute as pc
+    from deltalake import DeltaTable
+
     path = lake.table(name)
     if not (path / "_delta_log").is_dir():
         return TableState()
     try:
         delta = DeltaTable(path)
-        files = pa.record_batch(delta.get_add_actions(flatten=True))
+        files = pa.table(delta.get_add_actions(flatten=True))
         rows = pc.sum(files["num_records"]).as_py() if "num_records" in files.schema.names else 0
         committed = delta.history(1)[0]["timestamp"]
     except Exception as error:  # deltalake raises its own kinds, and OSError

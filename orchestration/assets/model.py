@@ -1,0 +1,31 @@
+"""The model and its export, in Dagster."""
+
+from typing import Any
+
+from dagster import MaterializeResult, MetadataValue, ResourceParam, asset
+
+from orchestration.assets.words import counts, key
+from orchestration.pipeline import station
+from orchestration.stations import Stations
+
+
+@asset(deps=[key(table) for table in station("train").reads], group_name="model", pool="train", kinds={"mlflow"})
+def recommender(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
+    """The nightly model: fitted, judged, registered in MLflow and, through the gate, champion."""
+    from ml import champion
+
+    report = stations.perform("train")
+    standing, port = champion.standing(stations.settings.lake), stations.settings.orchestration.mlflow_port
+    links = {}
+    if standing.champion:
+        page = f"http://127.0.0.1:{port}/#/models/{champion.NAME}/versions/{standing.champion.version}"
+        links = {"mlflow": MetadataValue.url(page), "champion": standing.champion.version}
+    if standing.attempt and standing.attempt.run_id:
+        links["mlflow_run"] = MetadataValue.text(standing.attempt.run_id)
+    return MaterializeResult(metadata=counts(report) | links)
+
+
+@asset(deps=[key(table) for table in station("export").reads], group_name="serving", pool="export", kinds={"lmdb"})
+def export(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
+    """The lists in the key-value table, where answers come from."""
+    return MaterializeResult(metadata=counts(stations.perform("export")))

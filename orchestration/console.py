@@ -1,0 +1,51 @@
+"""What a person sees while the stations work: a moving line on stderr, then what was done."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table as Grid
+
+from nextclick.report import JobReport
+from orchestration.pipeline import Station
+from orchestration.stations import Progress
+
+
+class ConsoleWatch:
+    """Shows each station on a console, stderr by default; where nobody can see a line move, it does not."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+
+    @contextmanager
+    def working(self, station: Station) -> Iterator[Progress]:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn())
+        with Bars(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bars:
+            title = f"{station.name}: {station.does}"
+            task = bars.add_task(title, total=None)
+
+            def progress(*step: str | int) -> None:
+                *stage, done, total = step
+                words = ": ".join([title, *map(str, stage)])
+                bars.update(task, completed=int(done), total=int(total), description=words)
+
+            yield progress
+
+    def done(self, report: JobReport) -> None:
+        self.console.print(report.line(), markup=False)
+
+
+def summary(stations: Sequence[Station], reports: Sequence[JobReport], seconds: float) -> Grid:
+    """What each station read, wrote and took."""
+    grid = Grid("station", "what", "read", "written", "rejected", "duplicate", "s", title="nextclick run")
+    for column in grid.columns[2:]:
+        column.justify = "right"
+    for station, report in zip(stations, reports, strict=True):
+        counts = (report.read, report.written, report.rejected, report.duplicate)
+        cells = (f"{count:,}" if count else "" for count in counts)
+        grid.add_row(station.name, station.does, *cells, f"{report.seconds:.1f}")
+    grid.add_section()
+    grid.add_row("", "all", "", "", "", "", f"{seconds:.1f}")
+    return grid

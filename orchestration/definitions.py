@@ -1,0 +1,103 @@
+"""When each station runs, in Dagster: assets, checks, jobs, schedule and sensor. `defs` loads without a JVM.
+
+    dagster dev -m orchestration.definitions      (`nextclick up` does it, with the lake's own folder)
+
+The lake and the settings come from NEXTCLICK_LAKE, NEXTCLICK_CONF_DIR and NEXTCLICK_PROFILE.
+"""
+
+from datetime import timedelta
+
+from dagster import (
+    AssetsDefinition,
+    AssetSelection,
+    AssetSpec,
+    DagsterInstance,
+    Definitions,
+    FreshnessPolicy,
+    ResourceDefinition,
+    RunRequest,
+    ScheduleDefinition,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SkipReason,
+    define_asset_job,
+    in_process_executor,
+    load_assets_from_modules,
+)
+
+from nextclick import locks
+from nextclick.landing import segments
+from nextclick.settings import Settings, load
+from nextclick.tables import gold, silver
+from orchestration import home
+from orchestration.assets import bronze as bronze_assets
+from orchestration.assets import gold as gold_assets
+from orchestration.assets import model as model_assets
+from orchestration.assets import silver as silver_assets
+from orchestration.assets import words
+from orchestration.state import table_state
+from orchestration.stations import Watch, stations
+
+NIGHTLY, INCREMENTAL = "nightly", "incremental"
+_MODULES = (bronze_assets, silver_assets, gold_assets, model_assets)
+
+
+def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
+    """All of it for one lake. Nothing of the lake is touched before a run starts."""
+    everything = AssetSelection.all()
+    nightly = define_asset_job(NIGHTLY, everything, description="Everything once, in order, with a new model.")
+    incremental = define_asset_job(
+        INCREMENTAL,
+        everything - AssetSelection.assets(model_assets.recommender),
+        description="What is new, up to the lists of those whom it touches; the model stays.",
+    )
+    return Definitions(
+        assets=[*_assets(settings), words.spec(gold.DATA_QUALITY)],
+        jobs=[nightly, incremental],
+        schedules=[ScheduleDefinition(job=nightly, cron_schedule=settings.orchestration.nightly_cron)],
+        sensors=[_news(settings)],
+        resources={"stations": ResourceDefinition(lambda _: stations(settings, watch))},
+        executor=in_process_executor,
+    )
+
+
+def _assets(settings: Settings) -> list[AssetsDefinition]:
+    """The assets of all modules, each to be as fresh as the settings ask of the data."""
+    policy = FreshnessPolicy.time_window(timedelta(hours=settings.quality.freshness_hours))
+
+    def fresh(spec: AssetSpec) -> AssetSpec:
+        return spec.replace_attributes(freshness_policy=policy)
+
+    found = load_assets_from_modules(_MODULES)
+    return [asset.map_asset_specs(fresh) for asset in found if isinstance(asset, AssetsDefinition)]
+
+
+def _news(settings: Settings) -> SensorDefinition:
+    """Starts `incremental` where events came since it last did; a run key is never used twice."""
+
+    def look(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+        newest = segments(settings.lake.landing)[-1:]
+        if not newest:
+            return SkipReason("The landing log is empty.")
+        streamed = locks.holder(settings.lake.locks, silver.EVENTS.name) is not None
+        seen = table_state(settings.lake, silver.EVENTS.name).version if streamed else None  # gold follows the stream
+        return RunRequest(run_key=newest[0].path.name + (f"/{seen}" if streamed else ""))
+
+    return SensorDefinition(
+        name="news",
+        job_name=INCREMENTAL,
+        evaluation_fn=look,
+        minimum_interval_seconds=settings.orchestration.incremental_minutes * 60,
+        description="New segments in the landing log, or new silver events.",
+    )
+
+
+def run_nightly(settings: Settings, watch: Watch | None = None) -> bool:
+    """Run the nightly job in this process, recorded in the lake's Dagster folder; whether all of it succeeded."""
+    with DagsterInstance.from_config(str(home.prepare(settings.lake))) as instance:
+        job = definitions(settings, watch).resolve_job_def(NIGHTLY)
+        quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+        return job.execute_in_process(run_config=quiet, instance=instance).success
+
+
+defs = definitions(load())

@@ -1,0 +1,38 @@
+"""Dagster's folder inside the lake, and what stands in its dagster.yaml."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from nextclick.errors import LakeError
+from nextclick.lake import Lake
+
+CONTENT: Final = """\
+# Written by nextclick at each start; change orchestration/home.py instead.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+freshness:
+  enabled: true
+# One run at a time, since a run is one process with one Spark session; and one run a checkpoint (pool) besides.
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+  pools:
+    granularity: run
+    default_limit: 1
+"""
+
+
+def prepare(lake: Lake) -> Path:
+    """The folder, with its dagster.yaml as it is to be; it serves as DAGSTER_HOME."""
+    home = lake.dagster_home
+    part, target = home / "dagster.yaml.part", home / "dagster.yaml"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        part.write_text(CONTENT, encoding="utf-8")
+        os.replace(part, target)
+    except OSError as error:
+        raise LakeError(f"{home} cannot be written: {error.strerror}. Mend the lake's permissions.") from error
+    return home

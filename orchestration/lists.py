@@ -1,0 +1,15 @@
+"""The lists that people are served: made anew for a new model, else brought up to what changed."""
+
+from ml import export, update
+from nextclick import exports
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from orchestration.stations import Progress
+
+
+def run(settings: Settings, progress: Progress) -> JobReport:
+    """A full export if the champion is not the one that made the lists; else an update of those whom news touches."""
+    report = export.run(settings, progress)
+    if report.written or exports.read(settings.lake) is None:
+        return report
+    return update.run(settings, progress)

@@ -1,0 +1,71 @@
+"""The stations in order: what runs after what, and what each one reads and writes. No logic."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from nextclick.catalog import TABLES
+from nextclick.contract import Layer
+from nextclick.tables import bronze, gold, silver
+
+
+class Kind(Enum):
+    """How a station is run."""
+
+    JOB = "job"
+    """A Spark job, spark_jobs/jobs/NAME.py."""
+    CHECK = "check"
+    """The expectations of the tables that it reads."""
+    WORK = "work"
+    """A function without Spark."""
+
+
+@dataclass(frozen=True)
+class Station:
+    """One step of the way; `target` is "module:function" of a WORK."""
+
+    name: str
+    does: str
+    kind: Kind
+    reads: tuple[str, ...]
+    writes: tuple[str, ...] = ()
+    target: str = ""
+
+
+def _job(name: str, does: str) -> Station:
+    """A Spark job; the catalog knows its tables."""
+    tables = [table for table in TABLES if table.job == name]
+    reads = tuple(dict.fromkeys(source for table in tables for source in table.reads))
+    return Station(name, does, Kind.JOB, reads, tuple(table.name for table in tables))
+
+
+def _check(name: str, does: str, tables: tuple[str, ...]) -> Station:
+    return Station(name, does, Kind.CHECK, tables, (gold.DATA_QUALITY.name,))
+
+
+SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
+GOLD = (gold.INTERACTIONS.name, gold.TRAFFIC_DAILY.name, gold.ITEM_DAILY.name)
+LISTS = (gold.RECOMMENDATIONS.name, gold.POPULAR_ITEMS.name, gold.SIMILAR_ITEMS.name)
+
+STATIONS: tuple[Station, ...] = (
+    _job("ingest_events", "landing log → bronze"),
+    Station("ingest_rejects", "quarantine log → silver", Kind.JOB, (), (silver.QUARANTINE.name,)),
+    _job("build_events", "typed, checked, deduplicated"),
+    _job("build_identities", "which visitor is which user"),
+    _job("build_items", "what is known of each item"),
+    _job("build_sessions", "visits, exact"),
+    _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
+    _job("build_interactions", "who used what, how strongly"),
+    _job("build_traffic_daily", "traffic by day"),
+    _job("build_item_daily", "items by day"),
+    _check("check_gold", "what gold must hold", GOLD),
+    Station("train", "fit, judge, promote", Kind.WORK, (gold.INTERACTIONS.name,), (), "ml.train:run"),
+    Station("lists", "what to show everyone", Kind.WORK, (gold.INTERACTIONS.name,), LISTS, "orchestration.lists:run"),
+    _check("check_lists", "what lists must hold", LISTS),
+    Station("export", "lists → key-value table", Kind.WORK, LISTS, (), "serving.export:run"),
+)
+
+NAMES = tuple(station.name for station in STATIONS)
+
+
+def station(name: str) -> Station:
+    return STATIONS[NAMES.index(name)]

@@ -1,0 +1,75 @@
+"""Doing one station: is it admitted, then its work. The command line and Dagster share this."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from orchestration import gate
+from orchestration.pipeline import Kind, Station, station
+from orchestration.runner import JobRunner, job_runner
+from orchestration.state import table_state
+
+Progress = Callable[..., None]
+"""Called with (done, in all), or (what is done now, done, in all)."""
+
+
+class Watch(Protocol):
+    """Who is told what the stations do."""
+
+    def working(self, station: Station) -> AbstractContextManager[Progress]:
+        """Around a station's work."""
+
+    def done(self, report: JobReport) -> None:
+        """After it."""
+
+
+class Unwatched:
+    """Nobody looks."""
+
+    def working(self, station: Station) -> AbstractContextManager[Progress]:
+        return nullcontext(lambda *_: None)
+
+    def done(self, report: JobReport) -> None: ...
+
+
+@dataclass(frozen=True)
+class Stations:
+    """The stations of one lake, and what they share: the runner of Spark jobs, and who watches."""
+
+    settings: Settings
+    jobs: JobRunner
+    watch: Watch
+
+    def perform(self, name: str) -> JobReport:
+        """Do a station's work to the end of what there is; with nothing new it changes nothing.
+
+        Raises CheckStopped if a stop stands on a table that it reads, or if its check stops.
+        """
+        place = station(name)
+        with self.watch.working(place) as progress:
+            report = self._work(place, progress)
+        self.watch.done(report)
+        return report
+
+    def _work(self, place: Station, progress: Progress) -> JobReport:
+        if place.kind is Kind.CHECK:
+            return gate.check(self.settings, place.name, place.reads)
+        gate.admit(self.settings, place.reads)
+        if place.kind is Kind.JOB:
+            return self.jobs.run(place.name)
+        absent = [name for name in place.reads if table_state(self.settings.lake, name).version is None]
+        if absent:  # such as lists, in a lake without interactions
+            return JobReport(job=place.name, details={"reason": f"{absent[0]} was never written: nothing to do."})
+        module, _, function = place.target.partition(":")
+        report: JobReport = getattr(import_module(module), function)(self.settings, progress)
+        return report
+
+
+def stations(settings: Settings, watch: Watch | None = None) -> Stations:
+    """The stations of a lake that can be written; raises LakeError if it cannot."""
+    settings.lake.prepare()
+    return Stations(settings, job_runner(settings), watch or Unwatched())
