@@ -87,24 +87,29 @@ def versions(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def rollback(settings: Settings, to: int | None = None) -> Manifest:
-    """Serve version `to`, or the one before the current one; returns its manifest. No list is copied.
+def rollback_target(settings: Settings, to: int | None = None) -> Manifest:
+    """The version that `rollback` would serve: `to`, or the one served before the current one.
 
-    The manifest's `lists` name the model and the cursor that belong to it, for whoever moves these along.
+    Its `lists` name the model, the cursor and gold's tables that belong to it, for whoever moves these along.
     """
     table = kv.open_table(settings)
-    with _exclusive(settings, "rollback"):
-        served = table.current()
-        kept = {manifest.version: manifest for manifest in table.versions()}
-        target = to or (served.previous if served else None)
-        if target not in kept:
-            wanted = f"version {to}" if to else f"a version before {served.version}" if served else "an export"
-            raise ModelError(
-                f"There is no {wanted.removeprefix('a ')} to go back to. Kept: {', '.join(map(str, kept)) or 'none'} "
-                "(export.keep_versions says how many)."
-            )
-        _flip(table, target)
+    served, kept = table.current(), {manifest.version: manifest for manifest in table.versions()}
+    target = to or (served.previous if served else None)
+    if target in kept:
         return kept[target]
+    wanted = f"version {to}" if to else f"version before {served.version}" if served else "export"
+    raise ModelError(
+        f"There is no {wanted} to go back to. Kept: {', '.join(map(str, kept)) or 'none'} "
+        "(export.keep_versions says how many)."
+    )
+
+
+def rollback(settings: Settings, to: int | None = None) -> Manifest:
+    """Serve version `to`, or the one before the current one; returns its manifest. No list is copied."""
+    with _exclusive(settings, "rollback"):
+        target = rollback_target(settings, to)
+        _flip(kv.open_table(settings), target.version)
+    return target
 
 
 @contextmanager
@@ -126,11 +131,14 @@ def _sealed(table: Table, source: "Source") -> Manifest | None:
 
 
 def _adopt(table: Table, sealed: Manifest) -> str:
-    """Flip to a version whose export was killed just before it; leave one that was rolled back."""
+    """Serve a version that is there: one whose export died before its flip, or one that gold went back to.
+
+    One that was rolled back from stays where it is, though gold still holds its lists.
+    """
     served = table.pointer()
     if served and served.version == sealed.version:
         return "nothing new"
-    if served and sealed.version <= served.newest:
+    if served and served.version < sealed.version <= served.newest:
         return "rolled back"
     _flip(table, sealed.version)
     return "resumed"
@@ -152,15 +160,16 @@ def _drop_old(table: Table, keep: int) -> None:
 
 def _build(table: Table, source: "Source", served: Manifest | None, progress: Progress) -> Outcome:
     """Seal the next version by the cheapest way whose result holds."""
-    from serving.filling import Filling, Mismatch, is_update_of
+    from serving.filling import Filling, Mismatch, updates_since
     from serving.lists import Disordered
 
     pointer = table.pointer()
-    ways = [("incremental", served, False)] if served and is_update_of(source, served) else []
+    updates = updates_since(source, served) if served else []
+    ways = [("incremental", served, False)] if updates else []
     for way, base, ordered in [*ways, ("full", None, False), ("full, sorted", None, True)]:
         try:
             with _writer(table, base) as writer:
-                filling = Filling(writer, source, table.snapshot(base.version) if base else None, ordered)
+                filling = Filling(writer, source, table.snapshot(base.version) if base else None, updates, ordered)
                 filling.fill(progress)
                 manifest = filling.seal(pointer.version if pointer else None)
                 return Outcome(manifest, way, filling.read, filling.written)

@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 
 from nextclick import exports
 from nextclick.errors import NextclickError
-from nextclick.kv.packing import CHUNK, IDS, PERSON, chunk_key, fingerprint, list_length, unpack_ids
+from nextclick.kv.packing import CHUNK, IDS, PERSON, chunk_key, fingerprint, list_length, person_key, unpack_ids
 from nextclick.kv.protocol import Entry, Manifest, Snapshot, Writer
 from serving.lists import EVERYBODY, PEOPLE, SIMILAR, Disordered, Packer, Source, count, read
 
@@ -41,21 +41,30 @@ class Tally:
         self.digest = (self.digest + sign * digest) % (1 << 128)
 
 
-def is_update_of(source: Source, served: Manifest) -> bool:
-    """The lists are the served ones with some changed since: at most half, or a full export is quicker."""
-    newer = takewhile(lambda commit: commit[0] > served.lists_version, exports.history(source.lake))
-    since = [lists for version, lists in newer if version <= source.version]
-    same = all(lists.kind == "update" and lists.export == served.lists.export for lists in since)
-    return bool(since) and same and 2 * sum(lists.changed for lists in since) <= served.people
+def updates_since(source: Source, served: Manifest) -> list[exports.Manifest]:
+    """The updates that made the lists from the served ones; none if it was more than that, or most of the lists."""
+    commits = (lists for version, lists in exports.history(source.lake) if version <= source.version)
+    since = list(takewhile(lambda lists: lists != served.lists, commits))
+    updates = all(lists.kind == "update" and lists.export == served.lists.export for lists in since)
+    return since if updates and 2 * sum(lists.changed for lists in since) <= served.people else []
 
 
 class Filling:
-    """A version being filled: from nothing, or, with a `base`, with what changed since that one."""
+    """A version being filled: from nothing, or, as a copy of `base`, with what `updates` changed since."""
 
-    def __init__(self, writer: Writer, source: Source, base: Snapshot | None = None, ordered: bool = False) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        source: Source,
+        base: Snapshot | None = None,
+        updates: Sequence[exports.Manifest] = (),
+        ordered: bool = False,
+    ) -> None:
         self.read = self.written = 0
         """Rows taken from gold, and entries sent."""
         self._writer, self._source, self._base, self._ordered = writer, source, base, ordered
+        self._removed = [person_key(person) for update in updates for person in update.removed]
+        self._forgotten: set[bytes] = set()
         if base is None:
             self.packer, self.tally, self._since = Packer(), Tally(), None
         else:
@@ -68,6 +77,7 @@ class Filling:
         total = sum(count(self._source, layout) for layout in (EVERYBODY, PEOPLE, SIMILAR))
         if not count(self._source, EVERYBODY):
             raise Mismatch("gold.popular_items is empty, and unknown people are answered from it.")
+        self._forget(self._removed)
         for layout in (EVERYBODY, PEOPLE, SIMILAR):  # the order of their keys, and then the ids, which are known last
             for rows in read(self._source, layout, self._since, self._ordered):
                 self._put(self.packer.pack(rows, layout.key))
@@ -99,15 +109,21 @@ class Filling:
     def _put(self, entries: list[Entry]) -> None:
         if not entries:
             return
-        if self._base is not None:
-            keys = [key for key, _ in entries]
-            replaced = [(key, old) for key, old in zip(keys, self._base.get_many(keys), strict=True) if old is not None]
-            self._writer.delete_many([key for key, _ in replaced])
-            self.tally.add(replaced, -1)
+        self._forget([key for key, _ in entries])
         if self._writer.put_many(entries) != len(entries):
             raise Disordered("The rows of a list are not together, or there twice.")
         self.tally.add(entries)
         self.written += len(entries)
+
+    def _forget(self, keys: list[bytes]) -> None:
+        """Take out what the copy of the base holds under these keys."""
+        if self._base is None:
+            return
+        keys = [key for key in keys if key not in self._forgotten]
+        held = [(key, value) for key, value in zip(keys, self._base.get_many(keys), strict=True) if value is not None]
+        self._writer.delete_many([key for key, _ in held])
+        self.tally.add(held, -1)
+        self._forgotten.update(keys)
 
     def _read_back(self) -> None:
         found, entries = Tally(), self._writer.entries()

@@ -88,29 +88,37 @@ class Gold:
         self.lake = settings.lake
         self._site = settings.site
         self._clock: Callable[[], datetime] = (BEGINNING + timedelta(hours=hour) for hour in count()).__next__
-        self._export = ""
 
     def full(
         self, people: Mapping[str, List], popular: List, similar: Mapping[str, List] | None = None, model: str = "1"
     ) -> None:
         """Lists of everybody, as a nightly export."""
         now = self._clock()
-        self._export = f"{now:%Y%m%dT%H}"
         everybody = _rows(RECOMMENDATIONS, self._site, people, now, model)
         versions = (
             self._write(POPULAR_ITEMS, _rows(POPULAR_ITEMS, self._site, {"": popular}, now, model)),
             self._write(SIMILAR_ITEMS, _rows(SIMILAR_ITEMS, self._site, similar or {}, now, model)),
         )
-        self._write(RECOMMENDATIONS, everybody, self._manifest("full", now, len(people), len(people), versions, model))
+        self._write(RECOMMENDATIONS, everybody, self._manifest(now, len(people), versions, model))
 
-    def update(self, people: Mapping[str, List], gone: Sequence[str] = (), model: str = "1") -> None:
-        """New lists of some people."""
+    def update(
+        self,
+        people: Mapping[str, List],
+        removed: Sequence[str] = (),
+        unsaid: Sequence[str] = (),
+        popular: List | None = None,
+    ) -> None:
+        """New lists of some people, and some that went: `unsaid` ones without a word in the manifest."""
         now, before = self._clock(), exports.read(self.lake)
         assert before is not None
-        versions = before.popular_version, before.similar_version
-        changed = [*people, *gone]
-        manifest = self._manifest("update", now, before.people, len(changed), versions, model)
-        rows = _rows(RECOMMENDATIONS, self._site, people, now, model)
+        changed = [*people, *removed, *unsaid]
+        manifest = msgspec.structs.replace(
+            before, kind="update", generated_at=now, changed=len(changed), removed=list(removed)
+        )
+        if popular is not None:
+            everybody = _rows(POPULAR_ITEMS, self._site, {"": popular}, now, before.model_version)
+            manifest = msgspec.structs.replace(manifest, popular_version=self._write(POPULAR_ITEMS, everybody))
+        rows = _rows(RECOMMENDATIONS, self._site, people, now, before.model_version)
         kept = DeltaTable(self.lake.table(RECOMMENDATIONS.name)).to_pyarrow_table()
         stays = pa.array([person not in changed for person in kept["person_id"].to_pylist()], pa.bool_())
         self._write(RECOMMENDATIONS, pa.concat_tables([kept.filter(stays).cast(rows.schema), rows]), manifest)
@@ -120,19 +128,21 @@ class Gold:
         before = exports.read(self.lake)
         assert before is not None
         versions = before.popular_version, before.similar_version
-        self._write(RECOMMENDATIONS, rows, self._manifest("full", self._clock(), people, people, versions, "1"))
+        self._write(RECOMMENDATIONS, rows, self._manifest(self._clock(), people, versions, "1"))
 
-    def _manifest(
-        self, kind: str, now: datetime, people: int, changed: int, versions: tuple[int, int], model: str
-    ) -> exports.Manifest:
-        return msgspec.convert(
-            {
-                "export": self._export, "kind": kind, "site": self._site, "model_version": model, "run_id": None,
-                "interactions_version": 7, "interactions_id": "a", "generated_at": now, "people": people,
-                "changed": changed, "popular_version": versions[0], "similar_version": versions[1],
-                "state": "exports/1", "digest": "", "model_digest": "",
-            },
-            exports.Manifest,
+    def back_to(self, version: int) -> None:
+        """gold.recommendations as it was at a version, as a rollback of the model brings it."""
+        wanted = exports.read(self.lake, version)
+        assert wanted is not None
+        DeltaTable(self.lake.table(RECOMMENDATIONS.name)).restore(
+            version, commit_properties=CommitProperties(custom_metadata=exports.encode(wanted))
+        )
+
+    def _manifest(self, now: datetime, people: int, versions: tuple[int, int], model: str) -> exports.Manifest:
+        return exports.Manifest(
+            export=f"{now:%Y%m%dT%H}", kind="full", site=self._site, model_version=model, run_id=None,
+            interactions_version=7, interactions_id="a", generated_at=now, people=people, changed=people,
+            popular_version=versions[0], similar_version=versions[1], state="exports/1", digest="", model_digest="",
         )  # fmt: skip
 
     def _write(self, table: Table, rows: pa.Table, manifest: exports.Manifest | None = None) -> int:
