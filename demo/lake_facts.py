@@ -12,9 +12,9 @@ from demo.judgement import judge
 from demo.tastes import Tastes, load_tastes
 from demo.truth import load_truth
 from ml import champion
+from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings
 from orchestration.sql import ask
-from orchestration.status import reconciliation
 from serving.recommend import lookup
 
 LIST_LENGTH = 10
@@ -55,7 +55,15 @@ def _columns(settings: Settings, table: str, *columns: str) -> pa.Table:
 
 def _flow(settings: Settings) -> Flow:
     reasons = _rows(settings, "select reason, count(*) from silver.quarantine group by reason order by reason")
-    return Flow(**reconciliation(settings), reasons=dict(reasons))
+    found = reconcile(settings)
+    return Flow(
+        accepted=found.accepted,
+        silver=found.silver,
+        quarantined=found.quarantined,
+        duplicates=found.duplicates,
+        residual=found.residual,
+        reasons=dict(reasons),
+    )
 
 
 def _business(settings: Settings) -> Business:

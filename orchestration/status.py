@@ -1,0 +1,101 @@
+"""`nextclick status`: what is in the lake, whether every event is accounted for, what is served. No JVM."""
+
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console, Group
+from rich.table import Table as Grid
+from rich.text import Text
+
+from nextclick.cli import common_options, json_option, print_json
+from nextclick.reconciliation import Reconciliation, reconcile
+from nextclick.settings import Settings
+from orchestration.state import TableState, table_states
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What `nextclick status --json` prints; scripts rely on these names."""
+
+    tables: dict[str, TableState]
+    """All tables of the catalog; one that was never written has no rows and no version."""
+    reconciliation: Reconciliation
+    champion: dict[str, Any] | None
+    """name, version and metrics; None while no model has passed the gate."""
+    gate: list[str]
+    """Why the last model that was trained did not pass; empty if it did."""
+    export: dict[str, Any] | None
+    """version, people and exported_at of the key-value table; None before the first export."""
+
+
+def look(settings: Settings) -> Status:
+    """The lake as it stands now."""
+    from ml import champion
+    from serving import export
+
+    attempt = champion.standing(settings.lake).attempt
+    return Status(
+        tables=table_states(settings.lake),
+        reconciliation=reconcile(settings),
+        champion=champion.facts(settings.lake),
+        gate=attempt.reasons if attempt else [],
+        export=export.current(settings),
+    )
+
+
+@click.command("status")
+@json_option
+@common_options
+def status(settings: Settings, as_json: bool) -> None:
+    """What is in the lake, whether every event is accounted for, and what is served.
+
+    \b
+    nextclick status
+    nextclick status --json | jq .reconciliation.residual
+
+    Every accepted event is in exactly one of silver, quarantined and duplicates; the residual
+    counts those that are in none, and must be 0. `waiting` is what the stations have not taken yet.
+    """
+    seen = look(settings)
+    if as_json:
+        print_json(msgspec.to_builtins(seen))
+        return
+    Console().print(Group(_tables(seen), Text(), _events(seen.reconciliation), Text(), _served(seen)))
+
+
+def _tables(seen: Status) -> Grid:
+    grid = Grid("table", "rows", "version", "updated (UTC)")
+    grid.columns[1].justify = grid.columns[2].justify = "right"
+    for name, state in seen.tables.items():
+        if state.version is None or state.updated_at is None:
+            grid.add_row(name, "", "", "never written", style="dim")
+        else:
+            grid.add_row(name, f"{state.rows:,}", str(state.version), f"{state.updated_at:%Y-%m-%d %H:%M:%S}")
+    return grid
+
+
+def _events(found: Reconciliation) -> Text:
+    """The account in a line or two; what must not be is red."""
+    text = Text(
+        f"accepted {found.accepted:,} = silver {found.silver:,} + quarantined {found.quarantined:,} "
+        f"+ duplicates {found.duplicates:,} + residual {found.residual:,}"
+    )
+    text.append(f"\nrejected at the door {found.rejected:,}, waiting {found.waiting:,}")
+    wrong = {name: getattr(found, name) for name in ("residual", "doubled", "missing", "excess")}
+    for name, count in wrong.items():
+        if count:
+            text.append(f"\n{name} {count:,}: it must be 0; see docs/jobs/recovery.md", style="bold red")
+    return text
+
+
+def _served(seen: Status) -> Text:
+    champion, export = seen.champion, seen.export
+    text = Text("champion: ")
+    text.append(f"{champion['name']} version {champion['version']}" if champion else "none")
+    if champion:
+        text.append("".join(f"\n    {name} {value:.4g}" for name, value in sorted(champion["metrics"].items())))
+    text.append("".join(f"\n    the last model did not pass: {reason}" for reason in seen.gate), style="yellow")
+    text.append("\nexport:   ")
+    facts = "version {version}, {people:,} people, {exported_at}"
+    text.append(facts.format_map(export) if export else "none; `nextclick run` makes one")
+    return text
