@@ -1,0 +1,106 @@
+"""Which rows of which tables are to be checked now.
+
+Rows that are new since the last checked version are those in files that it did not
+have: Delta's files are immutable, so every row of the others was checked when its file
+was new. That holds alike for appends, merges, replaced days and rebuilds, needs no change
+feed, and looks at rows as the table holds them now, not at what they were in between.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from expectations import facts
+from expectations.expectation import Expectation
+from expectations.results import Standing, standings
+from expectations.suites import CHECKED, suite
+from nextclick import catalog
+from nextclick.contract import Table
+from nextclick.duck import open_table
+from nextclick.errors import LakeError
+from nextclick.settings import Settings
+from nextclick.tables.silver import EVENTS
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+
+@dataclass(frozen=True)
+class Part:
+    """One table version, its expectations, and the files whose rows are looked at."""
+
+    table: Table
+    delta: "DeltaTable"
+    suite: tuple[Expectation, ...]
+    files: tuple[str, ...]
+    """Paths of data files below the table's folder."""
+    whole: bool
+    """They are all that the version has."""
+
+    @property
+    def version(self) -> int:
+        return int(self.delta.version())
+
+    @property
+    def table_id(self) -> str:
+        return str(self.delta.metadata().id)
+
+
+def due(settings: Settings, tables: Iterable[str] | None = None, all_rows: bool = False) -> list[Part]:
+    """What is to be checked of `tables` (default: all that were written); nothing where nothing changed.
+
+    A table is checked whole at first, after a rebuild, when its expectations changed,
+    while a stop stands on it, and with `all_rows`. UsageError for a table that there is not.
+    """
+    known = {} if all_rows else standings(settings.lake)
+    parts: list[Part] = []
+    for name in CHECKED if tables is None else [catalog.table(name).name for name in tables]:
+        delta = open_table(settings.lake, name)
+        if delta is not None:
+            parts += _part(settings, name, delta, known.get(name), {part.table.name for part in parts})
+    return parts
+
+
+def _part(
+    settings: Settings, name: str, delta: "DeltaTable", standing: Standing | None, others: set[str]
+) -> list[Part]:
+    expected = suite(name, settings)
+    comparable = standing is not None and _same(standing, delta, expected)
+    if standing is not None and comparable and standing.version == delta.version():
+        again = _again(settings, name, delta, standing, others)
+        unsettled = tuple(expectation for expectation in expected if expectation.name in again)
+        return [Part(catalog.table(name), delta, unsettled, (), whole=False)] if unsettled else []
+    before = _files_at(settings, name, standing.version) if standing and comparable and not standing.stops else frozenset()
+    now = _files(delta)
+    return [Part(catalog.table(name), delta, expected, tuple(sorted(now - before)), whole=not now & before)]
+
+
+def _same(standing: Standing, delta: "DeltaTable", expected: tuple[Expectation, ...]) -> bool:
+    """It was this very table, and the same was expected of it."""
+    meanings = {name: check.meaning for name, check in standing.checks.items()}
+    return standing.table_id == str(delta.metadata().id) and meanings == {one.name: one.meaning for one in expected}
+
+
+def _again(settings: Settings, name: str, delta: "DeltaTable", standing: Standing, others: set[str]) -> set[str]:
+    """Expectations whose answer may be another though the table's version is the same."""
+    if name != EVENTS.name:
+        return set()
+    age = facts.hours_since_arrival(delta)
+    is_fresh = age is None or age <= settings.quality.freshness_hours
+    turned = {"fresh"} if is_fresh != standing.checks["fresh"].success else set()
+    return turned | ({"residual", "doubled"} if "bronze.events" in others else set())
+
+
+def _files(delta: "DeltaTable") -> frozenset[str]:
+    import pyarrow as pa
+
+    return frozenset(pa.record_batch(delta.get_add_actions(flatten=True))["path"].to_pylist())
+
+
+def _files_at(settings: Settings, name: str, version: int) -> frozenset[str]:
+    """The files of an earlier version; none if the log no longer says."""
+    try:
+        delta = open_table(settings.lake, name, version)
+    except LakeError:
+        return frozenset()
+    return _files(delta) if delta else frozenset()

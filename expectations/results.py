@@ -1,0 +1,110 @@
+"""Rows of gold.data_quality: written with every check and override, read to know what was checked and what stands."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from nextclick.duck import connect, open_table
+from nextclick.lake import Lake
+from nextclick.tables.gold import DATA_QUALITY
+
+_FILES: Final = 64
+"""More files than this are compacted: a check adds one, and every reader opens them all."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of gold.data_quality; its contract says what the columns mean."""
+
+    table_name: str
+    table_id: str
+    table_version: int
+    kind: Literal["check", "override"] = "check"
+    expectation: str
+    meaning: str
+    severity: Literal["stop", "warn"]
+    success: bool
+    scope: Literal["all", "changed"]
+    observed: str | None = None
+    checked_at: datetime
+    run_id: str
+    actor: str | None = None
+    reason: str | None = None
+
+    @property
+    def stops(self) -> bool:
+        return not self.success and self.severity == "stop"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the newest checked version of one table is known to hold."""
+
+    table_id: str
+    version: int
+    checks: Mapping[str, Result]
+    """Newest result of each expectation, by its name."""
+    overridden: frozenset[str]
+    """Names of failed expectations that a person overrode since."""
+
+    @property
+    def stops(self) -> list[Result]:
+        """Failures that stop, and that nobody has overridden."""
+        return [check for check in self.checks.values() if check.stops and check.expectation not in self.overridden]
+
+
+def append(lake: Lake, results: Iterable[Result]) -> None:
+    """Add rows in one commit; the caller holds the table's lock."""
+    import pyarrow as pa
+    from deltalake import DeltaTable, write_deltalake
+
+    from nextclick import arrow
+
+    schema, path = arrow.schema(DATA_QUALITY), lake.table(DATA_QUALITY.name)
+    rows = pa.Table.from_pylist([msgspec.structs.asdict(result) for result in results], schema)
+    write_deltalake(path, rows, mode="append", description=DATA_QUALITY.doc)
+    table = DeltaTable(path)
+    if len(table.file_uris()) > _FILES:
+        table.optimize.compact()
+
+
+def standings(lake: Lake) -> dict[str, Standing]:
+    """By table: its newest checked version, and what was found there."""
+    table = open_table(lake, DATA_QUALITY.name)
+    if table is None:
+        return {}
+    with connect(lake) as duck:
+        duck.register("results", table.to_pyarrow_dataset())
+        answer = duck.execute(_NEWEST)
+        names = [column[0] for column in answer.description or ()]
+        rows = [Result(**dict(zip(names, row, strict=True))) for row in answer.fetchall()]
+    by_table: dict[str, list[Result]] = {}
+    for row in rows:
+        by_table.setdefault(row.table_name, []).append(row)
+    return {name: _standing(found) for name, found in by_table.items()}
+
+
+_NEWEST = f"""
+WITH newest AS (
+    SELECT table_name, unnest(arg_max((table_id, table_version), checked_at))
+    FROM results WHERE kind = 'check' GROUP BY table_name
+)
+SELECT {", ".join(f"r.{name}" for name in DATA_QUALITY.column_names)}
+FROM results r JOIN newest n USING (table_name) WHERE r.table_id = n.table_id AND r.table_version = n.table_version
+ORDER BY checked_at
+"""
+
+
+def _standing(rows: list[Result]) -> Standing:
+    """From all rows of one table version, oldest first; an override counts against the check before it."""
+    checks: dict[str, Result] = {}
+    overridden: set[str] = set()
+    for row in rows:
+        if row.kind == "check":
+            checks[row.expectation] = row
+            overridden.discard(row.expectation)
+        else:
+            overridden.add(row.expectation)
+    return Standing(rows[0].table_id, rows[0].table_version, checks, frozenset(overridden))
