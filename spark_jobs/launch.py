@@ -21,7 +21,9 @@ def launch(run: Run) -> None:
     parser.add_argument("--lake", help="the lake's folder (default: ./lake)")
     parser.add_argument("--conf-dir", help="folder with default.toml (default: the checkout's conf/)")
     parser.add_argument("--profile", help="merge conf/NAME.toml over the defaults")
-    parser.add_argument("--trigger", choices=[trigger.value for trigger in Trigger], default=Trigger.AVAILABLE_NOW.value)
+    parser.add_argument(
+        "--trigger", choices=[trigger.value for trigger in Trigger], default=Trigger.AVAILABLE_NOW.value
+    )
     options = parser.parse_args()
     try:
         settings = load(options.lake, options.conf_dir, options.profile)

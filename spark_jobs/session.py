@@ -15,7 +15,9 @@ def properties(settings: Settings) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}. Name a folder that has it with --conf-dir.") from error
+        raise SettingsError(
+            f"{path} cannot be read: {error.strerror}. Name a folder that has it with --conf-dir."
+        ) from error
     pairs = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
     return {key: value.strip() for key, value in pairs}
 

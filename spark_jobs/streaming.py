@@ -121,7 +121,11 @@ def run_query(
 
 def _refuse_orphans(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: Path) -> None:
     """A table with rows but no checkpoint would be filled again from the start."""
-    if (checkpoint / "metadata").exists() or (checkpoint / REBUILD_MARKER).exists() or not tables.exists(spark, settings.lake, table):
+    if (
+        (checkpoint / "metadata").exists()
+        or (checkpoint / REBUILD_MARKER).exists()
+        or not tables.exists(spark, settings.lake, table)
+    ):
         return
     if not tables.read(spark, settings.lake, table).isEmpty():
         raise LakeError(

@@ -5,10 +5,12 @@ what a column means. Every write carries (application id, version), so that a co
 whose reply was lost, or a batch that is run again after a crash, is committed once.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, cast
 
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from nextclick.contract import Table
@@ -26,7 +28,7 @@ class Commit(NamedTuple):
 
 
 def schema(table: Table) -> StructType:
-    return StructType.fromDDL(table.ddl)
+    return cast(StructType, StructType.fromDDL(table.ddl))
 
 
 def exists(spark: SparkSession, lake: Lake, table: Table) -> bool:
@@ -102,7 +104,9 @@ def _write(rows: DataFrame, lake: Lake, table: Table, commit: Commit, mode: str,
     writer.option("txnAppId", commit.app_id).option("txnVersion", commit.version).save(str(lake.table(table.name)))
 
 
-def merge(rows: DataFrame, lake: Lake, table: Table, commit: Commit, prune: str = "true", changed: str = "true") -> None:
+def merge(
+    rows: DataFrame, lake: Lake, table: Table, commit: Commit, prune: str = "true", changed: str = "true"
+) -> None:
     """Upsert by key; a row whose `_delete` is true removes its key instead.
 
     `prune` bounds the target scan (over alias t); `changed` says which matched rows
@@ -110,14 +114,13 @@ def merge(rows: DataFrame, lake: Lake, table: Table, commit: Commit, prune: str 
     """
     spark = rows.sparkSession
     keys = " AND ".join(f"t.`{key}` = s.`{key}`" for key in table.key)
-    values = {f"`{name}`": f"s.`{name}`" for name in table.column_names}
-    deletes = "_delete" in rows.columns
+    values: dict[str, str | Column] = {f"`{name}`": f"s.`{name}`" for name in table.column_names}
     target = DeltaTable.forPath(spark, str(lake.table(table.name))).alias("t")
     merger = target.merge(rows.alias("s"), f"{keys} AND ({prune})")
-    if deletes:
+    if "_delete" in rows.columns:
         merger = merger.whenMatchedDelete("s._delete")
-    merger = merger.whenMatchedUpdate(f"({changed})", set=values)
-    merger = merger.whenNotMatchedInsert("NOT s._delete" if deletes else None, values=values)
+    kept = "NOT s._delete" if "_delete" in rows.columns else "true"
+    merger = merger.whenMatchedUpdate(f"({changed})", values).whenNotMatchedInsert(kept, values)
     with _transaction(spark, commit):
         merger.execute()
 
@@ -133,17 +136,14 @@ def differ(table: Table) -> str:
     return " OR ".join(terms)
 
 
-class _transaction:
+@contextmanager
+def _transaction(spark: SparkSession, commit: Commit) -> Iterator[None]:
     """MERGE takes its (appId, version) from the session; a batch's session is a clone of its own."""
-
-    def __init__(self, spark: SparkSession, commit: Commit) -> None:
-        self._conf, self._commit = spark.conf, commit
-
-    def __enter__(self) -> None:
-        self._conf.set(_TXN.format("txnAppId"), self._commit.app_id)
-        self._conf.set(_TXN.format("txnVersion"), str(self._commit.version))
-
-    def __exit__(self, *_: object) -> None:
-        self._conf.unset(_TXN.format("txnAppId"))
-        self._conf.unset(_TXN.format("txnVersion"))
-
+    identity = {_TXN.format("txnAppId"): commit.app_id, _TXN.format("txnVersion"): str(commit.version)}
+    for key, value in identity.items():
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key in identity:
+            spark.conf.unset(key)

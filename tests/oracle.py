@@ -50,7 +50,7 @@ def _session(visitor: str, rows: list[tuple[int, str, Event]]) -> tuple[Any, ...
     paid = [e for _, _, e in rows if e["event"] == "purchase" and "price" in e]
     revenue = Counter[str]()
     for event in paid:
-        revenue[event.get("currency", "")] += Decimal(event["price"]) * event.get("quantity", 1)  # type: ignore[assignment]
+        revenue[event.get("currency", "")] += Decimal(event["price"]) * event.get("quantity", 1)
     return (
         visitor,
         rows[0][0],
@@ -75,18 +75,22 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
         if event["event"] == "alias":
             if user and "previous_id" in event.get("properties", {}):
                 previous = event["properties"]["previous_id"]
-                merged[previous] = max(merged.get(previous, (at, event["event_id"], user)), (at, event["event_id"], user))
+                merged[previous] = max(
+                    merged.get(previous, (at, event["event_id"], user)), (at, event["event_id"], user)
+                )
         elif user and visitor and user != visitor:
             latest[visitor] = max(latest.get(visitor, (at, event["event_id"], user)), (at, event["event_id"], user))
-    result = {}
+    result: dict[str, str] = {}
     for event in rows:
-        visitor = event.get("visitor_id")
+        visitor: str = event.get("visitor_id", "")
         person = event.get("user_id") or (latest[visitor][2] if visitor in latest else visitor)
         result[event["event_id"]] = merged[person][2] if person in merged else person
     return result
 
 
-def interactions(events: Iterable[Event], weights: Mapping[str, float], half_life_ms: float) -> dict[tuple[str, str], tuple[float, int]]:
+def interactions(
+    events: Iterable[Event], weights: Mapping[str, float], half_life_ms: float
+) -> dict[tuple[str, str], tuple[float, int]]:
     """(person, item) → (strength rounded to 1e-9, events that count), for pairs of positive strength."""
     rows = list(events)
     person = persons(rows)

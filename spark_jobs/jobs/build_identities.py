@@ -1,7 +1,6 @@
 """silver.events → silver.identities: which visitor is which user."""
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from nextclick.report import JobReport
 from nextclick.settings import Settings

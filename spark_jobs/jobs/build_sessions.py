@@ -30,7 +30,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 
     def process(events: DataFrame, batch: Batch) -> None:
         fresh = events.transform(event_intervals).transform(merge).persist()
-        hours = F.collect_set(F.expr("sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))"))
+        hours = F.collect_set(
+            F.expr("sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))")
+        )
         seen, spans = fresh.agg(F.sum("events"), hours).collect()[0]
         batch.counts.read += seen or 0
         near = {hour for span in spans for hour in span}

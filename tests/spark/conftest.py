@@ -45,7 +45,9 @@ def land(settings: Settings) -> Land:
     def publish(rows: Iterable[Row], log: str = "landing", received: int = RECEIVED) -> None:
         folder = settings.lake.landing if log == "landing" else settings.lake.quarantine
         with SegmentWriter(folder, settings.landing) as writer:
-            writer.extend((row if isinstance(row, bytes) else msgspec.json.encode(row) for row in rows), "plain", received)
+            writer.extend(
+                (row if isinstance(row, bytes) else msgspec.json.encode(row) for row in rows), "plain", received
+            )
 
     return publish
 

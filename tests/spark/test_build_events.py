@@ -33,7 +33,12 @@ def build(spark: SparkSession, settings: Settings) -> Callable[[], Any]:
 def test_each_poison_row_is_one_quarantine_row_with_its_reason(
     spark: SparkSession, settings: Settings, land: Land, event: Event, build: Callable[[], Any]
 ) -> None:
-    deep = b'{"event":"x","event_id":"d","client_time":1,"visitor_id":"v","properties":' + b'{"a":' * 5000 + b"1" + b"}" * 5001
+    deep = (
+        b'{"event":"x","event_id":"d","client_time":1,"visitor_id":"v","properties":'
+        + b'{"a":' * 5000
+        + b"1"
+        + b"}" * 5001
+    )
     poison: dict[str, Any] = {
         "malformed_json": [b"not json", b"[1,2]", b'{"event":"cut', deep],
         "missing_field": [event(event_id=None), event(visitor_id=None), event(visitor_id=""), event(event=None)],
@@ -46,7 +51,10 @@ def test_each_poison_row_is_one_quarantine_row_with_its_reason(
             event(scroll_pct="Infinity"),
             event(properties=[1]),
         ],
-        "bad_text": [event(name="a\x00b"), b'{"event":"page_view","event_id":"s","client_time":1,"visitor_id":"\\ud800"}'],
+        "bad_text": [
+            event(name="a\x00b"),
+            b'{"event":"page_view","event_id":"s","client_time":1,"visitor_id":"\\ud800"}',
+        ],
         "too_long": [event(event_id="x" * 300), event(query="q" * 5000)],
         "too_many_properties": [event(properties={f"p{n}": "1" for n in range(300)})],
         "out_of_range": [event(price="-1"), event(quantity=-2), event(scroll_pct=101)],
@@ -73,7 +81,10 @@ def test_copies_are_dropped_for_ever_and_another_payload_is_kept_aside(
     report = build()
 
     rows = tables.read(spark, settings.lake, silver.EVENTS).orderBy("site").collect()
-    assert [(row.site, row.item_id, row.seq.batch, row.seq.position) for row in rows] == [("default", "1", 0, 0), ("other", "1", 1, 2)]
+    assert [(row.site, row.item_id, row.seq.batch, row.seq.position) for row in rows] == [
+        ("default", "1", 0, 0),
+        ("other", "1", 1, 2),
+    ]
     assert [row.reason for row in tables.read(spark, settings.lake, silver.QUARANTINE).collect()] == ["id_collision"]
     assert (report.written, report.rejected, report.duplicate) == (1, 1, 1)
 
@@ -93,7 +104,8 @@ def test_plain_words_become_canonical_and_a_user_stands_for_a_missing_visitor(
     land([event(event="view_product", visitor_id=None, user_id="u", price="19.99", currency="EUR")])
     build()
     [row] = tables.read(spark, settings.lake, silver.EVENTS).collect()
-    assert (row.event, row.visitor_id, row.user_id, str(row.price), row.site) == ("view_item", "u", "u", "19.9900", "default")
+    assert (row.event, row.visitor_id, row.user_id) == ("view_item", "u", "u")
+    assert (str(row.price), row.site) == ("19.9900", "default")
 
 
 def test_a_damaged_line_is_quarantined_once_and_the_batch_goes_on(
@@ -115,7 +127,9 @@ def test_rejects_of_the_door_are_visible_with_their_reason(
     land([{"reason": "bad_row", "message": "clicks.csv:3: no time", "payload": "a,b,,d"}], log="quarantine")
     build()
     [row] = tables.read(spark, settings.lake, silver.QUARANTINE).collect()
-    assert (row.origin, row.reason, row.message, row.payload, row.replayable) == ("door", "bad_row", "clicks.csv:3: no time", "a,b,,d", True)
+
+    assert (row.origin, row.reason, row.message) == ("door", "bad_row", "clicks.csv:3: no time")
+    assert (row.payload, row.replayable) == ("a,b,,d", True)
 
 
 def test_bronze_holds_each_line_with_its_place_and_its_arrival(

@@ -27,7 +27,9 @@ def clicks(seed: int, size: int = 120) -> list[dict[str, Any]]:
     draw = random.Random(seed)
     events: list[dict[str, Any]] = []
     for number in range(size):
-        kind = draw.choice(["page_view", "view_item", "view_item", "add_to_cart", "remove_from_cart", "purchase", "identify", "alias"])
+        kind = draw.choice(
+            ["page_view", "view_item", "view_item", "add_to_cart", "remove_from_cart", "purchase", "identify", "alias"]
+        )
         event: dict[str, Any] = {
             "event": kind,
             "event_id": f"e{number:03}",
@@ -39,7 +41,9 @@ def clicks(seed: int, size: int = 120) -> list[dict[str, Any]]:
         elif kind == "identify":
             event["user_id"] = f"u{draw.randrange(2)}"
         elif kind == "alias":
-            event |= {"user_id": "u1", "properties": {"previous_id": draw.choice(["u0", "v2"])}} if number % 3 == 0 else {}
+            event |= (
+                {"user_id": "u1", "properties": {"previous_id": draw.choice(["u0", "v2"])}} if number % 3 == 0 else {}
+            )
         else:
             event |= {"item_id": f"i{draw.randrange(5)}", "name": f"name {number}"}
         if kind == "purchase":
@@ -133,10 +137,12 @@ def test_a_crash_between_commit_and_checkpoint_neither_loses_nor_doubles_a_row(
     path.run_jobs(spark, settings)
     land(events[half:])
     for job, writer in WRITERS.items():
-        fired = []
+        fired: list[bool] = []
         write = getattr(tables, writer)
 
-        def commit_then_crash(*args: Any, _write: Callable[..., None] = write, _fired: list[bool] = fired, **kwargs: Any) -> None:
+        def commit_then_crash(
+            *args: Any, _write: Callable[..., None] = write, _fired: list[bool] = fired, **kwargs: Any
+        ) -> None:
             _write(*args, **kwargs)
             _fired.append(True)
             raise Crash
@@ -151,7 +157,9 @@ def test_a_crash_between_commit_and_checkpoint_neither_loses_nor_doubles_a_row(
     path.assert_equals_oracle(spark, settings, events)
 
 
-def test_a_lost_checkpoint_fails_loudly_and_a_rebuild_mends_it(spark: SparkSession, settings: Settings, land: Land) -> None:
+def test_a_lost_checkpoint_fails_loudly_and_a_rebuild_mends_it(
+    spark: SparkSession, settings: Settings, land: Land
+) -> None:
     import shutil
 
     events = clicks(5, 40)
@@ -179,6 +187,8 @@ def test_published_tables_open_in_other_readers_with_the_contracts_types(
         dataset = DeltaTable(settings.lake.table(name)).to_pyarrow_dataset()
         assert dataset.schema.names == list(table.column_names)
         for field in dataset.schema:
-            assert str(field.type).startswith(ARROW[table.column(field.name).type.split("<")[0]]), f"{name}.{field.name}"
-        counted = duckdb.sql("select count(*) from dataset").fetchall()[0][0]
+            assert str(field.type).startswith(ARROW[table.column(field.name).type.split("<")[0]]), (
+                f"{name}.{field.name}"
+            )
+        counted = duckdb.from_arrow(dataset).count("*").fetchall()[0][0]
         assert counted == len(path.rows(spark, settings, name))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -78,8 +79,6 @@ def test_served_and_impressions_neither_open_nor_extend_a_session(spark: SparkSe
 
 
 def test_measures_of_a_session(spark: SparkSession) -> None:
-    from decimal import Decimal
-
     [session] = sessionize(
         spark,
         [
@@ -94,7 +93,13 @@ def test_measures_of_a_session(spark: SparkSession) -> None:
         ],
     )
     assert session.revenue == {"EUR": Decimal("8.0000"), "USD": Decimal("1.0000")}
-    assert (session.page_views, session.item_views, session.carts, session.purchases, session.passive) == (2, 1, 1, 3, 1)
+    assert (session.page_views, session.item_views, session.carts, session.purchases, session.passive) == (
+        2,
+        1,
+        1,
+        3,
+        1,
+    )
     assert (session.entry_page, session.exit_page) == ("/first", "/b")
     assert (session.channel, session.device, session.country) == ("referral", "tablet", None)
     assert (session.engaged_ms, session.max_scroll_pct, session.is_bounce) == (1500, 75.5, False)
@@ -112,7 +117,9 @@ def test_a_session_over_a_day_is_flagged_and_not_cut(spark: SparkSession) -> Non
 
 
 visits = st.lists(
-    st.tuples(st.integers(0, 3), st.integers(0, 240), st.sampled_from(["page_view", "view_item", "purchase", "impression"])),
+    st.tuples(
+        st.integers(0, 3), st.integers(0, 240), st.sampled_from(["page_view", "view_item", "purchase", "impression"])
+    ),
     min_size=1,
     max_size=40,
 )
@@ -123,15 +130,19 @@ visits = st.lists(
 def test_any_order_and_any_cut_gives_what_plain_python_gives(
     spark: SparkSession, visits: list[tuple[int, int, str]], random: Any, cuts: int
 ) -> None:
-    events = [
-        {"visitor_id": f"v{visitor}", "event_id": f"e{number:03}", "event": kind, "minute": minute, "page_url": f"/{number}"}
+    events: list[dict[str, Any]] = [
+        {
+            "visitor_id": f"v{visitor}",
+            "event_id": f"e{number:03}",
+            "event": kind,
+            "minute": minute,
+            "page_url": f"/{number}",
+        }
         | ({"price": "1.25", "currency": "EUR"} if kind == "purchase" else {})
         for number, (visitor, minute, kind) in enumerate(visits)
     ]
     random.shuffle(events)
     batches = [batch for index in range(cuts) if (batch := events[index::cuts])]
-    from decimal import Decimal
-
     typed = [
         [
             at(e["minute"], e["event_id"], e["visitor_id"], event=e["event"], page_url=e["page_url"])

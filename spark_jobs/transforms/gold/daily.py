@@ -16,7 +16,9 @@ def traffic_daily(sessions: DataFrame) -> DataFrame:
         F.coalesce("country", F.lit("unknown")).alias("country"),
     )
     names = ("date", "site", "channel", "device", "country")
-    rows = sessions.select(*key, "visitor_id", "page_views", "item_views", "is_bounce", "engaged_ms", "purchases", "revenue")
+    rows = sessions.select(
+        *key, "visitor_id", "page_views", "item_views", "is_bounce", "engaged_ms", "purchases", "revenue"
+    )
     return (
         rows.groupBy(*names)
         .agg(
@@ -27,7 +29,9 @@ def traffic_daily(sessions: DataFrame) -> DataFrame:
             (F.sum("engaged_ms") / 1000).cast("double").alias("engaged_seconds"),
             F.count_if(F.col("purchases") > 0).alias("conversions"),
         )
-        .join(_revenue(rows.select(*names, F.explode("revenue").alias("currency", "amount")), names), list(names), "left")
+        .join(
+            _revenue(rows.select(*names, F.explode("revenue").alias("currency", "amount")), names), list(names), "left"
+        )
         .withColumn("revenue", _or_empty("revenue"))
         .withColumn("bounce_rate", F.col("bounces") / F.col("sessions"))
         .withColumn("conversion_rate", F.col("conversions") / F.col("sessions"))

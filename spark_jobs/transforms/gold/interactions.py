@@ -40,8 +40,9 @@ def interactions(weights: Mapping[str, float], half_life: timedelta) -> Transfor
         decayed = F.aggregate(
             "terms",
             F.lit(0.0),
-            lambda total, term: total
-            + term["weight"] * F.pow(F.lit(2.0), (term["at"] - F.col("last")) / F.lit(seconds * 1e6)),
+            lambda total, term: (
+                total + term["weight"] * F.pow(F.lit(2.0), (term["at"] - F.col("last")) / F.lit(seconds * 1e6))
+            ),
         )
         return (
             counted.groupBy(*KEY)

@@ -1,6 +1,6 @@
 """Which arrivals of an event count: the smallest seq of an identity, for ever."""
 
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 IDENTITY = ("site", "event_id", "client_time")
@@ -14,7 +14,7 @@ def copies(arrivals: DataFrame, present: DataFrame) -> DataFrame:
     first one's, `id_collision` where it is another, and `replay` where the arrival itself is
     present (its batch is run again). Only these narrow columns are shuffled, never rows.
     """
-    narrow = [*IDENTITY, "seq", "payload_hash", F.xxhash64(*IDENTITY).alias("key")]
+    narrow: list[Column | str] = [*IDENTITY, "seq", "payload_hash", F.xxhash64(*IDENTITY).alias("key")]
     both = (
         arrivals.select(*narrow)
         .withColumn("arrival", F.lit(True))

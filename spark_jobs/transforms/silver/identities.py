@@ -15,14 +15,18 @@ def identity_links(events: DataFrame) -> DataFrame:
     previous = F.col("properties")["previous_id"]
     visitor = (F.col("user_id").isNotNull()) & (F.col("visitor_id") != F.col("user_id")) & (F.col("event") != "alias")
     alias = (F.col("event") == "alias") & previous.isNotNull() & F.col("user_id").isNotNull()
-    return events.where(visitor | alias).select(
-        "site",
-        F.when(alias, "alias").otherwise("visitor").alias("kind"),
-        F.when(alias, previous).otherwise(F.col("visitor_id")).alias("id"),
-        "user_id",
-        F.col("occurred_at").alias("first_at"),
-        F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id")).alias("last"),
-    ).transform(merge_links)
+    return (
+        events.where(visitor | alias)
+        .select(
+            "site",
+            F.when(alias, "alias").otherwise("visitor").alias("kind"),
+            F.when(alias, previous).otherwise(F.col("visitor_id")).alias("id"),
+            "user_id",
+            F.col("occurred_at").alias("first_at"),
+            F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id")).alias("last"),
+        )
+        .transform(merge_links)
+    )
 
 
 def merge_links(links: DataFrame) -> DataFrame:
@@ -49,7 +53,9 @@ def persons(events: DataFrame, identities: DataFrame) -> DataFrame:
     users = _latest(identities, "visitor").select(
         "site", F.col("id").alias("visitor_id"), F.col("latest").alias("visitor_user")
     )
-    merged = _latest(identities, "alias").select("site", F.col("id").alias("person_id"), F.col("latest").alias("merged"))
+    merged = _latest(identities, "alias").select(
+        "site", F.col("id").alias("person_id"), F.col("latest").alias("merged")
+    )
     return (
         events.join(users, ["site", "visitor_id"], "left")
         .withColumn("person_id", F.coalesce("user_id", "visitor_user", "visitor_id"))

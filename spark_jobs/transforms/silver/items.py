@@ -21,9 +21,7 @@ def item_facts(events: DataFrame) -> DataFrame:
         "price": F.when(F.col("price").isNotNull(), F.struct("price", "currency")),
         "available": F.when(record, F.col("properties")["available"].try_cast("boolean")),
         # Maps have no order, so the latest is found among their JSON texts.
-        "attributes": F.when(
-            record, F.to_json(F.map_filter("properties", lambda key, _: key != "available"))
-        ),
+        "attributes": F.when(record, F.to_json(F.map_filter("properties", lambda key, _: key != "available"))),
     }
     facts = events.where(F.col("item_id").isNotNull()).select(
         *KEY,

@@ -42,9 +42,9 @@ def event_intervals(events: DataFrame) -> DataFrame:
         *OWNER,
         F.col("occurred_at").alias("started_at"),
         F.col("occurred_at").alias("ended_at"),
-        F.struct(
-            F.col("occurred_at").alias("at"), F.col("event_id").alias("id"), "channel", "device", "country"
-        ).alias("first"),
+        F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id"), "channel", "device", "country").alias(
+            "first"
+        ),
         page.cast(_PAGE).alias("entry"),
         page.cast(_PAGE).alias("exit"),
         F.lit(1).cast("bigint").alias("events"),
@@ -141,7 +141,9 @@ def as_sessions(overlong: timedelta) -> Transformer:
 
     def transform(intervals: DataFrame) -> DataFrame:
         return intervals.select(
-            F.md5(F.to_json(F.struct(*OWNER, F.unix_micros("started_at"), "first.id")).cast("binary")).alias("session_id"),
+            F.md5(F.to_json(F.struct(*OWNER, F.unix_micros("started_at"), "first.id")).cast("binary")).alias(
+                "session_id"
+            ),
             *OWNER,
             "started_at",
             "ended_at",

@@ -37,7 +37,9 @@ def type_events(site: str) -> Transformer:
             "raw",
             F.when(
                 F.col("intact"),
-                F.from_json("payload", _RAW, {"columnNameOfCorruptRecord": "_corrupt", "allowNonNumericNumbers": "true"}),
+                F.from_json(
+                    "payload", _RAW, {"columnNameOfCorruptRecord": "_corrupt", "allowNonNumericNumbers": "true"}
+                ),
             ),
         ).withColumn("malformed", F.col("raw").isNull() | F.col("raw._corrupt").isNotNull())
         typed = {name: _typed(name) for name in FIELDS if name not in ("properties", "occurred_at", "site")}
@@ -82,7 +84,9 @@ def _bad_fields(typed: dict[str, Column]) -> Column:
     """Names of the fields that are there but did not take their type, with commas between; mostly empty."""
     columns = {name: typed[name] for name in (*TIMES, *NUMBERS) if name in typed}
     columns |= {"occurred_at": _typed("occurred_at"), "properties": F.col("properties")}
-    marks = [F.when(F.col(f"raw.{name}").isNotNull() & column.isNull(), F.lit(name)) for name, column in columns.items()]
+    marks = [
+        F.when(F.col(f"raw.{name}").isNotNull() & column.isNull(), F.lit(name)) for name, column in columns.items()
+    ]
     return F.concat_ws(", ", *marks)
 
 

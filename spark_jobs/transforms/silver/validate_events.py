@@ -29,7 +29,11 @@ def validate_events(limits: Events) -> Transformer:
 
     def transform(events: DataFrame) -> DataFrame:
         rules: list[tuple[str, Column, Column]] = [
-            ("damaged_line", ~F.col("intact"), F.lit("The landing line's CRC-32 does not hold: torn or altered on disk.")),
+            (
+                "damaged_line",
+                ~F.col("intact"),
+                F.lit("The landing line's CRC-32 does not hold: torn or altered on disk."),
+            ),
             ("malformed_json", F.col("malformed"), F.lit("The payload is not a JSON object.")),
             ("bad_text", _bad_text(), F.lit("The payload holds NUL or half of a surrogate pair.")),
             ("missing_field", _missing() != "", _named("Required fields are missing: ", _missing())),
@@ -41,7 +45,11 @@ def validate_events(limits: Events) -> Transformer:
                 F.lit(f"More than {limits.max_properties} properties (events.max_properties)."),
             ),
             ("out_of_range", _out_of_range() != "", _named("Fields are out of their range: ", _out_of_range())),
-            ("impossible_time", _too_old(limits.oldest), F.lit(f"The event lies before {limits.oldest} (events.oldest).")),
+            (
+                "impossible_time",
+                _too_old(limits.oldest),
+                F.lit(f"The event lies before {limits.oldest} (events.oldest)."),
+            ),
             (
                 "future_time",
                 _future(limits.future_limit_minutes),
@@ -72,7 +80,9 @@ def _missing() -> Column:
     # bad_fields says more than "missing" where a time is there but is no time.
     required = [name for name in ("event", "event_id", "client_time") if name in FIELDS]
     marks = [
-        F.when(F.col(name).isNull() & ~F.col("bad_fields").contains(name) | (F.col(name).cast("string") == ""), F.lit(name))
+        F.when(
+            F.col(name).isNull() & ~F.col("bad_fields").contains(name) | (F.col(name).cast("string") == ""), F.lit(name)
+        )
         for name in required
     ]
     nobody = F.coalesce(F.col("visitor_id"), F.lit("")) == ""

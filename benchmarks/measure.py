@@ -1,0 +1,67 @@
+"""What the benchmarks share: seconds, the memory of a whole process tree, and a ratio in words."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class Figure:
+    """Seconds, and peak resident megabytes of this process and its descendants, of one measured block."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.peak_mb = 0.0
+
+
+@contextmanager
+def measured(interval: float = 0.5) -> Iterator[Figure]:
+    """Measure a block; memory is sampled every `interval` seconds."""
+    figure, stop = Figure(), threading.Event()
+
+    def sample() -> None:
+        while not stop.wait(interval):
+            figure.peak_mb = max(figure.peak_mb, resident_mb(os.getpid()))
+
+    sampler = threading.Thread(target=sample, daemon=True)
+    sampler.start()
+    started = time.monotonic()
+    try:
+        yield figure
+    finally:
+        figure.seconds = time.monotonic() - started
+        stop.set()
+        sampler.join()
+
+
+def resident_mb(root: int) -> float:
+    """Resident memory of a process and all its descendants, MB (Linux: /proc)."""
+    children: dict[int, list[int]] = {}
+    pages: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                pages[int(entry.name)] = int((entry / "statm").read_text().split()[1])
+            except OSError:
+                continue  # it has ended
+            children.setdefault(parent, []).append(int(entry.name))
+    family, found = [root], 0
+    while family:
+        process = family.pop()
+        found += pages.get(process, 0)
+        family += children.get(process, [])
+    return found * PAGE / 1e6
+
+
+def ratio(name: str, ours: float, baseline_name: str, baseline: float, limit: float, at_least: bool = False) -> str:
+    """One line: the ratio of ours to the baseline, and the goal."""
+    value = ours / baseline if baseline else float("inf")
+    goal = f"{'≥' if at_least else '≤'} {limit:g}"
+    held = value >= limit if at_least else value <= limit
+    return f"{name}: {value:.2f} × {baseline_name} (goal {goal}: {'holds' if held else 'MISSED'})"

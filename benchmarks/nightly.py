@@ -1,0 +1,84 @@
+"""A whole history to exported lists on a fresh lake: seconds, peak memory, and every event accounted for.
+
+    .venv/bin/python -m benchmarks.nightly ../shared/data/globo-clicks --mapping globo [--again] [--lake DIR]
+
+Runs the commands as a person would (`nextclick import`, then `nextclick run`, with the JVM's
+start) and prints seconds per station, the peak resident memory of all processes, the counts
+of the tables, and with --again that importing and running once more adds no row.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import Figure, measured
+
+NEXTCLICK = str(Path(sys.executable).parent / "nextclick")
+CHECKS = ("check_silver", "check_gold", "check_lists")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("path", help="a file or folder of history")
+    parser.add_argument("--mapping", required=True)
+    parser.add_argument("--lake", help="keep the lake here (default: a temporary folder, removed)")
+    parser.add_argument("--again", action="store_true", help="import with --again and run once more")
+    options = parser.parse_args()
+    lake = Path(options.lake or tempfile.mkdtemp(prefix="nextclick-bench-"))
+    try:
+        report(lake, options)
+    finally:
+        if not options.lake:
+            shutil.rmtree(lake)
+
+
+def report(lake: Path, options: argparse.Namespace) -> None:
+    """Print the figures of the first pass and, if asked for, of the second."""
+    with measured() as imported:
+        call(lake, "import", options.path, "--mapping", options.mapping)
+    with measured() as ran:
+        stations = call(lake, "run")["stations"]
+    for station in stations:
+        print(f"  {station['job']:<20} {station['seconds']:7.1f} s  {station['written']:>10,} written")
+    total = imported.seconds + ran.seconds
+    print(
+        f"import {imported.seconds:.0f} s + run {ran.seconds:.0f} s = {total:.0f} s; {peak(imported, ran):.1f} GB at peak"
+    )
+    checks = sum(station["seconds"] for station in stations if station["job"] in CHECKS)
+    print(f"checks (Great Expectations): {checks:.1f} s = {checks / ran.seconds:.0%} of the run")
+    first = counts(lake)
+    print(json.dumps(first))
+    if options.again:
+        call(lake, "import", options.path, "--mapping", options.mapping, "--again")
+        with measured() as rerun:
+            call(lake, "run")
+        second = counts(lake)
+        print(f"imported again, ran again: {rerun.seconds:.0f} s; {json.dumps(second)}")
+        same = all(first[table] == second[table] for table in first if table.startswith(("silver.", "gold.")))
+        print("no row was added" if same else "ROWS WERE ADDED")
+
+
+def peak(*figures: Figure) -> float:
+    return max(figure.peak_mb for figure in figures) / 1000
+
+
+def call(lake: Path, *words: str) -> Any:
+    """A verb's --json answer; its progress goes to stderr."""
+    command = [NEXTCLICK, "--lake", str(lake), *words, "--json"]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def counts(lake: Path) -> dict[str, int]:
+    """Rows of each table, and the reconciliation."""
+    status = call(lake, "status")
+    rows = {name: table["rows"] for name, table in status["tables"].items() if table and name != "gold.data_quality"}
+    return rows | {key: value for key, value in status["reconciliation"].items() if isinstance(value, int)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Sessions by interval merge, against applyInPandasWithState; silver, against a stateless typed copy.
+
+    .venv/bin/python -m benchmarks.sessions --lake DIR [--events 300000]
+
+DIR is a lake whose bronze and silver are built (`nextclick run --stop-after build_sessions`).
+1. The first --events events of silver.events, one batch: our build_sessions against a state
+   function in Python that keeps each visitor's intervals; both give the same sessions.
+2. All of bronze: build_events + build_sessions against `from_json` → Delta, no state at all.
+Nothing is written into DIR.
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.state import GroupState, GroupStateTimeout
+
+from benchmarks.measure import ratio
+from nextclick.lake import Lake, lake_at
+from nextclick.settings import Settings, load
+from nextclick.tables import bronze, silver
+from spark_jobs import tables
+from spark_jobs.jobs import build_events, build_sessions
+from spark_jobs.session import open_session
+from spark_jobs.transforms.silver.type_events import FIELDS
+
+GAP_MS = 30 * 60 * 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lake", required=True)
+    parser.add_argument("--events", type=int, default=300_000)
+    options = parser.parse_args()
+    scratch = Path(tempfile.mkdtemp(prefix="nextclick-bench-"))
+    try:
+        settings = load(lake=scratch)
+        spark = open_session(settings, "benchmark")
+        against_state(spark, settings, lake_at(options.lake), options.events)
+        against_copy(spark, settings, lake_at(options.lake))
+    finally:
+        shutil.rmtree(scratch)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+def against_state(spark: SparkSession, settings: Settings, source: Lake, events: int) -> None:
+    """One batch of events, warm: the second of two runs of each counts."""
+    rows = tables.read(spark, source, silver.EVENTS).orderBy("occurred_at").limit(events)
+    for lake in (part(settings, "warm"), part(settings, "ours")):
+        tables.ensure(spark, lake.lake, silver.EVENTS)
+        rows.write.format("delta").mode("append").save(str(lake.lake.table("silver.events")))
+        ours = seconds(lambda lake=lake: build_sessions.run(spark, lake))  # type: ignore[misc]
+    sessions = tables.read(spark, lake.lake, silver.SESSIONS).count()
+    for name in ("state-warm", "state"):
+        target = part(settings, name).lake.root
+        state = seconds(lambda target=target: with_state(spark, lake.lake, target))  # type: ignore[misc]
+    found = spark.read.parquet(str(target / "out")).count()
+    print(
+        f"{events:,} events: ours {ours:.1f} s, {sessions:,} sessions; state in Python {state:.1f} s, {found:,} sessions"
+    )
+    print(ratio("sessions a second", events / ours, "applyInPandasWithState", events / state, 5, at_least=True))
+
+
+def with_state(spark: SparkSession, lake: Lake, target: Path) -> None:
+    """Sessions by a function that keeps each visitor's intervals as state and emits them."""
+    stream = tables.stream(spark, lake, silver.EVENTS).select("visitor_id", F.unix_millis("occurred_at").alias("at"))
+    query = (
+        stream.groupBy("visitor_id")
+        .applyInPandasWithState(
+            merge_state,
+            "visitor_id string, started bigint, ended bigint, events bigint",
+            "starts array<bigint>, ends array<bigint>, counts array<bigint>",
+            "update",
+            GroupStateTimeout.NoTimeout,
+        )
+        .writeStream.foreachBatch(lambda batch, _: batch.write.mode("append").parquet(str(target / "out")))
+        .outputMode("update")
+        .option("checkpointLocation", str(target / "checkpoint"))
+        .trigger(availableNow=True)
+        .start()
+    )
+    query.awaitTermination()
+
+
+def merge_state(key: tuple[str], batches: Iterator[pd.DataFrame], state: GroupState) -> Iterator[pd.DataFrame]:
+    """Intervals of one visitor: those of the state and one for each event, merged."""
+    intervals = list(zip(*state.get, strict=True)) if state.exists else []
+    intervals += [(at, at, 1) for batch in batches for at in batch["at"].tolist()]
+    merged: list[list[int]] = []
+    for start, end, count in sorted(intervals):
+        if merged and start - merged[-1][1] <= GAP_MS:
+            merged[-1][1] = max(merged[-1][1], end)
+            merged[-1][2] += count
+        else:
+            merged.append([start, end, count])
+    starts, ends, counts = (list(column) for column in zip(*merged, strict=True))
+    state.update((starts, ends, counts))
+    yield pd.DataFrame({"visitor_id": key[0], "started": starts, "ended": ends, "events": counts})
+
+
+def against_copy(spark: SparkSession, settings: Settings, source: Lake) -> None:
+    """All of bronze; the copy runs first and last, and its better time counts."""
+    rows = tables.read(spark, source, bronze.EVENTS)
+    copies = [seconds(lambda name=name: typed_copy(rows, settings.lake.root / name)) for name in ("copy1", "copy2")]  # type: ignore[misc]
+    lake = part(settings, "silver")
+    shutil.copytree(source.table("bronze.events"), lake.lake.table("bronze.events"))
+    events = seconds(lambda: build_events.run(spark, lake))
+    sessions = seconds(lambda: build_sessions.run(spark, lake))
+    copies.append(seconds(lambda: typed_copy(rows, settings.lake.root / "copy3")))
+    print(f"bronze → silver {events:.1f} s, sessions {sessions:.1f} s; stateless typed copy {min(copies):.1f} s")
+    print(ratio("silver and sessions", events + sessions, "a stateless typed copy", min(copies), 5))
+
+
+def typed_copy(rows: DataFrame, target: Path) -> None:
+    """bronze → `from_json` to typed columns → Delta: no check, no identity, no session."""
+    types = {column.name: column.type for column in silver.EVENTS.columns if column.name in FIELDS}
+    wire = types | {name: "bigint" for name in types if types[name] == "timestamp"}
+    schema = ", ".join(f"`{name}` {kind}" for name, kind in wire.items())
+    parsed = rows.select("seq", F.from_json("payload", schema).alias("event")).select("seq", "event.*")
+    parsed.write.format("delta").mode("overwrite").save(str(target))
+
+
+def part(settings: Settings, name: str) -> Settings:
+    """The same settings on a lake of their own inside the scratch folder."""
+    moved = msgspec.structs.replace(settings, lake=lake_at(settings.lake.root / name))
+    moved.lake.prepare()
+    return moved
+
+
+if __name__ == "__main__":
+    main()
