@@ -1,6 +1,6 @@
 """Export to the key-value table, against the same lists as JSON, side by side in one run.
 
-    .venv/bin/python -m benchmarks.export [--people 303000] [--items 40000] [--n 100] [--redis URL]
+    make bench ARGS="export [--people 303000] [--items 40000] [--n 100] [--redis URL]"
 
 Makes a gold.recommendations of random lists in a folder that is removed at the end,
 then prints seconds and bytes of: packed lists in LMDB (the export as it is, with its
@@ -24,7 +24,9 @@ import lmdb
 import msgspec
 import numpy as np
 import pyarrow as pa
+import redis
 
+from benchmarks.measure import ratio
 from ml.published import replace, upsert
 from nextclick import exports, kv
 from nextclick.settings import Settings, load
@@ -54,15 +56,14 @@ def compare(settings: Settings, options: argparse.Namespace) -> None:
     """Print the figures."""
     make_lists(settings, options.people, options.items, options.n)
     full, export_time = timed(lambda: export.run(settings))
-    size = sum(path.stat().st_size for path in settings.lake.kv.rglob("*") if path.is_file())
+    size = stored_bytes(settings)
     print(
         f"export, {settings.kv.backend}:  {export_time}  {size / 1e6:6.0f} MB  {full.details['kind']}, {full.read:,} rows"
     )
     size_json, json_time = timed(lambda: as_json(settings))
     print(f"JSON in LMDB:  {json_time}  {size_json / 1e6:6.0f} MB, without any check")
-    print(
-        f"ratio:         {json_time.wall / export_time.wall:6.2f} × the time, {size_json / max(size, 1):.2f} × the bytes"
-    )
+    print(ratio("export, time", export_time.wall, "JSON's", json_time.wall, 1))
+    print(ratio("export, bytes", size, "JSON's", size_json, 0.25))
     change_lists(settings, options.people // 100, options.items, options.n)
     update, update_time = timed(lambda: export.run(settings))
     print(f"1 % changed:   {update_time}  {update.details['kind']}, {update.written:,} entries")
@@ -123,6 +124,14 @@ def _by_person(rows: pa.RecordBatch) -> Iterator[tuple[str, list[tuple[str, floa
     items = [names[code] for code in coded.indices.to_numpy().tolist()]
     for person, (start, end) in zip(people, pairwise([*starts.tolist(), len(rows)]), strict=True):
         yield person, list(zip(items[start:end], scores[start:end], strict=True))
+
+
+def stored_bytes(settings: Settings) -> int:
+    """Of the files of LMDB, or of all that the Redis holds."""
+    if settings.kv.backend == "redis":
+        with redis.Redis.from_url(settings.kv.redis_url) as client:
+            return int(client.info("memory")["used_memory"])
+    return sum(path.stat().st_size for path in settings.lake.kv.rglob("*") if path.is_file())
 
 
 def reads_a_second(settings: Settings, people: int, reads: int = 100_000) -> float:
@@ -187,7 +196,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=303_000)
     parser.add_argument("--items", type=int, default=40_000)
     parser.add_argument("--n", type=int, default=100)
-    parser.add_argument("--redis", metavar="URL", help="export to this Redis instead of LMDB")
+    parser.add_argument(
+        "--redis", metavar="URL", help="export to this Redis, an empty one, instead of LMDB; the lists stay in it"
+    )
     return parser.parse_args()
 
 

@@ -136,9 +136,7 @@ class _LmdbWriter:
     @cached_property
     def _environment(self) -> lmdb.Environment:
         # Nobody reads it before it is sealed, so it is made durable once, there, and needs no lock.
-        return lmdb.open(
-            str(self._folder), map_size=self._map_bytes, sync=False, metasync=False, lock=False
-        )
+        return lmdb.open(str(self._folder), map_size=self._map_bytes, sync=False, metasync=False, lock=False)
 
     def put_many(self, entries: Sequence[Entry]) -> int:
         ordered = sorted(entries)
@@ -166,8 +164,9 @@ class _LmdbWriter:
             _sync_folder(self._table)
 
     def abandon(self) -> None:
-        self._environment.close()
-        _remove(self._folder)
+        with _translated(self._folder):
+            self._environment.close()
+            _remove(self._folder)
 
     @contextmanager
     def _writing(self) -> Iterator[lmdb.Transaction]:

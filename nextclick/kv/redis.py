@@ -8,7 +8,7 @@
 
 Hashes of a few hundred entries keep each command short, so that copying and removing a
 version never blocks other clients for long, and need no SCAN of a keyspace that others
-share. The store must not evict (`maxmemory-policy noeviction`): an evicted hash would
+share. COPY needs Redis 6.2 or later. The store must not evict (`maxmemory-policy noeviction`): an evicted hash would
 turn known people into unknown ones.
 """
 
@@ -22,7 +22,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from nextclick.errors import ModelError, VersionGone
+from nextclick.errors import ModelError, SettingsError, VersionGone
 from nextclick.kv.protocol import Entry, Manifest, Pointer, Snapshot, Writer
 
 BUCKETS = 1024
@@ -37,9 +37,11 @@ class RedisTable:
 
     def __init__(self, url: str, prefix: str, timeout: float) -> None:
         # No retries: a command that the server did before its reply was lost must not be done again unseen.
-        self._redis = redis.Redis.from_url(
-            url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-        )
+        once = Retry(NoBackoff(), 0)
+        try:
+            self._redis = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=once)
+        except ValueError as error:
+            raise SettingsError(f"kv.redis_url is not the address of a Redis: {error}") from error
         self._prefix = prefix
         self._seen: tuple[object, Snapshot] | None = None
 

@@ -51,13 +51,9 @@ class Fuse:
         """Make each command, or batch of them, a step that is cut in its middle."""
         original = connection.send_packed_command
 
-        def step(self_: Any, command: Any, check_health: bool = True) -> Any:
+        def step(self_: Any, command: bytes | list[bytes], check_health: bool = True) -> Any:
             if self.burns():
-                whole = (
-                    command
-                    if isinstance(command, bytes)
-                    else b"".join([command] if isinstance(command, str) else command)
-                )
+                whole = command if isinstance(command, bytes) else b"".join(command)
                 self_._sock.sendall(whole[: len(whole) // 2])
                 os.kill(os.getpid(), signal.SIGKILL)
             return original(self_, command, check_health)

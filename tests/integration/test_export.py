@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import pytest
 from deltalake import DeltaTable
 
 from nextclick import kv, locks
-from nextclick.errors import LakeError, ModelError, TableBusy, TableMissing
+from nextclick.cli import main
+from nextclick.errors import LakeError, ModelError, SettingsError, TableBusy, TableMissing
 from nextclick.kv.lmdb import LmdbTable, _LmdbWriter
 from nextclick.kv.protocol import Entry
 from nextclick.settings import Settings
@@ -22,6 +24,7 @@ from serving.recommend import lookup, similar
 
 from .conftest import Gold, with_kv
 
+Nextclick = Callable[..., tuple[int, str, str]]
 ANN, BOB, CLO = [("a", 3.0), ("b", 2.0)], [("c", 1.0)], [("b", 9.0), ("c", 8.0), ("d", 7.0)]
 POPULAR = [("p", 5.0), ("q", 4.0)]
 SIMILAR = {"a": [("b", 0.5)], "b": [("a", 0.5), ("c", 0.25)]}
@@ -352,30 +355,61 @@ def test_redis_that_is_down_is_a_clear_error_without_the_password(settings: Sett
         assert "secret" not in str(error.value)
 
 
-def test_the_command_line_prints_what_scripts_rely_on(settings: Settings, gold: Gold) -> None:
+def test_a_redis_address_that_is_none_names_the_setting(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match=r"kv\.redis_url"):
+        export.current(with_kv(settings, backend="redis", redis_url="localhost"))
+
+
+@pytest.fixture
+def nextclick(settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Nextclick:
+    """`nextclick(words…)` on the lake: exit code, stdout, stderr."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["nextclick", "--lake", str(settings.lake.root), *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_the_command_line_prints_what_scripts_rely_on(nextclick: Nextclick, gold: Gold) -> None:
     gold.full({"ann": ANN}, POPULAR, SIMILAR, model="12")
-    lake = str(settings.lake.root)
-    missing = _nextclick(lake, "recommend", "ann", "--json")
-    assert (missing.returncode, missing.stdout) == (1, "")
-    assert "nextclick run" in missing.stderr
-    assert json.loads(_nextclick(lake, "export", "--json").stdout)["details"]["people"] == 1
-    assert json.loads(_nextclick(lake, "recommend", "ann", "-n", "1", "--json").stdout) == {
+    assert json.loads(nextclick("export", "--json")[1])["details"]["people"] == 1
+    assert json.loads(nextclick("recommend", "ann", "-n", "1", "--json")[1]) == {
         "person_id": "ann",
         "source": "model",
         "model_version": "12",
         "items": [{"rank": 1, "item_id": "a", "score": 3.0}],
     }
-    told = _nextclick(lake, "recommend", "zoe").stdout
-    assert "There is no list for zoe yet" in told
-    assert json.loads(_nextclick(lake, "rollback", "--list", "--json").stdout)["version"] == 1
-    assert _nextclick(lake, "recommend").returncode == 2
+    similar_items = json.loads(nextclick("recommend", "--similar", "a", "--json")[1])
+    assert (similar_items["item_id"], similar_items["source"]) == ("a", "similar")
+    gold.full({"ann": BOB}, POPULAR, model="13")
+    nextclick("export")
+    back = json.loads(nextclick("rollback", "--json")[1])
+    assert (back["version"], [found["version"] for found in back["versions"]]) == (1, [2, 1])
 
 
-def _nextclick(lake: str, *words: str) -> subprocess.CompletedProcess[str]:
-    code = "from nextclick.cli import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", code, "--lake", lake, *words], capture_output=True, text=True, check=False
-    )
+def test_the_command_line_tells_people_what_they_see(nextclick: Nextclick, gold: Gold) -> None:
+    gold.full({"ann": ANN}, POPULAR)
+    assert "Version 1 is served (full): lists of 1 people from model 1" in nextclick("export")[1]
+    assert "There is no list for zoe yet: this is what everybody likes." in nextclick("recommend", "zoe")[1]
+    gold.full({"ann": BOB}, POPULAR)
+    nextclick("export")
+    assert "Version 1 is served now" in nextclick("rollback")[1]
+    assert "`nextclick rollback --to 2` serves it again" in nextclick("export")[1]
+
+
+def test_the_command_line_says_what_is_wrong(nextclick: Nextclick) -> None:
+    code, out, told = nextclick("recommend", "ann", "--json")
+    assert (code, out) == (1, "")
+    assert "There are no lists" in told
+    assert "nextclick run" in told
+    assert nextclick("recommend")[0] == 2
+    assert nextclick("recommend", "ann", "-n", "0")[0] == 2
 
 
 def _traces(settings: Settings) -> set[str]:
