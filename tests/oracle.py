@@ -82,8 +82,8 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
             latest[visitor] = max(latest.get(visitor, (at, event["event_id"], user)), (at, event["event_id"], user))
     result: dict[str, str] = {}
     for event in rows:
-        visitor: str = event.get("visitor_id", "")
-        person = event.get("user_id") or (latest[visitor][2] if visitor in latest else visitor)
+        own = event.get("visitor_id") or event["user_id"]
+        person: str = event.get("user_id") or (latest[own][2] if own in latest else own)
         result[event["event_id"]] = merged[person][2] if person in merged else person
     return result
 
