@@ -37,7 +37,7 @@ def job(name: str) -> Callable[[SparkSession, Settings, Trigger], JobReport]:
 def stream(settings: Settings) -> None:
     """Keep bronze and silver up to date until stopped (Ctrl-C or SIGTERM).
 
-    All queries run in one process; a batch that is under way is finished first.
+    All queries run in one process. A batch that is under way when it stops is done anew at the next start, once.
 
     \b
     nextclick stream

@@ -1,0 +1,77 @@
+"""`nextclick stream` as a person starts it: it holds its tables, survives being killed, and nothing is lost or doubled."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from nextclick.errors import TableBusy
+from nextclick.settings import Settings
+from spark_jobs.jobs import build_events
+from tests.spark import path
+from tests.spark.conftest import Land
+from tests.spark.test_path import clicks
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+
+@pytest.fixture
+def stream(settings: Settings) -> Iterator[subprocess.Popen[str]]:
+    """The verb in a process of its own, with small settings; killed at the end if it still runs."""
+    command = [str(Path(sys.executable).parent / "nextclick"), "--lake", str(settings.lake.root), "--profile", "test", "stream"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.3)
+
+
+def silver_rows(settings: Settings) -> int:
+    from deltalake import DeltaTable
+
+    folder = settings.lake.table("silver.events")
+    return int(DeltaTable(folder).count()) if DeltaTable.is_deltatable(str(folder)) else 0
+
+
+def test_a_stream_that_is_killed_loses_and_doubles_nothing(
+    spark: SparkSession, settings: Settings, land: Land, stream: subprocess.Popen[str]
+) -> None:
+    events = clicks(7, 60)
+    land(events[:30])
+    wait_until(lambda: silver_rows(settings) > 0, stream)
+
+    # A second writer is refused while the holder lives, even while it is stopped.
+    stream.send_signal(signal.SIGSTOP)
+    with pytest.raises(TableBusy, match=f"process {stream.pid}"):
+        build_events.run(spark, settings)
+    stream.send_signal(signal.SIGCONT)
+
+    land(events[30:])
+    wait_until(lambda: any(settings.lake.checkpoint("ingest_events").glob("offsets/1")), stream)
+    stream.kill()
+    stream.wait()
+
+    path.run_jobs(spark, settings)
+    path.assert_equals_oracle(spark, settings, events)
+
+
+def test_a_stream_that_is_asked_to_stop_ends_cleanly(settings: Settings, land: Land, stream: subprocess.Popen[str]) -> None:
+    rows: list[dict[str, Any]] = clicks(8, 20)
+    land(rows)
+    wait_until(lambda: silver_rows(settings) > 0, stream)
+    stream.send_signal(signal.SIGTERM)
+    _, log = stream.communicate(timeout=60)
+    assert stream.returncode == 0, log
+    assert "nothing is lost" in log

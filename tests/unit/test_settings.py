@@ -1,0 +1,42 @@
+"""Settings: precedence, ranges, and errors that name the key."""
+
+from pathlib import Path
+
+import pytest
+
+from nextclick.errors import SettingsError
+from nextclick.settings import load
+
+
+def test_environment_wins_over_profile_and_profile_over_default() -> None:
+    assert load(environ={}).als.factors == 64
+    assert load(profile="test", environ={}).als.factors == 16
+    assert load(profile="test", environ={"NEXTCLICK_ALS__FACTORS": "8"}).als.factors == 8
+
+
+def test_lake_and_profile_come_from_the_call_first(tmp_path: Path) -> None:
+    environ = {"NEXTCLICK_LAKE": str(tmp_path / "env"), "NEXTCLICK_PROFILE": "test"}
+    assert load(environ=environ).lake.root == tmp_path / "env"
+    assert load(lake=tmp_path / "call", environ=environ).lake.root == tmp_path / "call"
+    assert load(environ=environ).profile == "test"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "named"),
+    [
+        ("NEXTCLICK_SESSIONS__GAP_MINUTES", "0", "sessions.gap_minutes"),
+        ("NEXTCLICK_SESSIONS__GAP_MINUTES", "soon", "sessions.gap_minutes"),
+        ("NEXTCLICK_SESSIONS__GAP", "30", "NEXTCLICK_SESSIONS__GAP"),
+        ("NEXTCLICK_KV__BACKEND", "oracle", "kv.backend"),
+    ],
+)
+def test_a_wrong_setting_is_named(variable: str, value: str, named: str) -> None:
+    with pytest.raises(SettingsError, match=named):
+        load(environ={variable: value})
+
+
+def test_a_conf_dir_without_defaults_and_a_profile_that_is_a_path_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"default\.toml is not there"):
+        load(conf_dir=tmp_path, environ={})
+    with pytest.raises(SettingsError, match="not a plain name"):
+        load(profile="../secrets", environ={})
