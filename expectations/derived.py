@@ -22,14 +22,23 @@ def _of_column(table: str, column: Column) -> Iterator[Expectation]:
         yield rows(table, f"{name}_not_null", f"{name} is never null.", "ExpectColumnValuesToNotBeNull", column=name)
     if column.one_of:
         meaning = f"{name} is one of {', '.join(column.one_of)}."
-        yield rows(table, f"{name}_in_set", meaning, "ExpectColumnValuesToBeInSet", column=name, value_set=column.one_of)
+        yield rows(
+            table, f"{name}_in_set", meaning, "ExpectColumnValuesToBeInSet", column=name, value_set=column.one_of
+        )
     if column.minimum is not None or column.maximum is not None:
-        limits = {"min_value": column.minimum, "max_value": column.maximum}
-        meaning = f"{name} is {_between(column)}."
-        yield rows(table, f"{name}_in_range", meaning, "ExpectColumnValuesToBeBetween", column=name, **limits)
+        low, high = column.minimum, column.maximum
+        meaning = f"{name} is {_between(low, high)}."
+        yield rows(
+            table,
+            f"{name}_in_range",
+            meaning,
+            "ExpectColumnValuesToBeBetween",
+            column=name,
+            min_value=low,
+            max_value=high,
+        )
 
 
-def _between(column: Column) -> str:
-    low = None if column.minimum is None else f"at least {column.minimum:g}"
-    high = None if column.maximum is None else f"at most {column.maximum:g}"
-    return " and ".join(limit for limit in (low, high) if limit)
+def _between(low: float | None, high: float | None) -> str:
+    limits = (None if low is None else f"at least {low:g}", None if high is None else f"at most {high:g}")
+    return " and ".join(limit for limit in limits if limit)

@@ -62,8 +62,6 @@ def fact(
     return Expectation(table, name, meaning, severity, of, "ExpectColumnValuesToBeBetween", arguments)
 
 
-def none_of(
-    table: str, name: str, meaning: str, severity: Severity = Severity.STOP, of: Of = Of.TABLE
-) -> Expectation:
+def none_of(table: str, name: str, meaning: str, severity: Severity = Severity.STOP, of: Of = Of.TABLE) -> Expectation:
     """The fact of the same name counts what must not be: it is 0."""
     return fact(table, name, meaning, severity, at_most=0, of=of)

@@ -9,8 +9,9 @@ feed, and looks at rows as the table holds them now, not at what they were in be
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
-from expectations import facts
+from expectations.arrivals import hours_since_arrival
 from expectations.expectation import Expectation
 from expectations.results import Standing, standings
 from expectations.suites import CHECKED, suite
@@ -18,6 +19,7 @@ from nextclick import catalog
 from nextclick.contract import Table
 from nextclick.duck import open_table
 from nextclick.errors import LakeError
+from nextclick.lake import Lake
 from nextclick.settings import Settings
 from nextclick.tables.silver import EVENTS
 
@@ -45,6 +47,10 @@ class Part:
     def table_id(self) -> str:
         return str(self.delta.metadata().id)
 
+    def paths(self, lake: Lake) -> list[str]:
+        """The files, each in full."""
+        return [str(lake.table(self.table.name) / unquote(file)) for file in self.files]
+
 
 def due(settings: Settings, tables: Iterable[str] | None = None, all_rows: bool = False) -> list[Part]:
     """What is to be checked of `tables` (default: all that were written); nothing where nothing changed.
@@ -70,22 +76,26 @@ def _part(
         again = _again(settings, name, delta, standing, others)
         unsettled = tuple(expectation for expectation in expected if expectation.name in again)
         return [Part(catalog.table(name), delta, unsettled, (), whole=False)] if unsettled else []
-    before = _files_at(settings, name, standing.version) if standing and comparable and not standing.stops else frozenset()
+    before = (
+        _files_at(settings, name, standing.version) if standing and comparable and not standing.stops else frozenset()
+    )
     now = _files(delta)
     return [Part(catalog.table(name), delta, expected, tuple(sorted(now - before)), whole=not now & before)]
 
 
 def _same(standing: Standing, delta: "DeltaTable", expected: tuple[Expectation, ...]) -> bool:
     """It was this very table, and the same was expected of it."""
-    meanings = {name: check.meaning for name, check in standing.checks.items()}
-    return standing.table_id == str(delta.metadata().id) and meanings == {one.name: one.meaning for one in expected}
+    checked = {(check.expectation, check.meaning, check.severity) for check in standing.checks.values()}
+    return standing.table_id == str(delta.metadata().id) and checked.issuperset(
+        (one.name, one.meaning, one.severity) for one in expected
+    )
 
 
 def _again(settings: Settings, name: str, delta: "DeltaTable", standing: Standing, others: set[str]) -> set[str]:
     """Expectations whose answer may be another though the table's version is the same."""
     if name != EVENTS.name:
         return set()
-    age = facts.hours_since_arrival(delta)
+    age = hours_since_arrival(delta)
     is_fresh = age is None or age <= settings.quality.freshness_hours
     turned = {"fresh"} if is_fresh != standing.checks["fresh"].success else set()
     return turned | ({"residual", "doubled"} if "bronze.events" in others else set())
@@ -94,7 +104,7 @@ def _again(settings: Settings, name: str, delta: "DeltaTable", standing: Standin
 def _files(delta: "DeltaTable") -> frozenset[str]:
     import pyarrow as pa
 
-    return frozenset(pa.record_batch(delta.get_add_actions(flatten=True))["path"].to_pylist())
+    return frozenset(pa.table(delta.get_add_actions(flatten=True))["path"].to_pylist())
 
 
 def _files_at(settings: Settings, name: str, version: int) -> frozenset[str]:

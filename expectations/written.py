@@ -44,7 +44,9 @@ def _bronze_events(settings: Settings) -> tuple[Expectation, ...]:
     return (
         none_of(table, "missing", "Bronze has every line that its landing segments were published with.", WARN),
         none_of(table, "excess", "Bronze has no line beyond those.", WARN),
-        none_of(table, "unknown_fields", "New events carry no field that nextclick/events.py does not know.", WARN, Of.NEW),
+        none_of(
+            table, "unknown_fields", "New events carry no field that nextclick/events.py does not know.", WARN, Of.NEW
+        ),
     )
 
 

@@ -1,0 +1,37 @@
+"""A Delta table's columns against its contract."""
+
+import json
+from typing import Any, Final
+
+from nextclick.contract import Table
+
+_WORDS: Final = {"long": "bigint", "integer": "int", "short": "smallint", "byte": "tinyint"}
+"""Delta's names of types that SQL calls otherwise."""
+
+
+def differences(table: Table, schema: str) -> list[str]:
+    """What differs between the contract and `schema`, Delta's own JSON; nullability is judged by the rows."""
+    found = {field["name"]: words(field["type"]) for field in json.loads(schema)["fields"]}
+    promised = {column.name: column.type for column in table.columns}
+    absent = [f"{name} is not there" for name in promised if name not in found]
+    strange = [f"{name} ({found[name]}) is not in the contract" for name in found if name not in promised]
+    other = [f"{name} is {found[name]}, not {kind}" for name, kind in promised.items() if found.get(name, kind) != kind]
+    return absent + strange + other
+
+
+def words(kind: Any) -> str:
+    """A type of Delta's schema as contracts write it.
+
+    >>> words({"type": "map", "keyType": "string", "valueType": "long"})
+    'map<string,bigint>'
+    """
+    if isinstance(kind, str):
+        return _WORDS.get(kind, kind)
+    match kind["type"]:
+        case "struct":
+            fields = ",".join(f"{field['name']}:{words(field['type'])}" for field in kind["fields"])
+            return f"struct<{fields}>"
+        case "map":
+            return f"map<{words(kind['keyType'])},{words(kind['valueType'])}>"
+        case _:
+            return f"array<{words(kind['elementType'])}>"
