@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,7 +124,7 @@ def read(
     scanner = _dataset(source, layout).scanner(
         columns=columns, filter=_wanted(source, since), batch_size=ROWS, batch_readahead=2, fragment_readahead=1
     )
-    return _whole_lists(_sorted(scanner) if ordered else scanner.to_batches())
+    return _whole_lists(_sorted(scanner, source.lake.state) if ordered else scanner.to_batches())
 
 
 def _dataset(source: Source, layout: Layout) -> Any:
@@ -138,11 +140,13 @@ def _wanted(source: Source, since: datetime | None) -> Any:
     )
 
 
-def _sorted(scanner: Any) -> Iterator[pa.RecordBatch]:
+def _sorted(scanner: Any, state: Path) -> Iterator[pa.RecordBatch]:
     import duckdb
 
-    with duckdb.connect() as connection:
-        connection.execute("set memory_limit = '1GB'")
+    with (
+        TemporaryDirectory(prefix="sort-", dir=state) as spill,
+        duckdb.connect(config={"memory_limit": "1GB", "temp_directory": spill}) as connection,
+    ):
         relation = connection.from_arrow(scanner.to_reader()).order("owner, rank")
         yield from relation.to_arrow_reader(ROWS)
 

@@ -88,8 +88,8 @@ class Killer:
 @pytest.mark.parametrize(
     ("backend", "stride"),
     [
-        ("lmdb", 2),
-        ("redis", 13),
+        ("lmdb", 3),
+        ("redis", 19),
         pytest.param("lmdb", 1, marks=pytest.mark.stress),
         pytest.param("redis", 1, marks=pytest.mark.stress),
     ],
