@@ -88,7 +88,7 @@ def standings(lake: Lake) -> dict[str, Standing]:
 
 _NEWEST = f"""
 WITH newest AS (
-    SELECT table_name, unnest(arg_max((table_id, table_version), checked_at))
+    SELECT table_name, unnest(arg_max(struct_pack(table_id, table_version), checked_at))
     FROM results WHERE kind = 'check' GROUP BY table_name
 )
 SELECT {", ".join(f"r.{name}" for name in DATA_QUALITY.column_names)}

@@ -1,0 +1,85 @@
+"""Checking: what is due is looked at, judged, and written down in gold.data_quality."""
+
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from expectations.expectation import Of
+from expectations.facts import measure
+from expectations.judge import Judge, Verdict
+from expectations.look import Lakewide
+from expectations.parts import Part, due
+from expectations.results import Result, append
+from nextclick import locks
+from nextclick.settings import Settings
+from nextclick.tables.gold import DATA_QUALITY
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Session = Callable[[], "SparkSession"]
+"""Opens Spark; called only where rows are to be looked at."""
+
+
+def run(
+    session: Session, settings: Settings, tables: Iterable[str] | None = None, all_rows: bool = False
+) -> list[Result]:
+    """Check what changed in `tables` (default: all) since it was last checked; with `all_rows` everything.
+
+    Returns what was found, in flow order, after it was written; nothing where nothing was
+    due. A failure is a result: `expectations.stops.refuse` is what raises.
+    """
+    with locks.hold(settings.lake.locks, DATA_QUALITY.name, purpose="check"):
+        parts = due(settings, tables, all_rows)
+        if not parts:
+            return []
+        judge, lakewide, run_id = Judge(), Lakewide(settings), uuid.uuid4().hex
+        results = [result for part in parts for result in _check(session, part, judge, lakewide, run_id)]
+        append(settings.lake, results)
+    return results
+
+
+def _check(session: Session, part: Part, judge: Judge, lakewide: Lakewide, run_id: str) -> list[Result]:
+    verdicts = _of_rows(session, part, judge, lakewide.settings) | _of_facts(part, judge, lakewide)
+    return [
+        Result(
+            table_name=part.table.name,
+            table_id=part.table_id,
+            table_version=part.version,
+            expectation=one.name,
+            meaning=one.meaning,
+            severity=one.severity.value,
+            success=verdicts[one.name].success,
+            scope="all" if part.whole or one.of is Of.TABLE else "changed",
+            observed=verdicts[one.name].observed,
+            checked_at=datetime.now(UTC),
+            run_id=run_id,
+        )
+        for one in part.suite
+    ]
+
+
+def _of_facts(part: Part, judge: Judge, lakewide: Lakewide) -> dict[str, Verdict]:
+    suite = [one for one in part.suite if one.of is not Of.ROWS]
+    return judge.facts(part.table.name, measure(part, lakewide), suite)
+
+
+def _of_rows(session: Session, part: Part, judge: Judge, settings: Settings) -> dict[str, Verdict]:
+    suite = [one for one in part.suite if one.of is Of.ROWS]
+    if not suite:
+        return {}
+    if not part.files:  # of no rows everything holds
+        return {one.name: Verdict(True) for one in suite}
+    return judge.rows(part.table.name, _frame(session(), part, settings), suite)
+
+
+def _frame(spark: "SparkSession", part: Part, settings: Settings) -> "DataFrame":
+    """The part's files as they are: rule 6 keeps tables free of what only Delta's own reader understands."""
+    import json
+
+    from pyspark.sql.types import StructType
+
+    schema = StructType.fromJson(json.loads(part.delta.schema().to_json()))
+    root = str(settings.lake.table(part.table.name))
+    return spark.read.schema(schema).option("basePath", root).parquet(*part.paths(settings.lake))
