@@ -136,9 +136,12 @@ SIMILAR_ITEMS = Table(
 
 DATA_QUALITY = Table(
     name="gold.data_quality",
-    doc="One row per expectation checked on a table version, and one per override of a stop.",
+    doc="One row per expectation checked on a table version, and one per stop that a person overrode.",
     columns=(
         Column("table_name", "string", "The table.", nullable=False),
+        Column(
+            "table_id", "string", "Delta's id of the table: with another one, its versions start again.", nullable=False
+        ),
         Column("table_version", "bigint", "Its Delta version.", nullable=False, minimum=0),
         Column(
             "kind",
@@ -147,20 +150,22 @@ DATA_QUALITY = Table(
             nullable=False,
             one_of=("check", "override"),
         ),
-        Column("expectation", "string", "What was expected.", nullable=False),
+        Column("expectation", "string", "Name of the expectation, unique within its table.", nullable=False),
+        Column("meaning", "string", "What it says, with its limits.", nullable=False),
         Column("severity", "string", "What a failure does.", nullable=False, one_of=("stop", "warn")),
         Column("success", "boolean", "It holds.", nullable=False),
         Column(
             "scope",
             "string",
-            "All rows, or those changed since the last checked version.",
+            "All rows, or those in files added since the last checked version.",
             nullable=False,
             one_of=("all", "changed"),
         ),
-        Column("observed", "string", "What was seen."),
-        Column("checked_at", "timestamp", "When.", nullable=False),
-        Column("run_id", "string", "The run that checked.", nullable=False),
-        Column("actor", "string", "Who overrode it, and why."),
+        Column("observed", "string", "What was seen, where there is something to say."),
+        Column("checked_at", "timestamp", "When it was checked or overridden.", nullable=False),
+        Column("run_id", "string", "The run of checks, or the override.", nullable=False),
+        Column("actor", "string", "Who overrode the stop."),
+        Column("reason", "string", "Why."),
     ),
     key=("table_name", "table_version", "kind", "expectation", "run_id"),
     job="check",
