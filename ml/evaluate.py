@@ -1,5 +1,6 @@
 """A recipe's worth: fitted on the training part, asked about the people of the test part."""
 
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import msgspec
@@ -25,35 +26,43 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     cut: int
     """Where the test part begins, in microseconds."""
     metrics: dict[str, dict[str, float]]
+    """Empty where there were too few people to judge by."""
 
     def recall(self, name: str) -> float:
-        return self.metrics[name][f"recall@{self.k}"]
+        """recall@k of a recipe; 0 where nothing was judged."""
+        return self.metrics[name][f"recall@{self.k}"] if self.metrics else 0.0
 
-    def flat(self) -> dict[str, float]:
-        """One name per figure, as MLflow and `status` show them: the first recipe's plain, the others' prefixed."""
-        first = next(iter(self.metrics), None)
+    def best(self, names: Iterable[str]) -> str:
+        """The name with the best recall; the first of equals."""
+        return max(names, key=self.recall)
+
+    def flat(self, chosen: str) -> dict[str, float]:
+        """One name per figure, as MLflow and `status` show them: the chosen recipe's plain, the others' prefixed."""
+        names = sorted(self.metrics, key=lambda name: name != chosen)
         return {
-            (name if recipe == first else f"{recipe}.{name}"): value
-            for recipe, figures in self.metrics.items()
-            for name, value in figures.items()
+            (figure if name == chosen else f"{name}.{figure}"): value
+            for name in names
+            for figure, value in self.metrics[name].items()
         }
 
 
 def compare(
-    recipes: dict[str, Recipe],
+    recipes: Mapping[str, Recipe],
     split: Split,
     evaluation: Evaluation,
     seed: int,
     threads: int = 0,
     progress: Stages = quiet,
 ) -> Judged:
-    """Fit each recipe on the training part and judge it; with too few people the metrics are empty."""
+    """Fit each recipe on the training part and judge it; one that can adopt what another has learned is not fitted."""
     people, k = split.people(evaluation.max_people, seed), evaluation.k
-    judged = {}
+    judged: dict[str, dict[str, float]] = {}
+    models: list[Recommender] = []
     if len(people) >= MIN_PEOPLE:
         for name, recipe in recipes.items():
-            model = recipe.fit(split.train, threads, partial(progress, f"judge {name}"))
-            judged[name] = judge(model, split, people, k)
+            adopted = next((model for model in map(recipe.adopt, models) if model is not None), None)
+            models.append(adopted or recipe.fit(split.train, threads, partial(progress, f"judge {name}")))
+            judged[name] = judge(models[-1], split, people, k)
     return Judged(k=k, people=len(people), cut=split.cut, metrics=judged)
 
 

@@ -11,35 +11,33 @@ from ml.interactions import Interactions, Rows
 from ml.models.popular import Popular
 from nextclick.settings import Gate
 
-CHALLENGER, CHAMPION, FLOOR = "challenger", "champion", "popular_all_time"
-"""Names of what is compared; the champion's is there only if its recipe is another one."""
+FLOOR = "popular_all_time"
+"""The recipe that any model must beat."""
 
 _SAMPLE = 2_000
 
 
-def judge(judged: Judged, gate: Gate) -> list[str]:
+def judge(judged: Judged, challenger: str, champion: str | None, gate: Gate) -> list[str]:
     """Recipes fitted on the same training part: against the floor, the coverage and the champion's recipe."""
     if not judged.metrics:
         return [
             f"too little to judge: {judged.people} people have interactions before and after the cut, of {MIN_PEOPLE} needed"
         ]
-    k, own = judged.k, judged.metrics[CHALLENGER]
+    k, own = judged.k, judged.metrics[challenger]
+    reached, recall = own[f"coverage@{k}"], judged.recall(challenger)
     reasons = []
     if not np.isfinite(list(own.values())).all():
         reasons.append(f"a metric is not finite: {own}")
-    if not judged.recall(CHALLENGER) > judged.recall(FLOOR):
-        reasons.append(_worse(judged, FLOOR, "is not better than popularity of all time"))
-    if own[f"coverage@{k}"] < gate.min_coverage:
-        reasons.append(f"coverage@{k} {own[f'coverage@{k}']:.4f} is below gate.min_coverage {gate.min_coverage}")
-    if CHAMPION in judged.metrics and judged.recall(CHALLENGER) < judged.recall(CHAMPION) * (1 - gate.tolerance):
+    if not recall > judged.recall(FLOOR):
+        reasons.append(f"recall@{k} {recall:.4f} is not better than that of {FLOOR}, {judged.recall(FLOOR):.4f}")
+    if not reached >= gate.min_coverage:
+        reasons.append(f"coverage@{k} {reached:.4f} is below gate.min_coverage {gate.min_coverage}")
+    if champion and recall < judged.recall(champion) * (1 - gate.tolerance):
         reasons.append(
-            _worse(judged, CHAMPION, f"is worse than the champion's recipe by more than {gate.tolerance:.0%}")
+            f"recall@{k} {recall:.4f} is worse than that of the champion's recipe, {judged.recall(champion):.4f}, "
+            f"by more than gate.tolerance {gate.tolerance}"
         )
     return reasons
-
-
-def _worse(judged: Judged, than: str, words: str) -> str:
-    return f"recall@{judged.k} {judged.recall(CHALLENGER):.4f} {words}, {judged.recall(than):.4f}"
 
 
 def inspect(

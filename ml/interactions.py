@@ -29,7 +29,7 @@ Micros = NDArray[np.int64]
 """Microseconds since 1970-01-01 UTC."""
 
 COLUMNS = ("person_id", "item_id", "strength", "first_at", "last_at")
-_MICROS_A_DAY = 86_400_000_000
+_MICROS_AN_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,19 @@ class Interactions:
             return self.strength
         age = (self.as_of - self.last_at) / (half_life / timedelta(microseconds=1))
         return (self.strength * np.exp2(-age)).astype(np.float32)
+
+    def recent(self, hours: float) -> NDArray[np.bool_]:
+        """Which pairs are of the last `hours`; where these hold fewer than usual, the newest pairs, as many as usual.
+
+        A few stray clicks, weeks after the rest, would otherwise be all that is recent.
+        """
+        if not len(self):
+            return np.zeros(0, np.bool_)
+        window = int(hours * _MICROS_AN_HOUR)
+        span = max(int(np.ptp(self.last_at)), window)
+        usual = min(-(-len(self) * window // span), len(self))
+        newest = np.partition(self.last_at, len(self) - usual)[len(self) - usual]
+        return np.asarray(self.last_at >= min(newest, self.last_at.max() - window))
 
     def matrix(self, values: NDArray[Any]) -> csr_matrix:
         """People × items with one value per pair; a pair that is there twice is an error."""

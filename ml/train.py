@@ -11,13 +11,13 @@ from functools import partial
 import msgspec
 
 from ml import artifact, champion, evaluate, gate, interactions, split, tracking
-from ml.artifact import Artifact, Card
+from ml.artifact import AnyRecipe, Artifact, Card
 from ml.champion import Attempt, Model, Standing
 from ml.evaluate import Judged
 from ml.interactions import Interactions, Source
 from ml.models.als import Als
 from ml.models.popular import Popular
-from ml.models.protocol import Recipe, Stages, quiet
+from ml.models.protocol import Stages, quiet
 from nextclick import locks
 from nextclick.errors import ModelError
 from nextclick.exports import POPULAR
@@ -46,24 +46,26 @@ class Night:
         self.seconds[name] = time.perf_counter() - start
 
 
-def recipe(settings: Settings) -> Als:
-    """The personal model that the settings ask for."""
+def personal_recipes(settings: Settings) -> dict[str, Als]:
+    """The personal models that the settings ask for; the best of them is the challenger."""
     als = settings.als
-    return Als(
+    plain = Als(
         factors=als.factors,
         iterations=als.iterations,
         regularization=als.regularization,
         alpha=als.alpha,
         seed=als.seed,
         half_life_days=settings.interactions.half_life_days,
+        recent_hours=settings.evaluation.recent_hours,
     )
+    return {"als": plain, "als_trending": msgspec.structs.replace(plain, trending=True)}
 
 
 def popular_recipes(settings: Settings) -> dict[str, Popular]:
     """The popularities that are compared; the best of them is the popular list."""
     return {
         "popular_fading": Popular(half_life_days=settings.interactions.half_life_days),
-        "popular_recent": Popular(window_hours=float(settings.evaluation.recent_hours)),
+        "popular_recent": Popular(window_hours=settings.evaluation.recent_hours),
         gate.FLOOR: Popular(),
     }
 
@@ -87,11 +89,11 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
     return _report(standing, len(pairs), started)
 
 
-def fit(night: Night, personal: Recipe, popular: Popular) -> Artifact:
+def fit(night: Night, personal: AnyRecipe, popular: Popular) -> Artifact:
     """Both recipes fitted on everything."""
     pairs = night.pairs
     card = Card(
-        recipe=personal,  # type: ignore[arg-type]
+        recipe=personal,
         popular=popular,
         site=night.settings.site,
         source=night.source,
@@ -107,54 +109,51 @@ def _train(night: Night, key: str) -> Standing:
     settings, lake = night.settings, night.settings.lake
     reigning = tracking.champion(lake)
     with night.stage("evaluate"):
-        judged = _judge(night, reigning)
-    reasons = gate.judge(judged, settings.gate)
-    popular = _best_popular(judged, settings)
+        judged, recipes, champion_name = _judge(night, reigning)
+    challenger, best = judged.best(personal_recipes(settings)), judged.best(popular_recipes(settings))
+    popular = popular_recipes(settings)[best]
+    reasons = gate.judge(judged, challenger, champion_name, settings.gate)
     with night.stage("fit"):
-        fitted = fit(night, recipe(settings), popular)
+        fitted = fit(night, recipes[challenger], popular)
     with night.stage("save"):
         digest = fitted.save(lake.state / _CANDIDATE)
-    candidate: Artifact | None = None
+    model = _model(night, fitted, digest, _CANDIDATE, judged.flat(challenger))
     try:
         candidate = artifact.load(lake.state / _CANDIDATE, digest)
-        reasons += gate.inspect(candidate, night.pairs, reigning, settings.gate, judged.k, settings.als.seed)
-    except ModelError as error:
+    except ModelError as error:  # what cannot be read back is not registered
         reasons.append(str(error))
-    model = _log(night, judged, reasons, _model(night, fitted, digest, _CANDIDATE, judged), candidate is not None)
-    attempt = Attempt(key=key, passed=not reasons, reasons=reasons, metrics=judged.flat(), run_id=model.run_id)
+        model = msgspec.structs.replace(model, run_id=tracking.log(lake, _run(night, judged, model, reasons)))
+    else:
+        reasons += gate.inspect(candidate, night.pairs, reigning, settings.gate, judged.k, settings.als.seed)
+        model = tracking.register(lake, _run(night, judged, model, reasons), lake.state / _CANDIDATE, model)
+    attempt = Attempt(key=key, passed=not reasons, reasons=reasons, metrics=model.metrics, run_id=model.run_id)
     if not reasons:
         reigning, previous = tracking.promote(lake, model.version)
-        return Standing(champion=reigning, previous=previous, attempt=attempt)
-    if reigning:
+    else:
         previous = tracking.champion(lake, tracking.PREVIOUS)
-        return Standing(champion=reigning, previous=previous, attempt=attempt)
-    return Standing(fallback=_fallback(night, popular, judged), attempt=attempt)
+    fallback = None if reigning else _fallback(night, popular, judged.flat(best))
+    return Standing(champion=reigning, previous=previous, fallback=fallback, attempt=attempt)
 
 
-def _judge(night: Night, reigning: Model | None) -> Judged:
-    settings = night.settings
-    recipes: dict[str, Recipe] = {gate.CHALLENGER: recipe(settings), **popular_recipes(settings)}
-    if reigning and reigning.recipe != recipes[gate.CHALLENGER]:  # an equal recipe on equal data gives an equal model
-        recipes[gate.CHAMPION] = reigning.recipe
+def _judge(night: Night, reigning: Model | None) -> tuple[Judged, dict[str, AnyRecipe], str | None]:
+    """What was judged, the recipes by name, and the name of the champion's, if there is one."""
+    settings, name = night.settings, None
+    recipes: dict[str, AnyRecipe] = {**personal_recipes(settings), **popular_recipes(settings)}
+    if reigning:  # an equal recipe on equal data gives an equal model, so none is fitted twice
+        name = next((known for known, recipe in recipes.items() if recipe == reigning.recipe), "champion")
+        recipes[name] = reigning.recipe
     parts = split.by_time(night.pairs, settings.evaluation.test_share)
-    return evaluate.compare(
-        recipes, parts, settings.evaluation, settings.als.seed, settings.als.threads, night.progress
-    )
+    als = settings.als
+    judged = evaluate.compare(recipes, parts, settings.evaluation, als.seed, als.threads, night.progress)
+    return judged, recipes, name
 
 
-def _best_popular(judged: Judged, settings: Settings) -> Popular:
-    """The popularity with the best recall; the fading one where nothing could be judged."""
-    recipes = popular_recipes(settings)
-    best = max(recipes, key=lambda name: judged.recall(name) if judged.metrics else 0.0)
-    return recipes[best]
-
-
-def _model(night: Night, fitted: Artifact, digest: str, folder: str, judged: Judged) -> Model:
+def _model(night: Night, fitted: Artifact, digest: str, folder: str, metrics: dict[str, float]) -> Model:
     return Model(
         version=POPULAR,
         run_id=None,
         recipe=fitted.card.recipe,
-        metrics=judged.flat(),
+        metrics=metrics,
         interactions_version=night.source.version,
         interactions_id=night.source.table_id,
         as_of=fitted.card.as_of,
@@ -163,21 +162,16 @@ def _model(night: Night, fitted: Artifact, digest: str, folder: str, judged: Jud
     )
 
 
-def _log(night: Night, judged: Judged, reasons: list[str], model: Model, usable: bool) -> Model:
-    """The run in MLflow, with the model registered where its files are sound."""
-    lake = night.settings.lake
-    run = tracking.Run(
+def _run(night: Night, judged: Judged, model: Model, reasons: list[str]) -> tracking.Run:
+    return tracking.Run(
         name="train",
         source=night.source,
-        digest=artifact.read_card(lake.state / _CANDIDATE).ids_digest,
+        digest=artifact.read_card(night.settings.lake.state / model.artifact).ids_digest,
         started=night.started,
         params={**msgspec.to_builtins(model.recipe), "k": judged.k, "judged_people": judged.people},
-        metrics={**judged.flat(), **_costs(night)},
+        metrics={**model.metrics, **_costs(night)},
         tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)},
     )
-    if usable:
-        return tracking.register(lake, run, lake.state / _CANDIDATE, model)
-    return msgspec.structs.replace(model, run_id=tracking.log(lake, run))
 
 
 def _costs(night: Night) -> dict[str, float]:
@@ -186,15 +180,22 @@ def _costs(night: Night) -> dict[str, float]:
     return {**seconds, "seconds": time.time() - night.started, "peak_memory_mb": peak}
 
 
-def _fallback(night: Night, popular: Popular, judged: Judged) -> Model:
+def _fallback(night: Night, popular: Popular, metrics: dict[str, float]) -> Model:
     """Popular lists, kept as a model that nobody registered."""
     fitted = fit(night, popular, popular)
     digest = fitted.save(night.settings.lake.state / _FALLBACK)
-    return _model(night, fitted, digest, _FALLBACK, judged)
+    return _model(night, fitted, digest, _FALLBACK, metrics)
 
 
 def _key(settings: Settings, source: Source) -> str:
-    decides = (source.table_id, source.version, settings.site, recipe(settings), settings.evaluation, settings.gate)
+    decides = (
+        source.table_id,
+        source.version,
+        settings.site,
+        personal_recipes(settings),
+        settings.evaluation,
+        settings.gate,
+    )
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
 
 

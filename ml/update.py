@@ -76,10 +76,9 @@ def take_in(base: Artifact, pairs: Interactions, source: Source, changed: pa.Str
     pairs = replace(pairs.over(people, items), now=base.card.as_of)
     touched = people.rows(changed)
     touched = touched[touched >= 0]
-    histories = replace(pairs.where(np.isin(pairs.person, touched)), now=pairs.as_of)
-    has_history = np.isin(touched, histories.person)
+    has_history = np.isin(touched, pairs.person)
     model = base.model
-    model = model.fold_in(histories, touched, new_items) if isinstance(model, FoldIn) else model.recipe.fit(pairs)
+    model = model.fold_in(pairs, touched, new_items) if isinstance(model, FoldIn) else model.recipe.fit(pairs)
     card = msgspec.structs.replace(base.card, source=source, as_of=pairs.as_of, people=len(people), items=len(items))
     updated = Artifact(card, model, base.popular.recipe.fit(pairs), people, items, pairs.seen)
     return Update(updated, touched[has_history], new_items, people.take(touched[~has_history]))

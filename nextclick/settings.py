@@ -100,7 +100,7 @@ class Evaluation(_Section, frozen=True):
     test_share: Annotated[float, Meta(gt=0, lt=1)]
     k: Positive
     max_people: Positive
-    recent_hours: Positive
+    recent_hours: PositiveFloat
 
 
 class Gate(_Section, frozen=True):

@@ -4,10 +4,14 @@ Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", I
 confidence c = 1 + alpha · strength for what a person used, 1 for the rest. The
 `implicit` library does the work; its matrix holds c itself, so c is computed here
 (with its own `alpha` a faded strength would get a confidence below 1).
+
+The factorization knows no time: in news it prefers what was read most, which is over. A
+`trending` recipe therefore multiplies each score by the item's trend, the share of its
+use that is recent.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -15,12 +19,13 @@ from typing import Any
 import msgspec
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
+from implicit.recommender_base import ModelFitError
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from ml.interactions import Floats, Interactions, Rows
-from ml.models.protocol import Arrays, Lists, Progress, quiet
+from ml.models.protocol import Arrays, Lists, Progress, Recommender, quiet
 
 
 class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als"):
@@ -32,26 +37,44 @@ class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als
     alpha: float
     seed: int
     half_life_days: float
+    recent_hours: float
+    """The recent time of `trending`."""
+    trending: bool = False
+    """Scores are multiplied by the item's trend. The fit does not depend on it."""
 
     def fit(self, train: Interactions, threads: int = 0, progress: Progress = quiet) -> "AlsModel":
         model = self._implicit(threads)
-        with _one_blas_thread():
+        with _one_blas_thread(), suppress(ModelFitError):  # NaN: the gate sees it, and says so
             model.fit(
                 self.confidence(train),
                 show_progress=False,
                 callback=lambda iteration, *_: progress(iteration + 1, self.iterations),
             )
-        return AlsModel(self, model.user_factors, model.item_factors)
+        return AlsModel(self, model.user_factors, model.item_factors, self.trend(train))
+
+    def adopt(self, model: Recommender) -> "AlsModel | None":
+        if not isinstance(model, AlsModel) or msgspec.structs.replace(model.recipe, trending=self.trending) != self:
+            return None
+        return replace(model, recipe=self)
+
+    def trend(self, pairs: Interactions) -> Floats:
+        """Share of each item's strength that is recent, drawn towards the share of all by an average item's worth."""
+        recent, total = (
+            np.bincount(pairs.item, pairs.strength * kept, minlength=len(pairs.items)).astype(np.float32)
+            for kept in (pairs.recent(self.recent_hours), 1)
+        )
+        average = total.mean()
+        return np.asarray((recent + average * recent.sum() / total.sum()) / (total + average))
 
     def confidence(self, pairs: Interactions) -> csr_matrix:
         """People × items with c = 1 + alpha · strength, strength faded to the newest event."""
         return pairs.matrix(1 + np.float32(self.alpha) * pairs.decayed(timedelta(days=self.half_life_days)))
 
     def layout(self, people: int, items: int) -> dict[str, tuple[int, ...]]:
-        return {"person_factors": (people, self.factors), "item_factors": (items, self.factors)}
+        return {"person_factors": (people, self.factors), "item_factors": (items, self.factors), "item_trend": (items,)}
 
     def restore(self, arrays: Arrays) -> "AlsModel":
-        return AlsModel(self, arrays["person_factors"], arrays["item_factors"])
+        return AlsModel(self, arrays["person_factors"], arrays["item_factors"], arrays["item_trend"])
 
     def _implicit(self, threads: int = 0, people: Floats | None = None, items: Floats | None = None) -> Any:
         with _one_blas_thread():  # the constructor looks, and warns
@@ -70,13 +93,15 @@ class AlsModel:
     recipe: Als
     person_factors: Floats
     item_factors: Floats
+    item_trend: Floats
 
     @property
     def arrays(self) -> Arrays:
-        return {"person_factors": self.person_factors, "item_factors": self.item_factors}
+        return {"person_factors": self.person_factors, "item_factors": self.item_factors, "item_trend": self.item_trend}
 
     def recommend(self, people: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
-        model = self.recipe._implicit(0, self.person_factors, self.item_factors)
+        ranked = self.item_factors * self.item_trend[:, None] if self.recipe.trending else self.item_factors
+        model = self.recipe._implicit(0, self.person_factors, ranked)
         masked = seen is not None
         with _one_blas_thread():
             items, scores = model.recommend(
@@ -94,17 +119,17 @@ class AlsModel:
         shape = (len(items), found.shape[1] - 1)
         return _trimmed(found[keep].reshape(shape), scores[keep].reshape(shape), _is_zero(self.item_factors[items]))
 
-    def fold_in(self, histories: Interactions, people: Rows, new_items: Rows) -> "AlsModel":
-        confidence = self.recipe.confidence(histories)
-        person_factors = _grown(self.person_factors, len(histories.people))
-        item_factors = _grown(self.item_factors, len(histories.items))
+    def fold_in(self, pairs: Interactions, people: Rows, new_items: Rows) -> "AlsModel":
+        histories = self.recipe.confidence(pairs)
+        person_factors = _grown(self.person_factors, len(pairs.people))
+        item_factors = _grown(self.item_factors, len(pairs.items))
         model = self.recipe._implicit(0, person_factors, item_factors)
         with _one_blas_thread():
-            model.partial_fit_users(people, confidence[people])
+            model.partial_fit_users(people, histories[people])
             if len(new_items):  # from the people who used them, who then move towards them
-                model.partial_fit_items(new_items, confidence.T.tocsr()[new_items])
-                model.partial_fit_users(people, confidence[people])
-        return replace(self, person_factors=model.user_factors, item_factors=model.item_factors)
+                model.partial_fit_items(new_items, histories.T.tocsr()[new_items])
+                model.partial_fit_users(people, histories[people])
+        return AlsModel(self.recipe, model.user_factors, model.item_factors, self.recipe.trend(pairs))
 
     @property
     def _unknown_items(self) -> Rows | None:
@@ -132,5 +157,5 @@ def _grown(factors: Floats, rows: int) -> Floats:
 
 def _trimmed(items: Any, scores: Any, unknown: NDArray[np.bool_]) -> Lists:
     """Without implicit's padding (score −3.4e38 where candidates ran out) and without lists of unknown rows."""
-    gone = (scores <= np.finfo(np.float32).min / 2) | unknown[:, None]
+    gone = ~(scores > np.finfo(np.float32).min / 2) | unknown[:, None]  # NaN is gone, too
     return Lists(np.where(gone, -1, items).astype(np.int32), np.where(gone, 0, scores).astype(np.float32))

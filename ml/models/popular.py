@@ -8,23 +8,26 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ml.interactions import Floats, Interactions, Rows
-from ml.models.protocol import Arrays, Lists, Progress, quiet
+from ml.models.protocol import Arrays, Lists, Progress, Recommender, quiet
 
 
 class Popular(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="popular"):
     """Items by the summed strength of their interactions; without a window or half-life: of all time, unfaded."""
 
     window_hours: float | None = None
-    """Only pairs whose last event is at most this old."""
+    """Only the pairs of this recent time."""
     half_life_days: float | None = None
 
     def fit(self, train: Interactions, threads: int = 0, progress: Progress = quiet) -> "PopularModel":
         half_life = timedelta(days=self.half_life_days) if self.half_life_days else None
         weight = train.decayed(half_life).astype(np.float64)
         if self.window_hours is not None:
-            weight[train.last_at <= train.as_of - int(self.window_hours * 3_600_000_000)] = 0.0
+            weight[~train.recent(self.window_hours)] = 0.0
         scores = np.bincount(train.item, weight, minlength=len(train.items)).astype(np.float32)
         return PopularModel(self, scores)
+
+    def adopt(self, model: Recommender) -> None:
+        return None
 
     def layout(self, people: int, items: int) -> dict[str, tuple[int, ...]]:
         return {"item_scores": (items,)}

@@ -70,11 +70,11 @@ class SimilarItems(Protocol):
 class FoldIn(Protocol):
     """A model that takes changed people and new items in without a new fit."""
 
-    def fold_in(self, histories: Interactions, people: Rows, new_items: Rows) -> Self:
-        """The model after `histories`: the whole history of each of `people`, who changed.
+    def fold_in(self, pairs: Interactions, people: Rows, new_items: Rows) -> Self:
+        """The model after `people` have changed and `new_items` have come; `pairs` are all pairs there are now.
 
-        The id maps of `histories` are the model's, with new people and items at the end.
-        A person without history is forgotten.
+        The id maps of `pairs` are the model's, with new people and items at the end. A
+        person without pairs is forgotten.
         """
 
 
@@ -84,6 +84,9 @@ class Recipe(Protocol):
 
     def fit(self, train: Interactions, threads: int = 0, progress: Progress = quiet) -> Recommender:
         """Learn from `train`; the result does not depend on `threads` (0: all cores)."""
+
+    def adopt(self, model: Recommender) -> Recommender | None:
+        """The model of this recipe, if what `model` has learned serves it as it is; else None."""
 
     def layout(self, people: int, items: int) -> dict[str, tuple[int, ...]]:
         """Name and shape of each float32 array of a model of this many people and items."""

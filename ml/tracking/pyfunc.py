@@ -20,11 +20,14 @@ class Recommend(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         folder = Path(context.artifacts["model"])
-        for name, expected in json.loads((folder / "card.json").read_text())["sha256"].items():
+        card = json.loads((folder / "card.json").read_text())
+        for name, expected in card["sha256"].items():
             if hashlib.sha256((folder / name).read_bytes()).hexdigest() != expected:
                 raise ValueError(f"{folder / name} is not the file that was registered.")
         with np.load(folder / "model.npz", allow_pickle=False) as stored:
             self.arrays = dict(stored)
+        if card["recipe"].get("trending"):
+            self.arrays["item_factors"] *= self.arrays["item_trend"][:, None]
         self.row_of = {person: row for row, person in enumerate(json.loads((folder / "people.json").read_text()))}
         self.items = np.array(json.loads((folder / "items.json").read_text()), dtype=np.str_)
 
