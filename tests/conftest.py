@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pytest
@@ -10,6 +11,7 @@ import pytest
 Pair = tuple[str, str, float, float, float]
 """person, item, strength, day of the first event, day of the last event."""
 
+Mode = Literal["append", "overwrite"]
 WriteInteractions = Callable[..., int]
 
 
@@ -19,7 +21,7 @@ def write_interactions() -> WriteInteractions:
     return _write
 
 
-def _write(lake: Path, pairs: Iterable[Pair], mode: str = "append", site: str = "default") -> int:
+def _write(lake: Path, pairs: Iterable[Pair], mode: Mode = "append", site: str = "default") -> int:
     from deltalake import DeltaTable, write_deltalake
 
     from nextclick import arrow
@@ -30,9 +32,10 @@ def _write(lake: Path, pairs: Iterable[Pair], mode: str = "append", site: str = 
         (site, person, item, strength, 1, 1, 0, 0, 0, 0, start + timedelta(days=first), start + timedelta(days=last))
         for person, item, strength, first, last in pairs
     ]
-    columns = list(zip(*rows, strict=True)) or [[] for _ in INTERACTIONS.columns]
-    schema = arrow.schema(INTERACTIONS)
-    table = pa.table([pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)], schema=schema)
+    names = INTERACTIONS.column_names
+    table = pa.Table.from_pylist(
+        [dict(zip(names, row, strict=True)) for row in rows], schema=arrow.schema(INTERACTIONS)
+    )
     path = lake / "gold" / "interactions"
     write_deltalake(path, table, mode=mode, configuration={"delta.enableChangeDataFeed": "true"})
     return int(DeltaTable(path).version())
