@@ -32,7 +32,7 @@ VERBS: dict[str, Verb] = {
     "run": Verb("orchestration.cli:run", "Everything once, in order: stream, gold, checks, train, export."),
     "stream": Verb("spark_jobs.cli:stream", "Bronze and silver, always on, until stopped."),
     "rebuild": Verb("spark_jobs.cli:rebuild", "Recompute silver or gold from the layer below."),
-    "check": Verb("expectations.cli:check", "Check the tables; see or override what a stop refused."),
+    "check": Verb("orchestration.check:check", "Check the tables; see or override what a stop refused."),
     "train": Verb("ml.cli:train", "Fit, judge, register and, through the gate, promote the model."),
     "update": Verb("ml.cli:update", "Take what changed since the last export into the lists."),
     "rollback": Verb("serving.cli:rollback", "Return to the export before the current one."),

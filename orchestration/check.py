@@ -1,0 +1,101 @@
+"""`nextclick check`: the expectations of the tables, and the stops that follow from them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from expectations import runner, stops
+from expectations.results import Result
+from nextclick.cli import common_options, json_option, print_json
+from nextclick.errors import CheckStopped, UsageError
+from nextclick.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@click.command("check")
+@click.argument("tables", nargs=-1, metavar="[TABLE]…")
+@click.option("--all-rows", is_flag=True, help="Look at every row, not only at those new since the last check.")
+@click.option("--stops", "show_stops", is_flag=True, help="Only list the stops that stand; nothing is checked.")
+@click.option("--override", metavar="TABLE", help="Lift the stops of this table's checked version.")
+@click.option("--by", metavar="NAME", default="", help="Who lifts them.")
+@click.option("--why", metavar="TEXT", default="", help="Why.")
+@json_option
+@common_options
+def check(
+    settings: Settings,
+    tables: tuple[str, ...],
+    all_rows: bool,
+    show_stops: bool,
+    override: str | None,
+    by: str,
+    why: str,
+    as_json: bool,
+) -> None:
+    """Check what changed in TABLEs (default: all) since it was last checked.
+
+    A failure of severity `warn` is recorded and shown. One of severity `stop` ends this call
+    with exit code 3, and work that reads the table, or what is made from it, is refused until
+    a newer version passes or a person overrides it by name. See docs/jobs/check.md.
+
+    \b
+    nextclick check                             what changed, in all tables
+    nextclick check silver.sessions --all-rows  every row of one
+    nextclick check --stops                     what is refused, and why
+    nextclick check --override silver.events --by Ada --why "lost disk, restored by hand"
+    nextclick check --json | jq '.results[] | select(.success | not)'
+    """
+    if override and (tables or all_rows or show_stops):
+        raise UsageError("--override TABLE goes with --by NAME and --why TEXT alone; it checks nothing.")
+    if override:
+        results = stops.override(settings, override, by, why)
+    elif show_stops:
+        results = stops.open_stops(settings)
+    else:
+        results = runner.run(lambda: _session(settings), settings, tables or None, all_rows)
+    standing = [stop for stop in stops.open_stops(settings) if not tables or stop.table_name in tables]
+    if as_json:
+        print_json({"results": msgspec.to_builtins(results), "stops": msgspec.to_builtins(standing)})
+    else:
+        _show(results)
+    if standing and not (override or show_stops):
+        raise CheckStopped(stops.message(standing))
+
+
+def _session(settings: Settings) -> "SparkSession":
+    from spark_jobs.session import open_session
+
+    return open_session(settings, "nextclick check")
+
+
+def _show(results: Sequence[Result]) -> None:
+    """One line a table, and one for each failure."""
+    console = Console(highlight=False)
+    if not results:
+        console.print("Nothing to tell: no table changed since it was last checked, and no stop stands.")
+        return
+    grid = Grid("table", "version", "rows", "expectation", "result", "seen")
+    for table in dict.fromkeys(result.table_name for result in results):
+        of_table = [result for result in results if result.table_name == table]
+        held = sum(result.success for result in of_table)
+        scope = "all" if all(result.scope == "all" for result in of_table) else "new"
+        version = str(of_table[0].table_version)
+        if held:
+            grid.add_row(table, version, scope, f"{held} of {len(of_table)}", "hold", "")
+        for failure in (result for result in of_table if not result.success):
+            grid.add_row(
+                table, version, failure.scope, failure.expectation, _word(failure), Text(failure.observed or "")
+            )
+    console.print(grid)
+
+
+def _word(failure: Result) -> Text:
+    if failure.kind == "override":
+        return Text(f"overridden by {failure.actor}", "yellow")
+    return Text(failure.severity, "red" if failure.stops else "yellow")
