@@ -8,7 +8,6 @@ from ml.artifact import Artifact
 from ml.champion import Model
 from ml.evaluate import MIN_PEOPLE, Judged
 from ml.interactions import Interactions, Rows
-from ml.models.popular import Popular
 from nextclick.settings import Gate
 
 FLOOR = "popular_all_time"
@@ -60,35 +59,36 @@ def _age(candidate: Artifact, champion: Model | None) -> list[str]:
 
 
 def _lists(candidate: Artifact, pairs: Interactions, gate: Gate, k: int, seed: int) -> list[str]:
-    """Lists of a sample, by external ids: everybody has one, they cover the items, and they know their own people.
-
-    With nothing left out, a factorization ranks what a person has used high. If it does so
-    less than popularity does, ids and vectors do not belong together.
-    """
+    """Lists of a sample, nothing left out, by external ids: everybody has one, and they reach the items."""
     if not len(candidate.people) or not k:
         return ["it is empty: it knows no person or no item"]
-    drawn = np.unique(pairs.person)
-    drawn = np.sort(np.random.default_rng(seed).permutation(drawn)[:_SAMPLE]).astype(np.int32)
+    drawn = np.random.default_rng(seed).permutation(np.unique(pairs.person))[:_SAMPLE].astype(np.int32)
     rows = candidate.people.rows(pairs.people.take(drawn))
     if (rows < 0).any():
         return [f"it does not know {int((rows < 0).sum())} of {len(rows)} people who have interactions"]
-    own, seen = candidate.model.recommend(rows, k).items, pairs.seen[drawn]
-    listed = own[own >= 0]
-    own[own >= 0] = pairs.items.rows(candidate.items.take(listed))
+    lists = candidate.model.recommend(rows, k).items
+    listed = lists >= 0
+    lists[listed] = pairs.items.rows(candidate.items.take(lists[listed]))
     reasons = []
-    if empty := int((own < 0).all(axis=1).sum()):
-        reasons.append(f"it has no list for {empty} of {len(own)} people")
-    reached = metrics.coverage(own, len(pairs.items))
+    if empty := int((~listed).all(axis=1).sum()):
+        reasons.append(f"it has no list for {empty} of {len(lists)} people")
+    reached = metrics.coverage(lists, len(pairs.items))
     if reached < gate.min_coverage:
         reasons.append(f"its lists reach {reached:.4f} of the items, below gate.min_coverage {gate.min_coverage}")
-    return reasons + _recognition(own, seen, Popular().fit(pairs).recommend(drawn, k).items)
+    return reasons + ([] if k == len(pairs.items) else _recognition(lists, pairs.seen[drawn]))
 
 
-def _recognition(own: Rows, seen: csr_matrix, floor: Rows) -> list[str]:
-    relevant = np.diff(seen.indptr)
-    mine, theirs = (metrics.recall(metrics.hits(items, seen), relevant) for items in (own, floor))
-    if mine < theirs:
-        return [
-            f"it does not recognise what people have used (recall {mine:.4f}, popularity {theirs:.4f}): ids are mixed up"
-        ]
-    return []
+def _recognition(lists: Rows, used: csr_matrix) -> list[str]:
+    """A person's list holds more of what this person has used than a stranger's list does, by two standard errors.
+
+    It does not if ids and vectors were mixed up, or if everybody gets the same.
+    """
+    strangers = np.roll(lists, 1, axis=0)
+    own, other = (metrics.hits(items, used).sum(axis=1) / np.diff(used.indptr) for items in (lists, strangers))
+    more = own - other
+    if more.mean() > 2 * more.std() / np.sqrt(len(more)):
+        return []
+    return [
+        f"it does not know its people: their lists hold {own.mean():.4f} of what they have used, strangers' lists "
+        f"{other.mean():.4f}. Ids are mixed up, or everybody gets the same"
+    ]
