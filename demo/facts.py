@@ -7,18 +7,29 @@ from typing import NamedTuple
 import msgspec
 
 from demo.truth import Truth
+from nextclick.reconciliation import Reconciliation
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
-    """Where each accepted line went, as `nextclick status` counts it."""
+    """Where each line went, as `nextclick status` counts it, and why some were refused."""
 
-    accepted: int
-    silver: int
-    quarantined: int
-    duplicates: int
-    residual: int
+    counts: Reconciliation
     reasons: dict[str, int]
     """Rows of silver.quarantine by reason."""
+
+    @property
+    def lines(self) -> int:
+        return self.counts.accepted + self.counts.rejected
+
+    @property
+    def quarantined(self) -> int:
+        """By the door and by silver."""
+        return self.counts.rejected + self.counts.quarantined
+
+    @property
+    def astray(self) -> int:
+        """What must not be: in silver twice, still waiting, lost or doubled on disk."""
+        return self.counts.doubled + self.counts.waiting + self.counts.missing + self.counts.excess
 
 
 class Business(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +128,13 @@ def comparisons(facts: Facts) -> list[Comparison]:
     truth, flow, business = facts.truth, facts.flow, facts.business
     reasons = sorted(truth.reasons.keys() | flow.reasons.keys())
     counts = [
-        ("silver.events: events and catalogue records", flow.silver, truth.good + truth.items),
-        ("duplicates: sent again, byte for byte", flow.duplicates, truth.duplicates),
-        ("silver.quarantine", flow.quarantined, truth.rejected),
+        ("lines that came in", flow.lines, truth.lines + truth.items),
+        ("→ silver.events, catalogue records among them", flow.counts.silver, truth.good + truth.items),
+        ("→ duplicates: sent again, byte for byte", flow.counts.duplicates, truth.duplicates),
+        ("→ silver.quarantine", flow.quarantined, truth.rejected),
         *((f"    {reason}", flow.reasons.get(reason, 0), truth.reasons.get(reason, 0)) for reason in reasons),
-        ("in none of the three (residual)", flow.residual, 0),
+        ("→ nowhere (residual)", flow.counts.residual, 0),
+        ("→ twice, waiting, or damaged on disk", flow.astray, 0),
         ("silver.sessions", business.sessions, truth.sessions),
     ]
     money = [

@@ -55,15 +55,7 @@ def _columns(settings: Settings, table: str, *columns: str) -> pa.Table:
 
 def _flow(settings: Settings) -> Flow:
     reasons = _rows(settings, "select reason, count(*) from silver.quarantine group by reason order by reason")
-    found = reconcile(settings)
-    return Flow(
-        accepted=found.accepted,
-        silver=found.silver,
-        quarantined=found.quarantined,
-        duplicates=found.duplicates,
-        residual=found.residual,
-        reasons=dict(reasons),
-    )
+    return Flow(counts=reconcile(settings), reasons=dict(reasons))
 
 
 def _business(settings: Settings) -> Business:

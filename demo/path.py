@@ -7,10 +7,11 @@ from rich.console import Console
 
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.mapping import load
+from nextclick.errors import NextclickError
 from nextclick.locks import hold
 from nextclick.settings import Settings
-from orchestration.cli import run_stations
-from orchestration.pipeline import STATIONS
+from orchestration.console import ConsoleWatch
+from orchestration.definitions import run_nightly
 
 
 def bring_in(settings: Settings, kind: str, files: Iterable[Path]) -> ImportReport:
@@ -25,5 +26,6 @@ def bring_in(settings: Settings, kind: str, files: Iterable[Path]) -> ImportRepo
 
 
 def walk(settings: Settings, console: Console) -> None:
-    """Every station once, in order."""
-    run_stations(settings, STATIONS, console)
+    """The nightly job, in this process, recorded by Dagster in the lake: every station once, in order."""
+    if not run_nightly(settings, ConsoleWatch(console)):
+        raise NextclickError(f"The nightly job failed; `nextclick --lake {settings.lake.root} up` shows the run.")
