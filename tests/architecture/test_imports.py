@@ -1,9 +1,14 @@
 """Imports point down, and what is heavy is imported by its one owner alone: the contracts of pyproject.toml."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
+import click
+import pytest
+
+from nextclick.cli import VERBS
 from nextclick.settings import CHECKOUT
 
 
@@ -43,3 +48,11 @@ def test_help_imports_nothing_heavy() -> None:
 def test_the_set_up_needs_no_package() -> None:
     packages = {"click", "msgspec", "rich", *HEAVY}
     assert not modules_after("sys.path.insert(0, '.')\nimport spark_jobs.jars, spark_jobs.java") & packages
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_each_verb_of_the_command_line_is_there(name: str) -> None:
+    module, _, attribute = VERBS[name].target.partition(":")
+    command = getattr(importlib.import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    assert command.help
