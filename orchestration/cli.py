@@ -39,7 +39,7 @@ def run(settings: Settings, stop_after: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"stations": msgspec.to_builtins(reports), "seconds": round(seconds, 3)})
     else:
-        Console().print(summary(places, reports, seconds))
+        Console().print(summary(reports, seconds))
 
 
 def run_stations(settings: Settings, places: Sequence[Station], console: Console) -> list[JobReport]:

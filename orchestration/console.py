@@ -34,18 +34,19 @@ class ConsoleWatch:
             yield progress
 
     def done(self, report: JobReport) -> None:
-        self.console.print(report.line(), markup=False)
+        reason = report.details.get("reason")
+        self.console.print(f"{report.line()}{f': {reason}' if reason else ''}", markup=False, soft_wrap=True)
 
 
-def summary(stations: Sequence[Station], reports: Sequence[JobReport], seconds: float) -> Grid:
+def summary(reports: Sequence[JobReport], seconds: float) -> Grid:
     """What each station read, wrote and took."""
-    grid = Grid("station", "what", "read", "written", "rejected", "duplicate", "s", title="nextclick run")
-    for column in grid.columns[2:]:
+    grid = Grid("station", "read", "written", "rejected", "duplicate", "s", title="nextclick run")
+    for column in grid.columns[1:]:
         column.justify = "right"
-    for station, report in zip(stations, reports, strict=True):
+    for report in reports:
         counts = (report.read, report.written, report.rejected, report.duplicate)
         cells = (f"{count:,}" if count else "" for count in counts)
-        grid.add_row(station.name, station.does, *cells, f"{report.seconds:.1f}")
+        grid.add_row(report.job, *cells, f"{report.seconds:.1f}")
     grid.add_section()
-    grid.add_row("", "all", "", "", "", "", f"{seconds:.1f}")
+    grid.add_row("all", "", "", "", "", f"{seconds:.1f}")
     return grid

@@ -35,6 +35,7 @@ from orchestration.assets import gold as gold_assets
 from orchestration.assets import model as model_assets
 from orchestration.assets import silver as silver_assets
 from orchestration.assets import words
+from orchestration.checks import asset_checks
 from orchestration.state import table_state
 from orchestration.stations import Watch, stations
 
@@ -53,6 +54,7 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
     )
     return Definitions(
         assets=[*_assets(settings), words.spec(gold.DATA_QUALITY)],
+        asset_checks=asset_checks(settings),
         jobs=[nightly, incremental],
         schedules=[ScheduleDefinition(job=nightly, cron_schedule=settings.orchestration.nightly_cron)],
         sensors=[_news(settings)],

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
+import msgspec
+
+from nextclick import locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from orchestration import gate
+from orchestration.news import has_news
 from orchestration.pipeline import Kind, Station, station
 from orchestration.runner import JobRunner, job_runner
 from orchestration.state import table_state
@@ -51,7 +55,7 @@ class Stations:
         """
         place = station(name)
         with self.watch.working(place) as progress:
-            report = self._work(place, progress)
+            report = msgspec.structs.replace(self._work(place, progress), job=name)
         self.watch.done(report)
         return report
 
@@ -60,13 +64,20 @@ class Stations:
             return gate.check(self.settings, place.name, place.reads)
         gate.admit(self.settings, place.reads)
         if place.kind is Kind.JOB:
-            return self.jobs.run(place.name)
+            return self._job(place)
         absent = [name for name in place.reads if table_state(self.settings.lake, name).version is None]
         if absent:  # such as lists, in a lake without interactions
             return JobReport(job=place.name, details={"reason": f"{absent[0]} was never written: nothing to do."})
         module, _, function = place.target.partition(":")
         report: JobReport = getattr(import_module(module), function)(self.settings, progress)
         return report
+
+    def _job(self, place: Station) -> JobReport:
+        lake = self.settings.lake
+        with locks.hold(lake.locks, *place.writes, purpose=place.name):  # TableBusy, before a JVM starts
+            if not has_news(lake, place):
+                return JobReport(job=place.name, details={"reason": "nothing new"})
+        return self.jobs.run(place.name)
 
 
 def stations(settings: Settings, watch: Watch | None = None) -> Stations:

@@ -105,6 +105,7 @@ def _running(settings: Settings, page: Page) -> Iterator[subprocess.Popen[bytes]
         settings,
         DAGSTER_HOME=str(settings.lake.dagster_home),
         MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",  # jobs of language models: processes that nothing here needs
         PYTHONUNBUFFERED="1",
     )
     with page.log.open("wb") as log:

@@ -1,0 +1,70 @@
+"""Whether a Spark job has anything new to read: asked of its checkpoint and its sources, without a JVM.
+
+A job takes exactly what lies between its last committed batch and its sources' ends, so
+where these meet, starting Spark would change nothing. Wherever the checkpoint does not
+say so in plain words, the answer is that there is news, and Spark finds out itself.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nextclick.duck import open_table
+from nextclick.lake import Lake
+from nextclick.landing import segments
+from orchestration.pipeline import Station
+
+
+def has_news(lake: Lake, job: Station) -> bool:
+    """False if the job's last batch is committed and its sources hold nothing beyond it."""
+    offsets = _committed(lake.checkpoint(job.name))
+    if offsets is None or any(open_table(lake, table) is None for table in job.writes):
+        return True
+    if job.reads:
+        return _tables_moved(lake, job.reads, offsets)
+    log = lake.landing if job.name == "ingest_events" else lake.quarantine
+    return _segments_came(log, lake.checkpoint(job.name), offsets)
+
+
+def _committed(checkpoint: Path) -> list[dict[str, Any]] | None:
+    """Where each source stood after the newest batch; None before the first, or if that batch is not done.
+
+    Spark's own form: offsets/N tells where batch N ends, a line a source after a version
+    and a header; commits/N is there when it is done.
+    """
+    newest, done = (_newest(checkpoint / folder) for folder in ("offsets", "commits"))
+    if newest is None or newest != done:
+        return None
+    lines = (checkpoint / "offsets" / str(newest)).read_text().splitlines()[2:]
+    return [json.loads(line) for line in lines]
+
+
+def _newest(folder: Path) -> int | None:
+    return max((int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()), default=None)
+
+
+def _tables_moved(lake: Lake, sources: tuple[str, ...], offsets: list[dict[str, Any]]) -> bool:
+    """Whether a Delta source has a version that its offset does not cover, or is another table than it was."""
+    covered = {offset.get("reservoirId"): _covered_version(offset) for offset in offsets}
+    tables = [open_table(lake, name) for name in sources]
+    return len(covered) != len(tables) or any(
+        table is None or covered.get(str(table.metadata().id), -1) < table.version() for table in tables
+    )
+
+
+def _covered_version(offset: dict[str, Any]) -> int:
+    """The newest version that was read whole: an index below 0 lies before the first file of its version."""
+    version = int(offset.get("reservoirVersion", -1))
+    return version if offset.get("index", -1) >= 0 else version - 1
+
+
+def _segments_came(log: Path, checkpoint: Path, offsets: list[dict[str, Any]]) -> bool:
+    """Whether the log lists a segment that no committed batch has read: sources/0 names those that were."""
+    end = int(offsets[0]["logOffset"])
+    read = (json.loads(line) for path in (checkpoint / "sources" / "0").glob("[0-9]*") for line in _entries(path))
+    taken = {Path(entry["path"]).name for entry in read if entry["batchId"] <= end}
+    return any(segment.path.name not in taken for segment in segments(log))
+
+
+def _entries(path: Path) -> list[str]:
+    return path.read_text().splitlines()[1:]

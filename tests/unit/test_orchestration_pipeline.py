@@ -1,0 +1,27 @@
+"""The order of the stations, without Spark."""
+
+from nextclick.catalog import TABLES
+from orchestration.pipeline import STATIONS, Kind
+
+
+def test_every_station_reads_what_an_earlier_one_wrote() -> None:
+    written: set[str] = set()
+    for station in STATIONS:
+        assert set(station.reads) <= written, station.name
+        written |= set(station.writes)
+
+
+def test_every_table_has_a_station_that_writes_it_and_a_check_that_looks_at_it() -> None:
+    tables = {table.name for table in TABLES}
+    assert {table for station in STATIONS for table in station.writes} == tables
+    checked = {table for station in STATIONS if station.kind is Kind.CHECK for table in station.reads}
+    assert checked == tables - {"gold.data_quality"}
+
+
+def test_work_names_a_function_of_this_project() -> None:
+    packages = {"ml", "serving", "orchestration"}
+    assert all(
+        station.target.partition(".")[0] in packages and ":" in station.target
+        for station in STATIONS
+        if station.kind is Kind.WORK
+    )
