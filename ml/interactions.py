@@ -203,6 +203,11 @@ def changed_people(settings: Settings, cursor: int, table_id: str) -> tuple[pa.S
 
 def from_arrow(pairs: pa.Table) -> Interactions:
     """Interactions from a table with COLUMNS; ids may be strings or dictionary-encoded."""
+    for name in COLUMNS:
+        if nulls := pairs[name].null_count:
+            raise ModelError(
+                f"{INTERACTIONS.name}.{name} is null in {nulls} rows. Mend it with `nextclick rebuild gold`."
+            )
     person, people = _encode(pairs, "person_id")
     item, items = _encode(pairs, "item_id")
     first_at, last_at = (
@@ -215,8 +220,6 @@ def from_arrow(pairs: pa.Table) -> Interactions:
 def _encode(pairs: pa.Table, column: str) -> tuple[Rows, IdMap]:
     """Rows and their sorted id map; values that only the dictionary of a file knows are left out."""
     values = pairs[column]
-    if values.null_count:
-        raise ModelError(f"{INTERACTIONS.name}.{column} is null in {values.null_count} rows; it is part of the key.")
     if not pa.types.is_dictionary(values.type):
         values = values.dictionary_encode()
     encoded = values.unify_dictionaries().combine_chunks()

@@ -158,8 +158,15 @@ def _run(client: Any, lake: Lake, run: Run) -> str:
 
 
 def _experiment(client: Any, lake: Lake) -> str:
-    found = client.get_experiment_by_name(NAME)
-    return str(found.experiment_id if found else client.create_experiment(NAME, lake.mlflow_artifacts.as_uri()))
+    """The lake's experiment; of a lake that was moved another one, since an experiment cannot change its place."""
+    place = lake.mlflow_artifacts.as_uri()
+    for name in (NAME, f"{NAME} in {lake.root}"):
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            return str(client.create_experiment(name, place))
+        if found.artifact_location == place:
+            break
+    return str(found.experiment_id)
 
 
 def _dataset(run: Run) -> Any:
