@@ -94,7 +94,11 @@ def load(folder: Path, digest: str | None = None) -> Artifact:
     arrays = _arrays(folder / "model.npz", card)
     shape = (card.people, card.items)
     values = np.ones(len(arrays["seen_indices"]), np.float32)
-    seen = csr_matrix((values, arrays["seen_indices"], arrays["seen_indptr"]), shape=shape)
+    try:
+        seen = csr_matrix((values, arrays["seen_indices"], arrays["seen_indptr"]), shape=shape)
+        seen.check_format(full_check=True)
+    except ValueError as error:
+        raise ModelError(f"{folder / 'model.npz'}: what people have seen is no matrix of {shape}: {error}.") from error
     popular = card.popular.restore({"item_scores": arrays["popularity"]})
     return Artifact(card, card.recipe.restore(arrays), popular, people, items, seen)
 
