@@ -4,6 +4,7 @@ A fact has the name of its expectation. FACTS holds those of bronze and silver; 
 the published lists are in expectations/lists.py.
 """
 
+import math
 from typing import Final
 
 import msgspec
@@ -15,6 +16,7 @@ from expectations.look import Fact, Lakewide, Look, Measure, looking
 from expectations.parts import Part
 from expectations.types import differences
 from nextclick import events as wire
+from nextclick.errors import LakeError
 from nextclick.tables import bronze, silver
 
 
@@ -23,7 +25,17 @@ def measure(part: Part, lakewide: Lakewide) -> dict[str, Fact]:
     known = EVERYWHERE | FACTS.get(part.table.name, {}) | lists.FACTS.get(part.table.name, {})
     names = [one.name for one in part.suite if one.of is not Of.ROWS]
     with looking(part, lakewide) as look:
-        return {name: known[name](look) for name in names}
+        return {name: _measured(known[name], look) for name in names}
+
+
+def _measured(fact: Measure, look: Look) -> Fact:
+    """What cannot be measured, since a column is not there or a file is damaged, is beyond every limit."""
+    import duckdb
+
+    try:
+        return fact(look)
+    except (duckdb.Error, LakeError) as error:
+        return Fact(math.inf, f"cannot be measured: {error}")
 
 
 def types(look: Look) -> Fact:

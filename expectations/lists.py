@@ -8,18 +8,16 @@ from typing import Final
 
 from expectations.look import Fact, Look, Measure
 from nextclick import exports
-from nextclick.duck import open_table
 from nextclick.tables import gold, silver
 
 
 def _with_interactions(look: Look) -> None:
     """Add the views `used` (site, person_id, item_id) and `known` (site, item_id)."""
-    lake = look.settings.lake
     lists = look.part.version if look.part.table is gold.RECOMMENDATIONS else None
-    manifest = exports.read(lake, lists)
+    manifest = exports.read(look.settings.lake, lists)
     cursor = manifest.interactions_version if manifest else None
-    look.neighbour("used", open_table(lake, gold.INTERACTIONS.name, cursor), ("site", "person_id", "item_id"))
-    look.neighbour("items", open_table(lake, silver.ITEMS.name), ("site", "item_id"))
+    look.neighbour("used", gold.INTERACTIONS.name, ("site", "person_id", "item_id"), cursor)
+    look.neighbour("items", silver.ITEMS.name, ("site", "item_id"))
 
 
 def no_item_twice(*key: str) -> Measure:

@@ -7,14 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from expectations.parts import Part
-from nextclick.duck import connect
+from nextclick.duck import connect, open_table, show
 from nextclick.reconciliation import Reconciliation, reconcile
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-    from deltalake import DeltaTable
     from duckdb import DuckDBPyConnection
 
 
@@ -60,26 +57,30 @@ class Look:
     def repeated(self, what: str, key: Sequence[str], among: str) -> Fact:
         """The keys of new rows that are more than once in the view `among`, `whole` or `new`.
 
-        Hashes first: they cost half of the keys, and unless some are equal no keys are.
+        Hashes first, sorted: a tenth of the time of grouping, and unless two are equal no two keys are.
         """
+        import numpy as np
+        import pyarrow as pa
+
         listed = ", ".join(key)
         within = (
             "" if self.part.whole or among == "new" else f"WHERE hash({listed}) IN (SELECT hash({listed}) FROM new)"
         )
-        suspects = f"SELECT hash({listed}) AS h FROM {among} {within} GROUP BY h HAVING count(*) > 1"
-        found = self.count(what, suspects)
-        if not found.value:
-            return found
-        again = f"SELECT 1 FROM {among} WHERE hash({listed}) IN ({suspects}) GROUP BY {listed} HAVING count(*) > 1"
-        return self.count(what, again)
+        hashes = np.sort(self.duck.execute(f"SELECT hash({listed}) AS h FROM {among} {within}").fetchnumpy()["h"])
+        suspects = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+        self.duck.register("suspects", pa.table({"h": suspects}))
+        keys = f"SELECT 1 FROM {among} WHERE hash({listed}) IN (FROM suspects) GROUP BY {listed} HAVING count(*) > 1"
+        return self.count(what, keys) if len(suspects) else Fact(0, f"0 {what}")
 
-    def neighbour(self, view: str, table: "DeltaTable | None", columns: Sequence[str]) -> None:
-        """Show text columns of another table as `view`; a table that was never written has no rows."""
+    def neighbour(self, view: str, name: str, columns: Sequence[str], version: int | None = None) -> None:
+        """Show another table as `view`; one that was never written has no rows of these text columns."""
+        lake = self.settings.lake
+        table = open_table(lake, name, version)
         if table is None:
             nothing = ", ".join(f"'' AS {column}" for column in columns)
             self.duck.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {nothing} WHERE false")
         else:
-            self.duck.register(view, table.to_pyarrow_dataset())
+            show(self.duck, view, lake, name, table)
 
 
 Measure = Callable[[Look], Fact]
@@ -88,20 +89,8 @@ Measure = Callable[[Look], Fact]
 @contextmanager
 def looking(part: Part, lakewide: Lakewide) -> Iterator[Look]:
     """Open a part for questions."""
-    with connect(lakewide.settings.lake) as duck:
-        whole = part.delta.to_pyarrow_dataset()
-        duck.register("whole", whole)
-        duck.register("new", whole if part.whole else _files(part, lakewide.settings, whole.schema))
+    lake = lakewide.settings.lake
+    with connect(lake) as duck:
+        show(duck, "whole", lake, part.table.name, part.delta)
+        show(duck, "new", lake, part.table.name, part.delta, part.files)
         yield Look(part, lakewide, duck)
-
-
-def _files(part: Part, settings: Settings, schema: "pa.Schema") -> "ds.Dataset":
-    import pyarrow as pa
-    import pyarrow.dataset as ds
-
-    root = str(settings.lake.table(part.table.name))
-    columns = [schema.field(name) for name in part.table.partitioned_by]
-    by_folder = ds.partitioning(pa.schema(columns), flavor="hive")
-    return ds.dataset(
-        part.paths(settings.lake), schema=schema, partitioning=by_folder, partition_base_dir=root, format="parquet"
-    )

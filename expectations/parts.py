@@ -9,7 +9,6 @@ feed, and looks at rows as the table holds them now, not at what they were in be
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from expectations.arrivals import hours_since_arrival
 from expectations.expectation import Expectation
@@ -17,9 +16,8 @@ from expectations.results import Standing, standings
 from expectations.suites import CHECKED, suite
 from nextclick import catalog
 from nextclick.contract import Table
-from nextclick.duck import open_table
+from nextclick.duck import files, open_table
 from nextclick.errors import LakeError
-from nextclick.lake import Lake
 from nextclick.settings import Settings
 from nextclick.tables.silver import EVENTS
 
@@ -46,10 +44,6 @@ class Part:
     @property
     def table_id(self) -> str:
         return str(self.delta.metadata().id)
-
-    def paths(self, lake: Lake) -> list[str]:
-        """The files, each in full."""
-        return [str(lake.table(self.table.name) / unquote(file)) for file in self.files]
 
 
 def due(settings: Settings, tables: Iterable[str] | None = None, all_rows: bool = False) -> list[Part]:
@@ -79,7 +73,7 @@ def _part(
     before = (
         _files_at(settings, name, standing.version) if standing and comparable and not standing.stops else frozenset()
     )
-    now = _files(delta)
+    now = files(delta)
     return [Part(catalog.table(name), delta, expected, tuple(sorted(now - before)), whole=not now & before)]
 
 
@@ -101,16 +95,10 @@ def _again(settings: Settings, name: str, delta: "DeltaTable", standing: Standin
     return turned | ({"residual", "doubled"} if "bronze.events" in others else set())
 
 
-def _files(delta: "DeltaTable") -> frozenset[str]:
-    import pyarrow as pa
-
-    return frozenset(pa.table(delta.get_add_actions(flatten=True))["path"].to_pylist())
-
-
 def _files_at(settings: Settings, name: str, version: int) -> frozenset[str]:
     """The files of an earlier version; none if the log no longer says."""
     try:
         delta = open_table(settings.lake, name, version)
     except LakeError:
         return frozenset()
-    return _files(delta) if delta else frozenset()
+    return files(delta) if delta else frozenset()

@@ -12,6 +12,7 @@ from expectations.look import Lakewide
 from expectations.parts import Part, due
 from expectations.results import Result, append
 from nextclick import locks
+from nextclick.duck import paths
 from nextclick.settings import Settings
 from nextclick.tables.gold import DATA_QUALITY
 
@@ -81,5 +82,5 @@ def _frame(spark: "SparkSession", part: Part, settings: Settings) -> "DataFrame"
     from pyspark.sql.types import StructType
 
     schema = StructType.fromJson(json.loads(part.delta.schema().to_json()))
-    root = str(settings.lake.table(part.table.name))
-    return spark.read.schema(schema).option("basePath", root).parquet(*part.paths(settings.lake))
+    lake, name = settings.lake, part.table.name
+    return spark.read.schema(schema).option("basePath", str(lake.table(name))).parquet(*paths(lake, name, part.files))

@@ -1,8 +1,11 @@
 """DuckDB over the lake's Delta tables: what counts rows across tables without a JVM."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from nextclick import catalog
 from nextclick.errors import LakeError
 from nextclick.lake import Lake
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def connect(lake: Lake) -> "DuckDBPyConnection":
-    """A database in memory; what does not fit there spills into the lake's state folder."""
+    """A database in memory, in UTC; what does not fit there spills into the lake's state folder."""
     import duckdb
 
     return duckdb.connect(
@@ -39,3 +42,32 @@ def open_table(lake: Lake, name: str, version: int | None = None) -> "DeltaTable
         raise LakeError(
             f"The Delta log of {name} in {path} cannot be read: {error}. See docs/jobs/recovery.md."
         ) from error
+
+
+def files(table: "DeltaTable") -> frozenset[str]:
+    """The data files of a table version, as its log names them."""
+    import pyarrow as pa
+
+    return frozenset(pa.table(table.get_add_actions(flatten=True))["path"].to_pylist())
+
+
+def paths(lake: Lake, name: str, named: Iterable[str]) -> list[str]:
+    """Files of table `name`, as its log names them, in full."""
+    return [str(lake.table(name) / unquote(file)) for file in sorted(named)]
+
+
+def show(
+    duck: "DuckDBPyConnection", view: str, lake: Lake, name: str, table: "DeltaTable", some: Iterable[str] | None = None
+) -> None:
+    """Make a version of table `name`, or `some` of its files, the view `view`.
+
+    DuckDB's own reader of Parquet takes a third of the time that it takes over Arrow;
+    rule 6 keeps tables free of what only a Delta reader understands.
+    """
+    located = paths(lake, name, files(table) if some is None else some)
+    if not located:
+        duck.register(view, table.to_pyarrow_dataset().schema.empty_table())
+        return
+    hive = bool(catalog.table(name).partitioned_by)
+    source = f"read_parquet({located!r}, union_by_name = true, hive_partitioning = {hive})"
+    duck.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM {source}")

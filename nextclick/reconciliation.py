@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from nextclick import landing
-from nextclick.duck import connect, open_table
+from nextclick.duck import connect, open_table, show
+from nextclick.errors import LakeError
 from nextclick.lake import Lake
 from nextclick.settings import Settings
 
@@ -53,19 +54,30 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
 
 def reconcile(settings: Settings) -> Reconciliation:
     """Account for every event in the lake: seconds for millions. Raises LakeError if a table cannot be read."""
+    import duckdb
+
+    try:
+        return _reconcile(settings)
+    except duckdb.Error as error:
+        raise LakeError(
+            f"The tables of {settings.lake.root} cannot be read: {error}. See docs/jobs/recovery.md."
+        ) from error
+
+
+def _reconcile(settings: Settings) -> Reconciliation:
     lake = settings.lake
     bronze = open_table(lake, "bronze.events")
     taken = _taken_version(lake, bronze) if bronze else None  # before silver, which may then only hold more
     with connect(lake) as duck:
         for name in ("silver.events", "silver.quarantine"):
-            _show(duck, name, open_table(lake, name))
-        _show(duck, "bronze.events", bronze)
+            _show(duck, lake, name, open_table(lake, name))
+        _show(duck, lake, "bronze.events", bronze)
         lines = _log_against_bronze(lake, dict(duck.execute(_LINES_BY_SEGMENT).fetchall()))
         arrived, rejected = _row(duck, _ARRIVED)
         if bronze and taken is not None and taken < bronze.version():
-            _show(duck, "bronze.events", open_table(lake, "bronze.events", taken))
+            _show(duck, lake, "bronze.events", open_table(lake, "bronze.events", taken))
         elif taken is None:
-            _show(duck, "bronze.events", None)
+            _show(duck, lake, "bronze.events", None)
         places = dict(
             zip(("accepted", "silver", "quarantined", "doubled", "unplaced"), _row(duck, _PLACES), strict=True)
         )
@@ -100,8 +112,9 @@ CREATE TEMP TABLE unplaced AS
 SELECT CASE WHEN json_valid(payload) THEN coalesce(payload ->> 'site', $site) END AS site,
        CASE WHEN json_valid(payload) THEN payload ->> 'event_id' END AS event_id,
        CASE WHEN json_valid(payload) THEN try_cast(payload ->> 'client_time' AS BIGINT) END AS client_ms
-FROM bronze_events
-WHERE seq NOT IN (SELECT seq FROM silver_events UNION ALL SELECT seq FROM silver_quarantine WHERE origin = 'silver')
+FROM bronze_events ANTI JOIN (
+    SELECT seq FROM silver_events UNION ALL SELECT seq FROM silver_quarantine WHERE origin = 'silver'
+) USING (seq)
 """
 _COPIES = """
 SELECT (SELECT count(*) FROM unplaced SEMI JOIN identities USING (site, event_id, client_ms)),
@@ -126,15 +139,13 @@ WHERE false
 """
 
 
-def _show(duck: "DuckDBPyConnection", name: str, table: "DeltaTable | None") -> None:
+def _show(duck: "DuckDBPyConnection", lake: Lake, name: str, table: "DeltaTable | None") -> None:
     """Make `silver.events` the view silver_events; a table that was never written has no rows."""
     view = name.replace(".", "_")
     if table is None:
         duck.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {_NOTHING}")
     else:
-        source = f"{view}_{table.version()}"
-        duck.register(source, table.to_pyarrow_dataset())
-        duck.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM {source}")
+        show(duck, view, lake, name, table)
 
 
 def _row(duck: "DuckDBPyConnection", query: str) -> tuple[int, ...]:
