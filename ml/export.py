@@ -72,10 +72,12 @@ def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
 
 
 def forget_old_states(settings: Settings) -> None:
-    """Keep the models of the newest lists, as many as the key-value table keeps, and what their exports began with."""
+    """Keep the models of the newest lists, as many as the key-value table keeps, and what each export began with.
+
+    The latter are links to what the registry keeps anyway.
+    """
     states = list(dict.fromkeys(manifest.state for _, manifest in exports.history(settings.lake)))
-    kept = states[: settings.export.keep_versions]
-    kept += [f"{Path(state).parent}/full" for state in kept]
+    kept = {*states[: settings.export.keep_versions], *(f"{Path(state).parent}/full" for state in states)}
     for folder in (settings.lake.state / "exports").glob("*/*"):
         if str(folder.relative_to(settings.lake.state)) not in kept:
             shutil.rmtree(folder, ignore_errors=True)

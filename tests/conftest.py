@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,3 +40,34 @@ def _write(lake: Path, pairs: Iterable[Pair], mode: Mode = "append", site: str =
     path = lake / "gold" / "interactions"
     write_deltalake(path, table, mode=mode, configuration={"delta.enableChangeDataFeed": "true"})
     return int(DeltaTable(path).version())
+
+
+def tastes() -> list[Pair]:
+    """60 people of four tastes (`p0` … `p59`), ten items each (`i00` … `i39`): nine of them used over twenty days."""
+    return [
+        (f"p{n}", f"i{n % 4}{item}", 1.0, day, day)
+        for n in range(60)
+        for item in range(10)
+        if item != n % 10
+        for day in [((item * 7 + n) % 10) * 2 + n / 100]
+    ]
+
+
+@pytest.fixture(scope="session")
+def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with `tastes` in gold.interactions, a champion and its lists; copied by `trained`, never changed."""
+    from ml import export, train
+    from nextclick.settings import load
+
+    lake = tmp_path_factory.mktemp("trained") / "lake"
+    _write(lake, tastes())
+    settings = load(lake, profile="test", environ={})
+    assert train.run(settings).details["passed"]
+    export.run(settings)
+    return lake
+
+
+@pytest.fixture
+def trained(trained_template: Path, tmp_path: Path) -> Path:
+    """A copy of the trained lake, to be changed at will."""
+    return shutil.copytree(trained_template, tmp_path / "lake")

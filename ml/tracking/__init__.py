@@ -176,7 +176,8 @@ def _dataset(run: Run) -> Any:
 
     source = DeltaDatasetSource(path=run.source.path, delta_table_version=run.source.version)
     dataset = MetaDataset(source, name=INTERACTIONS.name, digest=run.digest[:36])  # type: ignore[abstract]
-    return DatasetInput(dataset._to_mlflow_entity(), tags=[InputTag("mlflow.data.context", run.name)])
+    tags = {"mlflow.data.context": run.name, "delta_table_version": str(run.source.version)}  # the source omits a 0
+    return DatasetInput(dataset._to_mlflow_entity(), tags=[InputTag(*tag) for tag in tags.items()])
 
 
 def _environment() -> dict[str, Any]:
