@@ -1,17 +1,17 @@
 """The error tree. Every error says what was wrong, where, and what to do.
 
-    NextclickError                 exit code 1: it failed
-    ├── UsageError                 exit code 2: the call or its settings are wrong
-    │   ├── SettingsError          a key in conf/ or the environment
-    │   └── MappingError           a mapping file of `nextclick import`
-    ├── SetupError                 the machine or the checkout lacks something: Java, packages, jars
-    ├── LakeError                  the lake cannot be read or written
-    │   ├── TableBusy              another process is the table's writer
-    │   └── TableMissing           the table was never written
-    ├── ModelError                 an artifact or a store of the model is unusable
-    │   └── VersionGone            a version of the key-value table was dropped while it was read
-    ├── QueryError                 a query of `nextclick sql` cannot be answered
-    └── CheckStopped               exit code 3: a critical check stopped it
+NextclickError                 exit code 1: it failed
+├── UsageError                 exit code 2: the call or its settings are wrong
+│   ├── SettingsError          a key in conf/ or the environment
+│   └── MappingError           a mapping file of `nextclick import`
+├── SetupError                 the machine or the checkout lacks something: Java, packages, jars
+├── LakeError                  the lake cannot be read or written
+│   ├── TableBusy              another process is the table's writer
+│   └── TableMissing           the table was never written
+├── ModelError                 an artifact or a store of the model is unusable
+│   └── VersionGone            a version of the key-value table was dropped while it was read
+├── QueryError                 a query of `nextclick sql` cannot be answered
+└── CheckStopped               exit code 3: a critical check stopped it
 """
 
 from typing import ClassVar

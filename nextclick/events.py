@@ -108,4 +108,6 @@ def payload_id(event: Event) -> str:
 
     A resend gets the same id: what differs in it (`sent_at`, the corrected `occurred_at`) is left out.
     """
-    return derived_id(_sorted_encode(msgspec.structs.replace(event, event_id="", sent_at=None, occurred_at=None)).decode())
+    return derived_id(
+        _sorted_encode(msgspec.structs.replace(event, event_id="", sent_at=None, occurred_at=None)).decode()
+    )

@@ -15,7 +15,9 @@ EVENTS = Table(
         SITE,
         Column("event_id", "string", "The event's id within its site, from the client or derived.", nullable=False),
         Column("event", "string", "Kind: page_view, view_item, add_to_cart, purchase, … or custom.", nullable=False),
-        Column("client_time", "timestamp", "As the client stamped it, once; a resend carries it again.", nullable=False),
+        Column(
+            "client_time", "timestamp", "As the client stamped it, once; a resend carries it again.", nullable=False
+        ),
         Column("occurred_at", "timestamp", "When it happened, corrected for the client's clock.", nullable=False),
         Column("sent_at", "timestamp", "When the client sent it."),
         Column("received_at", "timestamp", "When the collector or the import accepted it.", nullable=False),
@@ -84,7 +86,13 @@ IDENTITIES = Table(
     doc="One row per link seen between a visitor (or an alias) and a user; the latest link of an id counts.",
     columns=(
         SITE,
-        Column("kind", "string", "A visitor's user, or a user merged into another.", nullable=False, one_of=("visitor", "alias")),
+        Column(
+            "kind",
+            "string",
+            "A visitor's user, or a user merged into another.",
+            nullable=False,
+            one_of=("visitor", "alias"),
+        ),
         Column("id", "string", "The visitor_id, or the user id that was merged away.", nullable=False),
         Column("user_id", "string", "The user that it is.", nullable=False),
         Column("first_at", "timestamp", "First event that says so.", nullable=False),
@@ -143,7 +151,13 @@ SESSIONS = Table(
         Column("plays", "bigint", "Events play.", nullable=False, minimum=0),
         Column("carts", "bigint", "Events add_to_cart.", nullable=False, minimum=0),
         Column("purchases", "bigint", "Events purchase (one an item).", nullable=False, minimum=0),
-        Column("passive", "bigint", "Events engagement, scroll and pause: attention, not an act.", nullable=False, minimum=0),
+        Column(
+            "passive",
+            "bigint",
+            "Events engagement, scroll and pause: attention, not an act.",
+            nullable=False,
+            minimum=0,
+        ),
         Column("revenue", REVENUE, "Sum of price × quantity of its purchases, per currency.", nullable=False),
         Column("engaged_ms", "bigint", "Sum of dwell_ms.", nullable=False, minimum=0),
         Column("max_scroll_pct", "double", "Deepest scroll, per cent.", minimum=0, maximum=100),
@@ -155,8 +169,12 @@ SESSIONS = Table(
         Column("is_bounce", "boolean", "At most one act (an event that is not passive).", nullable=False),
         Column("is_overlong", "boolean", "Longer than sessions.overlong_hours.", nullable=False),
         Column("first_event_id", "string", "Id of the first event by (occurred_at, event_id).", nullable=False),
-        Column("entry", "struct<at:timestamp,id:string,page:string>", "The event of entry_page, so that sessions compose."),
-        Column("exit", "struct<at:timestamp,id:string,page:string>", "The event of exit_page, so that sessions compose."),
+        Column(
+            "entry", "struct<at:timestamp,id:string,page:string>", "The event of entry_page, so that sessions compose."
+        ),
+        Column(
+            "exit", "struct<at:timestamp,id:string,page:string>", "The event of exit_page, so that sessions compose."
+        ),
     ),
     key=("session_id",),
     job="build_sessions",

@@ -24,7 +24,14 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 @pytest.fixture
 def stream(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     """The verb in a process of its own, with small settings; killed at the end if it still runs."""
-    command = [str(Path(sys.executable).parent / "nextclick"), "--lake", str(settings.lake.root), "--profile", "test", "stream"]
+    command = [
+        str(Path(sys.executable).parent / "nextclick"),
+        "--lake",
+        str(settings.lake.root),
+        "--profile",
+        "test",
+        "stream",
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
@@ -67,7 +74,9 @@ def test_a_stream_that_is_killed_loses_and_doubles_nothing(
     path.assert_equals_oracle(spark, settings, events)
 
 
-def test_a_stream_that_is_asked_to_stop_ends_cleanly(settings: Settings, land: Land, stream: subprocess.Popen[str]) -> None:
+def test_a_stream_that_is_asked_to_stop_ends_cleanly(
+    settings: Settings, land: Land, stream: subprocess.Popen[str]
+) -> None:
     rows: list[dict[str, Any]] = clicks(8, 20)
     land(rows)
     wait_until(lambda: silver_rows(settings) > 0, stream)
