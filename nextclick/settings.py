@@ -69,6 +69,7 @@ class Streaming(_Section, frozen=True):
 class Spark(_Section, frozen=True):
     master: str
     driver_memory: Annotated[str, Meta(pattern=r"^\d+[mg]$")]
+    java_options: str
     packages_dir: str
 
 

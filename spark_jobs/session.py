@@ -38,7 +38,7 @@ def options(settings: Settings) -> dict[str, str]:
         "spark.jars": ",".join(map(str, delta_jars(settings))),
         "spark.sql.shuffle.partitions": str(settings.streaming.shuffle_partitions),
         "spark.sql.warehouse.dir": str(settings.lake.state / "warehouse"),
-        "spark.driver.extraJavaOptions": "-XX:+UseParallelGC -Dlog4j2.level=ERROR",
+        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.level=ERROR {settings.spark.java_options}".strip(),
         "spark.pyspark.python": sys.executable,  # or workers would be the first python3 of PATH
     }
 
