@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,14 @@ def settings(tmp_path: Path) -> Settings:
 def land(settings: Settings) -> Land:
     """`land(rows, log="landing", received=…)` publishes one segment with a line a row."""
 
-    def publish(rows: Iterable[Row], log: str = "landing", received: int = RECEIVED) -> None:
-        folder = settings.lake.landing if log == "landing" else settings.lake.quarantine
-        with SegmentWriter(folder, settings.landing) as writer:
-            writer.extend(
-                (row if isinstance(row, bytes) else msgspec.json.encode(row) for row in rows), "plain", received
-            )
+    return partial(publish, settings)
 
-    return publish
+
+def publish(settings: Settings, rows: Iterable[Row], log: str = "landing", received: int = RECEIVED) -> None:
+    """One segment with a line a row, as the door lands it."""
+    folder = settings.lake.landing if log == "landing" else settings.lake.quarantine
+    with SegmentWriter(folder, settings.landing) as writer:
+        writer.extend((row if isinstance(row, bytes) else msgspec.json.encode(row) for row in rows), "plain", received)
 
 
 @pytest.fixture

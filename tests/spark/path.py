@@ -25,6 +25,11 @@ def rows(spark: SparkSession, settings: Settings, table: str) -> list[Row]:
     return list(tables.read(spark, settings.lake, catalog.table(table)).collect())
 
 
+def versions(spark: SparkSession, settings: Settings) -> dict[str, int]:
+    """The newest version of each table that Spark writes."""
+    return {table.name: tables.version(spark, settings.lake, table) for table in catalog.TABLES}
+
+
 def digest(spark: SparkSession, settings: Settings, table: str) -> Counter[str]:
     """Every row as text, in no order; floats to 1e-9; `seq` left out where it says which equal copy came first."""
     skip = {"seq", "received_at"}
