@@ -11,8 +11,10 @@ from spark_jobs.transforms.silver.identities import as_identities, as_links, ide
 
 pytestmark = pytest.mark.spark
 
-SCHEMA = "event_id string, event string, visitor_id string, user_id string, "
+SCHEMA = (
+    "event_id string, event string, visitor_id string, user_id string, "
     "occurred_at timestamp, properties map<string,string>, site string"
+)
 
 
 def events(spark: SparkSession, *rows: tuple[Any, ...]) -> DataFrame:
