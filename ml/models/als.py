@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import msgspec
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
+from implicit.cpu.topk import topk
 from implicit.recommender_base import ModelFitError
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
@@ -26,6 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from ml.interactions import Floats, Interactions, Rows
 from ml.models.protocol import Arrays, Lists, Progress, Recommender, quiet
+from ml.models.ranking import Ranking
 
 
 class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als"):
@@ -100,14 +103,12 @@ class AlsModel:
         return {"person_factors": self.person_factors, "item_factors": self.item_factors, "item_trend": self.item_trend}
 
     def recommend(self, people: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
-        ranked = self.item_factors * self.item_trend[:, None] if self.recipe.trending else self.item_factors
-        model = self.recipe._implicit(0, self.person_factors, ranked)
-        masked = seen is not None
-        with _one_blas_thread():
-            items, scores = model.recommend(
-                people, seen, N=n, filter_already_liked_items=masked, filter_items=self._unknown_items
-            )
-        return _trimmed(items, scores, _is_zero(self.person_factors[people]))
+        return self._ranking.best(self.person_factors[people], n, seen)
+
+    @cached_property
+    def _ranking(self) -> Ranking:
+        scored = self.item_factors * self.item_trend[:, None] if self.recipe.trending else self.item_factors
+        return Ranking(scored, _top_k)
 
     def similar(self, items: Rows, n: int) -> Lists:
         model = self.recipe._implicit(0, None, self.item_factors)
@@ -142,6 +143,11 @@ def _one_blas_thread() -> Iterator[None]:
     """implicit has threads of its own; with BLAS threads below them it is up to ten times slower."""
     with threadpool_limits(1, "blas"):
         yield
+
+
+def _top_k(items: Floats, queries: Floats, n: int, left_out: csr_matrix | None) -> tuple[Any, Any]:
+    with _one_blas_thread():
+        return topk(items, queries, n, filter_query_items=left_out, num_threads=0)  # type: ignore[no-any-return]
 
 
 def _is_zero(factors: Floats) -> NDArray[np.bool_]:
