@@ -1,0 +1,79 @@
+"""Tables by their contracts, written without a JVM: rows name what matters to a test, the rest is filled in."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, write_deltalake
+
+from nextclick import catalog
+from nextclick.contract import Column, Table
+from nextclick.lake import Lake
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+_PLAIN: Mapping[str, tuple[pa.DataType, Any]] = {
+    "string": (pa.string(), "x"),
+    "bigint": (pa.int64(), 1),
+    "int": (pa.int32(), 1),
+    "double": (pa.float64(), 1.0),
+    "float": (pa.float32(), 1.0),
+    "boolean": (pa.bool_(), True),
+    "date": (pa.date32(), date(2026, 1, 1)),
+    "timestamp": (pa.timestamp("us", "UTC"), NOON),
+}
+
+
+def write(lake: Lake, name: str, rows: Iterable[Mapping[str, Any]], mode: str = "append") -> int:
+    """Write rows of a table; returns its version. Nulls are let through: that is what checks are for."""
+    table = catalog.table(name)
+    schema = pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
+    filled = pa.Table.from_pylist([_filled(table, row) for row in rows], schema)
+    write_deltalake(lake.table(name), filled, mode=mode, partition_by=list(table.partitioned_by) or None)
+    return int(DeltaTable(lake.table(name)).version())
+
+
+def seq(position: int, segment: str = "s", batch: int = 0) -> dict[str, Any]:
+    return {"batch": batch, "segment": segment, "position": position}
+
+
+def _filled(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = set(row) - set(table.column_names)
+    assert not unknown, f"{table.name} has no column {unknown}"
+    return {column.name: row[column.name] if column.name in row else _value(column) for column in table.columns}
+
+
+def _value(column: Column) -> Any:
+    if column.nullable:
+        return None
+    if column.one_of:
+        return column.one_of[0]
+    if column.name == "seq":
+        return seq(0)
+    return _PLAIN[column.type][1] if column.type in _PLAIN else [] if column.type.startswith("map") else Decimal(1)
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """A contract's type, nested ones too, as Arrow's."""
+    if kind in _PLAIN:
+        return _PLAIN[kind][0]
+    outer, _, inner = kind.removesuffix(">").removesuffix(")").replace("(", "<", 1).partition("<")
+    parts = list(_split(inner))
+    if outer == "decimal":
+        return pa.decimal128(*map(int, parts))
+    if outer == "map":
+        return pa.map_(*map(arrow_type, parts))
+    return pa.struct([(name, arrow_type(of)) for name, _, of in (part.partition(":") for part in parts)])
+
+
+def _split(text: str) -> Iterator[str]:
+    """At the commas that are in no bracket."""
+    depth = start = 0
+    for at, character in enumerate(text):
+        depth += (character in "<(") - (character in ">)")
+        if character == "," and not depth:
+            yield text[start:at]
+            start = at + 1
+    yield text[start:]
