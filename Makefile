@@ -22,7 +22,7 @@ setup:  ## virtual environment, locked packages, Delta jars (under a second when
 	echo "set-up: Python 3.11 was not found. Install it (Debian, Ubuntu: \`apt-get install python3.11 python3.11-venv\`)," \
 		"or name it: \`make setup PYTHON=/path/to/python3.11\`." >&2; exit 1
 
-demo: setup  ## a made-up shop's clicks become recommendations, in 90 s
+demo: setup  ## a made-up shop's clicks become recommendations
 	@$(VENV)/python -m demo $(ARGS)
 
 test: setup  ## the test suite
