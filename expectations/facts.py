@@ -24,18 +24,25 @@ def measure(part: Part, lakewide: Lakewide) -> dict[str, Fact]:
     """The facts that the part's suite asks for."""
     known = EVERYWHERE | FACTS.get(part.table.name, {}) | lists.FACTS.get(part.table.name, {})
     names = [one.name for one in part.suite if one.of is not Of.ROWS]
-    with looking(part, lakewide) as look:
-        return {name: _measured(known[name], look) for name in names}
+    try:
+        with looking(part, lakewide) as look:
+            return {name: _measured(known[name], look) for name in names}
+    except LakeError as error:
+        return dict.fromkeys(names, _not_measured(error))
 
 
 def _measured(fact: Measure, look: Look) -> Fact:
-    """What cannot be measured, since a column is not there or a file is damaged, is beyond every limit."""
     import duckdb
 
     try:
         return fact(look)
     except (duckdb.Error, LakeError) as error:
-        return Fact(math.inf, f"cannot be measured: {error}")
+        return _not_measured(error)
+
+
+def _not_measured(error: Exception) -> Fact:
+    """What cannot be measured, since a column is not there or a file is damaged, is beyond every limit."""
+    return Fact(math.inf, f"cannot be measured: {error}")
 
 
 def types(look: Look) -> Fact:

@@ -64,10 +64,16 @@ def show(
     DuckDB's own reader of Parquet takes a third of the time that it takes over Arrow;
     rule 6 keeps tables free of what only a Delta reader understands.
     """
+    import duckdb
+
     located = paths(lake, name, files(table) if some is None else some)
     if not located:
         duck.register(view, table.to_pyarrow_dataset().schema.empty_table())
         return
+    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in located)
     hive = bool(catalog.table(name).partitioned_by)
-    source = f"read_parquet({located!r}, union_by_name = true, hive_partitioning = {hive})"
-    duck.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM {source}")
+    source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = {hive})"
+    try:
+        duck.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS FROM {source}")
+    except duckdb.Error as error:
+        raise LakeError(f"A data file of {name} cannot be read: {error}. See docs/jobs/recovery.md.") from error

@@ -26,12 +26,13 @@ _PLAIN: Mapping[str, tuple[pa.DataType, Any]] = {
 }
 
 
-def write(lake: Lake, name: str, rows: Iterable[Mapping[str, Any]], mode: str = "append") -> int:
-    """Write rows of a table; returns its version. Nulls are let through: that is what checks are for."""
+def write(lake: Lake, name: str, rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
+    """Append rows to a table (`options` go to write_deltalake); returns its version. Nulls are let through: that is what checks are for."""
     table = catalog.table(name)
     schema = pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
     filled = pa.Table.from_pylist([_filled(table, row) for row in rows], schema)
-    write_deltalake(lake.table(name), filled, mode=mode, partition_by=list(table.partitioned_by) or None)
+    options = {"mode": "append", "partition_by": list(table.partitioned_by) or None} | options
+    write_deltalake(lake.table(name), filled, **options)
     return int(DeltaTable(lake.table(name)).version())
 
 
