@@ -1,4 +1,4 @@
-"""nextclick export | recommend | rollback."""
+"""nextclick export | recommend."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ import msgspec
 from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
-from serving.export import Progress, quiet, versions
+from serving.export import Progress, quiet
 from serving.recommend import Answer
 
 
@@ -64,24 +64,8 @@ def recommend(settings: Settings, person: str | None, n: int, similar: str | Non
         _show(answer)
 
 
-@click.command(epilog="Examples: nextclick rollback · nextclick rollback --to 12 · nextclick rollback --list")
-@common_options
-@click.option("--to", type=click.IntRange(min=1), metavar="VERSION", help="Serve this one (default: the one before).")
-@click.option("--list", "only_list", is_flag=True, help="Show the versions, change nothing.")
-@json_option
-def rollback(settings: Settings, to: int | None, only_list: bool, as_json: bool) -> None:
-    """Return to the export before the current one: one step, no list is copied."""
-    from serving import export as exporting
-
-    target = None if only_list else exporting.rollback(settings, to)
-    found = versions(settings)
-    if as_json:
-        print_json(
-            {"version": next((entry["version"] for entry in found if entry["current"]), None), "versions": found}
-        )
-        return
-    if target:
-        click.echo(f"Version {target.version} is served now (model {target.lists.model_version}).")
+def show_versions(found: list[dict[str, Any]]) -> None:
+    """The versions of the key-value table as a table."""
     columns = ("version", "current", "people", "model_version", "exported_at")
     _table(columns, [[_text(entry[name]) for name in columns] for entry in found])
 

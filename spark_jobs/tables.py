@@ -101,6 +101,8 @@ def _write(rows: DataFrame, lake: Lake, table: Table, commit: Commit, mode: str,
     writer = rows.select(*table.column_names).write.format("delta").mode(mode)
     if where:
         writer = writer.option("replaceWhere", where)
+    elif mode == "overwrite":  # so that a rebuild brings a table to a contract that has grown
+        writer = writer.option("overwriteSchema", True)
     writer.option("txnAppId", commit.app_id).option("txnVersion", commit.version).save(str(lake.table(table.name)))
 
 

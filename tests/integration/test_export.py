@@ -389,17 +389,17 @@ def test_the_command_line_prints_what_scripts_rely_on(nextclick: Nextclick, gold
     assert (similar_items["item_id"], similar_items["source"]) == ("a", "similar")
     gold.full({"ann": BOB}, POPULAR, model="13")
     nextclick("export")
-    back = json.loads(nextclick("rollback", "--json")[1])
-    assert (back["version"], [found["version"] for found in back["versions"]]) == (1, [2, 1])
+    listed = json.loads(nextclick("rollback", "--list", "--json")[1])
+    assert (listed["version"], [found["version"] for found in listed["versions"]]) == (2, [2, 1])
 
 
-def test_the_command_line_tells_people_what_they_see(nextclick: Nextclick, gold: Gold) -> None:
+def test_the_command_line_tells_people_what_they_see(nextclick: Nextclick, settings: Settings, gold: Gold) -> None:
     gold.full({"ann": ANN}, POPULAR)
     assert "Version 1 is served (full): lists of 1 people from model 1" in nextclick("export")[1]
     assert "There is no list for zoe yet: this is what everybody likes." in nextclick("recommend", "zoe")[1]
     gold.full({"ann": BOB}, POPULAR)
     nextclick("export")
-    assert "Version 1 is served now" in nextclick("rollback")[1]
+    export.rollback(settings)
     assert "`nextclick rollback --to 2` serves it again" in nextclick("export")[1]
 
 

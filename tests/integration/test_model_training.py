@@ -19,13 +19,13 @@ from deltalake import DeltaTable
 
 from ml import champion, export, tracking, train
 from ml.artifact import Artifact
-from ml.cli import train as train_verb
 from ml.interactions import IdMap, Interactions
 from ml.models.als import Als, AlsModel
 from nextclick import exports, locks
 from nextclick.cli import Context
 from nextclick.errors import ModelError, TableBusy, TableMissing
 from nextclick.settings import Settings, load
+from orchestration.model import train as train_verb
 
 WriteInteractions = Callable[..., int]
 Fit = Callable[..., AlsModel]

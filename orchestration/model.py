@@ -1,0 +1,113 @@
+"""The verbs that join the model with what is served: train, update, rollback."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import click
+import msgspec
+
+from nextclick.cli import common_options, json_option, print_json
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+
+
+@click.command(
+    short_help="Fit, judge, register and, through the gate, promote the model; serve its lists.",
+    epilog="""\b
+Examples:
+  nextclick train                     learn from gold.interactions, serve the lists
+  nextclick train --force --json      again on the same data; figures as JSON""",
+)
+@common_options
+@click.option("--force", is_flag=True, help="Train and export even if nothing has changed.")
+@json_option
+def train(settings: Settings, force: bool, as_json: bool) -> None:
+    """Fit the nightly model on gold.interactions, judge it, and serve the lists of the champion.
+
+    A model that fails the gate leaves the champion as it is; the reason is shown, and
+    the champion's lists take in what has changed.
+    """
+    from ml import export as lists
+    from ml import train as training
+    from ml import update as updating
+    from serving import export as serving
+
+    with _progress() as progress:
+        reports = [training.run(settings, progress, force), lists.run(settings, progress, force)]
+        if reports[-1].details.get("export"):
+            reports += [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
+    _show(reports, as_json)
+
+
+@click.command(
+    short_help="Take what changed since the last export into the lists that are served.",
+    epilog="""\b
+Examples:
+  nextclick update                    people and items since the last train or update
+  nextclick --lake shop update --json""",
+)
+@common_options
+@json_option
+def update(settings: Settings, as_json: bool) -> None:
+    """Fold changed and new people and items into the lists, and serve them; called twice, it changes nothing."""
+    from ml import update as updating
+    from serving import export as serving
+
+    with _progress() as progress:
+        reports = [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
+    _show(reports, as_json)
+
+
+@click.command(epilog="Examples: nextclick rollback · nextclick rollback --to 12 · nextclick rollback --list")
+@common_options
+@click.option("--to", type=click.IntRange(min=1), metavar="VERSION", help="Serve this one (default: the one before).")
+@click.option("--list", "only_list", is_flag=True, help="Show the versions, change nothing.")
+@json_option
+def rollback(settings: Settings, to: int | None, only_list: bool, as_json: bool) -> None:
+    """Return to the export before the current one: its lists, its model as champion, its cursor for updates."""
+    from serving import cli as tables
+    from serving import export as serving
+
+    if not only_list:
+        from ml import rollback as going_back
+
+        wanted = serving.rollback_target(settings, to)
+        going_back.run(settings, wanted.lists)
+        serving.rollback(settings, wanted.version)  # last, so that an interrupted call can be repeated
+    found = serving.versions(settings)
+    if as_json:
+        current = next((entry["version"] for entry in found if entry["current"]), None)
+        print_json({"version": current, "versions": found})
+        return
+    if not only_list:
+        click.echo(f"Version {wanted.version} is served now (model {wanted.lists.model_version}).")
+    tables.show_versions(found)
+
+
+def _show(reports: list[JobReport], as_json: bool) -> None:
+    if as_json:
+        print_json({report.job: msgspec.to_builtins(report) for report in reports})
+        return
+    for report in reports:
+        click.echo(report.line())
+        for name, value in report.details.items():
+            if value is not None:
+                click.echo(f"  {name:<28} {f'{value:.4f}' if isinstance(value, float) else value}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per stage on stderr; called as progress(stage, done, total)."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    tasks: dict[str, TaskID] = {}
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+
+        def advance(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield advance

@@ -1,0 +1,41 @@
+"""Train, update, roll back by the command line: what is asked for afterwards is what was served."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from nextclick.cli import Context
+from orchestration.model import rollback, train, update
+from orchestration.status import status
+from serving.cli import recommend
+
+WriteInteractions = Callable[..., int]
+
+
+def ask(lake: Path, verb: Any, *words: str) -> Any:
+    done = CliRunner().invoke(verb, [*words, "--json"], obj=Context(lake=str(lake), profile="test"))
+    assert done.exit_code == 0, (done.output, done.exception)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.slow
+def test_train_update_and_rollback_are_what_recommend_answers(
+    trained: Path, write_interactions: WriteInteractions
+) -> None:
+    assert ask(trained, train)["train"]["details"]["champion"] == "1"
+    assert ask(trained, recommend, "stranger")["source"] == "popular"
+    write_interactions(trained, [("stranger", "i01", 1.0, 21.0, 21.0), ("stranger", "i02", 1.0, 21.0, 21.0)])
+    ask(trained, update)
+    answer = ask(trained, recommend, "stranger", "-n", "3")
+    assert (answer["source"], len(answer["items"])) == ("model", 3)
+    assert ask(trained, update)["export"]["written"] == 0  # twice changes nothing
+
+    ask(trained, train, "--force")
+    assert ask(trained, status)["champion"]["version"] == "2"
+    ask(trained, rollback)
+    assert ask(trained, status)["champion"]["version"] == "1"
+    assert ask(trained, recommend, "stranger")["model_version"] == "1"
