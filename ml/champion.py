@@ -44,6 +44,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     passed: bool
     reasons: list[str]
     metrics: dict[str, float]
+    seconds: dict[str, float]
+    """What each stage took."""
     run_id: str | None
 
 
@@ -55,6 +57,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     fallback: Model | None = None
     """Popular lists of a lake whose models have all failed; None once there is a champion."""
     attempt: Attempt | None = None
+    owed: bool = False
+    """MLflow could not be told of this champion; the next training tells it."""
 
     @property
     def served(self) -> Model | None:

@@ -27,17 +27,16 @@ from nextclick.tables import gold
 def run(settings: Settings, wanted: Manifest) -> JobReport:
     """Bring gold and the champion to the lists that `wanted` describes, as an export of the key-value table names them.
 
-    Nothing happens where they are there already. If MLflow's store cannot be used, the
-    lists are back and the ModelError says that the champion is not: call again.
+    Nothing happens where they are there already. If MLflow's store cannot be used, that
+    is reported; people are served from here all the same, and the next training tells it.
     """
     started, lake = time.monotonic(), settings.lake
     with locks.hold(lake.locks, "model", *export.TABLES, purpose="rollback"):
         if _which(exports.read(lake)) != _which(wanted):
             wanted = _restore(lake, wanted)
-        _crown(lake, wanted)
-    return JobReport(
-        job="rollback", written=wanted.people, details=export.details(wanted), seconds=time.monotonic() - started
-    )
+        missed = _crown(lake, wanted)
+    details = export.details(wanted) | {"mlflow": missed}
+    return JobReport(job="rollback", written=wanted.people, details=details, seconds=time.monotonic() - started)
 
 
 def _which(manifest: Manifest | None) -> tuple[str, datetime] | None:
@@ -78,22 +77,30 @@ def _back(lake: Lake, table: Table, version: int, manifest: Manifest | None = No
         ) from error
 
 
-def _crown(lake: Lake, wanted: Manifest) -> None:
-    """The model of the export is champion again; an export of popular lists has none."""
-    before = champion.standing(lake)
-    popular = wanted.model_version == POPULAR
-    reigning, previous = tracking.promote(lake, None if popular else wanted.model_version)
-    fallback = _popular(lake, wanted) if popular else None
-    champion.write(lake, Standing(champion=reigning, previous=previous, fallback=fallback, attempt=before.attempt))
+def _crown(lake: Lake, wanted: Manifest) -> str | None:
+    """The model of the lists is champion again; popular lists have none. Returns why MLflow was not told, if so."""
+    before, popular = champion.standing(lake), wanted.model_version == POPULAR
+    missed = None
+    try:
+        reigning, previous = tracking.promote(lake, None if popular else wanted.model_version)
+    except ModelError as error:
+        reigning, previous, missed = None if popular else _model(lake, wanted, before), before.champion, str(error)
+    fallback = _model(lake, wanted, before) if popular else None
+    after = Standing(champion=reigning, previous=previous, fallback=fallback, attempt=before.attempt, owed=bool(missed))
+    champion.write(lake, after)
+    return missed
 
 
-def _popular(lake: Lake, wanted: Manifest) -> Model:
-    """The popular lists of an export, as a model that may be served."""
+def _model(lake: Lake, wanted: Manifest, before: Standing) -> Model:
+    """The model of the lists: as it is known, or else as it lies with its export, whose figures are not."""
+    for known in (before.champion, before.previous, before.fallback):
+        if known and known.digest == wanted.model_digest and (lake.state / known.artifact / "card.json").exists():
+            return known
     folder = f"exports/{wanted.export}/full"
     card = read_card(lake.state / folder, wanted.model_digest)
     return Model(
-        version=POPULAR,
-        run_id=None,
+        version=wanted.model_version,
+        run_id=wanted.run_id,
         recipe=card.recipe,
         metrics={},
         interactions_version=card.source.version,

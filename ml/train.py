@@ -2,6 +2,7 @@
 
 import hashlib
 import resource
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from ml.models.protocol import Stages, quiet
 from nextclick import locks
 from nextclick.errors import ModelError
 from nextclick.exports import POPULAR
+from nextclick.lake import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
@@ -78,13 +80,15 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
         standing, key = champion.standing(settings.lake), _key(settings, source)
         if not force and standing.attempt and standing.attempt.key == key and _is_there(settings, standing):
             return _report(standing, 0, started, reason="Nothing has changed since the last training.")
+        reading = time.perf_counter()
         pairs, source = interactions.read(settings, version=source.version)
         if not len(pairs):
             return _report(
                 standing, 0, started, reason=f"{source.path} holds no interaction of site {settings.site!r}."
             )
         tracking.check(settings.lake)  # before the minutes of a fit
-        standing = _train(Night(settings, pairs, source, progress), key)
+        night = Night(settings, pairs, source, progress, seconds={"read": time.perf_counter() - reading})
+        standing = _train(night, key, standing)
         champion.write(settings.lake, standing)
     return _report(standing, len(pairs), started)
 
@@ -105,34 +109,60 @@ def fit(night: Night, personal: AnyRecipe, popular: Popular) -> Artifact:
     return Artifact(card, model, popular.fit(pairs), pairs.people, pairs.items, pairs.seen)
 
 
-def _train(night: Night, key: str) -> Standing:
-    settings, lake = night.settings, night.settings.lake
-    reigning = tracking.champion(lake)
+def _train(night: Night, key: str, standing: Standing) -> Standing:
+    settings = night.settings
+    reigning = _reigning(settings.lake, standing)
     with night.stage("evaluate"):
-        judged, recipes, champion_name = _judge(night, reigning)
+        judged, recipes, name = _judge(night, reigning)
     challenger, best = judged.best(personal_recipes(settings)), judged.best(popular_recipes(settings))
-    popular = popular_recipes(settings)[best]
-    reasons = gate.judge(judged, challenger, champion_name, settings.gate)
+    popular, reasons = popular_recipes(settings)[best], gate.judge(judged, challenger, name, settings.gate)
     with night.stage("fit"):
         fitted = fit(night, recipes[challenger], popular)
+    model, broken = _enter(night, fitted, judged, challenger, reigning, reasons)
+    reasons += broken
+    if not reasons:
+        reigning, previous = tracking.promote(settings.lake, model.version)
+    else:
+        previous = tracking.champion(settings.lake, tracking.PREVIOUS)
+    fallback = None if reigning else _fallback(night, popular, judged.flat(best))
+    attempt = Attempt(
+        key=key,
+        passed=not reasons,
+        reasons=reasons,
+        metrics=model.metrics,
+        seconds=night.seconds,
+        run_id=model.run_id,
+    )
+    return Standing(champion=reigning, previous=previous, fallback=fallback, attempt=attempt)
+
+
+def _reigning(lake: Lake, standing: Standing) -> Model | None:
+    """The champion by MLflow, which first learns of a rollback that it missed."""
+    if standing.owed:
+        tracking.promote(lake, standing.champion.version if standing.champion else None)
+    return tracking.champion(lake)
+
+
+def _enter(
+    night: Night, fitted: Artifact, judged: Judged, challenger: str, reigning: Model | None, reasons: list[str]
+) -> tuple[Model, list[str]]:
+    """Save the model, read it back, inspect it, log and register it; returns its facts and what else is wrong with it."""
+    settings, folder = night.settings, night.settings.lake.state / _CANDIDATE
     with night.stage("save"):
-        digest = fitted.save(lake.state / _CANDIDATE)
+        digest = fitted.save(folder)
     model = _model(night, fitted, digest, _CANDIDATE, judged.flat(challenger))
     try:
-        candidate = artifact.load(lake.state / _CANDIDATE, digest)
+        candidate = artifact.load(folder, digest)
     except ModelError as error:  # what cannot be read back is not registered
-        reasons.append(str(error))
-        model = msgspec.structs.replace(model, run_id=tracking.log(lake, _run(night, judged, model, reasons)))
+        broken = [str(error)]
+        run_id = tracking.log(settings.lake, _run(night, judged, model, reasons + broken))
+        model = msgspec.structs.replace(model, run_id=run_id)
     else:
-        reasons += gate.inspect(candidate, night.pairs, reigning, settings.gate, judged.k, settings.als.seed)
-        model = tracking.register(lake, _run(night, judged, model, reasons), lake.state / _CANDIDATE, model)
-    attempt = Attempt(key=key, passed=not reasons, reasons=reasons, metrics=model.metrics, run_id=model.run_id)
-    if not reasons:
-        reigning, previous = tracking.promote(lake, model.version)
-    else:
-        previous = tracking.champion(lake, tracking.PREVIOUS)
-    fallback = None if reigning else _fallback(night, popular, judged.flat(best))
-    return Standing(champion=reigning, previous=previous, fallback=fallback, attempt=attempt)
+        broken = gate.inspect(candidate, night.pairs, reigning, settings.gate, judged.k, settings.als.seed)
+        with night.stage("register"):
+            model = tracking.register(settings.lake, _run(night, judged, model, reasons + broken), folder, model)
+    shutil.rmtree(folder.parent)  # the registry has its own copy
+    return model, broken
 
 
 def _judge(night: Night, reigning: Model | None) -> tuple[Judged, dict[str, AnyRecipe], str | None]:
@@ -217,5 +247,6 @@ def _report(standing: Standing, read: int, started: float, reason: str | None = 
             "passed": int(attempt.passed) if attempt else None,
             "reason": reason,
             **(attempt.metrics if attempt else {}),
+            **({f"seconds.{stage}": seconds for stage, seconds in attempt.seconds.items()} if attempt and read else {}),
         },
     )

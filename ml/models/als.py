@@ -46,7 +46,7 @@ class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als
     """Scores are multiplied by the item's trend. The fit does not depend on it."""
 
     def fit(self, train: Interactions, threads: int = 0, progress: Progress = quiet) -> "AlsModel":
-        model = self._implicit(threads)
+        model = self.implicit(threads)
         with _one_blas_thread(), suppress(ModelFitError):  # NaN: the gate sees it, and says so
             model.fit(
                 self.confidence(train),
@@ -79,7 +79,8 @@ class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als
     def restore(self, arrays: Arrays) -> "AlsModel":
         return AlsModel(self, arrays["person_factors"], arrays["item_factors"], arrays["item_trend"])
 
-    def _implicit(self, threads: int = 0, people: Floats | None = None, items: Floats | None = None) -> Any:
+    def implicit(self, threads: int = 0, people: Floats | None = None, items: Floats | None = None) -> Any:
+        """implicit's own model of these parameters, with these vectors if there are any."""
         with _one_blas_thread():  # the constructor looks, and warns
             model = AlternatingLeastSquares(
                 self.factors, self.regularization, alpha=1.0, iterations=self.iterations,
@@ -111,7 +112,7 @@ class AlsModel:
         return Ranking(scored, _top_k)
 
     def similar(self, items: Rows, n: int) -> Lists:
-        model = self.recipe._implicit(0, None, self.item_factors)
+        model = self.recipe.implicit(0, None, self.item_factors)
         with _one_blas_thread():
             found, scores = model.similar_items(items, N=n + 1, filter_items=self._unknown_items)
         itself = found == items[:, None]
@@ -124,7 +125,7 @@ class AlsModel:
         histories = self.recipe.confidence(pairs)
         person_factors = _grown(self.person_factors, len(pairs.people))
         item_factors = _grown(self.item_factors, len(pairs.items))
-        model = self.recipe._implicit(0, person_factors, item_factors)
+        model = self.recipe.implicit(0, person_factors, item_factors)
         with _one_blas_thread():
             model.partial_fit_users(people, histories[people])
             if len(new_items):  # from the people who used them, who then move towards them

@@ -263,18 +263,22 @@ def test_a_rollback_to_a_state_that_is_gone_goes_on_from_the_exports_beginning(
     assert update.run(settings_of(lake)).written == 5
 
 
-def test_a_rollback_with_mlflow_locked_brings_the_lists_back_and_can_be_called_again(
+def test_a_rollback_with_mlflow_locked_is_whole_and_mlflow_learns_of_it_at_the_next_training(
     two_exports: tuple[Path, Manifest, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake, first, lists = two_exports
+    settings = settings_of(lake)
     monkeypatch.setattr(tracking, "_LOCK_SECONDS", 0.1)
-    with closing(sqlite3.connect(settings_of(lake).lake.state / "mlflow.db")) as holder:
+    with closing(sqlite3.connect(settings.lake.state / "mlflow.db")) as holder:
         holder.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(ModelError, match="locked"):
-            rollback.run(settings_of(lake), first)
+        assert "locked" in str(rollback.run(settings, first).details["mlflow"])
+        assert update.run(settings).written == 0
     pd.testing.assert_frame_equal(rows(lake, "gold.recommendations"), lists)
-    rollback.run(settings_of(lake), first)
-    assert (champion.facts(settings_of(lake).lake) or {})["version"] == "1"
+    assert (champion.facts(settings.lake) or {})["version"] == "1"
+    train.run(settings_of(lake, ALS__FACTORS="1", ALS__ITERATIONS="1"))  # fails the gate
+    reigning = tracking.champion(settings.lake)
+    assert reigning is not None
+    assert reigning.version == (champion.facts(settings.lake) or {})["version"] == "1"
 
 
 def test_only_the_models_of_the_newest_lists_are_kept(news: Path, write_interactions: WriteInteractions) -> None:
