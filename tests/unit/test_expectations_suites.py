@@ -10,6 +10,7 @@ from expectations import facts, lists
 from expectations.derived import from_contract
 from expectations.expectation import Expectation, Of, Severity
 from expectations.suites import CHECKED, suite
+from expectations.written import WRITTEN
 from nextclick import catalog
 from nextclick.contract import Column, Table
 from nextclick.settings import CHECKOUT, Settings, load
@@ -84,3 +85,9 @@ def test_settings_decide_what_an_unexplained_event_does() -> None:
 def test_without_masking_seen_items_are_allowed() -> None:
     unmasked = load("lake", profile="test", environ={"NEXTCLICK_EXPORT__MASK_SEEN": "false"})
     assert "seen_items" not in {one.name for one in suite("gold.recommendations", unmasked)}
+
+
+def test_the_page_names_every_expectation_that_was_written_by_hand() -> None:
+    page = (CHECKOUT / "docs" / "jobs" / "check.md").read_text(encoding="utf-8")
+    named = {one.name for written in WRITTEN.values() for one in written(SETTINGS)}
+    assert {name for name in named if f"`{name}`" not in page and "_at_most_" not in name} == set()
