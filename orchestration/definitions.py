@@ -13,6 +13,7 @@ from dagster import (
     AssetSpec,
     DagsterInstance,
     Definitions,
+    ExecuteInProcessResult,
     FreshnessPolicy,
     ResourceDefinition,
     RunRequest,
@@ -25,7 +26,10 @@ from dagster import (
     load_assets_from_modules,
 )
 
+from expectations import stops
+from expectations.suites import CHECKED
 from nextclick import locks
+from nextclick.errors import NextclickError
 from nextclick.landing import segments
 from nextclick.settings import Settings, load
 from nextclick.tables import gold, silver
@@ -94,12 +98,28 @@ def _news(settings: Settings) -> SensorDefinition:
     )
 
 
-def run_nightly(settings: Settings, watch: Watch | None = None) -> bool:
-    """Run the nightly job in this process, recorded in the lake's Dagster folder; whether all of it succeeded."""
+def run_nightly(settings: Settings, watch: Watch | None = None) -> str:
+    """Run the nightly job in this process, recorded in the lake's Dagster folder; returns the run's id.
+
+    Raises CheckStopped if a stop stands after it, NextclickError if a step failed otherwise.
+    """
     with DagsterInstance.from_config(str(home.prepare(settings.lake))) as instance:
         job = definitions(settings, watch).resolve_job_def(NIGHTLY)
-        quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
-        return job.execute_in_process(run_config=quiet, instance=instance).success
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        result = job.execute_in_process(run_config=quiet, instance=instance, raise_on_error=False)
+    if not result.success:
+        stops.refuse(settings, *CHECKED)
+        raise NextclickError(f"The nightly job failed: {_reason(result)}")
+    return result.run_id
+
+
+def _reason(result: ExecuteInProcessResult) -> str:
+    """What the first step that failed said."""
+    for event in result.all_events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        if error:
+            return f"{event.step_key}: {(error.cause or error).message.strip()}"
+    return f"see run {result.run_id} with `nextclick up`"
 
 
 defs = definitions(load())

@@ -1,5 +1,6 @@
 """Dagster's folder inside the lake, and what stands in its dagster.yaml."""
 
+import json
 import os
 from pathlib import Path
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 from nextclick.errors import LakeError
 from nextclick.lake import Lake
 
-CONTENT: Final = """\
+_CONTENT: Final = """\
 # Written by nextclick at each start; change orchestration/home.py instead.
 telemetry:
   enabled: false
@@ -22,6 +23,11 @@ concurrency:
   pools:
     granularity: run
     default_limit: 1
+event_log_storage:
+  module: orchestration.history
+  class: History
+  config:
+    base_dir: {events}
 """
 
 
@@ -31,7 +37,7 @@ def prepare(lake: Lake) -> Path:
     part, target = home / "dagster.yaml.part", home / "dagster.yaml"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        part.write_text(CONTENT, encoding="utf-8")
+        part.write_text(_CONTENT.format(events=json.dumps(str(home / "history" / "runs"))), encoding="utf-8")
         os.replace(part, target)
     except OSError as error:
         raise LakeError(f"{home} cannot be written: {error.strerror}. Mend the lake's permissions.") from error

@@ -27,14 +27,16 @@ def has_news(lake: Lake, job: Station) -> bool:
 
 
 def _committed(checkpoint: Path) -> list[dict[str, Any]] | None:
-    """Where each source stood after the newest batch; None before the first, or if that batch is not done.
+    """Where each source stood after the newest batch; nothing before the first; None if that batch is not done.
 
     Spark's own form: offsets/N tells where batch N ends, a line a source after a version
     and a header; commits/N is there when it is done.
     """
     newest, done = (_newest(checkpoint / folder) for folder in ("offsets", "commits"))
-    if newest is None or newest != done:
+    if newest != done:
         return None
+    if newest is None:
+        return []
     lines = (checkpoint / "offsets" / str(newest)).read_text().splitlines()[2:]
     return [json.loads(line) for line in lines]
 
@@ -60,7 +62,7 @@ def _covered_version(offset: dict[str, Any]) -> int:
 
 def _segments_came(log: Path, checkpoint: Path, offsets: list[dict[str, Any]]) -> bool:
     """Whether the log lists a segment that no committed batch has read: sources/0 names those that were."""
-    end = int(offsets[0]["logOffset"])
+    end = int(offsets[0]["logOffset"]) if offsets else -1
     read = (json.loads(line) for path in (checkpoint / "sources" / "0").glob("[0-9]*") for line in _entries(path))
     taken = {Path(entry["path"]).name for entry in read if entry["batchId"] <= end}
     return any(segment.path.name not in taken for segment in segments(log))
