@@ -6,7 +6,7 @@ was new. That holds alike for appends, merges, replaced days and rebuilds, needs
 feed, and looks at rows as the table holds them now, not at what they were in between.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from nextclick.contract import Table
 from nextclick.duck import files, open_table
 from nextclick.errors import LakeError
 from nextclick.settings import Settings
+from nextclick.tables.bronze import EVENTS as BRONZE
 from nextclick.tables.silver import EVENTS
 
 if TYPE_CHECKING:
@@ -53,28 +54,24 @@ def due(settings: Settings, tables: Iterable[str] | None = None, all_rows: bool 
     while a stop stands on it, and with `all_rows`. UsageError for a table that there is not.
     """
     known = {} if all_rows else standings(settings.lake)
-    parts: list[Part] = []
-    for name in CHECKED if tables is None else [catalog.table(name).name for name in tables]:
-        delta = open_table(settings.lake, name)
-        if delta is not None:
-            parts += _part(settings, name, delta, known.get(name), {part.table.name for part in parts})
-    return parts
+    names = CHECKED if tables is None else [catalog.table(name).name for name in tables]
+    written = ((name, open_table(settings.lake, name)) for name in names)
+    return [part for name, delta in written if delta for part in _parts(settings, name, delta, known.get(name))]
 
 
-def _part(
-    settings: Settings, name: str, delta: "DeltaTable", standing: Standing | None, others: set[str]
-) -> list[Part]:
-    expected = suite(name, settings)
-    comparable = standing is not None and _same(standing, delta, expected)
-    if standing is not None and comparable and standing.version == delta.version():
-        again = _again(settings, name, delta, standing, others)
-        unsettled = tuple(expectation for expectation in expected if expectation.name in again)
-        return [Part(catalog.table(name), delta, unsettled, (), whole=False)] if unsettled else []
-    before = (
-        _files_at(settings, name, standing.version) if standing and comparable and not standing.stops else frozenset()
-    )
+def _parts(settings: Settings, name: str, delta: "DeltaTable", standing: Standing | None) -> Iterator[Part]:
+    """What is due of one table: one part, or none."""
+    table, expected = catalog.table(name), suite(name, settings)
+    if standing and not _same(standing, delta, expected):
+        standing = None
+    if standing and standing.version == delta.version():
+        again = _again(settings, delta, standing) if name == EVENTS.name else set()
+        if again:
+            yield Part(table, delta, tuple(one for one in expected if one.name in again), (), whole=False)
+        return
+    before = _files_at(settings, name, standing.version) if standing and not standing.stops else frozenset()
     now = files(delta)
-    return [Part(catalog.table(name), delta, expected, tuple(sorted(now - before)), whole=not now & before)]
+    yield Part(table, delta, expected, tuple(sorted(now - before)), whole=not now & before)
 
 
 def _same(standing: Standing, delta: "DeltaTable", expected: tuple[Expectation, ...]) -> bool:
@@ -85,14 +82,14 @@ def _same(standing: Standing, delta: "DeltaTable", expected: tuple[Expectation, 
     )
 
 
-def _again(settings: Settings, name: str, delta: "DeltaTable", standing: Standing, others: set[str]) -> set[str]:
-    """Expectations whose answer may be another though the table's version is the same."""
-    if name != EVENTS.name:
-        return set()
-    age = hours_since_arrival(delta)
+def _again(settings: Settings, events: "DeltaTable", standing: Standing) -> set[str]:
+    """Expectations of silver.events whose answer may be another though its version is the same."""
+    age = hours_since_arrival(events)
     is_fresh = age is None or age <= settings.quality.freshness_hours
+    bronze = open_table(settings.lake, BRONZE.name)
+    moved = bronze and bronze.history(1)[0]["timestamp"] > standing.checks["residual"].checked_at.timestamp() * 1000
     turned = {"fresh"} if is_fresh != standing.checks["fresh"].success else set()
-    return turned | ({"residual", "doubled"} if "bronze.events" in others else set())
+    return turned | ({"residual", "doubled"} if moved else set())
 
 
 def _files_at(settings: Settings, name: str, version: int) -> frozenset[str]:

@@ -68,6 +68,7 @@ def append(lake: Lake, results: Iterable[Result]) -> None:
     table = DeltaTable(path)
     if len(table.file_uris()) > _FILES:
         table.optimize.compact()
+        table.vacuum(dry_run=False)  # what was compacted a week ago
 
 
 def standings(lake: Lake) -> dict[str, Standing]:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from expectations.expectation import Of
 from expectations.facts import measure
@@ -23,6 +23,14 @@ Session = Callable[[], "SparkSession"]
 """Opens Spark; called only where rows are to be looked at."""
 
 
+class Stamp(NamedTuple):
+    """What all results of one run share."""
+
+    run_id: str
+    started: datetime
+    """Before anything was read, so that what came meanwhile counts as later."""
+
+
 def run(
     session: Session, settings: Settings, tables: Iterable[str] | None = None, all_rows: bool = False
 ) -> list[Result]:
@@ -32,16 +40,16 @@ def run(
     due. A failure is a result: `expectations.stops.refuse` is what raises.
     """
     with locks.hold(settings.lake.locks, DATA_QUALITY.name, purpose="check"):
-        parts = due(settings, tables, all_rows)
+        started, parts = datetime.now(UTC), due(settings, tables, all_rows)
         if not parts:
             return []
-        judge, lakewide, run_id = Judge(), Lakewide(settings), uuid.uuid4().hex
-        results = [result for part in parts for result in _check(session, part, judge, lakewide, run_id)]
+        judge, lakewide, stamp = Judge(), Lakewide(settings), Stamp(uuid.uuid4().hex, started)
+        results = [result for part in parts for result in _check(session, part, judge, lakewide, stamp)]
         append(settings.lake, results)
     return results
 
 
-def _check(session: Session, part: Part, judge: Judge, lakewide: Lakewide, run_id: str) -> list[Result]:
+def _check(session: Session, part: Part, judge: Judge, lakewide: Lakewide, stamp: Stamp) -> list[Result]:
     verdicts = _of_rows(session, part, judge, lakewide.settings) | _of_facts(part, judge, lakewide)
     return [
         Result(
@@ -54,8 +62,8 @@ def _check(session: Session, part: Part, judge: Judge, lakewide: Lakewide, run_i
             success=verdicts[one.name].success,
             scope="all" if part.whole or one.of is Of.TABLE else "changed",
             observed=verdicts[one.name].observed,
-            checked_at=datetime.now(UTC),
-            run_id=run_id,
+            checked_at=stamp.started,
+            run_id=stamp.run_id,
         )
         for one in part.suite
     ]
