@@ -6,7 +6,8 @@ expectations of one frame share one pass over it.
 
 import logging
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from expectations.expectation import Expectation
@@ -38,25 +39,29 @@ class Judge:
         self._context = gx.get_context(mode="ephemeral")
         self._context.enable_analytics(False)
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-        self._spark = self._context.data_sources.add_spark("spark", persist=False)
         self._pandas = self._context.data_sources.add_pandas("pandas")
 
-    def rows(self, table: str, frame: "DataFrame", suite: Iterable[Expectation]) -> dict[str, Verdict]:
+    @cached_property
+    def _spark(self) -> Any:
+        """Made when a frame is there: without a session of ours it would start one of its own."""
+        return self._context.data_sources.add_spark("spark", persist=False)
+
+    def rows(self, table: str, frame: "DataFrame", suite: Sequence[Expectation]) -> dict[str, Verdict]:
         """Judge every row of a Spark frame; those that fail are looked at again, to say what was seen."""
-        verdicts = self._judge(self._spark, table, frame, list(suite), "BOOLEAN_ONLY")
+        verdicts = self._judge(self._spark, table, frame, suite, "BOOLEAN_ONLY")
         failed = [one for one in suite if not verdicts[one.name].success]
         return verdicts | self._judge(self._spark, table, frame, failed, "BASIC")
 
-    def facts(self, table: str, facts: Mapping[str, Fact], suite: Iterable[Expectation]) -> dict[str, Verdict]:
+    def facts(self, table: str, facts: Mapping[str, Fact], suite: Sequence[Expectation]) -> dict[str, Verdict]:
         """Judge measured numbers."""
         import pandas as pd
 
         frame = pd.DataFrame({name: pd.Series([fact.value], dtype="float64") for name, fact in facts.items()})
-        verdicts = self._judge(self._pandas, table, frame, list(suite), "BOOLEAN_ONLY")
+        verdicts = self._judge(self._pandas, table, frame, suite, "BOOLEAN_ONLY")
         return {name: Verdict(found.success, facts[name].observed) for name, found in verdicts.items()}
 
     def _judge(
-        self, source: Any, table: str, frame: Any, suite: list[Expectation], result_format: str
+        self, source: Any, table: str, frame: Any, suite: Sequence[Expectation], result_format: str
     ) -> dict[str, Verdict]:
         if not suite:
             return {}
