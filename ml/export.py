@@ -58,7 +58,7 @@ def write(settings: Settings, served: Model, artifact: Artifact, progress: Stage
     )  # fmt: skip
     rows = personal_rows(artifact, people, settings.export, stamp, partial(progress, "lists"))
     published.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
-    forget_old_states(settings)
+    forget_old(settings)
     return manifest
 
 
@@ -71,15 +71,25 @@ def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
     return str(folder.relative_to(settings.lake.state))
 
 
-def forget_old_states(settings: Settings) -> None:
-    """Keep the models of the newest lists, as many as the key-value table keeps, and what each export began with.
+def forget_old(settings: Settings) -> None:
+    """Keep the newest lists, twice as many as the key-value table keeps, with their models; remove what is older.
 
-    The latter are links to what the registry keeps anyway.
+    An update rewrites most files of gold.recommendations, so a day of updates would keep
+    a hundred copies of it. What each export began with stays: links to what the registry has.
     """
-    states = list(dict.fromkeys(manifest.state for _, manifest in exports.history(settings.lake)))
-    kept = {*states[: settings.export.keep_versions], *(f"{Path(state).parent}/full" for state in states)}
-    for folder in (settings.lake.state / "exports").glob("*/*"):
-        if str(folder.relative_to(settings.lake.state)) not in kept:
+    lake, commits = settings.lake, list(exports.history(settings.lake))
+    newest = commits[: 2 * settings.export.keep_versions]
+    states = {manifest.state for _, manifest in newest}
+    states |= {f"{Path(manifest.state).parent}/full" for _, manifest in commits}
+    versions = {
+        gold.RECOMMENDATIONS: {version for version, _ in newest},
+        gold.POPULAR_ITEMS: {manifest.popular_version for _, manifest in newest},
+        gold.SIMILAR_ITEMS: {manifest.similar_version for _, manifest in newest},
+    }
+    for table, kept in versions.items():
+        published.sweep(lake, table, kept)
+    for folder in (lake.state / "exports").glob("*/*"):
+        if str(folder.relative_to(lake.state)) not in states:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -25,6 +25,8 @@ from nextclick.exports import Manifest
 from nextclick.lake import Lake
 
 ROWS_A_FILE = 4_000_000
+_YOUNG = 3600.0
+"""Seconds for which files of a version that nobody keeps stay all the same."""
 _PRUNED = ("site", "person_id", "generated_at")
 """Columns whose lowest and highest value is kept per row group, so that readers skip rows."""
 
@@ -118,6 +120,15 @@ def upsert(
     actions += files.close()
     delta.create_write_transaction(actions, "append", files.schema, commit_properties=_properties(manifest))
     return delta_version(lake, table)
+
+
+def sweep(lake: Lake, table: Table, versions: Iterable[int]) -> None:
+    """Remove files that neither the newest version nor any of `versions` has; young ones may have readers or a writer."""
+    folder = lake.table(table.name)
+    kept = {add["path"] for version in (None, *versions) for add in _added(DeltaTable(folder, version=version))}
+    for file in folder.glob("*.parquet"):
+        if file.name not in kept and time.time() - file.stat().st_mtime > _YOUNG:
+            file.unlink(missing_ok=True)
 
 
 def _properties(manifest: Manifest | None) -> CommitProperties:

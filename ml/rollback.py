@@ -69,6 +69,8 @@ def _from_full(lake: Lake, wanted: Manifest) -> Manifest:
 def _back(lake: Lake, table: Table, version: int, manifest: Manifest | None = None) -> None:
     properties = CommitProperties(custom_metadata=exports.encode(manifest)) if manifest else None
     delta = DeltaTable(lake.table(table.name))
+    if delta.version() == version:
+        return
     try:
         delta.restore(version, commit_properties=properties)
     except (DeltaError, OSError) as error:

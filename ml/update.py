@@ -112,7 +112,7 @@ def _write(settings: Settings, current: Manifest, update: Update, progress: Stag
     lists = personal_rows(fresh, update.people, settings.export, stamp, partial(progress, "lists"))
     whose = pa.concat_arrays([fresh.people.take(update.people), update.removed])
     published.upsert(lake, gold.RECOMMENDATIONS, "person_id", whose, lists, manifest)
-    export.forget_old_states(settings)
+    export.forget_old(settings)
     return manifest
 
 

@@ -281,9 +281,20 @@ def test_a_rollback_with_mlflow_locked_is_whole_and_mlflow_learns_of_it_at_the_n
     assert reigning.version == (champion.facts(settings.lake) or {})["version"] == "1"
 
 
-def test_only_the_models_of_the_newest_lists_are_kept(news: Path, write_interactions: WriteInteractions) -> None:
-    for day in (22, 23, 24):
+def test_only_the_newest_lists_and_their_models_are_kept(
+    news: Path, write_interactions: WriteInteractions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "_YOUNG", 0.0)
+    lake = settings_of(news).lake
+    for day in range(22, 28):
         update.run(settings_of(news))
         write_interactions(news, [("p1", f"i3{day % 10}", 1.0, day, day)])
-    kept = sorted(path.name for path in (settings_of(news).lake.state / "exports").glob("*/*"))
-    assert kept == ["full", "update-2", "update-3"]
+    kept = sorted(path.name for path in (lake.state / "exports").glob("*/*"))
+    assert kept == ["full", "update-3", "update-4", "update-5", "update-6"]
+    table = lake.table("gold.recommendations")
+    newest = [version for version, _ in exports.history(lake)][:4]
+    named = {Path(uri).name for version in newest for uri in DeltaTable(table, version=version).file_uris()}
+    assert {path.name for path in table.glob("*.parquet")} == named
+    oldest = list(exports.history(lake))[3][1]
+    rollback.run(settings_of(news), oldest)
+    assert manifest(news) == oldest
