@@ -17,13 +17,15 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 
-from ml import champion, export, tracking, train
+from ml import champion, export, published, tracking, train
 from ml.artifact import Artifact
 from ml.interactions import IdMap, Interactions
 from ml.models.als import Als, AlsModel
 from nextclick import exports, locks
 from nextclick.cli import Context
+from nextclick.contract import Table
 from nextclick.errors import ModelError, TableBusy, TableMissing
+from nextclick.lake import Lake
 from nextclick.settings import Settings, load
 from orchestration.model import train as train_verb
 
@@ -153,6 +155,30 @@ def test_a_challenger_of_another_recipe_is_compared_with_the_champions(grown: Pa
     report = train.run(settings_of(grown, ALS__FACTORS="1", ALS__ITERATIONS="1"))
     assert "worse than that of the champion's recipe" in str(report.details["reason"])
     assert (report.details["champion"], report.details["passed"]) == ("1", 0)
+
+
+def test_killed_before_its_last_commit_an_export_shows_readers_the_old_lists(
+    grown: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, replacing = settings_of(grown), published.replace
+    train.run(settings)
+    before, lists = exports.read(settings.lake), rows(grown, "gold.recommendations")
+
+    def killed(lake: Lake, table: Table, *rest: Any) -> int:
+        if table.name == "gold.recommendations":
+            raise KeyboardInterrupt
+        return replacing(lake, table, *rest)
+
+    monkeypatch.setattr(published, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        export.run(settings)
+    assert exports.read(settings.lake) == before
+    assert before is not None
+    popular = DeltaTable(settings.lake.table("gold.popular_items"), version=before.popular_version).to_pyarrow_table()
+    assert popular["model_version"].to_pylist()[0] == "1"
+    pd.testing.assert_frame_equal(rows(grown, "gold.recommendations"), lists)
+    monkeypatch.undo()
+    assert export.run(settings).details["model_version"] == "2"
 
 
 def not_a_number(model: AlsModel, train: Interactions) -> AlsModel:
