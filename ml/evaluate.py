@@ -74,4 +74,4 @@ def judge(model: Recommender, split: Split, people: Rows, k: int) -> dict[str, f
         batch = people[start : start + BATCH]
         items[start : start + BATCH, :n] = model.recommend(batch, n, split.seen[batch]).items
     users = np.bincount(split.train.item, minlength=len(split.train.items))
-    return metrics.all_at(items, split.test.seen[people], users, len(np.unique(split.train.person)))
+    return metrics.all_at(items, split.test.seen[people], users, int(np.count_nonzero(np.bincount(split.train.person))))
