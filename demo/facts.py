@@ -95,6 +95,8 @@ class Portrait(msgspec.Struct, frozen=True, kw_only=True):
     """The categories that the person truly likes best."""
     history: tuple[Suggestion, ...]
     """The strongest interactions, strongest first."""
+    source: str
+    """Where the list comes from: the model, or the popular list."""
     recommended: tuple[Suggestion, ...]
 
 

@@ -124,17 +124,18 @@ def _portrait(settings: Settings, tastes: Tastes) -> Portrait:
         person_id=person,
         loves=_loves({item: category for item, (_, category) in items.items()}, like),
         history=tuple(suggestion(item) for (item,) in history),
+        source=answer.source,
         recommended=tuple(suggestion(item.item_id) for item in answer.items[:_SHOWN]),
     )
 
 
 def _somebody(settings: Settings, tastes: Tastes) -> str:
-    """Of the known users with enough to show, the one whose taste is the clearest; the first by id of equals."""
-    users = _rows(
+    """Of the known users with enough to show (else of all people) the one whose taste is clearest, the first of equals."""
+    people = _rows(
         settings,
-        f"select person_id from gold.interactions where person_id like 'u%' group by 1 having count(*) >= {2 * _SHOWN} order by 1",
+        f"select person_id, person_id like 'u%' and count(*) >= {2 * _SHOWN} from gold.interactions group by 1 order by 1",
     )
-    ids = np.array([user for (user,) in users])
+    ids = np.array([person for person, known in people if known] or [person for person, _ in people])
     return str(ids[tastes.mixture[tastes.rows_of(ids)].max(axis=1).argmax()])
 
 

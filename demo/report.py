@@ -134,7 +134,7 @@ def _portrait(portrait: Portrait) -> RenderableType:
     return Group(
         Text(f"truly loves {', '.join(portrait.loves)} (which the pipeline cannot know)"),
         _items("used most", portrait.history),
-        _items("recommended", portrait.recommended),
+        _items(f"recommended ({portrait.source})", portrait.recommended),
     )
 
 

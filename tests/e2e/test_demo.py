@@ -58,6 +58,7 @@ def test_the_portrait_is_of_somebody_with_a_history_and_a_list(facts: Facts) -> 
     assert used
     assert listed
     assert not {item.item_id for item in used} & {item.item_id for item in listed}
+    assert facts.portrait.source == "model"
     assert all(item.name for item in (*used, *listed))
 
 

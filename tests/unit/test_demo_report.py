@@ -53,6 +53,7 @@ def facts() -> Facts:
             person_id="u00001",
             loves=("mugs", "lamps"),
             history=(Suggestion(item_id="i1", name="Calm Fern mug", category="mugs", like=0.9),),
+            source="model",
             recommended=(Suggestion(item_id="i2", name="Idle Gull lamp", category="lamps", like=0.7),),
         ),
     )
@@ -78,6 +79,7 @@ def test_report_names_what_a_newcomer_wants_to_know(facts: Facts) -> None:
         "0.3123",
         "75% of the way from chance to the best possible",
         "truly loves mugs, lamps",
+        "recommended (model)",
         "Idle Gull lamp",
         "nextclick --lake demo-lake up",
     ):
