@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from dagster import DagsterInstance, FreshnessPolicy, RunRequest, build_sensor_context
 
 from nextclick import locks
