@@ -200,7 +200,7 @@ def test_a_stop_refuses_what_is_downstream_until_a_person_overrides_it(settings:
 def test_new_events_reach_the_lists_and_a_mended_table_lifts_its_stop(original: Settings) -> None:
     settings = original
     fail(settings, "silver.events")
-    land(settings, [("ann", "desk", 3.0), ("zoe", "lamp", 3.0), ("ann", "lamp", 50.0)], first=100)
+    land(settings, [("ann", "lamp", 3.0), ("zoe", "lamp", 3.0), ("ann", "lamp", 50.0)], first=100)
     with pytest.raises(CheckStopped):
         stops.refuse(settings, "silver.events")
     reports = walk(settings)
