@@ -1,7 +1,8 @@
 """`nextclick check`: the expectations of the tables, and the stops that follow from them."""
 
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -17,6 +18,9 @@ from nextclick.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+_FILE_WIDTH: Final = 160
+"""Columns of text where no terminal says how wide it is."""
 
 
 @click.command("check")
@@ -76,7 +80,7 @@ def _session(settings: Settings) -> "SparkSession":
 
 def _show(results: Sequence[Result]) -> None:
     """One line a table, and one for each failure."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
     if not results:
         console.print("Nothing to tell: no table changed since it was last checked, and no stop stands.")
         return
