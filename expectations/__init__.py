@@ -1,0 +1,1 @@
+"""What each table must hold before the next station may use it, and what follows when it does not."""
