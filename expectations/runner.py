@@ -23,6 +23,14 @@ Session = Callable[[], "SparkSession"]
 """Opens Spark; called only where rows are to be looked at."""
 
 
+Progress = Callable[[str, int, int], None]
+"""Called before each table: its name, tables done, tables in all."""
+
+
+def quiet(table: str, done: int, total: int) -> None:
+    """Nobody looks."""
+
+
 class Stamp(NamedTuple):
     """What all results of one run share."""
 
@@ -32,7 +40,11 @@ class Stamp(NamedTuple):
 
 
 def run(
-    session: Session, settings: Settings, tables: Iterable[str] | None = None, all_rows: bool = False
+    session: Session,
+    settings: Settings,
+    tables: Iterable[str] | None = None,
+    all_rows: bool = False,
+    progress: Progress = quiet,
 ) -> list[Result]:
     """Check what changed in `tables` (default: all) since it was last checked; with `all_rows` everything.
 
@@ -44,7 +56,10 @@ def run(
         if not parts:
             return []
         judge, lakewide, stamp = Judge(), Lakewide(settings), Stamp(uuid.uuid4().hex, started)
-        results = [result for part in parts for result in _check(session, part, judge, lakewide, stamp)]
+        results: list[Result] = []
+        for done, part in enumerate(parts):
+            progress(part.table.name, done, len(parts))
+            results += _check(session, part, judge, lakewide, stamp)
         append(settings.lake, results)
     return results
 

@@ -62,14 +62,24 @@ def check(
     elif show_stops:
         results = stops.open_stops(settings)
     else:
-        results = runner.run(lambda: _session(settings), settings, tables or None, all_rows)
+        results = _look(settings, tables, all_rows)
     standing = [stop for stop in stops.open_stops(settings) if not tables or stop.table_name in tables]
     if as_json:
         print_json({"results": msgspec.to_builtins(results), "stops": msgspec.to_builtins(standing)})
     else:
-        _show(results)
+        _show(results, "No stop stands." if show_stops else "No table changed since it was last checked.")
     if standing and not (override or show_stops):
         raise CheckStopped(stops.message(standing))
+
+
+def _look(settings: Settings, tables: tuple[str, ...], all_rows: bool) -> list[Result]:
+    """Check, with a line on stderr that says where it is."""
+    with Console(stderr=True).status("checking") as line:
+
+        def progress(table: str, done: int, total: int) -> None:
+            line.update(f"checking {table} ({done + 1} of {total})")
+
+        return runner.run(lambda: _session(settings), settings, tables or None, all_rows, progress)
 
 
 def _session(settings: Settings) -> "SparkSession":
@@ -78,11 +88,11 @@ def _session(settings: Settings) -> "SparkSession":
     return open_session(settings, "nextclick check")
 
 
-def _show(results: Sequence[Result]) -> None:
+def _show(results: Sequence[Result], nothing: str) -> None:
     """One line a table, and one for each failure."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
     if not results:
-        console.print("Nothing to tell: no table changed since it was last checked, and no stop stands.")
+        console.print(nothing)
         return
     grid = Grid("table", "version", "rows", "expectation", "result", "seen")
     for table in dict.fromkeys(result.table_name for result in results):

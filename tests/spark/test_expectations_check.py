@@ -166,4 +166,4 @@ def test_the_verb_shows_what_fails_and_ends_with_a_stop(called: Any, settings: S
     assert "events_in_range" in called("--stops").stdout
     lifted = called("--override", "silver.sessions", "--by", "Ada", "--why", "a test")
     assert "overridden by Ada" in lifted.stdout
-    assert "no stop stands" in called().stdout
+    assert "No table changed" in called().stdout
