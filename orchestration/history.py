@@ -3,7 +3,7 @@
 Dagster's own SQLite log opens and closes a database for each of the thousand events of
 a run, and closing is what makes SQLite write everything through. Here a database stays
 open, and a commit is safe from a crash of the process, not of the machine: it is history,
-and no table of the lake depends on it. (60 s became 9 s for a nightly run with nothing to do.)
+and no table of the lake depends on it. (Seen for a nightly run with nothing to do: 57 s before, 11 s after.)
 """
 
 from collections.abc import Iterator

@@ -35,10 +35,18 @@ class InProcess:
         self.settings = settings
 
     def run(self, job: str) -> JobReport:
+        from py4j.protocol import Py4JNetworkError  # type: ignore[import-untyped]
+
         from spark_jobs.session import open_session
 
         module = import_module(f"spark_jobs.jobs.{job}")
-        report: JobReport = module.run(open_session(self.settings), self.settings)
+        try:
+            report: JobReport = module.run(open_session(self.settings), self.settings)
+        except (Py4JNetworkError, ConnectionError) as error:
+            raise NextclickError(
+                f"{job}: Spark's Java process ended: killed, or short of memory (spark.driver_memory is "
+                f"{self.settings.spark.driver_memory}). Nothing is lost: call again to go on."
+            ) from error
         return report
 
 
