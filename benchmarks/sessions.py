@@ -10,6 +10,7 @@ Nothing is written into DIR.
 """
 
 import argparse
+import json
 import shutil
 import tempfile
 import time
@@ -82,7 +83,7 @@ def with_state(spark: SparkSession, lake: Lake, target: Path) -> None:
         .applyInPandasWithState(
             merge_state,
             "visitor_id string, started bigint, ended bigint, events bigint",
-            "starts array<bigint>, ends array<bigint>, counts array<bigint>",
+            "intervals string",
             "update",
             GroupStateTimeout.NoTimeout,
         )
@@ -97,8 +98,8 @@ def with_state(spark: SparkSession, lake: Lake, target: Path) -> None:
 
 def merge_state(key: tuple[str], batches: Iterator[pd.DataFrame], state: GroupState) -> Iterator[pd.DataFrame]:
     """Intervals of one visitor: those of the state and one for each event, merged."""
-    intervals = list(zip(*state.get, strict=True)) if state.exists else []
-    intervals += [(at, at, 1) for batch in batches for at in batch["at"].tolist()]
+    intervals = json.loads(state.get[0]) if state.exists else []
+    intervals += [[at, at, 1] for batch in batches for at in batch["at"].tolist()]
     merged: list[list[int]] = []
     for start, end, count in sorted(intervals):
         if merged and start - merged[-1][1] <= GAP_MS:
@@ -106,8 +107,8 @@ def merge_state(key: tuple[str], batches: Iterator[pd.DataFrame], state: GroupSt
             merged[-1][2] += count
         else:
             merged.append([start, end, count])
+    state.update((json.dumps(merged),))  # arrays as state end Spark 4.2's Python worker with a KeyError
     starts, ends, counts = (list(column) for column in zip(*merged, strict=True))
-    state.update((starts, ends, counts))
     yield pd.DataFrame({"visitor_id": key[0], "started": starts, "ended": ends, "events": counts})
 
 

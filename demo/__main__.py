@@ -79,10 +79,19 @@ def command() -> str:
 def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log: Console) -> Facts:
     """Make the traffic, send it down the path, read what became of it."""
     from demo.lake_facts import gather  # the stations take seconds to import: --help should not
-    from demo.path import bring_in, walk
+    from demo.path import spark_starting, walk
+
+    folder = settings.lake.root / "traffic"
+    with spark_starting(settings):
+        _bring_in(settings, folder, seed, visitors, log)
+    walk(settings, log)
+    return gather(settings, folder, shown_as)
+
+
+def _bring_in(settings: Settings, folder: Path, seed: int, visitors: int, log: Console) -> None:
+    from demo.path import bring_in
 
     began = time.monotonic()
-    folder = settings.lake.root / "traffic"
     files = write_traffic(make_traffic(seed, visitors), folder)
     log.print(f"traffic: {len(files)} days of {visitors:,} visitors in {folder}  in {time.monotonic() - began:.1f} s")
     for kind, paths in (("items", [folder / "catalogue.ndjson"]), ("events", files)):
@@ -90,8 +99,6 @@ def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log:
         log.print(
             f"import {kind}: accepted {report.accepted:,}  rejected {report.rejected:,}  in {report.seconds:.1f} s"
         )
-    walk(settings, log)
-    return gather(settings, folder, shown_as)
 
 
 def _console(stream: TextIO) -> Console:

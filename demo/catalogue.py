@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 CATEGORIES: Final = (
     "mugs", "lamps", "rugs", "kites", "puzzles", "teas",
-    "planters", "notebooks", "scarves", "baskets", "candles", "clocks",
+    "planters", "notebooks", "towels", "baskets", "candles", "clocks",
 )  # fmt: skip
 STYLES: Final = ("plain", "playful", "classic", "wild", "nordic", "retro")
 COLOURS: Final = ("red", "green", "blue", "sand", "black", "white")

@@ -1,6 +1,9 @@
 """The one place where the demo calls the stations: import, then the path."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +15,20 @@ from nextclick.locks import hold
 from nextclick.settings import Settings
 from orchestration.console import ConsoleWatch
 from orchestration.definitions import run_nightly
+from spark_jobs.session import open_session
+
+_SLOW_TO_IMPORT = ("expectations.judge", "ml.tracking")
+
+
+@contextmanager
+def spark_starting(settings: Settings) -> Iterator[None]:
+    """Spark starts while the body runs; its JVM is a process of its own, so the two overlap."""
+    with ThreadPoolExecutor(1) as beside:
+        starting = beside.submit(open_session, settings, "demo")
+        yield
+        for module in _SLOW_TO_IMPORT:  # the stations would wait for them one by one
+            import_module(module)
+        starting.result()
 
 
 def bring_in(settings: Settings, kind: str, files: Iterable[Path]) -> ImportReport:

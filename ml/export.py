@@ -74,11 +74,15 @@ def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
 def forget_old(settings: Settings) -> None:
     """Keep the newest lists, twice as many as the key-value table keeps, with their models; remove what is older.
 
-    An update rewrites most files of gold.recommendations, so a day of updates would keep
-    a hundred copies of it. What each export began with stays: links to what the registry has.
+    The last lists of each full export that the table may go back to stay as well. An update
+    rewrites most files of gold.recommendations, so a day of updates would keep a hundred
+    copies of it. What each export began with stays: links to what the registry has.
     """
-    lake, commits = settings.lake, list(exports.history(settings.lake))
-    newest = commits[: 2 * settings.export.keep_versions]
+    lake, commits, keep = settings.lake, list(exports.history(settings.lake)), settings.export.keep_versions
+    last_of: dict[str, tuple[int, Manifest]] = {}
+    for version, manifest in commits:
+        last_of.setdefault(manifest.export, (version, manifest))
+    newest = [*commits[: 2 * keep], *list(last_of.values())[:keep]]
     states = {manifest.state for _, manifest in newest}
     states |= {f"{Path(manifest.state).parent}/full" for _, manifest in commits}
     versions = {

@@ -145,15 +145,22 @@ def _adopt(table: Table, sealed: Manifest) -> str:
 
 
 def _drop_old(table: Table, keep: int) -> None:
-    """Keep the current version and those that were served before it; after a rollback, keep all for now."""
+    """Keep the `keep` versions served last, and the last one of each of the `keep` full exports they come from.
+
+    So a day of updates does not push out what the night before had made. After a rollback, all stay for now.
+    """
     served, kept = table.pointer(), {manifest.version: manifest for manifest in table.versions()}
     if not served or served.version != served.newest:
         return
     line: list[int] = []
-    version = served.version
-    while version in kept and len(line) < keep:
-        line.append(version)
-        version = kept[version].previous or 0
+    exports: set[str] = set()
+    version: int | None = served.version
+    while version in kept:
+        made_by, before = kept[version].lists.export, kept[version].previous or 0
+        if len(line) < keep or (made_by not in exports and len(exports) < keep):
+            line.append(version)
+        exports.add(made_by)
+        version = max((other for other in kept if other <= before), default=None)
     for old in kept.keys() - set(line):
         table.drop(old)
 

@@ -1,5 +1,6 @@
 """Where Spark starts: one session a process."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -38,7 +39,13 @@ def options(settings: Settings) -> dict[str, str]:
         "spark.jars": ",".join(map(str, delta_jars(settings))),
         "spark.sql.shuffle.partitions": str(settings.streaming.shuffle_partitions),
         "spark.sql.warehouse.dir": str(settings.lake.state / "warehouse"),
-        "spark.driver.extraJavaOptions": f"-XX:+UseParallelGC -Dlog4j2.level=ERROR {settings.spark.java_options}".strip(),
+        "spark.driver.extraJavaOptions": " ".join(
+            (
+                "-XX:+UseParallelGC",
+                f"-Dlog4j2.configurationFile={(settings.conf_dir / 'log4j2.properties').as_uri()}",
+                settings.spark.java_options,
+            )
+        ).strip(),
         "spark.pyspark.python": sys.executable,  # or workers would be the first python3 of PATH
     }
 
@@ -48,9 +55,8 @@ def open_session(settings: Settings, name: str = "nextclick") -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # what an embedded session asks instead of spark.pyspark.python
     builder = SparkSession.builder.appName(name).master(settings.spark.master)
     for key, value in (properties(settings) | options(settings)).items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    return builder.getOrCreate()

@@ -86,7 +86,7 @@ def run_query(
         _refuse_orphans(spark, settings, job, targets[0], checkpoint)
         for table in (*targets, *(catalog.table(name) for target in targets for name in target.reads)):
             tables.ensure(spark, lake, table)
-        before = {table.name: tables.version(spark, lake, table) for table in targets}
+        before = {table.name: tables.version(lake, table) for table in targets}
 
         def each_batch(rows: DataFrame, batch_id: int) -> None:
             query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
@@ -107,7 +107,7 @@ def run_query(
             query.awaitTermination()
         except StreamingQueryException as error:
             raise _explain(job, checkpoint, error) from error
-        changed = {table.name: tables.rows_changed(spark, lake, table, before[table.name]) for table in targets}
+        changed = {table.name: tables.rows_changed(lake, table, before[table.name]) for table in targets}
     rejected = changed.pop("silver.quarantine", 0) if len(changed) > 1 else 0
     return JobReport(
         job=job,

@@ -14,6 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from nextclick.contract import Table
+from nextclick.duck import open_table
 from nextclick.errors import TableMissing
 from nextclick.lake import Lake
 
@@ -69,18 +70,17 @@ def stream_changes(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     return reader.load(str(lake.table(table.name)))
 
 
-def version(spark: SparkSession, lake: Lake, table: Table) -> int:
+def version(lake: Lake, table: Table) -> int:
     """The newest Delta version; -1 for a table that was never written."""
-    if not exists(spark, lake, table):
-        return -1
-    history = DeltaTable.forPath(spark, str(lake.table(table.name))).history(1)
-    return int(history.select("version").collect()[0][0])
+    delta = open_table(lake, table.name)
+    return delta.version() if delta else -1
 
 
-def rows_changed(spark: SparkSession, lake: Lake, table: Table, since: int) -> int:
+def rows_changed(lake: Lake, table: Table, since: int) -> int:
     """Rows that commits after version `since` inserted, updated or deleted, by their operation metrics."""
-    history = DeltaTable.forPath(spark, str(lake.table(table.name))).history()
-    metrics = [row["operationMetrics"] for row in history.where(f"version > {since}").collect()]
+    delta = open_table(lake, table.name)
+    commits = delta.history(delta.version() - since) if delta and delta.version() > since else []
+    metrics = [commit.get("operationMetrics", {}) for commit in commits]
     merged = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
     return sum(
         sum(int(metric[name]) for name in merged) if merged[0] in metric else int(metric.get("numOutputRows", 0))

@@ -18,13 +18,15 @@ from spark_jobs.transforms.time_ranges import time_ranges
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
     """Append the first arrival of each good event; send the others where they belong."""
-    lake = settings.lake
+    lake, typing, checks = settings.lake, type_events(settings.site), validate_events(settings.events)
 
     def source(spark: SparkSession) -> DataFrame:
         return tables.stream(spark, lake, bronze.EVENTS)
 
     def process(rows: DataFrame, batch: Batch) -> None:
-        typed = rows.transform(type_events(settings.site)).transform(validate_events(settings.events)).persist()
+        typed = rows.transform(typing).transform(checks)
+        # Good payloads would be half of the cache; only rejects need theirs.
+        typed = typed.withColumn("payload", F.expr("CASE WHEN reject IS NOT NULL THEN payload END")).persist()
         good = typed.where("reject IS NULL")
         # One pass fills the cache and says what there is: how many, how many rejects, which hours.
         hour = F.expr("div(unix_seconds(client_time), 3600)")
@@ -41,7 +43,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         first = good.join(verdicts, "seq", "left_anti") if found else good
         refused = typed.transform(rejects)
         if found.get("id_collision"):
-            collided = good.join(verdicts.where("verdict = 'id_collision'"), "seq", "left_semi")
+            collided = good.drop("payload").join(verdicts.where("verdict = 'id_collision'"), "seq", "left_semi")
+            collided = collided.join(rows.select("seq", "payload"), "seq")
             refused = refused.unionByName(collided.transform(collisions))
         if batch.replaces:
             tables.replace(refused, lake, silver.QUARANTINE, batch.commit("quarantine"), "origin = 'silver'")
@@ -49,7 +52,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         else:
             if rejected or found.get("id_collision"):
                 tables.append(refused, lake, silver.QUARANTINE, batch.commit("quarantine"))
-            tables.append(first, lake, silver.EVENTS, batch.commit("events"))
+            if seen > rejected + sum(found.values()):
+                tables.append(first, lake, silver.EVENTS, batch.commit("events"))
         verdicts.unpersist()
         typed.unpersist()
 

@@ -1,5 +1,6 @@
 """landing log → bronze.events: every line, once, untouched."""
 
+from msgspec import structs
 from pyspark.sql import DataFrame, SparkSession
 
 from nextclick.report import JobReport
@@ -23,7 +24,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         write = tables.replace if batch.replaces else tables.append
         write(lines.transform(landing_lines(batch.id)), lake, bronze.EVENTS, batch.commit("events"))
 
-    return run_query(spark, settings, trigger, "ingest_events", (bronze.EVENTS,), source, process)
+    report = run_query(spark, settings, trigger, "ingest_events", (bronze.EVENTS,), source, process)
+    return structs.replace(report, read=report.written)  # a line is a row
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """quarantine log → silver.quarantine: what the door could not accept, with its reason."""
 
+from msgspec import structs
 from pyspark.sql import DataFrame, SparkSession
 
 from nextclick.report import JobReport
@@ -27,7 +28,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         else:
             tables.append(rows, lake, silver.QUARANTINE, batch.commit("rejects"))
 
-    return run_query(spark, settings, trigger, "ingest_rejects", (silver.QUARANTINE,), source, process)
+    report = run_query(spark, settings, trigger, "ingest_rejects", (silver.QUARANTINE,), source, process)
+    return structs.replace(report, read=report.written)  # a line is a row
 
 
 if __name__ == "__main__":

@@ -202,6 +202,20 @@ def test_only_the_current_version_and_the_one_before_are_kept(lake: Settings, go
     assert [found["version"] for found in export.versions(lake)] == [4, 3]
 
 
+def test_updates_do_not_push_out_what_the_night_before_had_made(lake: Settings, gold: Gold) -> None:
+    for night in ("1", "2"):
+        gold.full({"ann": ANN, "bob": BOB, "clo": CLO}, POPULAR, model=night)
+        export.run(lake)
+        for _ in range(3):
+            gold.update({"ann": BOB})
+            export.run(lake)
+    assert [found["version"] for found in export.versions(lake)] == [8, 7, 4]  # two of today, the last of yesterday
+    export.rollback(lake, to=4)
+    gold.update({"ann": CLO})
+    assert export.run(lake).details["version"] == 9
+    assert [found["version"] for found in export.versions(lake)] == [9, 4]  # what was rolled back is gone
+
+
 def test_an_export_that_died_before_its_flip_is_taken_up(
     lake: Settings, gold: Gold, monkeypatch: pytest.MonkeyPatch
 ) -> None:

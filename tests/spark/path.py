@@ -25,9 +25,9 @@ def rows(spark: SparkSession, settings: Settings, table: str) -> list[Row]:
     return list(tables.read(spark, settings.lake, catalog.table(table)).collect())
 
 
-def versions(spark: SparkSession, settings: Settings) -> dict[str, int]:
+def versions(settings: Settings) -> dict[str, int]:
     """The newest version of each table that Spark writes."""
-    return {table.name: tables.version(spark, settings.lake, table) for table in catalog.TABLES}
+    return {table.name: tables.version(settings.lake, table) for table in catalog.TABLES}
 
 
 def digest(spark: SparkSession, settings: Settings, table: str) -> Counter[str]:

@@ -113,11 +113,11 @@ def test_a_damaged_line_is_quarantined_once_and_the_batch_goes_on(
 ) -> None:
     land([event(name="whole"), event(name="flipped"), event(name="torn")])
     [segment] = settings.lake.landing.glob("*.log")
-    segment.write_bytes(segment.read_bytes().replace(b"flipped", b"flippee")[:-20])
+    segment.write_bytes(segment.read_bytes().replace(b"flipped", b"flippee")[:-20] + b"\n\n\nx\nx\n")
     build()
     quarantined = tables.read(spark, settings.lake, silver.QUARANTINE).collect()
-    assert [(row.reason, row.replayable) for row in quarantined] == [("damaged_line", False)] * 2
-    assert len({row.seq for row in quarantined}) == 2
+    assert [(row.reason, row.replayable) for row in quarantined] == [("damaged_line", False)] * 6
+    assert len({row.seq for row in quarantined}) == 6
     assert tables.read(spark, settings.lake, silver.EVENTS).select("name").collect() == [("whole",)]
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pyspark.sql import SparkSession
 from nextclick.errors import TableBusy
 from nextclick.settings import Settings
 from spark_jobs.jobs import build_events
+from tests import oracle
 from tests.spark import path
 from tests.spark.conftest import Land
 from tests.spark.test_path import clicks
@@ -21,17 +23,11 @@ from tests.spark.test_path import clicks
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
-@pytest.fixture
+@contextmanager
 def stream(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     """The verb in a process of its own, with small settings; killed at the end if it still runs."""
-    command = [
-        str(Path(sys.executable).parent / "nextclick"),
-        "--lake",
-        str(settings.lake.root),
-        "--profile",
-        "test",
-        "stream",
-    ]
+    verb = str(Path(sys.executable).parent / "nextclick")
+    command = [verb, "--lake", str(settings.lake.root), "--profile", "test", "stream"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
@@ -52,35 +48,32 @@ def silver_rows(settings: Settings) -> int:
     return int(DeltaTable(folder).count()) if DeltaTable.is_deltatable(str(folder)) else 0
 
 
-def test_a_stream_that_is_killed_loses_and_doubles_nothing(
-    spark: SparkSession, settings: Settings, land: Land, stream: subprocess.Popen[str]
+def test_a_stream_that_is_killed_loses_and_doubles_nothing_and_one_that_is_asked_to_stop_ends_cleanly(
+    spark: SparkSession, settings: Settings, land: Land
 ) -> None:
-    events = clicks(7, 60)
+    events: list[dict[str, Any]] = clicks(7, 60)
     land(events[:30])
-    wait_until(lambda: silver_rows(settings) > 0, stream)
+    with stream(settings) as first:
+        wait_until(lambda: silver_rows(settings) > 0, first)
 
-    # A second writer is refused while the holder lives, even while it is stopped.
-    stream.send_signal(signal.SIGSTOP)
-    with pytest.raises(TableBusy, match=f"process {stream.pid}"):
-        build_events.run(spark, settings)
-    stream.send_signal(signal.SIGCONT)
+        # A second writer is refused while the holder lives, even while it is stopped.
+        first.send_signal(signal.SIGSTOP)
+        with pytest.raises(TableBusy, match=f"process {first.pid}"):
+            build_events.run(spark, settings)
+        first.send_signal(signal.SIGCONT)
 
-    land(events[30:])
-    wait_until(lambda: any(settings.lake.checkpoint("ingest_events").glob("offsets/1")), stream)
-    stream.kill()
-    stream.wait()
+        land(events[30:])
+        wait_until(lambda: any(settings.lake.checkpoint("ingest_events").glob("offsets/1")), first)
+        first.kill()
+        first.wait()
+
+    distinct, _, _ = oracle.first_arrivals(events)
+    with stream(settings) as second:
+        wait_until(lambda: silver_rows(settings) == len(distinct), second)
+        second.send_signal(signal.SIGTERM)
+        _, log = second.communicate(timeout=60)
+        assert second.returncode == 0, log
+        assert "nothing is lost" in log
 
     path.run_jobs(spark, settings)
     path.assert_equals_oracle(spark, settings, events)
-
-
-def test_a_stream_that_is_asked_to_stop_ends_cleanly(
-    settings: Settings, land: Land, stream: subprocess.Popen[str]
-) -> None:
-    rows: list[dict[str, Any]] = clicks(8, 20)
-    land(rows)
-    wait_until(lambda: silver_rows(settings) > 0, stream)
-    stream.send_signal(signal.SIGTERM)
-    _, log = stream.communicate(timeout=60)
-    assert stream.returncode == 0, log
-    assert "nothing is lost" in log

@@ -13,8 +13,8 @@ def landing_lines(batch: int) -> Transformer:
     """Split each line's frame and check its CRC-32 (nextclick/landing.py has the form).
 
     Input: `value` (the line), `segment` (its file's name). A line whose CRC does not
-    hold is kept whole, with `intact` false; its position is then a negative number made
-    of its text, since nothing in a damaged frame can be believed.
+    hold is kept whole, with `intact` false; its position is then a negative number of
+    its own in the batch, since nothing in a damaged frame can be believed.
     """
 
     def transform(lines: DataFrame) -> DataFrame:
@@ -31,9 +31,9 @@ def landing_lines(batch: int) -> Transformer:
                 F.struct(
                     F.lit(batch).cast("bigint").alias("batch"),
                     "segment",
-                    F.coalesce(
-                        F.expr("try_cast(words[1] AS bigint)"), -1 - F.pmod(F.xxhash64("value"), F.lit(2**62))
-                    ).alias("position"),
+                    F.coalesce(F.expr("try_cast(words[1] AS bigint)"), -1 - F.monotonically_increasing_id()).alias(
+                        "position"
+                    ),
                 ).alias("seq"),
                 F.expr("timestamp_millis(try_cast(words[2] AS bigint))").alias("received_at"),
                 F.expr("words[3]").alias("source"),

@@ -2,39 +2,40 @@
 
 from typing import Final
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
-
 _SEARCH: Final = r"(^|\.)(google|bing|duckduckgo|yahoo|yandex|baidu|ecosia|qwant|startpage|brave)\."
 _SOCIAL: Final = (
     r"(^|\.)(facebook|instagram|twitter|x|t|linkedin|lnkd|pinterest|reddit|tiktok|youtube|mastodon|bsky|vk|threads)\."
 )
+_NETWORK: Final = "^(facebook|instagram|twitter|x|linkedin|pinterest|reddit|tiktok|youtube)$"
+
+_MEDIUM: Final = "lower(coalesce(utm_medium, ''))"
+_SOURCE: Final = "lower(coalesce(utm_source, ''))"
+_PAID: Final = f"{_MEDIUM} IN ('cpc', 'ppc', 'paid', 'paidsearch', 'paid_search', 'paid_social', 'paidsocial')"
+_FROM_NETWORK: Final = f"{_SOURCE} RLIKE '{_NETWORK}'"
+_TAGGED: Final = f"({_MEDIUM} <> '' OR {_SOURCE} <> '')"
 
 
-def channel() -> Column:
-    """One of paid_search, paid_social, email, affiliate, display, social, campaign, internal,
-    organic_search, organic_social, referral, direct; the first rule that applies wins."""
-    medium = F.lower(F.coalesce("utm_medium", F.lit("")))
-    source = F.lower(F.coalesce("utm_source", F.lit("")))
-    host = F.lower(F.coalesce(F.regexp_extract("referrer", r"^[a-zA-Z][a-zA-Z0-9+.-]*://([^/:?#]+)", 1), F.lit("")))
-    page = F.lower(F.coalesce(F.regexp_extract("page_url", r"^[a-zA-Z][a-zA-Z0-9+.-]*://([^/:?#]+)", 1), F.lit("")))
-    paid = medium.isin("cpc", "ppc", "paid", "paidsearch", "paid_search", "paid_social", "paidsocial")
-    social = source.rlike(r"^(facebook|instagram|twitter|x|linkedin|pinterest|reddit|tiktok|youtube)$")
-    tagged = (medium != "") | (source != "")
-    rule = (
-        F.when(paid & (social | medium.isin("paid_social", "paidsocial")), "paid_social")
-        .when(paid, "paid_search")
-        .when(medium == "email", "email")
-        .when(medium.isin("affiliate", "affiliates"), "affiliate")
-        .when(medium.isin("display", "banner", "cpm"), "display")
-        .when(medium.isin("social", "organic_social") | (tagged & social), "organic_social")
-        .when(tagged, "campaign")
-        .when((host != "") & (host == page), "internal")
-        .when(host.rlike(_SEARCH), "organic_search")
-        .when(host.rlike(_SOCIAL), "organic_social")
-        .when(host != "", "referral")
-        .otherwise("direct")
-    )
-    # Most events carry none of the three: decide those without touching a regular expression.
-    bare = F.coalesce("utm_medium", "utm_source", "referrer").isNull()
-    return F.when(bare, F.lit("direct")).otherwise(rule)
+def _host(url: str) -> str:
+    return f"lower(coalesce(regexp_extract({url}, r'^[a-zA-Z][a-zA-Z0-9+.-]*://([^/:?#]+)', 1), ''))"
+
+
+CHANNEL: Final = f"""
+CASE
+  -- Most events carry none of the three: they are decided without touching a regular expression.
+  WHEN coalesce(utm_medium, utm_source, referrer) IS NULL THEN 'direct'
+  WHEN {_PAID} AND ({_FROM_NETWORK} OR {_MEDIUM} IN ('paid_social', 'paidsocial')) THEN 'paid_social'
+  WHEN {_PAID} THEN 'paid_search'
+  WHEN {_MEDIUM} = 'email' THEN 'email'
+  WHEN {_MEDIUM} IN ('affiliate', 'affiliates') THEN 'affiliate'
+  WHEN {_MEDIUM} IN ('display', 'banner', 'cpm') THEN 'display'
+  WHEN {_MEDIUM} IN ('social', 'organic_social') OR ({_TAGGED} AND {_FROM_NETWORK}) THEN 'organic_social'
+  WHEN {_TAGGED} THEN 'campaign'
+  WHEN {_host("referrer")} <> '' AND {_host("referrer")} = {_host("page_url")} THEN 'internal'
+  WHEN {_host("referrer")} RLIKE r'{_SEARCH}' THEN 'organic_search'
+  WHEN {_host("referrer")} RLIKE r'{_SOCIAL}' THEN 'organic_social'
+  WHEN {_host("referrer")} <> '' THEN 'referral'
+  ELSE 'direct'
+END
+"""
+"""SQL over an event's columns: paid_search, paid_social, email, affiliate, display, social, campaign,
+internal, organic_search, organic_social, referral or direct; the first rule that applies wins."""

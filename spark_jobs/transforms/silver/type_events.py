@@ -1,28 +1,40 @@
-"""bronze.events → typed columns, with the fields that would not take their type named in `bad_fields`."""
+"""bronze.events → typed columns, with the fields that would not take their type named in `bad_fields`.
 
+The columns are SQL text, made once from the contract: a batch has a hundred of them, and
+one call a column into the JVM is a tenth of what building them operator by operator takes.
+"""
+
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from nextclick import events as wire
 from nextclick.tables import silver
 from spark_jobs.transforms import Transformer
-from spark_jobs.transforms.silver.channel import channel
+from spark_jobs.transforms.silver.channel import CHANNEL
 
 FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(wire.Event))
-"""Fields of the event on the wire, each read as text first: a cast that fails is then seen, not silent."""
+"""Fields of the event on the wire."""
 
 TIMES: Final = ("client_time", "occurred_at", "sent_at")
+_TYPES: Final = {column.name: column.type for column in silver.EVENTS.columns if column.name in FIELDS}
 NUMBERS: Final = {
-    column.name: column.type
-    for column in silver.EVENTS.columns
-    if column.name in FIELDS and column.type not in ("string", "timestamp", "map<string,string>")
+    name: kind for name, kind in _TYPES.items() if kind not in ("string", "timestamp", "map<string,string>")
 }
 _MILLIS: Final = (-62_135_596_800_000, 253_402_300_799_999)
 """Years 1 to 9999: outside, a timestamp overflows instead of being merely impossible."""
-_RAW: Final = "struct<" + ",".join(f"{name}:string" for name in FIELDS) + ",_corrupt:string>"
+
+# Money is read as text: a decimal with an exponent of a billion would be spelled out by the parser.
+_PARSED: Final = {
+    name: "bigint" if name in TIMES else "string" if kind.startswith("decimal") else kind
+    for name, kind in _TYPES.items()
+}
+_LOOSE: Final = dict.fromkeys(FIELDS, "string")
+_MONEY: Final = tuple(name for name in NUMBERS if _PARSED[name] == "string")
+_DOUBLES: Final = tuple(name for name, kind in NUMBERS.items() if kind == "double")
 
 
 def type_events(site: str) -> Transformer:
@@ -30,83 +42,91 @@ def type_events(site: str) -> Transformer:
 
     `site` stands for events that name none. Fields that no one knows are kept in
     `properties`. Values are not judged here: `validate_events` does that.
+
+    Nearly every payload takes its types at once (`raw`). One that does not is read again with
+    each field as text (`loose`), so that a cast that fails is seen and named, never silent.
     """
+    strings = [name for name, kind in _TYPES.items() if kind == "string" and name != "site"]
+    typed = {name: _typed(name) for name in (*TIMES, *NUMBERS)}
 
     def transform(bronze: DataFrame) -> DataFrame:
-        parsed = bronze.withColumn(
-            "raw",
-            F.when(
-                F.col("intact"),
-                F.from_json(
-                    "payload", _RAW, {"columnNameOfCorruptRecord": "_corrupt", "allowNonNumericNumbers": "true"}
-                ),
-            ),
-        ).withColumn("malformed", F.col("raw").isNull() | F.col("raw._corrupt").isNotNull())
-        typed = {name: _typed(name) for name in FIELDS if name not in ("properties", "occurred_at", "site")}
         return (
-            parsed.withColumn("properties", _properties())
-            .select("*", *(column.alias(name) for name, column in typed.items()))
-            .withColumn("occurred_at", F.coalesce(_typed("occurred_at"), "client_time"))
+            bronze.selectExpr("*", f"CASE WHEN intact THEN {_from_json('payload', _PARSED)} END AS raw")
+            .selectExpr("*", f"coalesce({_unlike_its_types()}, true) AS unlike")
+            .selectExpr("*", f"CASE WHEN unlike AND intact THEN {_from_json('payload', _LOOSE, nan=True)} END AS loose")
             .withColumn("site", F.coalesce("raw.site", F.lit(site)))
-            .withColumn("visitor_id", F.coalesce("visitor_id", "user_id"))
-            .withColumn("event", _canonical_kind())
-            .withColumn("bad_fields", _bad_fields(typed))
-            .withColumn("channel", channel())
-            .withColumn("payload_hash", _payload_hash())
-            .drop("raw")
-        )
+            .selectExpr(
+                "seq", "received_at", "source", "payload", "intact", "site",
+                "unlike AND (loose IS NULL OR loose._corrupt IS NOT NULL) AS malformed",
+                *(f"raw.`{name}` AS `{name}`" for name in strings if name not in ("event", "visitor_id")),
+                "coalesce(raw.visitor_id, raw.user_id) AS visitor_id",
+                f"{_canonical('raw.event')} AS event",
+                *(f"{sql} AS `{name}`" for name, sql in typed.items() if name != "occurred_at"),
+                f"coalesce({typed['occurred_at']}, {typed['client_time']}) AS occurred_at",
+                f"{_properties()} AS properties",
+                f"CASE WHEN unlike THEN {_bad_fields(typed)} ELSE '' END AS bad_fields",
+            )
+            .selectExpr("*", f"{CHANNEL} AS channel", f"{_payload_hash()} AS payload_hash")
+        )  # fmt: skip
 
     return transform
 
 
-def _typed(name: str) -> Column:
-    raw = F.col(f"raw.{name}")
+def _from_json(text: str, fields: Mapping[str, str], nan: bool = False) -> str:
+    columns = ", ".join(f"`{name}` {kind}" for name, kind in fields.items())
+    options = f"'columnNameOfCorruptRecord', '_corrupt', 'allowNonNumericNumbers', '{str(nan).lower()}'"
+    return f"from_json({text}, '{columns}, _corrupt string', map({options}))"
+
+
+def _unlike_its_types() -> str:
+    """A field, or the whole, would not take its type, or is a number too large for one; null where there is no JSON."""
+    infinite = (f"coalesce(abs(raw.`{name}`) = double('Infinity'), false)" for name in _DOUBLES)
+    money = (f"raw.`{name}` IS NOT NULL AND {_typed(name)} IS NULL" for name in _MONEY)
+    return " OR ".join(("raw._corrupt IS NOT NULL", *infinite, *money))
+
+
+def _typed(name: str) -> str:
+    """The field by its type, or null."""
     if name in TIMES:
-        millis = raw.try_cast("bigint")
-        return F.when(millis.between(*_MILLIS), F.timestamp_millis(millis))
-    if name in NUMBERS:
-        number = raw.try_cast(NUMBERS[name])
-        if NUMBERS[name] == "double":  # NaN and infinity are words of JSON's relatives, not numbers
-            return F.when(~F.isnan(number) & (F.abs(number) != float("inf")), number)
-        return number
-    return raw
+        low, high = _MILLIS
+        millis = f"CASE WHEN unlike THEN try_cast(loose.`{name}` AS bigint) ELSE raw.`{name}` END"
+        return f"timestamp_millis(CASE WHEN ({millis}) BETWEEN {low} AND {high} THEN {millis} END)"
+    kind = NUMBERS[name]
+    if name in _MONEY:
+        return f"try_cast(raw.`{name}` AS {kind})"
+    number = f"try_cast(loose.`{name}` AS {kind})"
+    if kind == "double":  # NaN and infinity are words of JSON's relatives, not numbers
+        number = f"CASE WHEN NOT isnan({number}) AND abs({number}) <> double('Infinity') THEN {number} END"
+    return f"CASE WHEN unlike THEN {number} ELSE raw.`{name}` END"
 
 
-def _canonical_kind() -> Column:
-    kind = F.col("event")
-    for alias, canonical in wire.ALIASES.items():
-        if canonical in wire.KINDS:
-            kind = F.when(F.col("event") == alias, F.lit(canonical)).otherwise(kind)
-    return kind
+def _canonical(kind: str) -> str:
+    words = [(alias, word) for alias, word in wire.ALIASES.items() if word in wire.KINDS]
+    cases = " ".join(f"WHEN '{alias}' THEN '{word}'" for alias, word in words)
+    return f"CASE {kind} {cases} ELSE {kind} END"
 
 
-def _bad_fields(typed: dict[str, Column]) -> Column:
-    """Names of the fields that are there but did not take their type, with commas between; mostly empty."""
-    columns = {name: typed[name] for name in (*TIMES, *NUMBERS) if name in typed}
-    columns |= {"occurred_at": _typed("occurred_at"), "properties": F.col("properties")}
-    marks = [
-        F.when(F.col(f"raw.{name}").isNotNull() & column.isNull(), F.lit(name)) for name, column in columns.items()
-    ]
-    return F.concat_ws(", ", *marks)
+def _bad_fields(typed: Mapping[str, str]) -> str:
+    """Names of the fields that are there but did not take their type, with commas between."""
+    checked = dict(typed) | {"properties": "from_json(loose.properties, 'map<string,string>')"}
+    marks = (f"if(loose.`{name}` IS NOT NULL AND ({sql}) IS NULL, '{name}', NULL)" for name, sql in checked.items())
+    return f"concat_ws(', ', {', '.join(marks)})"
 
 
-def _properties() -> Column:
+def _properties() -> str:
     """The properties, with fields that this version does not know added to them: drift loses nothing."""
-    keys = F.json_object_keys("payload")
-    known = F.array(*(F.lit(name) for name in FIELDS))
-    present = sum((F.col(f"raw.{name}").isNotNull().cast("int") for name in FIELDS), F.lit(0))
-    given = F.from_json(F.col("raw.properties"), "map<string,string>")
-    everything = F.from_json(F.col("payload"), "map<string,string>")
-    strangers = F.map_filter(everything, lambda key, _: ~F.array_contains(known, key))
-    own = F.map_filter(
-        F.coalesce(given, F.create_map().cast("map<string,string>")), lambda key, _: ~F.map_contains_key(strangers, key)
+    known = ", ".join(f"'{name}'" for name in FIELDS)
+    present = " + ".join(f"int(raw.`{name}` IS NOT NULL)" for name in FIELDS)
+    strangers = (
+        f"map_filter(from_json(payload, 'map<string,string>'), (key, value) -> NOT array_contains(array({known}), key))"
     )
+    own = f"map_filter(coalesce(raw.properties, cast(map() AS map<string,string>)), (key, value) -> NOT map_contains_key({strangers}, key))"
     # Counting keys is cheap and says for almost every row that there is no stranger.
-    drifted = ~F.col("malformed") & (F.size(keys) > present) & (F.size(strangers) > 0)
-    return F.when(drifted, F.map_concat(own, strangers)).otherwise(given)
+    drifted = f"size(json_object_keys(payload)) > {present} AND size({strangers}) > 0"
+    return f"CASE WHEN {drifted} THEN map_concat({own}, {strangers}) ELSE raw.properties END"
 
 
-def _payload_hash() -> Column:
+def _payload_hash() -> str:
     """xxhash64 of every field but the times; null and empty count as equal, order of properties does not count."""
-    plain = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in FIELDS if name not in (*TIMES, "properties")]
-    return F.xxhash64(*plain, F.sort_array(F.map_entries("properties")))
+    plain = (f"coalesce(cast(`{name}` AS string), '')" for name in FIELDS if name not in (*TIMES, "properties"))
+    return f"xxhash64({', '.join(plain)}, sort_array(map_entries(properties)))"

@@ -1,10 +1,9 @@
 """Which typed events may enter silver, and why the others may not."""
 
-from datetime import date
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from nextclick.settings import Events
 from nextclick.tables import silver
@@ -24,105 +23,96 @@ RANGES: Final = {
 }
 
 
+class Rule(NamedTuple):
+    """A reject's reason; SQL that is true where the rule is broken; SQL of the message, evaluated only there."""
+
+    reason: str
+    broken: str
+    message: str
+
+
 def validate_events(limits: Events) -> Transformer:
     """Add `reject` (struct of reason and message; null where the event is good): the first rule that fails."""
+    cases = " ".join(
+        f"WHEN {rule.broken} THEN struct('{rule.reason}' AS reason, {rule.message} AS message)"
+        for rule in _rules(limits)
+    )
+    nothing = "cast(NULL AS struct<reason:string,message:string>)"
 
     def transform(events: DataFrame) -> DataFrame:
-        rules: list[tuple[str, Column, Column]] = [
-            (
-                "damaged_line",
-                ~F.col("intact"),
-                F.lit("The landing line's CRC-32 does not hold: torn or altered on disk."),
-            ),
-            ("malformed_json", F.col("malformed"), F.lit("The payload is not a JSON object.")),
-            ("bad_text", _bad_text(), F.lit("The payload holds NUL or half of a surrogate pair.")),
-            ("missing_field", _missing() != "", _named("Required fields are missing: ", _missing())),
-            ("bad_type", F.col("bad_fields") != "", _named("Fields do not take their type: ", F.col("bad_fields"))),
-            ("too_long", _too_long(limits) != "", _named(_length_limits(limits), _too_long(limits))),
-            (
-                "too_many_properties",
-                F.coalesce(F.size("properties") > limits.max_properties, F.lit(False)),
-                F.lit(f"More than {limits.max_properties} properties (events.max_properties)."),
-            ),
-            ("out_of_range", _out_of_range() != "", _named("Fields are out of their range: ", _out_of_range())),
-            (
-                "impossible_time",
-                _too_old(limits.oldest),
-                F.lit(f"The event lies before {limits.oldest} (events.oldest)."),
-            ),
-            (
-                "future_time",
-                _future(limits.future_limit_minutes),
-                F.lit(
-                    f"The event lies more than {limits.future_limit_minutes} minutes after its arrival "
-                    "(events.future_limit_minutes)."
-                ),
-            ),
-        ]
-        reject = F.lit(None).cast("struct<reason:string,message:string>")
-        for reason, broken, message in reversed(rules):
-            verdict = F.struct(F.lit(reason).alias("reason"), message.alias("message"))
-            reject = F.when(broken, verdict).otherwise(reject)
-        return events.withColumn("reject", reject)
+        return events.selectExpr("*", f"CASE {cases} ELSE {nothing} END AS reject")
 
     return transform
 
 
-def _bad_text() -> Column:
-    """NUL and lone surrogates appear in JSON as escapes only; look closer only where one is."""
-    suspicious = F.col("payload").contains("\\u") | F.col("payload").contains("\x00")
-    text = F.regexp_replace("payload", r"\\\\", "")  # an escaped backslash hides the u after it
-    without_pairs = F.regexp_replace(text, r"(?i)\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}", "")
-    return suspicious & without_pairs.rlike(r"(?i)\\u0000|\\ud[89a-f][0-9a-f]{2}|\x00")
+def _rules(limits: Events) -> Iterator[Rule]:
+    yield Rule("damaged_line", "NOT intact", "'The landing line\\'s CRC-32 does not hold: torn or altered on disk.'")
+    yield Rule("malformed_json", "malformed", "'The payload is not a JSON object.'")
+    yield Rule("bad_text", _BAD_TEXT, "'The payload holds NUL or half of a surrogate pair.'")
+    yield _any("missing_field", "Required fields are missing: ", _missing())
+    yield Rule("bad_type", "bad_fields <> ''", "concat('Fields do not take their type: ', bad_fields, '.')")
+    allowed = f"{limits.max_id_chars} (ids) or {limits.max_text_chars} (texts)"
+    yield _any("too_long", f"Longer than {allowed} characters: ", _too_long(limits))
+    yield Rule(
+        "too_many_properties",
+        f"size(properties) > {limits.max_properties}",
+        f"'More than {limits.max_properties} properties (events.max_properties).'",
+    )
+    yield _any("out_of_range", "Fields are out of their range: ", _out_of_range())
+    yield Rule(
+        "impossible_time",
+        f"least(occurred_at, client_time) < TIMESTAMP'{limits.oldest} 00:00:00 UTC'",
+        f"'The event lies before {limits.oldest} (events.oldest).'",
+    )
+    minutes = limits.future_limit_minutes
+    yield Rule(
+        "future_time",
+        f"occurred_at > received_at + INTERVAL {minutes} MINUTES",
+        f"'The event lies more than {minutes} minutes after its arrival (events.future_limit_minutes).'",
+    )
 
 
-def _missing() -> Column:
+def _any(reason: str, text: str, marks: Mapping[str, str]) -> Rule:
+    """Broken where one of `marks` (name → SQL) is true; the message names those that are."""
+    named = ", ".join(f"if({broken}, '{name}', NULL)" for name, broken in marks.items())
+    return Rule(
+        reason,
+        " OR ".join(f"({broken})" for broken in marks.values()),
+        f"concat('{text}', concat_ws(', ', {named}), '.')",
+    )
+
+
+# NUL and lone surrogates appear in JSON as escapes only; look closer only where one is.
+# An escaped backslash hides the u after it.
+_BAD_TEXT: Final = r"""(contains(payload, r'\u') OR contains(payload, char(0)))
+    AND regexp_replace(regexp_replace(payload, r'\\\\', ''), r'(?i)\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}', '')
+    RLIKE r'(?i)\\u0000|\\ud[89a-f][0-9a-f]{2}|\x00'"""
+
+
+def _missing() -> dict[str, str]:
     # bad_fields says more than "missing" where a time is there but is no time.
-    required = [name for name in ("event", "event_id", "client_time") if name in FIELDS]
-    marks = [
-        F.when(
-            F.col(name).isNull() & ~F.col("bad_fields").contains(name) | (F.col(name).cast("string") == ""), F.lit(name)
+    marks = {
+        name: f"`{name}` IS NULL AND NOT contains(bad_fields, '{name}') OR cast(`{name}` AS string) = ''"
+        for name in ("event", "event_id", "client_time")
+    }
+    marks["visitor_id or user_id"] = "coalesce(visitor_id, '') = '' AND NOT event <=> 'item_update'"
+    marks["item_id"] = "event <=> 'item_update' AND item_id IS NULL"
+    return marks
+
+
+def _too_long(limits: Events) -> dict[str, str]:
+    most = dict.fromkeys(IDS, limits.max_id_chars) | dict.fromkeys(TEXTS, limits.max_text_chars)
+    # Bytes are known, characters must be counted: they are never more.
+    return {
+        name: f"octet_length(`{name}`) > {chars} AND char_length(`{name}`) > {chars}" for name, chars in most.items()
+    }
+
+
+def _out_of_range() -> dict[str, str]:
+    return {
+        name: " OR ".join(
+            [f"`{name}` < {low}" for low in (low,) if low is not None]
+            + [f"`{name}` > {high}" for high in (high,) if high is not None]
         )
-        for name in required
-    ]
-    nobody = F.coalesce(F.col("visitor_id"), F.lit("")) == ""
-    marks.append(F.when(nobody & (F.coalesce("event", F.lit("")) != "item_update"), F.lit("visitor_id or user_id")))
-    no_item = (F.coalesce("event", F.lit("")) == "item_update") & F.col("item_id").isNull()
-    marks.append(F.when(no_item, F.lit("item_id")))
-    return F.concat_ws(", ", *marks)
-
-
-def _too_long(limits: Events) -> Column:
-    marks = [F.when(F.length(name) > limits.max_id_chars, F.lit(name)) for name in IDS]
-    marks += [F.when(F.length(name) > limits.max_text_chars, F.lit(name)) for name in TEXTS]
-    return F.concat_ws(", ", *marks)
-
-
-def _length_limits(limits: Events) -> str:
-    return f"Longer than {limits.max_id_chars} (ids) or {limits.max_text_chars} (texts) characters: "
-
-
-def _out_of_range() -> Column:
-    marks = []
-    for name, (low, high) in RANGES.items():
-        broken = F.lit(False)
-        if low is not None:
-            broken = broken | (F.col(name) < low)
-        if high is not None:
-            broken = broken | (F.col(name) > high)
-        marks.append(F.when(broken, F.lit(name)))
-    return F.concat_ws(", ", *marks)
-
-
-def _too_old(oldest: str) -> Column:
-    first = F.lit(date.fromisoformat(oldest)).cast("timestamp")
-    return F.coalesce(F.least("occurred_at", "client_time") < first, F.lit(False))
-
-
-def _future(minutes: int) -> Column:
-    limit = F.col("received_at") + F.expr(f"INTERVAL {minutes} MINUTES")
-    return F.coalesce(F.col("occurred_at") > limit, F.lit(False))
-
-
-def _named(text: str, names: Column) -> Column:
-    return F.concat(F.lit(text), names, F.lit("."))
+        for name, (low, high) in RANGES.items()
+    }
