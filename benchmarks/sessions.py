@@ -1,9 +1,9 @@
 """Sessions by interval merge, against applyInPandasWithState; silver, against a stateless typed copy.
 
-    .venv/bin/python -m benchmarks.sessions --lake DIR [--events 300000]
+    .venv/bin/python -m benchmarks.sessions --lake DIR [--events N]
 
 DIR is a lake whose bronze and silver are built (`nextclick run --stop-after build_sessions`).
-1. The first --events events of silver.events, one batch: our build_sessions against a state
+1. All events of silver.events, or the first N, one batch: our build_sessions against a state
    function in Python that keeps each visitor's intervals; both give the same sessions.
 2. All of bronze: build_events + build_sessions against `from_json` → Delta, no state at all.
 Nothing is written into DIR.
@@ -34,12 +34,14 @@ from spark_jobs.session import open_session
 from spark_jobs.transforms.silver.type_events import FIELDS
 
 GAP_MS = 30 * 60 * 1000
+FILES = 8
+"""Files that the events of 1. lie in, so that both read them by all cores."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lake", required=True)
-    parser.add_argument("--events", type=int, default=300_000)
+    parser.add_argument("--events", type=int, help="take the first N for 1. (default: all of them)")
     options = parser.parse_args()
     scratch = Path(tempfile.mkdtemp(prefix="nextclick-bench-"))
     try:
@@ -57,17 +59,19 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.monotonic() - started
 
 
-def against_state(spark: SparkSession, settings: Settings, source: Lake, events: int) -> None:
-    """One batch of events, warm: the second of two runs of each counts."""
-    rows = tables.read(spark, source, silver.EVENTS).orderBy("occurred_at").limit(events)
-    for lake in (part(settings, "warm"), part(settings, "ours")):
+def against_state(spark: SparkSession, settings: Settings, source: Lake, events: int | None) -> None:
+    """One batch of events, after a small one of each that warms the JVM."""
+    everything = tables.read(spark, source, silver.EVENTS)
+    events = events or everything.count()
+    for name, size in (("warm", events // 50), ("timed", events)):
+        lake = part(settings, name)
         tables.ensure(spark, lake.lake, silver.EVENTS)
+        rows = everything.orderBy("occurred_at").limit(size).repartition(FILES)
         rows.write.format("delta").mode("append").save(str(lake.lake.table("silver.events")))
+        target = lake.lake.root / "state"
         ours = seconds(lambda lake=lake: build_sessions.run(spark, lake))  # type: ignore[misc]
+        state = seconds(lambda lake=lake, target=target: with_state(spark, lake.lake, target))  # type: ignore[misc]
     sessions = tables.read(spark, lake.lake, silver.SESSIONS).count()
-    for name in ("state-warm", "state"):
-        target = part(settings, name).lake.root
-        state = seconds(lambda target=target: with_state(spark, lake.lake, target))  # type: ignore[misc]
     found = spark.read.parquet(str(target / "out")).count()
     print(
         f"{events:,} events: ours {ours:.1f} s, {sessions:,} sessions; state in Python {state:.1f} s, {found:,} sessions"

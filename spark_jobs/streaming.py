@@ -23,6 +23,7 @@ from nextclick.errors import LakeError
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
+from spark_jobs.checkpoints import damaged
 from spark_jobs.tables import Commit
 
 
@@ -83,6 +84,7 @@ def run_query(
         stack.enter_context(locks.hold(lake.locks, *(table.name for table in targets), purpose=job))
         checkpoint = lake.checkpoint(job)
         marker = checkpoint / REBUILD_MARKER
+        _refuse_damage(job, targets[0], checkpoint)
         _refuse_orphans(spark, settings, job, targets[0], checkpoint)
         for table in (*targets, *(catalog.table(name) for target in targets for name in target.reads)):
             tables.ensure(spark, lake, table)
@@ -117,6 +119,15 @@ def run_query(
         duplicate=counts.duplicate,
         seconds=time.monotonic() - started,
     )
+
+
+def _refuse_damage(job: str, table: Table, checkpoint: Path) -> None:
+    """A checkpoint that is not what was written would make the query skip rows, or read them twice."""
+    if file := damaged(checkpoint):
+        raise LakeError(
+            f"{job}: {file} is not what was written, so where to go on is unknown. "
+            f"Run `nextclick rebuild {table.layer}`, which recomputes it without loss or duplicates."
+        )
 
 
 def _refuse_orphans(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: Path) -> None:

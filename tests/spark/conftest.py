@@ -53,8 +53,7 @@ def publish(settings: Settings, rows: Iterable[Row], log: str = "landing", recei
         writer.extend((row if isinstance(row, bytes) else msgspec.json.encode(row) for row in rows), "plain", received)
 
 
-@pytest.fixture
-def event() -> Callable[..., dict[str, Any]]:
+def new_events() -> Callable[..., dict[str, Any]]:
     """`event(minute, **fields)`: an event `minute` minutes before its arrival's day began, with an id of its own."""
     numbers = itertools.count()
 

@@ -1,145 +1,162 @@
-"""From landed lines to silver and quarantine: each bad thing is one row with its reason, and the rest goes on."""
+"""From landed lines to silver and quarantine: each bad thing is one row with its reason, and the rest goes on.
 
-from collections.abc import Callable
+One lake is built in two batches, from everything that the tests want to see; each test looks at its own rows.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
-from nextclick.settings import Settings
-from nextclick.tables import bronze, silver
-from spark_jobs import tables
+from nextclick.report import JobReport
+from nextclick.settings import load
 from spark_jobs.jobs import build_events, ingest_events, ingest_rejects
-from tests.spark.conftest import RECEIVED, Land
+from tests.spark import path
+from tests.spark.conftest import RECEIVED, new_events, publish
 
 pytestmark = pytest.mark.spark
 
-Event = Callable[..., dict[str, Any]]
 DAY = 86_400_000
+event = new_events()
+DEEP = (
+    b'{"event":"x","event_id":"d","client_time":1,"visitor_id":"v","properties":' + b'{"a":' * 5000 + b"1" + b"}" * 5001
+)
+POISON: dict[str, list[Any]] = {
+    "malformed_json": [b"not json", b"[1,2]", b'{"event":"cut', DEEP],
+    "missing_field": [event(event_id=None), event(visitor_id=None), event(visitor_id=""), event(event=None)],
+    "bad_type": [
+        event(price="NaN"),
+        event(price="1e400"),
+        event(quantity="many"),
+        event(client_time="yesterday"),
+        event(dwell_ms=10**30),
+        event(scroll_pct="Infinity"),
+        b'{"event":"scroll","event_id":"i","client_time":1,"visitor_id":"v","scroll_pct":1e400}',
+        b'{"event":"scroll","event_id":"n","client_time":1,"visitor_id":"v","scroll_pct":NaN}',
+        event(properties=[1]),
+    ],
+    "bad_text": [
+        event(name="a\x00b"),
+        b'{"event":"page_view","event_id":"s","client_time":1,"visitor_id":"\\ud800"}',
+    ],
+    "too_long": [event(event_id="x" * 300), event(query="q" * 5000)],
+    "too_many_properties": [event(properties={f"p{n}": "1" for n in range(300)})],
+    "out_of_range": [event(price="-1"), event(quantity=-2), event(scroll_pct=101)],
+    "impossible_time": [event(client_time=-1)],
+    "future_time": [event(client_time=RECEIVED + 400 * DAY)],
+}
+COPIED = event(site="copies", event_id="a", item_id="1", properties={"x": "1", "y": "2"})
 
 
-@pytest.fixture
-def build(spark: SparkSession, settings: Settings) -> Callable[[], Any]:
-    """Bring what has landed to silver; gives the report of build_events."""
+@dataclass
+class Built:
+    """What two batches gave."""
 
-    def run() -> Any:
+    bronze: list[Row]
+    silver: list[Row]
+    quarantine: list[Row]
+    reports: list[JobReport]
+
+    def site(self, name: str) -> list[Row]:
+        """Silver's events of one site, as they arrived."""
+        return sorted((row for row in self.silver if row.site == name), key=lambda row: row.seq)
+
+
+@pytest.fixture(scope="module")
+def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    settings = load(tmp_path_factory.mktemp("built") / "lake", profile="test", environ={})
+    settings.lake.prepare()
+    reports = []
+
+    def build() -> None:
         ingest_events.run(spark, settings)
         ingest_rejects.run(spark, settings)
-        return build_events.run(spark, settings)
+        reports.append(build_events.run(spark, settings))
 
-    return run
-
-
-def test_each_poison_row_is_one_quarantine_row_with_its_reason(
-    spark: SparkSession, settings: Settings, land: Land, event: Event, build: Callable[[], Any]
-) -> None:
-    deep = (
-        b'{"event":"x","event_id":"d","client_time":1,"visitor_id":"v","properties":'
-        + b'{"a":' * 5000
-        + b"1"
-        + b"}" * 5001
-    )
-    poison: dict[str, Any] = {
-        "malformed_json": [b"not json", b"[1,2]", b'{"event":"cut', deep],
-        "missing_field": [event(event_id=None), event(visitor_id=None), event(visitor_id=""), event(event=None)],
-        "bad_type": [
-            event(price="NaN"),
-            event(price="1e400"),
-            event(quantity="many"),
-            event(client_time="yesterday"),
-            event(dwell_ms=10**30),
-            event(scroll_pct="Infinity"),
-            event(properties=[1]),
-        ],
-        "bad_text": [
-            event(name="a\x00b"),
-            b'{"event":"page_view","event_id":"s","client_time":1,"visitor_id":"\\ud800"}',
-        ],
-        "too_long": [event(event_id="x" * 300), event(query="q" * 5000)],
-        "too_many_properties": [event(properties={f"p{n}": "1" for n in range(300)})],
-        "out_of_range": [event(price="-1"), event(quantity=-2), event(scroll_pct=101)],
-        "impossible_time": [event(client_time=-1)],
-        "future_time": [event(client_time=RECEIVED + 400 * DAY)],
-    }
-    land([event(), *(row for rows in poison.values() for row in rows), event(name="back\\u0000slash")])
-
-    report = build()
-
-    reasons = tables.read(spark, settings.lake, silver.QUARANTINE).groupBy("reason").count().collect()
-    assert {row.reason: row["count"] for row in reasons} == {reason: len(rows) for reason, rows in poison.items()}
-    assert tables.read(spark, settings.lake, silver.EVENTS).count() == 2
-    assert (report.written, report.rejected, report.duplicate) == (2, sum(map(len, poison.values())), 0)
-
-
-def test_copies_are_dropped_for_ever_and_another_payload_is_kept_aside(
-    spark: SparkSession, settings: Settings, land: Land, event: Event, build: Callable[[], Any]
-) -> None:
-    first = event(event_id="a", item_id="1", properties={"x": "1", "y": "2"})
-    land([first, first | {"sent_at": RECEIVED}])
-    build()
-    land([first | {"properties": {"y": "2", "x": "1"}}, first | {"item_id": "2"}, first | {"site": "other"}])
-    report = build()
-
-    rows = tables.read(spark, settings.lake, silver.EVENTS).orderBy("site").collect()
-    assert [(row.site, row.item_id, row.seq.batch, row.seq.position) for row in rows] == [
-        ("default", "1", 0, 0),
-        ("other", "1", 1, 2),
-    ]
-    assert [row.reason for row in tables.read(spark, settings.lake, silver.QUARANTINE).collect()] == ["id_collision"]
-    assert (report.written, report.rejected, report.duplicate) == (1, 1, 1)
-
-
-def test_a_field_that_nobody_knows_is_kept_in_properties(
-    spark: SparkSession, settings: Settings, land: Land, event: Event, build: Callable[[], Any]
-) -> None:
-    land([event(shelf={"row": 3}, properties={"colour": "red"}), event(properties={"a": "b"}), event(item_id=None)])
-    build()
-    rows = tables.read(spark, settings.lake, silver.EVENTS).orderBy("seq").collect()
-    assert [row.properties for row in rows] == [{"colour": "red", "shelf": '{"row":3}'}, {"a": "b"}, None]
-
-
-def test_plain_words_become_canonical_and_a_user_stands_for_a_missing_visitor(
-    spark: SparkSession, settings: Settings, land: Land, event: Event, build: Callable[[], Any]
-) -> None:
-    land([event(event="view_product", visitor_id=None, user_id="u", price="19.99", currency="EUR")])
-    build()
-    [row] = tables.read(spark, settings.lake, silver.EVENTS).collect()
-    assert (row.event, row.visitor_id, row.user_id) == ("view_item", "u", "u")
-    assert (str(row.price), row.site) == ("19.9900", "default")
-
-
-def test_a_damaged_line_is_quarantined_once_and_the_batch_goes_on(
-    spark: SparkSession, settings: Settings, land: Land, event: Event, build: Callable[[], Any]
-) -> None:
-    land([event(name="whole"), event(name="flipped"), event(name="torn")])
+    publish(settings, [event(site="damaged", name=name) for name in ("whole", "flipped", "torn")])
     [segment] = settings.lake.landing.glob("*.log")
     segment.write_bytes(segment.read_bytes().replace(b"flipped", b"flippee")[:-20] + b"\n\n\nx\nx\n")
+    publish(settings, [row for rows in POISON.values() for row in rows])
+    publish(settings, [COPIED, COPIED | {"sent_at": RECEIVED}])
+    publish(
+        settings,
+        [
+            event(site="drift", shelf={"row": 3}, properties={"colour": "red"}),
+            event(site="drift", properties={"a": "b"}, item_id=None),
+            event(site="drift", quantity="2", price=7, shelf="top"),
+            event(site="words", event="view_product", visitor_id=None, user_id="u", price="19.99", currency="EUR"),
+            event(name="back\\u0000slash"),
+        ],
+    )
+    door = {"reason": "bad_row", "message": "clicks.csv:3: no time", "payload": "a,b,,d"}
+    publish(settings, [door], log="quarantine")
     build()
-    quarantined = tables.read(spark, settings.lake, silver.QUARANTINE).collect()
-    assert [(row.reason, row.replayable) for row in quarantined] == [("damaged_line", False)] * 6
-    assert len({row.seq for row in quarantined}) == 6
-    assert tables.read(spark, settings.lake, silver.EVENTS).select("name").collect() == [("whole",)]
-
-
-def test_rejects_of_the_door_are_visible_with_their_reason(
-    spark: SparkSession, settings: Settings, land: Land, build: Callable[[], Any]
-) -> None:
-    land([{"reason": "bad_row", "message": "clicks.csv:3: no time", "payload": "a,b,,d"}], log="quarantine")
+    again = COPIED | {"properties": {"y": "2", "x": "1"}}
+    publish(settings, [again, COPIED | {"item_id": "2"}, COPIED | {"site": "later"}], received=RECEIVED + 1)
     build()
-    [row] = tables.read(spark, settings.lake, silver.QUARANTINE).collect()
+    bronze, silver, quarantine = (
+        path.rows(spark, settings, name) for name in ("bronze.events", "silver.events", "silver.quarantine")
+    )
+    return Built(bronze, silver, quarantine, reports)
 
-    assert (row.origin, row.reason, row.message) == ("door", "bad_row", "clicks.csv:3: no time")
+
+def test_each_poison_row_is_one_quarantine_row_with_its_reason(built: Built) -> None:
+    reasons = Counter(row.reason for row in built.quarantine if row.origin == "silver")
+    expected = {reason: len(rows) for reason, rows in POISON.items()}
+    assert reasons == expected | {"damaged_line": 6, "id_collision": 1}
+    assert all(row.payload for row in built.quarantine if row.reason not in ("damaged_line",))
+    assert [row.name for row in built.site("default")] == ["back\\u0000slash"]
+
+
+def test_reports_say_where_every_row_went(built: Built) -> None:
+    poison = sum(map(len, POISON.values()))
+    found = [(one.read, one.written, one.rejected, one.duplicate) for one in built.reports]
+    assert found == [(poison + 14, 7, poison + 6, 1), (3, 1, 1, 1)]
+
+
+def test_copies_are_dropped_for_ever_and_another_payload_is_kept_aside(built: Built) -> None:
+    [first] = built.site("copies")
+    [later] = built.site("later")
+    assert (first.item_id, first.seq.batch, first.seq.position) == ("1", 0, 0)
+    assert (later.item_id, later.seq.batch, later.seq.position) == ("1", 1, 2)
+    [collision] = [row for row in built.quarantine if row.reason == "id_collision"]
+    assert '"item_id":"2"' in collision.payload
+    assert "site copies, event_id a" in collision.message
+
+
+def test_a_field_that_is_new_gone_or_of_another_type_loses_nothing(built: Built) -> None:
+    new, gone, retyped = built.site("drift")
+    assert new.properties == {"colour": "red", "shelf": '{"row":3}'}
+    assert (gone.item_id, gone.properties) == (None, {"a": "b"})
+    assert (retyped.quantity, str(retyped.price)) == (2, "7.0000")
+    assert retyped.properties == {"shelf": "top"}
+
+
+def test_plain_words_become_canonical_and_a_user_stands_for_a_missing_visitor(built: Built) -> None:
+    [row] = built.site("words")
+    assert (row.event, row.visitor_id, row.user_id) == ("view_item", "u", "u")
+    assert str(row.price) == "19.9900"
+
+
+def test_a_damaged_line_is_quarantined_once_and_the_batch_goes_on(built: Built) -> None:
+    """A flipped bit, a torn end, and whole lines of rubbish: three empty ones' worth and two equal ones."""
+    damaged = [row for row in built.quarantine if row.reason == "damaged_line"]
+    assert not any(row.replayable for row in damaged)
+    assert len({row.seq for row in damaged}) == 6
+    assert [row.name for row in built.site("damaged")] == ["whole"]
+
+
+def test_rejects_of_the_door_are_visible_with_their_reason(built: Built) -> None:
+    [row] = [row for row in built.quarantine if row.origin == "door"]
+    assert (row.reason, row.message) == ("bad_row", "clicks.csv:3: no time")
     assert (row.payload, row.replayable) == ("a,b,,d", True)
 
 
-def test_bronze_holds_each_line_with_its_place_and_its_arrival(
-    spark: SparkSession, settings: Settings, land: Land, event: Event
-) -> None:
-    land([event(), event()])
-    ingest_events.run(spark, settings)
-    land([event()], received=RECEIVED + 1)
-    ingest_events.run(spark, settings)
-    rows = tables.read(spark, settings.lake, bronze.EVENTS).orderBy("seq").collect()
-    assert [(row.seq.batch, row.seq.position) for row in rows] == [(0, 0), (0, 1), (1, 0)]
-    assert rows[2].received_at.timestamp() * 1000 == RECEIVED + 1
-    assert {row.source for row in rows} == {"plain"}
+def test_bronze_holds_each_line_with_its_place_and_its_arrival(built: Built) -> None:
+    second = sorted((row for row in built.bronze if row.seq.batch == 1), key=lambda row: row.seq)
+    assert [row.seq.position for row in second] == [0, 1, 2]
+    assert {row.received_at.timestamp() * 1000 for row in second} == {RECEIVED + 1}
+    assert {row.source for row in second} == {"plain"}
+    assert len({row.seq for row in built.bronze}) == len(built.bronze) == sum(one.read for one in built.reports)

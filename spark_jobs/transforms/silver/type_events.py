@@ -53,7 +53,7 @@ def type_events(site: str) -> Transformer:
         return (
             bronze.selectExpr("*", f"CASE WHEN intact THEN {_from_json('payload', _PARSED)} END AS raw")
             .selectExpr("*", f"coalesce({_unlike_its_types()}, true) AS unlike")
-            .selectExpr("*", f"CASE WHEN unlike AND intact THEN {_from_json('payload', _LOOSE, nan=True)} END AS loose")
+            .selectExpr("*", f"CASE WHEN unlike AND intact THEN {_from_json('payload', _LOOSE)} END AS loose")
             .withColumn("site", F.coalesce("raw.site", F.lit(site)))
             .selectExpr(
                 "seq", "received_at", "source", "payload", "intact", "site",
@@ -72,15 +72,15 @@ def type_events(site: str) -> Transformer:
     return transform
 
 
-def _from_json(text: str, fields: Mapping[str, str], nan: bool = False) -> str:
+def _from_json(text: str, fields: Mapping[str, str]) -> str:
     columns = ", ".join(f"`{name}` {kind}" for name, kind in fields.items())
-    options = f"'columnNameOfCorruptRecord', '_corrupt', 'allowNonNumericNumbers', '{str(nan).lower()}'"
+    options = "'columnNameOfCorruptRecord', '_corrupt', 'allowNonNumericNumbers', 'true'"
     return f"from_json({text}, '{columns}, _corrupt string', map({options}))"
 
 
 def _unlike_its_types() -> str:
-    """A field, or the whole, would not take its type, or is a number too large for one; null where there is no JSON."""
-    infinite = (f"coalesce(abs(raw.`{name}`) = double('Infinity'), false)" for name in _DOUBLES)
+    """A field, or the whole, would not take its type, or is a number that is none; null where there is no JSON."""
+    infinite = (f"coalesce(isnan(raw.`{name}`) OR abs(raw.`{name}`) = double('Infinity'), false)" for name in _DOUBLES)
     money = (f"raw.`{name}` IS NOT NULL AND {_typed(name)} IS NULL" for name in _MONEY)
     return " OR ".join(("raw._corrupt IS NOT NULL", *infinite, *money))
 
