@@ -25,8 +25,8 @@ setup:  ## virtual environment, locked packages, Delta jars (under a second when
 demo: setup  ## a made-up shop's clicks become recommendations
 	@$(VENV)/python -m demo $(ARGS)
 
-test: setup  ## the test suite
-	@$(VENV)/python -m pytest $(ARGS)
+test: setup  ## the test suite, in two processes
+	@$(VENV)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup  ## ruff, mypy --strict, import-linter
 	$(VENV)/ruff check $(PACKAGES)
