@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from nextclick.cli import common_options, json_option, print_json
+from nextclick.errors import ModelError
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
@@ -73,7 +74,11 @@ def rollback(settings: Settings, to: int | None, only_list: bool, as_json: bool)
         from ml import rollback as going_back
 
         wanted = serving.rollback_target(settings, to)
-        going_back.run(settings, wanted.lists)
+        try:
+            going_back.run(settings, wanted.lists)
+        except ModelError:  # people are served what was asked for, even where gold cannot follow
+            serving.rollback(settings, wanted.version)
+            raise
         serving.rollback(settings, wanted.version)  # last, so that an interrupted call can be repeated
     found = serving.versions(settings)
     if as_json:

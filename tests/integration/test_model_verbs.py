@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from nextclick.cli import Context
+from nextclick.errors import ModelError
 from orchestration.model import rollback, train, update
 from orchestration.status import status
 from serving.cli import recommend
@@ -39,3 +40,20 @@ def test_train_update_and_rollback_are_what_recommend_answers(
     ask(trained, rollback)
     assert ask(trained, status)["champion"]["version"] == "1"
     assert ask(trained, recommend, "stranger")["model_version"] == "1"
+
+
+@pytest.mark.slow
+def test_people_are_served_the_version_before_even_where_gold_cannot_follow(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(trained, train)
+    ask(trained, train, "--force")
+    assert ask(trained, recommend, "p1")["model_version"] == "2"
+
+    def gone(*_: Any) -> None:
+        raise ModelError("gold.recommendations cannot go back")
+
+    monkeypatch.setattr("ml.rollback.run", gone)
+    done = CliRunner().invoke(rollback, ["--json"], obj=Context(lake=str(trained), profile="test"))
+    assert isinstance(done.exception, ModelError)
+    assert ask(trained, recommend, "p1")["model_version"] == "1"
