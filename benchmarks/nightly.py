@@ -1,10 +1,13 @@
 """A whole history to exported lists on a fresh lake: seconds, peak memory, and every event accounted for.
 
-    .venv/bin/python -m benchmarks.nightly ../shared/data/globo-clicks --mapping globo [--again] [--lake DIR]
+    .venv/bin/python -m benchmarks.nightly ../shared/data/globo-clicks --mapping globo [--again] [--dagster] [--lake DIR]
 
 Runs the commands as a person would (`nextclick import`, then `nextclick run`, with the JVM's
 start) and prints seconds per station, the peak resident memory of all processes, the counts
-of the tables, and with --again that importing and running once more adds no row.
+of the tables, and with --again that importing and running once more adds no row. With
+--dagster the stations are steps of Dagster's nightly job, in this process. The share of the
+tools is Great Expectations' checks, MLflow's store, log and register, and (with --dagster)
+all seconds of the run that are no station's: Dagster, and the start of Spark.
 """
 
 import argparse
@@ -16,7 +19,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import Figure, measured
+import msgspec
+
+from benchmarks.measure import Figure, measured, ratio
+from nextclick.report import JobReport
+from nextclick.settings import load
 
 NEXTCLICK = str(Path(sys.executable).parent / "nextclick")
 CHECKS = ("check_silver", "check_gold", "check_lists")
@@ -28,6 +35,7 @@ def main() -> None:
     parser.add_argument("--mapping", required=True)
     parser.add_argument("--lake", help="keep the lake here (default: a temporary folder, removed)")
     parser.add_argument("--again", action="store_true", help="import with --again and run once more")
+    parser.add_argument("--dagster", action="store_true", help="run the stations as Dagster's nightly job")
     options = parser.parse_args()
     lake = Path(options.lake or tempfile.mkdtemp(prefix="nextclick-bench-"))
     try:
@@ -42,15 +50,21 @@ def report(lake: Path, options: argparse.Namespace) -> None:
     with measured() as imported:
         call(lake, "import", options.path, "--mapping", options.mapping)
     with measured() as ran:
-        stations = call(lake, "run")["stations"]
+        stations = through_dagster(lake) if options.dagster else call(lake, "run")["stations"]
     for station in stations:
         print(f"  {station['job']:<20} {station['seconds']:7.1f} s  {station['written']:>10,} written")
     total = imported.seconds + ran.seconds
     print(
         f"import {imported.seconds:.0f} s + run {ran.seconds:.0f} s = {total:.0f} s; {peak(imported, ran):.1f} GB at peak"
     )
-    checks = sum(station["seconds"] for station in stations if station["job"] in CHECKS)
-    print(f"checks (Great Expectations): {checks:.1f} s = {checks / ran.seconds:.0%} of the run")
+    tools = {
+        "Great Expectations": sum(station["seconds"] for station in stations if station["job"] in CHECKS),
+        "MLflow": sum(station["details"].get("seconds.register", 0) for station in stations),
+    }
+    if options.dagster:
+        tools["Dagster"] = ran.seconds - sum(station["seconds"] for station in stations)
+    print(*(f"{name} {seconds:.1f} s" for name, seconds in tools.items()), sep=", ")
+    print(ratio("the tools' seconds", sum(tools.values()), "the run", ran.seconds, 0.3))
     first = counts(lake)
     print(json.dumps(first))
     if options.again:
@@ -61,6 +75,21 @@ def report(lake: Path, options: argparse.Namespace) -> None:
         print(f"imported again, ran again: {rerun.seconds:.0f} s; {json.dumps(second)}")
         same = all(first[table] == second[table] for table in first if table.startswith(("silver.", "gold.")))
         print("no row was added" if same else "ROWS WERE ADDED")
+
+
+def through_dagster(lake: Path) -> list[dict[str, Any]]:
+    """The reports of the stations, as steps of the nightly job."""
+    from orchestration.definitions import run_nightly  # Dagster takes seconds to import: they count
+    from orchestration.stations import Unwatched
+
+    reports: list[dict[str, Any]] = []
+
+    class Listener(Unwatched):
+        def done(self, report: JobReport) -> None:
+            reports.append(msgspec.to_builtins(report))
+
+    run_nightly(load(lake), Listener())
+    return reports
 
 
 def peak(*figures: Figure) -> float:
