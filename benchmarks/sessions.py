@@ -4,7 +4,7 @@
 
 DIR is a lake whose bronze and silver are built (`nextclick run --stop-after build_sessions`).
 1. All events of silver.events, or the first N, one batch: our build_sessions against a state
-   function in Python that keeps each visitor's intervals; both give the same sessions.
+   function in Python that keeps each visitor's intervals; both give the same sessions and measures.
 2. All of bronze: build_events + build_sessions against `from_json` → Delta, no state at all.
 Nothing is written into DIR.
 """
@@ -25,12 +25,14 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.state import GroupState, GroupStateTimeout
 
 from benchmarks.measure import ratio
+from nextclick.events import OUTSIDE_SESSIONS
 from nextclick.lake import Lake, lake_at
 from nextclick.settings import Settings, load
 from nextclick.tables import bronze, silver
 from spark_jobs import tables
 from spark_jobs.jobs import build_events, build_sessions
 from spark_jobs.session import open_session
+from spark_jobs.transforms.silver.sessionize import COUNTS
 from spark_jobs.transforms.silver.type_events import FIELDS
 
 GAP_MS = 30 * 60 * 1000
@@ -71,23 +73,33 @@ def against_state(spark: SparkSession, settings: Settings, source: Lake, events:
         target = lake.lake.root / "state"
         ours = seconds(lambda lake=lake: build_sessions.run(spark, lake))  # type: ignore[misc]
         state = seconds(lambda lake=lake, target=target: with_state(spark, lake.lake, target))  # type: ignore[misc]
-    sessions = tables.read(spark, lake.lake, silver.SESSIONS).count()
-    found = spark.read.parquet(str(target / "out")).count()
-    print(
-        f"{events:,} events: ours {ours:.1f} s, {sessions:,} sessions; state in Python {state:.1f} s, {found:,} sessions"
-    )
+    totals = ["count(*)", *(f"sum({name})" for name in MEASURES), "count(entry_page)", "count(distinct device)"]
+    found = [
+        tuple(rows.selectExpr(*totals).collect()[0])
+        for rows in (tables.read(spark, lake.lake, silver.SESSIONS), spark.read.parquet(str(target / "out")))
+    ]
+    same = "the same" if found[0] == found[1] else f"NOT THE SAME: {found}"
+    print(f"{events:,} events: ours {ours:.1f} s, state in Python {state:.1f} s, {same} {found[0][0]:,} sessions")
     print(ratio("sessions a second", events / ours, "applyInPandasWithState", events / state, 5, at_least=True))
 
 
+STATE_COLUMNS = ("event_id", "event", "page_url", "channel", "device", "country", "currency", "dwell_ms", "scroll_pct")
+MEASURES = ("events", *COUNTS, "engaged_ms")
+
+
 def with_state(spark: SparkSession, lake: Lake, target: Path) -> None:
-    """Sessions by a function that keeps each visitor's intervals as state and emits them."""
-    stream = tables.stream(spark, lake, silver.EVENTS).select("visitor_id", F.unix_millis("occurred_at").alias("at"))
+    """The sessions with all their measures, by a function that keeps each visitor's intervals as state and emits them."""
+    paid = F.expr("CASE WHEN event = 'purchase' THEN double(price * coalesce(quantity, 1)) END")
+    stream = tables.stream(spark, lake, silver.EVENTS).where(~F.col("event").isin(*OUTSIDE_SESSIONS))
+    sums = ", ".join(f"{name} bigint" for name in MEASURES)
     query = (
-        stream.groupBy("visitor_id")
+        stream.select("visitor_id", F.unix_millis("occurred_at").alias("at"), paid.alias("paid"), *STATE_COLUMNS)
+        .groupBy("visitor_id")
         .applyInPandasWithState(
             merge_state,
-            "visitor_id string, started bigint, ended bigint, events bigint",
-            "intervals string",
+            f"visitor_id string, started bigint, ended bigint, {sums}, revenue string, max_scroll_pct double, "
+            "entry_page string, exit_page string, channel string, device string, country string",
+            "intervals string",  # arrays as state end Spark 4.2's Python worker with a KeyError
             "update",
             GroupStateTimeout.NoTimeout,
         )
@@ -103,17 +115,50 @@ def with_state(spark: SparkSession, lake: Lake, target: Path) -> None:
 def merge_state(key: tuple[str], batches: Iterator[pd.DataFrame], state: GroupState) -> Iterator[pd.DataFrame]:
     """Intervals of one visitor: those of the state and one for each event, merged."""
     intervals = json.loads(state.get[0]) if state.exists else []
-    intervals += [[at, at, 1] for batch in batches for at in batch["at"].tolist()]
-    merged: list[list[int]] = []
-    for start, end, count in sorted(intervals):
-        if merged and start - merged[-1][1] <= GAP_MS:
-            merged[-1][1] = max(merged[-1][1], end)
-            merged[-1][2] += count
+    for batch in batches:
+        plain = batch.astype(object).where(batch.notna(), None)
+        intervals += [interval(dict(zip(plain.columns, row, strict=True))) for row in plain.to_numpy().tolist()]
+    merged: list[dict[str, Any]] = []
+    for one in sorted(intervals, key=lambda one: one["started"]):
+        if merged and one["started"] - merged[-1]["ended"] <= GAP_MS:
+            merged[-1] = join(merged[-1], one)
         else:
-            merged.append([start, end, count])
-    state.update((json.dumps(merged),))  # arrays as state end Spark 4.2's Python worker with a KeyError
-    starts, ends, counts = (list(column) for column in zip(*merged, strict=True))
-    yield pd.DataFrame({"visitor_id": key[0], "started": starts, "ended": ends, "events": counts})
+            merged.append(one)
+    state.update((json.dumps(merged),))
+    rows = [
+        {name: one[name] for name in ("started", "ended", *MEASURES, "max_scroll_pct")}
+        | dict(zip(("channel", "device", "country"), one["first"][2:], strict=True))
+        | {"visitor_id": key[0], "revenue": json.dumps(one["revenue"])}
+        | {f"{end}_page": one[end] and one[end][2] for end in ("entry", "exit")}
+        for one in merged
+    ]
+    yield pd.DataFrame(rows)
+
+
+def interval(event: dict[str, Any]) -> dict[str, Any]:
+    """One event as an interval of length zero."""
+    at, page = event["at"], event["page_url"] and [event["at"], event["event_id"], event["page_url"]]
+    counts = {name: int(event["event"] in kinds) for name, kinds in COUNTS.items()}
+    return counts | {
+        "started": at, "ended": at, "events": 1, "entry": page, "exit": page, "engaged_ms": event["dwell_ms"] or 0,
+        "first": [at, event["event_id"], event["channel"], event["device"], event["country"]],
+        "revenue": {event["currency"] or "": event["paid"]} if event["paid"] else {},
+        "max_scroll_pct": event["scroll_pct"],
+    }  # fmt: skip
+
+
+def join(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two intervals as one."""
+    pages = [[page for page in (one[end], other[end]) if page] for end in ("entry", "exit")]
+    depths = [depth for depth in (one["max_scroll_pct"], other["max_scroll_pct"]) if depth is not None]
+    money = {*one["revenue"], *other["revenue"]}
+    return {name: one[name] + other[name] for name in MEASURES} | {
+        "started": min(one["started"], other["started"]), "ended": max(one["ended"], other["ended"]),
+        "first": min(one["first"], other["first"], key=lambda first: first[:2]),
+        "entry": min(pages[0], default=None), "exit": max(pages[1], default=None),
+        "revenue": {name: one["revenue"].get(name, 0) + other["revenue"].get(name, 0) for name in money},
+        "max_scroll_pct": max(depths, default=None),
+    }  # fmt: skip
 
 
 def against_copy(spark: SparkSession, settings: Settings, source: Lake) -> None:

@@ -22,7 +22,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def facts(lake: Path) -> Facts:
     clear(lake)
-    settings = load(lake, profile="demo", environ={})
+    shared = load(lake, profile="test", environ={}).spark  # the session that other tests of this process go on with
+    settings = load(lake, profile="demo", environ={"NEXTCLICK_SPARK__JAVA_OPTIONS": shared.java_options})
     return make_facts(settings, seed=7, visitors=300, shown_as="lake", log=Console(stderr=True))
 
 
