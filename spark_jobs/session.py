@@ -55,7 +55,8 @@ def open_session(settings: Settings, name: str = "nextclick") -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # what an embedded session asks instead of spark.pyspark.python
+    # An embedded session asks this instead of spark.pyspark.python.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(name).master(settings.spark.master)
     for key, value in (properties(settings) | options(settings)).items():
         builder = builder.config(key, value)
