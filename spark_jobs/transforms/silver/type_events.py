@@ -1,7 +1,7 @@
 """bronze.events → typed columns, with the fields that would not take their type named in `bad_fields`.
 
-The columns are SQL text, made once from the contract: a batch has a hundred of them, and
-one call a column into the JVM is a tenth of what building them operator by operator takes.
+The columns are SQL text, made from the contract: built operator by operator, they were
+thousands of calls into the JVM for every batch.
 """
 
 from collections.abc import Mapping
@@ -33,6 +33,7 @@ _PARSED: Final = {
     for name, kind in _TYPES.items()
 }
 _LOOSE: Final = dict.fromkeys(FIELDS, "string")
+_LOOSE_PROPERTIES: Final = "from_json(loose.properties, 'map<string,string>')"
 _MONEY: Final = tuple(name for name in NUMBERS if _PARSED[name] == "string")
 _DOUBLES: Final = tuple(name for name, kind in NUMBERS.items() if kind == "double")
 
@@ -51,9 +52,9 @@ def type_events(site: str) -> Transformer:
 
     def transform(bronze: DataFrame) -> DataFrame:
         return (
-            bronze.selectExpr("*", f"CASE WHEN intact THEN {_from_json('payload', _PARSED)} END AS raw")
+            bronze.selectExpr("*", f"CASE WHEN intact THEN {_parsed(_PARSED)} END AS raw")
             .selectExpr("*", f"coalesce({_unlike_its_types()}, true) AS unlike")
-            .selectExpr("*", f"CASE WHEN unlike AND intact THEN {_from_json('payload', _LOOSE)} END AS loose")
+            .selectExpr("*", f"CASE WHEN unlike AND intact THEN {_parsed(_LOOSE)} END AS loose")
             .withColumn("site", F.coalesce("raw.site", F.lit(site)))
             .selectExpr(
                 "seq", "received_at", "source", "payload", "intact", "site",
@@ -72,17 +73,19 @@ def type_events(site: str) -> Transformer:
     return transform
 
 
-def _from_json(text: str, fields: Mapping[str, str]) -> str:
+def _parsed(fields: Mapping[str, str]) -> str:
+    """The payload as a struct of `fields` (name → type); `_corrupt` is set where it does not fit."""
     columns = ", ".join(f"`{name}` {kind}" for name, kind in fields.items())
     options = "'columnNameOfCorruptRecord', '_corrupt', 'allowNonNumericNumbers', 'true'"
-    return f"from_json({text}, '{columns}, _corrupt string', map({options}))"
+    return f"from_json(payload, '{columns}, _corrupt string', map({options}))"
 
 
 def _unlike_its_types() -> str:
-    """A field, or the whole, would not take its type, or is a number that is none; null where there is no JSON."""
+    """A field, or the whole, would not take its type, or lies outside what it can hold; null where there is no JSON."""
     infinite = (f"coalesce(isnan(raw.`{name}`) OR abs(raw.`{name}`) = double('Infinity'), false)" for name in _DOUBLES)
+    impossible = (f"coalesce(raw.`{name}` NOT BETWEEN {_MILLIS[0]} AND {_MILLIS[1]}, false)" for name in TIMES)
     money = (f"raw.`{name}` IS NOT NULL AND {_typed(name)} IS NULL" for name in _MONEY)
-    return " OR ".join(("raw._corrupt IS NOT NULL", *infinite, *money))
+    return " OR ".join(("raw._corrupt IS NOT NULL", *infinite, *impossible, *money))
 
 
 def _typed(name: str) -> str:
@@ -108,22 +111,23 @@ def _canonical(kind: str) -> str:
 
 def _bad_fields(typed: Mapping[str, str]) -> str:
     """Names of the fields that are there but did not take their type, with commas between."""
-    checked = dict(typed) | {"properties": "from_json(loose.properties, 'map<string,string>')"}
+    checked = dict(typed) | {"properties": _LOOSE_PROPERTIES}
     marks = (f"if(loose.`{name}` IS NOT NULL AND ({sql}) IS NULL, '{name}', NULL)" for name, sql in checked.items())
     return f"concat_ws(', ', {', '.join(marks)})"
 
 
 def _properties() -> str:
     """The properties, with fields that this version does not know added to them: drift loses nothing."""
+    given = f"CASE WHEN unlike THEN {_LOOSE_PROPERTIES} ELSE raw.properties END"
     known = ", ".join(f"'{name}'" for name in FIELDS)
     present = " + ".join(f"int(raw.`{name}` IS NOT NULL)" for name in FIELDS)
     strangers = (
         f"map_filter(from_json(payload, 'map<string,string>'), (key, value) -> NOT array_contains(array({known}), key))"
     )
-    own = f"map_filter(coalesce(raw.properties, cast(map() AS map<string,string>)), (key, value) -> NOT map_contains_key({strangers}, key))"
+    own = f"map_filter(coalesce({given}, cast(map() AS map<string,string>)), (key, value) -> NOT map_contains_key({strangers}, key))"
     # Counting keys is cheap and says for almost every row that there is no stranger.
     drifted = f"size(json_object_keys(payload)) > {present} AND size({strangers}) > 0"
-    return f"CASE WHEN {drifted} THEN map_concat({own}, {strangers}) ELSE raw.properties END"
+    return f"CASE WHEN {drifted} THEN map_concat({own}, {strangers}) ELSE {given} END"
 
 
 def _payload_hash() -> str:
