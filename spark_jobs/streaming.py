@@ -84,8 +84,7 @@ def run_query(
         stack.enter_context(locks.hold(lake.locks, *(table.name for table in targets), purpose=job))
         checkpoint = lake.checkpoint(job)
         marker = checkpoint / REBUILD_MARKER
-        _refuse_damage(job, targets[0], checkpoint)
-        _refuse_orphans(spark, settings, job, targets[0], checkpoint)
+        _refuse_lost_place(spark, settings, job, targets[0], checkpoint)
         for table in (*targets, *(catalog.table(name) for target in targets for name in target.reads)):
             tables.ensure(spark, lake, table)
         before = {table.name: tables.version(lake, table) for table in targets}
@@ -121,28 +120,25 @@ def run_query(
     )
 
 
-def _refuse_damage(job: str, table: Table, checkpoint: Path) -> None:
-    """A checkpoint that is not what was written would make the query skip rows, or read them twice."""
+def _refuse_lost_place(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: Path) -> None:
+    """Where the query would skip rows or read them again: an altered checkpoint, or none beside a table with rows."""
     if file := damaged(checkpoint):
-        raise LakeError(
-            f"{job}: {file} is not what was written, so where to go on is unknown. "
-            f"Run `nextclick rebuild {table.layer}`, which recomputes it without loss or duplicates."
-        )
-
-
-def _refuse_orphans(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: Path) -> None:
-    """A table with rows but no checkpoint would be filled again from the start."""
-    if (
-        (checkpoint / "metadata").exists()
-        or (checkpoint / REBUILD_MARKER).exists()
-        or not tables.exists(spark, settings.lake, table)
-    ):
+        what = f"{file} is not what was written"
+    elif _is_orphan(spark, settings, table, checkpoint):
+        what = f"{table.name} has rows, but its checkpoint {checkpoint} is gone"
+    else:
         return
-    if not tables.read(spark, settings.lake, table).isEmpty():
-        raise LakeError(
-            f"{job}: {table.name} has rows, but its checkpoint {checkpoint} is gone, so where to go on is unknown. "
-            f"Run `nextclick rebuild {table.layer}`, which recomputes it without loss or duplicates."
-        )
+    raise LakeError(
+        f"{job}: {what}, so where to go on is unknown. "
+        f"Run `nextclick rebuild {table.layer}`, which recomputes it without loss or duplicates."
+    )
+
+
+def _is_orphan(spark: SparkSession, settings: Settings, table: Table, checkpoint: Path) -> bool:
+    known = (checkpoint / "metadata").exists() or (checkpoint / REBUILD_MARKER).exists()
+    if known or not tables.exists(spark, settings.lake, table):
+        return False
+    return not tables.read(spark, settings.lake, table).isEmpty()
 
 
 def _explain(job: str, checkpoint: Path, error: StreamingQueryException) -> LakeError:

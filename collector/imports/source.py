@@ -1,5 +1,6 @@
 """What a history file gives, whatever its form: batches of rows with their place in the file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -24,7 +25,7 @@ class Batch(NamedTuple):
     """Last line of the last record."""
 
 
-class Source:
+class Source(ABC):
     """An open file: its columns, where all rows have the same (else None), and its rows."""
 
     columns: list[str] | None = None
@@ -37,9 +38,9 @@ class Source:
         self.path = path
         self._file = file
 
+    @abstractmethod
     def batches(self, after: int, size: int) -> Iterator[Batch]:
         """Batches of about `size` records behind line (or row) `after`, where an earlier batch ended."""
-        raise NotImplementedError
 
     def tell(self) -> int:
         """Bytes of the file read so far."""

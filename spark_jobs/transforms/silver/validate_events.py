@@ -110,9 +110,6 @@ def _too_long(limits: Events) -> dict[str, str]:
 
 def _out_of_range() -> dict[str, str]:
     return {
-        name: " OR ".join(
-            [f"`{name}` < {low}" for low in (low,) if low is not None]
-            + [f"`{name}` > {high}" for high in (high,) if high is not None]
-        )
+        name: " OR ".join(f"`{name}` {sign} {bound}" for sign, bound in (("<", low), (">", high)) if bound is not None)
         for name, (low, high) in RANGES.items()
     }
