@@ -4,6 +4,7 @@
 or never (`nextclick stream`, which runs each job in a thread of one process).
 """
 
+import re
 import shutil
 import threading
 import time
@@ -142,11 +143,17 @@ def _is_orphan(spark: SparkSession, settings: Settings, table: Table, checkpoint
 
 
 def _explain(job: str, checkpoint: Path, error: StreamingQueryException) -> LakeError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return LakeError(
-        f"{job} stopped: {first} Nothing is lost: call again to go on. If it stops at the same place, its "
+        f"{job} stopped: {_reason(error)}. Nothing is lost: call again to go on. If it stops at the same place, its "
         f"checkpoint {checkpoint} may be damaged: see docs/jobs/recovery.md."
     )
+
+
+def _reason(error: StreamingQueryException) -> str:
+    """What was raised, which Spark buries in a traceback where a batch's own Python raised it; else Spark's first line."""
+    text = str(error)
+    raised = re.findall(r"Traceback \(most recent call last\):\n(?: .*\n)*(\S.*)", text)
+    return (raised[-1] if raised else text.partition("\n")[0]).rstrip(".")
 
 
 def forget(settings: Settings, job: str) -> None:

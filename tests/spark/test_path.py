@@ -92,7 +92,7 @@ def crash_after_commit(spark: SparkSession, settings: Settings, job: str, writer
         patch.setattr(tables, writer, commit_then_crash)
         with pytest.raises(LakeError, match="Nothing is lost") as stopped:
             path.run_jobs(spark, settings, [job])
-        assert "Crash" in str(stopped.value.__cause__)
+        assert "Crash" in str(stopped.value)
     landed = path.versions(settings)[table]
     path.run_jobs(spark, settings, [job])
     assert path.versions(settings)[table] == landed
