@@ -85,6 +85,8 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The payload, whole up to the body cap."""
     replayable: bool = True
     """The payload is whole, so that a replay can mend it."""
+    request: dict[str, str] | None = None
+    """Of a reject that came over HTTP: what a replay needs beside the body (method, path, query, headers)."""
 
 
 encode = msgspec.json.Encoder().encode

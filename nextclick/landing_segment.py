@@ -111,6 +111,18 @@ def claim(path: Path) -> OpenSegment | None:
     return OpenSegment(path, descriptor, lines, end)
 
 
+def try_disk(folder: Path) -> None:
+    """Write a page into a file of no name that matters, make it durable and remove it; OSError if that fails."""
+    path = folder / f"probe-{secrets.token_hex(4)}"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, bytes(4096))
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

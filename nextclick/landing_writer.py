@@ -15,7 +15,7 @@ from zlib import crc32
 
 from nextclick.errors import LakeError
 from nextclick.landing import segments
-from nextclick.landing_segment import OpenSegment, claim, create
+from nextclick.landing_segment import OpenSegment, claim, create, try_disk
 
 _SOURCE: Final = re.compile(r"[!-~]{1,64}")
 _FRAME_BYTES: Final = 128
@@ -88,6 +88,13 @@ class SegmentWriter:
             if self._segment:
                 self._segment.sync()
 
+    def probe(self) -> None:
+        """Write, fsync and remove a few bytes in the log's folder: a LakeError if a record could not be made durable now."""
+        with _clearly(self.folder):
+            if self._free_bytes() < _FRAME_BYTES:
+                raise self._full()
+            try_disk(self.folder / self.hidden)
+
     def roll(self) -> None:
         """Publish what was appended so far; the next record starts a new segment."""
         if self._retired:
@@ -114,13 +121,16 @@ class SegmentWriter:
         self.roll()
         free = self._free_bytes()
         if size > free:
-            raise LakeError(
-                f"The log {self.folder} has reached landing.max_total_bytes = {self._limits.max_total_bytes:,}. "
-                "Raise the limit in conf/, or remove segments that the tables already hold."
-            )
+            raise self._full()
         self._room = min(self._limits.segment_bytes, free)
         self._segment = create(self.folder, self.folder / self.hidden)
         return self._segment
+
+    def _full(self) -> LakeError:
+        return LakeError(
+            f"The log {self.folder} has reached landing.max_total_bytes = {self._limits.max_total_bytes:,}. "
+            "Raise the limit in conf/, or remove segments that the tables already hold."
+        )
 
     def _free_bytes(self) -> int:
         if not self._limits.max_total_bytes:

@@ -39,6 +39,32 @@ class Landing(_Section, frozen=True):
     max_total_bytes: Annotated[int, Meta(ge=0)]
 
 
+class WriteKey(_Section, frozen=True):
+    site: Annotated[str, Meta(min_length=1, max_length=256)]
+    origins: tuple[str, ...] = ()
+
+
+class Collector(_Section, frozen=True):
+    host: str
+    port: Port
+    workers: Annotated[int, Meta(ge=1, le=64)]
+    group_milliseconds: Annotated[float, Meta(ge=0, le=100)]
+    publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
+    drain_seconds: Annotated[int, Meta(ge=1, le=600)]
+    body_bytes: Annotated[int, Meta(ge=1024, le=64 << 20)]
+    unpacked_bytes: Annotated[int, Meta(ge=1024, le=256 << 20)]
+    batch_events: Annotated[int, Meta(ge=1, le=100_000)]
+    json_depth: Annotated[int, Meta(ge=4, le=200)]
+    header_bytes: Annotated[int, Meta(ge=8192, le=1 << 20)]
+    header_seconds: Positive
+    body_seconds: PositiveFloat
+    in_flight: Annotated[int, Meta(ge=1, le=65536)]
+    requests_per_second: Annotated[float, Meta(ge=0)]
+    origins: tuple[str, ...]
+    secret_key: str
+    write_keys: dict[str, WriteKey]
+
+
 class Events(_Section, frozen=True):
     future_limit_minutes: Positive
     oldest: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
@@ -137,6 +163,7 @@ class Settings(_Section, frozen=True):
 
     site: Annotated[str, Meta(min_length=1, max_length=256)]
     landing: Landing
+    collector: Collector
     events: Events
     sessions: Sessions
     streaming: Streaming
@@ -198,6 +225,11 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     """The environment of a child process that is to load these same settings; `more` wins over what is there."""
     ours = {"LAKE": str(settings.lake.root), "CONF_DIR": str(settings.conf_dir), "PROFILE": settings.profile or ""}
     return {**os.environ, **{_PREFIX + key: value for key, value in ours.items()}, **more}
+
+
+def hand_down(settings: Settings) -> None:
+    """Let the child processes that a library starts load these same settings."""
+    os.environ.update(environment(settings))
 
 
 def _read(path: Path) -> dict[str, Any]:

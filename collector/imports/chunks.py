@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from collector.imports.rows import Row, Unmappable, text
+from collector.imports.rows import Row, text
 from collector.imports.source import Batch, Source
+from collector.unmappable import Unmappable
 from nextclick.address import masked
 from nextclick.events import Reject
 

@@ -10,8 +10,9 @@ from typing import IO, Any
 
 from collector.imports.gunzip import Gunzip
 from collector.imports.mapping import Mapping
-from collector.imports.rows import Row, Unmappable
+from collector.imports.rows import Row
 from collector.imports.source import Batch, LineSource
+from collector.unmappable import Unmappable
 
 
 class Delimited(LineSource):

@@ -8,8 +8,9 @@ from typing import IO
 import msgspec
 
 from collector.imports.gunzip import Gunzip
-from collector.imports.rows import Row, Unmappable
+from collector.imports.rows import Row
 from collector.imports.source import Batch, LineSource
+from collector.unmappable import Unmappable
 
 _decode = msgspec.json.Decoder().decode
 

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from collector.imports.mapping import EVENT_FIELDS, Mapping, Rule
-from collector.imports.times import parser
+from collector.times import parser
+from collector.unmappable import Unmappable
 from nextclick.address import truncated
 from nextclick.events import Event, derived_id, encode, payload_id
 
@@ -18,14 +19,6 @@ Row = dict[str, Any]
 _OWN: Final = ("event", "event_id", "client_time", "site", "properties")
 """Fields that every event needs, or that are not one column's value: made one by one."""
 _LARGEST_TIME: Final = 1 << 53  # what every reader of JSON holds exactly
-
-
-class Unmappable(Exception):
-    """A row that cannot become an event: a stable reason code, and what was wrong with which column."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class _Field(NamedTuple):

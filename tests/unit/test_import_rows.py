@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from collector.imports.mapping import load
-from collector.imports.rows import RowMapper, Unmappable
+from collector.imports.rows import RowMapper
+from collector.unmappable import Unmappable
 from nextclick.events import Event
 from nextclick.settings import DEFAULT_CONF
 

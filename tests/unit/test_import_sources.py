@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from collector.imports.mapping import Mapping
 from collector.imports.opening import open_source
-from collector.imports.rows import Row, Unmappable
+from collector.imports.rows import Row
+from collector.unmappable import Unmappable
 from nextclick.errors import UsageError
 
 ROWS = [{"who": "a", "at": "1"}, {"who": "b", "at": "2"}]

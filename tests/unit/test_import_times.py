@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from collector.imports.times import parser
+from collector.times import parser
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,220 @@
+"""The collector's door: an ASGI app that acknowledges nothing before it is durable."""
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+from collector import body as bodies
+from collector.dialects import Route, Router, choose
+from collector.dialects.fields import envelope
+from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
+from collector.keys import Keys
+from collector.metrics import Metrics
+from collector.sinks import Batch, Sink, SinkDown
+from nextclick.address import masked, truncated
+from nextclick.events import Event, Reject, encode
+from nextclick.settings import Settings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_RECORDED: Final = (400, 413)
+"""Refusals that leave a reject: the others say nothing about what was sent."""
+_RETRY_SECONDS: Final = "5"
+_CORS_HEADERS: Final = "authorization, content-type, content-encoding, sp-anonymous, x-write-key"
+
+
+class Door:
+    """Reads a request, lets its dialect say what it means, makes that durable, and answers."""
+
+    def __init__(self, settings: Settings, open_sink: Callable[[Metrics], Sink], metrics: Metrics) -> None:
+        self._settings = settings.collector
+        self._max_event_bytes = settings.landing.max_event_bytes
+        self._limits = Limits(batch_events=self._settings.batch_events, json_depth=self._settings.json_depth)
+        self._router = Router()
+        self._keys = Keys(self._settings)
+        self._open_sink = open_sink
+        self._metrics = metrics
+        self._sink: Sink
+        self._pages: dict[str, Callable[[], Awaitable[Answer]]] = {
+            "/health": self._health,
+            "/sink-health": self._sink_health,
+            "/metrics": self._metrics_page,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._sink = self._open_sink(self._metrics)
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._sink.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        path = scope["path"]
+        if page := self._pages.get(path):
+            answer = await page() if scope["method"] in ("GET", "HEAD") else _not_allowed(("GET",))
+        elif routes := self._router.find(path):
+            answer = await self._tracked(scope, headers, routes, receive)
+        else:
+            answer = problem(404, "no_such_path", "No dialect answers here: docs/trackers.md lists the paths.")
+        await _send(send, answer, (*answer.headers, *self._cors(headers)))
+
+    async def _tracked(
+        self, scope: Scope, headers: dict[str, str], routes: tuple[Route, ...], receive: Receive
+    ) -> Answer:
+        method = scope["method"]
+        if method == "OPTIONS":
+            return Answer(status=204)
+        allowed = tuple(dict.fromkeys(name for route in routes for name in route.methods))
+        if method not in allowed:
+            return _not_allowed(allowed)
+        route, request = routes[0], _request(scope, headers, routes[0].path)
+        try:
+            try:
+                sent = await bodies.read(receive, self._settings)
+                started = time.perf_counter()
+                self._metrics.bytes.inc(len(sent))
+                plain = bodies.unpack(sent, headers.get("content-encoding", "").strip().lower(), self._settings)
+                request = msgspec.structs.replace(request, body=plain)
+                route = choose(routes, request)
+                request = msgspec.structs.replace(request, path=route.path)
+                parsed = route.dialect.parse(request, self._limits)
+                site = self._keys.site(parsed.key, headers.get("origin"))
+                await self._land(route.name, request, parsed, site)
+                self._metrics.seconds.observe(time.perf_counter() - started)
+                return parsed.answer
+            except Refused as refused:
+                self._metrics.refused.labels(refused.status, refused.reason).inc()
+                if refused.status in _RECORDED:
+                    record = _record(request, refused, self._settings.body_bytes)
+                    await self._land(route.name, request, Parsed(rejects=[record], answer=Answer()), None)
+                answer = route.dialect.refuse(request, refused)
+                return answer if refused.status != 429 else _later(answer)
+        except SinkDown:
+            self._metrics.sink_up.set(0)
+            self._metrics.refused.labels(503, "not_durable").inc()
+            return _later(problem(503, "not_durable", "Nothing can be stored now: send it again."))
+        except ConnectionError:
+            return Answer(status=400)  # nobody reads it
+
+    async def _land(self, dialect: str, request: Request, parsed: Parsed, site: str | None) -> None:
+        """Make what a request brought durable."""
+        payloads, keys, rejects = [], [], parsed.rejects
+        for event in parsed.events:
+            whole = msgspec.structs.replace(event, site=site) if site else event
+            payload = encode(whole)
+            if len(payload) > self._max_event_bytes:
+                rejects.append(_too_large(whole, payload, self._max_event_bytes))
+                continue
+            payloads.append(payload)
+            keys.append(event.visitor_id or event.user_id or "")
+        if payloads or rejects:
+            await self._sink.write(
+                Batch(dialect, request.received_at, payloads, keys, [encode(reject) for reject in rejects])
+            )
+            self._metrics.sink_up.set(1)
+        if payloads:
+            self._metrics.accepted.labels(dialect).inc(len(payloads))
+        for reject in rejects:
+            self._metrics.rejected.labels(dialect, reject.reason).inc()
+
+    def _cors(self, headers: dict[str, str]) -> Iterable[tuple[str, str]]:
+        """Which pages may read the answer: those on the list, with credentials; without a list any, without."""
+        origin = headers.get("origin")
+        if origin is None:
+            return ()
+        if self._settings.origins and origin not in self._settings.origins:
+            return (("vary", "Origin"),)
+        preflight = (
+            ("access-control-allow-methods", "GET, POST"),
+            ("access-control-allow-headers", _CORS_HEADERS),
+            ("access-control-max-age", "600"),
+        )
+        asked = preflight if "access-control-request-method" in headers else ()
+        if not self._settings.origins:
+            return (("access-control-allow-origin", "*"), *asked)
+        credentials = ("access-control-allow-credentials", "true")
+        return (("access-control-allow-origin", origin), credentials, ("vary", "Origin"), *asked)
+
+    async def _health(self) -> Answer:
+        return Answer(body=b'{"status":"ok"}')
+
+    async def _sink_health(self) -> Answer:
+        try:
+            await self._sink.probe()
+        except SinkDown as down:
+            self._metrics.sink_up.set(0)
+            return _later(problem(503, "not_durable", str(down)))
+        self._metrics.sink_up.set(1)
+        return Answer(body=b'{"status":"ok"}')
+
+    async def _metrics_page(self) -> Answer:
+        body, content_type = self._metrics.page()
+        return Answer(body=body, content_type=content_type)
+
+
+def _request(scope: Scope, headers: dict[str, str], path: str) -> Request:
+    peer = (scope.get("client") or ("",))[0]
+    try:
+        ip = truncated(peer) if peer else None
+    except ValueError:  # a Unix socket
+        ip = None
+    return Request(
+        method=scope["method"],
+        path=path,
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        received_at=time.time_ns() // 1_000_000,
+        token=secrets.token_hex(16),
+        ip=ip,
+    )
+
+
+def _record(request: Request, refused: Refused, cap: int) -> Reject:
+    """The reject of a request that was refused as a whole."""
+    cut = isinstance(refused, bodies.TooLarge)
+    body = refused.head if isinstance(refused, bodies.TooLarge) else request.body
+    return Reject(
+        reason=refused.reason,
+        message=str(refused),
+        payload=masked(body[:cap].decode("utf-8", "replace")),
+        replayable=not cut,
+        request=envelope(request),
+    )
+
+
+def _too_large(event: Event, payload: bytes, limit: int) -> Reject:
+    message = f"The {event.event} event has {len(payload):,} bytes, above landing.max_event_bytes = {limit:,}."
+    plain = {"method": "POST", "path": "/v1/events"}
+    return Reject(reason="too_large", message=message, payload=payload.decode(), request=plain)
+
+
+def _not_allowed(methods: tuple[str, ...]) -> Answer:
+    answer = problem(405, "wrong_method", f"Ask with {' or '.join(methods)}.")
+    return msgspec.structs.replace(answer, headers=(("allow", ", ".join(methods)),))
+
+
+def _later(answer: Answer) -> Answer:
+    return msgspec.structs.replace(answer, headers=(*answer.headers, ("retry-after", _RETRY_SECONDS)))
+
+
+async def _send(send: Send, answer: Answer, headers: Iterable[tuple[str, str]]) -> None:
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    raw += [(b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body})

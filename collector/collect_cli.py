@@ -1,0 +1,88 @@
+"""`nextclick collect`: the collector, until stopped."""
+
+import ipaddress
+import socket
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from nextclick.cli import common_options, json_option, print_json
+from nextclick.errors import UsageError
+from nextclick.settings import Settings, hand_down
+
+_ASK_SECONDS: Final = 0.1
+
+
+@click.command("collect")
+@click.option("--host", help="Address to listen on (default: collector.host).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port (default: collector.port; 0: any free one).")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes (default: collector.workers).")
+@json_option
+@common_options
+def collect(settings: Settings, host: str | None, port: int | None, workers: int | None, as_json: bool) -> None:
+    """Take what trackers send into the lake; Ctrl-C or SIGTERM ends it, with nothing lost.
+
+    \b
+    nextclick collect
+    nextclick --lake shop collect --port 8080
+    nextclick collect --port 0 --json       any free port; the address as JSON
+
+    A 200 means that the events are on disk. docs/trackers.md lists the trackers that can send here.
+    """
+    given = {"host": host, "port": port, "workers": workers}
+    chosen = msgspec.structs.replace(
+        settings.collector, **{name: value for name, value in given.items() if value is not None}
+    )
+    if not (chosen.write_keys or _is_loopback(chosen.host)):
+        raise UsageError(
+            f"{chosen.host} is open to others, and no write keys are set. "
+            "Name sites and their keys in [collector.write_keys] of conf/, or listen on 127.0.0.1."
+        )
+    chosen = msgspec.structs.replace(chosen, port=_free(chosen.host, chosen.port))
+    settings.lake.prepare()
+    hand_down(settings)
+    from collector.server import serve
+
+    address = f"http://{chosen.host}:{chosen.port}"
+    threading.Thread(target=_announce, args=(address, settings.lake.root, as_json), daemon=True).start()
+    serve(msgspec.structs.replace(settings, collector=chosen))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _free(host: str, port: int) -> int:
+    """The port if nobody listens on it, any free one for 0; UsageError if somebody does."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                f"Port {port} of {host} cannot be used: {error.strerror}. Stop who has it, or choose with --port."
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _announce(address: str, lake: Path, as_json: bool) -> None:
+    """Say where it listens, once it answers."""
+    waiting = threading.Event()
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=5).close()
+            break
+        except (urllib.error.URLError, OSError):
+            waiting.wait(_ASK_SECONDS)
+    if as_json:
+        print_json({"address": address})
+    else:
+        click.echo(f"collecting on {address} into {lake}", err=True)

@@ -1,0 +1,83 @@
+"""The wire formats of trackers, one module each, and which of them a request speaks.
+
+Each module has
+
+- ROUTES: path → methods, as the tracker asks for them (protocol pages of the trackers; see docs/trackers.md);
+- `parse(request, limits) -> Parsed`: pure; raises `Refused` for a request that is not taken at all, and
+  turns a record that cannot be an event into a reject, so that the others go on;
+- `refuse(request, refused) -> Answer`: how this tracker is told no, so that it neither loses what it
+  could send again nor sends again what can never be taken;
+- `claims(request) -> bool`, where another dialect has the same path: whether the body is this one's.
+
+Every dialect answers at its own paths and, under its name, at `/NAME/…`.
+"""
+
+import re
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Final, NamedTuple, Protocol, cast
+
+from collector.exchange import Answer, Limits, Parsed, Refused, Request
+
+NAMES: Final = ("plain",)
+
+
+class Dialect(Protocol):
+    """What a module of this folder offers."""
+
+    ROUTES: Mapping[str, tuple[str, ...]]
+
+    def parse(self, request: Request, limits: Limits) -> Parsed: ...
+    def refuse(self, request: Request, refused: Refused) -> Answer: ...
+
+
+class Route(NamedTuple):
+    """A dialect at one of its paths."""
+
+    name: str
+    dialect: Dialect
+    path: str
+    """Without the dialect's prefix."""
+    methods: tuple[str, ...]
+
+
+def dialect(name: str) -> Dialect:
+    return cast(Dialect, import_module(f"collector.dialects.{name}"))
+
+
+class Router:
+    """Finds the dialects that have a path; more than one may, and then the body decides."""
+
+    def __init__(self, names: tuple[str, ...] = NAMES) -> None:
+        self._exact: dict[str, tuple[Route, ...]] = {}
+        self._patterns: list[tuple[re.Pattern[str], Route]] = []
+        for name in names:
+            module = dialect(name)
+            for path, methods in module.ROUTES.items():
+                for prefix in ("", f"/{name}"):
+                    self._add(prefix, Route(name, module, path, methods))
+
+    def _add(self, prefix: str, route: Route) -> None:
+        if "*" in route.path:
+            pattern = re.escape(prefix + route.path).replace(r"\*", r"[^/]+")
+            self._patterns.append((re.compile(pattern), route))
+        else:
+            path = prefix + route.path
+            self._exact[path] = (*self._exact.get(path, ()), route)
+
+    def find(self, path: str) -> tuple[Route, ...]:
+        """The routes at `path`; a slash at its end does not count."""
+        plain = path.rstrip("/") or "/"
+        if found := self._exact.get(plain):
+            return found
+        matched = ((route, pattern.fullmatch(plain)) for pattern, route in self._patterns)
+        return tuple(route._replace(path=plain) for route, match in matched if match)[:1]
+
+
+def choose(routes: tuple[Route, ...], request: Request) -> Route:
+    """Of dialects that share a path, the first that claims the body; else the first."""
+    for route in routes[: len(routes) if len(routes) > 1 else 0]:
+        claims = getattr(route.dialect, "claims", None)
+        if claims and claims(request):
+            return route
+    return routes[0]

@@ -1,0 +1,118 @@
+"""The plain event of nextclick: `POST /v1/events` with one JSON object, an array, NDJSON, or the page tag's beacon.
+
+An event names canonical fields (nextclick/events.py) or their aliases; what no field takes goes to
+`properties`. The beacon is `{"key", "sent_at", "events": […]}`, also as text/plain, which browsers send
+without asking first.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from collector.dialects.fields import (
+    Json,
+    corrected,
+    decode,
+    event,
+    first,
+    mapping,
+    millis,
+    money,
+    objects,
+    properties,
+    reject,
+    text,
+    whole,
+)
+from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
+from collector.unmappable import Unmappable
+from nextclick.events import ALIASES, Event
+
+ROUTES: Final = {"/v1/events": ("POST",)}
+
+_TIMES: Final = ("client_time", "timestamp")
+_RENAMED: Final = {"session_id": "session_hint"} | {
+    name: field for name, field in ALIASES.items() if field in Event.__struct_fields__
+}
+_WHOLE: Final = ("quantity", "dwell_ms", "position")
+_NUMBERS: Final = ("scroll_pct", "propensity")
+_OWN: Final = ("event", "event_id", "client_time", "occurred_at", "sent_at", "properties", "price", "ip")
+_TEXTS: Final = tuple(name for name in Event.__struct_fields__ if name not in (*_WHOLE, *_NUMBERS, *_OWN))
+
+
+def parse(request: Request, limits: Limits) -> Parsed:
+    """Each object of the body is an event; the answer counts the accepted and names what was rejected."""
+    body, shared = _lines(request.body, limits), Json()
+    if isinstance(body, dict) and isinstance(body.get("events"), list):
+        shared, body = body, body["events"]
+    parsed = Parsed(answer=Answer(), key=_key(request, shared))
+    for index, values in enumerate(objects(body if isinstance(body, list) else [body], limits)):
+        try:
+            parsed.events.append(_event(request, mapping(values, "the event"), shared.get("sent_at"), index))
+        except Unmappable as error:
+            wrapped = {name: value for name, value in shared.items() if name != "events"} | {"events": [values]}
+            parsed.rejects.append(reject(request, error, wrapped))
+    parsed.answer = _answer(parsed)
+    return parsed
+
+
+def refuse(request: Request, refused: Refused) -> Answer:
+    return problem(refused.status, refused.reason, str(refused))
+
+
+def _lines(body: bytes, limits: Limits) -> Any:
+    """The body as JSON, or as one JSON value a line."""
+    try:
+        return decode(body, limits)
+    except Refused as whole_body:
+        lines = [line for line in body.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        try:
+            return [decode(line, limits) for line in objects(lines, limits)]
+        except Refused as line:
+            raise (line if line.reason != "malformed_json" else whole_body) from None
+
+
+def _key(request: Request, shared: Json) -> str | None:
+    return text(shared.get("key")) or request.headers.get("x-write-key")
+
+
+def _event(request: Request, values: Json, sent_at: Any, index: int) -> Event:
+    values = {_RENAMED.get(name, name): value for name, value in values.items()}
+    metadata = mapping(values.pop("metadata", None), "metadata")
+    for name in _TEXTS:
+        if name in metadata and name not in values:
+            values[name] = metadata.pop(name)
+    client_time = millis(first(values, *_TIMES), "timestamp")
+    sent = millis(first(values, "sent_at") or sent_at, "sent_at")
+    rest = {name: value for name, value in values.items() if name not in Event.__struct_fields__ and name not in _TIMES}
+    fields: Json = {
+        **{name: text(values.get(name)) for name in _TEXTS},
+        **{name: whole(values.get(name), name) for name in _WHOLE},
+        **{name: _number(values.get(name), name) for name in _NUMBERS},
+        "occurred_at": millis(values.get("occurred_at"), "occurred_at")
+        or corrected(client_time, sent, request.received_at),
+        "sent_at": sent,
+        "price": money(values.get("price")),
+        "properties": properties(mapping(values.get("properties"), "properties"), metadata, rest),
+    }
+    kind = ALIASES.get(values.get("event") or "", values.get("event"))
+    return event(request, kind, own_id=values.get("event_id"), client_time=client_time, index=index, **fields)
+
+
+def _number(value: Any, name: str) -> float | None:
+    if value in (None, ""):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise Unmappable("bad_type", f"{name} is {str(value)[:60]!r}, which is no number") from None
+
+
+def _answer(parsed: Parsed) -> Answer:
+    told = {
+        "accepted": len(parsed.events),
+        "rejected": [{"error": r.reason, "message": r.message} for r in parsed.rejects],
+    }
+    return Answer(status=200 if parsed.events or not parsed.rejects else 400, body=msgspec.json.encode(told))

@@ -1,0 +1,77 @@
+"""What passes between the server and a dialect: a request, what it means, and the answer.
+
+A dialect is a module with ROUTES, `parse` and `refuse` (collector/dialects/__init__.py). It is pure: it
+knows neither the network nor the disk, and the same request gives the same events.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from nextclick.events import Event, Reject
+
+JSON: Final = "application/json"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, its body whole and unpacked."""
+
+    method: str
+    path: str
+    """Without the dialect's prefix: `/track`, also where `/mixpanel/track` was asked for."""
+    query: str = ""
+    """As it stood in the address, not decoded."""
+    headers: Mapping[str, str] = {}
+    """Names in lower case."""
+    body: bytes = b""
+    received_at: int
+    """Milliseconds since 1970-01-01 UTC: the door's own clock."""
+    token: str
+    """Unique to the request: makes the ids of events that their client gave neither id nor time. A replay brings the same."""
+    ip: str | None = None
+    """The peer's address, truncated."""
+
+    @property
+    def user_agent(self) -> str | None:
+        return self.headers.get("user-agent") or None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dialect holds a request to; the sections `collector` and `landing` of the settings."""
+
+    batch_events: int
+    json_depth: int
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client is told."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Parsed(msgspec.Struct, kw_only=True):
+    """What a request holds. `answer` is sent once all of it is durable."""
+
+    events: list[Event] = []
+    rejects: list[Reject] = []
+    answer: Answer
+    key: str | None = None
+    """The write key that the request names, in its body, its query or its headers."""
+
+
+class Refused(Exception):
+    """A request that is not taken at all: no event of it is read. Its body becomes one reject."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+def problem(status: int, reason: str, message: str) -> Answer:
+    """The plain form of a refusal: `{"error": reason, "message": message}`."""
+    return Answer(status=status, body=msgspec.json.encode({"error": reason, "message": message}))

@@ -1,0 +1,36 @@
+"""What the collector counts, in Prometheus' terms."""
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+_GROUPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+
+
+class Metrics:
+    """One worker's counts; `multiprocess_folder` is where those of several workers meet."""
+
+    def __init__(self, multiprocess_folder: str | None = None) -> None:
+        self._registry = CollectorRegistry()
+        self._shown = self._registry
+        if multiprocess_folder:
+            self._shown = CollectorRegistry()
+            multiprocess.MultiProcessCollector(self._shown, path=multiprocess_folder)  # type: ignore[no-untyped-call]
+        own: Any = {"registry": self._registry, "namespace": "nextclick", "subsystem": "collector"}
+        self.accepted = Counter("accepted", "Events made durable.", ["dialect"], **own)
+        self.rejected = Counter("rejected", "Records sent to quarantine.", ["dialect", "reason"], **own)
+        self.duplicates = Counter("duplicates", "Events whose id this worker saw a short time before.", **own)
+        self.refused = Counter("refused", "Requests answered with an error.", ["status", "reason"], **own)
+        self.bytes = Counter("bytes", "Bytes of bodies, as sent.", **own)
+        self.seconds = Histogram(
+            "acknowledgement_seconds", "From the whole body to the answer.", buckets=_LATENCY, **own
+        )
+        self.group = Histogram("group_requests", "Requests that shared one fsync.", buckets=_GROUPS, **own)
+        self.sink_up = Gauge("sink_up", "1 if the last write was durable.", multiprocess_mode="livemin", **own)
+        self.sink_up.set(1)
+
+    def page(self) -> tuple[bytes, str]:
+        """The text of /metrics and its content type."""
+        return generate_latest(self._shown), CONTENT_TYPE_LATEST

@@ -1,0 +1,53 @@
+"""The collector as a process: Granian around the door."""
+
+from collections.abc import Callable
+from typing import Any
+
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.server import Server
+
+from collector.app import Door
+from collector.metrics import Metrics
+from collector.sinks import Sink
+from collector.sinks.landing import LandingSink
+from nextclick.settings import Settings, load
+
+_MULTIPROCESS = "prometheus"
+
+
+def app(settings: Settings | None = None) -> Door:
+    """The door of one worker; without `settings`, as the environment names them."""
+    settings = settings or load()
+    folder = settings.lake.state / _MULTIPROCESS if settings.collector.workers > 1 else None
+    return Door(settings, lambda metrics: _sink(settings, metrics), Metrics(str(folder) if folder else None))
+
+
+def _sink(settings: Settings, metrics: Metrics) -> Sink:
+    return LandingSink(settings, metrics.group.observe)
+
+
+def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until SIGINT or SIGTERM; requests in flight end first, within drain_seconds."""
+    collector = settings.collector
+    server: Any = Server(
+        "collector.server:app",
+        address=collector.host,
+        port=collector.port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        loop=Loops.asyncio,
+        factory=True,
+        workers=collector.workers,
+        backpressure=collector.in_flight,
+        respawn_failed_workers=True,
+        workers_kill_timeout=collector.drain_seconds,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=collector.header_seconds * 1000,
+            max_buffer_size=collector.header_bytes,
+        ),
+        log_access=False,
+        websockets=False,
+    )
+    server.on_startup(on_ready)
+    server.serve()

@@ -1,0 +1,36 @@
+"""Where accepted events become durable: the landing log (embedded) or Kafka."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What one request brings: it becomes durable as a whole before the request is answered."""
+
+    source: str
+    received_at: int
+    events: Sequence[bytes]
+    """Encoded events."""
+    keys: Sequence[str]
+    """Of each event its visitor: what Kafka partitions by."""
+    rejects: Sequence[bytes]
+    """Encoded rejects."""
+
+
+class SinkDown(Exception):
+    """Nothing can be made durable now; the message says why. Clients are told to try again."""
+
+
+class Sink(Protocol):
+    """Makes batches durable; one event loop's."""
+
+    async def write(self, batch: Batch) -> None:
+        """Return once `batch` is durable; SinkDown if it is not."""
+
+    async def probe(self) -> None:
+        """Return if a write would be durable now; SinkDown if not."""
+
+    async def close(self) -> None:
+        """Make everything that waits durable and publish it."""
