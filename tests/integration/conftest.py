@@ -18,6 +18,7 @@ from nextclick import arrow, exports
 from nextclick.contract import Table
 from nextclick.settings import Settings, load
 from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from tests.collecting import Collector, collecting
 
 List = Sequence[tuple[str, float]]
 """Items and scores, best first."""
@@ -63,6 +64,13 @@ def redis_url(redis_port: int) -> Iterator[str]:
         client.flushall()
         yield url
         client.flushall()
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector on loopback that the tests of a file share."""
+    with collecting(tmp_path_factory.mktemp("collector") / "lake") as running:
+        yield running
 
 
 @pytest.fixture

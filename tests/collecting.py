@@ -1,0 +1,110 @@
+"""A real collector in a process of its own, and what it landed."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from nextclick.lake import lake_at
+from nextclick.landing import read_segment, segments
+from nextclick.settings import environment, load
+
+_QUICK = {"NEXTCLICK_COLLECTOR__PUBLISH_SECONDS": "0.1"}
+
+
+class Reply(NamedTuple):
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Collector:
+    """A running `nextclick collect`: its address, its process, its lake."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str, lake: Path) -> None:
+        self.process = process
+        self.address = address
+        self.port = int(address.rpartition(":")[2])
+        self.lake = lake_at(lake)
+
+    def post(self, path: str, body: Any, **headers: str) -> Reply:
+        """POST bytes, text, or anything else as JSON; header names with _ for -."""
+        data = (
+            body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        )
+        return self.ask(path, data, "POST", **headers)
+
+    def ask(self, path: str, data: bytes | None = None, method: str = "GET", **headers: str) -> Reply:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.address + path, data, named, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                return Reply(reply.status, reply.read(), {key.lower(): value for key, value in reply.headers.items()})
+        except urllib.error.HTTPError as error:
+            return Reply(error.code, error.read(), {key.lower(): value for key, value in error.headers.items()})
+
+    def landed(self) -> list[dict[str, Any]]:
+        """The events that are published in the landing log, each with its `source`."""
+        return _records(self.lake.landing)
+
+    def rejects(self) -> list[dict[str, Any]]:
+        """The records of the quarantine log, each with its `source`."""
+        return _records(self.lake.quarantine)
+
+    def wait_for(self, holds: Callable[[list[dict[str, Any]]], bool], seconds: float = 30) -> list[dict[str, Any]]:
+        """The landed events, once `holds` says that they are what is waited for."""
+        deadline = time.monotonic() + seconds
+        while not holds(landed := self.landed()):
+            assert time.monotonic() < deadline, f"it did not come; landed: {landed}"
+            time.sleep(0.05)
+        return landed
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """End it by a signal; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=60)
+
+
+@contextmanager
+def collecting(lake: Path, *options: str, under: tuple[str, ...] = (), **settings: str) -> Iterator[Collector]:
+    """Start a collector on any free port; `settings` are environment variables, `under` a program that runs it."""
+    command = [
+        *under,
+        str(Path(sys.executable).parent / "nextclick"),
+        "--lake",
+        str(lake),
+        "collect",
+        "--port",
+        "0",
+        "--json",
+    ]
+    surroundings = environment(load(lake), **_QUICK | settings)
+    with subprocess.Popen([*command, *options], env=surroundings, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            line = process.stdout.readline()
+            assert line, f"the collector ended with code {process.wait()}"
+            yield Collector(process, json.loads(line)["address"], lake)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def _records(log: Path) -> list[dict[str, Any]]:
+    lines = (line for segment in segments(log) for line in read_segment(segment.path))
+    return [json.loads(line.payload) | {"source": line.source} for line in lines]
