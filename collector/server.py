@@ -5,6 +5,7 @@ from typing import Any
 
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
+from granian.log import LOGGING_CONFIG
 from granian.server import Server
 
 from collector.app import Door
@@ -14,6 +15,9 @@ from collector.sinks.landing import LandingSink
 from nextclick.settings import Settings, load
 
 _MULTIPROCESS = "prometheus"
+_LOG_HANDLERS = {  # on stdout, where Granian puts them, a verb's answer stands alone
+    name: {**handler, "stream": "ext://sys.stderr"} for name, handler in LOGGING_CONFIG["handlers"].items()
+}
 
 
 def app(settings: Settings | None = None) -> Door:
@@ -46,7 +50,7 @@ def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> No
             header_read_timeout=collector.header_seconds * 1000,
             max_buffer_size=collector.header_bytes,
         ),
-        log_access=False,
+        log_dictconfig={"handlers": _LOG_HANDLERS},
         websockets=False,
     )
     server.on_startup(on_ready)
