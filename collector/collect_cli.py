@@ -1,6 +1,7 @@
 """`nextclick collect`: the collector, until stopped."""
 
 import ipaddress
+import shutil
 import socket
 import threading
 import urllib.error
@@ -45,7 +46,10 @@ def collect(settings: Settings, host: str | None, port: int | None, workers: int
         )
     chosen = msgspec.structs.replace(chosen, port=_free(chosen.host, chosen.port))
     settings.lake.prepare()
-    hand_down(settings)
+    counts = settings.lake.state / "metrics"
+    shutil.rmtree(counts, ignore_errors=True)
+    counts.mkdir()
+    hand_down(settings, PROMETHEUS_MULTIPROC_DIR=str(counts))
     from collector.server import serve
 
     address = f"http://{chosen.host}:{chosen.port}"

@@ -10,15 +10,12 @@ _GROUPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 
 class Metrics:
-    """One worker's counts; `multiprocess_folder` is where those of several workers meet."""
+    """What all workers count together: they meet in the folder PROMETHEUS_MULTIPROC_DIR, which `nextclick collect` sets."""
 
-    def __init__(self, multiprocess_folder: str | None = None) -> None:
-        self._registry = CollectorRegistry()
-        self._shown = self._registry
-        if multiprocess_folder:
-            self._shown = CollectorRegistry()
-            multiprocess.MultiProcessCollector(self._shown, path=multiprocess_folder)  # type: ignore[no-untyped-call]
-        own: Any = {"registry": self._registry, "namespace": "nextclick", "subsystem": "collector"}
+    def __init__(self) -> None:
+        self._shown = CollectorRegistry()
+        multiprocess.MultiProcessCollector(self._shown)  # type: ignore[no-untyped-call]
+        own: Any = {"registry": None, "namespace": "nextclick", "subsystem": "collector"}
         self.accepted = Counter("accepted", "Events made durable.", ["dialect"], **own)
         self.rejected = Counter("rejected", "Records sent to quarantine.", ["dialect", "reason"], **own)
         self.duplicates = Counter("duplicates", "Events whose id this worker saw a short time before.", **own)
@@ -28,7 +25,7 @@ class Metrics:
             "acknowledgement_seconds", "From the whole body to the answer.", buckets=_LATENCY, **own
         )
         self.group = Histogram("group_requests", "Requests that shared one fsync.", buckets=_GROUPS, **own)
-        self.sink_up = Gauge("sink_up", "1 if the last write was durable.", multiprocess_mode="livemin", **own)
+        self.sink_up = Gauge("sink_up", "1 if the last write was durable.", multiprocess_mode="mostrecent", **own)
         self.sink_up.set(1)
 
     def page(self) -> tuple[bytes, str]:

@@ -1,7 +1,10 @@
 """The collector as a process: Granian around the door."""
 
+import ctypes
+import signal
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
@@ -14,21 +17,27 @@ from collector.sinks import Sink
 from collector.sinks.landing import LandingSink
 from nextclick.settings import Settings, load
 
-_MULTIPROCESS = "prometheus"
-_LOG_HANDLERS = {  # on stdout, where Granian puts them, a verb's answer stands alone
-    name: {**handler, "stream": "ext://sys.stderr"} for name, handler in LOGGING_CONFIG["handlers"].items()
+_PR_SET_PDEATHSIG = 1
+_LOG_HANDLERS: Any = {  # on stdout, where Granian puts them, a verb's answer stands alone
+    name: {**handler, "stream": "ext://sys.stderr"} for name, handler in cast(Any, LOGGING_CONFIG["handlers"]).items()
 }
 
 
 def app(settings: Settings | None = None) -> Door:
     """The door of one worker; without `settings`, as the environment names them."""
     settings = settings or load()
-    folder = settings.lake.state / _MULTIPROCESS if settings.collector.workers > 1 else None
-    return Door(settings, lambda metrics: _sink(settings, metrics), Metrics(str(folder) if folder else None))
+    _end_with_the_parent()
+    return Door(settings, lambda metrics: _sink(settings, metrics), Metrics())
 
 
 def _sink(settings: Settings, metrics: Metrics) -> Sink:
     return LandingSink(settings, metrics.group.observe)
+
+
+def _end_with_the_parent() -> None:
+    """A worker whose main process was killed drains and ends, instead of keeping the port and its segment."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:

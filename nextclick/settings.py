@@ -227,9 +227,9 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
     return {**os.environ, **{_PREFIX + key: value for key, value in ours.items()}, **more}
 
 
-def hand_down(settings: Settings) -> None:
-    """Let the child processes that a library starts load these same settings."""
-    os.environ.update(environment(settings))
+def hand_down(settings: Settings, **more: str) -> None:
+    """Let the child processes that a library starts load these same settings; `more` are other variables for them."""
+    os.environ.update(environment(settings, **more))
 
 
 def _read(path: Path) -> dict[str, Any]:

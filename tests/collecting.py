@@ -1,6 +1,7 @@
 """A real collector in a process of its own, and what it landed."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +17,8 @@ from nextclick.lake import lake_at
 from nextclick.landing import read_segment, segments
 from nextclick.settings import environment, load
 
+Records = list[dict[str, Any]]
+_PATIENCE_SECONDS = 30
 _QUICK = {"NEXTCLICK_COLLECTOR__PUBLISH_SECONDS": "0.1"}
 
 
@@ -54,25 +57,25 @@ class Collector:
         except urllib.error.HTTPError as error:
             return Reply(error.code, error.read(), {key.lower(): value for key, value in error.headers.items()})
 
-    def landed(self) -> list[dict[str, Any]]:
+    def landed(self) -> Records:
         """The events that are published in the landing log, each with its `source`."""
         return _records(self.lake.landing)
 
-    def rejects(self) -> list[dict[str, Any]]:
+    def rejects(self) -> Records:
         """The records of the quarantine log, each with its `source`."""
         return _records(self.lake.quarantine)
 
-    def wait_for(self, holds: Callable[[list[dict[str, Any]]], bool], seconds: float = 30) -> list[dict[str, Any]]:
+    def wait_for(self, holds: Callable[[Records], bool]) -> Records:
         """The landed events, once `holds` says that they are what is waited for."""
-        deadline = time.monotonic() + seconds
-        while not holds(landed := self.landed()):
-            assert time.monotonic() < deadline, f"it did not come; landed: {landed}"
-            time.sleep(0.05)
-        return landed
+        return _wait(self.landed, holds)
+
+    def wait_for_rejects(self, count: int) -> Records:
+        """The rejects, once there are at least `count`."""
+        return _wait(self.rejects, lambda found: len(found) >= count)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """End it by a signal; its exit code."""
-        self.process.send_signal(number)
+        """End it, its workers and what it runs under by a signal; its exit code."""
+        os.killpg(self.process.pid, number)
         return self.process.wait(timeout=60)
 
 
@@ -90,21 +93,30 @@ def collecting(lake: Path, *options: str, under: tuple[str, ...] = (), **setting
         "--json",
     ]
     surroundings = environment(load(lake), **_QUICK | settings)
-    with subprocess.Popen([*command, *options], env=surroundings, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*command, *options], env=surroundings, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         assert process.stdout
         try:
             line = process.stdout.readline()
             assert line, f"the collector ended with code {process.wait()}"
             yield Collector(process, json.loads(line)["address"], lake)
         finally:
-            if process.poll() is None:
-                process.terminate()
-                try:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
                     process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
 
 
-def _records(log: Path) -> list[dict[str, Any]]:
+def _wait(read: Callable[[], Records], holds: Callable[[Records], bool]) -> Records:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not holds(found := read()):
+        assert time.monotonic() < deadline, f"it did not come; there is: {found}"
+        time.sleep(0.05)
+    return found
+
+
+def _records(log: Path) -> Records:
     lines = (line for segment in segments(log) for line in read_segment(segment.path))
     return [json.loads(line.payload) | {"source": line.source} for line in lines]

@@ -1,0 +1,211 @@
+"""The collector as a client sees it: what it takes, what it refuses, and what it says."""
+
+import gzip
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nextclick.settings import DEFAULT_CONF
+from tests.collecting import Collector, collecting
+
+VIEW = {"event": "view_item", "visitor_id": "v1", "item_id": "lamp", "timestamp": "2026-11-22T10:00:00Z"}
+TEN = 1_795_341_600_000  # 2026-11-22T10:00:00Z
+
+
+@pytest.fixture
+def fresh(collector: Collector) -> tuple[Collector, int, int]:
+    """The collector, with how many events and rejects it had landed before."""
+    time.sleep(0.2)  # what the test before sent is published within 0.1 s
+    return collector, len(collector.landed()), len(collector.rejects())
+
+
+def test_the_plain_event_of_the_readme_is_taken_as_it_stands(fresh: tuple[Collector, int, int]) -> None:
+    collector, before, _ = fresh
+    event = {
+        "user_id": "u1",
+        "session_id": "s1",
+        "event": "view_product",
+        "product_id": "p1",
+        "timestamp": "2026-11-22T10:00:00Z",
+        "metadata": {"category": "shoes", "colour": "red"},
+    }
+    reply = collector.post("/v1/events", event, User_Agent="Shop/1")
+    assert (reply.status, reply.json) == (200, {"accepted": 1, "rejected": []})
+    landed = collector.wait_for(lambda all: len(all) == before + 1)[-1]
+    assert len(landed.pop("event_id")) == 32
+    assert landed == {
+        "event": "view_item",
+        "client_time": TEN,
+        "user_id": "u1",
+        "session_hint": "s1",
+        "item_id": "p1",
+        "category": "shoes",
+        "user_agent": "Shop/1",
+        "ip": "127.0.0.0",
+        "properties": {"colour": "red"},
+        "source": "plain",
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps([VIEW, VIEW | {"item_id": "desk"}]),
+        json.dumps(VIEW) + "\n" + json.dumps(VIEW | {"item_id": "desk"}) + "\n",
+        json.dumps({"key": "k", "sent_at": TEN, "events": [VIEW, VIEW | {"item_id": "desk"}]}),
+        gzip.compress(json.dumps([VIEW, VIEW | {"item_id": "desk"}]).encode()),
+    ],
+    ids=["array", "lines", "beacon", "gzip"],
+)
+def test_two_events_come_as_an_array_as_lines_as_a_beacon_and_packed(
+    fresh: tuple[Collector, int, int], body: str | bytes
+) -> None:
+    collector, before, _ = fresh
+    assert collector.post("/v1/events", body, Content_Type="text/plain").json["accepted"] == 2
+    landed = collector.wait_for(lambda all: len(all) == before + 2)
+    assert [event["item_id"] for event in landed[-2:]] == ["lamp", "desk"]
+
+
+def test_the_times_of_a_clock_that_is_an_hour_slow_are_corrected(fresh: tuple[Collector, int, int]) -> None:
+    collector, before, _ = fresh
+    hour_ago = time.time_ns() // 1_000_000 - 3_600_000
+    collector.post("/v1/events", VIEW | {"timestamp": hour_ago - 5_000, "sent_at": hour_ago})
+    landed = collector.wait_for(lambda all: len(all) == before + 1)[-1]
+    assert landed["client_time"] == hour_ago - 5_000
+    assert abs(landed["occurred_at"] - (time.time_ns() // 1_000_000 - 5_000)) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"event":', "malformed_json"),
+        (b"", "malformed_json"),
+        (b"\xff\xfe", "malformed_json"),
+        (b'{"event": "x", "price": 1e400}', "malformed_json"),
+        (b'{"event": "\\ud800"}', "malformed_json"),
+        (b"[" * 5_000 + b"]" * 5_000, "too_deep"),
+        (b'{"event": "x", "visitor_id": "v", "properties": ' + b'{"a":' * 40 + b"1" + b"}" * 41, "too_deep"),
+        (gzip.compress(b"{}")[:-4], "bad_encoding"),
+        (gzip.compress(b" " * 9_000_000), "body_too_large"),
+        (b" " * 1_100_000, "body_too_large"),
+        (json.dumps([VIEW] * 2_501).encode(), "batch_too_large"),
+        (b'{"event": "x"}', "missing_visitor"),
+        (b'{"visitor_id": "v"}', "missing_event"),
+        (b'{"event": "x", "visitor_id": "v", "timestamp": "soon"}', "bad_time"),
+        (b'{"event": "x", "visitor_id": "v", "price": "NaN"}', "bad_type"),
+        (b'{"event": "x", "visitor_id": "v", "text": "' + b"a" * 70_000 + b'"}', "too_large"),
+    ],
+)
+def test_each_bad_request_is_answered_and_leaves_one_reject(
+    fresh: tuple[Collector, int, int], body: bytes, reason: str
+) -> None:
+    collector, events, rejects = fresh
+    reply = collector.post("/v1/events", body)
+    assert reply.status in (200, 400, 413)
+    found = collector.wait_for_rejects(rejects + 1)
+    assert [reject["reason"] for reject in found[rejects:]] == [reason]
+    assert len(collector.landed()) == events
+    assert collector.post("/v1/events", VIEW).status == 200
+
+
+def test_a_batch_with_one_bad_event_keeps_the_others_and_names_the_bad_one(fresh: tuple[Collector, int, int]) -> None:
+    collector, before, rejects = fresh
+    reply = collector.post("/v1/events", [VIEW, VIEW | {"quantity": "many"}, VIEW | {"item_id": "desk"}])
+    assert reply.json == {
+        "accepted": 2,
+        "rejected": [{"error": "bad_type", "message": "quantity is 'many', which is no whole number."}],
+    }
+    collector.wait_for(lambda all: len(all) == before + 2)
+    payload = json.loads(collector.wait_for_rejects(rejects + 1)[-1]["payload"])
+    assert payload == {"events": [VIEW | {"quantity": "many"}]}
+
+
+def test_an_address_in_a_reject_is_masked(fresh: tuple[Collector, int, int]) -> None:
+    collector, _, rejects = fresh
+    collector.post("/v1/events", '{"event": "203.0.113.9')
+    found = collector.wait_for_rejects(rejects + 1)
+    assert "203.0.0.0" in found[-1]["payload"]
+
+
+def test_pages_of_any_origin_may_send_but_never_with_credentials(collector: Collector) -> None:
+    reply = collector.ask(
+        "/v1/events", method="OPTIONS", Origin="https://a.example", Access_Control_Request_Method="POST"
+    )
+    assert reply.status == 204
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in reply.headers
+
+
+def test_unknown_paths_and_methods_are_told_apart(collector: Collector) -> None:
+    assert collector.ask("/nothing").status == 404
+    wrong = collector.ask("/v1/events")
+    assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
+
+
+def test_health_and_metrics_answer(collector: Collector) -> None:
+    collector.post("/v1/events", VIEW)
+    assert collector.ask("/health").json == {"status": "ok"}
+    assert collector.ask("/sink-health").json == {"status": "ok"}
+    page = collector.ask("/metrics").body.decode()
+    assert 'nextclick_collector_accepted_total{dialect="plain"}' in page
+    assert "nextclick_collector_sink_up 1.0" in page
+
+
+def test_half_a_body_hangs_nobody_and_times_out(tmp_path: Path) -> None:
+    with collecting(
+        tmp_path / "lake", NEXTCLICK_COLLECTOR__BODY_SECONDS="1", NEXTCLICK_COLLECTOR__IN_FLIGHT="64"
+    ) as collector:
+        stalled = [_stalled(collector.port) for _ in range(40)]
+        assert collector.post("/v1/events", VIEW).status == 200
+        for client in stalled:
+            assert b" 408 " in client.recv(4096).split(b"\r\n")[0] + b" "
+            client.close()
+
+
+def _stalled(port: int) -> socket.socket:
+    """A client that promises more of a body than it sends."""
+    client = socket.create_connection(("127.0.0.1", port), timeout=30)
+    client.sendall(b'POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{"event":')
+    return client
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Iterator[Collector]:
+    """A collector of one shop, whose key only its own pages may use."""
+    conf = tmp_path / "conf"
+    conf.mkdir()
+    text = (DEFAULT_CONF / "default.toml").read_text()
+    text = text.replace("origins = []", 'origins = ["https://shop.example"]', 1)
+    text = text.replace("requests_per_second = 0.0", "requests_per_second = 3.0", 1)
+    key = '[collector.write_keys]\npk_shop = { site = "shop", origins = ["https://shop.example"] }\n'
+    (conf / "default.toml").write_text(text.replace("[collector.write_keys]", key, 1))
+    with collecting(tmp_path / "lake", "--conf-dir", str(conf)) as running:
+        yield running
+
+
+def test_a_write_key_decides_the_site_and_its_origins_and_how_often(keyed: Collector) -> None:
+    assert keyed.post("/v1/events", VIEW).status == 401
+    assert keyed.post("/v1/events", VIEW, X_Write_Key="guess").status == 401
+    assert keyed.post("/v1/events", VIEW, X_Write_Key="pk_shop", Origin="https://evil.example").status == 403
+    reply = keyed.post("/v1/events", VIEW | {"site": "other"}, X_Write_Key="pk_shop", Origin="https://shop.example")
+    assert reply.status == 200
+    assert reply.headers["access-control-allow-origin"] == "https://shop.example"
+    assert reply.headers["access-control-allow-credentials"] == "true"
+    assert keyed.wait_for(lambda all: len(all) == 1)[0]["site"] == "shop"
+    replies = [keyed.post("/v1/events", VIEW, X_Write_Key="pk_shop") for _ in range(12)]
+    limited = [reply for reply in replies if reply.status == 429]
+    assert limited
+    assert "retry-after" in limited[0].headers
+
+
+def test_it_listens_beyond_loopback_only_with_keys(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).parent / "nextclick"), "--lake", str(tmp_path), "collect", "--host", "0.0.0.0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "write_keys" in done.stderr
