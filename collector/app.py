@@ -34,7 +34,11 @@ class Door:
     def __init__(self, settings: Settings, open_sink: Callable[[Metrics], Sink], metrics: Metrics) -> None:
         self._settings = settings.collector
         self._max_event_bytes = settings.landing.max_event_bytes
-        self._limits = Limits(batch_events=self._settings.batch_events, json_depth=self._settings.json_depth)
+        self._limits = Limits(
+            batch_events=self._settings.batch_events,
+            json_depth=self._settings.json_depth,
+            unpacked_bytes=self._settings.unpacked_bytes,
+        )
         self._router = Router()
         self._keys = Keys(self._settings)
         self._open_sink = open_sink

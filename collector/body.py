@@ -4,7 +4,7 @@ import asyncio
 import zlib
 from typing import Any
 
-from collector.exchange import Refused
+from collector.exchange import Limits, Refused
 from nextclick.settings import Collector
 
 _GZIP = b"\x1f\x8b"
@@ -41,7 +41,7 @@ class TooLarge(Refused):
         self.head = head
 
 
-def unpack(body: bytes, encoding: str, limits: Collector) -> bytes:
+def unpack(body: bytes, encoding: str, limits: Collector | Limits) -> bytes:
     """The body without its gzip or deflate; gzip is also known by its first bytes, since some trackers do not say so.
 
     Refused 400 where it is damaged, 413 where it unpacks to more than unpacked_bytes: what is above is never made.

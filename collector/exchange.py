@@ -42,6 +42,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     batch_events: int
     json_depth: int
+    unpacked_bytes: int = 8 << 20
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):

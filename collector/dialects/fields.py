@@ -19,6 +19,7 @@ Json = dict[str, Any]
 
 _time: Final = parser("auto")
 _LARGEST_TIME: Final = 1 << 53  # what every reader of JSON holds exactly
+_MOST_PARAMETERS: Final = 1000
 _MONEY: Final = re.compile(r"[+-]?\d{1,14}(\.\d+)?")
 
 
@@ -77,7 +78,15 @@ def mapping(value: Any, name: str) -> Json:
 
 def query(request: Request) -> dict[str, str]:
     """The address's parameters, decoded; of equal names the last."""
-    return dict(parse_qsl(request.query, keep_blank_values=True, max_num_fields=1000))
+    return form(request.query)
+
+
+def form(text: str) -> dict[str, str]:
+    """The parameters of an address or of a form, decoded; of equal names the last. Refused 400 if they are too many."""
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS))
+    except ValueError:
+        raise Refused(400, "malformed_form", f"There are more than {_MOST_PARAMETERS:,} parameters.") from None
 
 
 def base64_text(text: str) -> bytes:
