@@ -73,6 +73,14 @@ class Events(_Section, frozen=True):
     max_properties: Positive
 
 
+class AccessLogs(_Section, frozen=True):
+    rotate_hours: Annotated[int, Meta(ge=0, le=100_000)]
+    base_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+)?$")]
+    poll_seconds: Annotated[float, Meta(gt=0, le=60)]
+    publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
+    quiet_seconds: Annotated[float, Meta(ge=0, le=86_400)]
+
+
 class Sessions(_Section, frozen=True):
     gap_minutes: Positive
     overlong_hours: Positive
@@ -89,6 +97,7 @@ class Sessions(_Section, frozen=True):
 class Streaming(_Section, frozen=True):
     max_segments_per_trigger: Positive
     trigger_seconds: PositiveFloat
+    compact_batches: Positive
     shuffle_partitions: Positive
 
 
@@ -165,6 +174,7 @@ class Settings(_Section, frozen=True):
     landing: Landing
     collector: Collector
     events: Events
+    access_logs: AccessLogs
     sessions: Sessions
     streaming: Streaming
     spark: Spark

@@ -93,6 +93,9 @@ def run_query(
         def each_batch(rows: DataFrame, batch_id: int) -> None:
             query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
             process(rows, Batch(job, query, batch_id, counts, replaces=batch_id == 0 and marker.exists()))
+            if (batch_id + 1) % settings.streaming.compact_batches == 0:
+                for table in targets:
+                    tables.compact(rows.sparkSession, lake, table)
 
         writer = (
             source(spark)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pyspark.sql import Row, SparkSession
 
+from nextclick.duck import open_table
 from nextclick.report import JobReport
 from nextclick.settings import load
 from spark_jobs.jobs import build_events, ingest_events, ingest_rejects
@@ -61,6 +62,9 @@ class Built:
     silver: list[Row]
     quarantine: list[Row]
     reports: list[JobReport]
+    """The third run's is of nothing new."""
+    files: dict[str, int]
+    """Of two tables, after the batch that joins files."""
 
     def site(self, name: str) -> list[Row]:
         """Silver's events of one site, as they arrived."""
@@ -69,7 +73,8 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    settings = load(tmp_path_factory.mktemp("built") / "lake", profile="test", environ={})
+    every_second = {"NEXTCLICK_STREAMING__COMPACT_BATCHES": "2"}
+    settings = load(tmp_path_factory.mktemp("built") / "lake", profile="test", environ=every_second)
     settings.lake.prepare()
     reports = []
 
@@ -101,10 +106,16 @@ def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Buil
     again = COPIED | {"properties": {"y": "2", "x": "1"}}
     publish(settings, [again, COPIED | {"item_id": "2"}, COPIED | {"site": "later"}], received=RECEIVED + 1)
     build()
+    files = {}
+    for name in ("bronze.events", "silver.events"):
+        table = open_table(settings.lake, name)
+        assert table
+        files[name] = len(table.file_uris())
+    build()
     bronze, silver, quarantine = (
         path.rows(spark, settings, name) for name in ("bronze.events", "silver.events", "silver.quarantine")
     )
-    return Built(bronze, silver, quarantine, reports)
+    return Built(bronze, silver, quarantine, reports, files)
 
 
 def test_each_poison_row_is_one_quarantine_row_with_its_reason(built: Built) -> None:
@@ -117,8 +128,14 @@ def test_each_poison_row_is_one_quarantine_row_with_its_reason(built: Built) -> 
 
 def test_reports_say_where_every_row_went(built: Built) -> None:
     poison = sum(map(len, POISON.values()))
-    found = [(one.read, one.written, one.rejected, one.duplicate) for one in built.reports]
+    found = [(one.read, one.written, one.rejected, one.duplicate) for one in built.reports[:2]]
     assert found == [(poison + 16, 9, poison + 6, 1), (3, 1, 1, 1)]
+
+
+def test_files_that_are_joined_hold_the_same_rows_and_do_not_stream_again(built: Built) -> None:
+    assert built.files == {"bronze.events": 1, "silver.events": 1}
+    again = built.reports[2]
+    assert (again.read, again.written, again.rejected, again.duplicate) == (0, 0, 0, 0)
 
 
 def test_copies_are_dropped_for_ever_and_another_payload_is_kept_aside(built: Built) -> None:
