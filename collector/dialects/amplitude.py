@@ -1,0 +1,135 @@
+"""Amplitude's HTTP V2 and batch APIs, as amplitude-analytics for Python, -node and -browser ask for them.
+
+`{api_key, events: […], options, client_upload_time}`; an event names its user, its device, or both. Reference:
+https://amplitude.com/docs/apis/analytics/http-v2.
+"""
+
+from typing import Final
+
+import msgspec
+
+from collector.dialects.agents import of_visitor
+from collector.dialects.ecommerce import deeds
+from collector.dialects.fields import (
+    Json,
+    address,
+    corrected,
+    decode,
+    event,
+    mapping,
+    millis,
+    money,
+    objects,
+    properties,
+    reject,
+    text,
+    whole,
+)
+from collector.dialects.items import Growth
+from collector.dialects.sdk import fields, first_record, sent_at, short, take
+from collector.exchange import Answer, Limits, Parsed, Refused, Request
+from collector.unmappable import Unmappable
+from nextclick.events import Event
+
+ROUTES: Final = dict.fromkeys(("/2/httpapi", "/batch", "/2/batch"), ("POST",))
+
+_KINDS: Final = {
+    "$identify": "identify",
+    "$groupidentify": "identify",
+    "revenue_amount": "purchase",
+    "[Amplitude] Page Viewed": "page_view",
+    "[Amplitude] Element Clicked": "click",
+    "[Amplitude] Screen Viewed": "page_view",
+}
+_FIELDS: Final = {
+    "page_url": ("[Amplitude] Page Location", "[Amplitude] Page URL"),
+    "referrer": ("referrer",),
+    **{name: (name,) for name in ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")},
+}
+_REVENUE: Final = {"$productId": "product_id", "$price": "price", "$quantity": "quantity", "$currency": "currency"}
+_REMOTE: Final = "$remote"
+_NO_SESSION: Final = "-1"
+
+
+def claims(request: Request) -> bool:
+    """Whether a body at `/batch`, which PostHog has too, is Amplitude's."""
+    return "events" in first_record(request)
+
+
+def parse(request: Request, limits: Limits) -> Parsed:
+    """Each object of `events` is an event. The answer counts them, those too that went to quarantine beside others."""
+    body = decode(request.body, limits)
+    if not isinstance(body, dict) or "events" not in body:
+        raise Refused(400, "malformed_batch", "The body is not an object with `events`.")
+    records, sent = objects(body["events"], limits), sent_at(body.get("client_upload_time"))
+    parsed, growth = Parsed(answer=Answer(), key=text(body.get("api_key"))), Growth(limits)
+    invalid: dict[str, list[int]] = {}
+    for index, values in enumerate(records):
+        try:
+            parsed.events += _events(request, dict(mapping(values, "the event")), sent, index, growth)
+        except Unmappable as error:
+            alone = {"api_key": short(parsed.key), "client_upload_time": sent, "events": [values]}
+            parsed.rejects.append(reject(request, error, alone))
+            invalid.setdefault(error.reason, []).append(index)
+    parsed.answer = _answer(request, parsed, len(records), invalid)
+    return parsed
+
+
+def refuse(request: Request, refused: Refused) -> Answer:
+    """The SDKs send again what is refused, except where a field is missing: so that is said of what never can be taken."""
+    told: Json = {"code": refused.status, "error": str(refused)}
+    if refused.status == 400:
+        told["missing_field"] = "events"
+    return Answer(status=refused.status, body=msgspec.json.encode(told))
+
+
+def _answer(request: Request, parsed: Parsed, count: int, invalid: dict[str, list[int]]) -> Answer:
+    if invalid and not parsed.events:
+        told: Json = {"code": 400, "error": parsed.rejects[0].message, "events_with_invalid_fields": invalid}
+    else:
+        told = {"code": 200, "events_ingested": count, "payload_size_bytes": len(request.body)}
+    return Answer(status=told["code"], body=msgspec.json.encode(told | {"server_upload_time": request.received_at}))
+
+
+def _events(request: Request, values: Json, sent: int | None, index: int, growth: Growth) -> list[Event]:
+    name = values.pop("event_type", None)
+    inside = dict(mapping(values.pop("event_properties", None), "event_properties"))
+    if name in ("$identify", "$groupidentify"):
+        inside = dict(mapping(values.pop("user_properties", None), "user_properties"))
+    elif name == "revenue_amount":
+        inside = {_REVENUE.get(key, key): value for key, value in inside.items()}
+    own = _own(request, values, sent) | fields(inside, _FIELDS)
+    return [
+        event(
+            of_visitor(request),
+            deed.kind,
+            part=deed.part,
+            index=index,
+            properties=properties(*deed.rest, values),
+            **own | {field: value for field, value in deed.fields.items() if value is not None},
+        )
+        for deed in deeds(_KINDS.get(name, name) if isinstance(name, str) else name, inside, growth)
+    ]
+
+
+def _own(request: Request, values: Json, sent: int | None) -> Json:
+    """The event's own fields, taken out of `values`."""
+    client_time = millis(values.pop("time", None), "time")
+    session, ip = text(values.pop("session_id", None)), values.pop("ip", None)
+    return {
+        "own_id": values.pop("insert_id", None),
+        "client_time": client_time,
+        "occurred_at": corrected(client_time, sent, request.received_at),
+        "sent_at": sent,
+        "visitor_id": text(values.pop("device_id", None)),
+        "user_id": text(values.pop("user_id", None)),
+        "session_hint": session if session != _NO_SESSION else None,
+        "item_id": text(take(values, "productId", "product_id")),
+        "price": money(values.pop("price", None)),
+        "quantity": whole(values.pop("quantity", None), "quantity"),
+        "currency": text(values.pop("currency", None)),
+        "country": text(values.pop("country", None)),
+        "device": text(values.pop("device_model", None)),
+        "user_agent": text(values.pop("user_agent", None)),
+        "ip": request.ip if ip == _REMOTE else address(ip),
+    }
