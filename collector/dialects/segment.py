@@ -1,0 +1,208 @@
+"""Segment: analytics.js, its libraries for servers and apps, and RudderStack's and Jitsu's, which speak the same.
+
+A message is `track`, `page`, `screen`, `identify`, `group` or `alias`, alone (analytics.js's paths are one
+letter long) or in a batch. Events of the e-commerce specification, of both versions, become canonical kinds.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+
+from collector.dialects.agents import of_visitor
+from collector.dialects.ecommerce import Deed, deeds
+from collector.dialects.fields import (
+    Json,
+    address,
+    base64_text,
+    corrected,
+    decode,
+    event,
+    first,
+    mapping,
+    millis,
+    objects,
+    properties,
+    reject,
+    text,
+)
+from collector.dialects.items import FANS_OUT, Growth, beside
+from collector.exchange import Answer, Limits, Parsed, Refused, Request
+from collector.unmappable import Unmappable
+from nextclick.events import Event
+
+_TYPES: Final = ("track", "page", "screen", "identify", "group", "alias")
+_PATHS: Final = {name[0]: name for name in _TYPES} | {name: name for name in _TYPES}
+ROUTES: Final = {
+    **{f"/v1/{name}": ("POST",) for name in (*_PATHS, "b", "batch")},
+    "/v1/projects/*/settings": ("GET",),
+}
+
+_CAMPAIGN: Final = {"name": "campaign"} | {name: name for name in ("source", "medium", "term", "content")}
+_SHARED: Final = ("context", "sentAt", "writeKey")
+_READ: Final = (
+    "type", "messageId", "anonymousId", "userId", "previousId", "groupId", "event", "properties", "traits",
+    "context", "timestamp", "originalTimestamp", "receivedAt", "sentAt", "writeKey",
+)  # fmt: skip
+_TAKEN: Final = Answer(body=b'{"success":true}')
+
+
+class _Part(NamedTuple):
+    """One event of a message: its own fields, and what is left of the properties."""
+
+    fields: Json
+    rest: Json
+
+
+def parse(request: Request, limits: Limits) -> Parsed:
+    """Each message of the body is an event, and one an item where it lists items."""
+    if request.method == "GET":
+        return _project(request)
+    body = decode(request.body, limits)
+    if not isinstance(body, dict):
+        raise Refused(400, "malformed_batch", "The body is not an object.")
+    kind = _PATHS.get(request.path.rpartition("/")[2])
+    shared = {} if kind else {name: body[name] for name in _SHARED if name in body}
+    messages = [body] if kind else objects(body.get("batch"), limits)
+    parsed, growth = Parsed(answer=_TAKEN, key=_key(request, body)), _growth(shared, len(messages), limits)
+    for index, message in enumerate(messages):
+        try:
+            parsed.events += _events(of_visitor(request), kind, mapping(message, "the message"), shared, index, growth)
+        except Unmappable as error:
+            parsed.rejects.append(reject(request, error, message if kind else {**shared, "batch": [message]}))
+    return parsed
+
+
+def refuse(request: Request, refused: Refused) -> Answer:
+    """As Segment says no: 400 also for what is too large; its libraries drop that and try the others again."""
+    status = 400 if refused.status == 413 else refused.status
+    told = {"success": False, "code": refused.reason, "message": str(refused)}
+    return Answer(status=status, body=msgspec.json.encode(told))
+
+
+def _project(request: Request) -> Parsed:
+    """What analytics.js asks for before it sends: where to, and that no other destination is loaded."""
+    key, host = unquote(request.path.split("/")[-2]), request.headers.get("host", "")
+    local = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", host)
+    destination = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": "http" if local else "https"}
+    settings = {
+        "integrations": {"Segment.io": destination},
+        "plan": {},
+        "metrics": {"sampleRate": 0},
+        "analyticsNextEnabled": True,
+    }
+    return Parsed(
+        key=key, answer=Answer(body=msgspec.json.encode(settings), headers=(("cache-control", "private, no-store"),))
+    )
+
+
+def _key(request: Request, body: Json) -> str | None:
+    """The write key in the body, as the user of Basic authorization, or as a Bearer token."""
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if key := text(body.get("writeKey")):
+        return key
+    if scheme.lower() != "basic":
+        return credentials.strip() or None
+    try:
+        return base64_text(credentials).decode("utf-8", "replace").partition(":")[0] or None
+    except ValueError:
+        return None
+
+
+def _growth(shared: Json, count: int, limits: Limits) -> Growth:
+    growth = Growth(limits)
+    try:
+        growth.allow(shared, count)
+    except Unmappable as error:
+        raise Refused(413, error.reason, f"{error}.") from None
+    return growth
+
+
+def _events(request: Request, kind: str | None, message: Json, shared: Json, index: int, growth: Growth) -> list[Event]:
+    kind = text(message.get("type")) or kind
+    context = mapping(shared.get("context"), "the batch's context") | mapping(message.get("context"), "context")
+    times, common = _times(request, message, shared), _common(message, context)
+    name, parts = _meaning(kind, message, context, growth)
+    several = len(parts) > 1 or name in FANS_OUT
+    rest = _left_over(message, context, kind)
+    growth.allow((common, rest), len(parts))
+    return [
+        event(
+            request,
+            name,
+            own_id=message.get("messageId"),
+            index=index,
+            part=number if several else None,
+            properties=properties(part.rest, rest),
+            **{**times, **common, **part.fields},
+        )
+        for number, part in enumerate(parts)
+    ]
+
+
+def _times(request: Request, message: Json, shared: Json) -> Json:
+    """What the client stamped is `timestamp`, or `originalTimestamp` where somebody corrected it on the way."""
+    original, stamped = (millis(message.get(name), name) for name in ("originalTimestamp", "timestamp"))
+    sent = millis(first(shared, "sentAt") or message.get("sentAt"), "sentAt")
+    client_time = stamped if original is None else original
+    forwarded = stamped if original is not None else None
+    occurred_at = forwarded or corrected(client_time, sent, request.received_at)
+    return {"client_time": client_time, "sent_at": sent, "occurred_at": occurred_at}
+
+
+def _common(message: Json, context: Json) -> Json:
+    page, campaign = mapping(context.get("page"), "context.page"), mapping(context.get("campaign"), "context.campaign")
+    return {
+        "visitor_id": text(message.get("anonymousId")),
+        "user_id": text(message.get("userId")),
+        "session_hint": text(context.get("sessionId")),
+        "page_url": text(page.get("url")),
+        "referrer": text(page.get("referrer")),
+        "user_agent": text(context.get("userAgent")),
+        "ip": address(context.get("ip")),
+        **{f"utm_{field}": text(campaign.get(name)) for name, field in _CAMPAIGN.items()},
+    }
+
+
+def _left_over(message: Json, context: Json, kind: str | None) -> Json:
+    """What no field takes of the message and its context; that under `context.NAME`."""
+    page, campaign = mapping(context.get("page"), "context.page"), mapping(context.get("campaign"), "context.campaign")
+    url_says = ("url", "path", "search") if page.get("url") else ()
+    around = context | {
+        "page": _without(page, ("referrer", *url_says)),
+        "campaign": _without(campaign, _CAMPAIGN),
+        "traits": None if kind == "identify" else context.get("traits"),
+    }
+    left = {f"context.{name}": value for name, value in _without(around, ("ip", "userAgent", "sessionId")).items()}
+    return {name: value for name, value in (_without(message, _READ) | left).items() if value not in ({}, [])}
+
+
+def _without(values: Json, names: Iterable[str]) -> Json:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _meaning(kind: str | None, message: Json, context: Json, growth: Growth) -> tuple[Any, list[_Part]]:
+    """The message's kind of event, and its events."""
+    given = mapping(message.get("properties"), "properties")
+    if kind == "track":
+        found = deeds(message.get("event"), given, growth)
+        return found[0].kind, [_part(deed) for deed in found]
+    if kind in ("page", "screen"):
+        fields = {"page_url": text(given.get("url")), "referrer": text(given.get("referrer"))}
+        taken = {name: value for name, value in fields.items() if value}
+        return "page_view", [_Part(taken, _without(given, ("url", "referrer")))]
+    if kind not in _TYPES:
+        raise Unmappable("unknown_type", f"type is {str(kind)[:60]!r}, not one of {', '.join(_TYPES)}")
+    traits = mapping(message.get("traits") or (context.get("traits") if kind == "identify" else None), "traits")
+    own = {
+        "alias": {"previous_id": first(message, "previousId", "anonymousId")},
+        "group": {"group_id": message.get("groupId")},
+    }
+    return kind, [_Part({}, own.get(str(kind), {}) | traits | given)]
+
+
+def _part(deed: Deed) -> _Part:
+    item, shared = deed.rest if len(deed.rest) > 1 else (*deed.rest, {})
+    return _Part(deed.fields, beside(item, shared, "order" if deed.kind == "purchase" else "list"))

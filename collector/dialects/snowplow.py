@@ -1,0 +1,346 @@
+"""Snowplow's tracker protocol: `POST /com.snowplowanalytics.snowplow/tp2`, and `GET /i` or `/ice.png` of one event.
+
+An event is a flat object of text. What it describes itself (`ue_pr`, base64 in `ue_px`) and the entities that
+surround it (`co`, `cx`) are JSON with a schema's name: the page view, the session and the e-commerce ones are read.
+A tracker sends again whatever is not answered 200, so a poison event is answered 200 and kept in quarantine.
+"""
+
+from base64 import b64decode
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+import msgspec
+
+from collector.dialects.agents import of_visitor
+from collector.dialects.fields import (
+    Json,
+    address,
+    base64_text,
+    corrected,
+    decode,
+    event,
+    mapping,
+    millis,
+    money,
+    objects,
+    properties,
+    query,
+    reject,
+    text,
+    whole,
+)
+from collector.dialects.items import FANS_OUT, Growth, beside, place, places
+from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
+from collector.unmappable import Unmappable
+from nextclick.events import Event
+
+ROUTES: Final = {"/com.snowplowanalytics.snowplow/tp2": ("POST",), "/i": ("GET",), "/ice.png": ("GET",)}
+
+_SCHEMA: Final = "iglu:com.snowplowanalytics.snowplow/payload_data/jsonschema/1-0-4"
+_NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+_OWN_VENDOR: Final = "com.snowplowanalytics."
+_HEARTBEAT_MS: Final = 10_000
+"""What a page ping stands for: the tracker sends one for each of its heartbeats with activity, but not their length."""
+_ANONYMOUS: Final = "sp-anonymous"
+_PERSONAL: Final = ("ip", "nuid", "tnuid")
+_ACTIONS: Final = {
+    "product_view": "view_item",
+    "add_to_cart": "add_to_cart",
+    "remove_from_cart": "remove_from_cart",
+    "list_view": "impression",
+    "list_click": "click",
+    "promo_view": "impression",
+    "promo_click": "click",
+    "transaction": "purchase",
+}
+_DESCRIBED: Final = {
+    "link_click": "click",
+    "button_click": "click",
+    "screen_view": "page_view",
+    "site_search": "search",
+    "play_event": "play",
+    "pause_event": "pause",
+}
+_LEGACY_ITEM: Final = {"sku": "id", "unitPrice": "price"}
+_LEGACY_ORDER_ITEM: Final = {
+    "ti_sk": "id", "ti_nm": "name", "ti_ca": "category", "ti_pr": "price", "ti_qu": "quantity", "ti_cu": "currency",
+}  # fmt: skip
+_PLAIN: Final = {"pv": "page_view", "pp": "engagement", "se": "", "tr": "transaction"}
+"""Kinds of the events that describe themselves by keys; a structured event is named by its action."""
+_READ: Final = (
+    "e", "eid", "dtm", "stm", "ttm", "uid", "duid", "sid", "url", "refr", "ua", "ip", "ue_pr", "ue_px", "co", "cx",
+    "se_ac", "tr_id", "tr_cu", "ti_id", *_LEGACY_ORDER_ITEM,
+)  # fmt: skip
+_PIXEL: Final = Answer(
+    body=b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"),
+    content_type="image/gif",
+    headers=(("cache-control", "no-store"),),
+)
+_OK: Final = Answer(body=b"ok", content_type="text/plain; charset=utf-8")
+
+
+class _Part(NamedTuple):
+    """One event of a record: its own fields, and what is left of what describes it."""
+
+    fields: Json
+    rest: Json
+
+
+def parse(request: Request, limits: Limits) -> Parsed:
+    """Each object of `data`, or the address's parameters, is an event, and one an item where it lists items."""
+    records = [query(request)] if request.method == "GET" else _records(request, limits)
+    if _ANONYMOUS in request.headers:
+        request, records = _anonymous(request, records)
+    parsed, growth = Parsed(answer=_answer(request), key=_key(request, records)), Growth(limits)
+    for index, record in enumerate(records):
+        try:
+            values = _texts(mapping(record, "the event"))
+            parsed.events += _events(of_visitor(request), values, limits, index, growth)
+        except Unmappable as error:
+            body = {"schema": _SCHEMA, "data": [record]} if request.method == "POST" else request.query
+            parsed.rejects.append(reject(request, error, body))
+    return parsed
+
+
+def refuse(request: Request, refused: Refused) -> Answer:
+    """200 for what can never be taken, which is in quarantine; else the tracker would send it for ever."""
+    if refused.status in (400, 413):
+        return _answer(request)
+    return problem(refused.status, refused.reason, str(refused))
+
+
+def _answer(request: Request) -> Answer:
+    return _PIXEL if request.method == "GET" else _OK
+
+
+def _records(request: Request, limits: Limits) -> list[Any]:
+    body = decode(request.body, limits)
+    if not isinstance(body, dict):
+        raise Refused(400, "malformed_batch", "The body is not an object with `data`.")
+    return objects(body.get("data"), limits)
+
+
+def _anonymous(request: Request, records: list[Any]) -> tuple[Request, list[Any]]:
+    """Without the address and the network's ids, wherever they stand."""
+    kept = [_without(record, _PERSONAL) if isinstance(record, dict) else record for record in records]
+    address_query = urlencode(kept[0]) if request.method == "GET" else request.query
+    return msgspec.structs.replace(request, ip=None, query=address_query), kept
+
+
+def _key(request: Request, records: list[Any]) -> str | None:
+    """The write key: a header's, else the app's id, which every tracker sends."""
+    app = records[0].get("aid") if records and isinstance(records[0], dict) else None
+    return request.headers.get("x-write-key") or text(app)
+
+
+def _texts(record: Json) -> dict[str, str]:
+    return {name: written for name, value in record.items() if (written := text(value))}
+
+
+def _without(values: Json, names: Iterable[str]) -> Json:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _events(request: Request, values: dict[str, str], limits: Limits, index: int, growth: Growth) -> list[Event]:
+    entities = _entities(values, limits)
+    common = _times(request, values) | _visitor(values, entities) | _common(values)
+    kind, parts = _meaning(values, entities, limits, growth)
+    several = len(parts) > 1 or kind in FANS_OUT
+    left = _without(values, _READ) | {
+        f"context.{name}": found[0] if len(found) == 1 else found for name, found in entities.items()
+    }
+    growth.allow((common, left), len(parts))
+    return [
+        event(
+            request,
+            kind,
+            own_id=values.get("eid"),
+            index=index,
+            part=number if several else None,
+            properties=properties(part.rest, left),
+            **(common | part.fields),
+        )
+        for number, part in enumerate(parts)
+    ]
+
+
+def _times(request: Request, values: dict[str, str]) -> Json:
+    """`ttm` is true; else as long before arrival as `dtm` before `stm`; else the arrival.
+
+    Some trackers cut `stm` to whole seconds, so that they seem to send before it happened.
+    https://docs.snowplow.io/docs/events/timestamps/
+    """
+    created, sent, true = (millis(values.get(name), name) for name in ("dtm", "stm", "ttm"))
+    occurred_at = true or corrected(created, sent, request.received_at) or request.received_at
+    return {"client_time": true if created is None else created, "sent_at": sent, "occurred_at": occurred_at}
+
+
+def _common(values: dict[str, str]) -> Json:
+    return {
+        "user_id": values.get("uid"),
+        "page_url": values.get("url"),
+        "referrer": values.get("refr"),
+        "user_agent": values.get("ua"),
+        "ip": address(values.get("ip")),
+    }
+
+
+def _visitor(values: dict[str, str], entities: dict[str, list[Json]]) -> Json:
+    """Who it was: the device, else the network's id; of an anonymous visitor the session, else the page view."""
+    session, page = (next(iter(entities.get(name, ())), Json()) for name in ("client_session", "web_page"))
+    session_id = values.get("sid") or text(session.get("sessionId"))
+    ids = (values.get("duid"), text(session.get("userId")), values.get("tnuid"), values.get("nuid"))
+    known = next((known for known in ids if known and known != _NOBODY), None)
+    if known is None and "uid" not in values:
+        known = session_id or text(page.get("id"))
+    return {"visitor_id": known, "session_hint": session_id}
+
+
+def _entities(values: dict[str, str], limits: Limits) -> dict[str, list[Json]]:
+    """What surrounds an event, by name; a name that is not Snowplow's own has its vendor before it."""
+    found: dict[str, list[Json]] = {}
+    around = _json(values, "co", "cx", limits).get("data") or []
+    for entity in around if isinstance(around, list) else [around]:
+        vendor, name, data = _described(entity)
+        found.setdefault(name if vendor.startswith(_OWN_VENDOR) else f"{vendor}/{name}", []).append(data)
+    return found
+
+
+def _described(value: Any) -> tuple[str, str, Json]:
+    """The vendor, name and data of `{"schema": "iglu:VENDOR/NAME/FORMAT/VERSION", "data": …}`."""
+    described = mapping(value, "self-describing JSON")
+    parts = (text(described.get("schema")) or "").removeprefix("iglu:").split("/")
+    if len(parts) != 4:
+        raise Unmappable("bad_schema", f"schema is {str(described.get('schema'))[:60]!r}, which names none")
+    return parts[0], parts[1], mapping(described.get("data"), f"the data of {parts[1][:60]}")
+
+
+def _json(values: dict[str, str], plain: str, packed: str, limits: Limits) -> Json:
+    """The JSON in `plain`, or as base64 in `packed`; {} where neither is there."""
+    name = plain if plain in values else packed
+    if name not in values:
+        return {}
+    try:
+        raw = values[name].encode() if name == plain else base64_text(values[name])
+        return mapping(decode(raw, limits), name)
+    except Refused as refused:
+        raise Unmappable(refused.reason, f"{name}: {str(refused).rstrip('.')}") from None
+    except ValueError as error:
+        raise Unmappable("bad_base64", f"{name} is not base64: {error}") from None
+
+
+def _meaning(
+    values: dict[str, str], entities: dict[str, list[Json]], limits: Limits, growth: Growth
+) -> tuple[str | None, list[_Part]]:
+    """The kind of event, and its events; takes the entities that it reads."""
+    kind = values.get("e")
+    if kind == "ue":
+        _, name, data = _described(_json(values, "ue_pr", "ue_px", limits).get("data"))
+        if name == "snowplow_ecommerce_action":
+            return _action(data, entities, growth)
+        return _DESCRIBED.get(name, name), [_with_product(_self_described(name, data), entities)]
+    if kind == "ti":
+        item = {name: values[key] for key, name in _LEGACY_ORDER_ITEM.items() if key in values}
+        part = _product(item)
+        return "purchase", [_Part(part.fields | {"order_id": values.get("ti_id")}, part.rest)]
+    if kind not in _PLAIN:
+        raise Unmappable("unknown_type", f"e is {str(kind)[:60]!r}, not one of {', '.join((*_PLAIN, 'ue', 'ti'))}")
+    fields = {"pp": _attention, "tr": _order}.get(kind, lambda _: Json())(values)
+    return _PLAIN[kind] or values.get("se_ac"), [_with_product(_Part(fields, {}), entities)]
+
+
+def _attention(values: dict[str, str]) -> Json:
+    return {"dwell_ms": _HEARTBEAT_MS, "scroll_pct": _scroll(values)}
+
+
+def _scroll(values: dict[str, str]) -> float | None:
+    """How far down the page the lower edge of the window has been, per cent."""
+    try:
+        top = max(0, int(values["pp_may"]))
+        window, page = (int(values[name].split("x")[1]) for name in ("vp", "ds"))
+        return round(min(100.0, max(0.0, (top + window) / page * 100)), 2)
+    except (KeyError, IndexError, ValueError, OverflowError, ZeroDivisionError):
+        return None
+
+
+def _order(values: dict[str, str]) -> Json:
+    return {"order_id": values.get("tr_id"), "currency": values.get("tr_cu")}
+
+
+def _self_described(name: str, data: Json) -> _Part:
+    if name in ("add_to_cart", "remove_from_cart") and "sku" in data:
+        return _product({_LEGACY_ITEM.get(key, key): value for key, value in data.items()})
+    if name == "site_search" and isinstance(data.get("terms"), list):
+        return _Part({"query": " ".join(filter(None, map(text, data["terms"])))}, _without(data, ("terms",)))
+    return _Part({}, data)
+
+
+def _with_product(part: _Part, entities: dict[str, list[Json]]) -> _Part:
+    """An event that one product surrounds is about it."""
+    if len(entities.get("product", ())) != 1 or "item_id" in part.fields:
+        return part
+    product = _product(entities.pop("product")[0])
+    return _Part(product.fields | part.fields, beside(product.rest, part.rest, "event"))
+
+
+def _product(product: Json) -> _Part:
+    """The fields of a product, and what is left of it."""
+    fields = {
+        "item_id": text(product.get("id")),
+        "name": text(product.get("name")),
+        "category": text(product.get("category")),
+        "price": money(product.get("price")),
+        "currency": text(product.get("currency")),
+        "quantity": whole(product.get("quantity"), "quantity"),
+        "position": place(product.get("position")),
+    }
+    return _Part(fields, _without(product, ("id", *fields)))
+
+
+def _action(data: Json, entities: dict[str, list[Json]], growth: Growth) -> tuple[str | None, list[_Part]]:
+    """A `snowplow_ecommerce_action` with its products, promotions or transaction."""
+    action = text(data.get("type")) or ""
+    kind, rest = _ACTIONS.get(action, action), _without(data, ("type",))
+    if kind == action and action not in _ACTIONS:
+        return kind, [_Part({}, rest)]
+    if action.startswith("promo_"):
+        promotions = entities.pop("promotion", None) or [Json()]
+        return kind, [part for promotion in promotions for part in _promotion(promotion, rest, growth)]
+    told: Json = {}
+    if action.startswith("list_"):
+        told, rest = {"list_id": text(data.get("name")), "surface": "list"}, _without(rest, ("name",))
+    if kind == "purchase":
+        order = entities.pop("transaction")[0] if len(entities.get("transaction", ())) == 1 else Json()
+        told = {"order_id": text(order.get("transaction_id")), "currency": text(order.get("currency"))}
+        rest = rest | _without(order, ("transaction_id", "currency"))
+    products = entities.pop("product", [])
+    growth.allow(rest, len(products))
+    return kind, list(_listed(kind, products, told, rest)) or [_alone(kind, told, rest)]
+
+
+def _listed(kind: str, products: list[Json], told: Json, rest: Json) -> Iterator[_Part]:
+    positions = places([product.get("position") for product in products])
+    for product, position in zip(products, positions, strict=True):
+        part = _product(product)
+        fields = told | {name: value for name, value in part.fields.items() if value is not None}
+        if kind == "impression":
+            fields["position"] = position
+        yield _Part(fields, beside(part.rest, rest, "order" if kind == "purchase" else "action"))
+
+
+def _alone(kind: str, told: Json, rest: Json) -> _Part:
+    """An action without its products; an order has its worth."""
+    price = money(rest.get("revenue"), "revenue") if kind == "purchase" else None
+    return _Part(told | {"price": price}, rest)
+
+
+def _promotion(promotion: Json, rest: Json, growth: Growth) -> Iterator[_Part]:
+    """One event a product that the promotion shows; one without an item where it names none."""
+    shown = promotion.get("product_ids")
+    items = shown if isinstance(shown, list) and shown else [None]
+    left = beside(_without(promotion, ("id", "position", "product_ids")), rest, "action")
+    growth.allow(left, len(items))
+    told = {"list_id": text(promotion.get("id")), "position": place(promotion.get("position")), "surface": "promotion"}
+    for item in items:
+        yield _Part(told | {"item_id": text(item)}, left)
