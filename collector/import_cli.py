@@ -1,27 +1,39 @@
 """`nextclick import`: history from files into the lake."""
 
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
 
-from collector.imports import files
+from collector.access_logs.follow import follow_files
+from collector.access_logs.formats import NAMES
+from collector.access_logs.reading import LogReading
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.mapping import load
+from collector.imports.reading import MappedReading, Reading
 from nextclick.cli import common_options, json_option, print_json
+from nextclick.errors import UsageError
+from nextclick.events import derived_id
 from nextclick.locks import hold
 from nextclick.settings import Settings
 
+_STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
-@click.command("import", short_help="Bring in history: CSV, TSV, JSON lines or Parquet, by a mapping.")
+
+@click.command("import", short_help="Bring in history: CSV, JSON or Parquet by a mapping, or access logs.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.option("--mapping", "mapping_name", metavar="NAME|FILE", help="A mapping of conf/mappings, or a .toml file.")
 @click.option(
-    "--mapping", "mapping_name", required=True, metavar="NAME|FILE", help="A mapping of conf/mappings, or a .toml file."
-)
+    "--format", "format_name", type=click.Choice(NAMES), metavar="auto|NAME",
+    help=f"The files are access logs: auto recognizes them, or one of {', '.join(NAMES[1:])}.",
+)  # fmt: skip
+@click.option("--follow", is_flag=True, help="With --format: stay, and take what the logs' server adds, until stopped.")
 @click.option(
     "--kind", type=click.Choice(["events", "items"]), default="events", show_default=True, help="What a row is."
 )
@@ -32,7 +44,9 @@ from nextclick.settings import Settings
 def import_(
     settings: Settings,
     paths: tuple[Path, ...],
-    mapping_name: str,
+    mapping_name: str | None,
+    format_name: str | None,
+    follow: bool,
     kind: str,
     site: str | None,
     again: bool,
@@ -48,23 +62,75 @@ def import_(
     nextclick import ml-25m --mapping movielens
     nextclick import ml-25m --mapping movielens --kind items
     nextclick import export.jsonl --mapping ./my-shop.toml --site shop
+    nextclick import --format auto access.log access.log.1.gz
+    nextclick import --format auto --follow /var/log/nginx/access.log
 
-    docs/mappings.md teaches how to write a mapping in five minutes.
+    docs/mappings.md teaches how to write a mapping in five minutes; docs/access-logs.md tells of access logs.
     """
-    mapping = load(mapping_name, settings.conf_dir / "mappings")
+    _check(mapping_name, format_name, follow, kind, again)
     site = site or settings.site
-    found = files.find(paths, mapping.records(kind))
+    if format_name is not None:
+        logs = LogReading(settings, format_name, site)
+        report = _follow(settings, logs, paths) if follow else _logs(settings, logs, paths, again)
+    else:
+        mapping = load(str(mapping_name), settings.conf_dir / "mappings")
+        rows = MappedReading(mapping, kind, site, settings.landing.max_event_bytes)
+        report = _import(settings, rows, f"{mapping.name}.{kind}.{site}", rows.find(paths), again)
+    _show(report, as_json)
+
+
+def _check(mapping: str | None, format: str | None, follow: bool, kind: str, again: bool) -> None:
+    if (mapping is None) == (format is None):
+        raise UsageError("Say what the files are: rows by --mapping NAME|FILE, or access logs by --format auto.")
+    if follow and (format is None or again):
+        raise UsageError("--follow goes with --format, and always goes on where it stopped: without --again.")
+    if format is not None and kind != "events":
+        raise UsageError("Access logs hold events: leave out --kind.")
+
+
+def _logs(settings: Settings, reading: LogReading, paths: tuple[Path, ...], again: bool) -> ImportReport:
+    found = reading.find(paths)
     for path in found:
-        files.check(path, mapping, mapping.records(kind))
+        if told := reading.described(path):
+            click.echo(told, err=True)
+    return _import(settings, reading, f"log.{reading.site}", found, again)
+
+
+def _import(settings: Settings, reading: Reading, name: str, found: list[Path], again: bool) -> ImportReport:
     settings.lake.prepare()
-    lock = re.sub(r"[^\w.-]+", "_", f"import.{mapping.name}.{kind}.{site}")
     with (
-        hold(settings.lake.locks, lock, purpose=f"nextclick import --mapping {mapping.name}"),
-        Importer(settings, mapping, kind, site) as importer,
+        hold(settings.lake.locks, _lock(f"import.{name}"), purpose=f"nextclick import ({name})"),
+        Importer(settings, reading) as importer,
         _progress_bar(sum(path.stat().st_size for path in found)) as tell,
     ):
-        report = importer.run(found, again, tell)
-    _show(report, as_json)
+        return importer.run(found, again, tell)
+
+
+def _follow(settings: Settings, reading: LogReading, paths: tuple[Path, ...]) -> ImportReport:
+    settings.lake.prepare()
+    names = sorted({f"import.follow.{derived_id(reading.site, path.absolute())}" for path in paths})
+    with (
+        hold(settings.lake.locks, *names, purpose="nextclick import --follow"),
+        Importer(settings, reading) as importer,
+        _stopping() as stopped,
+    ):
+        return follow_files(settings, importer, reading, paths, stopped, lambda told: click.echo(told, err=True))
+
+
+def _lock(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name)
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """SIGTERM and SIGINT set what is asked here, instead of ending the process."""
+    signals: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: signals.append(got)) for number in _STOPS}
+    try:
+        yield lambda: bool(signals)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

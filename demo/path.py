@@ -10,6 +10,7 @@ from rich.console import Console
 
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.mapping import load
+from collector.imports.reading import MappedReading
 from nextclick.errors import NextclickError
 from nextclick.locks import hold
 from nextclick.settings import Settings
@@ -34,10 +35,11 @@ def spark_starting(settings: Settings) -> Iterator[None]:
 def bring_in(settings: Settings, kind: str, files: Iterable[Path]) -> ImportReport:
     """`nextclick import FILES… --mapping plain --kind KIND`."""
     mapping = load("plain", settings.conf_dir / "mappings")
+    reading = MappedReading(mapping, kind, settings.site, settings.landing.max_event_bytes)
     settings.lake.prepare()
     with (
         hold(settings.lake.locks, f"import.{mapping.name}.{kind}.{settings.site}", purpose="demo"),
-        Importer(settings, mapping, kind, settings.site) as importer,
+        Importer(settings, reading) as importer,
     ):
         return importer.run(files, again=False, tell=lambda _: None)
 

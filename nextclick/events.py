@@ -17,8 +17,8 @@ KINDS: Final = (
 )  # fmt: skip
 """The kinds that stations know. Any other word is a custom event: kept and counted, with no meaning of its own."""
 
-OUTSIDE_SESSIONS: Final = ("served", "impression", "identify", "alias", "item_update")
-"""What the system or a catalogue says, not what the visitor did: neither opens nor extends a session."""
+OUTSIDE_SESSIONS: Final = ("served", "impression", "identify", "alias", "item_update", "request")
+"""What the system, a catalogue or an access log says, not what the visitor did: neither opens nor extends a session."""
 
 PASSIVE: Final = ("engagement", "scroll", "pause")
 """Attention rather than an act: extends a session, but does not end a bounce."""

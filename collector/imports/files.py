@@ -1,7 +1,7 @@
 """Which files an import reads, and whether they fit its mapping."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,15 +15,15 @@ from nextclick.errors import MappingError, UsageError
 _SAMPLE = 100
 
 
-def find(paths: Iterable[Path], records: Records) -> list[Path]:
-    """The named files, and of named folders the files below whose names `records.files` fits, sorted."""
+def find(paths: Iterable[Path], names: Sequence[str]) -> list[Path]:
+    """The named files, and of named folders the files below whose names fit one of `names`, sorted."""
     found: dict[Path, None] = {}
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} is not there. Name files or folders of history.")
-        below = sorted(file for file in path.rglob("*") if _counts(file, path, records)) if path.is_dir() else [path]
+        below = sorted(file for file in path.rglob("*") if _counts(file, path, names)) if path.is_dir() else [path]
         if not below:
-            raise UsageError(f"{path} has no file named like {', '.join(records.files)}. Name the files themselves.")
+            raise UsageError(f"{path} has no file named like {', '.join(names)}. Name the files themselves.")
         found.update(dict.fromkeys(below))
     return list(found)
 
@@ -61,8 +61,6 @@ def digest(path: Path) -> str:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _counts(file: Path, folder: Path, records: Records) -> bool:
+def _counts(file: Path, folder: Path, names: Sequence[str]) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-    return (
-        not hidden and file.is_file() and any(fnmatch(file.name.lower(), pattern.lower()) for pattern in records.files)
-    )
+    return not hidden and file.is_file() and any(fnmatch(file.name.lower(), pattern.lower()) for pattern in names)

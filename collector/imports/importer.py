@@ -11,9 +11,7 @@ import msgspec
 from collector.imports import files
 from collector.imports.chunks import Chunk, chunks
 from collector.imports.journal import FileProgress, Journal
-from collector.imports.mapping import Mapping
-from collector.imports.opening import open_source
-from collector.imports.rows import RowMapper
+from collector.imports.reading import Reading
 from nextclick.errors import LakeError
 from nextclick.events import derived_id, encode
 from nextclick.landing_writer import StagedWriter, settle
@@ -38,14 +36,13 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Importer:
-    """Imports files by one mapping into one site; use it as a context, under the import's lock."""
+    """Imports files as one `Reading` reads them; use it as a context, under the import's lock."""
 
-    def __init__(self, settings: Settings, mapping: Mapping, kind: str, site: str) -> None:
-        self._mapping, self._kind, self._site = mapping, kind, site
+    def __init__(self, settings: Settings, reading: Reading) -> None:
+        self._reading = reading
         self._max_bytes = settings.landing.max_event_bytes
-        self._source = f"import:{mapping.name}"
         self._lake = settings.lake
-        self._journal = Journal(settings.lake.imports)
+        self.journal = Journal(settings.lake.imports)
         self._settle()
         self._landing = StagedWriter(settings.lake.landing, settings.landing)
         self._quarantine = StagedWriter(settings.lake.quarantine, settings.landing)
@@ -53,6 +50,7 @@ class Importer:
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._notes: list[str] = []
+        self._started = self._committed_at = time.monotonic()
 
     def __enter__(self) -> "Importer":
         return self
@@ -65,19 +63,21 @@ class Importer:
 
     def run(self, paths: Iterable[Path], again: bool, tell: Callable[[int], None]) -> ImportReport:
         """Import the files; `tell` hears how many bytes of history are done. `again`: also what was imported before."""
-        started = time.monotonic()
         done = 0
         for path in paths:
             self._file(path, again, lambda read, before=done: tell(before + read))  # type: ignore[misc]
             done += path.stat().st_size
             tell(done)
-        if self._uncommitted:
-            self._commit()
+        self.commit()
+        return self.report()
+
+    def report(self) -> ImportReport:
+        """What was done up to now."""
         return ImportReport(
             **{name: self._counts[name] for name in ("files", "rows", "accepted", "rejected", "skipped")},
             reasons=dict(sorted(self._reasons.items())),
             notes=self._notes,
-            seconds=round(time.monotonic() - started, 3),
+            seconds=round(time.monotonic() - self._started, 3),
         )
 
     def _file(self, path: Path, again: bool, tell: Callable[[int], None]) -> None:
@@ -85,33 +85,41 @@ class Importer:
         if progress.complete:
             self._counts["skipped"] += 1
             return
-        if progress.last:
-            self._notes.append(f"{path}: goes on behind line {progress.last:,}")
-        self._counts["files"] += 1
-        file_time = path.stat().st_mtime_ns // 1_000_000
-        to_payload = RowMapper(self._mapping, self._kind, self._site, self._max_bytes, file_time)
-        with closing(open_source(path, self._mapping)) as source:
-            for chunk in chunks(source, to_payload, progress.last, self._max_bytes):
-                progress = self._land(chunk, progress)
+        self.begin(progress)
+        with closing(self._reading.open(path)) as source:
+            for chunk in chunks(source, self._reading.to_payload(path), progress.last, self._max_bytes):
+                progress = self.land(chunk, progress)
                 tell(source.tell())
         if source.damage:
             self._notes.append(f"{path}: cut short, {source.damage}; the rows before are in")
         elif not progress.accepted + progress.rejected:
             self._notes.append(f"{path}: empty, 0 rows")
-        self._uncommitted[progress.key] = msgspec.structs.replace(progress, complete=True)
+        self.complete(progress)
 
     def _progress(self, path: Path, again: bool) -> FileProgress:
-        key = derived_id(files.digest(path), self._mapping.digest, self._kind, self._site)
-        known = self._uncommitted.get(key) or (None if again else self._journal.progress(key))
+        key = derived_id(files.digest(path), *self._reading.key(path))
+        known = self._uncommitted.get(key) or (None if again else self.journal.progress(key))
         return known or FileProgress(key=key, path=str(path))
 
-    def _land(self, chunk: Chunk, progress: FileProgress) -> FileProgress:
+    def begin(self, progress: FileProgress) -> FileProgress:
+        """Count a file that is read now, whole or from where an earlier import stopped."""
+        if progress.last:
+            self._notes.append(f"{progress.path}: goes on behind line {progress.last:,}")
+        self._counts["files"] += 1
+        return progress
+
+    def complete(self, progress: FileProgress) -> None:
+        """There is nothing more in the file; to be committed later."""
+        self._uncommitted[progress.key] = msgspec.structs.replace(progress, complete=True)
+
+    def land(self, chunk: Chunk, progress: FileProgress) -> FileProgress:
+        """Append a chunk, to be committed later; the progress with it."""
         rejects = [encode(reject) for reject in chunk.rejected]
         if not (self._landing.fits(chunk.accepted) and self._quarantine.fits(rejects)):
-            self._commit()
+            self.commit()
         now = time.time_ns() // 1_000_000
-        self._landing.extend(chunk.accepted, self._source, now)
-        self._quarantine.extend(rejects, self._source, now)
+        self._landing.extend(chunk.accepted, self._reading.source, now)
+        self._quarantine.extend(rejects, self._reading.source, now)
         accepted, rejected = len(chunk.accepted), len(rejects)
         self._counts.update(accepted=accepted, rejected=rejected, rows=accepted + rejected)
         self._reasons.update(reject.reason for reject in chunk.rejected)
@@ -121,14 +129,22 @@ class Importer:
         self._uncommitted[progress.key] = progress
         return progress
 
-    def _commit(self) -> None:
+    def commit(self) -> None:
         """Make what was landed durable, say so in the journal, publish: killed anywhere, it is in once or not at all."""
+        if not self._uncommitted:
+            return
         segments = [*self._landing.seal(), *self._quarantine.seal()]
-        self._journal.write(segments, self._uncommitted.values())
+        self.journal.write(segments, self._uncommitted.values())
         self._landing.publish()
         self._quarantine.publish()
         self._uncommitted.clear()
+        self._committed_at = time.monotonic()
+
+    def commit_every(self, seconds: float) -> None:
+        """Commit what was landed, unless the last commit was less than that ago."""
+        if time.monotonic() - self._committed_at >= seconds:
+            self.commit()
 
     def _settle(self) -> None:
         for folder in (self._lake.landing, self._lake.quarantine):
-            settle(folder, self._journal.committed_segments)
+            settle(folder, self.journal.committed_segments)

@@ -18,17 +18,23 @@ _JSON_NAME: Final = re.compile(r"\.(json|jsonl|ndjson)(\.gz)?", re.IGNORECASE)
 
 def open_source(path: Path, mapping: Mapping) -> Source:
     """Open a history file; UsageError if it cannot be read or is of no known form."""
-    try:
-        file = path.open("rb")
-        magic = file.peek(4)[:4]
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}. Name files or folders of history.") from error
-    if magic == b"PAR1":
+    file, stream, gunzip = opened(path)
+    if file.peek(4)[:4] == b"PAR1":
         from collector.imports.parquet import Parquet  # pyarrow takes 0.2 s that the other forms do without
 
         return Parquet(path, file)
-    gunzip = Gunzip(file) if magic[:2] == b"\x1f\x8b" else None
-    return _lines(path, file, io.BufferedReader(gunzip, _BUFFER) if gunzip else file, gunzip, mapping)
+    return _lines(path, file, stream, gunzip, mapping)
+
+
+def opened(path: Path) -> tuple[io.BufferedReader, io.BufferedReader, Gunzip | None]:
+    """The file, its bytes unpacked, and what unpacks them (None where nothing does); UsageError if it cannot be read."""
+    try:
+        file = path.open("rb")
+        magic = file.peek(2)[:2]
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}. Name files or folders of history.") from error
+    gunzip = Gunzip(file) if magic == b"\x1f\x8b" else None
+    return file, io.BufferedReader(gunzip, _BUFFER) if gunzip else file, gunzip
 
 
 def _lines(path: Path, file: IO[bytes], stream: io.BufferedReader, gunzip: Gunzip | None, mapping: Mapping) -> Source:

@@ -70,7 +70,7 @@ class RowMapper:
             properties=self._properties(row),
             **values,
         )
-        return self._encoded(event)
+        return payload(event, self._max_bytes)
 
     def _field(self, name: str, rule: Rule) -> _Field:
         made = {"ip": truncated, "occurred_at": self._time, "sent_at": self._time}
@@ -152,18 +152,18 @@ class RowMapper:
             others = {**_texts(row, ((column[len(prefix) :], column) for column in below)), **others}
         return others
 
-    def _encoded(self, event: Event) -> bytes:
-        try:
-            whole = event if event.event_id else msgspec.structs.replace(event, event_id=payload_id(event))
-            payload = encode(whole)
-        except UnicodeEncodeError as error:
-            raise Unmappable("undecodable", f"the text {_short(error.object)} is not in the file's encoding") from None
-        if len(payload) > self._max_bytes:
-            raise Unmappable(
-                "too_large",
-                f"the event has {len(payload):,} bytes, above landing.max_event_bytes = {self._max_bytes:,}",
-            )
-        return payload
+
+def payload(event: Event, max_bytes: int) -> bytes:
+    """The event as a landing line has it, with an id if it had none; Unmappable if it is too large, or its text is none."""
+    try:
+        encoded = encode(event if event.event_id else msgspec.structs.replace(event, event_id=payload_id(event)))
+    except UnicodeEncodeError as error:
+        raise Unmappable("undecodable", f"the text {_short(error.object)} is not in the file's encoding") from None
+    if len(encoded) > max_bytes:
+        raise Unmappable(
+            "too_large", f"the event has {len(encoded):,} bytes, above landing.max_event_bytes = {max_bytes:,}"
+        )
+    return encoded
 
 
 def text(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Access logs of web servers → events: one module a family of formats, and what all of them share."""

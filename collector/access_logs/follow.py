@@ -1,0 +1,146 @@
+"""`nextclick import --follow`: what a server adds to its logs, through their rotations, each line once."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from collector.access_logs.formats import named
+from collector.access_logs.reading import LogReading
+from collector.access_logs.tail import Tail, is_at, is_read, rotated_names
+from collector.access_logs.values import Format
+from collector.imports.chunks import chunks
+from collector.imports.importer import Importer, ImportReport
+from collector.imports.journal import FileProgress
+from nextclick.errors import UsageError
+from nextclick.events import derived_id
+from nextclick.settings import Settings
+
+
+def follow_files(
+    settings: Settings,
+    importer: Importer,
+    reading: LogReading,
+    paths: Iterable[Path],
+    stopped: Callable[[], bool],
+    say: Callable[[str], None],
+) -> ImportReport:
+    """Take what is in the logs and what comes, until `stopped`; `say` hears what a person should know."""
+    followers = [_Follower(settings, importer, reading, path.absolute(), stopped, say) for path in paths]
+    for follower in followers:
+        follower.start()
+    while not stopped():
+        for follower in followers:
+            follower.poll()
+        importer.commit_every(settings.access_logs.publish_seconds)
+        time.sleep(settings.access_logs.poll_seconds)
+    importer.commit()
+    return importer.report()
+
+
+class _Follower:
+    """Follows one path: the file that it names now, and those that it named before and that may still grow."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        importer: Importer,
+        reading: LogReading,
+        path: Path,
+        stopped: Callable[[], bool],
+        say: Callable[[str], None],
+    ) -> None:
+        self._settings, self._importer, self._reading = settings, importer, reading
+        self._path, self._stopped, self._say = path, stopped, say
+        self._name = derived_id("follow", reading.site, path)
+        self._format: Format | None = None
+        self._live: Tail | None = None
+        self._rotated: list[Tail] = []
+
+    def start(self) -> None:
+        """Find again what an earlier run followed, and what was rotated away meanwhile."""
+        known = self._importer.journal.followed(self._name)
+        if not known and not self._path.is_file():
+            raise UsageError(f"{self._path} is not there. Name the log that a server writes.")
+        beside = rotated_names(self._path)
+        for progress in known:
+            if not progress.complete:
+                self._resume(progress, [self._path, *beside])
+        if known:
+            self._take_up(known, beside)
+        self._look()
+
+    def poll(self) -> None:
+        """Take what was added since."""
+        self._look()
+        for tail in filter(None, [*self._rotated, self._live]):
+            if tail.lines.growing:
+                self._take(tail)
+        for tail in [tail for tail in self._rotated if tail.is_quiet(self._settings.access_logs.quiet_seconds)]:
+            self._let_go(tail)
+
+    def _look(self) -> None:
+        """Notice that the path means another file than before, or that its file was cut."""
+        if self._live and self._live.was_cut():
+            self._resume_copy(self._live)
+            self._live = None
+        elif self._live and self._path.exists() and not self._live.is_named(self._path):
+            self._rotated.append(self._live)
+            self._live = None
+        if self._live is None and self._path.exists():
+            self._live = self._begin(self._path)
+
+    def _begin(self, path: Path) -> Tail | None:
+        """Start with a file's first line; None while it has none that tells the format."""
+        if self._format is None:
+            with path.open("rb") as file:
+                if not file.readline().endswith(b"\n"):
+                    return None
+        lines = self._reading.open(path, self._format)
+        self._format = lines.format
+        self._say(f"{path}: followed as {lines.format.name} ({lines.format.doc})")
+        key = derived_id(self._name, time.time_ns(), path)
+        return Tail(lines, self._importer.begin(FileProgress(key=key, path=str(path))))
+
+    def _resume(self, progress: FileProgress, paths: list[Path]) -> None:
+        """Go on in the one of the files that holds what was read; if it is gone, say so."""
+        for path in paths:
+            if (lines := is_at(self._reading, path, progress)) is not None:
+                tail, self._format = Tail(lines, self._importer.begin(progress)), lines.format
+                if path == self._path and self._live is None:
+                    self._live = tail
+                else:
+                    self._rotated.append(tail)
+                return
+        self._say(f"{progress.path}: gone since line {progress.last:,}; what was added behind it, if anything, is lost")
+        self._importer.complete(progress)
+
+    def _resume_copy(self, cut: Tail) -> None:
+        """The file was copied and cut (copytruncate): the rest of what it held is in the copy."""
+        cut.close()
+        if cut.progress.last:
+            self._resume(cut.progress, rotated_names(self._path))
+
+    def _take_up(self, known: list[FileProgress], paths: list[Path]) -> None:
+        """Read the files that began and were rotated away while nobody followed."""
+        marks = [progress.mark for progress in known if progress.mark]
+        newest, self._format = max(mark.changed for mark in marks), named(marks[-1].format)
+        for path in reversed(paths):
+            if path.stat().st_mtime_ns > newest and not any(is_read(self._reading, path, each) for each in known):
+                self._rotated.extend(filter(None, [self._begin(path)]))
+
+    def _take(self, tail: Tail) -> None:
+        to_payload = self._reading.to_payload(self._path)
+        for chunk in chunks(tail.lines, to_payload, tail.progress.last, self._settings.landing.max_event_bytes):
+            tail.land(self._importer, chunk, self._name)
+            self._importer.commit_every(self._settings.access_logs.publish_seconds)
+            if self._stopped():
+                return
+
+    def _let_go(self, tail: Tail) -> None:
+        """The file will not grow any more: its last line counts even where its end is missing."""
+        tail.lines.growing = False
+        self._take(tail)
+        if not self._stopped():
+            self._importer.complete(tail.progress)
+            tail.close()
+            self._rotated.remove(tail)

@@ -1,0 +1,91 @@
+"""Access logs as an import reads them."""
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from collector.access_logs.formats import FORMATS, named, recognized
+from collector.access_logs.lines import LogLines
+from collector.access_logs.requests import RequestMapper
+from collector.access_logs.values import Format
+from collector.access_logs.visitors import Visitors, lake_key
+from collector.imports import files
+from collector.imports.opening import opened
+from collector.imports.rows import Row
+from collector.unmappable import Unmappable
+from nextclick.errors import UsageError
+from nextclick.settings import Settings
+
+_FILES: Final = ("*access*", "*.log", "*.log.*", "*.log-*", "*.gz")
+_SAMPLE_LINES: Final = 200
+_LONGEST_LINE: Final = 1 << 16
+
+
+class LogReading:
+    """Access logs of one site; each file's format is the one that was named, or with `auto` what its first lines are."""
+
+    source: Final = "log"
+
+    def __init__(self, settings: Settings, format: str, site: str) -> None:
+        self.site = site
+        self._settings = settings
+        self._given = None if format == "auto" else named(format)
+        self._known: dict[Path, Format] = {}
+        self._mapper: RequestMapper | None = None
+
+    def find(self, paths: Iterable[Path]) -> list[Path]:
+        paths = list(paths)
+        found = [path for path in files.find(paths, _FILES) if path in paths or "error" not in path.name]
+        for path in found:
+            self.format(path)
+        return found
+
+    def format(self, path: Path) -> Format | None:
+        """The file's format; None for an empty one. UsageError if nothing fits."""
+        if self._given or path in self._known:
+            return self._given or self._known[path]
+        lines = _first_lines(path)
+        format = recognized(lines)
+        if format:
+            self._known[path] = format
+        elif any(line.strip() for line in lines):
+            raise UsageError(
+                f"The first lines of {path} fit no known format of access logs. Name one with --format: {', '.join(FORMATS)}; "
+                "or write a mapping (docs/mappings.md)."
+            )
+        return format
+
+    def described(self, path: Path) -> str | None:
+        """What was recognized, for people."""
+        format = self._known.get(path)
+        return f"{path}: recognized as {format.name} ({format.doc})" if format else None
+
+    def key(self, path: Path) -> tuple[str, ...]:
+        format = self.format(path)
+        return "log", format.name if format else "", self.site
+
+    def open(self, path: Path, format: Format | None = None) -> LogLines:
+        """The file's lines; `format`: as which, where it is known."""
+        chosen = format or self.format(path) or FORMATS["combined"]  # an empty file has no line of any format
+        file, stream, gunzip = opened(path)
+        return LogLines(path, file, stream, gunzip, chosen, self._settings.landing.max_event_bytes)
+
+    def to_payload(self, path: Path) -> Callable[[Row | Unmappable], bytes]:
+        if self._mapper is None:  # one for all files: its caches serve them all
+            settings = self._settings
+            key = lake_key(settings.lake.state)
+            visitors = Visitors(key, self.site, settings.access_logs.rotate_hours)
+            base = settings.access_logs.base_url
+            self._mapper = RequestMapper(self.site, visitors, base, settings.landing.max_event_bytes)
+        return self._mapper
+
+
+def _first_lines(path: Path) -> list[bytes]:
+    file, stream, _ = opened(path)
+    with closing(file):
+        try:
+            return list(islice(iter(lambda: stream.readline(_LONGEST_LINE), b""), _SAMPLE_LINES))
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}. Name files of access logs.") from error

@@ -1,0 +1,91 @@
+"""One log that a follower reads as it grows, whatever becomes of its name."""
+
+import os
+import re
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from collector.access_logs.formats import named
+from collector.access_logs.lines import LogLines
+from collector.access_logs.reading import LogReading
+from collector.imports.chunks import Chunk
+from collector.imports.importer import Importer
+from collector.imports.journal import FileProgress
+from nextclick.errors import UsageError
+
+_HEAD: Final = 1024
+_NUMBERED: Final = r"[._-]\d[\dT_.-]*"
+
+
+class Tail:
+    """An open log and how far it is landed."""
+
+    def __init__(self, lines: LogLines, progress: FileProgress) -> None:
+        self.lines, self.progress = lines, progress
+        self.lines.growing = not lines.is_packed
+        self._head = b""
+        self._grown_at = time.monotonic()
+
+    def land(self, importer: Importer, chunk: Chunk, follower: str) -> None:
+        """Hand a chunk of it to the importer."""
+        mark = self.lines.mark(follower)
+        self.progress = importer.land(chunk, msgspec.structs.replace(self.progress, mark=mark))
+        self._grown_at = time.monotonic()
+
+    def is_named(self, path: Path) -> bool:
+        """Whether `path` means this file."""
+        try:
+            return os.path.samestat(os.fstat(self.lines.fileno()), path.stat())
+        except FileNotFoundError:
+            return False
+
+    def was_cut(self) -> bool:
+        """Whether its content is another than what was read: shorter, or with another beginning."""
+        descriptor, place = self.lines.fileno(), self.lines.tell()
+        if os.fstat(descriptor).st_size < place or os.pread(descriptor, len(self._head), 0) != self._head:
+            return True
+        if len(self._head) < _HEAD:
+            self._head = os.pread(descriptor, min(place, _HEAD), 0)
+        return False
+
+    def is_quiet(self, seconds: float) -> bool:
+        """Whether nothing was added for so long, or it is packed and nothing can be."""
+        return not self.lines.growing or time.monotonic() - self._grown_at >= seconds
+
+    def close(self) -> None:
+        self.lines.close()
+
+
+def is_read(reading: LogReading, path: Path, progress: FileProgress) -> bool:
+    """Whether the file begins with what `progress` tells of."""
+    lines = is_at(reading, path, progress)
+    if lines:
+        lines.close()
+    return lines is not None
+
+
+def is_at(reading: LogReading, path: Path, progress: FileProgress) -> LogLines | None:
+    """The file, read up to the place of `progress`, if it begins as the one of `progress` did; else None."""
+    assert progress.mark
+    with suppress(UsageError):  # rotated once more since it was listed
+        lines = reading.open(path, named(progress.mark.format))
+        if lines.is_at(progress.last, progress.mark):
+            return lines
+        lines.close()
+    return None
+
+
+def rotated_names(path: Path) -> list[Path]:
+    """Files beside `path` that are named like it once it is rotated (`access.log.1`, `access-20260101.log.gz`), newest first."""
+    name, stem, suffix = map(re.escape, (path.name, path.stem, path.suffix))
+    pattern = re.compile(rf"(?:{name}{_NUMBERED}|{stem}{_NUMBERED}{suffix})(?:\.gz)?")
+    found: dict[Path, int] = {}
+    for beside in path.parent.iterdir():
+        if pattern.fullmatch(beside.name):
+            with suppress(FileNotFoundError):
+                found[beside] = beside.stat().st_mtime_ns
+    return sorted(found, key=lambda each: found[each], reverse=True)

@@ -1,0 +1,136 @@
+"""What the formats of access logs share: a format's shape, its names for things, times, requests, escapes."""
+
+import re
+from calendar import timegm
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from collector.imports.rows import Row, text
+from collector.times import parser
+from collector.unmappable import Unmappable
+
+Reader = Callable[[str], Row | None]
+"""A line without its newline → a request; None for a line that is none (a directive).
+
+A request has, where the line tells them: `time` (milliseconds since 1970-01-01 UTC), `address`, `user`, `method`,
+`target`, `protocol`, `status`, `bytes`, `referrer`, `agent`, `scheme`, `host`, `port`, `content_type`; and `more`,
+what the line tells besides. It raises Unmappable, or ValueError where a part is not what it should be.
+"""
+
+Names = Mapping[str, tuple[str, ...]]
+"""What a request has → a format's names for it, the first that has a value counts."""
+
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_CLF_TIME: Final = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.\d+)? ([+-])(\d\d)(\d\d)")
+_METHOD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
+_ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_CONTROLS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v"}
+_SECRETS: Final = re.compile(r"cookie|authorization|api-?key", re.IGNORECASE)
+_auto: Final = parser("auto")
+
+
+class Format(NamedTuple):
+    """One format of access logs."""
+
+    name: str
+    doc: str
+    """Who writes it."""
+    reader: Callable[[], Reader]
+    """A reader for one file; those of W3C remember the file's header."""
+
+
+def request(found: Row, names: Names, time: Callable[[Any], int]) -> Row:
+    """What the line gave, under our names; Unmappable where it has no time or no address."""
+    row: Row = {name: _first(found, columns) for name, columns in names.items()}
+    row |= {name: text(value) for name, value in row.items() if value is not None and name != "time"}
+    row["more"] = {name: value for name, value in found.items() if not (missing(value) or _SECRETS.search(name))}
+    if row.get("request"):
+        split_request(row, row["request"])
+    if row["time"] is None:
+        raise Unmappable("missing_time", f"the line has no {' or '.join(names['time'])}")
+    row["time"] = moment(row["time"], time)
+    if forwarded := row.get("forwarded"):
+        row["address"] = first_address(str(forwarded)) or row["address"]
+    return row
+
+
+def missing(value: Any) -> bool:
+    return value is None or value == "" or value == "-"
+
+
+def _first(found: Row, names: tuple[str, ...]) -> Any:
+    """The first of the names that has a value; that one is taken out of `found`."""
+    for name in names:
+        if not missing(found.get(name)):
+            return found.pop(name)
+    return None
+
+
+def moment(written: Any, time: Callable[[Any], int]) -> int:
+    """The time as milliseconds; Unmappable if it is none."""
+    try:
+        return time(written)
+    except (ValueError, TypeError, OverflowError):
+        raise Unmappable("bad_time", f"{str(written)[:60]!r} is no time of this format") from None
+
+
+@lru_cache(1 << 12)
+def clf_time(written: str) -> int:
+    """`09/Jul/1995:00:00:07 -0400` → milliseconds; ValueError if it is none."""
+    match = _CLF_TIME.fullmatch(written)
+    if match is None:
+        raise ValueError(written)
+    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
+    when = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
+    offset = (int(hours) * 60 + int(minutes)) * (60_000 if sign == "+" else -60_000)
+    return timegm(when.timetuple()) * 1000 - offset
+
+
+def any_time(written: Any) -> int:
+    """Numbers since 1970 by their size, ISO 8601, `2006/01/02 15:04:05` (UTC), or the time of Common Log."""
+    if isinstance(written, str) and "/" in written:
+        return _auto(written.replace("/", "-")) if written[4:5] == "/" else clf_time(written)
+    if isinstance(written, bool):
+        raise TypeError(written)
+    return _auto(written)
+
+
+def split_request(row: Row, line: str) -> None:
+    """The request line, as sent, into method, target and protocol; one that is none is kept as `more.request`."""
+    method, _, rest = line.partition(" ")
+    target, _, protocol = rest.rpartition(" ")
+    if not protocol.startswith("HTTP/"):
+        target, protocol = rest, ""
+    target = target.strip()
+    if target and _METHOD.fullmatch(method):
+        row["method"], row["target"], row["protocol"] = method, target, protocol or None
+    elif not missing(line):
+        row["more"]["request"] = line
+
+
+def unescaped(text: str) -> str:
+    r"""What Apache and nginx wrote as `\"`, `\\` or `\xD0` as it was sent."""
+    if "\\" not in text:
+        return text
+    return decoded(_ESCAPE.sub(_escape, text.encode()))
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    code, character = match.groups()
+    return bytes.fromhex(code.decode()) if code else _CONTROLS.get(character, character)
+
+
+def decoded(raw: bytes) -> str:
+    """UTF-8, or Latin-1 where it is none: every line of bytes is text of one of them."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def first_address(forwarded: str) -> str | None:
+    """The client's address of `X-Forwarded-For: client, proxy, proxy`."""
+    address = forwarded.partition(",")[0].strip()
+    return None if missing(address) or address == "unknown" else address

@@ -1,0 +1,63 @@
+"""Who looked, without keeping who it was: a keyed hash of address and user agent stands for the visitor."""
+
+import os
+import secrets
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from nextclick.errors import LakeError
+
+_KEY_BYTES: Final = 32
+_HOUR: Final = 3_600_000
+
+
+class Visitors:
+    """Ids of visitors; the salt changes every `rotate_hours` (0: never), by the request's own time.
+
+    So a file imported once more gives the same ids, and nobody without the key can join one period's ids to the next.
+    """
+
+    def __init__(self, key: bytes, site: str, rotate_hours: int) -> None:
+        self._key, self._site, self._period = key, site, rotate_hours * _HOUR
+        self._hashed = lru_cache(1 << 14)(self._hash)
+
+    def __call__(self, address: str, agent: str | None, time: int) -> str:
+        return self._hashed(address, agent or "", time // self._period if self._period else 0)
+
+    def _hash(self, address: str, agent: str, period: int) -> str:
+        whole = "\x1f".join((self._site, str(period), address, agent))
+        return blake2b(whole.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).hexdigest()
+
+
+def lake_key(state: Path) -> bytes:
+    """The lake's random key: made at the first use, readable by its owner alone, never changed."""
+    path = state / "access_logs.key"
+    try:
+        if not path.exists():
+            _make(path)
+        key = path.read_bytes()
+    except OSError as error:
+        raise LakeError(f"The key {path} cannot be read or made: {error.strerror}. Mend its permissions.") from error
+    if len(key) != _KEY_BYTES:
+        raise LakeError(
+            f"The key {path} has {len(key)} bytes instead of {_KEY_BYTES}. Restore it, or remove it to start anew."
+        )
+    return key
+
+
+def _make(path: Path) -> None:
+    """Write a key under another name and link it: of two processes one wins, and nobody reads half a key."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    own = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
+        os.fsync(descriptor)
+        os.link(own, path)
+    except FileExistsError:
+        pass
+    finally:
+        os.close(descriptor)
+        own.unlink()
