@@ -146,7 +146,7 @@ def _events(request: Request, values: dict[str, str], limits: Limits, index: int
     entities = _entities(values, limits)
     common = _times(request, values) | _visitor(values, entities) | _common(values)
     kind, parts = _meaning(values, entities, limits, growth)
-    several = len(parts) > 1 or kind in FANS_OUT
+    several = len(parts) > 1 or (kind in FANS_OUT and values["e"] == "ue")
     left = _without(values, _READ) | {
         f"context.{name}": found[0] if len(found) == 1 else found for name, found in entities.items()
     }
