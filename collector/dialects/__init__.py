@@ -19,7 +19,7 @@ from typing import Final, NamedTuple, Protocol, cast
 
 from collector.exchange import Answer, Limits, Parsed, Refused, Request
 
-NAMES: Final = ("plain", "segment", "snowplow", "mixpanel", "amplitude", "posthog")
+NAMES: Final = ("plain", "segment", "snowplow", "mixpanel", "amplitude", "posthog", "ga4", "plausible", "matomo")
 
 
 class Dialect(Protocol):

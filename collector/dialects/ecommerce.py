@@ -80,8 +80,8 @@ def deeds(name: Any, values: Json, growth: Growth) -> list[Deed]:
     products = [dict(item) if isinstance(item, dict) else {"item_id": item} for item in values[listed]]
     several = len(products) > 1 or kind in FANS_OUT
     made = [_deed(kind, surface, i if several else None, item, dict(shared)) for i, item in enumerate(products)]
-    if kind == "impression":
-        for deed, seen in zip(made, places([deed.fields["position"] for deed in made]), strict=True):
+    for deed, seen in zip(made, places([deed.fields["position"] for deed in made]), strict=True):
+        if kind == "impression" or deed.fields["position"] is not None:
             deed.fields["position"] = seen
     return made
 

@@ -180,7 +180,7 @@ def _times(request: Request, values: Json, inside: Json, sent: int | None) -> Js
     options = mapping(values.get("options"), "options")
     skewed = not (inside.get("$ignore_sent_at") or options.get("disable_skew_correction"))
     occurred = corrected(client_time, sent, request.received_at) if skewed else None
-    if occurred is None and stamped is None and offset is not None:
+    if stamped is None and offset is not None:
         occurred = request.received_at - abs(offset)
     return {"client_time": client_time, "sent_at": sent, "occurred_at": occurred}
 

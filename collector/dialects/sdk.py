@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from collector.body import unpack
+from collector.cookieless import visitor_id
 from collector.dialects.fields import Json, base64_text, decode, form, millis, query, text
 from collector.exchange import Limits, Refused, Request
 from collector.unmappable import Unmappable
+from nextclick.events import derived_id
 
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 """A transparent GIF of one pixel."""
 
 _JSON_STARTS: Final = (b"{", b"[")
+_DAY: Final = 86_400_000
 _LONGEST_KEY: Final = 200
 
 
@@ -55,6 +58,15 @@ def _packed(text: bytes, limits: Limits) -> Any:
     return decode(text, limits)
 
 
+def stranger(request: Request, site: str | None) -> str:
+    """The visitor of a request that brings no id of theirs: see collector/cookieless.py.
+
+    A replay knows no longer who asked: then by the agent, the address as far as it is kept, and the day.
+    """
+    left = derived_id(request.received_at // _DAY, request.ip or "", request.user_agent or "")
+    return visitor_id(request.stranger or left, site or "")
+
+
 def sent_at(value: Any) -> int | None:
     """When the client says it sent the request; None where that is no time, since its events may be good."""
     try:
@@ -71,6 +83,15 @@ def short(value: Any) -> str | None:
 def fields(values: Json, names: Mapping[str, tuple[str, ...]]) -> Json:
     """Fields of an event as text, each taken out of `values` by the first of its names there."""
     return {field: text(take(values, *given)) for field, given in names.items()}
+
+
+def percent(value: Any) -> float | None:
+    """Per cent as a number or as text, with or without the sign; None for what is none."""
+    try:
+        number = float((text(value) or "").rstrip("% "))
+    except ValueError:
+        return None
+    return number if 0 <= number <= 100 else None
 
 
 def take(values: Json, *names: str) -> Any:

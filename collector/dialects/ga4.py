@@ -1,0 +1,127 @@
+"""The GA4 Measurement Protocol: `/mp/collect`, and `/debug/mp/collect`, which says what is wrong and keeps nothing.
+
+Reference: https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference.
+"""
+
+from typing import Final
+
+import msgspec
+
+from collector.dialects.agents import of_visitor
+from collector.dialects.ecommerce import deeds
+from collector.dialects.fields import (
+    Json,
+    address,
+    decode,
+    event,
+    first,
+    mapping,
+    millis,
+    objects,
+    properties,
+    query,
+    reject,
+    text,
+    whole,
+)
+from collector.dialects.items import Growth
+from collector.dialects.sdk import fields, percent, take
+from collector.exchange import Answer, Limits, Parsed, Refused, Request
+from collector.unmappable import Unmappable
+from nextclick.events import Event
+
+_DEBUG: Final = "/debug/mp/collect"
+ROUTES: Final = {"/mp/collect": ("POST",), _DEBUG: ("POST",)}
+
+_KINDS: Final = {"screen_view": "page_view", "user_engagement": "engagement", "video_start": "play"}
+_TEXTS: Final = {
+    "session_hint": ("session_id", "ga_session_id"),
+    "page_url": ("page_location",),
+    "referrer": ("page_referrer",),
+}
+_TITLES: Final = ("page_title", "screen_name", "firebase_screen")
+_CAMPAIGN: Final = {
+    "utm_source": ("source",),
+    "utm_medium": ("medium",),
+    "utm_campaign": ("campaign",),
+    "utm_term": ("term",),
+    "utm_content": ("content",),
+}
+_AROUND: Final = ("user_properties", "consent", "user_location", "device")
+_KEPT: Final = (*_AROUND, "client_id", "app_instance_id", "user_id", "timestamp_micros", "user_agent", "ip_override")
+_TAKEN: Final = Answer(status=204)
+
+
+def parse(request: Request, limits: Limits) -> Parsed:
+    """Each object of `events` is an event; the answer is 204 whatever they are worth, or the debugger's messages."""
+    if request.path != _DEBUG:
+        return _parsed(request, limits)
+    try:
+        parsed = _parsed(request, limits)
+    except Refused as refused:
+        return Parsed(answer=_said([(refused.reason, str(refused))]))
+    return Parsed(answer=_said([(each.reason, each.message) for each in parsed.rejects]), key=parsed.key)
+
+
+def refuse(request: Request, refused: Refused) -> Answer:
+    """GA4 says 204 to a body that it cannot read; a key or a rate that it may not use is told."""
+    return _TAKEN if refused.status in (400, 413) else Answer(status=refused.status)
+
+
+def _parsed(request: Request, limits: Limits) -> Parsed:
+    body = decode(request.body, limits)
+    if not isinstance(body, dict):
+        raise Refused(400, "malformed_batch", "The body is not an object.")
+    parsed = Parsed(answer=_TAKEN, key=query(request).get("api_secret"))
+    around, growth = {name: body[name] for name in _KEPT if name in body}, Growth(limits)
+    records = objects(body.get("events"), limits)
+    try:
+        growth.allow(around, len(records))
+    except Unmappable as error:
+        raise Refused(413, error.reason, f"{error}.") from None
+    for index, values in enumerate(records):
+        try:
+            parsed.events += _events(request, around, dict(mapping(values, "the event")), index, growth)
+        except Unmappable as error:
+            parsed.rejects.append(reject(request, error, around | {"events": [values]}))
+    return parsed
+
+
+def _said(problems: list[tuple[str, str]]) -> Answer:
+    told = [
+        {"fieldPath": "events", "description": message, "validationCode": reason.upper()}
+        for reason, message in problems
+    ]
+    return Answer(body=msgspec.json.encode({"validationMessages": told}))
+
+
+def _events(request: Request, around: Json, values: Json, index: int, growth: Growth) -> list[Event]:
+    name = values.pop("name", None)
+    inside = dict(mapping(values.pop("params", None), "params"))
+    stamp = first(values, "timestamp_micros") or around.get("timestamp_micros")
+    own = _own(around) | fields(inside, _TEXTS) | (fields(inside, _CAMPAIGN) if name == "campaign_details" else {})
+    own |= {"client_time": millis(stamp, "timestamp_micros"), "index": index}
+    kind = _KINDS.get(name, name) if isinstance(name, str) else name
+    own |= {"name": text(take(inside, *_TITLES))} if kind == "page_view" else {}
+    own |= {"scroll_pct": percent(take(inside, "percent_scrolled"))} if kind == "scroll" else {}
+    dwell = whole(take(inside, "engagement_time_msec"), "engagement_time_msec")
+    rest: Json = {name: around[name] for name in _AROUND if name in around}
+    made = []
+    for deed in deeds(kind, inside, growth):
+        more = own | {field: value for field, value in deed.fields.items() if value is not None}
+        kept = properties(*deed.rest, values, rest, without=("timestamp_micros",))
+        made.append(event(of_visitor(request), deed.kind, part=deed.part, properties=kept, dwell_ms=dwell, **more))
+        dwell = None  # the time was spent once, however many items there are
+    return made
+
+
+def _own(around: Json) -> Json:
+    place, device = (mapping(around.get(name), name) for name in ("user_location", "device"))
+    return {
+        "visitor_id": text(first(around, "client_id", "app_instance_id")),
+        "user_id": text(around.get("user_id")),
+        "country": text(place.get("country_id")),
+        "device": text(device.get("category")),
+        "user_agent": text(around.get("user_agent")),
+        "ip": address(around.get("ip_override")),
+    }

@@ -1,0 +1,190 @@
+"""Matomo: `/matomo.php` and `/piwik.php`, as matomo.js and its SDKs ask for them; also in bulk.
+
+A request is the parameters of one action, in the address or in a form; bulk is `{"requests": ["?…"]}`.
+Reference: https://developer.matomo.org/api-reference/tracking-api.
+"""
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from collector.dialects.agents import of_visitor
+from collector.dialects.ecommerce import deeds
+from collector.dialects.fields import (
+    Json,
+    address,
+    decode,
+    event,
+    form,
+    millis,
+    objects,
+    properties,
+    query,
+    reject,
+    text,
+)
+from collector.dialects.items import Growth
+from collector.dialects.sdk import PIXEL, fields, stranger, take
+from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
+from collector.unmappable import Unmappable
+from nextclick.events import Event
+
+ROUTES: Final = dict.fromkeys(("/matomo.php", "/piwik.php"), ("GET", "POST"))
+
+_FIELDS: Final = {
+    "visitor_id": ("cid", "_id"),
+    "user_id": ("uid",),
+    "page_url": ("url",),
+    "referrer": ("urlref",),
+    "utm_campaign": ("_rcn",),
+    "utm_term": ("_rck",),
+    "country": ("country",),
+    "user_agent": ("ua",),
+}
+_PRODUCT: Final = {"_pks": "item_id", "_pkn": "item_name", "_pkc": "item_category", "_pkp": "price"}
+_ORDERED: Final = ("item_id", "item_name", "item_category", "price", "quantity")
+_NOT_KEPT: Final = ("token_auth", "rec", "apiv", "rand", "r", "send_image")
+_SAYING: Final = {"url", "action_name", "e_a", "search", "c_n", "link", "download", "ping", "idgoal", "ec_id", "ca"}
+"""Parameters that say that something happened."""
+_NO_GOAL: Final = "0"
+
+
+def parse(request: Request, limits: Limits) -> Parsed:
+    """One action, or each of a bulk request; the answer is a pixel, or what became of the bulk."""
+    if request.body.lstrip().startswith(b"{"):
+        return _bulk(request, limits)
+    given = _parameters(request)
+    parsed = Parsed(answer=Answer(), key=given.get("idsite"))
+    if given:
+        _add(parsed, request, given, 0, Growth(limits), urlencode(_kept(given)))
+    status = 400 if parsed.rejects else 204 if given.get("send_image") == "0" else 200
+    parsed.answer = Answer(status=status, body=b"" if status == 204 else PIXEL, content_type="image/gif")
+    return parsed
+
+
+def refuse(request: Request, refused: Refused) -> Answer:
+    return problem(refused.status, refused.reason, str(refused))
+
+
+def _bulk(request: Request, limits: Limits) -> Parsed:
+    body = decode(request.body, limits)
+    records = objects(body.get("requests") if isinstance(body, dict) else None, limits)
+    parsed, growth = Parsed(answer=Answer()), Growth(limits)
+    invalid: list[int] = []
+    for index, record in enumerate(records):
+        given = (
+            form(record.lstrip("?")) if isinstance(record, str) else dict(record) if isinstance(record, dict) else {}
+        )
+        parsed.key = parsed.key or text(given.get("idsite"))
+        _add(parsed, request, given, index, growth, {"requests": [_kept(given) or record]})
+        if len(parsed.rejects) > len(invalid):
+            invalid.append(index)
+    told = {
+        "status": "success",
+        "tracked": len(records) - len(invalid),
+        "invalid": len(invalid),
+        "invalid_indices": invalid,
+    }
+    parsed.answer = Answer(body=msgspec.json.encode(told))
+    return parsed
+
+
+def _parameters(request: Request) -> dict[str, str]:
+    return query(request) | form(request.body.decode("utf-8", "replace").strip().lstrip("?"))
+
+
+def _kept(given: Json) -> Json:
+    return {name: value for name, value in given.items() if name not in _NOT_KEPT}
+
+
+def _add(parsed: Parsed, request: Request, given: Json, index: int, growth: Growth, alone: Any) -> None:
+    """Add the events of an action, or its reject, in which no token_auth is kept."""
+    try:
+        parsed.events += _events(request, _kept(given), index, growth)
+    except Unmappable as error:
+        parsed.rejects.append(reject(msgspec.structs.replace(request, query=""), error, alone))
+
+
+def _events(request: Request, given: Json, index: int, growth: Growth) -> list[Event]:
+    if not any(given.get(name) for name in _SAYING):
+        raise Unmappable("missing_event", "no parameter says what happened")
+    client_time, ip = millis(given.pop("cdt", None), "cdt"), address(given.pop("cip", None))
+    site = text(given.pop("idsite", None))
+    own = fields(given, _FIELDS) | {"client_time": client_time, "index": index, "ip": ip}
+    if not own["visitor_id"] and not own["user_id"]:
+        own["visitor_id"] = stranger(request, site)
+    by = of_visitor(request)
+    made = []
+    for part, (kind, read, values) in enumerate(_actions(given)):
+        for deed in deeds(kind, values, growth):
+            said = own | read | {field: value for field, value in deed.fields.items() if value is not None}
+            rest = properties(*deed.rest, {"idsite": site})
+            made.append(event(by, deed.kind, part=deed.part or part or deed.part, properties=rest, **said))
+    return made
+
+
+_Action = tuple[Any, Json, Json]
+"""A kind, the fields read for it, and the other parameters."""
+
+
+def _actions(given: Json) -> list[_Action]:
+    """What one request says happened: of several readings the first, as Matomo reads it."""
+    goal = text(given.get("idgoal"))
+    if text(given.get("ping")) == "1":
+        return [("engagement", {}, given)]
+    if given.get("ec_id") or goal == _NO_GOAL:
+        return [_order(given)]
+    if goal:
+        return [("goal", {}, given)]
+    if given.get("search"):
+        return [("search", {}, {"query": given.pop("search")} | given)]
+    if given.get("e_a"):
+        return [(given.pop("e_a"), {"name": text(take(given, "e_n"))}, given)]
+    if given.get("c_n"):
+        return [_content(given)]
+    if given.get("link") or given.get("download"):
+        return [("click" if given.get("link") else "download", {}, given)]
+    return _page(given)
+
+
+def _page(given: Json) -> list[_Action]:
+    """A page view, and the view of the product that it shows (`_pks`, `_pkn`, `_pkc`, `_pkp`)."""
+    product = {name: given.pop(key) for key, name in _PRODUCT.items() if key in given}
+    if not given.get("action_name") and not product and text(given.get("ca")) == "1":
+        return [("action", {}, given)]
+    page: _Action = ("page_view", {"name": text(take(given, "action_name"))}, given)
+    return [page, ("view_item", {}, product)] if product.get("item_id") else [(*page[:2], product | given)]
+
+
+def _content(given: Json) -> _Action:
+    """A block of content that was seen, or clicked (`c_i`)."""
+    kind = "click" if given.get("c_i") else "impression"
+    name = text(given.pop("c_n"))
+    return kind, {"surface": "content", "list_id": name, "name": name}, given
+
+
+def _order(given: Json) -> _Action:
+    """An order, or with no id a cart as it is now: `ec_items` is `[[sku, name, category, price, quantity], …]`."""
+    if not given.get("ec_id"):
+        return "cart_update", {}, given
+    items = _items(given.pop("ec_items", None))
+    return "purchase", {}, {"order_id": given.pop("ec_id")} | given | ({"items": items} if items else {})
+
+
+def _items(written: Any) -> list[Json]:
+    try:
+        items = msgspec.json.decode(written) if isinstance(written, str) and written else written or []
+    except (msgspec.DecodeError, RecursionError):
+        items = None
+    if not isinstance(items, list) or not all(isinstance(item, list) for item in items):
+        raise Unmappable("bad_type", "ec_items is not a list of lists")
+    return [_item(item) for item in items]
+
+
+def _item(item: list[Any]) -> Json:
+    named = dict(zip(_ORDERED, item, strict=False))
+    category = named.get("item_category")
+    if isinstance(category, list):  # up to five, the first the item's own
+        named |= {"item_category": category[0] if category else None, "categories": category}
+    return named

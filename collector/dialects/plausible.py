@@ -1,0 +1,83 @@
+"""Plausible: `POST /api/event`, as its script and its API's users send it, JSON also where it says text/plain.
+
+The tracker keeps no id of the visitor: one is made of their agent, address and day. Reference:
+https://plausible.io/docs/events-api.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from collector.dialects.ecommerce import deeds
+from collector.dialects.fields import Json, decode, event, first, mapping, money, properties, reject, text, whole
+from collector.dialects.items import Growth
+from collector.dialects.sdk import percent, stranger
+from collector.exchange import Answer, Limits, Parsed, Refused, Request
+from collector.unmappable import Unmappable
+from nextclick.events import Event
+
+ROUTES: Final = {"/api/event": ("POST",)}
+
+_KINDS: Final = {"pageview": "page_view", "Outbound Link: Click": "click"}
+_READ: Final = (
+    "n", "name", "u", "url", "d", "domain", "r", "referrer", "p", "props", "m", "meta", "$", "revenue", "e", "sd",
+)  # fmt: skip
+_TAKEN: Final = Answer(status=202, body=b"ok", content_type="text/plain")
+_DROPPED: Final = Answer(status=202, body=b"ok", content_type="text/plain", headers=(("x-plausible-dropped", "1"),))
+
+
+def parse(request: Request, limits: Limits) -> Parsed:
+    """The body is one event; 202 also where it goes to quarantine, which a header says."""
+    body = decode(request.body, limits)
+    if not isinstance(body, dict):
+        raise Refused(400, "malformed_event", "The body is not an object.")
+    key = text(first(body, "d", "domain"))
+    try:
+        return Parsed(events=_events(request, body, Growth(limits)), answer=_TAKEN, key=key)
+    except Unmappable as error:
+        return Parsed(rejects=[reject(request, error, body)], answer=_DROPPED, key=key)
+
+
+def refuse(request: Request, refused: Refused) -> Answer:
+    if refused.status in (400, 413):
+        return _DROPPED
+    return Answer(status=refused.status, body=str(refused).encode(), content_type="text/plain")
+
+
+def _events(request: Request, body: Json, growth: Growth) -> list[Event]:
+    name = first(body, "n", "name")
+    props = _props(first(body, "m", "meta", "p", "props"))
+    paid = mapping(first(body, "$", "revenue"), "revenue")
+    domain = text(first(body, "d", "domain"))
+    own: Json = {
+        "visitor_id": stranger(request, domain),
+        "page_url": text(first(body, "u", "url")),
+        "referrer": text(first(body, "r", "referrer")),
+        "price": money(paid.get("amount"), "revenue.amount"),
+        "currency": text(paid.get("currency")),
+        "dwell_ms": whole(body.get("e"), "e"),
+        "scroll_pct": percent(body.get("sd")),
+    }
+    rest = {key: value for key, value in body.items() if key not in _READ}
+    rest |= {} if own["price"] else {f"revenue.{key}": value for key, value in paid.items()}
+    return [
+        event(
+            request,
+            deed.kind,
+            part=deed.part,
+            properties=properties(*deed.rest, rest),
+            **own | {field: value for field, value in deed.fields.items() if value is not None},
+        )
+        for deed in deeds(_KINDS.get(name, name) if isinstance(name, str) else name, props, growth)
+    ]
+
+
+def _props(given: Any) -> Json:
+    """The properties, which old scripts send as JSON in text; Plausible ignores what is no object, here it is kept."""
+    if not isinstance(given, str):
+        return mapping(given, "props")
+    try:
+        held = msgspec.json.decode(given)
+    except (msgspec.DecodeError, RecursionError):
+        held = None
+    return held if isinstance(held, dict) else {"props": given}
