@@ -2,12 +2,14 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
 import msgspec
 
 from collector import body as bodies
+from collector import page_tag
+from collector.cookieless import Strangers
 from collector.dialects import Route, Router, choose
 from collector.dialects.fields import envelope
 from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
@@ -44,7 +46,9 @@ class Door:
         self._open_sink = open_sink
         self._metrics = metrics
         self._sink: Sink
-        self._pages: dict[str, Callable[[], Awaitable[Answer]]] = {
+        self._strangers = Strangers(settings.lake.state / "cookieless")
+        self._pages: dict[str, Callable[[Mapping[str, str]], Awaitable[Answer]]] = {
+            page_tag.PATH: page_tag.page,
             "/health": self._health,
             "/sink-health": self._sink_health,
             "/metrics": self._metrics_page,
@@ -71,7 +75,7 @@ class Door:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"]
         if page := self._pages.get(path):
-            answer = await page() if scope["method"] in ("GET", "HEAD") else _not_allowed(("GET",))
+            answer = await page(headers) if scope["method"] in ("GET", "HEAD") else _not_allowed(("GET",))
         elif routes := self._router.find(path):
             answer = await self._tracked(scope, headers, routes, receive)
         else:
@@ -87,7 +91,7 @@ class Door:
         allowed = tuple(dict.fromkeys(name for route in routes for name in route.methods))
         if method not in allowed:
             return _not_allowed(allowed)
-        route, request = routes[0], _request(scope, headers, routes[0].path)
+        route, request = routes[0], _request(scope, headers, routes[0].path, self._strangers)
         try:
             try:
                 sent = await bodies.read(receive, self._settings)
@@ -155,10 +159,10 @@ class Door:
         credentials = ("access-control-allow-credentials", "true")
         return (("access-control-allow-origin", origin), credentials, ("vary", "Origin"), *asked)
 
-    async def _health(self) -> Answer:
+    async def _health(self, _: Mapping[str, str]) -> Answer:
         return Answer(body=b'{"status":"ok"}')
 
-    async def _sink_health(self) -> Answer:
+    async def _sink_health(self, _: Mapping[str, str]) -> Answer:
         try:
             await self._sink.probe()
         except SinkDown as down:
@@ -167,12 +171,13 @@ class Door:
         self._metrics.sink_up.set(1)
         return Answer(body=b'{"status":"ok"}')
 
-    async def _metrics_page(self) -> Answer:
+    async def _metrics_page(self, _: Mapping[str, str]) -> Answer:
         body, content_type = self._metrics.page()
         return Answer(body=body, content_type=content_type)
 
 
-def _request(scope: Scope, headers: dict[str, str], path: str) -> Request:
+def _request(scope: Scope, headers: dict[str, str], path: str, strangers: Strangers) -> Request:
+    received_at = time.time_ns() // 1_000_000
     peer = (scope.get("client") or ("",))[0]
     try:
         ip = truncated(peer) if peer else None
@@ -183,9 +188,10 @@ def _request(scope: Scope, headers: dict[str, str], path: str) -> Request:
         path=path,
         query=scope["query_string"].decode("latin-1"),
         headers=headers,
-        received_at=time.time_ns() // 1_000_000,
+        received_at=received_at,
         token=secrets.token_hex(16),
         ip=ip,
+        stranger=strangers.of(peer, headers.get("user-agent", ""), received_at),
     )
 
 

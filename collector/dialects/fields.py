@@ -234,5 +234,11 @@ def reject(request: Request, problem: Unmappable, payload: Any) -> Reject:
 def envelope(request: Request) -> dict[str, str]:
     """What a replay needs beside the body."""
     kept = {name: request.headers[name] for name in ("user-agent", "content-type") if name in request.headers}
-    given = {"method": request.method, "path": request.path, "query": masked(request.query), "ip": request.ip or ""}
+    given = {
+        "method": request.method,
+        "path": request.path,
+        "query": masked(request.query),
+        "ip": request.ip,
+        "stranger": request.stranger,
+    }
     return kept | {name: value for name, value in given.items() if value}

@@ -1,14 +1,15 @@
 """The plain event of nextclick: `POST /v1/events` with one JSON object, an array, NDJSON, or the page tag's beacon.
 
 An event names canonical fields (nextclick/events.py) or their aliases; what no field takes goes to
-`properties`. The beacon is `{"key", "sent_at", "events": […]}`, also as text/plain, which browsers send
-without asking first.
+`properties`. The beacon is `{"key", "sent_at", "cookieless", "events": […]}`, also as text/plain, which
+browsers send without asking first; where it is cookieless, an event without a visitor is the stranger's who asks.
 """
 
 from typing import Any, Final
 
 import msgspec
 
+from collector.cookieless import visitor_id
 from collector.dialects.fields import (
     Json,
     corrected,
@@ -46,9 +47,10 @@ def parse(request: Request, limits: Limits) -> Parsed:
     if isinstance(body, dict) and isinstance(body.get("events"), list):
         shared, body = body, body["events"]
     parsed = Parsed(answer=Answer(), key=_key(request, shared))
+    beacon = {"sent_at": shared.get("sent_at"), "visitor_id": _stranger(request, shared)}
     for index, values in enumerate(objects(body if isinstance(body, list) else [body], limits)):
         try:
-            parsed.events.append(_event(request, mapping(values, "the event"), shared.get("sent_at"), index))
+            parsed.events.append(_event(request, mapping(values, "the event"), beacon, index))
         except Unmappable as error:
             wrapped = {name: value for name, value in shared.items() if name != "events"} | {"events": [values]}
             parsed.rejects.append(reject(request, error, wrapped))
@@ -78,14 +80,21 @@ def _key(request: Request, shared: Json) -> str | None:
     return text(shared.get("key")) or request.headers.get("x-write-key")
 
 
-def _event(request: Request, values: Json, sent_at: Any, index: int) -> Event:
+def _stranger(request: Request, shared: Json) -> str | None:
+    """Whose the events of a cookieless beacon are."""
+    if shared.get("cookieless") is not True or request.stranger is None:
+        return None
+    return visitor_id(request.stranger, _key(request, shared) or "")
+
+
+def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
     values = {_RENAMED.get(name, name): value for name, value in values.items()}
     metadata = mapping(values.pop("metadata", None), "metadata")
     for name in _TEXTS:
         if name in metadata and name not in values:
             values[name] = metadata.pop(name)
     client_time = millis(first(values, *_TIMES), "timestamp")
-    sent = millis(first(values, "sent_at") or sent_at, "sent_at")
+    sent = millis(first(values, "sent_at") or beacon["sent_at"], "sent_at")
     rest = {name: value for name, value in values.items() if name not in Event.__struct_fields__ and name not in _TIMES}
     fields: Json = {
         **{name: text(values.get(name)) for name in _TEXTS},
@@ -94,6 +103,7 @@ def _event(request: Request, values: Json, sent_at: Any, index: int) -> Event:
         "occurred_at": millis(values.get("occurred_at"), "occurred_at")
         or corrected(client_time, sent, request.received_at),
         "sent_at": sent,
+        "visitor_id": text(values.get("visitor_id")) or beacon["visitor_id"],
         "price": money(values.get("price")),
         "properties": properties(mapping(values.get("properties"), "properties"), metadata, rest),
     }

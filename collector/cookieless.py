@@ -1,0 +1,84 @@
+"""Visitors without cookies: whoever asks today is told apart by a hash that nobody can make again tomorrow.
+
+The hash is keyed with a salt that is random each day (UTC) and deleted after the day that follows, over the
+peer's whole address and its user agent, neither of which is kept; the method is Plausible's
+(https://plausible.io/data-policy). So a visitor has one id within a day and a site, and none beyond.
+"""
+
+import os
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+_SALT_BYTES: Final = 32
+_DAY: Final = 86_400_000
+
+
+def stranger(salt: bytes, day: str, address: str, user_agent: str) -> str:
+    """Who asks, on one day: 128 bits as hex.
+
+    >>> monday, tuesday = (stranger(b"salt", day, "203.0.113.9", "Firefox") for day in ("2026-02-02", "2026-02-03"))
+    >>> len(monday), monday == tuesday
+    (32, False)
+    """
+    text = "\x1f".join((day, address, user_agent))
+    return blake2b(text.encode("utf-8", "surrogatepass"), key=salt, digest_size=16).hexdigest()
+
+
+def visitor_id(stranger: str, site: str) -> str:
+    """The id of a stranger at one site: the same person has another one elsewhere."""
+    return blake2b(f"{stranger}\x1f{site}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+class Strangers:
+    """Tells strangers apart by the day's salt, which the workers share through a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._today = -1
+        self._day = ""
+        self._salt = b""
+
+    def of(self, address: str, user_agent: str, at: int) -> str:
+        """`stranger` of the day of `at`, in milliseconds."""
+        if at // _DAY != self._today:
+            self._turn(at)
+        return stranger(self._salt, self._day, address, user_agent)
+
+    def _turn(self, at: int) -> None:
+        """Take the salt of another day."""
+        today = datetime.fromtimestamp(at / 1000, UTC).date()
+        self._today, self._day = at // _DAY, f"{today:%Y-%m-%d}"
+        try:
+            self._salt = _shared(self._folder / f"{self._day}.salt")
+        except OSError:  # a full disk stops no request: until tomorrow this worker goes by a salt of its own
+            self._salt = secrets.token_bytes(_SALT_BYTES)
+        with suppress(OSError):
+            _delete_before(self._folder, f"{today - timedelta(days=1):%Y-%m-%d}")
+
+
+def _shared(path: Path) -> bytes:
+    """The salt in `path`; of workers that come at once, the first makes it, whole or not at all."""
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.stem}-{secrets.token_hex(8)}.draft")
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_SALT_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path.read_bytes()
+
+
+def _delete_before(folder: Path, day: str) -> None:
+    for path in folder.iterdir():
+        if path.name < day:
+            path.unlink(missing_ok=True)
