@@ -26,7 +26,7 @@ from nextclick.settings import Settings
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-@click.command("import", short_help="Bring in history: CSV, JSON or Parquet by a mapping, or access logs.")
+@click.command("import", short_help="Bring in history: CSV, JSON, Parquet by a mapping; access logs.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
 @click.option("--mapping", "mapping_name", metavar="NAME|FILE", help="A mapping of conf/mappings, or a .toml file.")
 @click.option(

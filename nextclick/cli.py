@@ -28,7 +28,7 @@ class Verb(NamedTuple):
 
 
 VERBS: dict[str, Verb] = {
-    "import": Verb("collector.import_cli:import_", "Bring in history: CSV, JSON or Parquet by a mapping, or access logs."),
+    "import": Verb("collector.import_cli:import_", "Bring in history: CSV, JSON, Parquet by a mapping; access logs."),
     "collect": Verb("collector.collect_cli:collect", "Take what trackers send into the lake, until stopped."),
     "run": Verb("orchestration.cli:run", "Everything once, in order: stream, gold, checks, train, export."),
     "stream": Verb("spark_jobs.cli:stream", "Bronze and silver, always on, until stopped."),

@@ -7,7 +7,7 @@ from typing import Any
 
 Event = Mapping[str, Any]
 
-IGNORED = {"served", "impression", "identify", "alias", "item_update"}
+IGNORED = {"served", "impression", "identify", "alias", "item_update", "request"}
 
 
 def first_arrivals(events: Iterable[Event]) -> tuple[list[Event], int, int]:

@@ -73,9 +73,9 @@ def _tail(row: Row, tail: str) -> None:
         row["more"]["tail"] = tail
 
 
-FORMATS: Final = (
-    Format("combined", "Apache, nginx, Traefik", _reader(_NO_HOST, _PAGE)),
+FORMATS: Final = (  # that with a host first: the other reads its lines too, as those of a user with a blank in the name
     Format("combined_vhost", "Apache's vhost_combined, nginx with $host in front", _reader(_HOST, _PAGE)),
-    Format("common", "Apache, and most servers since 1995", _reader(_NO_HOST, "")),
+    Format("combined", "Apache, nginx, Traefik", _reader(_NO_HOST, _PAGE)),
     Format("common_vhost", "Apache's vhost_common", _reader(_HOST, "")),
+    Format("common", "Apache, and most servers since 1995", _reader(_NO_HOST, "")),
 )

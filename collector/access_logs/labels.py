@@ -19,10 +19,14 @@ _HTML: Final = ("text/html", "application/xhtml")
 
 
 def label(method: str | None, status: int | None, path: str, content_type: str | None, agent: str | None) -> str:
-    """`bot`, `error` (status from 400, or no request at all), `not_get`, `redirect`, `static`, `data` (what scripts ask for) or `page`."""
+    """`bot`, `error` (status from 400, none sent, or no request at all), `not_get`, `redirect`, `static`, `data` or `page`.
+
+    `data` is what scripts ask for. A log without a status (None) tells of no error.
+    """
     if agent and is_bot(agent):
         return "bot"
-    if method is None or status is None or status >= 400 or status < 200:
+    status = 200 if status is None else status
+    if method is None or status >= 400 or status < 200:
         return "error"
     if method != "GET":
         return "not_get"
