@@ -1,0 +1,79 @@
+"""Segment's and Snowplow's own libraries for node, unchanged, send to a running collector."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.collecting import Collector
+from tests.npm import installed
+
+PACKAGES = ("@segment/analytics-node@3.1.0", "@snowplow/node-tracker@4.8.0")
+SNOWPLOW = ("node-post-true", "node-post-false", "node-get-true", "node-get-false")
+
+
+@pytest.fixture(scope="module")
+def sent(collector: Collector, request: pytest.FixtureRequest) -> Collector:
+    """The collector, once the libraries have sent and were told that all of it arrived."""
+    assert request.config.cache
+    surroundings = os.environ | {"NODE_PATH": str(installed(request.config.cache, *PACKAGES))}
+    script = Path(__file__).with_name("trackers.js")
+    ran = subprocess.run(
+        ["node", script, collector.address], env=surroundings, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout) == []
+    return collector
+
+
+def arrived(collector: Collector, visitor: str, count: int) -> dict[str, Any]:
+    """A visitor's events, once there are `count`, by kind; of a kind the last by id."""
+
+    def own(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [record for record in records if record.get("visitor_id") == visitor]
+
+    found = own(collector.wait_for(lambda records: len(own(records)) >= count))
+    assert len(found) == count
+    return {record["event"]: record for record in sorted(found, key=lambda record: str(record["event_id"]))}
+
+
+def test_everything_that_segments_library_sends_arrives(sent: Collector) -> None:
+    found = arrived(sent, "node", 9)
+    assert found["view_item"]["event_id"] == "own"
+    assert (found["view_item"]["item_id"], found["view_item"]["price"]) == ("i1", "7.5")
+    assert found["search"]["query"] == "mug"
+    assert (found["purchase"]["item_id"], found["purchase"]["order_id"], found["purchase"]["currency"]) == (
+        "i2", "o1", "EUR",
+    )  # fmt: skip
+    assert found["Mug Dropped"]["client_time"] == 1_746_057_600_000
+    assert (found["identify"]["user_id"], found["identify"]["properties"]["plan"]) == ("ann", "pro")
+    assert found["group"]["properties"]["group_id"] == "g1"
+    aliases = [record for record in sent.landed() if record["event"] == "alias"]
+    assert [(record["user_id"], record["properties"]["previous_id"]) for record in aliases] == [("ann", "ann-before")]
+
+
+@pytest.mark.parametrize("visitor", SNOWPLOW)
+def test_everything_that_snowplows_library_sends_arrives(sent: Collector, visitor: str) -> None:
+    found = arrived(sent, visitor, 10)
+    assert (found["page_view"]["page_url"], found["page_view"]["properties"]["page"]) == (
+        "https://shop.example/", "Ünder",
+    )  # fmt: skip
+    assert found["page_view"]["user_id"] == "ann"
+    assert found["engagement"]["dwell_ms"] == 10_000
+    assert found["like"]["properties"]["se_ca"] == "video"
+    assert found["search"]["query"] == "blue mug"
+    assert (found["add_to_cart"]["item_id"], found["add_to_cart"]["price"]) == ("i1", "7.5")
+    assert (found["impression"]["item_id"], found["impression"]["position"]) == ("i2", 2)
+    bought = {
+        (record["order_id"], record["item_id"], record["price"], record["quantity"])
+        for record in sent.landed()
+        if record.get("visitor_id") == visitor and record["event"] == "purchase"
+    }
+    assert bought == {("o0", "i3", "1.5", 3), ("o1", "i1", "7.5", 2), ("o1", "i2", "5.5", 1)}
+
+
+def test_nothing_of_it_is_rejected(sent: Collector) -> None:
+    assert sent.rejects() == []
