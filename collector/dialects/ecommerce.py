@@ -43,8 +43,7 @@ _TOTAL: Final = ("value", "revenue", "total")
 _EVENT: Final[Mapping[str, tuple[str, ...]]] = {
     "currency": ("currency",),
     "order_id": ("transaction_id", "order_id", "orderId"),
-    "list_id": ("item_list_id", "list_id"),
-    "surface": ("item_list_name", "list_name", "list"),
+    "list_id": ("item_list_id", "list_id", "item_list_name", "list_name"),
 }
 _PROMOTED: Final[Mapping[str, tuple[str, ...]]] = {
     "list_id": ("promotion_id",),
@@ -74,7 +73,7 @@ def deeds(name: Any, values: Json, growth: Growth) -> list[Deed]:
         return [Deed(kind or name, None, taken, (rest,))]
     listed = next((each for each in _LISTS if isinstance(values.get(each), list) and values[each]), None)
     if listed is None:
-        return [_deed(kind, surface, 0 if kind in FANS_OUT else None, dict(values), {})]
+        return [_deed(kind, surface, 0 if kind in FANS_OUT else None, dict(values))]
     shared = {key: value for key, value in values.items() if key != listed}
     growth.allow(shared, len(values[listed]))
     products = [dict(item) if isinstance(item, dict) else {"item_id": item} for item in values[listed]]
@@ -95,21 +94,18 @@ def word(name: Any) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") if isinstance(name, str) else ""
 
 
-def _deed(kind: str, surface: str | None, part: int | None, item: Json, shared: Json) -> Deed:
-    """`item` is one of a list, and `shared` what is said beside the list; or all there is, and {}."""
-    fields: Json = {}
+def _deed(kind: str, surface: str | None, part: int | None, item: Json, beside: Json | None = None) -> Deed:
+    """`item` is one of a list, and `beside` what is said beside the list; or all there is."""
+    fields, shared = Json(), beside or {}
     if surface == _PROMOTION:
         fields = _either(item, shared, _PROMOTED)
     fields |= {field: _typed(field, take(item, *names)) for field, names in _ITEM.items() if not fields.get(field)}
     fields |= _either(item, shared, {field: names for field, names in _EVENT.items() if not fields.get(field)})
-    fields["position"] = _place(item)
-    if shared:
+    fields |= {"position": _place(item), "surface": surface}
+    if beside is not None:
         fields["item_id"] = fields["item_id"] or fields["name"]
     elif kind == "purchase" and not fields["item_id"]:
         fields["price"] = fields["price"] or money(take(item, *_TOTAL), "the total")
-    if surface:
-        fields["list_id"] = fields["list_id"] or fields["surface"]
-        fields["surface"] = surface if surface == _PROMOTION else fields["surface"] or surface
     return Deed(kind, part, fields, (item, shared))
 
 

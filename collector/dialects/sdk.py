@@ -10,13 +10,11 @@ from collector.cookieless import visitor_id
 from collector.dialects.fields import Json, base64_text, decode, form, millis, query, text
 from collector.exchange import Limits, Refused, Request
 from collector.unmappable import Unmappable
-from nextclick.events import derived_id
 
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 """A transparent GIF of one pixel."""
 
 _JSON_STARTS: Final = (b"{", b"[")
-_DAY: Final = 86_400_000
 _LONGEST_KEY: Final = 200
 
 
@@ -58,13 +56,9 @@ def _packed(text: bytes, limits: Limits) -> Any:
     return decode(text, limits)
 
 
-def stranger(request: Request, site: str | None) -> str:
-    """The visitor of a request that brings no id of theirs: see collector/cookieless.py.
-
-    A replay knows no longer who asked: then by the agent, the address as far as it is kept, and the day.
-    """
-    left = derived_id(request.received_at // _DAY, request.ip or "", request.user_agent or "")
-    return visitor_id(request.stranger or left, site or "")
+def stranger(request: Request, site: str | None) -> str | None:
+    """The visitor of a request that brings no id of theirs: see collector/cookieless.py."""
+    return visitor_id(request.stranger, site or "") if request.stranger else None
 
 
 def sent_at(value: Any) -> int | None:
