@@ -86,7 +86,12 @@ def _project(request: Request) -> Parsed:
     """What analytics.js asks for before it sends: where to, and that no other destination is loaded."""
     key, host = unquote(request.path.split("/")[-2]), request.headers.get("host", "")
     local = re.fullmatch(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", host)
-    destination = {"apiKey": key, "apiHost": f"{host}/v1", "protocol": "http" if local else "https"}
+    destination = {
+        "apiKey": key,
+        "apiHost": f"{host}/v1",
+        "protocol": "http" if local else "https",
+        "addBundledMetadata": False,
+    }
     settings = {
         "integrations": {"Segment.io": destination},
         "plan": {},

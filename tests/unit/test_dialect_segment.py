@@ -256,7 +256,8 @@ def test_analytics_js_is_told_to_send_here(host: str, protocol: str) -> None:
     )
     parsed = segment.parse(request, LIMITS)
     told = json.loads(parsed.answer.body)["integrations"]["Segment.io"]
-    assert told == {"apiKey": "key1", "apiHost": f"{host}/v1", "protocol": protocol}
+    expected = {"apiKey": "key1", "apiHost": f"{host}/v1", "protocol": protocol, "addBundledMetadata": False}
+    assert told == expected
     assert parsed.key == "key1"
 
 
