@@ -6,7 +6,7 @@ from pathlib import Path
 
 from collector.access_logs.formats import named
 from collector.access_logs.reading import LogReading
-from collector.access_logs.tail import Tail, is_at, is_read, rotated_names
+from collector.access_logs.tail import Tail, is_at, is_read, rotated
 from collector.access_logs.values import Format
 from collector.imports.chunks import chunks
 from collector.imports.importer import Importer, ImportReport
@@ -25,7 +25,10 @@ def follow_files(
     say: Callable[[str], None],
 ) -> ImportReport:
     """Take what is in the logs and what comes, until `stopped`; `say` hears what a person should know."""
-    followers = [_Follower(settings, importer, reading, path.absolute(), stopped, say) for path in paths]
+    followers = [
+        _Follower(settings, importer, reading, path, stopped, say)
+        for path in dict.fromkeys(path.absolute() for path in paths)
+    ]
     for follower in followers:
         follower.start()
     while not stopped():
@@ -61,12 +64,11 @@ class _Follower:
         known = self._importer.journal.followed(self._name)
         if not known and not self._path.is_file():
             raise UsageError(f"{self._path} is not there. Name the log that a server writes.")
-        beside = rotated_names(self._path)
         for progress in known:
+            self._format = named(progress.mark.format) if progress.mark else None
             if not progress.complete:
-                self._resume(progress, [self._path, *beside])
-        if known:
-            self._take_up(known, beside)
+                self._resume(progress, [self._path, *rotated(self._path)])
+        self._take_up()
         self._look()
 
     def poll(self) -> None:
@@ -82,10 +84,11 @@ class _Follower:
         """Notice that the path means another file than before, or that its file was cut."""
         if self._live and self._live.was_cut():
             self._resume_copy(self._live)
-            self._live = None
+            self._take_up()
         elif self._live and self._path.exists() and not self._live.is_named(self._path):
             self._rotated.append(self._live)
             self._live = None
+            self._take_up()
         if self._live is None and self._path.exists():
             self._live = self._begin(self._path)
 
@@ -96,6 +99,8 @@ class _Follower:
                 if not file.readline().endswith(b"\n"):
                     return None
         lines = self._reading.open(path, self._format)
+        if lines.is_packed and path == self._path:
+            raise UsageError(f"{path} is packed, so it does not grow. Import it without --follow.")
         self._format = lines.format
         self._say(f"{path}: followed as {lines.format.name} ({lines.format.doc})")
         key = derived_id(self._name, time.time_ns(), path)
@@ -105,7 +110,7 @@ class _Follower:
         """Go on in the one of the files that holds what was read; if it is gone, say so."""
         for path in paths:
             if (lines := is_at(self._reading, path, progress)) is not None:
-                tail, self._format = Tail(lines, self._importer.begin(progress)), lines.format
+                tail = Tail(lines, self._importer.begin(progress))
                 if path == self._path and self._live is None:
                     self._live = tail
                 else:
@@ -116,16 +121,20 @@ class _Follower:
 
     def _resume_copy(self, cut: Tail) -> None:
         """The file was copied and cut (copytruncate): the rest of what it held is in the copy."""
+        self._live = None
         cut.close()
         if cut.progress.last:
-            self._resume(cut.progress, rotated_names(self._path))
+            self._resume(cut.progress, [*rotated(self._path)])
 
-    def _take_up(self, known: list[FileProgress], paths: list[Path]) -> None:
-        """Read the files that began and were rotated away while nobody followed."""
-        marks = [progress.mark for progress in known if progress.mark]
-        newest, self._format = max(mark.changed for mark in marks), named(marks[-1].format)
-        for path in reversed(paths):
-            if path.stat().st_mtime_ns > newest and not any(is_read(self._reading, path, each) for each in known):
+    def _take_up(self) -> None:
+        """Read the files that began and were rotated away unseen: those that changed since the one that was read last."""
+        self._importer.commit()  # so that the journal knows all that was read
+        known = self._importer.journal.followed(self._name)
+        newest = max((progress.mark.changed for progress in known if progress.mark), default=None)
+        for path, changed in reversed(rotated(self._path).items()):
+            if newest is None or changed < newest or any(tail.is_named(path) for tail in self._rotated):
+                continue
+            if not any(is_read(self._reading, path, progress) for progress in known):
                 self._rotated.extend(filter(None, [self._begin(path)]))
 
     def _take(self, tail: Tail) -> None:

@@ -15,6 +15,7 @@ from collector.imports.source import Batch, LineSource
 from collector.unmappable import Unmappable
 
 _REMEMBERED: Final = 500_000
+_HEAD: Final = 1024
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -29,6 +30,8 @@ class LogLines(LineSource):
         self.growing = False
         self.last = 0
         """Lines read so far."""
+        self.head = b""
+        """The first bytes that were read."""
         self._stream, self._max_bytes = stream, max_bytes
         self._read = format.reader()
         self._equal = _EqualLines()
@@ -71,6 +74,8 @@ class LogLines(LineSource):
         if self.growing and line and len(line) < limit and not line.endswith(b"\n"):
             self._stream.seek(-len(line), 1)
             return b""
+        if len(self.head) < _HEAD:
+            self.head += line[:_HEAD]
         return line
 
     def _batch(self, lines: list[bytes]) -> Batch:

@@ -17,7 +17,6 @@ from collector.imports.importer import Importer
 from collector.imports.journal import FileProgress
 from nextclick.errors import UsageError
 
-_HEAD: Final = 1024
 _NUMBERED: Final = r"[._-]\d[\dT_.-]*"
 
 
@@ -27,7 +26,6 @@ class Tail:
     def __init__(self, lines: LogLines, progress: FileProgress) -> None:
         self.lines, self.progress = lines, progress
         self.lines.growing = not lines.is_packed
-        self._head = b""
         self._grown_at = time.monotonic()
 
     def land(self, importer: Importer, chunk: Chunk, follower: str) -> None:
@@ -45,12 +43,8 @@ class Tail:
 
     def was_cut(self) -> bool:
         """Whether its content is another than what was read: shorter, or with another beginning."""
-        descriptor, place = self.lines.fileno(), self.lines.tell()
-        if os.fstat(descriptor).st_size < place or os.pread(descriptor, len(self._head), 0) != self._head:
-            return True
-        if len(self._head) < _HEAD:
-            self._head = os.pread(descriptor, min(place, _HEAD), 0)
-        return False
+        descriptor, head = self.lines.fileno(), self.lines.head
+        return os.fstat(descriptor).st_size < self.lines.tell() or os.pread(descriptor, len(head), 0) != head
 
     def is_quiet(self, seconds: float) -> bool:
         """Whether nothing was added for so long, or it is packed and nothing can be."""
@@ -79,13 +73,17 @@ def is_at(reading: LogReading, path: Path, progress: FileProgress) -> LogLines |
     return None
 
 
-def rotated_names(path: Path) -> list[Path]:
-    """Files beside `path` that are named like it once it is rotated (`access.log.1`, `access-20260101.log.gz`), newest first."""
+def rotated(path: Path) -> dict[Path, int]:
+    """Files beside `path` that are named as if rotated, newest first, and when each was changed (in nanoseconds since 1970).
+
+    Such as `access.log.1` and `access-20260101.log.gz`. Of a file and its packed self only the file: the other may still be in the making.
+    """
     name, stem, suffix = map(re.escape, (path.name, path.stem, path.suffix))
     pattern = re.compile(rf"(?:{name}{_NUMBERED}|{stem}{_NUMBERED}{suffix})(?:\.gz)?")
+    beside_it = [beside for beside in path.parent.iterdir() if pattern.fullmatch(beside.name)]
     found: dict[Path, int] = {}
-    for beside in path.parent.iterdir():
-        if pattern.fullmatch(beside.name):
+    for beside in beside_it:
+        if not (beside.suffix == ".gz" and beside.with_suffix("") in beside_it):
             with suppress(FileNotFoundError):
                 found[beside] = beside.stat().st_mtime_ns
-    return sorted(found, key=lambda each: found[each], reverse=True)
+    return dict(sorted(found.items(), key=lambda each: each[1], reverse=True))

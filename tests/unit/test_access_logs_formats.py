@@ -171,10 +171,10 @@ def test_a_request_that_is_none_is_an_error_and_kept() -> None:
 
 
 def test_escapes_of_apache_and_nginx_are_undone_and_cannot_forge_a_field() -> None:
-    forged = rf'198.51.100.1 - - [{CLF}] "GET /a\" 200 5 \"x HTTP/1.1" 404 9 "-" "caf\xc3\xa9 \"q\" \\ \xe9"'
+    forged = rf'198.51.100.1 - - [{CLF}] "GET /a\" 200 5 \"x HTTP/1.1" 404 9 "-" "caf\xc3\xa9 \"q\" \\"'
     (event,) = events("combined", forged)
     assert (event["page_url"], event["properties"]["status"]) == ('/a" 200 5 "x', "404")
-    assert event["user_agent"] == 'cafÃ© "q" \\ é'.encode("latin-1").decode("latin-1")
+    assert event["user_agent"] == 'café "q" \\'
 
 
 def test_behind_a_proxy_the_forwarded_address_is_the_visitor() -> None:
