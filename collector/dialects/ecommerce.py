@@ -61,10 +61,11 @@ class Deed(NamedTuple):
     rest: tuple[Json, ...]
 
 
-def deeds(name: Any, values: Json, growth: Growth) -> list[Deed]:
+def deeds(name: Any, values: Json, growth: Growth, *around: Json) -> list[Deed]:
     """What an event of this name and these properties means: one deed, or one an item of `items` or `products`.
 
-    A custom event keeps its name, and of its properties only the item's id becomes a field.
+    A custom event keeps its name, and of its properties only the item's id becomes a field. `around` is what
+    else each event of the record will repeat.
     """
     kind, surface = _KINDS.get(word(name), (None, None))
     if kind is None or kind == "search":
@@ -75,7 +76,7 @@ def deeds(name: Any, values: Json, growth: Growth) -> list[Deed]:
     if listed is None:
         return [_deed(kind, surface, 0 if kind in FANS_OUT else None, dict(values))]
     shared = {key: value for key, value in values.items() if key != listed}
-    growth.allow(shared, len(values[listed]))
+    growth.allow((shared, around), len(values[listed]))
     products = [dict(item) if isinstance(item, dict) else {"item_id": item} for item in values[listed]]
     several = len(products) > 1 or kind in FANS_OUT
     made = [_deed(kind, surface, i if several else None, item, dict(shared)) for i, item in enumerate(products)]

@@ -107,7 +107,7 @@ def _events(request: Request, around: Json, values: Json, index: int, growth: Gr
     dwell = whole(take(inside, "engagement_time_msec"), "engagement_time_msec")
     rest: Json = {name: around[name] for name in _AROUND if name in around}
     made = []
-    for deed in deeds(kind, inside, growth):
+    for deed in deeds(kind, inside, growth, own, rest, values):
         more = own | {field: value for field, value in deed.fields.items() if value is not None}
         kept = properties(*deed.rest, values, rest, without=("timestamp_micros",))
         made.append(event(of_visitor(request), deed.kind, part=deed.part, properties=kept, dwell_ms=dwell, **more))

@@ -117,7 +117,7 @@ def _events(request: Request, given: Json, index: int, growth: Growth) -> list[E
     by = of_visitor(request)
     made = []
     for part, (kind, read, values) in enumerate(_actions(given)):
-        for deed in deeds(kind, values, growth):
+        for deed in deeds(kind, values, growth, own, read):
             said = own | read | {field: value for field, value in deed.fields.items() if value is not None}
             rest = properties(*deed.rest, {"idsite": site})
             made.append(event(by, deed.kind, part=deed.part or part or deed.part, properties=rest, **said))

@@ -116,7 +116,7 @@ def _events(request: Request, values: Json, sent: int | None, growth: Growth, in
         return [event(by, kind, **own, **said) for kind, said in _joined(name, inside)]
     own |= {"ip": address(inside.pop("ip", None)), **_who(inside), **fields(inside, _TEXTS)}
     made = []
-    for deed in deeds(_KINDS.get(name, name) if isinstance(name, str) else name, inside, growth):
+    for deed in deeds(_KINDS.get(name, name) if isinstance(name, str) else name, inside, growth, own, values):
         of_deed = own | {field: value for field, value in deed.fields.items() if value is not None}
         made.append(event(by, deed.kind, part=deed.part, **of_deed, properties=properties(*deed.rest, values)))
     return made

@@ -68,7 +68,7 @@ def _events(request: Request, body: Json, growth: Growth) -> list[Event]:
             properties=properties(*deed.rest, rest),
             **own | {field: value for field, value in deed.fields.items() if value is not None},
         )
-        for deed in deeds(_KINDS.get(name, name) if isinstance(name, str) else name, props, growth)
+        for deed in deeds(_KINDS.get(name, name) if isinstance(name, str) else name, props, growth, own, rest)
     ]
 
 

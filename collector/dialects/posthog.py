@@ -164,7 +164,7 @@ def _events(request: Request, values: Json, sent: int | None, index: int, growth
             properties=properties(*deed.rest, values),
             **own | {field: value for field, value in deed.fields.items() if value is not None},
         )
-        for deed in deeds(kind, inside, growth)
+        for deed in deeds(kind, inside, growth, own, values)
     ]
 
 

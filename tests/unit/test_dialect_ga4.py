@@ -127,3 +127,10 @@ def test_a_body_that_cannot_be_read_is_answered_with_204() -> None:
 def test_no_json_breaks_it(body: Any) -> None:
     for path in ("/mp/collect", "/debug/mp/collect"):
         survives(request(path, {"client_id": "v1", "events": body} if isinstance(body, list) else body))
+
+
+def test_a_small_body_cannot_ask_for_gigabytes() -> None:
+    long = {"page_location": "https://a.example/" + "a" * 500_000}
+    body = {"client_id": "v1", "events": [{"name": "purchase", "params": long | {"items": [{"item_id": 1}] * 90}}]}
+    found = parsed(request("/mp/collect", body, KEYS))
+    assert ([reject.reason for reject in found.rejects], found.events) == (["too_many_items"], [])
