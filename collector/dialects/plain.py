@@ -43,17 +43,19 @@ _TEXTS: Final = tuple(name for name in Event.__struct_fields__ if name not in (*
 
 def parse(request: Request, limits: Limits) -> Parsed:
     """Each object of the body is an event; the answer counts the accepted and names what was rejected."""
-    body, shared = _lines(request.body, limits), Json()
-    if isinstance(body, dict) and isinstance(body.get("events"), list):
-        shared, body = body, body["events"]
-    parsed = Parsed(answer=Answer(), key=_key(request, shared))
-    beacon = {"sent_at": shared.get("sent_at"), "visitor_id": _stranger(request, shared)}
-    for index, values in enumerate(objects(body if isinstance(body, list) else [body], limits)):
+    records, shared = _records(request.body, limits)
+    key = text(shared.get("key"))
+    parsed = Parsed(answer=Answer(), key=key or request.headers.get("x-write-key"))
+    beacon = {"sent_at": text(shared.get("sent_at")), "visitor_id": _visitor(request, shared, parsed.key)}
+    around = {name: value for name, value in {"key": key, **beacon}.items() if value}
+    for index, values in enumerate(records):
         try:
+            if isinstance(values, Unreadable):
+                raise Unmappable(values.reason, values.message)
             parsed.events.append(_event(request, mapping(values, "the event"), beacon, index))
         except Unmappable as error:
-            wrapped = {name: value for name, value in shared.items() if name != "events"} | {"events": [values]}
-            parsed.rejects.append(reject(request, error, wrapped))
+            alone = values.line if isinstance(values, Unreadable) else around | {"events": [values]}
+            parsed.rejects.append(reject(request, error, alone))
     parsed.answer = _answer(parsed)
     return parsed
 
@@ -62,29 +64,40 @@ def refuse(request: Request, refused: Refused) -> Answer:
     return problem(refused.status, refused.reason, str(refused))
 
 
-def _lines(body: bytes, limits: Limits) -> Any:
-    """The body as JSON, or as one JSON value a line."""
+class Unreadable(msgspec.Struct, frozen=True):
+    """A line of NDJSON that is no JSON; the others go on."""
+
+    line: str
+    reason: str
+    message: str
+
+
+def _records(body: bytes, limits: Limits) -> tuple[list[Any], Json]:
+    """The events of a body, and what a beacon says of all of them."""
     try:
-        return decode(body, limits)
-    except Refused as whole_body:
-        lines = [line for line in body.splitlines() if line.strip()]
-        if len(lines) < 2:
+        value = decode(body, limits)
+    except Refused:
+        lines = [_line(line, limits) for line in objects(body.split(b"\n"), limits) if line.strip()]
+        if len(lines) < 2 or not any(isinstance(line, dict) for line in lines):
             raise
-        try:
-            return [decode(line, limits) for line in objects(lines, limits)]
-        except Refused as line:
-            raise (line if line.reason != "malformed_json" else whole_body) from None
+        return lines, {}
+    if isinstance(value, dict) and isinstance(value.get("events"), list):
+        return objects(value["events"], limits), value
+    return objects(value, limits) if isinstance(value, list) else [value], {}
 
 
-def _key(request: Request, shared: Json) -> str | None:
-    return text(shared.get("key")) or request.headers.get("x-write-key")
+def _line(line: bytes, limits: Limits) -> Any:
+    try:
+        return decode(line, limits)
+    except Refused as error:
+        return Unreadable(line.decode("utf-8", "replace"), error.reason, f"the line: {error}".rstrip("."))
 
 
-def _stranger(request: Request, shared: Json) -> str | None:
-    """Whose the events of a cookieless beacon are."""
-    if shared.get("cookieless") is not True or request.stranger is None:
-        return None
-    return visitor_id(request.stranger, _key(request, shared) or "")
+def _visitor(request: Request, shared: Json, key: str | None) -> str | None:
+    """Whose the events of a beacon are that name nobody."""
+    if shared.get("cookieless") is True and request.stranger is not None:
+        return visitor_id(request.stranger, key or "")
+    return text(shared.get("visitor_id"))
 
 
 def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:

@@ -1,0 +1,94 @@
+"""Plain events: objects, arrays, lines and beacons."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.dialects import plain
+from collector.exchange import Limits, Parsed, Refused, Request
+
+NOW = 1_795_341_600_000
+LIMITS = Limits(batch_events=4, json_depth=8)
+VIEW = {"event": "view_item", "visitor_id": "v", "item_id": "lamp", "timestamp": NOW}
+
+
+def parse(body: Any, **more: Any) -> Parsed:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = Request(method="POST", path="/v1/events", body=data, received_at=NOW, token="t", **more)
+    return plain.parse(request, LIMITS)
+
+
+def test_a_line_that_is_no_json_is_one_reject_and_the_other_lines_go_on() -> None:
+    good = json.dumps(VIEW).encode()
+    parsed = parse(b"\n".join([good, b'{"event": "cut', b"", good.replace(b"lamp", b"desk")]))
+    assert [event.item_id for event in parsed.events] == ["lamp", "desk"]
+    [reject] = parsed.rejects
+    assert (reject.reason, reject.payload) == ("malformed_json", '{"event": "cut')
+
+
+def test_lines_of_which_none_is_an_object_are_refused_as_a_whole() -> None:
+    for body in (b"no\njson", b"1\n2"):
+        with pytest.raises(Refused, match="not JSON"):
+            parse(body)
+
+
+def test_an_event_without_a_time_gets_the_arrivals_and_an_id_of_its_place_in_the_request() -> None:
+    timeless = {"event": "click", "visitor_id": "v"}
+    first, second = parse([timeless, timeless]).events
+    assert first.client_time == NOW
+    assert first.event_id != second.event_id
+    assert first == parse([timeless, timeless]).events[0]
+
+
+def test_an_event_with_a_time_has_the_same_id_when_it_is_sent_again_later() -> None:
+    [sent] = parse(VIEW | {"sent_at": NOW}).events
+    [again] = parse(VIEW | {"sent_at": NOW + 60_000}).events
+    assert sent.event_id == again.event_id
+
+
+def test_what_metadata_says_of_known_fields_fills_them_and_the_rest_is_kept() -> None:
+    [event] = parse(VIEW | {"metadata": {"category": "light", "watts": 40, "tags": ["a"]}, "shelf": None}).events
+    assert event.category == "light"
+    assert event.properties == {"watts": "40", "tags": '["a"]'}
+
+
+def test_a_cookieless_beacon_is_its_strangers_also_when_it_is_replayed() -> None:
+    nobody = {"event": "page_view", "timestamp": NOW}
+    beacon = {"key": "k", "sent_at": NOW, "cookieless": True, "events": [nobody, nobody | {"price": "dear"}]}
+    parsed = parse(beacon, stranger="s")
+    [event], [reject] = parsed.events, parsed.rejects
+    mended = json.loads(reject.payload.replace("dear", "9.50"))
+    [replayed] = parse(mended).events
+    assert event.visitor_id == replayed.visitor_id
+    assert replayed.price == "9.50"
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: (
+            st.lists(inner)
+            | st.dictionaries(
+                st.text()
+                | st.sampled_from(["event", "events", "metadata", "timestamp", "price", "properties", "sent_at"]),
+                inner,
+            )
+        ),
+    )
+)
+def test_no_json_raises_anything_but_refused(value: Any) -> None:
+    try:
+        parsed = parse(value)
+    except Refused:
+        return
+    assert parsed.answer.status in (200, 400)
+
+
+@given(st.binary())
+def test_no_bytes_raise_anything_but_refused(body: bytes) -> None:
+    with suppress(Refused):
+        parse(body)
