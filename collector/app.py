@@ -1,5 +1,6 @@
 """The collector's door: an ASGI app that acknowledges nothing before it is durable."""
 
+import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
@@ -13,17 +14,19 @@ from collector.cookieless import Strangers
 from collector.dialects import Route, Router, choose
 from collector.dialects.fields import envelope
 from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
+from collector.intake import batch
 from collector.keys import Keys
 from collector.metrics import Metrics
 from collector.sinks import Batch, Sink, SinkDown
 from nextclick.address import masked, truncated
-from nextclick.events import Event, Reject, encode
+from nextclick.events import Reject
 from nextclick.settings import Settings
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+_log: Final = logging.getLogger("_granian.collector")
 _RECORDED: Final = (400, 413)
 """Refusals that leave a reject: the others say nothing about what was sent."""
 _RETRY_SECONDS: Final = "5"
@@ -94,6 +97,8 @@ class Door:
         route, request = routes[0], _request(scope, headers, routes[0].path, self._strangers)
         try:
             try:
+                if route.is_secret:
+                    self._keys.require_secret(headers.get("authorization", ""))
                 sent = await bodies.read(receive, self._settings)
                 started = time.perf_counter()
                 self._metrics.bytes.inc(len(sent))
@@ -101,16 +106,17 @@ class Door:
                 request = msgspec.structs.replace(request, body=plain)
                 route = choose(routes, request)
                 request = msgspec.structs.replace(request, path=route.path)
-                parsed = route.dialect.parse(request, self._limits)
-                site = self._keys.site(parsed.key, headers.get("origin"))
-                await self._land(route.name, request, parsed, site)
+                parsed = _understood(route, request, self._limits)
+                site = self._keys.site(parsed.key, headers.get("origin")) if not route.is_secret else None
+                await self._land(batch(route.name, request, parsed, site, self._max_event_bytes, route.is_secret))
                 self._metrics.seconds.observe(time.perf_counter() - started)
                 return parsed.answer
             except Refused as refused:
                 self._metrics.refused.labels(refused.status, refused.reason).inc()
                 if refused.status in _RECORDED:
                     record = _record(request, refused, self._settings.body_bytes)
-                    await self._land(route.name, request, Parsed(rejects=[record], answer=Answer()), None)
+                    unread = Parsed(rejects=[record], answer=Answer())
+                    await self._land(batch(route.name, request, unread, None, self._max_event_bytes, False))
                 answer = route.dialect.refuse(request, refused)
                 return answer if refused.status != 429 else _later(answer)
         except SinkDown:
@@ -120,26 +126,15 @@ class Door:
         except ConnectionError:
             return Answer(status=400)  # nobody reads it
 
-    async def _land(self, dialect: str, request: Request, parsed: Parsed, site: str | None) -> None:
-        """Make what a request brought durable."""
-        payloads, keys, rejects = [], [], parsed.rejects
-        for event in parsed.events:
-            whole = msgspec.structs.replace(event, site=site) if site else event
-            payload = encode(whole)
-            if len(payload) > self._max_event_bytes:
-                rejects.append(_too_large(whole, payload, self._max_event_bytes))
-                continue
-            payloads.append(payload)
-            keys.append(event.visitor_id or event.user_id or "")
-        if payloads or rejects:
-            await self._sink.write(
-                Batch(dialect, request.received_at, payloads, keys, [encode(reject) for reject in rejects])
-            )
+    async def _land(self, batch: Batch) -> None:
+        """Make what a request brought durable, and count it."""
+        if batch.events or batch.rejects:
+            await self._sink.write(batch)
             self._metrics.sink_up.set(1)
-        if payloads:
-            self._metrics.accepted.labels(dialect).inc(len(payloads))
-        for reject in rejects:
-            self._metrics.rejected.labels(dialect, reject.reason).inc()
+        if batch.events:
+            self._metrics.accepted.labels(batch.source).inc(len(batch.events))
+        for reason in batch.reasons:
+            self._metrics.rejected.labels(batch.source, reason).inc()
 
     def _cors(self, headers: dict[str, str]) -> Iterable[tuple[str, str]]:
         """Which pages may read the answer: those on the list, with credentials; without a list any, without."""
@@ -183,6 +178,8 @@ def _request(scope: Scope, headers: dict[str, str], path: str, strangers: Strang
         ip = truncated(peer) if peer else None
     except ValueError:  # a Unix socket
         ip = None
+    if "sp-anonymous" in headers:  # what Snowplow's tracker promises holds for whatever becomes of the request
+        ip = None
     return Request(
         method=scope["method"],
         path=path,
@@ -208,10 +205,18 @@ def _record(request: Request, refused: Refused, cap: int) -> Reject:
     )
 
 
-def _too_large(event: Event, payload: bytes, limit: int) -> Reject:
-    message = f"The {event.event} event has {len(payload):,} bytes, above landing.max_event_bytes = {limit:,}."
-    plain = {"method": "POST", "path": "/v1/events"}
-    return Reject(reason="too_large", message=message, payload=payload.decode(), request=plain)
+def _understood(route: Route, request: Request, limits: Limits) -> Parsed:
+    """What the dialect makes of the request. A mistake of the dialect's own costs no event: the request goes to quarantine."""
+    try:
+        return route.dialect.parse(request, limits)
+    except Refused:
+        raise
+    except Exception as error:
+        _log.exception("The dialect %s failed on a request to %s", route.name, route.path)
+        name = type(error).__name__
+        raise Refused(
+            400, "dialect_error", f"The dialect {route.name} failed: {name}. This is a mistake of ours."
+        ) from error
 
 
 def _not_allowed(methods: tuple[str, ...]) -> Answer:

@@ -7,6 +7,7 @@ Each module has
   turns a record that cannot be an event into a reject, so that the others go on;
 - `refuse(request, refused) -> Answer`: how this tracker is told no, so that it neither loses what it
   could send again nor sends again what can never be taken;
+- SECRET = True where only who brings the secret key may send;
 - `claims(request) -> bool`, where another dialect has the same path: whether the body is this one's.
 
 Every dialect answers at its own paths and, under its name, at `/NAME/…`.
@@ -19,7 +20,18 @@ from typing import Final, NamedTuple, Protocol, cast
 
 from collector.exchange import Answer, Limits, Parsed, Refused, Request
 
-NAMES: Final = ("plain", "segment", "snowplow", "mixpanel", "amplitude", "posthog", "ga4", "plausible", "matomo")
+NAMES: Final = (
+    "plain",
+    "catalogue",
+    "segment",
+    "snowplow",
+    "mixpanel",
+    "amplitude",
+    "posthog",
+    "ga4",
+    "plausible",
+    "matomo",
+)
 
 
 class Dialect(Protocol):
@@ -39,6 +51,11 @@ class Route(NamedTuple):
     path: str
     """Without the dialect's prefix."""
     methods: tuple[str, ...]
+
+    @property
+    def is_secret(self) -> bool:
+        """Only who brings the secret key may send here."""
+        return bool(getattr(self.dialect, "SECRET", False))
 
 
 def dialect(name: str) -> Dialect:

@@ -43,20 +43,17 @@ _TEXTS: Final = tuple(name for name in Event.__struct_fields__ if name not in (*
 
 def parse(request: Request, limits: Limits) -> Parsed:
     """Each object of the body is an event; the answer counts the accepted and names what was rejected."""
-    records, shared = _records(request.body, limits)
+    found, shared = records(request.body, limits)
     key = text(shared.get("key"))
     parsed = Parsed(answer=Answer(), key=key or request.headers.get("x-write-key"))
     beacon = {"sent_at": text(shared.get("sent_at")), "visitor_id": _visitor(request, shared, parsed.key)}
     around = {name: value for name, value in {"key": key, **beacon}.items() if value}
-    for index, values in enumerate(records):
+    for index, values in enumerate(found):
         try:
-            if isinstance(values, Unreadable):
-                raise Unmappable(values.reason, values.message)
-            parsed.events.append(_event(request, mapping(values, "the event"), beacon, index))
+            parsed.events.append(_event(request, readable(values), beacon, index))
         except Unmappable as error:
-            alone = values.line if isinstance(values, Unreadable) else around | {"events": [values]}
-            parsed.rejects.append(reject(request, error, alone))
-    parsed.answer = _answer(parsed)
+            parsed.rejects.append(reject(request, error, alone(values, around)))
+    parsed.answer = answer(parsed)
     return parsed
 
 
@@ -72,7 +69,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     message: str
 
 
-def _records(body: bytes, limits: Limits) -> tuple[list[Any], Json]:
+def records(body: bytes, limits: Limits) -> tuple[list[Any], Json]:
     """The events of a body, and what a beacon says of all of them."""
     try:
         value = decode(body, limits)
@@ -84,6 +81,20 @@ def _records(body: bytes, limits: Limits) -> tuple[list[Any], Json]:
     if isinstance(value, dict) and isinstance(value.get("events"), list):
         return objects(value["events"], limits), value
     return objects(value, limits) if isinstance(value, list) else [value], {}
+
+
+def readable(value: Any) -> Json:
+    """The value if it is an object; Unmappable if it is something else, or a line that is no JSON."""
+    if isinstance(value, Unreadable):
+        raise Unmappable(value.reason, value.message)
+    return mapping(value, "the record")
+
+
+def alone(value: Any, around: Json | None = None) -> Any:
+    """A body that holds this record and nothing else but what the beacon says `around` it."""
+    if isinstance(value, Unreadable):
+        return value.line
+    return {**around, "events": [value]} if around else [value]
 
 
 def _line(line: bytes, limits: Limits) -> Any:
@@ -120,7 +131,8 @@ def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
         "price": money(values.get("price")),
         "properties": properties(mapping(values.get("properties"), "properties"), metadata, rest),
     }
-    kind = ALIASES.get(values.get("event") or "", values.get("event"))
+    kind = text(values.get("event")) or ""
+    kind = ALIASES.get(kind, kind)
     return event(request, kind, own_id=values.get("event_id"), client_time=client_time, index=index, **fields)
 
 
@@ -133,7 +145,7 @@ def _number(value: Any, name: str) -> float | None:
         raise Unmappable("bad_type", f"{name} is {str(value)[:60]!r}, which is no number") from None
 
 
-def _answer(parsed: Parsed) -> Answer:
+def answer(parsed: Parsed) -> Answer:
     told = {
         "accepted": len(parsed.events),
         "rejected": [{"error": r.reason, "message": r.message} for r in parsed.rejects],

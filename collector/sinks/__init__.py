@@ -17,6 +17,8 @@ class Batch(msgspec.Struct, frozen=True):
     """Of each event its visitor: what Kafka partitions by."""
     rejects: Sequence[bytes]
     """Encoded rejects."""
+    reasons: Sequence[str] = ()
+    """Of each reject its reason: what is counted."""
 
 
 class SinkDown(Exception):

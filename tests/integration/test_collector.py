@@ -99,6 +99,7 @@ def test_the_times_of_a_clock_that_is_an_hour_slow_are_corrected(fresh: tuple[Co
         (b'{"visitor_id": "v"}', "missing_event"),
         (b'{"event": "x", "visitor_id": "v", "timestamp": "soon"}', "bad_time"),
         (b'{"event": "x", "visitor_id": "v", "price": "NaN"}', "bad_type"),
+        (b'{"event": "item_update", "item_id": "lamp", "visitor_id": "v", "price": 1}', "reserved_kind"),
         (b'{"event": "x", "visitor_id": "v", "text": "' + b"a" * 70_000 + b'"}', "too_large"),
     ],
 )
@@ -123,7 +124,7 @@ def test_a_batch_with_one_bad_event_keeps_the_others_and_names_the_bad_one(fresh
     }
     collector.wait_for(lambda all: len(all) == before + 2)
     payload = json.loads(collector.wait_for_rejects(rejects + 1)[-1]["payload"])
-    assert payload == {"events": [VIEW | {"quantity": "many"}]}
+    assert payload == [VIEW | {"quantity": "many"}]
 
 
 def test_an_address_in_a_reject_is_masked(fresh: tuple[Collector, int, int]) -> None:
@@ -202,6 +203,31 @@ def test_a_write_key_decides_the_site_and_its_origins_and_how_often(keyed: Colle
     limited = [reply for reply in replies if reply.status == 429]
     assert limited
     assert "retry-after" in limited[0].headers
+
+
+def test_the_catalogue_takes_items_from_who_has_the_secret_key(tmp_path: Path) -> None:
+    lamp = {
+        "item_id": "lamp",
+        "name": "Lamp",
+        "price": 9.5,
+        "currency": "EUR",
+        "available": True,
+        "attributes": {"watt": 40},
+    }
+    with collecting(tmp_path / "lake", NEXTCLICK_COLLECTOR__SECRET_KEY="s3cret") as collector:
+        assert collector.post("/v1/items", lamp).status == 401
+        assert collector.post("/v1/items", lamp, Authorization="Bearer guess").status == 401
+        reply = collector.post("/v1/items", [lamp, {"name": "no id"}], Authorization="Bearer s3cret")
+        assert (reply.status, reply.json["accepted"], reply.json["rejected"][0]["error"]) == (200, 1, "missing_item")
+        [landed] = collector.wait_for(lambda all: len(all) == 1)
+        assert landed["source"] == "catalogue"
+        assert (landed["event"], landed["item_id"], landed["price"]) == ("item_update", "lamp", "9.5")
+        assert landed["properties"] == {"available": "true", "watt": "40"}
+
+
+def test_the_catalogue_is_closed_without_a_secret_key(collector: Collector) -> None:
+    reply = collector.post("/v1/items", {"item_id": "lamp"}, Authorization="Bearer ")
+    assert (reply.status, reply.json["error"]) == (403, "closed")
 
 
 def test_it_listens_beyond_loopback_only_with_keys(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""The item catalogue: `POST /v1/items` with one JSON object, an array, or NDJSON, and the secret key.
+
+A record names `item_id` and what is known of it: name, category, price, currency, available; whatever else it
+holds are attributes. `updated_at` says from when it counts (default: its arrival); the latest wins, attribute by attribute.
+"""
+
+from typing import Any, Final
+
+from collector.dialects import plain
+from collector.dialects.fields import Json, event, first, mapping, millis, money, properties, reject, text
+from collector.exchange import Answer, Limits, Parsed, Request
+from collector.unmappable import Unmappable
+from nextclick.events import Event
+
+ROUTES: Final = {"/v1/items": ("POST",)}
+SECRET: Final = True
+
+_TEXTS: Final = ("site", "name", "category", "currency")
+_OWN: Final = (*_TEXTS, "item_id", "product_id", "price", "updated_at", "attributes")
+refuse = plain.refuse
+
+
+def parse(request: Request, limits: Limits) -> Parsed:
+    """Each object of the body is a record; the answer counts the accepted and names what was rejected."""
+    records, _ = plain.records(request.body, limits)
+    parsed = Parsed(answer=Answer())
+    for index, values in enumerate(records):
+        try:
+            parsed.events.append(_record(request, plain.readable(values), index))
+        except Unmappable as error:
+            parsed.rejects.append(reject(request, error, plain.alone(values)))
+    parsed.answer = plain.answer(parsed)
+    return parsed
+
+
+def _record(request: Request, values: Json, index: int) -> Event:
+    if (item := text(first(values, "item_id", "product_id"))) is None:
+        raise Unmappable("missing_item", "item_id has no value")
+    fields: dict[str, Any] = {name: text(values.get(name)) for name in _TEXTS}
+    return event(
+        request,
+        "item_update",
+        client_time=millis(values.get("updated_at"), "updated_at"),
+        index=index,
+        item_id=item,
+        price=money(values.get("price")),
+        properties=properties(values, mapping(values.get("attributes"), "attributes"), without=_OWN),
+        **fields,
+    )
