@@ -1,21 +1,21 @@
-/* nextclick page tag, Apache-2.0. What it sends and how it is told what to send: docs/page-tag.md */
+// nextclick page tag, Apache-2.0: docs/page-tag.md
 (() => {
-  'use strict'
   const calls = window.nextclick?.q || []
   if (window.nextclick?.live) return
   const script = document.currentScript || document.querySelector('script[src*="/n.js"]')
   const source = new URL(script.src)
-  // Tag managers strip data- attributes: each of them may stand in the address instead.
+  // Tag managers strip data- attributes: they may stand in the address instead.
   const option = name => source.searchParams.get(name) ?? script.getAttribute('data-' + name)
 
   const NAME = '_nextclick', BATCH = 25, UNSENT = 200
   const beat = 1000 * (option('heartbeat') || 15)
-  const terms = (option('search') ?? 'q,query,s,search,search_query,search_term,keyword,keywords').split(',')
+  const terms = (option('search') ?? 'q,query,s,search,search_term,search_query,keyword,keywords').split(',')
 
   let cookieless = option('cookieless') !== null
   let refused = allowed(() => localStorage[NAME + 'consent']) === '0'
   let waiting = option('consent') !== null && allowed(() => localStorage[NAME + 'consent']) !== '1'
   let queue = [], timer, failures = 0, user
+  const flying = new Set()
   let page, moving, searched
   let dwell = 0, counting, ticked, active, depth
 
@@ -28,13 +28,15 @@
   }
 
   const memory = {}
+  const storing = () => !(cookieless || waiting || refused)
+
   function take(name) {
-    return (cookieless || waiting ? memory[name] : allowed(() => JSON.parse(localStorage[NAME + name]))) || []
+    return (storing() ? allowed(() => JSON.parse(localStorage[NAME + name])) : memory[name]) || []
   }
 
   function keep(name, values) {
-    if (cookieless || waiting) memory[name] = values
-    else allowed(() => localStorage[NAME + name] = JSON.stringify(values))
+    if (storing()) allowed(() => localStorage[NAME + name] = JSON.stringify(values))
+    else memory[name] = values
   }
 
   function forget() {
@@ -46,7 +48,7 @@
   const newId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), part => part.toString(36)).join('')
   const readCookie = () => document.cookie.match(/(?:^|; )_nextclick=(\w+)/)?.[1]
 
-  // On the widest domain that the browser allows; the empty value goes to all of them and removes it.
+  // On the widest domain that is allowed; an empty value is removed from all.
   function writeCookie(value) {
     const labels = location.hostname.split('.')
     for (let i = labels.length - 2; i >= -1; i--) {
@@ -89,13 +91,16 @@
   }
 
   function save(events) {
-    if (!refused) keep('retry', take('retry').concat(events).slice(-UNSENT))
+    if (refused) return
+    keep('retry', take('retry').concat(events).slice(-UNSENT))
+    later()
   }
 
   function post(events, leaving, tries) {
     const to = new URL('v1/events', source).href
     const body = JSON.stringify({ key: option('key') || undefined, sent_at: Date.now(), cookieless, events })
     if (leaving) return navigator.sendBeacon(to, body) || save(events)
+    flying.add(events)
     // A browser takes no more than 64 KB with keepalive.
     fetch(to, { method: 'POST', body, keepalive: body.length < 2e4, credentials: 'omit' }).then(reply => {
       if (reply.status > 499 || reply.status === 429) throw reply
@@ -103,8 +108,7 @@
     }).catch(() => {
       failures = tries
       save(events)
-      later()
-    })
+    }).then(() => flying.delete(events))
   }
 
   // Pages, also those that scripts turn
@@ -126,7 +130,7 @@
     report()
     page = address()
     depth = 0
-    emit('page_view', { referrer, title: document.title, language: navigator.language })
+    emit('page_view', { referrer, title: document.title })
     search(term(page))
   }
 
@@ -163,9 +167,9 @@
   }
 
   function report() {
-    const dwell_ms = Math.round(dwell)
+    if (dwell < 100) return
+    emit('engagement', { dwell_ms: Math.round(dwell), scroll_pct: depth || undefined })
     dwell = 0
-    if (dwell_ms) emit('engagement', { dwell_ms, scroll_pct: depth || undefined })
   }
 
   function scrolled() {
@@ -253,7 +257,7 @@
     each.map(canonical).forEach((item, i) => {
       const event = { ...shared, ...item, event_id: id + '#' + i }
       if (kind === 'impression') event.position = +event.position + from0 || i + 1
-      if (/promotion/.test(name)) event.list_id = event.promotion_id, event.surface = 'promotion'
+      if (/promotion/.test(name)) Object.assign(event, { list_id: event.promotion_id, surface: 'promotion' })
       track(kind, event)
     })
   }
@@ -271,9 +275,10 @@
   }
 
   function google(name, given) {
+    const { search_term, query = search_term, ...rest } = given
     if (/^(view_)?search(_results)?$/.test(name)) {
       settle()
-      search(given.search_term)
+      search(query, rest)
     } else if (given.items || name === 'purchase') commerce(name, given)
   }
 
@@ -299,7 +304,7 @@
   function call(name, given = {}, traits) {
     if (name === 'consent') consent(given)
     else if (name === 'identify') track(name, { ...traits, user_id: user = given })
-    else if (given.items || name === 'purchase') commerce(name, given)
+    else if (given.items || /^(purchase|search)$/.test(name)) google(name, given)
     else track(name, given)
   }
 
@@ -309,14 +314,15 @@
     arrive()
   }
 
-  function left() {
+  function leave(last) {
     tick()
     settle()
     report()
+    flush(last)
   }
 
-  function on(target, types, react) {
-    for (const type of types.split(' ')) target.addEventListener(type, react, { capture: true, passive: true })
+  function on(types, react) {
+    for (const type of types.split(' ')) addEventListener(type, react, { capture: true, passive: true })
   }
 
   function after(object, name, react) {
@@ -334,22 +340,18 @@
     tick()
     after(history, 'pushState', moved)
     after(history, 'replaceState', moved)
-    on(window, 'popstate hashchange', moved)
-    on(window, 'scroll', scrolled)
-    on(window, 'scroll pointermove pointerdown keydown timeupdate', act)
-    on(window, 'play pause ended', media)
-    on(window, 'click', clicked)
-    on(window, 'online', flush)
-    on(window, 'visibilitychange', () => {
-      left()
-      if (document.hidden) flush()
-      else act({})
+    on('popstate hashchange', moved)
+    on('scroll', scrolled)
+    on('scroll pointermove pointerdown keydown timeupdate', act)
+    on('play pause ended', media)
+    on('click', clicked)
+    on('online', flush)
+    on('visibilitychange', () => document.hidden ? leave(failures > 0) : act({}))
+    on('pagehide', () => {
+      leave(true)
+      if (failures) flying.forEach(save)
     })
-    on(window, 'pagehide', () => {
-      left()
-      flush(true)
-    })
-    on(window, 'pageshow', event => event.persisted && anew())
+    on('pageshow', event => event.persisted && anew())
     setInterval(tick, 1000)
 
     window.nextclick = call
@@ -370,6 +372,6 @@
   if (navigator.globalPrivacyControl || [navigator.doNotTrack, window.doNotTrack].includes('1')) {
     forget()
     window.nextclick = () => { }
-  } else if (document.prerendering) document.addEventListener('prerenderingchange', start, { once: true })
+  } else if (document.prerendering) on('prerenderingchange', start)
   else start()
 })()

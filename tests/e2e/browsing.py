@@ -1,0 +1,77 @@
+"""A real Chromium, and pages on loopback for it to visit."""
+
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+_TYPES = {"js": "text/javascript", "wav": "audio/wav"}
+
+
+class Site:
+    """Pages by path; a path that is not there is served as the page of its first folder: `/shop/…` as `/shop`."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.pages: dict[str, bytes] = {}
+
+    def put(self, path: str, content: str | bytes) -> str:
+        """Serve `content` at `path`; its address."""
+        self.pages[path] = content.encode() if isinstance(content, str) else content
+        return self.address + path
+
+    def find(self, path: str) -> bytes | None:
+        return self.pages.get(path) or self.pages.get("/" + path.split("/")[1])
+
+
+@contextmanager
+def serving() -> Iterator[Site]:
+    site: Site
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path
+            content = site.find(path)
+            self.send_response(404 if content is None else 200)
+            self.send_header("content-type", _TYPES.get(path.rpartition(".")[2], "text/html; charset=utf-8"))
+            self.send_header("content-length", str(len(content or b"")))
+            self.end_headers()
+            self.wfile.write(content or b"")
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        site = Site(f"http://127.0.0.1:{server.server_port}")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield site
+        server.shutdown()
+
+
+@contextmanager
+def chromium() -> Iterator[Callable[..., Any]]:
+    """Opens pages, each in a profile of its own: `open(script="…")` runs the script before the page's own."""
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        )
+        contexts = []
+
+        def open_page(script: str = "", **options: Any) -> Any:
+            contexts.append(browser.new_context(**options))
+            if script:
+                contexts[-1].add_init_script(script)
+            return contexts[-1].new_page()
+
+        yield open_page
+        browser.close()
