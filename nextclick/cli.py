@@ -30,6 +30,7 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     "import": Verb("collector.import_cli:import_", "Bring in history: CSV, JSON, Parquet by a mapping; access logs."),
     "collect": Verb("collector.collect_cli:collect", "Take what trackers send into the lake, until stopped."),
+    "quarantine": Verb("collector.quarantine_cli:quarantine", "What was rejected, why, and once more after mending."),
     "run": Verb("orchestration.cli:run", "Everything once, in order: stream, gold, checks, train, export."),
     "stream": Verb("spark_jobs.cli:stream", "Bronze and silver, always on, until stopped."),
     "rebuild": Verb("spark_jobs.cli:rebuild", "Recompute silver or gold from the layer below."),

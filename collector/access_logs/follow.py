@@ -8,7 +8,7 @@ from collector.access_logs.formats import named
 from collector.access_logs.reading import LogReading
 from collector.access_logs.tail import Tail, is_at, is_read, rotated
 from collector.access_logs.values import Format
-from collector.imports.chunks import chunks
+from collector.imports.chunks import Chunk, chunks
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.journal import FileProgress
 from nextclick.errors import UsageError
@@ -66,10 +66,13 @@ class _Follower:
             raise UsageError(f"{self._path} is not there. Name the log that a server writes.")
         for progress in known:
             self._format = named(progress.mark.format) if progress.mark else None
-            if not progress.complete:
+            if progress.last and not progress.complete:
                 self._resume(progress, [self._path, *rotated(self._path)])
         self._take_up()
         self._look()
+        if self._live and not known:  # so that another start takes it up, even if this one lands nothing
+            self._importer.land(Chunk([], [], 0), self._live.marked(self._name))
+            self._importer.commit()
 
     def poll(self) -> None:
         """Take what was added since."""
@@ -134,12 +137,14 @@ class _Follower:
         for path, changed in reversed(rotated(self._path).items()):
             if newest is None or changed < newest or any(tail.is_named(path) for tail in self._rotated):
                 continue
-            if not any(is_read(self._reading, path, progress) for progress in known):
+            if not any(progress.last and is_read(self._reading, path, progress) for progress in known):
                 self._rotated.extend(filter(None, [self._begin(path)]))
 
     def _take(self, tail: Tail) -> None:
         to_payload = self._reading.to_payload(self._path)
         for chunk in chunks(tail.lines, to_payload, tail.progress.last, self._settings.landing.max_event_bytes):
+            if tail is self._live and tail.was_cut():  # so this may be of the file that came after: the copy has it
+                return
             tail.land(self._importer, chunk, self._name)
             self._importer.commit_every(self._settings.access_logs.publish_seconds)
             if self._stopped():

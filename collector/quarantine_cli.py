@@ -1,0 +1,111 @@
+"""`nextclick quarantine`: what was rejected, why, and once more."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+
+from nextclick.cli import common_options, json_option, print_json
+from nextclick.locks import hold
+from nextclick.settings import Settings
+
+_LINE = "{:<20}{:<18}{:<12}{:>10}{:>12}  {}"
+
+
+@click.group("quarantine")
+def quarantine() -> None:
+    """What was rejected and why; what is mended goes down the normal path again.
+
+    \b
+    nextclick quarantine list
+    nextclick quarantine show --reason bad_type -n 3
+    nextclick quarantine replay --reason too_large     after the limit was raised
+
+    Rejects appear here once a run has brought them into silver.quarantine.
+    """
+
+
+def _wanted(command: Any) -> Any:
+    command = click.option("--reason", metavar="CODE", help="Only rejects of this reason.")(command)
+    return click.option("--source", metavar="NAME", help="Only what this dialect or import sent.")(command)
+
+
+@quarantine.command("list")
+@_wanted
+@json_option
+@common_options
+def list_(settings: Settings, reason: str | None, source: str | None, as_json: bool) -> None:
+    """Count rejects by reason and source."""
+    from collector.replay import Wanted, counts
+
+    found = counts(settings, Wanted(reason=reason, source=source))
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        click.echo("Nothing is in quarantine.")
+        return
+    click.echo(_LINE.format("reason", "source", "rejected by", "rejects", "replayable", "last"))
+    for row in found:
+        click.echo(
+            _LINE.format(
+                row["reason"], row["source"] or "", row["origin"], row["rejects"], row["replayable"], row["last_at"]
+            )
+        )
+
+
+@quarantine.command("show")
+@click.argument("id", required=False)
+@_wanted
+@click.option("-n", "limit", type=click.IntRange(1, 10_000), default=5, show_default=True, help="At most so many.")
+@json_option
+@common_options
+def show(settings: Settings, id: str | None, reason: str | None, source: str | None, limit: int, as_json: bool) -> None:
+    """Show single rejects, newest first: message and payload; or the one with the ID that `show` prints."""
+    from collector.replay import Wanted, records
+
+    found = records(settings, Wanted(reason=reason, source=source, id=id), limit)
+    if as_json:
+        print_json([msgspec.to_builtins(record) for record in found])
+        return
+    for record in found:
+        at = datetime.fromtimestamp(record.received_at / 1000, UTC)
+        click.echo(f"{record.id}\n  {at:%Y-%m-%d %H:%M:%S} UTC  {record.source}  {record.reason}: {record.message}")
+        click.echo(f"  {record.payload!r}\n")  # control characters never reach the terminal
+    if not found:
+        click.echo("Nothing like that is in quarantine.")
+
+
+@quarantine.command("replay")
+@click.argument("id", required=False)
+@_wanted
+@click.option("--dry-run", is_flag=True, help="Say what would become of them, and change nothing.")
+@json_option
+@common_options
+def replay(
+    settings: Settings, id: str | None, reason: str | None, source: str | None, dry_run: bool, as_json: bool
+) -> None:
+    """Send rejects down the normal path again, each once, however often this is called.
+
+    \b
+    nextclick quarantine replay --reason too_large
+    nextclick quarantine replay --source segment --dry-run
+
+    What is still wrong stays where it is. Rows of an import are not replayed here: mend the mapping and call
+    `nextclick import --again`, which adds nothing twice.
+    """
+    from collector.replay import Wanted
+    from collector.replay import replay as replay_all
+
+    with hold(settings.lake.locks, "replay", purpose="nextclick quarantine replay"):
+        report = replay_all(settings, Wanted(reason=reason, source=source, id=id), dry_run)
+    if as_json:
+        print_json(msgspec.to_builtins(report))
+        return
+    would = "would be " if dry_run else ""
+    click.echo(f"{report.replayed:,} {would}replayed; {report.before:,} were before")
+    for reason_now, count in report.still_rejected.items():
+        click.echo(f"{count:,} are still wrong: {reason_now}")
+    if report.not_replayable:
+        click.echo(f"{report.not_replayable:,} cannot be replayed: cut, damaged, a taken id, or rows of an import")
