@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.dialects import plain
+from collector.dialects import canonical, plain
 from collector.exchange import Limits, Parsed, Refused, Request
+from nextclick.events import encode
 
 NOW = 1_795_341_600_000
 LIMITS = Limits(batch_events=4, json_depth=8)
@@ -86,6 +87,40 @@ def test_no_json_raises_anything_but_refused(value: Any) -> None:
     except Refused:
         return
     assert parsed.answer.status in (200, 400)
+
+
+TEXT = st.text(max_size=5) | st.sampled_from(["view_product", "lamp"])
+TIME = st.integers(10**11, 10**14) | st.integers(10**9, 2 * 10**14) | st.just("2026-01-01T00:00:00Z")
+FIELDS = {
+    "event_id": TEXT, "user_id": TEXT, "item_id": TEXT, "product_id": TEXT,
+    "client_time": TIME, "sent_at": TIME, "occurred_at": TIME, "price": TEXT | st.floats() | st.sampled_from(["1.50", "-2", "1e3"]),
+    "quantity": st.integers(), "scroll_pct": st.floats() | st.integers(), "ip": TEXT, "user_agent": TEXT,
+    "properties": st.dictionaries(TEXT, TEXT),
+}  # fmt: skip
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"event": TEXT, "visitor_id": TEXT, "timestamp": TIME}, optional=FIELDS), max_size=3)
+)
+def test_what_is_read_in_one_pass_is_what_the_long_way_gives(values: list[dict[str, Any]]) -> None:
+    asked = Request(
+        method="POST", path="/v1/events", body=json.dumps(values).encode(), received_at=NOW, token="t", ip="203.0.0.0",
+        headers={"user-agent": "Firefox"},
+    )  # fmt: skip
+    quick = canonical.parse(asked, LIMITS)
+    if quick is not None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(canonical, "parse", lambda *_: None)
+            slow = plain.parse(asked, LIMITS)
+        assert [encode(event) for event in quick] == [encode(event) for event in slow.events]
+        assert not slow.rejects
+
+
+def test_a_canonical_event_is_read_in_one_pass() -> None:
+    asked = Request(
+        method="POST", path="/v1/events", body=json.dumps([VIEW, VIEW]).encode(), received_at=NOW, token="t"
+    )
+    assert len(canonical.parse(asked, LIMITS) or ()) == 2
 
 
 @given(st.binary())
