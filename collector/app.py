@@ -9,16 +9,16 @@ from typing import Any, Final
 import msgspec
 
 from collector import body as bodies
-from collector import page_tag
+from collector import cors, page_tag
 from collector.cookieless import Strangers
 from collector.dialects import Route, Router, choose
-from collector.dialects.fields import envelope
+from collector.dialects.fields import address, envelope
 from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
 from collector.intake import batch
 from collector.keys import Keys
 from collector.metrics import Metrics
 from collector.sinks import Batch, Sink, SinkDown
-from nextclick.address import masked, truncated
+from nextclick.address import masked
 from nextclick.events import Reject
 from nextclick.settings import Settings
 
@@ -30,7 +30,6 @@ _log: Final = logging.getLogger("_granian.collector")
 _RECORDED: Final = (400, 413)
 """Refusals that leave a reject: the others say nothing about what was sent."""
 _RETRY_SECONDS: Final = "5"
-_CORS_HEADERS: Final = "authorization, content-type, content-encoding, sp-anonymous, x-write-key"
 
 
 class Door:
@@ -83,7 +82,7 @@ class Door:
             answer = await self._tracked(scope, headers, routes, receive)
         else:
             answer = problem(404, "no_such_path", "No dialect answers here: docs/trackers.md lists the paths.")
-        await _send(send, answer, (*answer.headers, *self._cors(headers)))
+        await _send(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
 
     async def _tracked(
         self, scope: Scope, headers: dict[str, str], routes: tuple[Route, ...], receive: Receive
@@ -94,9 +93,10 @@ class Door:
         allowed = tuple(dict.fromkeys(name for route in routes for name in route.methods))
         if method not in allowed:
             return _not_allowed(allowed)
-        route, request = routes[0], _request(scope, headers, routes[0].path, self._strangers)
+        route, request = routes[0], self._request(scope, headers, routes[0].path)
         try:
             try:
+                cors.require_allowed(headers, self._settings.origins)
                 if route.is_secret:
                     self._keys.require_secret(headers.get("authorization", ""))
                 sent = await bodies.read(receive, self._settings)
@@ -126,6 +126,23 @@ class Door:
         except ConnectionError:
             return Answer(status=400)  # nobody reads it
 
+    def _request(self, scope: Scope, headers: dict[str, str], path: str) -> Request:
+        """The request before its body."""
+        received_at = time.time_ns() // 1_000_000
+        asks = peer.address((scope.get("client") or ("",))[0], headers, self._settings.proxies)
+        # What Snowplow's tracker promises holds for whatever becomes of the request.
+        ip = None if "sp-anonymous" in headers else address(asks)
+        return Request(
+            method=scope["method"],
+            path=path,
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            received_at=received_at,
+            token=secrets.token_hex(16),
+            ip=ip,
+            stranger=self._strangers.of(asks, headers.get("user-agent", ""), received_at),
+        )
+
     async def _land(self, batch: Batch) -> None:
         """Make what a request brought durable, and count it."""
         if batch.events or batch.rejects:
@@ -135,24 +152,6 @@ class Door:
             self._metrics.accepted.labels(batch.source).inc(len(batch.events))
         for reason in batch.reasons:
             self._metrics.rejected.labels(batch.source, reason).inc()
-
-    def _cors(self, headers: dict[str, str]) -> Iterable[tuple[str, str]]:
-        """Which pages may read the answer: those on the list, with credentials; without a list any, without."""
-        origin = headers.get("origin")
-        if origin is None:
-            return ()
-        if self._settings.origins and origin not in self._settings.origins:
-            return (("vary", "Origin"),)
-        preflight = (
-            ("access-control-allow-methods", "GET, POST"),
-            ("access-control-allow-headers", _CORS_HEADERS),
-            ("access-control-max-age", "600"),
-        )
-        asked = preflight if "access-control-request-method" in headers else ()
-        if not self._settings.origins:
-            return (("access-control-allow-origin", "*"), *asked)
-        credentials = ("access-control-allow-credentials", "true")
-        return (("access-control-allow-origin", origin), credentials, ("vary", "Origin"), *asked)
 
     async def _health(self, _: Mapping[str, str]) -> Answer:
         return Answer(body=b'{"status":"ok"}')
@@ -169,27 +168,6 @@ class Door:
     async def _metrics_page(self, _: Mapping[str, str]) -> Answer:
         body, content_type = self._metrics.page()
         return Answer(body=body, content_type=content_type)
-
-
-def _request(scope: Scope, headers: dict[str, str], path: str, strangers: Strangers) -> Request:
-    received_at = time.time_ns() // 1_000_000
-    peer = (scope.get("client") or ("",))[0]
-    try:
-        ip = truncated(peer) if peer else None
-    except ValueError:  # a Unix socket
-        ip = None
-    if "sp-anonymous" in headers:  # what Snowplow's tracker promises holds for whatever becomes of the request
-        ip = None
-    return Request(
-        method=scope["method"],
-        path=path,
-        query=scope["query_string"].decode("latin-1"),
-        headers=headers,
-        received_at=received_at,
-        token=secrets.token_hex(16),
-        ip=ip,
-        stranger=strangers.of(peer, headers.get("user-agent", ""), received_at),
-    )
 
 
 def _record(request: Request, refused: Refused, cap: int) -> Reject:

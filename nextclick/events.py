@@ -108,8 +108,7 @@ def derived_id(*parts: object) -> str:
 def payload_id(event: Event) -> str:
     """The id of an event that has none: of its site, visitor, client time and payload.
 
-    A resend gets the same id: what differs in it (`sent_at`, the corrected `occurred_at`) is left out.
+    A resend gets the same id: what may differ in it (`sent_at`, the corrected `occurred_at`, the network) is left out.
     """
-    return derived_id(
-        _sorted_encode(msgspec.structs.replace(event, event_id="", sent_at=None, occurred_at=None)).decode()
-    )
+    lasting = msgspec.structs.replace(event, event_id="", sent_at=None, occurred_at=None, ip=None)
+    return derived_id(_sorted_encode(lasting).decode())

@@ -61,6 +61,7 @@ class Collector(_Section, frozen=True):
     in_flight: Annotated[int, Meta(ge=1, le=65536)]
     requests_per_second: Annotated[float, Meta(ge=0)]
     origins: tuple[str, ...]
+    proxies: tuple[str, ...]
     secret_key: str
     write_keys: dict[str, WriteKey]
 

@@ -8,9 +8,9 @@ from collector.access_logs.formats import named
 from collector.access_logs.reading import LogReading
 from collector.access_logs.tail import Tail, is_at, is_read, rotated
 from collector.access_logs.values import Format
-from collector.imports.chunks import Chunk, chunks
+from collector.imports.chunks import chunks
 from collector.imports.importer import Importer, ImportReport
-from collector.imports.journal import FileProgress
+from collector.imports.journal import FileProgress, Mark
 from nextclick.errors import UsageError
 from nextclick.events import derived_id
 from nextclick.settings import Settings
@@ -65,14 +65,20 @@ class _Follower:
         if not known and not self._path.is_file():
             raise UsageError(f"{self._path} is not there. Name the log that a server writes.")
         for progress in known:
-            self._format = named(progress.mark.format) if progress.mark else None
-            if progress.last and not progress.complete:
+            if progress.mark and progress.last:
+                self._format = named(progress.mark.format)
+            if not progress.complete:
                 self._resume(progress, [self._path, *rotated(self._path)])
+        if not known:
+            self._remember_start()
         self._take_up()
         self._look()
-        if self._live and not known:  # so that another start takes it up, even if this one lands nothing
-            self._importer.land(Chunk([], [], 0), self._live.marked(self._name))
-            self._importer.commit()
+
+    def _remember_start(self) -> None:
+        """What is rotated from now on is to be taken up by a later start, even if this one lands nothing."""
+        changed = self._path.stat().st_mtime_ns
+        mark = Mark(follower=self._name, format="", first="", all="", changed=changed)
+        self._importer.complete(FileProgress(key=self._name, path=str(self._path), mark=mark))
 
     def poll(self) -> None:
         """Take what was added since."""

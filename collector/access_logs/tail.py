@@ -30,12 +30,9 @@ class Tail:
 
     def land(self, importer: Importer, chunk: Chunk, follower: str) -> None:
         """Hand a chunk of it to the importer."""
-        self.progress = importer.land(chunk, self.marked(follower))
+        mark = self.lines.mark(follower)
+        self.progress = importer.land(chunk, msgspec.structs.replace(self.progress, mark=mark))
         self._grown_at = time.monotonic()
-
-    def marked(self, follower: str) -> FileProgress:
-        """Its progress, with the mark of what was read by now."""
-        return msgspec.structs.replace(self.progress, mark=self.lines.mark(follower))
 
     def is_named(self, path: Path) -> bool:
         """Whether `path` means this file."""
