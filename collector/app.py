@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from collector import body as bodies
-from collector import cors, page_tag
+from collector import cors, page_tag, peer
 from collector.cookieless import Strangers
 from collector.dialects import Route, Router, choose
 from collector.dialects.fields import address, envelope
