@@ -17,6 +17,7 @@ from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
 from collector.intake import batch
 from collector.keys import Keys
 from collector.metrics import Metrics
+from collector.recent import Recent
 from collector.sinks import Batch, Sink, SinkDown
 from nextclick.address import masked
 from nextclick.events import Reject
@@ -45,6 +46,7 @@ class Door:
         )
         self._router = Router()
         self._keys = Keys(self._settings)
+        self._recent = Recent()
         self._open_sink = open_sink
         self._metrics = metrics
         self._sink: Sink
@@ -150,6 +152,7 @@ class Door:
             self._metrics.sink_up.set(1)
         if batch.events:
             self._metrics.accepted.labels(batch.source).inc(len(batch.events))
+            self._metrics.duplicates.inc(self._recent.count_known(batch.identities))
         for reason in batch.reasons:
             self._metrics.rejected.labels(batch.source, reason).inc()
 

@@ -19,6 +19,7 @@ def batch(dialect: str, request: Request, parsed: Parsed, site: str | None, max_
     """
     payloads: list[bytes] = []
     visitors: list[str] = []
+    identities: list[int] = []
     rejects: list[Reject] = list(parsed.rejects)
     for event in parsed.events:
         whole = msgspec.structs.replace(event, site=site) if site else event
@@ -35,8 +36,16 @@ def batch(dialect: str, request: Request, parsed: Parsed, site: str | None, max_
         else:
             payloads.append(payload)
             visitors.append(event.visitor_id or event.user_id or "")
-    reasons = [reject.reason for reject in rejects]
-    return Batch(dialect, request.received_at, payloads, visitors, [encode(reject) for reject in rejects], reasons)
+            identities.append(hash((whole.site, event.event_id, event.client_time)))
+    return Batch(
+        dialect,
+        request.received_at,
+        payloads,
+        visitors,
+        [encode(reject) for reject in rejects],
+        [reject.reason for reject in rejects],
+        identities,
+    )
 
 
 def _aside(payload: bytes, reason: str, message: str) -> Reject:

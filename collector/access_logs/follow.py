@@ -1,8 +1,10 @@
 """`nextclick import --follow`: what a server adds to its logs, through their rotations, each line once."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from collector.access_logs.formats import named
 from collector.access_logs.reading import LogReading
@@ -14,6 +16,8 @@ from collector.imports.journal import FileProgress, Mark
 from nextclick.errors import UsageError
 from nextclick.events import derived_id
 from nextclick.settings import Settings
+
+_SEEN: Final = (-1, -1)
 
 
 def follow_files(
@@ -58,6 +62,8 @@ class _Follower:
         self._format: Format | None = None
         self._live: Tail | None = None
         self._rotated: list[Tail] = []
+        self._beside: dict[int, tuple[int, int]] = {}
+        """Inode → size and time of change of a rotated file at the last look; _SEEN once it was looked into."""
 
     def start(self) -> None:
         """Find again what an earlier run followed, and what was rotated away meanwhile."""
@@ -68,17 +74,22 @@ class _Follower:
             if progress.mark and progress.last:
                 self._format = named(progress.mark.format)
             if not progress.complete:
-                self._resume(progress, [self._path, *rotated(self._path)])
-        if not known:
-            self._remember_start()
-        self._take_up()
+                self._resume(progress)
+        began = self._began(known)
+        old = [found for found in rotated(self._path).values() if found.st_mtime_ns < began]
+        self._beside = dict.fromkeys((found.st_ino for found in old), _SEEN)
         self._look()
 
-    def _remember_start(self) -> None:
-        """What is rotated from now on is to be taken up by a later start, even if this one lands nothing."""
+    def _began(self, known: list[FileProgress]) -> int:
+        """When the log was last changed before it was followed for the first time; what was rotated before is not ours."""
+        for progress in known:
+            if progress.key == self._name and progress.mark:
+                return progress.mark.changed
         changed = self._path.stat().st_mtime_ns
         mark = Mark(follower=self._name, format="", first="", all="", changed=changed)
         self._importer.complete(FileProgress(key=self._name, path=str(self._path), mark=mark))
+        self._importer.commit()
+        return changed
 
     def poll(self) -> None:
         """Take what was added since."""
@@ -93,13 +104,16 @@ class _Follower:
         """Notice that the path means another file than before, or that its file was cut."""
         if self._live and self._live.was_cut():
             self._resume_copy(self._live)
-            self._take_up()
         elif self._live and self._path.exists() and not self._live.is_named(self._path):
             self._rotated.append(self._live)
             self._live = None
-            self._take_up()
+        self._take_up()
         if self._live is None and self._path.exists():
-            self._live = self._begin(self._path)
+            try:
+                self._live = self._begin(self._path)
+            except UsageError:
+                if self._path.exists():  # else it was renamed just now
+                    raise
 
     def _begin(self, path: Path) -> Tail | None:
         """Start with a file's first line; None while it has none that tells the format."""
@@ -115,12 +129,12 @@ class _Follower:
         key = derived_id(self._name, time.time_ns(), path)
         return Tail(lines, self._importer.begin(FileProgress(key=key, path=str(path))))
 
-    def _resume(self, progress: FileProgress, paths: list[Path]) -> None:
+    def _resume(self, progress: FileProgress) -> None:
         """Go on in the one of the files that holds what was read; if it is gone, say so."""
-        for path in paths:
+        for path in chain(self._names(), self._names()):  # twice: one may get another name meanwhile
             if (lines := is_at(self._reading, path, progress)) is not None:
                 tail = Tail(lines, self._importer.begin(progress))
-                if path == self._path and self._live is None:
+                if self._live is None and tail.is_named(self._path):
                     self._live = tail
                 else:
                     self._rotated.append(tail)
@@ -128,23 +142,41 @@ class _Follower:
         self._say(f"{progress.path}: gone since line {progress.last:,}; what was added behind it, if anything, is lost")
         self._importer.complete(progress)
 
+    def _names(self) -> Iterator[Path]:
+        """The log, and then what may be what it was before, as it is by then."""
+        yield self._path
+        yield from rotated(self._path)
+
     def _resume_copy(self, cut: Tail) -> None:
         """The file was copied and cut (copytruncate): the rest of what it held is in the copy."""
         self._live = None
         cut.close()
         if cut.progress.last:
-            self._resume(cut.progress, [*rotated(self._path)])
+            self._resume(cut.progress)
 
     def _take_up(self) -> None:
-        """Read the files that began and were rotated away unseen: those that changed since the one that was read last."""
+        """Read what appeared beside the log and nobody has read, once it is at rest: a copy in the making is not."""
+        before, self._beside = self._beside, {}
+        for path, found in rotated(self._path).items():
+            state = (found.st_size, found.st_mtime_ns)
+            known = before.get(found.st_ino)
+            is_seen = known == _SEEN or (known == state and self._looked_into(path))
+            self._beside[found.st_ino] = _SEEN if is_seen else state
+
+    def _looked_into(self, path: Path) -> bool:
+        try:
+            if not self._is_read(path) and (tail := self._begin(path)):
+                self._rotated.append(tail)
+        except UsageError:  # it was renamed once more: the next look finds it
+            return False
+        return True
+
+    def _is_read(self, path: Path) -> bool:
+        if any(tail.is_named(path) for tail in self._rotated):
+            return True
         self._importer.commit()  # so that the journal knows all that was read
         known = self._importer.journal.followed(self._name)
-        newest = max((progress.mark.changed for progress in known if progress.mark), default=None)
-        for path, changed in reversed(rotated(self._path).items()):
-            if newest is None or changed < newest or any(tail.is_named(path) for tail in self._rotated):
-                continue
-            if not any(progress.last and is_read(self._reading, path, progress) for progress in known):
-                self._rotated.extend(filter(None, [self._begin(path)]))
+        return any(progress.last and is_read(self._reading, path, progress) for progress in known)
 
     def _take(self, tail: Tail) -> None:
         to_payload = self._reading.to_payload(self._path)

@@ -62,12 +62,17 @@ class LogLines(LineSource):
 
     def is_at(self, last: int, mark: Mark) -> bool:
         """Whether the file's first `last` lines are those of the mark; they are read by this."""
-        lines = self._bounded(self._readline, (b"\n",))
-        for line in islice(lines, last - self.last):
+        if not self.begins_as(mark):
+            return False
+        for line in islice(self._bounded(self._readline, (b"\n",)), last - self.last):
             self._skip(line)
-            if self._first != mark.first:
-                return False
         return self.last == last and self._all.hexdigest() == mark.all
+
+    def begins_as(self, mark: Mark) -> bool:
+        """Whether the file's first line is that of the mark; it is read by this."""
+        for line in islice(self._bounded(self._readline, (b"\n",)), 1 - self.last):
+            self._skip(line)
+        return self._first == mark.first
 
     def _readline(self, limit: int) -> bytes:
         line = self._stream.readline(limit)

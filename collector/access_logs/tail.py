@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -55,11 +55,15 @@ class Tail:
 
 
 def is_read(reading: LogReading, path: Path, progress: FileProgress) -> bool:
-    """Whether the file begins with what `progress` tells of."""
-    lines = is_at(reading, path, progress)
-    if lines:
-        lines.close()
-    return lines is not None
+    """Whether the file is one that `progress` tells of: changed at the same time, with the same first line, or by all its lines."""
+    assert progress.mark
+    with suppress(UsageError, FileNotFoundError):
+        if path.stat().st_mtime_ns == progress.mark.changed:
+            with closing(reading.open(path, named(progress.mark.format))) as lines:
+                return lines.begins_as(progress.mark)
+    if found := is_at(reading, path, progress):
+        found.close()
+    return found is not None
 
 
 def is_at(reading: LogReading, path: Path, progress: FileProgress) -> LogLines | None:
@@ -73,17 +77,17 @@ def is_at(reading: LogReading, path: Path, progress: FileProgress) -> LogLines |
     return None
 
 
-def rotated(path: Path) -> dict[Path, int]:
-    """Files beside `path` that are named as if rotated, newest first, and when each was changed (in nanoseconds since 1970).
+def rotated(path: Path) -> dict[Path, os.stat_result]:
+    """Files beside `path` that are named as if rotated: such as `access.log.1` and `access-20260101.log.gz`.
 
-    Such as `access.log.1` and `access-20260101.log.gz`. Of a file and its packed self only the file: the other may still be in the making.
+    Of a file and its packed self only the file: the other may still be in the making.
     """
     name, stem, suffix = map(re.escape, (path.name, path.stem, path.suffix))
     pattern = re.compile(rf"(?:{name}{_NUMBERED}|{stem}{_NUMBERED}{suffix})(?:\.gz)?")
-    beside_it = [beside for beside in path.parent.iterdir() if pattern.fullmatch(beside.name)]
-    found: dict[Path, int] = {}
-    for beside in beside_it:
-        if not (beside.suffix == ".gz" and beside.with_suffix("") in beside_it):
+    named_so = [beside for beside in path.parent.iterdir() if pattern.fullmatch(beside.name)]
+    found: dict[Path, os.stat_result] = {}
+    for beside in named_so:
+        if not (beside.suffix == ".gz" and beside.with_suffix("") in named_so):
             with suppress(FileNotFoundError):
-                found[beside] = beside.stat().st_mtime_ns
-    return dict(sorted(found.items(), key=lambda each: each[1], reverse=True))
+                found[beside] = beside.stat()
+    return found

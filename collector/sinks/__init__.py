@@ -19,6 +19,8 @@ class Batch(msgspec.Struct, frozen=True):
     """Encoded rejects."""
     reasons: Sequence[str] = ()
     """Of each reject its reason: what is counted."""
+    identities: Sequence[int] = ()
+    """Of each event a hash of its identity."""
 
 
 class SinkDown(Exception):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -156,6 +157,28 @@ def test_health_and_metrics_answer(collector: Collector) -> None:
     page = collector.ask("/metrics").body.decode()
     assert 'nextclick_collector_accepted_total{dialect="plain"}' in page
     assert "nextclick_collector_sink_up 1.0" in page
+
+
+def test_resends_are_counted(collector: Collector) -> None:
+    def counted() -> float:
+        page = collector.ask("/metrics").body.decode()
+        return float(re.findall(r"^nextclick_collector_duplicates_total (\S+)", page, re.MULTILINE)[0])
+
+    before = counted()
+    for _ in range(3):
+        collector.post("/v1/events", VIEW | {"event_id": "thrice"})
+    assert counted() == before + 2
+
+
+def test_headers_that_never_end_are_cut_off(tmp_path: Path) -> None:
+    with collecting(tmp_path / "lake", NEXTCLICK_COLLECTOR__HEADER_SECONDS="1") as collector:
+        client = socket.create_connection(("127.0.0.1", collector.port), timeout=20)
+        client.sendall(b"POST /v1/events HTTP/1.1\r\nhost: a\r\nx-slow: ")
+        assert client.recv(4096) == b"" or b" 408 " in client.recv(4096)
+        long = b"GET /health HTTP/1.1\r\nhost: a\r\nx-long: " + b"a" * 300_000 + b"\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", collector.port), timeout=20) as client:
+            client.sendall(long)
+            assert client.recv(4096).split(b" ")[1] == b"431"
 
 
 def test_half_a_body_hangs_nobody_and_times_out(tmp_path: Path) -> None:
