@@ -111,7 +111,7 @@ class _Follower:
         if self._live is None and self._path.exists():
             try:
                 self._live = self._begin(self._path)
-            except UsageError:
+            except (UsageError, FileNotFoundError):
                 if self._path.exists():  # else it was renamed just now
                     raise
 
@@ -167,7 +167,7 @@ class _Follower:
         try:
             if not self._is_read(path) and (tail := self._begin(path)):
                 self._rotated.append(tail)
-        except UsageError:  # it was renamed once more: the next look finds it
+        except (UsageError, FileNotFoundError):  # it was renamed once more: the next look finds it
             return False
         return True
 

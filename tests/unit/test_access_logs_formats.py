@@ -1,6 +1,7 @@
 """Each format of access logs: lines as its servers write them, recognized and read."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from collector.access_logs.formats import FORMATS, NAMES, named, recognized
 from collector.access_logs.requests import RequestMapper
 from collector.access_logs.visitors import Visitors
 from collector.unmappable import Unmappable
+from nextclick.settings import CHECKOUT
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 REFERRER = "https://search.example/?q=shoes"
@@ -255,3 +257,15 @@ def test_a_line_that_cannot_be_read_says_why(name: str, line: str, reason: str) 
 def test_a_line_of_w3c_with_another_number_of_columns_says_so() -> None:
     with pytest.raises(Unmappable, match="2 columns instead of 18"):
         events("w3c", SAMPLES["w3c"][1], "2026-01-02 03:04:05")
+
+
+def test_the_page_lists_every_format_label_and_reason() -> None:
+    page = (CHECKOUT / "docs" / "access-logs.md").read_text(encoding="utf-8")
+    sources = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "collector/access_logs").glob("*.py"))
+    reasons = set(re.findall(r'Unmappable\(\s*"(\w+)"', sources))
+    labels = set(
+        re.findall(r'return "(\w+)"', (CHECKOUT / "collector/access_logs/labels.py").read_text(encoding="utf-8"))
+    )
+    assert {"bad_time", "malformed_line"} <= reasons
+    assert {"bot", "error", "static"} <= labels
+    assert [word for word in (*NAMES[1:], *reasons, *labels) if f"`{word}`" not in page] == []
