@@ -26,6 +26,7 @@ _PREFIX = "NEXTCLICK_"
 Positive = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Topic = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -47,6 +48,7 @@ class WriteKey(_Section, frozen=True):
 class Collector(_Section, frozen=True):
     host: str
     port: Port
+    sink: Literal["landing", "kafka"]
     workers: Annotated[int, Meta(ge=1, le=64)]
     group_milliseconds: Annotated[float, Meta(ge=0, le=100)]
     publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
@@ -96,10 +98,24 @@ class Sessions(_Section, frozen=True):
 
 
 class Streaming(_Section, frozen=True):
+    source: Literal["landing", "kafka"]
     max_segments_per_trigger: Positive
     trigger_seconds: PositiveFloat
     compact_batches: Positive
     shuffle_partitions: Positive
+
+
+class Kafka(_Section, frozen=True):
+    servers: Annotated[str, Meta(min_length=1)]
+    events_topic: Topic
+    rejects_topic: Topic
+    partitions: Annotated[int, Meta(ge=1, le=10_000)]
+    replication: Annotated[int, Meta(ge=1, le=9)]
+    delivery_seconds: Annotated[float, Meta(ge=0.1, le=300)]
+    probe_seconds: Annotated[float, Meta(gt=0, le=60)]
+    records_per_trigger: Positive
+    producer: dict[str, str]
+    consumer: dict[str, str]
 
 
 class Spark(_Section, frozen=True):
@@ -178,6 +194,7 @@ class Settings(_Section, frozen=True):
     access_logs: AccessLogs
     sessions: Sessions
     streaming: Streaming
+    kafka: Kafka
     spark: Spark
     interactions: Interactions
     quality: Quality
