@@ -10,7 +10,7 @@ ARGS ?=
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench stress up docs lock clean
+.PHONY: help setup demo test lint bench stress up kafka docs lock clean
 
 help:  ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ stress: setup  ## kills and faults by the hundred, too long for `make test`
 
 up: setup  ## the Dagster and MLflow pages on loopback
 	@$(VENV)/nextclick up $(ARGS)
+
+kafka: setup  ## the jars for Kafka: Spark's source, and a broker for the tests (48 MB)
+	@$(VENV)/python -m spark_jobs.jars kafka
 
 docs: setup  ## docs/dataflow.md anew from the catalog
 	@$(VENV)/python -m nextclick.dataflow

@@ -4,7 +4,7 @@ import ctypes
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from granian.constants import HTTPModes, Interfaces, Loops
 from granian.http import HTTP1Settings
@@ -15,7 +15,11 @@ from collector.app import Door
 from collector.metrics import Metrics
 from collector.sinks import Sink
 from collector.sinks.landing import LandingSink
+from nextclick.errors import SetupError
 from nextclick.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collector.sinks.kafka import KafkaSink
 
 _PR_SET_PDEATHSIG = 1
 _LOG_HANDLERS: Any = {  # on stdout, where Granian puts them, a verb's answer stands alone
@@ -31,7 +35,21 @@ def app(settings: Settings | None = None) -> Door:
 
 
 def _sink(settings: Settings, metrics: Metrics) -> Sink:
+    if settings.collector.sink == "kafka":
+        return _kafka()(settings)
     return LandingSink(settings, metrics.group.observe)
+
+
+def _kafka() -> "type[KafkaSink]":
+    """The sink of those who use Kafka; SetupError if its client is not installed."""
+    try:
+        from collector.sinks.kafka import KafkaSink
+    except ImportError as error:
+        raise SetupError(
+            "collector.sink is kafka, but the package confluent-kafka is not installed. "
+            "Run `make setup`, or in an environment of your own `pip install -e '.[kafka]'`, then start again."
+        ) from error
+    return KafkaSink
 
 
 def _end_with_the_parent() -> None:
@@ -43,6 +61,8 @@ def _end_with_the_parent() -> None:
 def serve(settings: Settings, on_ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight end first, within drain_seconds."""
     collector = settings.collector
+    if collector.sink == "kafka":
+        _kafka()  # here and not in each worker, which would be started again and again
     server: Any = Server(
         "collector.server:app",
         address=collector.host,

@@ -111,7 +111,7 @@ class Kafka(_Section, frozen=True):
     rejects_topic: Topic
     partitions: Annotated[int, Meta(ge=1, le=10_000)]
     replication: Annotated[int, Meta(ge=1, le=9)]
-    delivery_seconds: Annotated[float, Meta(ge=0.1, le=300)]
+    delivery_seconds: Annotated[float, Meta(ge=0.5, le=300)]
     probe_seconds: Annotated[float, Meta(gt=0, le=60)]
     records_per_trigger: Positive
     producer: dict[str, str]

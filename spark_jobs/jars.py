@@ -2,6 +2,7 @@
 
 Sessions take the files by `spark.jars`, so that no Spark start touches the network: the
 resolver would cost 10 s each time. conf/jars.sha256 says what the files must be.
+`python -m spark_jobs.jars kafka` fetches what those need who use Kafka: Spark's source, and a broker for the tests.
 Only the fetching itself needs a package (pyspark): bootstrap.py asks `wanting` before.
 """
 
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from nextclick.errors import NextclickError, SetupError
@@ -29,6 +31,42 @@ IN_SPARK_ALREADY = (
 _LIMIT_SECONDS = 120
 
 
+@dataclass(frozen=True)
+class JarSet:
+    """Jars that belong together: their folder, what they must be, and the resolver's calls that bring them."""
+
+    name: str
+    folder: Path
+    sums: Path
+    calls: tuple[tuple[str, tuple[str, ...]], ...]
+    """Of each call the package, and which packages that it names are left out."""
+
+
+DELTA = JarSet("Delta jars", FOLDER, SUMS, ((PACKAGE, IN_SPARK_ALREADY),))
+_TOKENS = "org.apache.spark:spark-token-provider-kafka-0-10_2.13"
+_IN_SPARK_OR_NEVER_CALLED = (
+    "org.apache.hadoop:*", "org.slf4j:*", "org.lz4:*", "at.yawk.lz4:*", "org.xerial.snappy:*", "com.github.luben:*",
+    "org.scala-lang:*", "org.scala-lang.modules:*", "com.google.code.findbugs:*", "commons-logging:*", "org.apache.logging.log4j:*",
+)  # fmt: skip
+KAFKA = JarSet(
+    "Kafka source",
+    FOLDER / "kafka",
+    CHECKOUT / "conf" / "jars-kafka.sha256",
+    (
+        ("org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0", (_TOKENS, *_IN_SPARK_OR_NEVER_CALLED)),
+        # Its 4.2.0 is not to be had everywhere; 4.0.0 offers what the source calls.
+        (f"{_TOKENS}:4.0.0", ("org.apache.kafka:*", *_IN_SPARK_OR_NEVER_CALLED)),
+    ),
+)
+BROKER = JarSet(
+    "Kafka broker",
+    FOLDER / "kafka-broker",
+    CHECKOUT / "conf" / "jars-kafka-broker.sha256",
+    (("org.apache.kafka:kafka_2.13:4.3.1", ()),),
+)
+SETS = {"delta": (DELTA,), "kafka": (KAFKA, BROKER)}
+
+
 def expected(sums: Path = SUMS) -> dict[str, str]:
     """File name → sha256, as `sha256sum` writes them."""
     pairs = (line.split() for line in sums.read_text(encoding="ascii").splitlines())
@@ -40,47 +78,53 @@ def wanting(folder: Path, sums: Path = SUMS) -> list[str]:
     return [name for name, digest in expected(sums).items() if _sha256(folder / name) != digest]
 
 
-def ensure(folder: Path = FOLDER, sums: Path = SUMS) -> bool:
+def ensure(jars: JarSet = DELTA) -> bool:
     """Fetch what is wanting; True if something was. Every jar appears whole or not at all.
 
     Raises SetupError if Java or the network is missing, or if what came is not what was committed.
     """
-    if not wanting(folder, sums):
+    folder = jars.folder
+    if not wanting(folder, jars.sums):
         return False
     require_java()
     fetching = folder / ".fetching"
     shutil.rmtree(fetching, ignore_errors=True)  # what a killed set-up left
-    fetching.mkdir(parents=True)
+    fetched = fetching / "jars"
+    fetched.mkdir(parents=True)
     try:
-        _resolve(fetching)
-        _check(fetching / "jars", sums)
-        for name in expected(sums):
-            (fetching / "jars" / name).replace(folder / name)
-        for other in set(folder.glob("*.jar")) - {folder / name for name in expected(sums)}:
+        for number, (package, left_out) in enumerate(jars.calls):
+            for jar in _resolve(fetching / str(number), package, left_out):
+                jar.replace(fetched / jar.name)
+        _check(fetched, jars.sums)
+        for name in expected(jars.sums):
+            (fetched / name).replace(folder / name)
+        for other in set(folder.glob("*.jar")) - {folder / name for name in expected(jars.sums)}:
             other.unlink()  # of an earlier version: sessions take every jar that lies here
     finally:
         shutil.rmtree(fetching, ignore_errors=True)
     return True
 
 
-def _resolve(ivy: Path) -> None:
+def _resolve(ivy: Path, package: str, left_out: tuple[str, ...]) -> list[Path]:
     """Let Spark's resolver put the jars into `ivy`/jars: it does so for every application, here an empty one."""
     import pyspark
 
+    ivy.mkdir()
     nothing = ivy / "nothing.py"
     nothing.touch()
     options = ("spark.ui.enabled=false", f"spark.jars.ivy={ivy}", f"spark.pyspark.python={sys.executable}")
     command = [
         *(str(Path(pyspark.__file__).parent / "bin" / "spark-submit"), "--master", "local[1]"),
         *(word for option in options for word in ("--conf", option)),
-        *("--packages", PACKAGE, "--exclude-packages", ",".join(IN_SPARK_ALREADY), str(nothing)),
+        *("--packages", package, *(("--exclude-packages", ",".join(left_out)) if left_out else ()), str(nothing)),
     ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise SetupError(f"Spark's resolver had no answer for {_LIMIT_SECONDS} s. {_ADVICE}") from error
     if done.returncode:
-        raise SetupError(f"The Delta jars could not be fetched ({_reason(done.stdout + done.stderr)}). {_ADVICE}")
+        raise SetupError(f"{package} could not be fetched ({_reason(done.stdout + done.stderr)}). {_ADVICE}")
+    return list((ivy / "jars").glob("*.jar"))
 
 
 _ADVICE = (
@@ -112,13 +156,14 @@ def _sha256(path: Path) -> str | None:
 
 
 def main() -> None:
-    """Fetch the jars if they are wanting; one line, or one message and exit code 1."""
-    start = time.monotonic()
+    """Fetch the jars that are wanting of a set (`delta` unless named); a line for each, or one message and exit code 1."""
     try:
-        fetched = ensure()
+        for jars in SETS[sys.argv[1] if len(sys.argv) > 1 else "delta"]:
+            start = time.monotonic()
+            fetched = ensure(jars)
+            print(f"{jars.name}: {'fetched' if fetched else 'there'}, {time.monotonic() - start:.1f} s")
     except NextclickError as error:
         sys.exit(f"nextclick: {error}")
-    print(f"Delta jars: {'fetched' if fetched else 'there'}, {time.monotonic() - start:.1f} s")
 
 
 if __name__ == "__main__":

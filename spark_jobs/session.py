@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from nextclick.errors import LakeError, SettingsError
+from nextclick.errors import LakeError, SettingsError, SetupError
 from nextclick.settings import CHECKOUT, Settings
 
 
@@ -32,11 +32,22 @@ def delta_jars(settings: Settings) -> list[Path]:
     return jars
 
 
+def kafka_jars(settings: Settings) -> list[Path]:
+    """The jars of Spark's Kafka source; none unless streaming.source is kafka."""
+    if settings.streaming.source != "kafka":
+        return []
+    folder = CHECKOUT / settings.spark.packages_dir / "kafka"
+    jars = sorted(folder.glob("*.jar"))
+    if not jars:
+        raise SetupError(f"streaming.source is kafka, but there are no jars in {folder}. Run `make kafka`.")
+    return jars
+
+
 def options(settings: Settings) -> dict[str, str]:
     """What a session needs beside conf/spark.conf: it follows from the settings and the checkout."""
     return {
         "spark.driver.memory": settings.spark.driver_memory,
-        "spark.jars": ",".join(map(str, delta_jars(settings))),
+        "spark.jars": ",".join(map(str, (*delta_jars(settings), *kafka_jars(settings)))),
         "spark.sql.shuffle.partitions": str(settings.streaming.shuffle_partitions),
         "spark.sql.warehouse.dir": str(settings.lake.state / "warehouse"),
         "spark.driver.extraJavaOptions": " ".join(

@@ -1,15 +1,31 @@
-"""Where streams begin: the segments of a landing log."""
+"""Where streams begin: the segments of a log, and beside them, if so set, a topic of Kafka."""
 
+import re
 from pathlib import Path
+from typing import Final
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from nextclick.settings import Settings
 
+_FRAMED: Final = ("position", "received_at", "source")
+"""What Kafka keeps beside a record, and a line of a segment holds within itself."""
+
+
+def arrivals(spark: SparkSession, settings: Settings, folder: Path, topic: str) -> DataFrame:
+    """What came: `value`, `segment` (a file, or topic-partition), and of a record `position`, `received_at`, `source`.
+
+    With Kafka the segments in `folder` are read, too: imports and replays publish there.
+    """
+    lines = segments(spark, settings, folder)
+    if settings.streaming.source == "kafka":
+        return lines.unionByName(records(spark, settings, topic))
+    return lines
+
 
 def segments(spark: SparkSession, settings: Settings, folder: Path) -> DataFrame:
-    """Lines of the published segments in `folder`: `value` and `segment` (the file's name).
+    """Lines of the published segments in `folder`; their frame is still in `value`.
 
     The file source never reads a file that is older than the newest by more than
     maxFileAge, and says nothing: so it lies above any outage.
@@ -23,4 +39,42 @@ def segments(spark: SparkSession, settings: Settings, folder: Path) -> DataFrame
         .option("maxFilesPerTrigger", settings.streaming.max_segments_per_trigger)
         .load(str(folder))
     )
-    return lines.select("value", F.col("_metadata.file_name").alias("segment"))
+    types = zip(_FRAMED, ("bigint", "timestamp", "string"), strict=True)
+    return lines.select(
+        "value",
+        F.col("_metadata.file_name").alias("segment"),
+        *(F.lit(None).cast(kind).alias(name) for name, kind in types),
+    )
+
+
+def records(spark: SparkSession, settings: Settings, topic: str) -> DataFrame:
+    """Records of `topic`, from its beginning; one that is gone before it was read stops the query.
+
+    A pattern, since a topic may be made later than its reader starts. Where another producer
+    sent no header, Kafka's own timestamp is the arrival.
+    """
+    kafka = settings.kafka
+    stream = (
+        spark.readStream.format("kafka")
+        .options(**{f"kafka.{key}": value for key, value in kafka.consumer.items()})
+        .option("kafka.bootstrap.servers", kafka.servers)
+        .option("subscribePattern", re.escape(topic))
+        .option("startingOffsets", "earliest")
+        .option("failOnDataLoss", "true")
+        .option("includeHeaders", "true")
+        .option("maxOffsetsPerTrigger", kafka.records_per_trigger)
+        .load()
+    )
+    return stream.select(
+        F.coalesce(F.expr("make_valid_utf8(CAST(value AS string))"), F.lit("")).alias("value"),
+        F.concat_ws("-", "topic", "partition").alias("segment"),
+        F.col("offset").alias("position"),
+        F.coalesce(F.expr(f"timestamp_millis(try_cast({_header('received_at')} AS bigint))"), "timestamp").alias(
+            "received_at"
+        ),
+        F.expr(_header("source")).alias("source"),
+    )
+
+
+def _header(name: str) -> str:
+    return f"CAST(get(filter(headers, header -> header.key = '{name}'), 0).value AS string)"

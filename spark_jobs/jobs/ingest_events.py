@@ -1,4 +1,4 @@
-"""landing log → bronze.events: every line, once, untouched."""
+"""landing log, or Kafka → bronze.events: every line or record, once, untouched."""
 
 from msgspec import structs
 from pyspark.sql import DataFrame, SparkSession
@@ -8,24 +8,24 @@ from nextclick.settings import Settings
 from nextclick.tables import bronze
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.sources import segments
+from spark_jobs.sources import arrivals
 from spark_jobs.streaming import Batch, Trigger, run_query
 from spark_jobs.transforms.bronze.landing_lines import landing_lines
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
-    """Append the lines of new segments to bronze.events, one commit a batch."""
+    """Append what came to bronze.events, one commit a batch."""
     lake = settings.lake
 
     def source(spark: SparkSession) -> DataFrame:
-        return segments(spark, settings, lake.landing)
+        return arrivals(spark, settings, lake.landing, settings.kafka.events_topic)
 
     def process(lines: DataFrame, batch: Batch) -> None:
         write = tables.replace if batch.replaces else tables.append
         write(lines.transform(landing_lines(batch.id)), lake, bronze.EVENTS, batch.commit("events"))
 
     report = run_query(spark, settings, trigger, "ingest_events", (bronze.EVENTS,), source, process)
-    return structs.replace(report, read=report.written)  # a line is a row
+    return structs.replace(report, read=report.written)  # a line, or a record, is a row
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""quarantine log → silver.quarantine: what the door could not accept, with its reason."""
+"""quarantine log, or Kafka → silver.quarantine: what the door could not accept, with its reason."""
 
 from msgspec import structs
 from pyspark.sql import DataFrame, SparkSession
@@ -8,18 +8,18 @@ from nextclick.settings import Settings
 from nextclick.tables import silver
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.sources import segments
+from spark_jobs.sources import arrivals
 from spark_jobs.streaming import Batch, Trigger, run_query
 from spark_jobs.transforms.bronze.landing_lines import landing_lines
 from spark_jobs.transforms.silver.quarantine import door_rejects
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
-    """Append the lines of new quarantine segments to silver.quarantine."""
+    """Append the door's new rejects to silver.quarantine."""
     lake = settings.lake
 
     def source(spark: SparkSession) -> DataFrame:
-        return segments(spark, settings, lake.quarantine)
+        return arrivals(spark, settings, lake.quarantine, settings.kafka.rejects_topic)
 
     def process(lines: DataFrame, batch: Batch) -> None:
         rows = lines.transform(landing_lines(batch.id)).transform(door_rejects)
@@ -29,7 +29,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             tables.append(rows, lake, silver.QUARANTINE, batch.commit("rejects"))
 
     report = run_query(spark, settings, trigger, "ingest_rejects", (silver.QUARANTINE,), source, process)
-    return structs.replace(report, read=report.written)  # a line is a row
+    return structs.replace(report, read=report.written)  # a line, or a record, is a row
 
 
 if __name__ == "__main__":

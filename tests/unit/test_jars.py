@@ -1,6 +1,7 @@
 """The Delta jars and the Java: what is there is left alone, what is wrong is fetched anew or refused by name."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,16 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def lay(folder: Path, files: dict[str, bytes] = JARS) -> None:
+def lay(folder: Path, files: dict[str, bytes] = JARS) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (folder / name).write_bytes(data)
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def delta(folder: Path, sums: Path) -> jars.JarSet:
+    return replace(jars.DELTA, folder=folder, sums=sums)
 
 
 @pytest.fixture
@@ -36,48 +43,50 @@ def central(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
     """What Spark's resolver would bring; a test may change it."""
     files = dict(JARS)
     monkeypatch.setattr(jars, "require_java", lambda: None)
-    monkeypatch.setattr(jars, "_resolve", lambda ivy: lay(ivy / "jars", files))
+    monkeypatch.setattr(jars, "_resolve", lambda ivy, *_: lay(ivy, files))
     return files
 
 
 def forbid_fetching(monkeypatch: pytest.MonkeyPatch) -> None:
-    def resolve(ivy: Path) -> None:
+    def resolve(ivy: Path, *_: object) -> None:
         raise AssertionError(f"nothing was to be fetched into {ivy}")
 
     monkeypatch.setattr(jars, "_resolve", resolve)
 
 
-def test_whole_jars_are_not_fetched_again(folder: Path, sums: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whole_jars_are_not_fetched_again(folder: Path, delta: jars.JarSet, monkeypatch: pytest.MonkeyPatch) -> None:
     lay(folder)
     forbid_fetching(monkeypatch)
-    assert jars.ensure(folder, sums) is False
+    assert jars.ensure(delta) is False
 
 
 @pytest.mark.usefixtures("central")
-def test_an_empty_folder_is_filled(folder: Path, sums: Path) -> None:
-    assert jars.ensure(folder, sums) is True
+def test_an_empty_folder_is_filled(folder: Path, delta: jars.JarSet) -> None:
+    assert jars.ensure(delta) is True
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == JARS
 
 
 @pytest.mark.usefixtures("central")
-def test_a_damaged_jar_and_a_killed_fetch_are_mended(folder: Path, sums: Path) -> None:
+def test_a_damaged_jar_and_a_killed_fetch_are_mended(folder: Path, delta: jars.JarSet) -> None:
     lay(folder, {"delta-a.jar": b"fir"})
     lay(folder / ".fetching" / "jars", {"delta-b.jar": b"sec"})
-    assert jars.ensure(folder, sums) is True
+    assert jars.ensure(delta) is True
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == JARS
 
 
 @pytest.mark.usefixtures("central")
-def test_jars_of_an_earlier_version_are_removed(folder: Path, sums: Path) -> None:
+def test_jars_of_an_earlier_version_are_removed(folder: Path, delta: jars.JarSet) -> None:
     lay(folder, {"delta-a-old.jar": b"old"})
-    jars.ensure(folder, sums)
+    jars.ensure(delta)
     assert {path.name for path in folder.iterdir()} == set(JARS)
 
 
-def test_a_jar_that_is_not_the_committed_one_is_refused(folder: Path, sums: Path, central: dict[str, bytes]) -> None:
+def test_a_jar_that_is_not_the_committed_one_is_refused(
+    folder: Path, delta: jars.JarSet, central: dict[str, bytes]
+) -> None:
     central["delta-b.jar"] = b"tampered"
     with pytest.raises(SetupError, match=r"delta-b\.jar.*Nothing was installed"):
-        jars.ensure(folder, sums)
+        jars.ensure(delta)
     assert list(folder.iterdir()) == []
 
 
@@ -86,6 +95,15 @@ def test_the_committed_sums_name_the_two_delta_jars() -> None:
         "io.delta_delta-spark_4.2_2.13-4.4.0.jar",
         "io.delta_delta-storage-4.4.0.jar",
     ]
+
+
+def test_kafka_takes_the_token_provider_in_a_call_of_its_own() -> None:
+    calls = dict(jars.KAFKA.calls)
+    assert "org.apache.spark:spark-token-provider-kafka-0-10_2.13" in calls.pop(
+        "org.apache.spark:spark-sql-kafka-0-10_2.13:4.2.0"
+    )
+    assert list(calls) == ["org.apache.spark:spark-token-provider-kafka-0-10_2.13:4.0.0"]
+    assert len(jars.expected(jars.KAFKA.sums)) == 4
 
 
 def fake_java(home: Path, script: str) -> str:

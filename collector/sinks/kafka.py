@@ -1,0 +1,180 @@
+"""Kafka as a sink: an event is durable once all brokers in sync have it (acks=all, idempotent producer)."""
+
+import asyncio
+import logging
+import threading
+from contextlib import suppress
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from collector.sinks import Batch, SinkDown
+from nextclick.settings import Settings
+
+_log: Final = logging.getLogger("_granian.collector")
+_POLL_SECONDS: Final = 0.1
+_QUEUE_KBYTES: Final = 262_144
+"""What may wait in this process for the brokers; above it requests are answered 503 at once."""
+
+
+class Delivery:
+    """One batch on its way: its reports come on the producer's thread, and the last one wakes the request."""
+
+    def __init__(self, records: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._left = records
+        self._error: KafkaError | None = None
+        self.done: asyncio.Future[KafkaError | None] = self._loop.create_future()
+
+    def report(self, error: KafkaError | None, _message: object) -> None:
+        self._error = error or self._error
+        self._left -= 1
+        if not self._left:
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if not self.done.done():  # else its client went away
+            self.done.set_result(self._error)
+
+
+class KafkaSink:
+    """Sends events and rejects to a topic each, keyed by visitor; makes topics that are not there.
+
+    A record that was not confirmed within delivery_seconds is given up and its request answered 503,
+    as is every request after it until the brokers answer again. Such a record may be in the topic all
+    the same: the client sends it again, and silver drops the copy.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._kafka = settings.kafka
+        # JSON writes a byte of a request as six at most (\\u0000).
+        self._record_bytes = 8 * max(settings.collector.body_bytes, settings.landing.max_event_bytes)
+        milliseconds = round(self._kafka.delivery_seconds * 1000)
+        self._options: dict[str, Any] = {
+            "bootstrap.servers": self._kafka.servers,
+            "socket.timeout.ms": max(1000, milliseconds),
+            "reconnect.backoff.max.ms": 500,
+            "acks": "all",
+            "enable.idempotence": True,
+            "delivery.timeout.ms": milliseconds,
+            "linger.ms": settings.collector.group_milliseconds,
+            "compression.type": "lz4",
+            "partitioner": "murmur2_random",  # as the Java client's: other producers put a visitor where we do
+            "message.max.bytes": self._record_bytes,
+            "queue.buffering.max.kbytes": _QUEUE_KBYTES,
+            **self._kafka.producer,
+        }
+        self._producer = Producer(self._options, logger=_log)
+        self._why_down = ""
+        self._is_up = False
+        self._looked = asyncio.Event()
+        self._healing = asyncio.create_task(self._heal())
+        self._closed = threading.Event()
+        self._reports = threading.Thread(target=self._poll, name="kafka", daemon=True)
+        self._reports.start()
+
+    async def write(self, batch: Batch) -> None:
+        await self._looked.wait()
+        if not self._is_up:
+            raise SinkDown(self._why_down)
+        delivery = Delivery(len(batch.events) + len(batch.rejects))
+        try:
+            self._send(batch, delivery)
+        except (BufferError, KafkaException) as error:
+            raise SinkDown(f"The producer takes nothing more: {_words(error)}.") from error
+        if failure := await delivery.done:
+            if failure.code() in (KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT):
+                self._lose(failure.str())
+            raise SinkDown(f"Kafka did not confirm: {failure.str()}.")
+
+    async def probe(self) -> None:
+        try:
+            await asyncio.to_thread(self._reach)
+        except KafkaException as error:
+            self._lose(_words(error))
+            raise SinkDown(self._why_down) from error
+
+    async def close(self) -> None:
+        self._healing.cancel()
+        self._closed.set()
+        await asyncio.to_thread(self._reports.join)
+
+    def _send(self, batch: Batch, delivery: Delivery) -> None:
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("source", batch.source.encode()),
+            ("received_at", b"%d" % batch.received_at),
+        ]
+        produce, report = self._producer.produce, delivery.report
+        for payload, visitor in zip(batch.events, batch.keys, strict=True):
+            produce(self._kafka.events_topic, payload, visitor or None, headers=headers, on_delivery=report)
+        for payload in batch.rejects:
+            produce(self._kafka.rejects_topic, payload, headers=headers, on_delivery=report)
+
+    def _poll(self) -> None:
+        """Take the producer's reports; the one thread that does, and that replaces it."""
+        while not self._closed.is_set():
+            try:
+                self._producer.poll(_POLL_SECONDS)
+            except KafkaException as error:  # fatal: this producer's sequence is lost, it never writes again
+                _log.error("Kafka refused this producer: %s. Another one takes its place.", _words(error))
+                lost, self._producer = self._producer, Producer(self._options, logger=_log)
+                with suppress(KafkaException):
+                    lost.purge()
+                    lost.flush(0)
+        self._producer.flush(self._kafka.delivery_seconds)
+
+    def _lose(self, why: str) -> None:
+        self._why_down = f"Kafka at {self._kafka.servers} is down: {why}."
+        if self._is_up:
+            _log.warning("%s Requests are answered 503 until it is back.", self._why_down)
+            self._is_up = False
+            self._healing = asyncio.create_task(self._heal())
+
+    async def _heal(self) -> None:
+        """Look until the brokers can take records."""
+        while not self._is_up:
+            try:
+                await asyncio.to_thread(self._reach)
+                self._is_up = True
+            except KafkaException as error:
+                self._why_down = f"Kafka at {self._kafka.servers} is down: {_words(error)}."
+            self._looked.set()
+            if not self._is_up:
+                await asyncio.sleep(self._kafka.probe_seconds)
+        _log.info("Kafka at %s takes events.", self._kafka.servers)
+
+    def _reach(self) -> None:
+        """Return if every partition of both topics has a leader, once they are there; KafkaException if not."""
+        known = self._producer.list_topics(timeout=self._kafka.delivery_seconds).topics
+        for topic in (self._kafka.events_topic, self._kafka.rejects_topic):
+            if topic not in known:
+                self._make(topic)
+            elif any(partition.leader < 0 for partition in known[topic].partitions.values()):
+                raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE, f"{topic} has no leader"))
+
+    def _make(self, topic: str) -> None:
+        """Records are kept until somebody says otherwise: a rebuild of bronze reads them."""
+        described = NewTopic(
+            topic,
+            num_partitions=self._kafka.partitions,
+            replication_factor=self._kafka.replication,
+            config={
+                "retention.ms": "-1",
+                "min.insync.replicas": str(max(1, self._kafka.replication - 1)),
+                "max.message.bytes": str(self._record_bytes),
+            },
+        )
+        client: dict[str, Any] = {"bootstrap.servers": self._kafka.servers, **self._kafka.producer}
+        try:
+            AdminClient(client, logger=_log).create_topics([described])[topic].result(self._kafka.delivery_seconds)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # by another worker
+                raise
+
+
+def _words(error: BaseException) -> str:
+    """What librdkafka says, without its codes."""
+    said = error.args[0]
+    return said.str() if isinstance(said, KafkaError) else str(said)
