@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from demo.facts import Facts, agrees
 from demo.report import WIDTH, print_report
-from demo.traffic import make_traffic, write_traffic
+from demo.traffic import DAYS, make_traffic, write_traffic
 from nextclick.cli import main
 from nextclick.errors import NextclickError, UsageError
 from nextclick.settings import Settings, load
@@ -28,23 +29,24 @@ MARK = ".made-by-the-demo"
     "--seed", type=click.IntRange(0), default=7, show_default=True, help="The same seed prints the same numbers."
 )
 @click.option(
-    "--visitors", type=click.IntRange(50, 50_000), default=1_500, show_default=True, help="Visitors of the shop."
+    "--visitors", type=click.IntRange(50, 50_000), default=600, show_default=True, help="Visitors of the shop."
 )
 @click.option(
     "--lake", default="demo-lake", show_default=True, metavar="DIR", help="Made anew; must be the demo's own."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON alone on stdout.")
 def demo(seed: int, visitors: int, lake: str, as_json: bool) -> None:
-    """Make a shop's clicks, bring them in, run the whole path, and compare the outcome with the truth.
+    """Send a shop's clicks to the collector, run the whole path, and compare the outcome with the truth.
 
     \b
-    python -m demo                         two weeks of 1,500 visitors
+    python -m demo                         two weeks of 600 visitors
     python -m demo --seed 8                another shop, other people
     python -m demo --visitors 5000         more of them
     python -m demo --json | jq .tastes     for scripts
 
     Exit code 1 if the lake does not hold exactly what the generator made.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: what it started ends with it
     started = time.monotonic()
     settings, log = load(lake, profile="demo"), _console(sys.stderr)
     clear(settings.lake.root)
@@ -78,27 +80,23 @@ def command() -> str:
 
 def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log: Console) -> Facts:
     """Make the traffic, send it down the path, read what became of it."""
-    from demo.lake_facts import gather  # the stations take seconds to import: --help should not
-    from demo.path import spark_starting, walk
-
-    folder = settings.lake.root / "traffic"
-    with spark_starting(settings):
-        _bring_in(settings, folder, seed, visitors, log)
-    walk(settings, log)
-    return gather(settings, folder, shown_as)
-
-
-def _bring_in(settings: Settings, folder: Path, seed: int, visitors: int, log: Console) -> None:
-    from demo.path import bring_in
+    from demo.door import collecting  # the stations take seconds to import: --help should not
+    from demo.lake_facts import gather
+    from demo.path import import_items, spark_starting, walk
 
     began = time.monotonic()
-    files = write_traffic(make_traffic(seed, visitors), folder)
-    log.print(f"traffic: {len(files)} days of {visitors:,} visitors in {folder}  in {time.monotonic() - began:.1f} s")
-    for kind, paths in (("items", [folder / "catalogue.ndjson"]), ("events", files)):
-        report = bring_in(settings, kind, paths)
-        log.print(
-            f"import {kind}: accepted {report.accepted:,}  rejected {report.rejected:,}  in {report.seconds:.1f} s"
-        )
+    folder = settings.lake.root / "traffic"
+    traffic = make_traffic(seed, visitors)  # not beside Spark: OpenBLAS may hang in a process that forks meanwhile
+    catalogue = write_traffic(traffic, folder)
+    log.print(f"traffic: {DAYS} days of {visitors:,} visitors  in {time.monotonic() - began:.1f} s")
+    with spark_starting(settings), collecting(settings, folder / "collector.log") as door:
+        report = import_items(settings, catalogue)
+        log.print(f"import: {report.accepted:,} items of the catalogue  in {report.seconds:.1f} s")
+        address, began = door.address, time.monotonic()
+        sent = f"{len(traffic.lines):,} records in {door.send(traffic.lines):,} requests to {address}"
+        log.print(f"collect: {sent}  in {time.monotonic() - began:.1f} s")
+    walk(settings, log)
+    return gather(settings, folder, shown_as)
 
 
 def _console(stream: TextIO) -> Console:

@@ -16,9 +16,13 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     counts: Reconciliation
     reasons: dict[str, int]
     """Rows of silver.quarantine by reason."""
+    sources: dict[str, int]
+    """Rows of silver.events by the dialect that brought them, without the catalogue's."""
+    kinds: dict[str, int]
+    """The same rows by kind of event."""
 
     @property
-    def lines(self) -> int:
+    def arrived(self) -> int:
         return self.counts.accepted + self.counts.rejected
 
     @property
@@ -40,6 +44,9 @@ class Business(msgspec.Struct, frozen=True, kw_only=True):
     conversions: int
     people: int
     """Distinct persons of gold.interactions."""
+    items: int
+    links: int
+    """Rows of silver.items and silver.identities."""
     revenue: dict[str, str]
     """By currency, from the sessions."""
 
@@ -128,15 +135,18 @@ class Comparison(NamedTuple):
 def comparisons(facts: Facts) -> list[Comparison]:
     """Every number that the generator knows for sure."""
     truth, flow, business = facts.truth, facts.flow, facts.business
-    reasons = sorted(truth.reasons.keys() | flow.reasons.keys())
     counts = [
-        ("lines that came in", flow.lines, truth.lines + truth.items),
+        ("events that came in", flow.arrived, truth.arrived + truth.items),
         ("→ silver.events, catalogue records among them", flow.counts.silver, truth.good + truth.items),
+        *_each("by ", flow.sources, truth.trackers),
+        ("    kinds of event, as many of each", _equal(flow.kinds, truth.kinds), len(flow.kinds | truth.kinds)),
         ("→ duplicates: sent again, byte for byte", flow.counts.duplicates, truth.duplicates),
         ("→ silver.quarantine", flow.quarantined, truth.rejected),
-        *((f"    {reason}", flow.reasons.get(reason, 0), truth.reasons.get(reason, 0)) for reason in reasons),
+        *_each("", flow.reasons, truth.reasons),
         ("→ nowhere (residual)", flow.counts.residual, 0),
         ("→ twice, waiting, or damaged on disk", flow.astray, 0),
+        ("silver.items", business.items, truth.items),
+        ("silver.identities", business.links, truth.links),
         ("silver.sessions", business.sessions, truth.sessions),
     ]
     money = [
@@ -147,6 +157,16 @@ def comparisons(facts: Facts) -> list[Comparison]:
         *(Comparison(what, f"{found:,}", f"{known:,}") for what, found, known in counts),
         *(Comparison(what, f"{Decimal(found):,}", f"{Decimal(known):,}") for what, found, known in money),
     ]
+
+
+def _each(word: str, found: dict[str, int], known: dict[str, int]) -> list[tuple[str, int, int]]:
+    """One line a name that either side has."""
+    names = sorted(found.keys() | known.keys())
+    return [(f"    {word}{name}", found.get(name, 0), known.get(name, 0)) for name in names]
+
+
+def _equal(found: dict[str, int], known: dict[str, int]) -> int:
+    return sum(found.get(name) == count for name, count in known.items())
 
 
 def agrees(facts: Facts) -> bool:

@@ -54,13 +54,27 @@ def _columns(settings: Settings, table: str, *columns: str) -> pa.Table:
 
 
 def _flow(settings: Settings) -> Flow:
-    reasons = _rows(settings, "select reason, count(*) from silver.quarantine group by reason order by reason")
-    return Flow(counts=reconcile(settings), reasons=dict(reasons))
+    visits = "silver.events where event <> 'item_update'"
+    return Flow(
+        counts=reconcile(settings),
+        reasons=_counts(settings, "reason", "silver.quarantine"),
+        sources=_counts(settings, "source", visits),
+        kinds=_counts(settings, "event", visits),
+    )
+
+
+def _counts(settings: Settings, column: str, rows: str) -> dict[str, int]:
+    return dict(_rows(settings, f"select {column}, count(*) from {rows} group by 1 order by 1"))
 
 
 def _business(settings: Settings) -> Business:
     sessions = _rows(settings, "select count(*), count_if(is_bounce), count_if(purchases > 0) from silver.sessions")[0]
-    people = _rows(settings, "select count(distinct person_id) from gold.interactions")[0][0]
+    counted = (
+        "count(distinct person_id) from gold.interactions",
+        "count(*) from silver.items",
+        "count(*) from silver.identities",
+    )
+    people, items, links = (_rows(settings, f"select {what}")[0][0] for what in counted)
     revenue = _rows(
         settings,
         "select money.key, sum(money.value) from (select unnest(map_entries(revenue)) as money from silver.sessions) "
@@ -71,6 +85,8 @@ def _business(settings: Settings) -> Business:
         bounces=sessions[1],
         conversions=sessions[2],
         people=people,
+        items=items,
+        links=links,
         revenue={currency: f"{total:.2f}" for currency, total in revenue},
     )
 

@@ -7,9 +7,9 @@ what is late must end up where it belongs.
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-import msgspec
 import numpy as np
 
+from demo.trackers import PLAIN, Fields, Line, Parcel, encode, write
 from demo.visits import DAY_MS, Ints
 
 HOUR_MS: Final = 3_600_000
@@ -18,13 +18,9 @@ _OF_EACH_KIND: Final = 8
 LATE_MS: Final = 600_000
 """An event that arrives more than ten minutes after it happened counts as late."""
 
-Fields = dict[str, Any]
-
-encode = msgspec.json.Encoder().encode
-
 
 def arrivals(rng: np.random.Generator, at: Ints) -> Ints:
-    """When each event reaches the door: mostly within seconds, 2 % hours and 0.5 % days after it happened."""
+    """When each record reaches the door: mostly within seconds, 2 % hours and 0.5 % days after it happened."""
     roll = rng.random(len(at))
     hours = rng.integers(LATE_MS + 1, 8 * HOUR_MS, len(at))
     days = rng.integers(DAY_MS, 4 * DAY_MS, len(at))
@@ -32,7 +28,7 @@ def arrivals(rng: np.random.Generator, at: Ints) -> Ints:
 
 
 def copies(rng: np.random.Generator, arrival: Ints) -> tuple[Ints, Ints]:
-    """Which events are sent again, byte for byte, and when: 1.5 % within a minute, 0.3 % days later."""
+    """Which records are sent again, byte for byte, and when: 1.5 % within a minute, 0.3 % days later."""
     soon = np.flatnonzero(rng.random(len(arrival)) < 0.015)
     later = np.flatnonzero(rng.random(len(arrival)) < 0.003)
     again = np.concatenate([soon, later])
@@ -75,13 +71,13 @@ BROKEN: Final = {
     "oversized": Broken("too_large", _with(properties={"note": "x" * 100_000})),
     "same id, other payload": Broken("id_collision", _with(page_url="https://shop.example/other")),
 }
-"""The last kind needs its original to come first."""
+"""All are in the plain form. The last kind needs its original to come first."""
 
 
 class Sent(NamedTuple):
-    """Lines in order of arrival, and how many of them are what."""
+    """Records in order of arrival, and how many events of them are what."""
 
-    lines: list[bytes]
+    lines: list[Line]
     arrival: Ints
     """Epoch ms, ascending."""
     late: int
@@ -90,21 +86,27 @@ class Sent(NamedTuple):
     """By kind."""
 
 
-def send(rng: np.random.Generator, at: Ints, events: list[Fields], end: int) -> Sent:
-    """Good events, copies and broken lines, as the door sees them until `end` (epoch ms); all arrive by then."""
+def send(rng: np.random.Generator, parcels: list[Parcel], end: int) -> Sent:
+    """Good records, copies and broken lines, as the door sees them until `end` (epoch ms); all arrive by then."""
+    at, size = np.array([(parcel.at, len(parcel.events)) for parcel in parcels]).T
     arrival = arrivals(rng, at)
     again, again_at = copies(rng, arrival)
-    victims = {kind: rng.choice(len(events), min(_OF_EACH_KIND, len(events)), replace=False) for kind in BROKEN}
-    good = list(map(encode, events))
+    plain = [number for number, parcel in enumerate(parcels) if parcel.tracker == PLAIN]
+    victims = {kind: rng.choice(plain, min(_OF_EACH_KIND, len(plain)), replace=False) for kind in BROKEN}
+    good = list(map(write, parcels))
     lines = good + [good[n] for n in again.tolist()]
-    lines += [BROKEN[kind].spoil(events[n]) for kind, chosen in victims.items() for n in chosen.tolist()]
+    lines += [
+        Line(PLAIN, BROKEN[kind].spoil(parcels[n].events[0]))
+        for kind, chosen in victims.items()
+        for n in chosen.tolist()
+    ]
     spoiled_at = np.concatenate([arrival[chosen] + DAY_MS // 2 for chosen in victims.values()])
     due = np.concatenate([arrival, again_at, spoiled_at]).clip(max=end - 1)
     order = np.argsort(due, kind="stable")  # ties keep the original before its copies
     return Sent(
         lines=[lines[n] for n in order.tolist()],
         arrival=due[order],
-        late=int((arrival - at > LATE_MS).sum()),
-        duplicates=len(again),
+        late=int(size[arrival - at > LATE_MS].sum()),
+        duplicates=int(size[again].sum()),
         broken={kind: len(chosen) for kind, chosen in victims.items()},
     )

@@ -1,6 +1,6 @@
-"""The one place where the demo calls the stations: import, then the path."""
+"""Where the demo calls the stations in its own process: the import of the catalogue, and the path."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
@@ -32,16 +32,16 @@ def spark_starting(settings: Settings) -> Iterator[None]:
         starting.result()
 
 
-def bring_in(settings: Settings, kind: str, files: Iterable[Path]) -> ImportReport:
-    """`nextclick import FILES… --mapping plain --kind KIND`."""
+def import_items(settings: Settings, file: Path) -> ImportReport:
+    """`nextclick import FILE --mapping plain --kind items`."""
     mapping = load("plain", settings.conf_dir / "mappings")
-    reading = MappedReading(mapping, kind, settings.site, settings.landing.max_event_bytes)
+    reading = MappedReading(mapping, "items", settings.site, settings.landing.max_event_bytes)
     settings.lake.prepare()
     with (
-        hold(settings.lake.locks, f"import.{mapping.name}.{kind}.{settings.site}", purpose="demo"),
+        hold(settings.lake.locks, f"import.{mapping.name}.items.{settings.site}", purpose="demo"),
         Importer(settings, reading) as importer,
     ):
-        return importer.run(files, again=False, tell=lambda _: None)
+        return importer.run([file], again=False, tell=lambda _: None)
 
 
 def walk(settings: Settings, console: Console) -> None:

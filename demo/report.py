@@ -15,6 +15,11 @@ WIDTH = 100
 _BAR = 40
 _METRICS = ("recall", "ndcg", "map", "coverage", "novelty")
 """The order of the columns; a metric's name may carry its k, such as recall@20."""
+_TRACKERS = {
+    "plain": "in nextclick's own form, POST /v1/events",
+    "segment": "from Segment's tracker",
+    "snowplow": "from Snowplow's tracker",
+}
 _NAMES = {
     "popular_all_time": "popularity of all time",
     "popular_recent": "recent popularity",
@@ -62,11 +67,13 @@ def further(facts: Facts, command: str) -> str:
 
 def _came_in(facts: Facts) -> RenderableType:
     truth = facts.truth
-    table = _table("lines", "what", justify=("right", "left"))
+    table = _table("events", "what", justify=("right", "left"))
     table.add_row(
         f"{truth.good:,}", f"good events, {truth.late:,} of them late by minutes to days, in no order of time"
     )
-    table.add_row(f"{truth.duplicates:,}", "copies of them, byte for byte, some days later")
+    for tracker, count in truth.trackers.items():
+        table.add_row(f"{count:,}", f"  of them {_TRACKERS[tracker]}")
+    table.add_row(f"{truth.duplicates:,}", "sent again, byte for byte, some days later")
     table.add_row(f"{truth.rejected:,}", f"broken: {', '.join(truth.broken)}")
     table.add_row(f"{truth.items:,}", "records of the item catalogue")
     return table

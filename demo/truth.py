@@ -3,13 +3,14 @@
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from demo.acts import Acts
 from demo.mishaps import BROKEN
+from demo.trackers import Fields
 
 _GAP_MS: Final = 30 * 60 * 1000
 _OUTSIDE: Final = ("identify", "alias")
@@ -26,11 +27,15 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     late: int
     """Good events that arrived more than ten minutes after they happened."""
     duplicates: int
-    """Copies, byte for byte, of good events."""
+    """Good events that were sent again, byte for byte."""
     broken: dict[str, int]
     """Broken lines by kind."""
+    trackers: dict[str, int]
+    """Good events by the tracker that sent them."""
     kinds: dict[str, int]
     """Good events by kind."""
+    links: int
+    """Distinct pairs of a visitor, or of a merged account, and its user."""
     sessions: int
     """Sessions by the 30-minute rule."""
     revenue: dict[str, str]
@@ -49,8 +54,8 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
         return dict(counts)
 
     @property
-    def lines(self) -> int:
-        """Lines of all event files."""
+    def arrived(self) -> int:
+        """All that the trackers sent, event by event."""
         return self.good + self.duplicates + self.rejected
 
 
@@ -67,7 +72,14 @@ def count_sessions(acts: Acts) -> int:
     return int(new.sum()) + bool(len(at))
 
 
-def revenue(events: list[dict[str, Any]]) -> dict[str, str]:
+def count_links(events: list[Fields]) -> int:
+    """Who is who: visitors seen with a user id, and accounts merged into another."""
+    visitors = {(event["visitor_id"], event["user_id"]) for event in events if "user_id" in event}
+    merged = {(event["properties"]["previous_id"], event["user_id"]) for event in events if event["event"] == "alias"}
+    return len(visitors) + len(merged)
+
+
+def revenue(events: list[Fields]) -> dict[str, str]:
     """Price × quantity of the purchases, by currency."""
     totals: dict[str, Decimal] = {}
     for event in events:

@@ -34,15 +34,21 @@ def facts() -> Facts:
             late=3,
             duplicates=4,
             broken={"no visitor": 2, "no kind": 1, "negative price": 1},
-            kinds={"view_item": 100},
+            trackers={"plain": 60, "segment": 25, "snowplow": 15},
+            kinds={"search": 10, "view_item": 90},
+            links=7,
             sessions=20,
             revenue={"EUR": "10.50"},
         ),
         flow=Flow(
             counts=Reconciliation(accepted=115, silver=110, quarantined=1, duplicates=4, rejected=3),
             reasons={"missing_visitor": 2, "missing_event": 1, "out_of_range": 1},
+            sources={"plain": 60, "segment": 25, "snowplow": 15},
+            kinds={"search": 10, "view_item": 90},
         ),
-        business=Business(sessions=20, bounces=5, conversions=2, people=12, revenue={"EUR": "10.50"}),
+        business=Business(
+            sessions=20, bounces=5, conversions=2, people=12, items=10, links=7, revenue={"EUR": "10.50"}
+        ),
         checks=Checks(passed=30, warned=("volume",)),
         contest=Contest(
             champion="1",
@@ -69,6 +75,8 @@ def test_report_names_what_a_newcomer_wants_to_know(facts: Facts) -> None:
     text = printed(facts)
     for phrase in (
         "100   good events, 3 of them late by minutes to days",
+        "25     of them from Segment's tracker",
+        "15     of them from Snowplow's tracker",
         "silver.quarantine",
         "missing_visitor",
         "20 sessions of 12 people",
@@ -119,6 +127,14 @@ def test_a_check_that_stops_fails_the_demo(facts: Facts) -> None:
 def test_equal_sums_of_other_reasons_do_not_agree(facts: Facts) -> None:
     flow = msgspec.structs.replace(facts.flow, reasons={"missing_visitor": 3, "out_of_range": 1})
     assert not agrees(msgspec.structs.replace(facts, flow=flow))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [{"sources": {"plain": 85, "snowplow": 15}}, {"kinds": {"search": 11, "view_item": 89}}, {"kinds": {}}],
+)
+def test_equal_sums_of_other_trackers_or_kinds_do_not_agree(facts: Facts, counts: dict[str, dict[str, int]]) -> None:
+    assert not agrees(msgspec.structs.replace(facts, flow=msgspec.structs.replace(facts.flow, **counts)))
 
 
 def test_every_reason_of_either_side_is_compared(facts: Facts) -> None:
