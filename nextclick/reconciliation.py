@@ -43,13 +43,15 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int = 0
     """What the door (collector, import) refused: rows of silver.quarantine with origin door."""
     waiting: int = 0
-    """Accepted and on their way: lines of segments that bronze has not read, rows that build_events has not taken."""
+    """Accepted and on their way: lines of segments that bronze has not read, rows that build_events has not taken.
+    What still lies in Kafka alone is known to Kafka alone, and in none of these counts."""
     waiting_segments: int = 0
     """Landing segments that bronze has not read."""
     missing: int = 0
-    """Lines that segments were published with and that bronze lacks, though it read those segments: damage on disk."""
+    """Lines that segments were published with and that bronze lacks, though it read those segments: damage on disk.
+    Of Kafka: offsets between the first and the last that bronze has of a partition and that it lacks."""
     excess: int = 0
-    """Lines that bronze has beyond those: damage, or a segment that was read twice."""
+    """Lines that bronze has beyond those: damage, or a segment that was read twice. Of Kafka: offsets that it has twice."""
 
 
 def reconcile(settings: Settings) -> Reconciliation:
@@ -73,6 +75,8 @@ def _reconcile(settings: Settings) -> Reconciliation:
             _show(duck, lake, name, open_table(lake, name))
         _show(duck, lake, "bronze.events", bronze)
         lines = _log_against_bronze(lake, dict(duck.execute(_LINES_BY_SEGMENT).fetchall()))
+        lines["missing"] += (gaps := _row(duck, _KAFKA_GAPS))[0]
+        lines["excess"] += gaps[1]
         arrived, rejected = _row(duck, _ARRIVED)
         if bronze and taken is not None and taken < bronze.version():
             _show(duck, lake, "bronze.events", open_table(lake, "bronze.events", taken))
@@ -87,6 +91,15 @@ def _reconcile(settings: Settings) -> Reconciliation:
 
 
 _LINES_BY_SEGMENT = "SELECT seq.segment, count(*) FROM bronze_events GROUP BY ALL"
+_KAFKA_GAPS = """
+SELECT coalesce(sum(last - first + 1 - offsets), 0), coalesce(sum(records - offsets), 0)
+FROM (
+    SELECT min(seq.position) AS first, max(seq.position) AS last, count(DISTINCT seq.position) AS offsets, count(*) AS records
+    FROM bronze_events
+    WHERE regexp_matches(seq.segment, '-[0-9]+$')  -- topic-partition; segments end in .log
+    GROUP BY seq.segment
+)
+"""
 _ARRIVED = """
 SELECT (SELECT count(*) FROM bronze_events), (SELECT count(*) FROM silver_quarantine WHERE origin = 'door')
 """

@@ -64,9 +64,13 @@ class KafkaSink:
             "partitioner": "murmur2_random",  # as the Java client's: other producers put a visitor where we do
             "message.max.bytes": self._record_bytes,
             "queue.buffering.max.kbytes": _QUEUE_KBYTES,
+            "log_level": 2,  # each attempt to connect would be two lines; what went wrong comes by error_cb
+            "error_cb": self._hear,
             **self._kafka.producer,
         }
         self._producer = Producer(self._options, logger=_log)
+        self._heard = ""
+        """What the producer last said that went wrong, since it was well."""
         self._why_down = ""
         self._is_up = False
         self._looked = asyncio.Event()
@@ -86,14 +90,14 @@ class KafkaSink:
             raise SinkDown(f"The producer takes nothing more: {_words(error)}.") from error
         if failure := await delivery.done:
             if failure.code() in (KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT):
-                self._lose(failure.str())
+                self._lose(failure)
             raise SinkDown(f"Kafka did not confirm: {failure.str()}.")
 
     async def probe(self) -> None:
         try:
             await asyncio.to_thread(self._reach)
         except KafkaException as error:
-            self._lose(_words(error))
+            self._lose(error.args[0])
             raise SinkDown(self._why_down) from error
 
     async def close(self) -> None:
@@ -125,8 +129,11 @@ class KafkaSink:
                     lost.flush(0)
         self._producer.flush(self._kafka.delivery_seconds)
 
-    def _lose(self, why: str) -> None:
-        self._why_down = f"Kafka at {self._kafka.servers} is down: {why}."
+    def _hear(self, error: KafkaError) -> None:
+        self._heard = error.str()
+
+    def _lose(self, error: KafkaError) -> None:
+        self._why_down = f"Kafka at {self._kafka.servers} is down: {self._heard or error.str()}."
         if self._is_up:
             _log.warning("%s Requests are answered 503 until it is back.", self._why_down)
             self._is_up = False
@@ -137,12 +144,13 @@ class KafkaSink:
         while not self._is_up:
             try:
                 await asyncio.to_thread(self._reach)
-                self._is_up = True
             except KafkaException as error:
-                self._why_down = f"Kafka at {self._kafka.servers} is down: {_words(error)}."
-            self._looked.set()
-            if not self._is_up:
+                self._lose(error.args[0])
+                self._looked.set()
                 await asyncio.sleep(self._kafka.probe_seconds)
+            else:
+                self._is_up, self._heard = True, ""
+                self._looked.set()
         _log.info("Kafka at %s takes events.", self._kafka.servers)
 
     def _reach(self) -> None:
@@ -166,9 +174,9 @@ class KafkaSink:
                 "max.message.bytes": str(self._record_bytes),
             },
         )
-        client: dict[str, Any] = {"bootstrap.servers": self._kafka.servers, **self._kafka.producer}
+        admin = AdminClient({"bootstrap.servers": self._kafka.servers, **self._kafka.producer}, logger=_log)
         try:
-            AdminClient(client, logger=_log).create_topics([described])[topic].result(self._kafka.delivery_seconds)
+            admin.create_topics([described])[topic].result(self._kafka.delivery_seconds)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # by another worker
                 raise

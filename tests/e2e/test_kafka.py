@@ -1,0 +1,225 @@
+"""The way from the door to silver is the same on the landing log and on Kafka; a broker that fails costs no event."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from nextclick.reconciliation import Reconciliation
+from nextclick.settings import load
+from orchestration.sql import ask
+from spark_jobs.jars import KAFKA, wanting
+from tests import kafka_broker
+from tests.collecting import Collector, collecting
+from tests.kafka_broker import Broker
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+NOW = round(time.time() * 1000)
+DAY = 86_400_000
+SINKS = ("landing", "kafka")
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    if why := kafka_broker.missing():
+        pytest.skip(why)
+    broker = Broker(tmp_path_factory.mktemp("kafka") / "broker")
+    yield broker
+    broker.kill()
+
+
+class Place:
+    """A lake, and the settings that say whether Kafka stands before it."""
+
+    def __init__(self, sink: str, lake: Path, broker: Broker) -> None:
+        self.lake = lake
+        self.settings = {
+            "NEXTCLICK_COLLECTOR__SINK": sink,
+            "NEXTCLICK_STREAMING__SOURCE": sink,
+            "NEXTCLICK_KAFKA__SERVERS": broker.address,
+            "NEXTCLICK_KAFKA__DELIVERY_SECONDS": "1",
+            "NEXTCLICK_KAFKA__PROBE_SECONDS": "0.1",
+        }
+
+    def collecting(self) -> AbstractContextManager[Collector]:
+        return collecting(self.lake, under=(), **self.settings)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        return ask(load(self.lake, environ={}).lake, query)[1]
+
+
+@pytest.fixture(scope="module")
+def places(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Place]:
+    folder = tmp_path_factory.mktemp("lakes")
+    return {sink: Place(sink, folder / sink, broker) for sink in SINKS}
+
+
+Run = Callable[[Place], Reconciliation]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """`run(place)` runs the jobs up to silver, in a session that has Kafka's jars."""
+    if wanting(KAFKA.folder, KAFKA.sums):
+        pytest.skip("the jars of Spark's Kafka source are not here: `make kafka` fetches them")
+    script = Path(__file__).with_name("kafka_jobs.py")
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as jobs:
+        assert jobs.stdin
+        assert jobs.stdout
+        into, out = jobs.stdin, jobs.stdout
+
+        def run(place: Place) -> Reconciliation:
+            into.write(json.dumps(place.settings | {"NEXTCLICK_LAKE": str(place.lake)}) + "\n")
+            into.flush()
+            return msgspec.json.decode(out.readline(), type=Reconciliation)
+
+        yield run
+        into.close()
+
+
+@pytest.fixture(scope="module")
+def accounts(places: dict[str, Place], run: Run) -> dict[str, Reconciliation]:
+    """Of each lake what became of the same traffic."""
+    for place in places.values():
+        with place.collecting() as collector:
+            send(collector)
+    return {sink: run(places[sink]) for sink in reversed(SINKS)}
+
+
+def view(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "event": "view_item",
+        "event_id": f"e{number}",
+        "visitor_id": f"v{number % 7}",
+        "item_id": f"i{number % 5}",
+        "timestamp": NOW - number,
+    } | fields
+
+
+def send(collector: Collector) -> None:
+    """300 events in 30 requests, 3 of them twice; an id that is taken; a time to come; two records that are no events."""
+    requests = [[view(10 * request + part) for part in range(10)] for request in range(30)]
+    requests += requests[::10]
+    requests += [[view(1, item_id="another")]]
+    requests += [[view(300, timestamp=NOW + 400 * DAY), view(301, price="a lot"), view(302, quantity="many")]]
+    for request in requests:
+        assert collector.post("/v1/events", request).status == 200
+
+
+@pytest.mark.parametrize("sink", SINKS)
+def test_accepted_is_silver_and_quarantine_and_duplicates(accounts: dict[str, Reconciliation], sink: str) -> None:
+    assert accounts[sink] == Reconciliation(accepted=332, silver=300, quarantined=2, duplicates=30, rejected=2)
+
+
+@pytest.mark.parametrize("sink", SINKS)
+def test_what_the_door_knew_arrives_with_the_event(
+    places: dict[str, Place], accounts: dict[str, Reconciliation], sink: str
+) -> None:
+    place = places[sink]
+    assert place.ask("SELECT source, intact, count(*) FROM bronze.events GROUP BY ALL") == [("plain", True, 332)]
+    [(first, last)] = place.ask("SELECT epoch_ms(min(received_at)), epoch_ms(max(received_at)) FROM silver.events")
+    assert NOW <= first <= last <= time.time() * 1000
+    rejects = place.ask("SELECT source, reason FROM silver.quarantine WHERE origin = 'door' ORDER BY seq")
+    assert rejects == [("plain", "bad_type")] * 2
+
+
+def test_a_visitor_stays_in_one_partition_and_each_keeps_its_order(
+    places: dict[str, Place], accounts: dict[str, Reconciliation]
+) -> None:
+    partitions = places["kafka"].ask("SELECT visitor_id, count(DISTINCT seq.segment) FROM silver.events GROUP BY ALL")
+    assert Counter(count for _, count in partitions) == {1: 7}
+    [(used, first)] = places["kafka"].ask("SELECT count(DISTINCT seq.segment), min(seq.position) FROM bronze.events")
+    assert used > 1
+    assert first == 0
+
+
+class Clients:
+    """Post one event after the other, each again and again until it is acknowledged, as trackers do."""
+
+    def __init__(self, collector: Collector, clients: int = 4) -> None:
+        self.acknowledged: set[str] = set()
+        self.refused = 0
+        self._collector = collector
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._post, args=(n,), daemon=True) for n in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def _post(self, client: int) -> None:
+        number = 0
+        while not self._stopped.is_set():
+            event = view(number, event_id=f"c{client}-{number}", visitor_id=f"c{client}")
+            if self._collector.post("/v1/events", event).status == 200:
+                self.acknowledged.add(event["event_id"])
+                number += 1
+            else:
+                self.refused += 1
+                time.sleep(0.05)
+
+    def more(self, count: int) -> None:
+        """Wait until so many more are acknowledged."""
+        enough = len(self.acknowledged) + count
+        wait_until(lambda: len(self.acknowledged) >= enough)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join(30)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)
+
+
+def sink_health(collector: Collector, status: int) -> None:
+    wait_until(lambda: collector.ask("/sink-health").status == status)
+
+
+@contextmanager
+def refusing(clients: Clients) -> Iterator[None]:
+    """The fault within must have fired: requests are refused while it lasts."""
+    before = clients.refused
+    yield
+    assert clients.refused > before
+
+
+def test_a_broker_that_is_killed_and_one_that_hangs_cost_no_acknowledged_event_and_double_none(
+    broker: Broker, places: dict[str, Place], accounts: dict[str, Reconciliation], run: Run
+) -> None:
+    place = places["kafka"]
+    with place.collecting() as collector:
+        clients = Clients(collector)
+        clients.more(100)
+        with refusing(clients):
+            broker.kill()
+            sink_health(collector, 503)
+        broker.start()
+        sink_health(collector, 200)
+        clients.more(100)
+        with refusing(clients):
+            broker.pause()
+            sink_health(collector, 503)
+        broker.resume()
+        sink_health(collector, 200)
+        clients.more(100)
+        clients.stop()
+    found = run(place)
+    assert (found.residual, found.doubled, found.missing, found.excess) == (0, 0, 0, 0)
+    arrived = Counter(id for (id,) in place.ask("SELECT event_id FROM silver.events WHERE visitor_id LIKE 'c%'"))
+    assert clients.acknowledged <= arrived.keys()
+    assert set(arrived.values()) == {1}
