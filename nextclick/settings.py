@@ -114,8 +114,8 @@ class Kafka(_Section, frozen=True):
     delivery_seconds: Annotated[float, Meta(ge=0.5, le=300)]
     probe_seconds: Annotated[float, Meta(gt=0, le=60)]
     records_per_trigger: Positive
-    producer: dict[str, str]
-    consumer: dict[str, str]
+    client: dict[str, str]
+    spark: dict[str, str]
 
 
 class Spark(_Section, frozen=True):

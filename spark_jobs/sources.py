@@ -56,7 +56,7 @@ def records(spark: SparkSession, settings: Settings, topic: str) -> DataFrame:
     kafka = settings.kafka
     stream = (
         spark.readStream.format("kafka")
-        .options(**{f"kafka.{key}": value for key, value in kafka.consumer.items()})
+        .options(**{f"kafka.{key}": value for key, value in kafka.spark.items()})
         .option("kafka.bootstrap.servers", kafka.servers)
         .option("subscribePattern", re.escape(topic))
         .option("startingOffsets", "earliest")

@@ -66,7 +66,7 @@ class KafkaSink:
             "queue.buffering.max.kbytes": _QUEUE_KBYTES,
             "log_level": 2,  # each attempt to connect would be two lines; what went wrong comes by error_cb
             "error_cb": self._hear,
-            **self._kafka.producer,
+            **self._kafka.client,
         }
         self._producer = Producer(self._options, logger=_log)
         self._heard = ""
@@ -174,7 +174,7 @@ class KafkaSink:
                 "max.message.bytes": str(self._record_bytes),
             },
         )
-        admin = AdminClient({"bootstrap.servers": self._kafka.servers, **self._kafka.producer}, logger=_log)
+        admin = AdminClient({"bootstrap.servers": self._kafka.servers, **self._kafka.client}, logger=_log)
         try:
             admin.create_topics([described])[topic].result(self._kafka.delivery_seconds)
         except KafkaException as error:
