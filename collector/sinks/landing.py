@@ -22,7 +22,6 @@ class LandingSink:
     def __init__(self, settings: Settings, observe_group: Callable[[int], None] = lambda _: None) -> None:
         self._landing = SegmentWriter(settings.lake.landing, settings.landing)
         self._quarantine = SegmentWriter(settings.lake.quarantine, settings.landing)
-        self._folder = settings.lake.landing
         self._gather = settings.collector.group_milliseconds / 1000
         self._roll_seconds = settings.collector.publish_seconds
         self._observe_group = observe_group
@@ -74,8 +73,8 @@ class LandingSink:
             return
         try:
             await asyncio.get_running_loop().run_in_executor(self._disk, self._append, [batch for batch, _ in group])
-        except SinkDown as error:
-            failure: SinkDown | None = error
+        except Exception as error:  # whatever it is, nobody may wait for ever
+            failure: Exception | None = error
         else:
             failure = None
             self._observe_group(len(group))
