@@ -2,7 +2,6 @@
 
 import ipaddress
 import shutil
-import socket
 import threading
 import urllib.error
 import urllib.request
@@ -12,6 +11,7 @@ from typing import Final
 import click
 import msgspec
 
+from nextclick import ports
 from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings, hand_down
@@ -44,7 +44,7 @@ def collect(settings: Settings, host: str | None, port: int | None, workers: int
             f"{chosen.host} is open to others, and no write keys are set. "
             "Name sites and their keys in [collector.write_keys] of conf/, or listen on 127.0.0.1."
         )
-    chosen = msgspec.structs.replace(chosen, port=_free(chosen.host, chosen.port))
+    chosen = msgspec.structs.replace(chosen, port=ports.free(chosen.host, chosen.port))
     settings.lake.prepare()
     counts = settings.lake.state / "metrics"
     shutil.rmtree(counts, ignore_errors=True)
@@ -62,19 +62,6 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _free(host: str, port: int) -> int:
-    """The port if nobody listens on it, any free one for 0; UsageError if somebody does."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise UsageError(
-                f"Port {port} of {host} cannot be used: {error.strerror}. Stop who has it, or choose with --port."
-            ) from error
-        return int(probe.getsockname()[1])
 
 
 def _announce(address: str, lake: Path, as_json: bool) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,8 +15,9 @@ from typing import NamedTuple
 
 import click
 
+from nextclick import ports
 from nextclick.cli import common_options, json_option, print_json
-from nextclick.errors import NextclickError, SetupError, UsageError
+from nextclick.errors import NextclickError, SetupError
 from nextclick.settings import CHECKOUT, Settings, environment
 from orchestration import home
 
@@ -73,8 +73,8 @@ def up(settings: Settings, port: int | None, mlflow_port: int | None, as_json: b
 
 def _pages(settings: Settings, port: int | None, mlflow_port: int | None) -> tuple[Page, Page]:
     lake, chosen = settings.lake, settings.orchestration
-    ui = _free("--port", chosen.ui_port if port is None else port)
-    tracking = _free("--mlflow-port", chosen.mlflow_port if mlflow_port is None else mlflow_port)
+    ui = ports.free(HOST, chosen.ui_port if port is None else port, "--port")
+    tracking = ports.free(HOST, chosen.mlflow_port if mlflow_port is None else mlflow_port, "--mlflow-port")
     programs = Path(sys.executable).parent
     dagster = (str(programs / "dagster"), "dev", "-m", "orchestration.definitions", "-h", HOST, "-p", str(ui))
     store = ("--backend-store-uri", lake.mlflow_uri, "--default-artifact-root", lake.mlflow_artifacts.as_uri())
@@ -83,19 +83,6 @@ def _pages(settings: Settings, port: int | None, mlflow_port: int | None) -> tup
         Page("Dagster", ui, dagster, home.prepare(lake) / "up.log"),
         Page("MLflow", tracking, mlflow, lake.state / "mlflow.log"),
     )
-
-
-def _free(option: str, port: int) -> int:
-    """The port if nobody listens on it, any free one for 0; UsageError if somebody does."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise UsageError(
-                f"Port {port} of {HOST} cannot be used: {error.strerror}. Stop who has it, or choose with {option}."
-            ) from error
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -1,0 +1,18 @@
+"""Ports to listen on."""
+
+import socket
+
+from nextclick.errors import UsageError
+
+
+def free(host: str, port: int, option: str = "--port") -> int:
+    """The port if nobody listens on it, any free one for 0; UsageError, which names the `option`, if somebody does."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UsageError(
+                f"Port {port} of {host} cannot be used: {error.strerror}. Stop who has it, or choose with {option}."
+            ) from error
+        return int(probe.getsockname()[1])
