@@ -1,7 +1,7 @@
 """Rejects once more: what is mended goes down the normal path, once, however often it is called."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,7 +15,7 @@ from collector.sinks import Batch
 from nextclick.duck import connect, open_table, show
 from nextclick.errors import LakeError
 from nextclick.events import Reject, derived_id
-from nextclick.landing import read_segment
+from nextclick.landing import Line, read_segment
 from nextclick.landing_writer import StagedWriter, settle
 from nextclick.settings import Settings
 
@@ -188,10 +188,19 @@ def _requests(settings: Settings, able: Iterable[Record]) -> dict[str, Request]:
             wanted.setdefault(segment, {})[position] = record.id
     requests = {}
     for segment, positions in wanted.items():
-        for line in read_segment(settings.lake.quarantine / segment):
+        for line in _lines(settings, segment, positions):
             if line.position is not None and line.received_at is not None and (id := positions.get(line.position)):
                 requests[id] = _request(msgspec.json.decode(line.payload, type=Reject), line.received_at, id)
     return requests
+
+
+def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iterator[Line]:
+    """The lines of a segment, or the records of Kafka, of which those at `positions` are wanted."""
+    if segment.endswith(".log"):
+        return read_segment(settings.lake.quarantine / segment)
+    from collector.kafka_log import read_records
+
+    return read_records(settings, segment, positions)
 
 
 def _request(reject: Reject, received_at: int, id: str) -> Request:

@@ -15,6 +15,7 @@ from nextclick.errors import NextclickError
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import jobs
+from spark_jobs.retention import refuse_loss
 from spark_jobs.session import open_session
 from spark_jobs.streaming import Trigger, forget, stop_all
 
@@ -83,6 +84,8 @@ def rebuild(settings: Settings, layer: str, as_json: bool) -> None:
     nextclick rebuild bronze     from the landing log up
     """
     settings.lake.prepare()
+    if layer == "bronze":
+        refuse_loss(settings)
     spark = open_session(settings, f"nextclick rebuild {layer}")
     for name in REBUILDS[layer]:
         forget(settings, name)

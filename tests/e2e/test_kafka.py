@@ -13,11 +13,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
+from collector.replay import Wanted, replay
+from nextclick.errors import LakeError
 from nextclick.reconciliation import Reconciliation
-from nextclick.settings import load
+from nextclick.settings import Settings, load
 from orchestration.sql import ask
 from spark_jobs.jars import KAFKA, wanting
+from spark_jobs.retention import refuse_loss
 from tests import kafka_broker
 from tests.collecting import Collector, collecting
 from tests.kafka_broker import Broker
@@ -54,8 +59,12 @@ class Place:
     def collecting(self) -> AbstractContextManager[Collector]:
         return collecting(self.lake, under=(), **self.settings)
 
+    @property
+    def loaded(self) -> Settings:
+        return load(self.lake, environ=self.settings)
+
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        return ask(load(self.lake, environ={}).lake, query)[1]
+        return ask(self.loaded.lake, query)[1]
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +154,14 @@ def test_a_visitor_stays_in_one_partition_and_each_keeps_its_order(
     assert first == 0
 
 
+@pytest.mark.parametrize("sink", SINKS)
+def test_a_replay_finds_the_requests_of_rejects(
+    places: dict[str, Place], accounts: dict[str, Reconciliation], sink: str
+) -> None:
+    wrong = replay(places[sink].loaded, Wanted(reason="bad_type"))
+    assert (wrong.replayed, wrong.still_rejected) == (0, {"bad_type": 2})
+
+
 class Clients:
     """Post one event after the other, each again and again until it is acknowledged, as trackers do."""
 
@@ -223,3 +240,16 @@ def test_a_broker_that_is_killed_and_one_that_hangs_cost_no_acknowledged_event_a
     arrived = Counter(id for (id,) in place.ask("SELECT event_id FROM silver.events WHERE visitor_id LIKE 'c%'"))
     assert clients.acknowledged <= arrived.keys()
     assert set(arrived.values()) == {1}
+
+
+def test_a_rebuild_of_what_kafka_has_dropped_is_refused(
+    broker: Broker, places: dict[str, Place], accounts: dict[str, Reconciliation]
+) -> None:
+    place = places["kafka"]
+    refuse_loss(place.loaded)
+    topic, _, number = place.ask("SELECT min(seq.segment) FROM bronze.events")[0][0].rpartition("-")
+    admin = AdminClient({"bootstrap.servers": broker.address})
+    for done in admin.delete_records([TopicPartition(topic, int(number), 1)]).values():
+        done.result(30)
+    with pytest.raises(LakeError, match=r"begins at offset 1, and bronze\.events at 0"):
+        refuse_loss(place.loaded)

@@ -1,0 +1,44 @@
+"""Records of a topic once more, by their offsets: what a replay needs of a reject and no table keeps."""
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from nextclick.errors import LakeError
+from nextclick.landing import Line
+from nextclick.settings import Settings
+
+_AT_ONCE: Final = 500
+
+
+def read_records(settings: Settings, partition: str, offsets: Collection[int]) -> Iterator[Line]:
+    """The records of `TOPIC-NUMBER` at `offsets`, as lines of a log. LakeError if one of them cannot be read."""
+    topic, _, number = partition.rpartition("-")
+    options: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka.servers,
+        "group.id": "nextclick.replay",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        "log_level": 2,
+        **settings.kafka.client,
+    }
+    wanted = set(offsets)
+    consumer = Consumer(options)
+    try:
+        consumer.assign([TopicPartition(topic, int(number), min(wanted))])
+        while wanted:
+            messages = consumer.consume(_AT_ONCE, settings.kafka.delivery_seconds)
+            if not messages:
+                raise LakeError(f"Kafka at {settings.kafka.servers} does not answer for {partition}. Try again later.")
+            for message in messages:
+                if error := message.error():
+                    raise LakeError(f"{partition} cannot be read from offset {min(wanted)} on: {error.str()}.")
+                if (offset := message.offset()) in wanted:
+                    wanted.discard(offset)
+                    arrival = dict(message.headers() or ()).get("received_at") or message.timestamp()[1]
+                    yield Line(message.value() or b"", offset, int(arrival))
+    except KafkaException as error:
+        raise LakeError(f"{partition} cannot be read: {error.args[0].str()}.") from error
+    finally:
+        consumer.close()
