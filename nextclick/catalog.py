@@ -10,6 +10,7 @@ TABLES: tuple[Table, ...] = (
     silver.QUARANTINE,
     silver.IDENTITIES,
     silver.ITEMS,
+    silver.USER_AGENTS,
     silver.SESSIONS,
     gold.INTERACTIONS,
     gold.TRAFFIC_DAILY,

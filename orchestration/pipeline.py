@@ -52,6 +52,7 @@ STATIONS: tuple[Station, ...] = (
     _job("build_events", "typed, checked, deduplicated"),
     _job("build_identities", "which visitor is which user"),
     _job("build_items", "what is known of each item"),
+    _job("build_user_agents", "browsers, devices, bots"),
     _job("build_sessions", "visits, exact"),
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
     _job("build_interactions", "who used what, how strongly"),

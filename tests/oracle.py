@@ -1,11 +1,13 @@
 """The plain recomputation that the streams must equal: standard Python over landed events, sharing no code with them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 Event = Mapping[str, Any]
+Rows = list[tuple[int, str, Event]]
 
 IGNORED = {"served", "impression", "identify", "alias", "item_update", "request"}
 
@@ -26,27 +28,72 @@ def first_arrivals(events: Iterable[Event]) -> tuple[list[Event], int, int]:
     return list(first.values()), duplicates, collisions
 
 
-def sessions(events: Iterable[Event], gap_ms: int) -> Counter[tuple[Any, ...]]:
-    """(visitor, start, end, events, item views, purchases, revenue, first page, last page) of every session."""
-    by_visitor: dict[str, list[tuple[int, str, Event]]] = defaultdict(list)
+def visits(events: Iterable[Event], gap_ms: int) -> Iterator[tuple[str, Rows]]:
+    """(visitor, [(time, id, event), …] in order) of every session."""
+    by_visitor: dict[str, Rows] = defaultdict(list)
     for event in events:
         if event["event"] not in IGNORED:
-            at = event.get("occurred_at", event["client_time"])
-            by_visitor[event.get("visitor_id") or event["user_id"]].append((at, event["event_id"], event))
-    found: Counter[tuple[Any, ...]] = Counter()
+            by_visitor[event.get("visitor_id") or event["user_id"]].append((_at(event), event["event_id"], event))
     for visitor, rows in by_visitor.items():
         rows.sort(key=lambda row: row[:2])
         start = 0
         for index in range(1, len(rows) + 1):
             if index == len(rows) or rows[index][0] - rows[index - 1][0] > gap_ms:
-                found[_session(visitor, rows[start:index])] += 1
+                yield visitor, rows[start:index]
                 start = index
-    return found
 
 
-def _session(visitor: str, rows: list[tuple[int, str, Event]]) -> tuple[Any, ...]:
+def sessions(events: Iterable[Event], gap_ms: int) -> Counter[tuple[Any, ...]]:
+    """(visitor, start, end, events, item views, purchases, revenue, first page, last page) of every session."""
+    return Counter(_session(visitor, rows) for visitor, rows in visits(events, gap_ms))
+
+
+def sessions_a_day(events: Iterable[Event], gap_ms: int) -> Counter[date]:
+    """Sessions by the day of their start, without those that start with a robot's agent."""
+    return Counter(_day(rows[0][2]) for _, rows in visits(events, gap_ms) if not is_robot(rows[0][2]))
+
+
+def items_a_day(events: Iterable[Event]) -> Counter[tuple[date, str, str]]:
+    """(day, item, `views` | `carts` | `purchases`) → events, without robots'."""
+    columns = {"page_view": "views", "view_item": "views", "add_to_cart": "carts", "purchase": "purchases"}
+    counted = (event for event in events if "item_id" in event and event["event"] in columns and not is_robot(event))
+    return Counter((_day(event), event["item_id"], columns[event["event"]]) for event in counted)
+
+
+def is_robot(event: Event) -> bool:
+    """As far as the tests' own agents go."""
+    return "bot" in event.get("user_agent", "").lower()
+
+
+def cleaned(url: str) -> str:
+    """The address without parameters of campaigns, clicks and sessions, and without e-mail addresses, as far as the tests use them."""
+    before, _, fragment = url.partition("#")
+    page, asked, query = before.partition("?")
+    kept = [part for part in query.split("&") if not _tells(*part.partition("=")[::2])]
+    return page + ("?" + "&".join(kept) if asked and any(kept) else "") + ("#" + fragment if fragment else "")
+
+
+def _tells(name: str, value: str) -> bool:
+    user, at, host = value.lower().replace("%40", "@").partition("@")
+    email = bool(at and user[-1:].isalnum() and host.partition(".")[2].isalpha())
+    token = name.lower() == "sid" and len(value) >= 16
+    return (
+        email or token or name.lower().startswith("utm_") or name.lower() in {"gclid", "fbclid", "phpsessid", "mc_eid"}
+    )
+
+
+def _at(event: Event) -> int:
+    at: int = event.get("occurred_at", event["client_time"])
+    return at
+
+
+def _day(event: Event) -> date:
+    return datetime.fromtimestamp(_at(event) / 1000, UTC).date()
+
+
+def _session(visitor: str, rows: Rows) -> tuple[Any, ...]:
     kinds = Counter(event["event"] for _, _, event in rows)
-    pages = [event["page_url"] for _, _, event in rows if "page_url" in event]
+    pages = [cleaned(event["page_url"]) for _, _, event in rows if "page_url" in event]
     paid = [e for _, _, e in rows if e["event"] == "purchase" and "price" in e]
     revenue = Counter[str]()
     for event in paid:
@@ -70,7 +117,7 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
     merged: dict[str, tuple[int, str, str]] = {}
     rows = list(events)
     for event in rows:
-        at = event.get("occurred_at", event["client_time"])
+        at = _at(event)
         user, visitor = event.get("user_id"), event.get("visitor_id")
         if event["event"] == "alias":
             if user and "previous_id" in event.get("properties", {}):
@@ -91,14 +138,13 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
 def interactions(
     events: Iterable[Event], weights: Mapping[str, float], half_life_ms: float
 ) -> dict[tuple[str, str], tuple[float, int]]:
-    """(person, item) → (strength rounded to 1e-9, events that count), for pairs of positive strength."""
+    """(person, item) → (strength rounded to 1e-9, events that count), for pairs of positive strength; without robots."""
     rows = list(events)
     person = persons(rows)
     pairs: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
     for event in rows:
-        if "item_id" in event and weights.get(event["event"]):
-            at = event.get("occurred_at", event["client_time"])
-            pairs[person[event["event_id"]], event["item_id"]].append((at, weights[event["event"]]))
+        if "item_id" in event and weights.get(event["event"]) and not is_robot(event):
+            pairs[person[event["event_id"]], event["item_id"]].append((_at(event), weights[event["event"]]))
     result = {}
     for pair, terms in pairs.items():
         last = max(at for at, _ in terms)

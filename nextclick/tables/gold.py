@@ -5,7 +5,7 @@ from nextclick.tables.silver import REVENUE, SITE
 
 INTERACTIONS = Table(
     name="gold.interactions",
-    doc="One row per person and item: how strongly the person used the item, as of the pair's last event.",
+    doc="One row per person and item: how strongly the person used the item, as of the pair's last event; bots left out.",
     columns=(
         SITE,
         Column("person_id", "string", "A known user, stitched from visitors; else the visitor.", nullable=False),
@@ -28,18 +28,20 @@ INTERACTIONS = Table(
     ),
     key=("site", "person_id", "item_id"),
     job="build_interactions",
-    reads=("silver.events", "silver.identities"),
+    reads=("silver.events", "silver.identities", "silver.user_agents"),
     change_feed=True,
 )
 
 TRAFFIC_DAILY = Table(
     name="gold.traffic_daily",
-    doc="One row per UTC day (of started_at), site, channel, device and country.",
+    doc="One row per UTC day (of started_at), site, channel, device and country; bots left out.",
     columns=(
         Column("date", "date", "UTC day.", nullable=False),
         SITE,
         Column("channel", "string", "Marketing channel.", nullable=False),
-        Column("device", "string", "Device class, or unknown.", nullable=False),
+        Column(
+            "device", "string", "Device class: as the source says, else by the user agent; or unknown.", nullable=False
+        ),
         Column("country", "string", "Country code, or unknown.", nullable=False),
         Column(
             "visitors",
@@ -59,13 +61,13 @@ TRAFFIC_DAILY = Table(
     ),
     key=("date", "site", "channel", "device", "country"),
     job="build_traffic_daily",
-    reads=("silver.sessions",),
+    reads=("silver.sessions", "silver.user_agents"),
     partitioned_by=("date",),
 )
 
 ITEM_DAILY = Table(
     name="gold.item_daily",
-    doc="One row per UTC day (of the event), site and item.",
+    doc="One row per UTC day (of the event), site and item; bots left out.",
     columns=(
         Column("date", "date", "UTC day.", nullable=False),
         SITE,
@@ -80,7 +82,7 @@ ITEM_DAILY = Table(
     ),
     key=("date", "site", "item_id"),
     job="build_item_daily",
-    reads=("silver.events",),
+    reads=("silver.events", "silver.user_agents"),
     partitioned_by=("date",),
 )
 

@@ -32,9 +32,13 @@ EVENTS = Table(
         Column("quantity", "int", "Pieces.", minimum=0),
         Column("order_id", "string", "The order that a purchase belongs to."),
         Column("query", "string", "What was searched."),
-        Column("page_url", "string", "The page's address."),
-        Column("referrer", "string", "Where the visitor came from."),
-        Column("utm_source", "string", "Campaign source."),
+        Column(
+            "page_url", "string", "The page's address, without click, session and UTM parameters and e-mail addresses."
+        ),
+        Column("referrer", "string", "Where the visitor came from, cleaned likewise."),
+        Column(
+            "utm_source", "string", "Campaign source, from the event or from the page's address; so the other four."
+        ),
         Column("utm_medium", "string", "Campaign medium."),
         Column("utm_campaign", "string", "Campaign name."),
         Column("utm_term", "string", "Campaign term."),
@@ -55,7 +59,7 @@ EVENTS = Table(
         Column("variant", "string", "The experiment's variant."),
         Column("properties", "map<string,string>", "Everything else that the event carried."),
         Column("source", "string", "Who sent it: a dialect, `log`, `import:NAME`.", nullable=False),
-        Column("channel", "string", "Marketing channel, derived from UTM tags and referrer.", nullable=False),
+        Column("channel", "string", "Marketing channel, from UTM tags, click ids and referrer.", nullable=False),
         Column("payload_hash", "bigint", "xxhash64 of the event without its times and source.", nullable=False),
     ),
     key=("site", "event_id", "client_time"),
@@ -134,6 +138,30 @@ ITEMS = Table(
     reads=("silver.events",),
 )
 
+DEVICES = ("desktop", "phone", "tablet", "tv", "console", "bot", "other")
+
+USER_AGENTS = Table(
+    name="silver.user_agents",
+    doc="One row per distinct user agent: what it says of the browser, the system and the device, and whether it is a bot.",
+    columns=(
+        Column("user_agent", "string", "The User-Agent header, as events carry it.", nullable=False),
+        Column(
+            "browser",
+            "string",
+            "Browser, or the program that it is; null where nothing is known, as in the next three.",
+        ),
+        Column("browser_version", "string", "Its version: up to three numbers with dots between."),
+        Column("os", "string", "Operating system."),
+        Column("os_version", "string", "Its version."),
+        Column("device", "string", "Device class.", nullable=False, one_of=DEVICES),
+        Column("is_bot", "boolean", "A program visits, not a person: gold leaves it out.", nullable=False),
+        Column("bot_name", "string", "Which bot; null for people."),
+    ),
+    key=("user_agent",),
+    job="build_user_agents",
+    reads=("silver.events",),
+)
+
 SESSIONS = Table(
     name="silver.sessions",
     doc="One row per session: events of one visitor on one site with no gap longer than sessions.gap_minutes.",
@@ -166,6 +194,9 @@ SESSIONS = Table(
         Column("channel", "string", "Channel of the first event.", nullable=False),
         Column("device", "string", "Device class of the first event."),
         Column("country", "string", "Country of the first event."),
+        Column(
+            "user_agent", "string", "User agent of the first event: a bot's session is one that starts with a bot's."
+        ),
         Column("is_bounce", "boolean", "At most one act (an event that is not passive).", nullable=False),
         Column("is_overlong", "boolean", "Longer than sessions.overlong_hours.", nullable=False),
         Column("first_event_id", "string", "Id of the first event by (occurred_at, event_id).", nullable=False),

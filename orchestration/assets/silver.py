@@ -30,6 +30,12 @@ def silver_items(context: AssetExecutionContext, stations: ResourceParam[Station
     yield from build(context, stations, "build_items")
 
 
+@multi_asset(specs=[spec(silver.USER_AGENTS)], pool="build_user_agents")
+def silver_user_agents(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
+    """What each user agent says, and which are bots."""
+    yield from build(context, stations, "build_user_agents")
+
+
 @multi_asset(specs=[spec(silver.SESSIONS)], pool="build_sessions")
 def silver_sessions(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
     """Sessions, exact."""

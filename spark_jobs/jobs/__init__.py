@@ -2,7 +2,7 @@
 
 from typing import Final
 
-SILVER: Final = ("build_events", "build_identities", "build_items", "build_sessions")
+SILVER: Final = ("build_events", "build_identities", "build_items", "build_user_agents", "build_sessions")
 GOLD: Final = ("build_interactions", "build_traffic_daily", "build_item_daily")
 STREAMED: Final = ("ingest_events", "ingest_rejects", *SILVER)
 """What `nextclick stream` keeps running."""

@@ -1,4 +1,4 @@
-"""bronze.events → silver.events (typed, checked, deduplicated for ever) and silver.quarantine."""
+"""bronze.events → silver.events (typed, checked, deduplicated for ever, enriched) and silver.quarantine."""
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -10,6 +10,7 @@ from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Batch, Trigger, run_query
 from spark_jobs.transforms.silver.deduplicate import copies
+from spark_jobs.transforms.silver.enrich_events import enrich_events
 from spark_jobs.transforms.silver.quarantine import collisions, rejects
 from spark_jobs.transforms.silver.type_events import type_events
 from spark_jobs.transforms.silver.validate_events import validate_events
@@ -40,7 +41,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         batch.counts.read += seen
         batch.counts.duplicate += found.get("duplicate", 0)
 
-        first = good.join(verdicts, "seq", "left_anti") if found else good
+        first = (good.join(verdicts, "seq", "left_anti") if found else good).transform(enrich_events)
         refused = typed.transform(rejects)
         if found.get("id_collision"):
             collided = good.drop("payload").join(verdicts.where("verdict = 'id_collision'"), "seq", "left_semi")

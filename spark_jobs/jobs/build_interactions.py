@@ -1,4 +1,4 @@
-"""silver.events + silver.identities → gold.interactions: whole persons, recomputed when anything of theirs changed."""
+"""silver.events, identities and user_agents → gold.interactions: whole persons, recomputed when anything of theirs changed."""
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -10,6 +10,7 @@ from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Batch, Trigger, run_query
 from spark_jobs.transforms import Transformer
+from spark_jobs.transforms.gold.bots import of_agents, without_bots
 from spark_jobs.transforms.gold.interactions import interactions, tombstones, touched_persons
 from spark_jobs.transforms.silver.identities import persons
 
@@ -20,23 +21,33 @@ def recompute(settings: Settings) -> Transformer:
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
-    """Recompute the persons whom new events or new links touch, old and new ones."""
-    lake = settings.lake
+    """Recompute the persons whom new events, new links or new bots touch, old and new ones."""
+    lake, ids = settings.lake, F.array("visitor_id", "user_id").alias("ids")
 
     def source(spark: SparkSession) -> DataFrame:
-        """Ids that changed: of events as they are appended, of links as they are changed."""
-        events = tables.stream(spark, lake, silver.EVENTS).select("site", F.array("visitor_id", "user_id").alias("ids"))
-        links = tables.stream_changes(spark, lake, silver.IDENTITIES)
-        return events.unionByName(links.select("site", F.array("id", "user_id").alias("ids")))
+        """Ids that changed: of events as they are appended, of links as they are changed; and new bots, by their agents."""
+        events = tables.stream(spark, lake, silver.EVENTS).select("site", ids)
+        links = tables.stream_changes(spark, lake, silver.IDENTITIES).select(
+            "site", F.array("id", "user_id").alias("ids")
+        )
+        bots = tables.stream(spark, lake, silver.USER_AGENTS).where("is_bot").select("user_agent")
+        return events.unionByName(links).unionByName(bots, allowMissingColumns=True)
 
     def process(changed: DataFrame, batch: Batch) -> None:
         session = changed.sparkSession
         identities = tables.read(session, lake, silver.IDENTITIES)
-        events = tables.read(session, lake, silver.EVENTS).transform(lambda rows: persons(rows, identities))
+        everything = tables.read(session, lake, silver.EVENTS)
+        visits = everything.transform(without_bots(tables.read(session, lake, silver.USER_AGENTS)))
+        events = visits.transform(lambda rows: persons(rows, identities))
         present = tables.read(session, lake, gold.INTERACTIONS)
         if batch.replaces or present.isEmpty():  # everything is new: no need to say whom it touches
             tables.replace(events.transform(recompute(settings)), lake, gold.INTERACTIONS, batch.commit("interactions"))
             return
+        bots = changed.where("user_agent IS NOT NULL")
+        if not bots.isEmpty():
+            changed = changed.unionByName(
+                everything.transform(of_agents(bots)).select("site", ids), allowMissingColumns=True
+            )
         touched = changed.transform(touched_persons(identities)).persist()
         batch.counts.read += touched.count()
         rows = events.join(touched, ["site", "person_id"], "left_semi").transform(recompute(settings))

@@ -48,7 +48,7 @@ def _rounded(value: Any) -> Any:
 
 
 def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequence[Event]) -> None:
-    """Silver, sessions and interactions are what plain Python makes of the landed events."""
+    """Silver, sessions and gold are what plain Python makes of the landed events."""
     events, duplicates, collisions = oracle.first_arrivals(landed)
     silver = rows(spark, settings, "silver.events")
     assert Counter(row.event_id for row in silver) == Counter(event["event_id"] for event in events)
@@ -70,7 +70,8 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
         )
         for row in rows(spark, settings, "silver.sessions")
     )
-    assert found == oracle.sessions(events, settings.sessions.gap_minutes * 60_000)
+    gap_ms = settings.sessions.gap_minutes * 60_000
+    assert found == oracle.sessions(events, gap_ms)
 
     pairs = {
         (row.person_id, row.item_id): (round(row.strength, 9), row.events)
@@ -78,3 +79,13 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
     }
     half_life = settings.interactions.half_life.total_seconds() * 1000
     assert pairs == oracle.interactions(events, settings.interactions.weights, half_life)
+
+    traffic = Counter[Any]()
+    for row in rows(spark, settings, "gold.traffic_daily"):
+        traffic[row.date] += row.sessions
+    assert traffic == oracle.sessions_a_day(events, gap_ms)
+
+    items = Counter[Any]()
+    for row in rows(spark, settings, "gold.item_daily"):
+        items += Counter({(row.date, row.item_id, name): row[name] for name in ("views", "carts", "purchases")})
+    assert items == oracle.items_a_day(events)

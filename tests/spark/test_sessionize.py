@@ -21,7 +21,8 @@ GAP = timedelta(minutes=30)
 START = datetime(2026, 1, 1, 23, 50, tzinfo=UTC)
 SCHEMA = (
     "site string, visitor_id string, event_id string, event string, occurred_at timestamp, page_url string, channel string, "
-    "device string, country string, price decimal(18,4), quantity int, currency string, dwell_ms bigint, scroll_pct double"
+    "device string, country string, user_agent string, price decimal(18,4), quantity int, currency string, "
+    "dwell_ms bigint, scroll_pct double"
 )
 
 
@@ -83,8 +84,8 @@ def test_measures_of_a_session(spark: SparkSession) -> None:
         spark,
         [
             at(2, page_url="/b", event="view_item", scroll_pct=40.0),
-            at(1, page_url="/a", channel="email", device="phone", country="de"),
-            at(1, "e0", page_url="/first", channel="referral", device="tablet"),
+            at(1, page_url="/a", channel="email", device="phone", country="de", user_agent="later"),
+            at(1, "e0", page_url="/first", channel="referral", device="tablet", user_agent="first"),
             at(3, event="add_to_cart"),
             at(4, event="purchase", price=Decimal("2.50"), quantity=3, currency="EUR"),
             at(5, event="purchase", price=Decimal("1.00"), currency="USD"),
@@ -101,7 +102,8 @@ def test_measures_of_a_session(spark: SparkSession) -> None:
         1,
     )
     assert (session.entry_page, session.exit_page) == ("/first", "/b")
-    assert (session.channel, session.device, session.country) == ("referral", "tablet", None)
+    of_first = (session.channel, session.device, session.country, session.user_agent)
+    assert of_first == ("referral", "tablet", None, "first")
     assert (session.engaged_ms, session.max_scroll_pct, session.is_bounce) == (1500, 75.5, False)
 
 

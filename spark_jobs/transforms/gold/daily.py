@@ -1,26 +1,43 @@
 """Sessions and events → the daily tables of gold."""
 
+from typing import Final
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from nextclick.tables.silver import MONEY, REVENUE
+from spark_jobs.transforms import Transformer
+
+_TRAFFIC: Final = ("date", "site", "channel", "device", "country")
 
 
-def traffic_daily(sessions: DataFrame) -> DataFrame:
-    """One row per UTC day of started_at, site, channel, device and country (gold.traffic_daily)."""
-    key = (
-        F.to_date("started_at").alias("date"),
-        "site",
-        "channel",
-        F.coalesce("device", F.lit("unknown")).alias("device"),
-        F.coalesce("country", F.lit("unknown")).alias("country"),
-    )
-    names = ("date", "site", "channel", "device", "country")
-    rows = sessions.select(
-        *key, "visitor_id", "page_views", "item_views", "is_bounce", "engaged_ms", "purchases", "revenue"
-    )
+def traffic_daily(agents: DataFrame) -> Transformer:
+    """One row per UTC day of started_at, site, channel, device and country (gold.traffic_daily).
+
+    By `agents` (rows of silver.user_agents) sessions that start with a bot's agent are left
+    out, and those whose source names no device have their agent's.
+    """
+    known = agents.select("user_agent", F.col("device").alias("agent_device"), "is_bot")
+
+    def transform(sessions: DataFrame) -> DataFrame:
+        visits = sessions.join(known, "user_agent", "left").where("is_bot IS NOT TRUE")
+        rows = visits.select(
+            F.to_date("started_at").alias("date"),
+            "site",
+            "channel",
+            F.coalesce("device", "agent_device", F.lit("unknown")).alias("device"),
+            F.coalesce("country", F.lit("unknown")).alias("country"),
+            *("visitor_id", "page_views", "item_views", "is_bounce", "engaged_ms", "purchases", "revenue"),
+        )
+        revenue = _revenue(rows.select(*_TRAFFIC, F.explode("revenue").alias("currency", "amount")), _TRAFFIC)
+        return _counted(rows).join(revenue, list(_TRAFFIC), "left").withColumn("revenue", _or_empty("revenue"))
+
+    return transform
+
+
+def _counted(rows: DataFrame) -> DataFrame:
     return (
-        rows.groupBy(*names)
+        rows.groupBy(*_TRAFFIC)
         .agg(
             F.count_distinct("visitor_id").alias("visitors"),
             F.count("*").alias("sessions"),
@@ -29,10 +46,6 @@ def traffic_daily(sessions: DataFrame) -> DataFrame:
             (F.sum("engaged_ms") / 1000).cast("double").alias("engaged_seconds"),
             F.count_if(F.col("purchases") > 0).alias("conversions"),
         )
-        .join(
-            _revenue(rows.select(*names, F.explode("revenue").alias("currency", "amount")), names), list(names), "left"
-        )
-        .withColumn("revenue", _or_empty("revenue"))
         .withColumn("bounce_rate", F.col("bounces") / F.col("sessions"))
         .withColumn("conversion_rate", F.col("conversions") / F.col("sessions"))
     )

@@ -26,6 +26,8 @@ COUNTS: Final = {
     "passive": PASSIVE,
 }
 OWNER: Final = ("site", "visitor_id")
+OF_FIRST: Final = ("channel", "device", "country", "user_agent")
+"""What a session has of its first event."""
 _PAGE: Final = "struct<at:timestamp,id:string,page:string>"
 _NO_REVENUE: Final = f"cast(map() as {REVENUE})"
 
@@ -42,9 +44,7 @@ def event_intervals(events: DataFrame) -> DataFrame:
         *OWNER,
         F.col("occurred_at").alias("started_at"),
         F.col("occurred_at").alias("ended_at"),
-        F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id"), "channel", "device", "country").alias(
-            "first"
-        ),
+        F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id"), *OF_FIRST).alias("first"),
         page.cast(_PAGE).alias("entry"),
         page.cast(_PAGE).alias("exit"),
         F.lit(1).cast("bigint").alias("events"),
@@ -57,9 +57,7 @@ def event_intervals(events: DataFrame) -> DataFrame:
 
 def session_intervals(sessions: DataFrame) -> DataFrame:
     """Rows of silver.sessions as intervals again; `session_id` is kept, to see what was absorbed."""
-    first = F.struct(
-        F.col("started_at").alias("at"), F.col("first_event_id").alias("id"), "channel", "device", "country"
-    )
+    first = F.struct(F.col("started_at").alias("at"), F.col("first_event_id").alias("id"), *OF_FIRST)
     return sessions.select(
         "session_id", *OWNER, "started_at", "ended_at", first.alias("first"), "entry", "exit",
         "events", *COUNTS, "revenue", "engaged_ms", "max_scroll_pct",
@@ -154,9 +152,7 @@ def as_sessions(overlong: timedelta) -> Transformer:
             "max_scroll_pct",
             F.col("entry.page").alias("entry_page"),
             F.col("exit.page").alias("exit_page"),
-            "first.channel",
-            "first.device",
-            "first.country",
+            *(f"first.{name}" for name in OF_FIRST),
             (F.col("events") - F.col("passive") <= 1).alias("is_bounce"),
             (F.col("ended_at") - F.col("started_at") > limit).alias("is_overlong"),
             F.col("first.id").alias("first_event_id"),

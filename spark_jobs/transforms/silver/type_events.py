@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 from nextclick import events as wire
 from nextclick.tables import silver
 from spark_jobs.transforms import Transformer
-from spark_jobs.transforms.silver.channel import CHANNEL
 
 FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(wire.Event))
 """Fields of the event on the wire."""
@@ -39,7 +38,7 @@ _DOUBLES: Final = tuple(name for name, kind in NUMBERS.items() if kind == "doubl
 
 
 def type_events(site: str) -> Transformer:
-    """One row per bronze row, all columns of silver.events plus `bad_fields` and `malformed`.
+    """One row per bronze row, all columns of silver.events but `channel`, plus `bad_fields` and `malformed`.
 
     `site` stands for events that name none. Fields that no one knows are kept in
     `properties`. Values are not judged here: `validate_events` does that.
@@ -67,7 +66,7 @@ def type_events(site: str) -> Transformer:
                 f"{_properties()} AS properties",
                 f"CASE WHEN unlike THEN {_bad_fields(typed)} ELSE '' END AS bad_fields",
             )
-            .selectExpr("*", f"{CHANNEL} AS channel", f"{_payload_hash()} AS payload_hash")
+            .selectExpr("*", f"{_payload_hash()} AS payload_hash")
         )  # fmt: skip
 
     return transform

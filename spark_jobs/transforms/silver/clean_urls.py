@@ -1,0 +1,22 @@
+"""SQL that takes out of an address what tells of the visitor or the campaign, and not of the page."""
+
+import re
+from itertools import chain
+from typing import Final
+
+from spark_jobs.transforms.silver.sources import CLICK_IDS, SESSION_IDS, TRACES
+
+_NAMES: Final = "|".join(re.escape(name) for name in (*chain.from_iterable(CLICK_IDS.values()), *TRACES, *SESSION_IDS))
+_EMAIL: Final = r"[^&;#?]*(?<=[\w.+-])(?:@|%40)(?:[a-z0-9-]{1,63}\.){1,8}[a-z]{2,}[^&;#?]*"
+_NAMED: Final = rf"(?:utm_\w+|aspsessionid\w*|{_NAMES})(?:=[^&;#?]*)?"
+_PARAMETERS: Final = rf"(?i)(?<=[?&;])(?:{_NAMED}|sid=[0-9a-z-]{{16,}}|{_EMAIL})(?:[&;]|(?=[#?]|\z))"
+"""A parameter to take out, with the separator behind it. Each try ends at the next separator, so a hostile address costs no more."""
+_LEFT_OVER: Final = r"(?<![?&;])[?&;]++(?=#|\z)"
+_IN_PATH: Final = r"(?i);jsessionid=[^?#&;]*"
+
+
+def cleaned(url: str) -> str:
+    """SQL of the address in the SQL `url`: as it is where nothing is to be taken out."""
+    path = f"CASE WHEN contains({url}, ';') THEN regexp_replace({url}, r'{_IN_PATH}', '') ELSE {url} END"
+    query = f"regexp_replace(regexp_replace({path}, r'{_PARAMETERS}', ''), r'{_LEFT_OVER}', '')"
+    return f"CASE WHEN contains({url}, '?') OR contains({url}, ';') THEN {query} ELSE {url} END"
