@@ -87,7 +87,7 @@ def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Buil
     [segment] = settings.lake.landing.glob("*.log")
     segment.write_bytes(segment.read_bytes().replace(b"flipped", b"flippee")[:-20] + b"\n\n\nx\nx\n")
     publish(settings, [row for rows in POISON.values() for row in rows])
-    publish(settings, [COPIED, COPIED | {"sent_at": RECEIVED}])
+    publish(settings, [COPIED, COPIED | {"sent_at": RECEIVED, "ip": "198.51.0.0"}])
     publish(
         settings,
         [

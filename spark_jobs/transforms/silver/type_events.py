@@ -130,6 +130,10 @@ def _properties() -> str:
 
 
 def _payload_hash() -> str:
-    """xxhash64 of every field but the times; null and empty count as equal, order of properties does not count."""
-    plain = (f"coalesce(cast(`{name}` AS string), '')" for name in FIELDS if name not in (*TIMES, "properties"))
+    """xxhash64 of every field but the times and the network, which differ when an event is sent again.
+
+    Null and empty count as equal, the order of properties does not count.
+    """
+    lasting = (name for name in FIELDS if name not in (*TIMES, "ip", "properties"))
+    plain = (f"coalesce(cast(`{name}` AS string), '')" for name in lasting)
     return f"xxhash64({', '.join(plain)}, sort_array(map_entries(properties)))"
