@@ -132,10 +132,16 @@ def _refuse_lost_place(spark: SparkSession, settings: Settings, job: str, table:
         what = f"{table.name} has rows, but its checkpoint {checkpoint} is gone"
     else:
         return
+    layer = "bronze" if _is_ingest(job) else table.layer
     raise LakeError(
         f"{job}: {what}, so where to go on is unknown. "
-        f"Run `nextclick rebuild {table.layer}`, which recomputes it without loss or duplicates."
+        f"Run `nextclick rebuild {layer}`, which recomputes it without loss or duplicates."
     )
+
+
+def _is_ingest(job: str) -> bool:
+    """Whether it reads what came, so that only a rebuild of bronze takes it back to its beginning."""
+    return job.startswith("ingest_")
 
 
 def _is_orphan(spark: SparkSession, settings: Settings, table: Table, checkpoint: Path) -> bool:
@@ -146,6 +152,11 @@ def _is_orphan(spark: SparkSession, settings: Settings, table: Table, checkpoint
 
 
 def _explain(job: str, checkpoint: Path, error: StreamingQueryException) -> LakeError:
+    if _is_ingest(job) and "sources in the checkpoint" in str(error):
+        return LakeError(
+            f"{job}: streaming.source is another than when its checkpoint {checkpoint} was made. Set it back, "
+            "or run `nextclick rebuild bronze`, which reads everything from the source that is set now; see docs/kafka.md."
+        )
     return LakeError(
         f"{job} stopped: {_reason(error)}. Nothing is lost: call again to go on. If it stops at the same place, its "
         f"checkpoint {checkpoint} may be damaged: see docs/jobs/recovery.md."
