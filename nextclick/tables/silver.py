@@ -60,7 +60,9 @@ EVENTS = Table(
         Column("properties", "map<string,string>", "Everything else that the event carried."),
         Column("source", "string", "Who sent it: a dialect, `log`, `import:NAME`.", nullable=False),
         Column("channel", "string", "Marketing channel, from UTM tags, click ids and referrer.", nullable=False),
-        Column("payload_hash", "bigint", "xxhash64 of the event without its times, network and source.", nullable=False),
+        Column(
+            "payload_hash", "bigint", "xxhash64 of the event without its times, network and source.", nullable=False
+        ),
     ),
     key=("site", "event_id", "client_time"),
     job="build_events",
