@@ -81,7 +81,6 @@ def command() -> str:
 def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log: Console) -> Facts:
     """Make the traffic, send it down the path, read what became of it."""
     from demo.door import collecting  # the stations take seconds to import: --help should not
-    from demo.lake_facts import gather
     from demo.path import import_items, spark_starting, walk
 
     began = time.monotonic()
@@ -96,6 +95,8 @@ def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log:
         sent = f"{len(traffic.lines):,} records in {door.send(traffic.lines):,} requests to {address}"
         log.print(f"collect: {sent}  in {time.monotonic() - began:.1f} s")
     walk(settings, log)
+    from demo.lake_facts import gather
+
     return gather(settings, folder, shown_as)
 
 

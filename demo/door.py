@@ -16,7 +16,7 @@ from demo.trackers import TRACKERS, Line, request
 from nextclick.errors import NextclickError
 from nextclick.settings import Settings, environment
 
-_AT_ONCE: Final = 250
+_AT_ONCE: Final = 1_000
 """Records that go out together: however many of them are oversized, they stay below collector.body_bytes."""
 _READ: Final = (200, 400)
 """The collector has what was sent, as events or, with 400, as rejects alone."""

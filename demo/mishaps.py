@@ -68,7 +68,7 @@ BROKEN: Final = {
     "wrong type": Broken("bad_type", _with(quantity="many")),
     "NUL in an id": Broken("bad_text", _with(item_id="i00\x0001")),
     "lone surrogate": Broken("malformed_json", _spliced("query", rb'"caf\ud800"')),
-    "oversized": Broken("too_large", _with(properties={"note": "x" * 100_000})),
+    "oversized": Broken("too_large", _with(properties={"note": "x" * 70_000})),
     "same id, other payload": Broken("id_collision", _with(page_url="https://shop.example/other")),
 }
 """All are in the plain form. The last kind needs its original to come first."""
