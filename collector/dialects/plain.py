@@ -11,6 +11,7 @@ import msgspec
 
 from collector.cookieless import visitor_id
 from collector.dialects import canonical
+from collector.dialects.agents import of_visitor
 from collector.dialects.fields import (
     Json,
     corrected,
@@ -44,6 +45,7 @@ _TEXTS: Final = tuple(name for name in Event.__struct_fields__ if name not in (*
 
 def parse(request: Request, limits: Limits) -> Parsed:
     """Each object of the body is an event; the answer counts the accepted and names what was rejected."""
+    request = of_visitor(request)
     if (as_it_stands := canonical.parse(request, limits)) is not None:
         quick = Parsed(events=as_it_stands, answer=Answer(), key=request.headers.get("x-write-key"))
         quick.answer = answer(quick)

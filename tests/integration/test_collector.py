@@ -36,7 +36,7 @@ def test_the_plain_event_of_the_readme_is_taken_as_it_stands(fresh: tuple[Collec
         "timestamp": "2026-11-22T10:00:00Z",
         "metadata": {"category": "shoes", "colour": "red"},
     }
-    reply = collector.post("/v1/events", event, User_Agent="Shop/1")
+    reply = collector.post("/v1/events", event, User_Agent="Mozilla/5.0 Shop")
     assert (reply.status, reply.json) == (200, {"accepted": 1, "rejected": []})
     landed = collector.wait_for(lambda all: len(all) == before + 1)[-1]
     assert len(landed.pop("event_id")) == 32
@@ -47,7 +47,7 @@ def test_the_plain_event_of_the_readme_is_taken_as_it_stands(fresh: tuple[Collec
         "session_hint": "s1",
         "item_id": "p1",
         "category": "shoes",
-        "user_agent": "Shop/1",
+        "user_agent": "Mozilla/5.0 Shop",
         "ip": "127.0.0.0",
         "properties": {"colour": "red"},
         "source": "plain",

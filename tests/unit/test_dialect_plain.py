@@ -89,6 +89,13 @@ def test_no_json_raises_anything_but_refused(value: Any) -> None:
     assert parsed.answer.status in (200, 400)
 
 
+def test_the_agent_of_a_library_is_not_the_visitors() -> None:
+    agents = {
+        agent: parse([VIEW], headers={"user-agent": agent}).events[0].user_agent for agent in ("curl/8", "Mozilla/5.0")
+    }
+    assert agents == {"curl/8": None, "Mozilla/5.0": "Mozilla/5.0"}
+
+
 TEXT = st.text(max_size=5) | st.sampled_from(["view_product", "lamp"])
 TIME = st.integers(10**11, 10**14) | st.integers(10**9, 2 * 10**14) | st.just("2026-01-01T00:00:00Z")
 FIELDS = {
@@ -105,7 +112,7 @@ FIELDS = {
 def test_what_is_read_in_one_pass_is_what_the_long_way_gives(values: list[dict[str, Any]]) -> None:
     asked = Request(
         method="POST", path="/v1/events", body=json.dumps(values).encode(), received_at=NOW, token="t", ip="203.0.0.0",
-        headers={"user-agent": "Firefox"},
+        headers={"user-agent": "Mozilla/5.0"},
     )  # fmt: skip
     quick = canonical.parse(asked, LIMITS)
     if quick is not None:
