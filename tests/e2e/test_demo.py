@@ -1,4 +1,4 @@
-"""The demo on a small shop: from lines in files to a served list, against everything that the generator knows."""
+"""The demo on a small shop: from its trackers to a served list, against everything that the generator knows."""
 
 import json
 from pathlib import Path
@@ -36,6 +36,12 @@ def test_every_kind_of_trouble_was_there(facts: Facts) -> None:
     assert facts.truth.late > 0
     assert facts.truth.duplicates > 0
     assert all(facts.truth.broken.values())
+
+
+def test_every_tracker_brought_its_part_and_no_kind_of_event_was_lost(facts: Facts) -> None:
+    assert facts.flow.sources == facts.truth.trackers
+    assert facts.flow.kinds == facts.truth.kinds
+    assert {"plain", "segment", "snowplow"} == facts.flow.sources.keys()
 
 
 def test_expectations_were_checked(facts: Facts) -> None:
