@@ -73,6 +73,11 @@ def _into_silver(lake: Lake) -> None:
     rows.write(lake, "silver.quarantine", found)
 
 
+def arrivals(log: Path) -> set[int | None]:
+    """The times at which the lines of a log came."""
+    return {line.received_at for segment in segments(log) for line in read_segment(segment.path)}
+
+
 def test_rejects_are_counted_by_reason_and_shown_whole(stopped: Collector) -> None:
     found = nextclick(stopped.lake, "quarantine", "list")
     assert {(row["reason"], row["source"], row["rejects"]) for row in found} == {
@@ -102,8 +107,7 @@ def test_a_replay_takes_what_is_mended_once_with_the_time_at_which_it_came(stopp
     landed = {event["event"]: event for event in stopped.landed()}
     assert len(landed["search"]["query"]) == 2_000
     assert landed["Song Liked"]["event_id"] == "m"
-    lines = [line for segment in segments(lake.landing) for line in read_segment(segment.path)]
-    assert all(line.received_at is not None and abs(line.received_at - NOW) < 120_000 for line in lines)
+    assert arrivals(lake.landing) <= arrivals(lake.quarantine)
 
 
 def test_a_lake_without_rejects_says_what_to_do(tmp_path: Path) -> None:
