@@ -11,7 +11,7 @@ SEQ = Column(
 
 EVENTS = Table(
     name="bronze.events",
-    doc="One row per line of the landing log, untouched: an accepted event, or what damage left of one.",
+    doc="One row per line of the landing log, or record of Kafka, untouched: an accepted event, or what damage left of one.",
     columns=(
         SEQ,
         Column("received_at", "timestamp", "When the event was accepted; null if the line is damaged."),
