@@ -1,9 +1,9 @@
 """Durable acknowledgements: single posts and batches of 50 against an empty ASGI reply of the same server.
 
-    .venv/bin/python -m benchmarks.collector [--seconds 10] [--workers 1] [--soak 0]
+    .venv/bin/python -m benchmarks.collector [--seconds 10] [--workers 2] [--soak 0]
 
 The load comes from wrk (Debian: apt-get install wrk) on the same cores. Every post is a new event that is
-validated, landed and fsynced before it is answered. `--soak 600` goes on posting for ten minutes and compares
+validated, landed and fsynced before it is answered. Both servers have as many workers. `--soak 600` goes on posting for ten minutes and compares
 the collector's memory at the end with that after the first minute.
 """
 
@@ -76,7 +76,7 @@ class Figure(NamedTuple):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=10)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--soak", type=int, default=0, metavar="SECONDS")
     options = parser.parse_args()
     if not shutil.which("wrk"):
