@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.collector [--seconds 10] [--workers 2] [--soak 0]
 
 The load comes from wrk (Debian: apt-get install wrk) on the same cores. Every post is a new event that is
-validated, landed and fsynced before it is answered. Both servers have as many workers. `--soak 600` goes on posting for ten minutes and compares
-the collector's memory at the end with that after the first minute.
+validated, landed and fsynced before it is answered. Both servers have as many workers. `--soak 600` goes on
+posting for ten minutes and compares the collector's memory at the end with that after the first minute.
 """
 
 import argparse
