@@ -15,17 +15,15 @@ from collector.dialects.fields import (
     address,
     corrected,
     decode,
-    event,
     mapping,
     millis,
     money,
     objects,
-    properties,
     reject,
     text,
     whole,
 )
-from collector.dialects.items import Growth
+from collector.dialects.items import Growth, told
 from collector.dialects.sdk import fields, first_record, sent_at, short, take
 from collector.exchange import Answer, Limits, Parsed, Refused, Request
 from collector.unmappable import Unmappable
@@ -99,17 +97,9 @@ def _events(request: Request, values: Json, sent: int | None, index: int, growth
     elif name == "revenue_amount":
         inside = {_REVENUE.get(key, key): value for key, value in inside.items()}
     own = _own(request, values, sent) | fields(inside, _FIELDS)
-    return [
-        event(
-            of_visitor(request),
-            deed.kind,
-            part=deed.part,
-            index=index,
-            properties=properties(*deed.rest, values),
-            **own | {field: value for field, value in deed.fields.items() if value is not None},
-        )
-        for deed in deeds(_KINDS.get(name, name) if isinstance(name, str) else name, inside, growth, own, values)
-    ]
+    kind = _KINDS.get(name, name) if isinstance(name, str) else name
+    found = deeds(kind, inside, growth, own, values)
+    return told(of_visitor(request), found, own | {"index": index}, values)
 
 
 def _own(request: Request, values: Json, sent: int | None) -> Json:

@@ -6,10 +6,10 @@ Viewed", `products`, `product_id`) and that of GA4 ("view_item", `items`, `item_
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from collector.dialects.fields import Json, money, text, whole
-from collector.dialects.items import FANS_OUT, Growth, place, places
+from collector.dialects.items import FANS_OUT, Deed, Growth, place, places
 from collector.dialects.sdk import take
 
 _PROMOTION: Final = "promotion"
@@ -50,15 +50,6 @@ _PROMOTED: Final[Mapping[str, tuple[str, ...]]] = {
     "name": ("promotion_name", "name"),
     "currency": ("currency",),
 }
-
-
-class Deed(NamedTuple):
-    """What a visitor did to one item: fields of the event, and what no field took."""
-
-    kind: Any
-    part: int | None
-    fields: Json
-    rest: tuple[Json, ...]
 
 
 def deeds(name: Any, values: Json, growth: Growth, *around: Json) -> list[Deed]:

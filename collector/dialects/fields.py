@@ -167,6 +167,11 @@ def properties(*parts: Mapping[str, Any], without: Iterable[str] = ()) -> dict[s
     return kept or None
 
 
+def without(values: Json, names: Iterable[str]) -> Json:
+    """`values` but for those of `names`."""
+    return {name: value for name, value in values.items() if name not in names}
+
+
 def corrected(client_time: int | None, sent_at: int | None, received_at: int) -> int | None:
     """The time by the door's clock: as long before arrival as the client says it was before sending.
 

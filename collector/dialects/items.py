@@ -1,15 +1,40 @@
-"""Lists of items in a payload: their places, and how far one record may fan out into many events."""
+"""One record, many items: its events, the places of its items, and how far it may fan out."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
 
-from collector.dialects.fields import Json, whole
-from collector.exchange import Limits
+from collector.dialects.fields import Json, event, properties, whole
+from collector.exchange import Limits, Request
 from collector.unmappable import Unmappable
-from nextclick.events import encode
+from nextclick.events import Event, encode
 
 FANS_OUT: Final = ("impression", "purchase")
 """Kinds that are one event an item, each with its part of the record's id, also where there is one item."""
+
+
+class Deed(NamedTuple):
+    """What a visitor did to one item: fields of the event, and what no field took."""
+
+    kind: Any
+    part: int | None
+    """Its number, where the record fans out."""
+    fields: Json
+    rest: tuple[Json, ...]
+
+
+def told(request: Request, deeds: Iterable[Deed], own: Json, *around: Json) -> list[Event]:
+    """Each deed as an event, with the record's `own` fields; `around` is what no field took of the record."""
+    return [
+        event(
+            request,
+            deed.kind,
+            part=deed.part,
+            properties=properties(*deed.rest, *around),
+            **(own | {field: value for field, value in deed.fields.items() if value is not None}),
+        )
+        for deed in deeds
+    ]
+
 
 _BODIES: Final = 2
 """How many times collector.unpacked_bytes the events of one request may repeat."""

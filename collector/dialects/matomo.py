@@ -15,16 +15,14 @@ from collector.dialects.fields import (
     Json,
     address,
     decode,
-    event,
     form,
     millis,
     objects,
-    properties,
     query,
     reject,
     text,
 )
-from collector.dialects.items import Growth
+from collector.dialects.items import Growth, told
 from collector.dialects.sdk import PIXEL, fields, stranger, take
 from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
 from collector.unmappable import Unmappable
@@ -115,12 +113,11 @@ def _events(request: Request, given: Json, index: int, growth: Growth) -> list[E
     if not own["visitor_id"] and not own["user_id"]:
         own["visitor_id"] = stranger(request, site)
     by = of_visitor(request)
-    made = []
+    made: list[Event] = []
     for part, (kind, read, values) in enumerate(_actions(given)):
-        for deed in deeds(kind, values, growth, own, read):
-            said = own | read | {field: value for field, value in deed.fields.items() if value is not None}
-            rest = properties(*deed.rest, {"idsite": site})
-            made.append(event(by, deed.kind, part=deed.part or part or deed.part, properties=rest, **said))
+        found = deeds(kind, values, growth, own, read)
+        parts = (deed._replace(part=deed.part or part or deed.part) for deed in found)
+        made += told(by, parts, own | read, {"idsite": site})
     return made
 
 

@@ -26,7 +26,7 @@ from collector.dialects.fields import (
     reject,
     text,
 )
-from collector.dialects.items import Growth
+from collector.dialects.items import Growth, told
 from collector.dialects.sdk import PIXEL, fields, payload, sent_at, take
 from collector.exchange import Answer, Limits, Parsed, Refused, Request
 from collector.unmappable import Unmappable
@@ -115,11 +115,8 @@ def _events(request: Request, values: Json, sent: int | None, growth: Growth, in
     if name in ("$identify", "$create_alias", "$merge"):
         return [event(by, kind, **own, **said) for kind, said in _joined(name, inside)]
     own |= {"ip": address(inside.pop("ip", None)), **_who(inside), **fields(inside, _TEXTS)}
-    made = []
-    for deed in deeds(_KINDS.get(name, name) if isinstance(name, str) else name, inside, growth, own, values):
-        of_deed = own | {field: value for field, value in deed.fields.items() if value is not None}
-        made.append(event(by, deed.kind, part=deed.part, **of_deed, properties=properties(*deed.rest, values)))
-    return made
+    kind = _KINDS.get(name, name) if isinstance(name, str) else name
+    return told(by, deeds(kind, inside, growth, own, values), own, values)
 
 
 def _who(inside: Json) -> Json:

@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 
 from collector.dialects.ecommerce import deeds
-from collector.dialects.fields import Json, decode, event, first, mapping, money, properties, reject, text, whole
-from collector.dialects.items import Growth
+from collector.dialects.fields import Json, decode, first, mapping, money, reject, text, whole
+from collector.dialects.items import Growth, told
 from collector.dialects.sdk import percent, stranger
 from collector.exchange import Answer, Limits, Parsed, Refused, Request
 from collector.unmappable import Unmappable
@@ -60,16 +60,8 @@ def _events(request: Request, body: Json, growth: Growth) -> list[Event]:
     }
     rest = {key: value for key, value in body.items() if key not in _READ}
     rest |= {} if own["price"] else {f"revenue.{key}": value for key, value in paid.items()}
-    return [
-        event(
-            request,
-            deed.kind,
-            part=deed.part,
-            properties=properties(*deed.rest, rest),
-            **own | {field: value for field, value in deed.fields.items() if value is not None},
-        )
-        for deed in deeds(_KINDS.get(name, name) if isinstance(name, str) else name, props, growth, own, rest)
-    ]
+    kind = _KINDS.get(name, name) if isinstance(name, str) else name
+    return told(request, deeds(kind, props, growth, own, rest), own, rest)
 
 
 def _props(given: Any) -> Json:

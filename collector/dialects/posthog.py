@@ -16,17 +16,15 @@ from collector.dialects.fields import (
     Json,
     address,
     corrected,
-    event,
     first,
     mapping,
     millis,
     objects,
-    properties,
     reject,
     text,
     whole,
 )
-from collector.dialects.items import Growth
+from collector.dialects.items import Growth, told
 from collector.dialects.sdk import fields, first_record, payload, sent_at, short, take
 from collector.exchange import Answer, Limits, Parsed, Refused, Request
 from collector.unmappable import Unmappable
@@ -156,16 +154,7 @@ def _events(request: Request, values: Json, sent: int | None, index: int, growth
     own["referrer"] = own["referrer"] if own["referrer"] != _DIRECT else None
     own |= _joined(name, distinct, inside) or _who(distinct, inside) | _attention(name, inside)
     kind = own.pop("kind", None) or _kind(name, inside)
-    return [
-        event(
-            of_visitor(request),
-            deed.kind,
-            part=deed.part,
-            properties=properties(*deed.rest, values),
-            **own | {field: value for field, value in deed.fields.items() if value is not None},
-        )
-        for deed in deeds(kind, inside, growth, own, values)
-    ]
+    return told(of_visitor(request), deeds(kind, inside, growth, own, values), own, values)
 
 
 def _times(request: Request, values: Json, inside: Json, sent: int | None) -> Json:

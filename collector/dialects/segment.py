@@ -5,30 +5,28 @@ letter long) or in a batch. Events of the e-commerce specification, of both vers
 """
 
 import re
-from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
 
 from collector.dialects.agents import of_visitor
-from collector.dialects.ecommerce import Deed, deeds
+from collector.dialects.ecommerce import deeds
 from collector.dialects.fields import (
     Json,
     address,
     base64_text,
     corrected,
     decode,
-    event,
     first,
     mapping,
     millis,
     objects,
-    properties,
     reject,
     text,
+    without,
 )
-from collector.dialects.items import FANS_OUT, Growth, beside
+from collector.dialects.items import FANS_OUT, Deed, Growth, beside, told
 from collector.exchange import Answer, Limits, Parsed, Refused, Request
 from collector.unmappable import Unmappable
 from nextclick.events import Event
@@ -133,18 +131,8 @@ def _events(request: Request, kind: str | None, message: Json, shared: Json, ind
     several = len(parts) > 1 or name in FANS_OUT
     rest = _left_over(message, context, kind)
     growth.allow((common, rest), len(parts))
-    return [
-        event(
-            request,
-            name,
-            own_id=message.get("messageId"),
-            index=index,
-            part=number if several else None,
-            properties=properties(part.rest, rest),
-            **{**times, **common, **part.fields},
-        )
-        for number, part in enumerate(parts)
-    ]
+    found = (Deed(name, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
+    return told(request, found, {**times, **common, "own_id": message.get("messageId"), "index": index}, rest)
 
 
 def _times(request: Request, message: Json, shared: Json) -> Json:
@@ -176,16 +164,12 @@ def _left_over(message: Json, context: Json, kind: str | None) -> Json:
     page, campaign = mapping(context.get("page"), "context.page"), mapping(context.get("campaign"), "context.campaign")
     url_says = ("url", "path", "search") if page.get("url") else ()
     around = context | {
-        "page": _without(page, ("referrer", *url_says)),
-        "campaign": _without(campaign, _CAMPAIGN),
+        "page": without(page, ("referrer", *url_says)),
+        "campaign": without(campaign, _CAMPAIGN),
         "traits": None if kind == "identify" else context.get("traits"),
     }
-    left = {f"context.{name}": value for name, value in _without(around, ("ip", "userAgent", "sessionId")).items()}
-    return {name: value for name, value in (_without(message, _READ) | left).items() if value not in ({}, [])}
-
-
-def _without(values: Json, names: Iterable[str]) -> Json:
-    return {name: value for name, value in values.items() if name not in names}
+    left = {f"context.{name}": value for name, value in without(around, ("ip", "userAgent", "sessionId")).items()}
+    return {name: value for name, value in (without(message, _READ) | left).items() if value not in ({}, [])}
 
 
 def _meaning(kind: str | None, message: Json, context: Json, growth: Growth) -> tuple[Any, list[_Part]]:
@@ -197,7 +181,7 @@ def _meaning(kind: str | None, message: Json, context: Json, growth: Growth) -> 
     if kind in ("page", "screen"):
         fields = {"page_url": text(given.get("url")), "referrer": text(given.get("referrer"))}
         taken = {name: value for name, value in fields.items() if value}
-        return "page_view", [_Part(taken, _without(given, ("url", "referrer")))]
+        return "page_view", [_Part(taken, without(given, ("url", "referrer")))]
     if kind not in _TYPES:
         raise Unmappable("unknown_type", f"type is {str(kind)[:60]!r}, not one of {', '.join(_TYPES)}")
     traits = mapping(message.get("traits") or (context.get("traits") if kind == "identify" else None), "traits")

@@ -5,8 +5,7 @@ surround it (`co`, `cx`) are JSON with a schema's name: the page view, the sessi
 A tracker sends again whatever is not answered 200, so a poison event is answered 200 and kept in quarantine.
 """
 
-from base64 import b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -19,18 +18,18 @@ from collector.dialects.fields import (
     base64_text,
     corrected,
     decode,
-    event,
     mapping,
     millis,
     money,
     objects,
-    properties,
     query,
     reject,
     text,
     whole,
+    without,
 )
-from collector.dialects.items import FANS_OUT, Growth, beside, place, places
+from collector.dialects.items import FANS_OUT, Deed, Growth, beside, place, places, told
+from collector.dialects.sdk import PIXEL
 from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
 from collector.unmappable import Unmappable
 from nextclick.events import Event
@@ -73,7 +72,7 @@ _READ: Final = (
     "se_ac", "tr_id", "tr_cu", "ti_id", *_LEGACY_ORDER_ITEM,
 )  # fmt: skip
 _PIXEL: Final = Answer(
-    body=b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"),
+    body=PIXEL,
     content_type="image/gif",
     headers=(("cache-control", "no-store"),),
 )
@@ -123,7 +122,7 @@ def _records(request: Request, limits: Limits) -> list[Any]:
 
 def _anonymous(request: Request, records: list[Any]) -> tuple[Request, list[Any]]:
     """Without the address and the network's ids, wherever they stand."""
-    kept = [_without(record, _PERSONAL) if isinstance(record, dict) else record for record in records]
+    kept = [without(record, _PERSONAL) if isinstance(record, dict) else record for record in records]
     address_query = urlencode(kept[0]) if request.method == "GET" else request.query
     return msgspec.structs.replace(request, ip=None, query=address_query), kept
 
@@ -138,31 +137,17 @@ def _texts(record: Json) -> dict[str, str]:
     return {name: written for name, value in record.items() if (written := text(value))}
 
 
-def _without(values: Json, names: Iterable[str]) -> Json:
-    return {name: value for name, value in values.items() if name not in names}
-
-
 def _events(request: Request, values: dict[str, str], limits: Limits, index: int, growth: Growth) -> list[Event]:
     entities = _entities(values, limits)
     common = _times(request, values) | _visitor(values, entities) | _common(values)
     kind, parts = _meaning(values, entities, limits, growth)
     several = len(parts) > 1 or (kind in FANS_OUT and values["e"] == "ue")
-    left = _without(values, _READ) | {
+    left = without(values, _READ) | {
         f"context.{name}": found[0] if len(found) == 1 else found for name, found in entities.items()
     }
     growth.allow((common, left), len(parts))
-    return [
-        event(
-            request,
-            kind,
-            own_id=values.get("eid"),
-            index=index,
-            part=number if several else None,
-            properties=properties(part.rest, left),
-            **(common | part.fields),
-        )
-        for number, part in enumerate(parts)
-    ]
+    found = (Deed(kind, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
+    return told(request, found, common | {"own_id": values.get("eid"), "index": index}, left)
 
 
 def _times(request: Request, values: dict[str, str]) -> Json:
@@ -272,7 +257,7 @@ def _self_described(name: str, data: Json) -> _Part:
     if name in ("add_to_cart", "remove_from_cart") and "sku" in data:
         return _product({_LEGACY_ITEM.get(key, key): value for key, value in data.items()})
     if name == "site_search" and isinstance(data.get("terms"), list):
-        return _Part({"query": " ".join(filter(None, map(text, data["terms"])))}, _without(data, ("terms",)))
+        return _Part({"query": " ".join(filter(None, map(text, data["terms"])))}, without(data, ("terms",)))
     return _Part({}, data)
 
 
@@ -295,13 +280,13 @@ def _product(product: Json) -> _Part:
         "quantity": whole(product.get("quantity"), "quantity"),
         "position": place(product.get("position")),
     }
-    return _Part(fields, _without(product, ("id", *fields)))
+    return _Part(fields, without(product, ("id", *fields)))
 
 
 def _action(data: Json, entities: dict[str, list[Json]], growth: Growth) -> tuple[str | None, list[_Part]]:
     """A `snowplow_ecommerce_action` with its products, promotions or transaction."""
     action = text(data.get("type")) or ""
-    kind, rest = _ACTIONS.get(action, action), _without(data, ("type",))
+    kind, rest = _ACTIONS.get(action, action), without(data, ("type",))
     if kind == action and action not in _ACTIONS:
         return kind, [_Part({}, rest)]
     if action.startswith("promo_"):
@@ -309,11 +294,11 @@ def _action(data: Json, entities: dict[str, list[Json]], growth: Growth) -> tupl
         return kind, [part for promotion in promotions for part in _promotion(promotion, rest, growth)]
     told: Json = {}
     if action.startswith("list_"):
-        told, rest = {"list_id": text(data.get("name")), "surface": "list"}, _without(rest, ("name",))
+        told, rest = {"list_id": text(data.get("name")), "surface": "list"}, without(rest, ("name",))
     if kind == "purchase":
         order = entities.pop("transaction")[0] if len(entities.get("transaction", ())) == 1 else Json()
         told = {"order_id": text(order.get("transaction_id")), "currency": text(order.get("currency"))}
-        rest = rest | _without(order, ("transaction_id", "currency"))
+        rest = rest | without(order, ("transaction_id", "currency"))
     products = entities.pop("product", [])
     growth.allow(rest, len(products))
     return kind, list(_listed(kind, products, told, rest)) or [_alone(kind, told, rest)]
@@ -339,7 +324,7 @@ def _promotion(promotion: Json, rest: Json, growth: Growth) -> Iterator[_Part]:
     """One event a product that the promotion shows; one without an item where it names none."""
     shown = promotion.get("product_ids")
     items = shown if isinstance(shown, list) and shown else [None]
-    left = beside(_without(promotion, ("id", "position", "product_ids")), rest, "action")
+    left = beside(without(promotion, ("id", "position", "product_ids")), rest, "action")
     growth.allow(left, len(items))
     told = {"list_id": text(promotion.get("id")), "position": place(promotion.get("position")), "surface": "promotion"}
     for item in items:
