@@ -1,6 +1,5 @@
 """The collector's door: an ASGI app that acknowledges nothing before it is durable."""
 
-import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
@@ -11,10 +10,10 @@ import msgspec
 from collector import body as bodies
 from collector import cors, page_tag, peer
 from collector.cookieless import Strangers
-from collector.dialects import Route, Router, choose
+from collector.dialects import Route, choose
 from collector.dialects.fields import address, envelope
-from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
-from collector.intake import batch
+from collector.exchange import Answer, Refused, Request, problem
+from collector.intake import Intake, unread
 from collector.keys import Keys
 from collector.metrics import Metrics
 from collector.recent import Recent
@@ -27,7 +26,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_log: Final = logging.getLogger("_granian.collector")
 _RECORDED: Final = (400, 413)
 """Refusals that leave a reject: the others say nothing about what was sent."""
 _RETRY_SECONDS: Final = "5"
@@ -38,14 +36,8 @@ class Door:
 
     def __init__(self, settings: Settings, open_sink: Callable[[Metrics], Sink], metrics: Metrics) -> None:
         self._settings = settings.collector
-        self._max_event_bytes = settings.landing.max_event_bytes
-        self._limits = Limits(
-            batch_events=self._settings.batch_events,
-            json_depth=self._settings.json_depth,
-            unpacked_bytes=self._settings.unpacked_bytes,
-        )
-        self._router = Router()
         self._keys = Keys(self._settings)
+        self._intake = Intake(settings, self._keys)
         self._recent = Recent()
         self._open_sink = open_sink
         self._metrics = metrics
@@ -80,10 +72,10 @@ class Door:
         path = scope["path"]
         if page := self._pages.get(path):
             answer = await page(headers) if scope["method"] in ("GET", "HEAD") else _not_allowed(("GET",))
-        elif routes := self._router.find(path):
+        elif routes := self._intake.routes(path):
             answer = await self._tracked(scope, headers, routes, receive)
         else:
-            answer = problem(404, "no_such_path", "No dialect answers here: docs/trackers.md lists the paths.")
+            answer = problem(404, "no_such_path", "No dialect answers here: docs/trackers/README.md lists the paths.")
         await _send(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
 
     async def _tracked(
@@ -105,20 +97,15 @@ class Door:
                 started = time.perf_counter()
                 self._metrics.bytes.inc(len(sent))
                 plain = bodies.unpack(sent, headers.get("content-encoding", "").strip().lower(), self._settings)
-                request = msgspec.structs.replace(request, body=plain)
-                route = choose(routes, request)
-                request = msgspec.structs.replace(request, path=route.path)
-                parsed = _understood(route, request, self._limits)
-                site = self._keys.site(parsed.key, headers.get("origin")) if not route.is_secret else None
-                await self._land(batch(route.name, request, parsed, site, self._max_event_bytes, route.is_secret))
+                route, request = choose(routes, msgspec.structs.replace(request, body=plain))
+                answer, batch = self._intake.take(route, request, headers.get("origin"))
+                await self._land(batch)
                 self._metrics.seconds.observe(time.perf_counter() - started)
-                return parsed.answer
+                return answer
             except Refused as refused:
                 self._metrics.refused.labels(refused.status, refused.reason).inc()
                 if refused.status in _RECORDED:
-                    record = _record(request, refused, self._settings.body_bytes)
-                    unread = Parsed(rejects=[record], answer=Answer())
-                    await self._land(batch(route.name, request, unread, None, self._max_event_bytes, False))
+                    await self._land(unread(route, request, _record(request, refused, self._settings.body_bytes)))
                 answer = route.dialect.refuse(request, refused)
                 return answer if refused.status != 429 else _later(answer)
         except SinkDown:
@@ -184,20 +171,6 @@ def _record(request: Request, refused: Refused, cap: int) -> Reject:
         replayable=not cut,
         request=envelope(request),
     )
-
-
-def _understood(route: Route, request: Request, limits: Limits) -> Parsed:
-    """What the dialect makes of the request. A mistake of the dialect's own costs no event: the request goes to quarantine."""
-    try:
-        return route.dialect.parse(request, limits)
-    except Refused:
-        raise
-    except Exception as error:
-        _log.exception("The dialect %s failed on a request to %s", route.name, route.path)
-        name = type(error).__name__
-        raise Refused(
-            400, "dialect_error", f"The dialect {route.name} failed: {name}. This is a mistake of ours."
-        ) from error
 
 
 def _not_allowed(methods: tuple[str, ...]) -> Answer:

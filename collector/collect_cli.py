@@ -33,7 +33,7 @@ def collect(settings: Settings, host: str | None, port: int | None, workers: int
     nextclick --lake shop collect --port 8080
     nextclick collect --port 0 --json       any free port; the address as JSON
 
-    A 200 means that the events are on disk. docs/trackers.md lists the trackers that can send here.
+    A 200 means that the events are on disk. docs/trackers/README.md lists the trackers that can send here.
     """
     given = {"host": host, "port": port, "workers": workers}
     chosen = msgspec.structs.replace(

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from collector.dialects import Router, choose
-from collector.exchange import Limits, Refused, Request
+from collector.dialects import choose
+from collector.exchange import Refused, Request
 from collector.imports.journal import FileProgress, Journal
-from collector.intake import batch
+from collector.intake import Intake
 from collector.keys import Keys
 from collector.sinks import Batch
 from nextclick.duck import connect, open_table, show
@@ -150,11 +150,8 @@ def _is_able(record: Record) -> bool:
 
 def _again(settings: Settings, able: Iterable[Record]) -> Iterator[tuple[Record, Batch | str]]:
     """Each record with what it becomes now, or the reason for which it is still rejected."""
-    collector = msgspec.structs.replace(settings.collector, requests_per_second=0.0)
-    router, keys = Router(), Keys(collector)
-    limits = Limits(
-        batch_events=collector.batch_events, json_depth=collector.json_depth, unpacked_bytes=collector.unpacked_bytes
-    )
+    unhurried = msgspec.structs.replace(settings.collector, requests_per_second=0.0)
+    intake = Intake(settings, Keys(unhurried))
     able = list(able)
     requests = _requests(settings, able)
     for record in able:
@@ -163,20 +160,16 @@ def _again(settings: Settings, able: Iterable[Record]) -> Iterator[tuple[Record,
             event = record.payload.encode()
             yield record, Batch(record.source or "replay", record.received_at, [event], [""], [])
             continue
-        routes = router.find(request.path)
+        routes = intake.routes(request.path)
         if not routes:
             yield record, "no_such_path"
             continue
-        route = choose(routes, request)
-        request = msgspec.structs.replace(request, path=route.path)
         try:
-            parsed = route.dialect.parse(request, limits)
-            site = None if route.is_secret else keys.site(parsed.key, None)
+            _, made = intake.take(*choose(routes, request), origin=None)
         except Refused as refused:
             yield record, refused.reason
-            continue
-        made = batch(route.name, request, parsed, site, settings.landing.max_event_bytes, route.is_secret)
-        yield record, made.reasons[0] if made.reasons else made
+        else:
+            yield record, made.reasons[0] if made.reasons else made
 
 
 def _requests(settings: Settings, able: Iterable[Record]) -> dict[str, Request]:

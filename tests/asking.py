@@ -4,7 +4,6 @@ import base64
 import json
 from typing import Any, Final
 
-import msgspec
 from hypothesis import strategies as st
 
 from collector.dialects import Router, choose
@@ -33,13 +32,13 @@ def request(path: str, body: Any = b"", query: str = "", method: str = "POST", *
 
 def chosen(asked: Request) -> str:
     """The dialect that takes the request."""
-    return choose(Router().find(asked.path), asked).name
+    return choose(Router().find(asked.path), asked)[0].name
 
 
 def parsed(asked: Request) -> Parsed:
     """What the request's own dialect makes of it."""
-    route = choose(Router().find(asked.path), asked)
-    return route.dialect.parse(msgspec.structs.replace(asked, path=route.path), LIMITS)
+    route, asked = choose(Router().find(asked.path), asked)
+    return route.dialect.parse(asked, LIMITS)
 
 
 def packed(value: Any) -> str:
@@ -62,8 +61,7 @@ def json_of(*names: str) -> st.SearchStrategy[Any]:
 
 def survives(asked: Request) -> None:
     """Whatever is asked is parsed or refused, and then answered."""
-    route = choose(Router().find(asked.path), asked)
-    asked = msgspec.structs.replace(asked, path=route.path)
+    route, asked = choose(Router().find(asked.path), asked)
     try:
         answer = route.dialect.parse(asked, LIMITS).answer
     except Refused as refused:

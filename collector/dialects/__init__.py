@@ -2,7 +2,7 @@
 
 Each module has
 
-- ROUTES: path → methods, as the tracker asks for them (protocol pages of the trackers; see docs/trackers.md);
+- ROUTES: path → methods, as the tracker asks for them (protocol pages of the trackers; see docs/trackers/);
 - `parse(request, limits) -> Parsed`: pure; raises `Refused` for a request that is not taken at all, and
   turns a record that cannot be an event into a reject, so that the others go on;
 - `refuse(request, refused) -> Answer`: how this tracker is told no, so that it neither loses what it
@@ -17,6 +17,8 @@ import re
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Final, NamedTuple, Protocol, cast
+
+import msgspec
 
 from collector.exchange import Answer, Limits, Parsed, Refused, Request
 
@@ -91,10 +93,17 @@ class Router:
         return tuple(route._replace(path=plain) for route, match in matched if match)[:1]
 
 
-def choose(routes: tuple[Route, ...], request: Request) -> Route:
-    """Of dialects that share a path, the first that claims the body; else the first."""
-    for route in routes[: len(routes) if len(routes) > 1 else 0]:
-        claims = getattr(route.dialect, "claims", None)
-        if claims and claims(request):
-            return route
-    return routes[0]
+def choose(routes: tuple[Route, ...], request: Request) -> tuple[Route, Request]:
+    """The route that takes a request, and the request with the route's path.
+
+    Of dialects that share a path it is the first that claims the body; else the first.
+    """
+    rivals = routes if len(routes) > 1 else ()
+    claimed = (route for route in rivals if _claims(route, request))
+    route = next(claimed, routes[0])
+    return route, msgspec.structs.replace(request, path=route.path)
+
+
+def _claims(route: Route, request: Request) -> bool:
+    claims = getattr(route.dialect, "claims", None)
+    return bool(claims and claims(request))
