@@ -51,7 +51,7 @@ docs: setup  ## docs/dataflow.md anew from the catalog
 
 lock: setup  ## resolve requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --extra kafka --extra dev --output-file requirements.lock $(ARGS) pyproject.toml
+		--extra kafka --extra dev --output-file requirements.lock $(ARGS) pyproject.toml
 
 clean:  ## remove .venv, .jars, the demo's lake and every cache; ./lake, which may hold your data, stays
 	rm -rf .venv .jars demo-lake benchmarks/out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

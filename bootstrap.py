@@ -32,7 +32,7 @@ LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "nextclick-setup"
 Command = list[str | Path]
 _NO_VENV = "On Debian and Ubuntu `apt-get install python3.11-venv` brings what is missing; then call again."
-_NETWORK = "The package index must be reachable (a mirror: set pip's index-url): mend what it says, then call again."
+_NETWORK = "The package index must be reachable (a mirror: name it in pip's configuration): mend what it says, then call again."
 
 
 def set_up() -> None:
