@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from ml import metrics
-from ml.interactions import Rows
+from ml.interactions import Floats, Rows
 from ml.lists import BATCH
 from ml.models.protocol import Recipe, Recommender, Stages, quiet
 from ml.split import Split
@@ -27,6 +27,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """Where the test part begins, in microseconds."""
     metrics: dict[str, dict[str, float]]
     """Empty where there were too few people to judge by."""
+    each: dict[str, Floats] = {}
+    """recall@k of each person, in the same order for every recipe: what the mean hides, and intervals are made of."""
 
     def recall(self, name: str) -> float:
         """recall@k of a recipe; 0 where nothing was judged."""
@@ -57,21 +59,29 @@ def compare(
     """Fit each recipe on the training part and judge it; one that can adopt what another has learned is not fitted."""
     people, k = split.people(evaluation.max_people, seed), evaluation.k
     judged: dict[str, dict[str, float]] = {}
+    each: dict[str, Floats] = {}
     models: list[Recommender] = []
     if len(people) >= MIN_PEOPLE:
         for name, recipe in recipes.items():
             adopted = next((model for model in map(recipe.adopt, models) if model is not None), None)
             models.append(adopted or recipe.fit(split.train, threads, partial(progress, f"judge {name}")))
-            judged[name] = judge(models[-1], split, people, k)
-    return Judged(k=k, people=len(people), cut=split.cut, metrics=judged)
+            lists = listed(models[-1], split, people, k)
+            judged[name] = judge(lists, split, people)
+            each[name] = metrics.recalls(lists, split.test.seen[people])
+    return Judged(k=k, people=len(people), cut=split.cut, metrics=judged, each=each)
 
 
-def judge(model: Recommender, split: Split, people: Rows, k: int) -> dict[str, float]:
-    """Metrics of a model's lists for `people`, with what they had seen left out."""
+def listed(model: Recommender, split: Split, people: Rows, k: int) -> Rows:
+    """The model's lists [people × k], with what they had seen left out."""
     n = min(k, len(split.train.items))
     items = np.full((len(people), k), -1, np.int32)
     for start in range(0, len(people), BATCH):
         batch = people[start : start + BATCH]
         items[start : start + BATCH, :n] = model.recommend(batch, n, split.seen[batch]).items
+    return items
+
+
+def judge(items: Rows, split: Split, people: Rows) -> dict[str, float]:
+    """Metrics of the lists [people × k] of `people`."""
     users = np.bincount(split.train.item, minlength=len(split.train.items))
     return metrics.all_at(items, split.test.seen[people], users, int(np.count_nonzero(np.bincount(split.train.person))))

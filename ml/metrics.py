@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ml.interactions import Rows
+from ml.interactions import Floats, Rows
 
 Hits = NDArray[np.bool_]
 
@@ -25,6 +25,11 @@ def hits(items: Rows, truth: csr_matrix) -> Hits:
 def recall(hit: Hits, relevant: NDArray[np.int64]) -> float:
     """recall@k = |list ∩ truth| / |truth|, as the published tables of NGCF and LightGCN count it."""
     return float(np.mean(hit.sum(axis=1) / relevant))
+
+
+def recalls(items: Rows, truth: csr_matrix) -> Floats:
+    """recall@k of each person; their mean is `recall`."""
+    return np.asarray(hits(items, truth).sum(axis=1) / np.diff(truth.indptr), np.float32)
 
 
 def ndcg(hit: Hits, relevant: NDArray[np.int64]) -> float:
