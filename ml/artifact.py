@@ -24,9 +24,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ml.interactions import IdMap, Source
+from ml.models import sparse
 from ml.models.als import Als
 from ml.models.popular import Popular, PopularModel
-from ml.models.protocol import Recommender
+from ml.models.protocol import Arrays, Layout, Recommender
+from ml.models.sparse import Sparse
 from nextclick.errors import ModelError
 
 AnyRecipe = Als | Popular
@@ -103,6 +105,14 @@ def load(folder: Path, digest: str | None = None) -> Artifact:
     return Artifact(card, card.recipe.restore(arrays), popular, people, items, seen)
 
 
+def flat(layout: Layout, arrays: Arrays) -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """Dtype and shape of each array that a recipe expects; of a sparse matrix, what fits its own `indptr`."""
+    expected: dict[str, tuple[Any, tuple[int, ...]]] = {}
+    for name, shape in layout.items():
+        expected |= shape.flat(name, arrays) if isinstance(shape, Sparse) else {name: (np.float32, shape)}
+    return expected
+
+
 def _stored(artifact: Artifact) -> dict[str, NDArray[Any]]:
     seen = {
         "seen_indptr": artifact.seen.indptr.astype(np.int64),
@@ -143,12 +153,11 @@ def _arrays(path: Path, card: Card) -> dict[str, NDArray[Any]]:
             arrays = dict(stored)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} cannot be read as npz: {error}. Call `nextclick train` for a new model.") from error
-    seen = int(arrays["seen_indptr"][-1]) if "seen_indptr" in arrays else 0
-    layout: dict[str, tuple[Any, tuple[int, ...]]] = {
+    layout = {
         "popularity": (np.float32, (card.items,)),
         "seen_indptr": (np.int64, (card.people + 1,)),
-        "seen_indices": (np.int32, (seen,)),
-        **{name: (np.float32, shape) for name, shape in card.recipe.layout(card.people, card.items).items()},
+        "seen_indices": (np.int32, (sparse.last(arrays, "seen_indptr"),)),
+        **flat(card.recipe.layout(card.people, card.items), arrays),
     }
     found = {name: (array.dtype.type, array.shape) for name, array in arrays.items()}
     if found != layout:

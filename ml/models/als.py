@@ -27,7 +27,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from ml.interactions import Floats, Interactions, Rows
-from ml.models.protocol import Arrays, Lists, Progress, Recommender, quiet
+from ml.models.protocol import Arrays, Layout, Lists, Progress, Recommender, quiet
 from ml.models.ranking import Ranking
 
 
@@ -73,7 +73,7 @@ class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als
         """People × items with c = 1 + alpha · strength, strength faded to the newest event."""
         return pairs.matrix(1 + np.float32(self.alpha) * pairs.decayed(timedelta(days=self.half_life_days)))
 
-    def layout(self, people: int, items: int) -> dict[str, tuple[int, ...]]:
+    def layout(self, people: int, items: int) -> Layout:
         return {"person_factors": (people, self.factors), "item_factors": (items, self.factors), "item_trend": (items,)}
 
     def restore(self, arrays: Arrays) -> "AlsModel":

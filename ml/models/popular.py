@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ml.interactions import Floats, Interactions, Rows
-from ml.models.protocol import Arrays, Lists, Progress, Recommender, quiet
+from ml.models.protocol import Arrays, Layout, Lists, Progress, Recommender, quiet
 
 
 class Popular(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="popular"):
@@ -29,7 +29,7 @@ class Popular(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag=
     def adopt(self, model: Recommender) -> None:
         return None
 
-    def layout(self, people: int, items: int) -> dict[str, tuple[int, ...]]:
+    def layout(self, people: int, items: int) -> Layout:
         return {"item_scores": (items,)}
 
     def restore(self, arrays: Arrays) -> "PopularModel":

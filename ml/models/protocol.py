@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from ml.interactions import Floats, Interactions, Rows
+from ml.models.sparse import Sparse
 
 Arrays = Mapping[str, NDArray[Any]]
+Layout = Mapping[str, tuple[int, ...] | Sparse]
+"""The shape of each float32 array of a model, or of each sparse matrix, by its name."""
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
@@ -88,8 +91,8 @@ class Recipe(Protocol):
     def adopt(self, model: Recommender) -> Recommender | None:
         """The model of this recipe, if what `model` has learned serves it as it is; else None."""
 
-    def layout(self, people: int, items: int) -> dict[str, tuple[int, ...]]:
-        """Name and shape of each float32 array of a model of this many people and items."""
+    def layout(self, people: int, items: int) -> Layout:
+        """What the arrays of a model of this many people and items look like."""
 
     def restore(self, arrays: Arrays) -> Recommender:
         """The fitted model that these arrays came from."""
