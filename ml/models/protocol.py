@@ -5,8 +5,9 @@ that equal recipes fitted on equal data give equal models, and a recipe read bac
 JSON rebuilds the model. `fit` gives a `Recommender`. What only some models can do is a
 protocol of its own (`SimilarItems`, `FoldIn`), asked for with isinstance.
 
-A model that blends others is a recipe with recipes in it; one that works on sessions
-takes its last items as `seen`.
+A model that blends others is a recipe with recipes in it. A `SessionRecipe` fits
+`Sessions` and gives a `NextItem`, which knows no person: it is asked with the items of
+a session so far.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from scipy.sparse import csr_matrix
 
 from ml.interactions import Floats, Interactions, Rows
 from ml.models.sparse import Sparse
+from ml.sessions import Sessions
 
 Arrays = Mapping[str, NDArray[Any]]
 Layout = Mapping[str, tuple[int, ...] | Sparse]
@@ -95,4 +97,37 @@ class Recipe(Protocol):
         """What the arrays of a model of this many people and items look like."""
 
     def restore(self, arrays: Arrays) -> Recommender:
+        """The fitted model that these arrays came from."""
+
+
+@runtime_checkable
+class NextItem(Protocol):
+    """A fitted model of what follows in a session, over the items that it was fitted on."""
+
+    @property
+    def recipe(self) -> "SessionRecipe":
+        """What fits it again."""
+
+    @property
+    def arrays(self) -> Arrays:
+        """All that was learned; `recipe.restore(arrays)` gives the model back."""
+
+    def next_items(self, recent: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
+        """The n items most likely to follow each row of `recent`; what the row holds is left out, and what `seen` holds.
+
+        `recent` is [lists × L]: the items of a session so far, oldest first, padded left with −1.
+        """
+
+
+@runtime_checkable
+class SessionRecipe(Protocol):
+    """The parameters of a model of the next item."""
+
+    def fit(self, train: Sessions, threads: int = 0, progress: Progress = quiet) -> NextItem:
+        """Learn from `train`, whose newest click is the present; the result does not depend on `threads`."""
+
+    def layout(self, items: int) -> Layout:
+        """What the arrays of a model of this many items look like."""
+
+    def restore(self, arrays: Arrays) -> NextItem:
         """The fitted model that these arrays came from."""
