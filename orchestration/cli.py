@@ -11,7 +11,7 @@ from nextclick.cli import common_options, json_option, print_json
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from orchestration.console import ConsoleWatch, summary
-from orchestration.pipeline import NAMES, STATIONS, Station
+from orchestration.pipeline import NAMES, STATIONS, Station, steps
 from orchestration.stations import stations
 
 
@@ -43,6 +43,6 @@ def run(settings: Settings, stop_after: str | None, as_json: bool) -> None:
 
 
 def run_stations(settings: Settings, places: Sequence[Station], console: Console) -> list[JobReport]:
-    """Perform the stations one after another, each with its progress on `console`; the reports in order."""
+    """Perform the stations step by step, with their progress on `console`; the reports in order."""
     here = stations(settings, ConsoleWatch(console))
-    return [here.perform(place.name) for place in places]
+    return [report for step in steps(places) for report in here.perform(*(place.name for place in step))]

@@ -20,10 +20,10 @@ class ConsoleWatch:
         self.console = console or Console(stderr=True, highlight=False)
 
     @contextmanager
-    def working(self, station: Station) -> Iterator[Progress]:
+    def working(self, *stations: Station) -> Iterator[Progress]:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn())
         with Bars(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bars:
-            title = f"{station.name}: {station.does}"
+            title = " · ".join(f"{station.name}: {station.does}" for station in stations)
             task = bars.add_task(title, total=None)
 
             def progress(*step: str | int) -> None:

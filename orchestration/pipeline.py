@@ -1,5 +1,6 @@
-"""The stations in order: what runs after what, and what each one reads and writes. No logic."""
+"""The stations in order: what each one reads and writes, and so what runs after what."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -70,3 +71,21 @@ NAMES = tuple(station.name for station in STATIONS)
 
 def station(name: str) -> Station:
     return STATIONS[NAMES.index(name)]
+
+
+def steps(places: Iterable[Station]) -> list[tuple[Station, ...]]:
+    """The stations in order, those together that follow each other as jobs and need nothing of each other."""
+    found: list[tuple[Station, ...]] = []
+    for place in places:
+        if found and all(_apart(place, other) for other in found[-1]):
+            found[-1] += (place,)
+        else:
+            found.append((place,))
+    return found
+
+
+def _apart(later: Station, earlier: Station) -> bool:
+    """Whether two jobs may run side by side: neither reads nor writes what the other writes."""
+    ours, theirs = {*later.reads, *later.writes}, {*earlier.reads, *earlier.writes}
+    jobs = later.kind is Kind.JOB is earlier.kind
+    return jobs and ours.isdisjoint(earlier.writes) and theirs.isdisjoint(later.writes)

@@ -25,11 +25,17 @@ _ERRORS: dict[int, type[NextclickError]] = {2: UsageError, 3: CheckStopped}
 class JobRunner(Protocol):
     """Runs a Spark job by its stem, to the end of what there is."""
 
+    @property
+    def at_once(self) -> int:
+        """How many jobs, of those that need nothing of each other, may run side by side."""
+
     def run(self, job: str) -> JobReport: ...
 
 
 class InProcess:
     """One shared Spark session; it starts with the first job."""
+
+    at_once = 4  # of small jobs most time is planning, which one core does while the others wait
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -52,6 +58,8 @@ class InProcess:
 
 class SparkSubmit:
     """A `spark-submit` for each job; its log goes to stderr, its report comes back on stdout."""
+
+    at_once = 1  # each has the memory of a whole driver
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -1,6 +1,7 @@
 """Doing one station: is it admitted, then its work. The command line and Dagster share this."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,8 +25,8 @@ Progress = Callable[..., None]
 class Watch(Protocol):
     """Who is told what the stations do."""
 
-    def working(self, station: Station) -> AbstractContextManager[Progress]:
-        """Around a station's work."""
+    def working(self, *stations: Station) -> AbstractContextManager[Progress]:
+        """Around the work of a station, or of several that work side by side."""
 
     def done(self, report: JobReport) -> None:
         """After it."""
@@ -34,7 +35,7 @@ class Watch(Protocol):
 class Unwatched:
     """Nobody looks."""
 
-    def working(self, station: Station) -> AbstractContextManager[Progress]:
+    def working(self, *stations: Station) -> AbstractContextManager[Progress]:
         return nullcontext(lambda *_: None)
 
     def done(self, report: JobReport) -> None: ...
@@ -48,14 +49,22 @@ class Stations:
     jobs: JobRunner
     watch: Watch
 
-    def perform(self, name: str) -> JobReport:
-        """Do a station's work to the end of what there is; with nothing new it changes nothing.
+    def perform(self, *names: str) -> list[JobReport]:
+        """Do the work of stations that need nothing of each other, to the end of what there is; their reports in order.
 
-        Raises CheckStopped if a stop stands on a table that it reads, or if its check stops.
+        With nothing new it changes nothing. Raises CheckStopped if a stop stands on a table
+        that one reads, or if its check stops; the others beside it end their work first.
         """
-        place = station(name)
-        with self.watch.working(place) as progress:
-            report = msgspec.structs.replace(self._work(place, progress), job=name)
+        places = [station(name) for name in names]
+        with self.watch.working(*places) as progress:
+            if len(places) == 1:
+                return [self._report(places[0], progress)]
+            with ThreadPoolExecutor(self.jobs.at_once) as threads:
+                working = [threads.submit(self._report, place, progress) for place in places]
+            return [done.result() for done in working]
+
+    def _report(self, place: Station, progress: Progress) -> JobReport:
+        report = msgspec.structs.replace(self._work(place, progress), job=place.name)
         self.watch.done(report)
         return report
 

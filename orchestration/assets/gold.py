@@ -12,22 +12,13 @@ from orchestration.stations import Stations
 Results = Iterable[MaterializeResult[Any]]
 
 
-@multi_asset(specs=[spec(gold.INTERACTIONS)], pool="build_interactions")
-def gold_interactions(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """Who used what, how strongly."""
-    yield from build(context, stations, "build_interactions")
-
-
-@multi_asset(specs=[spec(gold.TRAFFIC_DAILY)], pool="build_traffic_daily")
-def gold_traffic_daily(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """Traffic by day."""
-    yield from build(context, stations, "build_traffic_daily")
-
-
-@multi_asset(specs=[spec(gold.ITEM_DAILY)], pool="build_item_daily")
-def gold_item_daily(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """Items by day."""
-    yield from build(context, stations, "build_item_daily")
+@multi_asset(
+    specs=[spec(table) for table in (gold.INTERACTIONS, gold.TRAFFIC_DAILY, gold.ITEM_DAILY)],
+    pool="gold_of_silver",
+)
+def gold_of_silver(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
+    """Who used what, traffic by day and items by day, side by side."""
+    yield from build(context, stations, "build_interactions", "build_traffic_daily", "build_item_daily")
 
 
 @multi_asset(

@@ -14,7 +14,7 @@ def recommender(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
     """The nightly model: fitted, judged, registered in MLflow and, through the gate, champion."""
     from ml import champion
 
-    report = stations.perform("train")
+    [report] = stations.perform("train")
     standing, port = champion.standing(stations.settings.lake), stations.settings.orchestration.mlflow_port
     links = {}
     if standing.champion:
@@ -28,4 +28,5 @@ def recommender(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
 @asset(deps=[key(table) for table in station("export").reads], group_name="serving", pool="export", kinds={"lmdb"})
 def export(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
     """The lists in the key-value table, where answers come from."""
-    return MaterializeResult(metadata=counts(stations.perform("export")))
+    [report] = stations.perform("export")
+    return MaterializeResult(metadata=counts(report))

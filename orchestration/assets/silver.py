@@ -18,25 +18,10 @@ def silver_events(context: AssetExecutionContext, stations: ResourceParam[Statio
     yield from build(context, stations, "ingest_rejects", "build_events")
 
 
-@multi_asset(specs=[spec(silver.IDENTITIES)], pool="build_identities")
-def silver_identities(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """Which visitor is which user."""
-    yield from build(context, stations, "build_identities")
-
-
-@multi_asset(specs=[spec(silver.ITEMS)], pool="build_items")
-def silver_items(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """What is known of each item."""
-    yield from build(context, stations, "build_items")
-
-
-@multi_asset(specs=[spec(silver.USER_AGENTS)], pool="build_user_agents")
-def silver_user_agents(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """What each user agent says, and which are bots."""
-    yield from build(context, stations, "build_user_agents")
-
-
-@multi_asset(specs=[spec(silver.SESSIONS)], pool="build_sessions")
-def silver_sessions(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """Sessions, exact."""
-    yield from build(context, stations, "build_sessions")
+@multi_asset(
+    specs=[spec(table) for table in (silver.IDENTITIES, silver.ITEMS, silver.USER_AGENTS, silver.SESSIONS)],
+    pool="silver_of_events",
+)
+def silver_of_events(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
+    """What follows from the events alone, side by side: who is who, items, browsers and bots, sessions."""
+    yield from build(context, stations, "build_identities", "build_items", "build_user_agents", "build_sessions")

@@ -21,7 +21,7 @@ from nextclick.catalog import table as contract
 from nextclick.contract import Table
 from nextclick.lake import Lake
 from nextclick.report import JobReport
-from orchestration.pipeline import station
+from orchestration.pipeline import station, steps
 from orchestration.state import table_state
 from orchestration.stations import Stations
 
@@ -60,7 +60,8 @@ def build(context: AssetExecutionContext, stations: Stations, *names: str) -> It
     """
     lake, tables = stations.settings.lake, [spec.metadata["dagster/table_name"] for spec in context.assets_def.specs]
     busy = _holder(lake, *(table for name in names for table in station(name).writes))
-    reports = [] if busy else [stations.perform(name) for name in names]
+    todo = [] if busy else steps(map(station, names))
+    reports = [report for step in todo for report in stations.perform(*(place.name for place in step))]
     for table in map(contract, tables):
         facts = state(lake, table.name) | ({"written_by": busy} if busy else {})
         if busy:

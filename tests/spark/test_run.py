@@ -29,7 +29,7 @@ from nextclick.reconciliation import reconcile
 from nextclick.report import JobReport
 from nextclick.settings import Settings, load
 from orchestration.definitions import run_nightly
-from orchestration.pipeline import NAMES
+from orchestration.pipeline import NAMES, STATIONS, steps
 from orchestration.runner import InProcess
 from orchestration.state import TableState, table_states
 from orchestration.stations import Unwatched, stations
@@ -68,7 +68,7 @@ def land(settings: Settings, events: list[tuple[str, str, float]], first: int = 
 
 def walk(settings: Settings, watch: Unwatched | None = None) -> dict[str, JobReport]:
     here = stations(settings, watch)
-    return {name: here.perform(name) for name in NAMES}
+    return {report.job: report for step in steps(STATIONS) for report in here.perform(*(one.name for one in step))}
 
 
 def states(settings: Settings) -> dict[str, TableState]:

@@ -1,7 +1,7 @@
 """The order of the stations, without Spark."""
 
 from nextclick.catalog import TABLES
-from orchestration.pipeline import STATIONS, Kind
+from orchestration.pipeline import STATIONS, Kind, steps
 
 
 def test_every_station_reads_what_an_earlier_one_wrote() -> None:
@@ -25,3 +25,17 @@ def test_work_names_a_function_of_this_project() -> None:
         for station in STATIONS
         if station.kind is Kind.WORK
     )
+
+
+def test_jobs_that_need_nothing_of_each_other_are_one_step() -> None:
+    together = [[station.name for station in step] for step in steps(STATIONS) if len(step) > 1]
+    assert ["build_identities", "build_items", "build_user_agents", "build_sessions"] in together
+    assert ["build_interactions", "build_traffic_daily", "build_item_daily"] in together
+    assert [station for step in steps(STATIONS) for station in step] == list(STATIONS)
+
+
+def test_no_step_holds_a_job_and_what_it_needs() -> None:
+    for step in steps(STATIONS):
+        for station in step:
+            written = [table for other in step if other is not station for table in other.writes]
+            assert not {*station.reads, *station.writes} & {*written}, station.name
