@@ -3,7 +3,8 @@
 NextclickError                 exit code 1: it failed
 ├── UsageError                 exit code 2: the call or its settings are wrong
 │   ├── SettingsError          a key in conf/ or the environment
-│   └── MappingError           a mapping file of `nextclick import`
+│   ├── MappingError           a mapping file of `nextclick import`
+│   └── ExperimentError        a file of conf/experiments/, or the name of an experiment
 ├── SetupError                 the machine or the checkout lacks something: Java, packages, jars
 ├── LakeError                  the lake cannot be read or written
 │   ├── TableBusy              another process is the table's writer
@@ -35,6 +36,10 @@ class SettingsError(UsageError):
 
 class MappingError(UsageError):
     """A mapping file names something that is not there."""
+
+
+class ExperimentError(UsageError):
+    """An experiment is wrong, clashes with another, or is not there."""
 
 
 class SetupError(NextclickError):
