@@ -2,13 +2,13 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 import msgspec
 
-from collector import body as bodies
-from collector import cors, page_tag, peer
+from collector import page_tag, peer
+from collector.body import unpack
 from collector.cookieless import Strangers
 from collector.dialects import Route, choose
 from collector.dialects.fields import address, envelope
@@ -21,10 +21,8 @@ from collector.sinks import Batch, Sink, SinkDown
 from nextclick.address import masked
 from nextclick.events import Reject
 from nextclick.settings import Settings
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from nextclick.web import bodies, cors
+from nextclick.web.answers import Receive, Scope, Send, headers_of, not_allowed, send_answer
 
 _RECORDED: Final = (400, 413)
 """Refusals that leave a reject: the others say nothing about what was sent."""
@@ -68,15 +66,15 @@ class Door:
                 return
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = headers_of(scope)
         path = scope["path"]
         if page := self._pages.get(path):
-            answer = await page(headers) if scope["method"] in ("GET", "HEAD") else _not_allowed(("GET",))
+            answer = await page(headers) if scope["method"] in ("GET", "HEAD") else not_allowed(("GET",))
         elif routes := self._intake.routes(path):
             answer = await self._tracked(scope, headers, routes, receive)
         else:
             answer = problem(404, "no_such_path", "No dialect answers here: docs/trackers/README.md lists the paths.")
-        await _send(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
+        await send_answer(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
 
     async def _tracked(
         self, scope: Scope, headers: dict[str, str], routes: tuple[Route, ...], receive: Receive
@@ -86,17 +84,17 @@ class Door:
             return Answer(status=204)
         allowed = tuple(dict.fromkeys(name for route in routes for name in route.methods))
         if method not in allowed:
-            return _not_allowed(allowed)
+            return not_allowed(allowed)
         route, request = routes[0], self._request(scope, headers, routes[0].path)
         try:
             try:
-                cors.require_allowed(headers, self._settings.origins)
+                cors.require_allowed(headers, self._settings.origins, "collector.origins")
                 if route.is_secret:
                     self._keys.require_secret(headers.get("authorization", ""))
-                sent = await bodies.read(receive, self._settings)
+                sent = await bodies.read(receive, self._settings, "collector")
                 started = time.perf_counter()
                 self._metrics.bytes.inc(len(sent))
-                plain = bodies.unpack(sent, headers.get("content-encoding", "").strip().lower(), self._settings)
+                plain = unpack(sent, headers.get("content-encoding", "").strip().lower(), self._settings)
                 route, request = choose(routes, msgspec.structs.replace(request, body=plain))
                 answer, batch = self._intake.take(route, request, headers.get("origin"))
                 await self._land(batch)
@@ -173,17 +171,5 @@ def _record(request: Request, refused: Refused, cap: int) -> Reject:
     )
 
 
-def _not_allowed(methods: tuple[str, ...]) -> Answer:
-    answer = problem(405, "wrong_method", f"Ask with {' or '.join(methods)}.")
-    return msgspec.structs.replace(answer, headers=(("allow", ", ".join(methods)),))
-
-
 def _later(answer: Answer) -> Answer:
     return msgspec.structs.replace(answer, headers=(*answer.headers, ("retry-after", _RETRY_SECONDS)))
-
-
-async def _send(send: Send, answer: Answer, headers: Iterable[tuple[str, str]]) -> None:
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    raw += [(b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body))]
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.body})

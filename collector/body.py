@@ -1,44 +1,12 @@
-"""A request's body: whole, in time, unpacked, and never more of it in memory than its limits allow."""
+"""A request's body without its gzip or deflate, and never more of it in memory than its limits allow."""
 
-import asyncio
 import zlib
-from typing import Any
 
 from collector.exchange import Limits, Refused
 from nextclick.settings import Collector
+from nextclick.web.bodies import TooLarge
 
 _GZIP = b"\x1f\x8b"
-
-
-async def read(receive: Any, limits: Collector) -> bytes:
-    """The body as it was sent. Refused 413 above body_bytes, 408 after body_seconds; ConnectionError if it was cut."""
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ConnectionError("the client closed the connection inside its body")
-                part = message.get("body", b"")
-                size += len(part)
-                if size > limits.body_bytes:
-                    raise TooLarge(b"".join(parts), limits.body_bytes)
-                parts.append(part)
-                if not message.get("more_body", False):
-                    return b"".join(parts)
-    except TimeoutError:
-        raise Refused(
-            408, "body_timeout", f"The body did not come within collector.body_seconds = {limits.body_seconds:g}."
-        ) from None
-
-
-class TooLarge(Refused):
-    """A body above its limit; `head` is what came before."""
-
-    def __init__(self, head: bytes, limit: int, name: str = "body_bytes") -> None:
-        super().__init__(413, "body_too_large", f"The body is larger than collector.{name} = {limit:,}.")
-        self.head = head
 
 
 def unpack(body: bytes, encoding: str, limits: Collector | Limits) -> bytes:
@@ -54,7 +22,7 @@ def unpack(body: bytes, encoding: str, limits: Collector | Limits) -> bytes:
     except zlib.error as error:
         raise Refused(400, "bad_encoding", f"The body does not unpack: {error}.") from None
     if len(plain) > limits.unpacked_bytes:
-        raise TooLarge(b"", limits.unpacked_bytes, "unpacked_bytes")
+        raise TooLarge(b"", limits.unpacked_bytes, "collector.unpacked_bytes")
     if not unpacker.eof:
         raise Refused(400, "bad_encoding", "The packed body ends too early.")
     return plain

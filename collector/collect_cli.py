@@ -1,12 +1,7 @@
 """`nextclick collect`: the collector, until stopped."""
 
-import ipaddress
 import shutil
-import threading
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
@@ -15,8 +10,6 @@ from nextclick import ports
 from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings, hand_down
-
-_ASK_SECONDS: Final = 0.1
 
 
 @click.command("collect")
@@ -39,7 +32,7 @@ def collect(settings: Settings, host: str | None, port: int | None, workers: int
     chosen = msgspec.structs.replace(
         settings.collector, **{name: value for name, value in given.items() if value is not None}
     )
-    if not (chosen.write_keys or _is_loopback(chosen.host)):
+    if not (chosen.write_keys or ports.is_loopback(chosen.host)):
         raise UsageError(
             f"{chosen.host} is open to others, and no write keys are set. "
             "Name sites and their keys in [collector.write_keys] of conf/, or listen on 127.0.0.1."
@@ -51,28 +44,15 @@ def collect(settings: Settings, host: str | None, port: int | None, workers: int
     counts.mkdir()
     hand_down(settings, PROMETHEUS_MULTIPROC_DIR=str(counts))
     from collector.server import serve
+    from nextclick.web.process import when_it_answers
 
     address = f"http://{chosen.host}:{chosen.port}"
-    threading.Thread(target=_announce, args=(address, settings.lake.root, as_json), daemon=True).start()
+    when_it_answers(address, lambda: _announce(address, settings.lake.root, as_json))
     serve(msgspec.structs.replace(settings, collector=chosen))
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _announce(address: str, lake: Path, as_json: bool) -> None:
-    """Say where it listens, once it answers."""
-    waiting = threading.Event()
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/health", timeout=5).close()
-            break
-        except (urllib.error.URLError, OSError):
-            waiting.wait(_ASK_SECONDS)
+    """Say where it listens."""
     if as_json:
         print_json({"address": address})
     else:

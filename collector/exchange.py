@@ -5,13 +5,13 @@ knows neither the network nor the disk, and the same request gives the same even
 """
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
 from nextclick.events import Event, Reject
+from nextclick.web.answers import Answer, Refused, problem
 
-JSON: Final = "application/json"
+__all__ = ["Answer", "Limits", "Parsed", "Refused", "Request", "problem"]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,15 +47,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     unpacked_bytes: int = 8 << 20
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the client is told."""
-
-    status: int = 200
-    body: bytes = b""
-    content_type: str = JSON
-    headers: tuple[tuple[str, str], ...] = ()
-
-
 class Parsed(msgspec.Struct, kw_only=True):
     """What a request holds. `answer` is sent once all of it is durable."""
 
@@ -64,17 +55,3 @@ class Parsed(msgspec.Struct, kw_only=True):
     answer: Answer
     key: str | None = None
     """The write key that the request names, in its body, its query or its headers."""
-
-
-class Refused(Exception):
-    """A request that is not taken at all: no event of it is read. Its body becomes one reject."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-
-
-def problem(status: int, reason: str, message: str) -> Answer:
-    """The plain form of a refusal: `{"error": reason, "message": message}`."""
-    return Answer(status=status, body=msgspec.json.encode({"error": reason, "message": message}))

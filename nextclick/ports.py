@@ -1,5 +1,6 @@
 """Ports to listen on."""
 
+import ipaddress
 import socket
 
 from nextclick.errors import UsageError
@@ -16,3 +17,11 @@ def free(host: str, port: int, option: str = "--port") -> int:
                 f"Port {port} of {host} cannot be used: {error.strerror}. Stop who has it, or choose with {option}."
             ) from error
         return int(probe.getsockname()[1])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -45,27 +45,74 @@ class WriteKey(_Section, frozen=True):
     origins: tuple[str, ...] = ()
 
 
-class Collector(_Section, frozen=True):
+class ReadKey(_Section, frozen=True):
+    site: Annotated[str, Meta(min_length=1, max_length=256)]
+    origins: tuple[str, ...] = ()
+
+
+class Rules(_Section, frozen=True):
+    """Rules of every list; what a request adds comes on top."""
+
+    hide_seen: bool
+    hide_bought: bool
+    only_available: bool
+    per_category: Annotated[int, Meta(ge=0)]
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+    boost: dict[str, Annotated[float, Meta(ge=0, le=100)]]
+
+
+class Door(_Section, frozen=True):
+    """What the sections of both doors, collector and serving, say alike."""
+
     host: str
     port: Port
-    sink: Literal["landing", "kafka"]
     workers: Annotated[int, Meta(ge=1, le=64)]
-    group_milliseconds: Annotated[float, Meta(ge=0, le=100)]
-    publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
     drain_seconds: Annotated[int, Meta(ge=1, le=600)]
     body_bytes: Annotated[int, Meta(ge=1024, le=64 << 20)]
-    unpacked_bytes: Annotated[int, Meta(ge=1024, le=256 << 20)]
-    batch_events: Annotated[int, Meta(ge=1, le=100_000)]
-    json_depth: Annotated[int, Meta(ge=4, le=200)]
     header_bytes: Annotated[int, Meta(ge=8192, le=1 << 20)]
     header_seconds: Positive
     body_seconds: PositiveFloat
     in_flight: Annotated[int, Meta(ge=1, le=65536)]
     requests_per_second: Annotated[float, Meta(ge=0)]
     origins: tuple[str, ...]
-    proxies: tuple[str, ...]
     secret_key: str
+
+
+class Collector(Door, frozen=True):
+    sink: Literal["landing", "kafka"]
+    group_milliseconds: Annotated[float, Meta(ge=0, le=100)]
+    publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
+    unpacked_bytes: Annotated[int, Meta(ge=1024, le=256 << 20)]
+    batch_events: Annotated[int, Meta(ge=1, le=100_000)]
+    json_depth: Annotated[int, Meta(ge=4, le=200)]
+    proxies: tuple[str, ...]
     write_keys: dict[str, WriteKey]
+
+
+class Serving(Door, frozen=True):
+    group_milliseconds: Annotated[float, Meta(ge=0, le=1000)]
+    publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
+    budget_milliseconds: Annotated[float, Meta(gt=0, le=10_000)]
+    retry_seconds: PositiveFloat
+    refresh_seconds: Annotated[float, Meta(gt=0, le=3600)]
+    max_items: Annotated[int, Meta(ge=1, le=1000)]
+    record: bool
+    record_queue: Positive
+    read_keys: dict[str, ReadKey]
+
+
+class Ranking(_Section, frozen=True):
+    candidates: Annotated[int, Meta(ge=1, le=2000)]
+    last_views: Annotated[int, Meta(ge=0, le=50)]
+    fresh_days: PositiveFloat
+    weight_ctr: Annotated[float, Meta(ge=0)]
+    weight_recency: Annotated[float, Meta(ge=0)]
+    weight_category_match: Annotated[float, Meta(ge=0)]
+    weight_user_interest: Annotated[float, Meta(ge=0)]
+    recency_half_life_days: PositiveFloat
+    popularity_half_life_days: PositiveFloat
+    rules: Rules
 
 
 class Events(_Section, frozen=True):
@@ -190,6 +237,8 @@ class Settings(_Section, frozen=True):
     site: Annotated[str, Meta(min_length=1, max_length=256)]
     landing: Landing
     collector: Collector
+    serving: Serving
+    ranking: Ranking
     events: Events
     access_logs: AccessLogs
     sessions: Sessions

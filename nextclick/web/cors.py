@@ -1,13 +1,14 @@
-"""Which pages may send, and read the answer: the Fetch standard's CORS protocol."""
+"""Which pages may ask, and read the answer: the Fetch standard's CORS protocol."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from collector.exchange import Refused
+from nextclick.web.answers import Refused
 
+_NAMES: Final = "authorization, content-type, content-encoding, sp-anonymous, x-write-key, x-read-key"
 _PREFLIGHT: Final = (
     ("access-control-allow-methods", "GET, POST"),
-    ("access-control-allow-headers", "authorization, content-type, content-encoding, sp-anonymous, x-write-key"),
+    ("access-control-allow-headers", _NAMES),
     ("access-control-max-age", "600"),
 )
 
@@ -26,8 +27,8 @@ def headers(request: Mapping[str, str], allowed: Iterable[str]) -> Iterable[tupl
     return (("access-control-allow-origin", origin), credentials, ("vary", "Origin"), *asked)
 
 
-def require_allowed(request: Mapping[str, str], allowed: Iterable[str]) -> None:
-    """Refused 403 where a page that is not on the list sends: it could not read the answer, and would send again."""
+def require_allowed(request: Mapping[str, str], allowed: Iterable[str], setting: str) -> None:
+    """Refused 403 where a page that is not on the list (`setting`) asks: it could not read the answer, and would ask again."""
     listed, origin = tuple(allowed), request.get("origin")
     if listed and origin is not None and origin not in listed:
-        raise Refused(403, "origin_not_allowed", "Pages of this origin may not send here (collector.origins).")
+        raise Refused(403, "origin_not_allowed", f"Pages of this origin may not ask here ({setting}).")

@@ -1,0 +1,53 @@
+"""What a door tells its client."""
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Final
+
+import msgspec
+
+JSON: Final = "application/json"
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the client is told."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Refused(Exception):
+    """A request that is not taken at all: its status, a reason code, and what was wrong, where, and what to do."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+def problem(status: int, reason: str, message: str) -> Answer:
+    """The plain form of a refusal: `{"error": reason, "message": message}`."""
+    return Answer(status=status, body=msgspec.json.encode({"error": reason, "message": message}))
+
+
+def not_allowed(methods: Iterable[str]) -> Answer:
+    """405, with the methods that the path has."""
+    answer = problem(405, "wrong_method", f"Ask with {' or '.join(methods)}.")
+    return msgspec.structs.replace(answer, headers=(("allow", ", ".join(methods)),))
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """The request's headers, names in lower case; of a name that comes twice, the last."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def send_answer(send: Send, answer: Answer, headers: Iterable[tuple[str, str]]) -> None:
+    """The answer as ASGI messages, with its length and these `headers` (the answer's own are among them)."""
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    raw += [(b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body))]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": answer.body})

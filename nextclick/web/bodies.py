@@ -1,0 +1,37 @@
+"""A request's body: whole, in time, and never more of it in memory than its limits allow."""
+
+import asyncio
+
+from nextclick.settings import Door
+from nextclick.web.answers import Receive, Refused
+
+
+class TooLarge(Refused):
+    """A body above its limit, which `setting` names; `head` is what came before."""
+
+    def __init__(self, head: bytes, limit: int, setting: str) -> None:
+        super().__init__(413, "body_too_large", f"The body is larger than {setting} = {limit:,}.")
+        self.head = head
+
+
+async def read(receive: Receive, limits: Door, section: str) -> bytes:
+    """The body as it was sent. Refused 413 above body_bytes, 408 after body_seconds; ConnectionError if it was cut."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ConnectionError("the client closed the connection inside its body")
+                part = message.get("body", b"")
+                size += len(part)
+                if size > limits.body_bytes:
+                    raise TooLarge(b"".join(parts), limits.body_bytes, f"{section}.body_bytes")
+                parts.append(part)
+                if not message.get("more_body", False):
+                    return b"".join(parts)
+    except TimeoutError:
+        raise Refused(
+            408, "body_timeout", f"The body did not come within {section}.body_seconds = {limits.body_seconds:g}."
+        ) from None

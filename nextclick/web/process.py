@@ -1,0 +1,73 @@
+"""A door as a process: Granian around an ASGI app, and the line that says where it listens."""
+
+import ctypes
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LOGGING_CONFIG
+from granian.server import Server
+
+from nextclick.settings import Door
+
+_PR_SET_PDEATHSIG: Final = 1
+_ASK_SECONDS: Final = 0.1
+_LOG_HANDLERS: Any = {  # on stdout, where Granian puts them, a verb's answer stands alone
+    name: {**handler, "stream": "ext://sys.stderr"} for name, handler in cast(Any, LOGGING_CONFIG["handlers"]).items()
+}
+
+
+def serve(factory: str, door: Door, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Serve the app that `factory` ("module:function") makes in each worker, until SIGINT or SIGTERM.
+
+    Requests in flight end first, within drain_seconds.
+    """
+    server: Any = Server(
+        factory,
+        address=door.host,
+        port=door.port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        loop=Loops.asyncio,
+        factory=True,
+        workers=door.workers,
+        backpressure=door.in_flight,
+        respawn_failed_workers=True,
+        workers_kill_timeout=door.drain_seconds,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=door.header_seconds * 1000,
+            max_buffer_size=door.header_bytes,
+        ),
+        log_dictconfig={"handlers": _LOG_HANDLERS},
+        websockets=False,
+    )
+    server.on_startup(on_ready)
+    server.serve()
+
+
+def end_with_the_parent() -> None:
+    """A worker whose main process was killed drains and ends, instead of keeping the port and its segment."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def when_it_answers(address: str, say: Callable[[], None]) -> None:
+    """Call `say` once the door at `address` answers; returns at once."""
+    threading.Thread(target=_ask_and_say, args=(address, say), daemon=True).start()
+
+
+def _ask_and_say(address: str, say: Callable[[], None]) -> None:
+    waiting = threading.Event()
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/health", timeout=5).close()
+            break
+        except (urllib.error.URLError, OSError):
+            waiting.wait(_ASK_SECONDS)
+    say()
