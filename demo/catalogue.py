@@ -6,10 +6,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-CATEGORIES: Final = (
-    "mugs", "lamps", "rugs", "kites", "puzzles", "teas",
-    "planters", "notebooks", "towels", "baskets", "candles", "clocks",
-)  # fmt: skip
+NOUNS: Final = {
+    "mugs": "mug", "lamps": "lamp", "rugs": "rug", "kites": "kite", "puzzles": "puzzle", "teas": "tea",
+    "planters": "planter", "notebooks": "notebook", "towels": "towel", "baskets": "basket", "candles": "candle",
+    "electronics": "radio",
+}  # fmt: skip
+"""What an item of each category is called."""
+CATEGORIES: Final = tuple(NOUNS)
 STYLES: Final = ("plain", "playful", "classic", "wild", "nordic", "retro")
 COLOURS: Final = ("red", "green", "blue", "sand", "black", "white")
 _MOODS: Final = (
@@ -69,7 +72,7 @@ def make_catalogue(rng: np.random.Generator, items: int) -> Catalogue:
     category = np.arange(items) % len(CATEGORIES)
     words = rng.permutation(len(_MOODS) * len(_MOTIFS))[np.arange(items) // len(CATEGORIES)]
     names = [
-        f"{_MOODS[word // len(_MOTIFS)]} {_MOTIFS[word % len(_MOTIFS)]} {CATEGORIES[kind].removesuffix('s')}"
+        f"{_MOODS[word // len(_MOTIFS)]} {_MOTIFS[word % len(_MOTIFS)]} {NOUNS[CATEGORIES[kind]]}"
         for word, kind in zip(
             ((words + 5 * category) % (len(_MOODS) * len(_MOTIFS))).tolist(), category.tolist(), strict=True
         )
