@@ -217,6 +217,13 @@ def from_arrow(pairs: pa.Table) -> Interactions:
     return Interactions(people, items, person, item, strength, first_at.to_numpy(), last_at.to_numpy())
 
 
+def from_ids(person_id: pa.Array, item_id: pa.Array) -> Interactions:
+    """Interactions that are known without strengths and times: each pair counts once, and all are of one moment."""
+    (person, people), (item, items) = (_encode(pa.table({"id": ids}), "id") for ids in (person_id, item_id))
+    same = np.zeros(len(person), np.int64)
+    return Interactions(people, items, person, item, np.ones(len(person), np.float32), same, same)
+
+
 def _encode(pairs: pa.Table, column: str) -> tuple[Rows, IdMap]:
     """Rows and their sorted id map; values that only the dictionary of a file knows are left out."""
     values = pairs[column]

@@ -2,7 +2,8 @@
 
 `items` is [people × k], best first, −1 where a list has ended; `truth` is people × items,
 non-zero where the person used the item. Every person has at least one true item, and
-each metric is the mean over people.
+each metric is the mean over people. Lists are judged as they stand: which of equally good
+items comes first is settled when a list is made (`ml/models/best.py`), never here.
 """
 
 import numpy as np
@@ -45,9 +46,29 @@ def average_precision(hit: Hits, relevant: NDArray[np.int64]) -> float:
     return float(np.mean((precision * hit).sum(axis=1) / np.minimum(relevant, hit.shape[1])))
 
 
+def hit_rate(hit: Hits) -> float:
+    """HR@k: share of people with a hit."""
+    return float(np.mean(hit.any(axis=1)))
+
+
+def reciprocal_rank(hit: Hits) -> float:
+    """MRR@k: 1 / rank of the first hit, 0 without one; Voorhees, TREC-8, 1999."""
+    return float(np.mean(hit.any(axis=1) / (hit.argmax(axis=1) + 1)))
+
+
 def coverage(items: Rows, catalogue: int) -> float:
     """Share of the catalogue that occurs in any list."""
     return len(np.unique(items[items >= 0])) / catalogue if catalogue else 0.0
+
+
+def gini(items: Rows, users: NDArray[np.int64]) -> float:
+    """How unequally the places of the lists fall on the items that anybody used: 0 evenly, towards 1 all on one item.
+
+    Gini, 1912, as in Fleder and Hosanagar, Management Science 55 (2009).
+    """
+    listed = np.sort(np.bincount(items[items >= 0], minlength=len(users))[users > 0])
+    n, places = len(listed), listed.sum()
+    return float((2 * np.arange(1, n + 1) - n - 1) @ listed / (n * places)) if places else 0.0
 
 
 def novelty(items: Rows, users: NDArray[np.int64], people: int) -> float:
@@ -63,6 +84,9 @@ def all_at(items: Rows, truth: csr_matrix, users: NDArray[np.int64], people: int
         f"recall@{k}": recall(hit, relevant),
         f"ndcg@{k}": ndcg(hit, relevant),
         f"map@{k}": average_precision(hit, relevant),
+        f"hr@{k}": hit_rate(hit),
+        f"mrr@{k}": reciprocal_rank(hit),
         f"coverage@{k}": coverage(items, int(np.count_nonzero(users))),
+        f"gini@{k}": gini(items, users),
         f"novelty@{k}": novelty(items, users, people),
     }

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.interactions import IdMap, Interactions, from_arrow
+from ml.interactions import IdMap, Interactions, from_arrow, from_ids
 from nextclick.errors import ModelError
 
 DAY = 86_400_000_000
@@ -43,6 +43,13 @@ def test_ids_become_rows_and_rows_ids() -> None:
 def test_new_ids_go_to_the_end_so_that_rows_keep_their_numbers() -> None:
     grown = ids("b", "c").extended(pa.array(["a"], pa.string()))
     assert grown.rows(["a", "b", "c"]).tolist() == [2, 0, 1]
+
+
+def test_pairs_without_strengths_and_times_count_once_each() -> None:
+    found = from_ids(pa.array(["p2", "p1"]), pa.array(["a", "b"]))
+    assert found.people.take(found.person).to_pylist() == ["p2", "p1"]
+    assert (found.strength.tolist(), found.decayed(timedelta(days=1)).tolist()) == ([1, 1], [1, 1])
+    assert found.recent(1.0).all()
 
 
 @pytest.mark.parametrize("names", [["a", "a"], ["a", None]])
