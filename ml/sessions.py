@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from ml.interactions import IdMap, Micros, Rows
 from nextclick.errors import ModelError
@@ -69,6 +70,15 @@ class Sessions:
     def ended_at(self) -> Micros:
         """The last click of each session."""
         return self.at[self.start[1:] - 1]
+
+    @cached_property
+    def used(self) -> csr_matrix:
+        """Sessions × items: 1 where the session holds the item."""
+        values, shape = np.ones(len(self.item), np.float32), (len(self), len(self.items))
+        used = csr_matrix((values, self.item, self.start), shape, copy=True)
+        used.sum_duplicates()
+        used.data[:] = 1
+        return used
 
     @property
     def as_of(self) -> int:
