@@ -144,6 +144,16 @@ class Sessions(_Section, frozen=True):
         return timedelta(hours=self.overlong_hours)
 
 
+class Impressions(_Section, frozen=True):
+    request_hours: Annotated[int, Meta(ge=1, le=720)]
+    click_minutes: Annotated[int, Meta(ge=1, le=43_200)]
+    purchase_hours: Annotated[int, Meta(ge=1, le=720)]
+
+    @property
+    def longest(self) -> timedelta:
+        return max(timedelta(hours=max(self.request_hours, self.purchase_hours)), timedelta(minutes=self.click_minutes))
+
+
 class Streaming(_Section, frozen=True):
     source: Literal["landing", "kafka"]
     max_segments_per_trigger: Positive
@@ -204,8 +214,17 @@ class Evaluation(_Section, frozen=True):
 
 
 class Gate(_Section, frozen=True):
-    min_coverage: Share
     tolerance: Share
+    min_coverage: Share
+    coverage_kept: Share
+    max_sameness: Share
+    max_listless: Share
+    max_leap: Annotated[float, Meta(ge=1)]
+
+
+class Report(_Section, frozen=True):
+    enabled: bool
+    curve_seconds: Annotated[float, Meta(ge=0)]
 
 
 class Export(_Section, frozen=True):
@@ -221,6 +240,16 @@ class Kv(_Section, frozen=True):
     redis_url: str
     redis_timeout_seconds: PositiveFloat
     map_gib: Positive
+
+
+class Bandits(_Section, frozen=True):
+    method: Literal["thompson", "epsilon_greedy", "linear"]
+    epsilon: Annotated[float, Meta(ge=0, le=1)]
+    draws: Annotated[int, Meta(ge=16, le=4096)]
+    spread: PositiveFloat
+    window_days: Annotated[int, Meta(ge=1, le=3650)]
+    positions: Annotated[tuple[Annotated[int, Meta(ge=1, le=1000)], ...], Meta(max_length=100)]
+    pool: Annotated[int, Meta(ge=1, le=200)]
 
 
 class Orchestration(_Section, frozen=True):
@@ -242,6 +271,7 @@ class Settings(_Section, frozen=True):
     events: Events
     access_logs: AccessLogs
     sessions: Sessions
+    impressions: Impressions
     streaming: Streaming
     kafka: Kafka
     spark: Spark
@@ -250,8 +280,10 @@ class Settings(_Section, frozen=True):
     als: Als
     evaluation: Evaluation
     gate: Gate
+    report: Report
     export: Export
     kv: Kv
+    bandits: Bandits
     orchestration: Orchestration
     lake: Lake = msgspec.field(default_factory=lambda: lake_at("lake"))
     conf_dir: Path = DEFAULT_CONF
