@@ -13,18 +13,25 @@ from ml import gate
 from ml.artifact import Artifact, Card
 from ml.champion import Model
 from ml.evaluate import Judged
-from ml.interactions import IdMap, Source, from_arrow
+from ml.interactions import Floats, IdMap, Source, from_arrow
 from ml.models.als import Als, AlsModel
 from ml.models.popular import Popular
-from nextclick.settings import Gate
+from nextclick.settings import load
 
-LIMITS = Gate(min_coverage=0.1, tolerance=0.01)
+LIMITS = msgspec.structs.replace(load(environ={}).gate, min_coverage=0.1)
+PEOPLE = 400
+
+
+def recalls(mean: float) -> Floats:
+    """Of 400 people, half of them above the mean as far as the others are below it."""
+    return np.tile([mean * 0.8, mean * 1.2], PEOPLE // 2).astype(np.float32)
 
 
 def judged(own: float, floor: float = 0.1, champion: float | None = None, coverage: float = 0.5) -> Judged:
-    recalls = {"als": own, gate.FLOOR: floor} | ({"champion": champion} if champion is not None else {})
-    metrics = {name: {"recall@5": recall, "coverage@5": coverage} for name, recall in recalls.items()}
-    return Judged(k=5, people=100, cut=0, metrics=metrics)
+    recalls_of = {"als": own, gate.FLOOR: floor} | ({"champion": champion} if champion is not None else {})
+    metrics = {name: {"recall@5": recall, "coverage@5": coverage} for name, recall in recalls_of.items()}
+    each = {name: recalls(recall) for name, recall in recalls_of.items()}
+    return Judged(k=5, people=PEOPLE, cut=0, metrics=metrics, each=each)
 
 
 def test_a_model_passes_that_beats_popularity_and_keeps_up_with_the_champion() -> None:
