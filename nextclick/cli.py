@@ -40,6 +40,7 @@ VERBS: dict[str, Verb] = {
     "rollback": Verb("orchestration.model:rollback", "Return to the export before the current one."),
     "export": Verb("serving.cli:export", "Bring gold.recommendations into the key-value table."),
     "recommend": Verb("serving.cli:recommend", "What to show a person next."),
+    "serve": Verb("serving.serve_cli:serve", "The API: what to show next, over HTTP, until stopped."),
     "status": Verb("orchestration.status:status", "What is in the lake, and whether every event is accounted for."),
     "sql": Verb("orchestration.sql:sql", "Ask the tables with DuckDB SQL, by their catalog names."),
     "up": Verb("orchestration.up:up", "Start the Dagster and MLflow pages on loopback."),

@@ -1,0 +1,78 @@
+"""What is answered: one struct a route."""
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+Source = Literal["session", "personal", "popular_in_categories", "popular", "similar", "none"]
+"""Where a list comes from: docs/api.md."""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """One place of a list; a fact that the catalogue lacks is not there."""
+
+    item_id: str
+    score: float
+    """In [0, 1] before boosts; comparable within one answer."""
+    name: str | UnsetType = UNSET
+    category: str | UnsetType = UNSET
+    price: float | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    terms: dict[str, float] | UnsetType = UNSET
+    """With explain=true: each term of the score, and the boost."""
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """What every list says about itself."""
+
+    request_id: str
+    """Names this answer: what a page sends along with impressions and clicks."""
+    model_version: str
+    """Registered version of the model that made the lists, or `popular`."""
+    variant: str | None
+    """Variant of the experiment that the visitor is in; null where there is none."""
+    source: Source
+    degraded: bool
+    """A store was down or slow: popular items from memory, without what is known about the visitor."""
+
+
+class Items(Served, frozen=True, kw_only=True):
+    """A list, best first."""
+
+    items: list[Item]
+
+
+class Personalized(Served, frozen=True, kw_only=True):
+    """Everything that a page needs at once."""
+
+    recommendations: list[str]
+    """Ids of the best items, best first."""
+    personalized_banner: dict[str, str] | None
+    """The banner that was chosen; null where none is set up."""
+    ranked_feed: list[Item]
+    """A longer list with the facts of its items, best first."""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """It runs."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether there are lists to answer from."""
+
+    status: Literal["ready", "no lists"]
+    version: int | None
+    """Version of the key-value table that is served."""
+    degraded: bool
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why it is refused."""
+
+    error: str
+    """A reason code."""
+    message: str
+    """What was wrong, where, and what to do."""

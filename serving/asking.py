@@ -1,0 +1,134 @@
+"""What may be asked: one struct a route, from the query (GET) or the JSON body (POST). Limits are part of the types."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeVar, get_origin
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Meta
+
+from nextclick.web.answers import Refused
+
+Id = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]*$")]
+Count = Annotated[int, Meta(ge=1, le=1000)]
+Money = Annotated[float, Meta(ge=0, le=1e15)]
+Boost = Annotated[str, Meta(max_length=512, pattern=r"^(item|category):.+=[0-9]{1,3}(\.[0-9]{1,6})?$")]
+Asked = TypeVar("Asked", bound=msgspec.Struct)
+_MAX_FIELDS: Final = 2_000
+
+
+class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    key: Annotated[str, Meta(max_length=256)] | None = None
+    """Read key of the site (serving.read_keys); the header X-Read-Key does as well."""
+    explain: bool = False
+    """Show the terms of every score."""
+
+
+class _Who(_Question, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    visitor_id: Id | None = None
+    """The device or browser, as events carry it."""
+    user_id: Id | None = None
+    """The known user, if there is one."""
+
+
+class _Rules(_Who, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Rules on top of those in conf/ ([ranking.rules])."""
+
+    categories: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
+    """Only items of these categories."""
+    price_min: Money | None = None
+    """Only items with a known price of at least this."""
+    price_max: Money | None = None
+    """Only items with a known price of at most this."""
+    available: bool | None = None
+    """True: leave out what the catalogue says is not available; default: as ranking.rules.only_available."""
+    hide_seen: bool | None = None
+    """Leave out what the visitor viewed lately; default: as ranking.rules.hide_seen."""
+    hide_bought: bool | None = None
+    """Leave out what the visitor bought lately; default: as ranking.rules.hide_bought."""
+    allow: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
+    """Only these items."""
+    deny: Annotated[tuple[Id, ...], Meta(max_length=1000)] = ()
+    """Never these items."""
+    boost: Annotated[tuple[Boost, ...], Meta(max_length=100)] = ()
+    """`item:ID=FACTOR` or `category:NAME=FACTOR`: the score is multiplied by it."""
+    per_category: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    """Items of one category at most (0: no limit); default: as ranking.rules.per_category."""
+
+
+class _List(_Rules, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    n: Count = 10
+    """Items of the list; at most serving.max_items."""
+    surface: Annotated[str, Meta(max_length=64)] | None = None
+    """Where it will be shown, such as `home`; kept with the record of the answer."""
+
+
+class Recommend(_List, frozen=True, kw_only=True):
+    """GET /v1/recommendations"""
+
+
+class Personalize(_List, frozen=True, kw_only=True):
+    """GET /v1/personalize"""
+
+    feed: Count = 20
+    """Items of `ranked_feed`; at most serving.max_items."""
+
+
+class Popular(_List, frozen=True, kw_only=True):
+    """GET /v1/popular"""
+
+
+class Similar(_List, frozen=True, kw_only=True):
+    """GET /v1/similar/{item_id}"""
+
+    item_id: Id
+    """The item whose like is asked for."""
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """Whatever the query says is not read."""
+
+
+def of_query(kind: type[Asked], query: bytes, more: Mapping[str, str]) -> Asked:
+    """The question that a query asks. Refused 400, with the field named."""
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise Refused(400, "bad_query", f"The query cannot be read: {error}.") from None
+    many = {field.encode_name for field in msgspec.structs.fields(kind) if _is_many(field.type)}
+    found: dict[str, Any] = dict(more)
+    for name, value in pairs:
+        if name in many:
+            found.setdefault(name, []).append(value)
+        elif name in found:
+            raise Refused(400, "bad_field", f"{name} is there twice.")
+        else:
+            found[name] = value
+    return checked(kind, found, strict=False)
+
+
+def of_body(kind: type[Asked], body: bytes) -> Asked:
+    """The question that a JSON body asks. Refused 400, with the field named."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(400, "bad_json", f"The body is not JSON: {error}.") from None
+    return checked(kind, found, strict=True)
+
+
+def checked(kind: type[Asked], found: Any, strict: bool) -> Asked:
+    """`found` as a question. Refused 400 where a field is unknown, of another type, out of range or not a number."""
+    try:
+        asked = msgspec.convert(found, kind, strict=strict)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise Refused(400, "bad_field", f"{error}.") from None
+    for name in kind.__struct_fields__:
+        value = getattr(asked, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Refused(400, "bad_field", f"{name} is not a finite number.")
+    return asked
+
+
+def _is_many(kind: Any) -> bool:
+    return get_origin(getattr(kind, "__origin__", kind)) is tuple or get_origin(kind) is tuple

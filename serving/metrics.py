@@ -1,0 +1,32 @@
+"""What the API counts, in Prometheus' terms."""
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+_LATENCY = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.007, 0.010, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+
+class Metrics:
+    """What all workers count together: they meet in the folder PROMETHEUS_MULTIPROC_DIR, which `nextclick serve` sets."""
+
+    def __init__(self) -> None:
+        self._shown = CollectorRegistry()
+        multiprocess.MultiProcessCollector(self._shown)  # type: ignore[no-untyped-call]
+        own: Any = {"registry": None, "namespace": "nextclick", "subsystem": "serving"}
+        self.answers = Counter("answers", "Lists answered.", ["route", "source", "degraded"], **own)
+        self.refused = Counter("refused", "Requests answered with an error.", ["status", "reason"], **own)
+        self.seconds = Histogram(
+            "answer_seconds", "From the whole request to the answer.", ["route"], buckets=_LATENCY, **own
+        )
+        self.store_failures = Counter("store_failures", "Reads of a store that failed or took too long.", **own)
+        self.recorded = Counter("recorded", "Records of what was served, made durable.", **own)
+        self.records_lost = Counter("records_lost", "Records of what was served that could not be written.", **own)
+        self.version = Gauge(
+            "lists_version", "Version of the key-value table that is served.", multiprocess_mode="mostrecent", **own
+        )
+
+    def page(self) -> tuple[bytes, str]:
+        """The text of /metrics and its content type."""
+        return generate_latest(self._shown), CONTENT_TYPE_LATEST
