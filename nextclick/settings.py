@@ -252,6 +252,14 @@ class Bandits(_Section, frozen=True):
     pool: Annotated[int, Meta(ge=1, le=200)]
 
 
+class Live(_Section, frozen=True):
+    enabled: bool
+    keep_days: Annotated[int, Meta(ge=1, le=3650)]
+    half_life_hours: PositiveFloat
+    queue_events: Annotated[int, Meta(ge=1, le=10_000_000)]
+    catch_up_seconds: Annotated[float, Meta(ge=0.1, le=3600)]
+
+
 class Orchestration(_Section, frozen=True):
     nightly_cron: str
     incremental_minutes: Positive
@@ -284,6 +292,7 @@ class Settings(_Section, frozen=True):
     export: Export
     kv: Kv
     bandits: Bandits
+    live: Live
     orchestration: Orchestration
     lake: Lake = msgspec.field(default_factory=lambda: lake_at("lake"))
     conf_dir: Path = DEFAULT_CONF

@@ -1,0 +1,50 @@
+"""Where live profiles are kept: one protocol, LMDB (embedded) and Redis.
+
+An environment, or a prefix, of its own: an export of lists never stalls a merge.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from nextclick.profile import Deed, Profile
+from nextclick.settings import Settings
+
+
+class Profiles(Protocol):
+    """Profiles by key (nextclick.profile.visitor_key, person_key); any number of processes. Errors of the store are ModelError."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Profile]:
+        """The profiles of `keys` in their order; empty ones where nothing is known."""
+        ...
+
+    def merge(self, updates: Mapping[bytes, Sequence[Deed]], segments: Sequence[str] = ()) -> None:
+        """Merge deeds into the profiles of their keys, each atomically; no update of another process is lost.
+
+        `segments` of the landing log are marked as merged with, or after, the deeds: never before.
+        """
+        ...
+
+    def merged_segments(self) -> tuple[str, set[str]]:
+        """A name up to which all segments of the landing log are merged, and the names after it that are, too."""
+        ...
+
+    def settle_segments(self, upto: str) -> None:
+        """All segments named up to `upto` are merged: forget their single marks."""
+        ...
+
+    def expire(self, before: int, most: int) -> int:
+        """Remove profiles whose newest deed is older than `before` (ms); looks at `most` profiles, and goes on there next time."""
+        ...
+
+
+def open_profiles(settings: Settings) -> Profiles:
+    """The store of the configured backend (kv.backend); nothing is connected or created before its first use."""
+    keep_ms = settings.live.keep_days * 86_400_000
+    if settings.kv.backend == "redis":
+        from nextclick.kv.profiles_redis import RedisProfiles
+
+        prefix = f"nextclick:{settings.site}:profiles"
+        return RedisProfiles(settings.kv.redis_url, prefix, settings.kv.redis_timeout_seconds, keep_ms)
+    from nextclick.kv.profiles_lmdb import LmdbProfiles
+
+    return LmdbProfiles(settings.lake.kv / "profiles", settings.kv.map_gib << 30)
