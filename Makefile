@@ -10,7 +10,7 @@ ARGS ?=
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench stress up kafka docs lock clean
+.PHONY: help setup demo shop test lint bench stress up kafka docs lock clean
 
 help:  ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ lint: setup  ## ruff, mypy --strict, import-linter
 	$(VENV)/ruff format --check $(PACKAGES)
 	$(VENV)/mypy $(PACKAGES)
 	$(VENV)/lint-imports
+
+shop: setup  ## a small shop to click in, its pages ordered by what you click
+	@$(VENV)/nextclick shop $(ARGS)
 
 bench: setup  ## the benchmarks, each as a ratio against its baseline
 	@$(VENV)/python -m benchmarks $(ARGS)

@@ -80,19 +80,20 @@ def command() -> str:
 
 def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log: Console) -> Facts:
     """Make the traffic, send it down the path, read what became of it."""
-    from demo.door import collecting  # the stations take seconds to import: --help should not
+    from demo.door import send  # the stations take seconds to import: --help should not
     from demo.path import import_items, spark_starting, walk
+    from demo.service import running
 
     began = time.monotonic()
     folder = settings.lake.root / "traffic"
     traffic = make_traffic(seed, visitors)  # not beside Spark: OpenBLAS may hang in a process that forks meanwhile
     catalogue = write_traffic(traffic, folder)
     log.print(f"traffic: {DAYS} days of {visitors:,} visitors  in {time.monotonic() - began:.1f} s")
-    with spark_starting(settings), collecting(settings, folder / "collector.log") as door:
+    with spark_starting(settings), running(settings, "collect", folder) as collector:
         report = import_items(settings, catalogue)
         log.print(f"import: {report.accepted:,} items of the catalogue  in {report.seconds:.1f} s")
-        address, began = door.address, time.monotonic()
-        sent = f"{len(traffic.lines):,} records in {door.send(traffic.lines):,} requests to {address}"
+        address, began = collector.address, time.monotonic()
+        sent = f"{len(traffic.lines):,} records in {send(collector, traffic.lines):,} requests to {address}"
         log.print(f"collect: {sent}  in {time.monotonic() - began:.1f} s")
     walk(settings, log)
     from demo.lake_facts import gather

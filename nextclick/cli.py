@@ -43,6 +43,7 @@ VERBS: dict[str, Verb] = {
     "serve": Verb("serving.serve_cli:serve", "The API: what to show next, over HTTP, until stopped."),
     "status": Verb("orchestration.status:status", "What is in the lake, and whether every event is accounted for."),
     "sql": Verb("orchestration.sql:sql", "Ask the tables with DuckDB SQL, by their catalog names."),
+    "shop": Verb("demo.shop.cli:shop", "A small shop to click in, with everything behind it on loopback."),
     "up": Verb("orchestration.up:up", "Start the Dagster and MLflow pages on loopback."),
 }
 

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from demo.door import collecting
+from demo.door import send
+from demo.service import running
 from demo.traffic import Traffic, make_traffic
 from demo.truth import Truth
 from nextclick.errors import NextclickError
@@ -46,10 +47,10 @@ def refused_at_the_door(truth: Truth) -> int:
 def test_all_that_is_sent_is_published_once_the_collector_has_ended(
     settings: Settings, traffic: Traffic, tmp_path: Path
 ) -> None:
-    with collecting(settings, tmp_path / "log") as door:
-        assert door.send(traffic.lines) > 3
-        assert listens(door.address)
-    assert not listens(door.address)
+    with running(settings, "collect", tmp_path) as collector:
+        assert send(collector, traffic.lines) > 3
+        assert listens(collector.address)
+    assert not listens(collector.address)
     events, rejects = published(settings.lake.landing), published(settings.lake.quarantine)
     assert len(rejects) == refused_at_the_door(traffic.truth)
     assert len(events) + len(rejects) == traffic.truth.arrived
@@ -57,14 +58,14 @@ def test_all_that_is_sent_is_published_once_the_collector_has_ended(
 
 
 def test_an_interrupted_demo_leaves_no_collector_running(settings: Settings, tmp_path: Path) -> None:
-    with suppress(KeyboardInterrupt), collecting(settings, tmp_path / "log") as door:
-        assert listens(door.address)
+    with suppress(KeyboardInterrupt), running(settings, "collect", tmp_path) as collector:
+        assert listens(collector.address)
         raise KeyboardInterrupt
-    assert not listens(door.address)
+    assert not listens(collector.address)
 
 
 def test_a_collector_that_does_not_start_is_an_error_that_names_its_log(settings: Settings, tmp_path: Path) -> None:
     wrong = msgspec.structs.replace(settings, profile="nowhere")
-    with pytest.raises(NextclickError, match="log says why"), collecting(wrong, tmp_path / "log") as door:
-        door.send([])
-    assert "nowhere" in (tmp_path / "log").read_text()
+    with pytest.raises(NextclickError, match="log says why"), running(wrong, "collect", tmp_path) as collector:
+        send(collector, [])
+    assert "nowhere" in (tmp_path / "collect.log").read_text()

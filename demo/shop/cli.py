@@ -1,0 +1,78 @@
+"""`nextclick shop`: the collector, the API and the shop itself, on loopback, until stopped."""
+
+import asyncio
+import secrets
+import signal
+import subprocess
+import sys
+from typing import Final
+
+import click
+
+from nextclick import ports
+from nextclick.cli import Context, json_option, print_json
+from nextclick.errors import NextclickError, UsageError
+from nextclick.settings import CHECKOUT, Settings, load
+
+_HOST: Final = "127.0.0.1"
+_CATALOGUE: Final = "traffic/catalogue.ndjson"
+_LAKE: Final = "demo-lake"
+
+
+@click.command("shop", epilog="Examples: nextclick shop · nextclick --lake my-demo shop --port 0 --json")
+@click.option("--lake", metavar="DIR", help=f"A lake that the demo made (default: ./{_LAKE}).")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
+@json_option
+@click.pass_obj
+def shop(context: Context, lake: str | None, port: int, as_json: bool) -> None:
+    """Open a small shop in the demo's lake: click three things of a kind, and see the next page.
+
+    The first time, the demo runs before it opens, which takes a minute or two. Ctrl-C closes it.
+    """
+    settings = load(lake or context.lake or _LAKE, context.conf_dir, "demo")
+    _require_goods(settings)
+    asyncio.run(_open(settings, ports.free(_HOST, port), as_json))
+
+
+def _require_goods(settings: Settings) -> None:
+    """Let the demo make the lake if there is none."""
+    root = settings.lake.root
+    if (root / _CATALOGUE).exists():
+        return
+    if root.exists() and any(root.iterdir()):
+        raise UsageError(f"{root} was not made by the demo: name another folder with --lake, or one that is not there.")
+    click.echo(f"There is no shop in {root} yet: the demo makes one.", err=True)
+    if subprocess.run([sys.executable, "-m", "demo", "--lake", str(root)], cwd=CHECKOUT, stdout=sys.stderr).returncode:
+        raise NextclickError("The demo failed, so there is nothing to sell: see above.")
+
+
+async def _open(settings: Settings, port: int, as_json: bool) -> None:
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    from demo.service import running
+    from demo.shop.advice import Advice
+    from demo.shop.app import Shop, app
+    from demo.shop.goods import read_goods
+
+    folder, secret = settings.lake.root / "shop", secrets.token_urlsafe()
+    folder.mkdir(exist_ok=True)
+    with (
+        running(settings, "collect", folder) as collector,
+        running(settings, "serve", folder, NEXTCLICK_SERVING__SECRET_KEY=secret) as api,
+    ):
+        goods = read_goods(settings.lake.root / _CATALOGUE)
+        pages = app(Shop(goods, Advice(api.address, secret), collector.address, api.address))
+        server = Server(pages, address=_HOST, port=port, interface=Interfaces.ASGI, log_access=False)
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, server.stop)
+        _announce(f"http://{_HOST}:{port}", collector.address, api.address, as_json)
+        await server.serve()
+
+
+def _announce(address: str, collector: str, api: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"address": address, "collector": collector, "api": api})
+    else:
+        click.echo(f"The shop is open: {address}   (its collector: {collector}, its API: {api}/docs)", err=True)

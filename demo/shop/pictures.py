@@ -1,0 +1,30 @@
+"""A picture for every good: the category gives the shape (shapes/CATEGORY.svg), colour and style the rest."""
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from demo.shop.goods import Good
+
+_COLOURS: Final = {
+    "red": "#c8553d", "green": "#588157", "blue": "#3d6b9c", "sand": "#d9b382", "black": "#3a3a3a", "white": "#f4f1ea",
+}  # fmt: skip
+_BACKGROUNDS: Final = {
+    "plain": "#eceff1", "playful": "#ffe8d6", "classic": "#e9e4d4", "wild": "#dcefe0", "nordic": "#dde9f5", "retro": "#f6dfe6",
+}  # fmt: skip
+_STYLE: Final = """
+  <style>path, rect, circle {{ fill: {colour} }}
+    .line {{ fill: none; stroke: {colour}; stroke-width: 3 }} .light {{ fill: none; stroke: #fff8; stroke-width: 3 }}</style>
+  <path d="M0 0h100v100H0z" style="fill: {background}"/>"""
+
+
+def picture(good: Good) -> str:
+    """The good as SVG, its shape filled in its colour on the background of its style."""
+    style = _STYLE.format(colour=_COLOURS[good.attributes["colour"]], background=_BACKGROUNDS[good.attributes["style"]])
+    head, _, shape = _shape(good.category).partition("\n")
+    return f"{head}{style}\n{shape}"
+
+
+@cache
+def _shape(category: str) -> str:
+    return (Path(__file__).parent / "shapes" / f"{category}.svg").read_text(encoding="utf-8")
