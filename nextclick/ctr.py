@@ -1,0 +1,66 @@
+"""The click model as answers use it: a few coefficients by feature name. `ml` learns it, an export carries it, the API scores with it.
+
+What is learned from is what was logged: each `served` record has the features of its items, as they were
+when they were scored (property `features`: a JSON array with one array an item, in the order of FEATURES).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from nextclick.errors import ModelError
+from nextclick.lake import Lake
+
+FEATURES: Final = ("popularity", "recency", "category_match", "personal", "similar")
+"""What an item is scored by, each in [0, 1]; docs/api.md defines them."""
+
+Floats = NDArray[np.float64]
+
+
+class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
+    """p(click) = 1 / (1 + exp(−(intercept + Σ coefficient · feature))): a logistic regression, calibrated."""
+
+    version: str
+    """Its registered version."""
+    intercept: float
+    """Holds the position that answers are to be scored for (neutral: the mean), and the calibration."""
+    coefficients: dict[str, float]
+    """By feature; features that are not there count for nothing."""
+    weights: dict[str, float] = {}
+    """Learned w1 … w4 by term (ctr, recency, category_match, user_interest); those of [ranking] hold for the rest."""
+
+    def predict(self, features: Mapping[str, Floats]) -> Floats:
+        """The probability of a click for each item; not a number where a feature is none."""
+        total: Floats = sum(
+            (self.coefficients.get(name, 0.0) * features[name] for name in FEATURES),
+            start=np.full(len(features[FEATURES[0]]), self.intercept),
+        )
+        return 1.0 / (1.0 + np.exp(-np.clip(total, -700, 700)))
+
+
+def path(lake: Lake) -> Path:
+    """Where the model that passed its gate lies, for the next export to take along."""
+    return lake.state / "ctr" / "champion.json"
+
+
+def decode(stored: bytes) -> CtrModel:
+    """A stored model; ModelError if it is none, names a feature that there is not, or holds what is not a finite number."""
+    try:
+        model = msgspec.json.decode(stored, type=CtrModel)
+    except msgspec.MsgspecError as error:
+        raise ModelError(f"The click model cannot be read: {error}. Train it anew.") from error
+    unknown = model.coefficients.keys() - set(FEATURES)
+    if unknown:
+        raise ModelError(f"The click model names features that there are not: {', '.join(sorted(unknown))}.")
+    if not np.isfinite([model.intercept, *model.coefficients.values(), *model.weights.values()]).all():
+        raise ModelError(f"Version {model.version} of the click model holds a coefficient that is not finite.")
+    return model
+
+
+def encode(model: CtrModel) -> bytes:
+    """The model as JSON."""
+    return msgspec.json.encode(model)
