@@ -1,8 +1,6 @@
 """`nextclick shop`: the collector, the API and the shop itself, on loopback, until stopped."""
 
-import asyncio
 import secrets
-import signal
 import subprocess
 import sys
 from typing import Final
@@ -31,7 +29,7 @@ def shop(context: Context, lake: str | None, port: int, as_json: bool) -> None:
     """
     settings = load(lake or context.lake or _LAKE, context.conf_dir, "demo")
     _require_goods(settings)
-    asyncio.run(_open(settings, ports.free(_HOST, port), as_json))
+    _open(settings, ports.free(_HOST, port), as_json)
 
 
 def _require_goods(settings: Settings) -> None:
@@ -46,9 +44,8 @@ def _require_goods(settings: Settings) -> None:
         raise NextclickError("The demo failed, so there is nothing to sell: see above.")
 
 
-async def _open(settings: Settings, port: int, as_json: bool) -> None:
-    from granian.constants import Interfaces
-    from granian.server.embed import Server
+def _open(settings: Settings, port: int, as_json: bool) -> None:
+    import uvicorn  # these take a second: --help should not
 
     from demo.service import running
     from demo.shop.advice import Advice
@@ -63,12 +60,8 @@ async def _open(settings: Settings, port: int, as_json: bool) -> None:
     ):
         goods = read_goods(settings.lake.root / _CATALOGUE)
         pages = app(Shop(goods, Advice(api.address, secret), collector.address, api.address))
-        server = Server(pages, address=_HOST, port=port, interface=Interfaces.ASGI, log_access=False)
-        loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(name, server.stop)
         _announce(f"http://{_HOST}:{port}", collector.address, api.address, as_json)
-        await server.serve()
+        uvicorn.run(pages, host=_HOST, port=port, log_level="warning")
 
 
 def _announce(address: str, collector: str, api: str, as_json: bool) -> None:
