@@ -1,0 +1,30 @@
+"""The station `learn_bandits`: what was shown and clicked since the window began becomes the bandits' state."""
+
+import time
+from collections.abc import Callable
+
+from nextclick import locks
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from serving.bandits import state, trials
+
+LOCK = "bandits"
+
+
+def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobReport:
+    """Fold all trials of the window anew; called twice, or after a resend, it writes the same state."""
+    started = time.perf_counter()
+    with locks.hold(settings.lake.locks, LOCK, purpose="learn_bandits"):
+        found = trials.read(settings.lake, settings.site, settings.bandits.window_days)
+        learned = state.State(version=found.version, bandits=state.fold(found.rows))
+        before = state.read(settings.lake)
+        changed = before is None or before.bandits != learned.bandits
+        if before != learned:
+            state.write(settings.lake, learned)
+    return JobReport(
+        job="learn_bandits",
+        read=len(found.rows),
+        written=sum(map(len, learned.bandits.values())) if changed else 0,
+        seconds=time.perf_counter() - started,
+        details={name: f"{state.shown(arms):,} trials" for name, arms in learned.bandits.items()},
+    )

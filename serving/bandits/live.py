@@ -1,0 +1,143 @@
+"""The bandits as the API asks them: with what was learned last, for banners and for places of a list."""
+
+import logging
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from nextclick.errors import LakeError, SettingsError
+from nextclick.lake import Lake
+from nextclick.settings import Bandits as BanditSettings
+from serving.bandits import state
+from serving.bandits.methods import EMPTY, Bandit, EpsilonGreedy, Floats, LinearThompson, Thompson, draw
+from serving.bandits.trials import Draw
+
+_log = logging.getLogger(__name__)
+
+
+class Banner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One banner of conf/banners.toml."""
+
+    id: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    text: Annotated[str, Meta(min_length=1, max_length=1000)]
+    link: Annotated[str, Meta(pattern=r"^(https?://|/)", max_length=2000)]
+    """Where it leads: an address, or a path of the site."""
+    surfaces: tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...] = ()
+    """Where it may be shown; none: everywhere."""
+
+
+class Explored(NamedTuple):
+    """A list with its drawn places filled."""
+
+    items: list[str]
+    propensities: list[float]
+    """Per place: 1 where nothing was drawn."""
+    draws: list[Draw]
+
+
+class Bandits:
+    """Every bandit of a site. Keep one a process; `refresh` takes up what was learned since."""
+
+    def __init__(
+        self, lake: Lake, settings: BanditSettings, banners: Sequence[Banner], rng: np.random.Generator | None = None
+    ) -> None:
+        self._lake, self._settings, self._banners = lake, settings, banners
+        self._rng = rng or np.random.default_rng()
+        self._stamp, self._state = 0, state.State(version=-1)
+        self._ready: dict[tuple[str, str], Bandit] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take up a newer state; quick if there is none. One that cannot be read is logged, and the old one stays."""
+        stamp = state.stamp(self._lake)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._state = state.read(self._lake) or state.State(version=-1)
+        except LakeError as error:
+            _log.warning("%s The state before is used on.", error)
+            return
+        self._ready = {}
+
+    def banner(self, surface: str, context: Floats = EMPTY, method: str | None = None) -> tuple[Banner, Draw] | None:
+        """The banner for a surface, drawn from those that may be shown there; None where none may."""
+        eligible = {banner.id: banner for banner in self._banners if not banner.surfaces or surface in banner.surfaces}
+        if not eligible:
+            return None
+        drawn = self._draw(f"banner:{surface}", list(eligible), context, method, None)
+        return eligible[drawn.arm], drawn
+
+    def explore(
+        self,
+        surface: str,
+        items: Sequence[str],
+        pool: Sequence[str],
+        context: Floats = EMPTY,
+        method: str | None = None,
+    ) -> Explored:
+        """The list `items` with the places of bandits.positions drawn from the item that stood there and the pool.
+
+        `pool` are items below the list, the best first; bandits.pool says how many take part. What is
+        drawn for one place cannot be drawn for the next.
+        """
+        found, draws, propensities = list(items), [], [1.0] * len(items)
+        left = [item for item in dict.fromkeys(pool) if item not in set(items)][: self._settings.pool]
+        for position in self._settings.positions:
+            if not left or position > len(found):
+                continue
+            arms = [found[position - 1], *left]
+            drawn = self._draw(f"slot:{surface}", arms, context, method, position)
+            found[position - 1], propensities[position - 1] = drawn.arm, drawn.propensity
+            left = [item for item in arms if item != drawn.arm]
+            draws.append(drawn)
+        return Explored(found, propensities, draws)
+
+    def _draw(self, name: str, arms: list[str], context: Floats, method: str | None, position: int | None) -> Draw:
+        method = method or self._settings.method
+        choice = draw(self._bandit(name, method), arms, self._rng, context)
+        return Draw(
+            bandit=name,
+            arm=choice.arm,
+            propensity=choice.propensity,
+            arms=len(arms),
+            position=position,
+            context=context.tolist(),
+        )
+
+    def _bandit(self, name: str, method: str) -> Bandit:
+        if (name, method) not in self._ready:
+            self._ready[name, method] = self._made(name, method)
+        return self._ready[name, method]
+
+    def _made(self, name: str, method: str) -> Bandit:
+        known, chosen = self._state.bandits.get(name, {}), self._settings
+        if method == "epsilon_greedy":
+            return EpsilonGreedy(known, chosen.epsilon)
+        if method == "linear":
+            return LinearThompson(known, chosen.epsilon, chosen.draws, chosen.spread, self._rng)
+        return Thompson(known, chosen.epsilon, chosen.draws, self._rng)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    banners: tuple[Banner, ...] = ()
+
+
+def banners(file: Path) -> tuple[Banner, ...]:
+    """The banners of conf/banners.toml; none where it is not there. SettingsError says what is wrong in it."""
+    try:
+        found = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File).banners
+    except FileNotFoundError:
+        return ()
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{file} is wrong: {error}. docs/bandits.md shows the form.") from error
+    ids = [banner.id for banner in found]
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    if twice:
+        raise SettingsError(f"{file} names the banner {twice[0]} twice. Give each an id of its own.")
+    return found
