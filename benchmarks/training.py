@@ -97,9 +97,9 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 def compare(settings: Settings, rounds: int) -> None:
     """Print the figures."""
-    from ml import interactions, train
+    from ml import candidates, interactions
 
-    recipe = train.personal_recipes(settings)["als"]
+    recipe = candidates.plain_als(settings)
     pairs, _ = interactions.read(settings)
     print(f"{len(pairs):,} pairs of {len(pairs.people):,} people and {len(pairs.items):,} items")
     msgspec.structs.replace(recipe, iterations=1).fit(pairs)  # warm
@@ -115,11 +115,11 @@ def compare(settings: Settings, rounds: int) -> None:
 
 def learned(settings: Settings) -> Any:
     """What training does between the table and the file, without its evaluation and MLflow."""
-    from ml import interactions, train
+    from ml import candidates, interactions, train
 
     night = train.Night(settings, *interactions.read(settings))
-    recipe = train.personal_recipes(settings)["als"]
-    artifact = train.fit(night, recipe, train.popular_recipes(settings)["popular_fading"])
+    recipe = candidates.plain_als(settings)
+    artifact = train.fit(night, recipe, candidates.default_popular(settings)["popular_fading"])
     artifact.save(settings.lake.state / "model" / "benchmark")
     return artifact
 

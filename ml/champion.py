@@ -43,7 +43,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """Digest of all that decides the outcome: data, recipe, evaluation, gate. The same key, the same verdict."""
     passed: bool
     reasons: list[str]
+    chosen: str = ""
+    """The recipe that was best on the validation part."""
+    validation: dict[str, float] = {}
+    """recall@k of every candidate there."""
     metrics: dict[str, float]
+    """On the test part."""
     seconds: dict[str, float]
     """What each stage took."""
     run_id: str | None

@@ -1,4 +1,4 @@
-"""Nightly training: read, split by time, judge, refit on everything, log, register and, through the gate, promote."""
+"""Nightly training: read, choose, judge, refit on everything, log, register and, through the gate, promote."""
 
 import hashlib
 import resource
@@ -11,12 +11,11 @@ from functools import partial
 
 import msgspec
 
-from ml import artifact, champion, evaluate, gate, interactions, split, tracking
+from ml import artifact, candidates, champion, choice, gate, interactions, tracking
 from ml.artifact import AnyRecipe, Artifact, Card
 from ml.champion import Attempt, Model, Standing
-from ml.evaluate import Judged
+from ml.choice import Choice
 from ml.interactions import Interactions, Source
-from ml.models.als import Als
 from ml.models.popular import Popular
 from ml.models.protocol import Stages, quiet
 from nextclick import locks
@@ -46,30 +45,6 @@ class Night:
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
-
-
-def personal_recipes(settings: Settings) -> dict[str, Als]:
-    """The personal models that the settings ask for; the best of them is the challenger."""
-    als = settings.als
-    plain = Als(
-        factors=als.factors,
-        iterations=als.iterations,
-        regularization=als.regularization,
-        alpha=als.alpha,
-        seed=als.seed,
-        half_life_days=settings.interactions.half_life_days,
-        recent_hours=settings.evaluation.recent_hours,
-    )
-    return {"als": plain, "als_trending": msgspec.structs.replace(plain, trending=True)}
-
-
-def popular_recipes(settings: Settings) -> dict[str, Popular]:
-    """The popularities that are compared; the best of them is the popular list."""
-    return {
-        "popular_fading": Popular(half_life_days=settings.interactions.half_life_days),
-        "popular_recent": Popular(window_hours=settings.evaluation.recent_hours),
-        gate.FLOOR: Popular(),
-    }
 
 
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
@@ -113,22 +88,24 @@ def _train(night: Night, key: str, standing: Standing) -> Standing:
     settings = night.settings
     reigning = _reigning(settings.lake, standing)
     with night.stage("evaluate"):
-        judged, recipes, name = _judge(night, reigning)
-    challenger, best = judged.best(personal_recipes(settings)), judged.best(popular_recipes(settings))
-    popular, reasons = popular_recipes(settings)[best], gate.judge(judged, challenger, name, settings.gate)
+        chosen = choice.choose(settings, night.pairs, reigning.recipe if reigning else None, night.progress)
+    reasons = gate.judge(chosen.judged, chosen.name, chosen.champion, settings.gate)
+    reasons += gate.leaks(chosen.test, chosen.validation, chosen.judged, chosen.name, settings.gate)
     with night.stage("fit"):
-        fitted = fit(night, recipes[challenger], popular)
-    model, broken = _enter(night, fitted, judged, challenger, reigning, reasons)
+        fitted = fit(night, chosen.recipe, chosen.popular)
+    model, broken = _enter(night, fitted, chosen, reigning, reasons)
     reasons += broken
     if not reasons:
         reigning, previous = tracking.promote(settings.lake, model.version)
     else:
         previous = tracking.champion(settings.lake, tracking.PREVIOUS)
-    fallback = None if reigning else _fallback(night, popular, judged.flat(best))
+    fallback = None if reigning else _fallback(night, chosen)
     attempt = Attempt(
         key=key,
         passed=not reasons,
         reasons=reasons,
+        chosen=chosen.name,
+        validation=chosen.recalls,
         metrics=model.metrics,
         seconds=night.seconds,
         run_id=model.run_id,
@@ -144,38 +121,25 @@ def _reigning(lake: Lake, standing: Standing) -> Model | None:
 
 
 def _enter(
-    night: Night, fitted: Artifact, judged: Judged, challenger: str, reigning: Model | None, reasons: list[str]
+    night: Night, fitted: Artifact, chosen: Choice, reigning: Model | None, reasons: list[str]
 ) -> tuple[Model, list[str]]:
     """Save the model, read it back, inspect it, log and register it; returns its facts and what else is wrong with it."""
     settings, folder = night.settings, night.settings.lake.state / _CANDIDATE
     with night.stage("save"):
         digest = fitted.save(folder)
-    model = _model(night, fitted, digest, _CANDIDATE, judged.flat(challenger))
+    model = _model(night, fitted, digest, _CANDIDATE, chosen.judged.flat(chosen.name))
     try:
         candidate = artifact.load(folder, digest)
     except ModelError as error:  # what cannot be read back is not registered
         broken = [str(error)]
-        run_id = tracking.log(settings.lake, _run(night, judged, model, reasons + broken))
+        run_id = tracking.log(settings.lake, _run(night, chosen, model, reasons + broken))
         model = msgspec.structs.replace(model, run_id=run_id)
     else:
-        broken = gate.inspect(candidate, night.pairs, reigning, settings.gate, judged.k, settings.als.seed)
+        broken = gate.inspect(candidate, night.pairs, reigning, settings.gate, chosen.judged.k, settings.als.seed)
         with night.stage("register"):
-            model = tracking.register(settings.lake, _run(night, judged, model, reasons + broken), folder, model)
+            model = tracking.register(settings.lake, _run(night, chosen, model, reasons + broken), folder, model)
     shutil.rmtree(folder.parent)  # the registry has its own copy
     return model, broken
-
-
-def _judge(night: Night, reigning: Model | None) -> tuple[Judged, dict[str, AnyRecipe], str | None]:
-    """What was judged, the recipes by name, and the name of the champion's, if there is one."""
-    settings, name = night.settings, None
-    recipes: dict[str, AnyRecipe] = {**personal_recipes(settings), **popular_recipes(settings)}
-    if reigning:  # an equal recipe on equal data gives an equal model, so none is fitted twice
-        name = next((known for known, recipe in recipes.items() if recipe == reigning.recipe), "champion")
-        recipes[name] = reigning.recipe
-    parts = split.by_time(night.pairs, settings.evaluation.test_share)
-    als = settings.als
-    judged = evaluate.compare(recipes, parts, settings.evaluation, als.seed, als.threads, night.progress)
-    return judged, recipes, name
 
 
 def _model(night: Night, fitted: Artifact, digest: str, folder: str, metrics: dict[str, float]) -> Model:
@@ -192,16 +156,26 @@ def _model(night: Night, fitted: Artifact, digest: str, folder: str, metrics: di
     )
 
 
-def _run(night: Night, judged: Judged, model: Model, reasons: list[str]) -> tracking.Run:
+def _run(night: Night, chosen: Choice, model: Model, reasons: list[str]) -> tracking.Run:
     return tracking.Run(
         name="train",
         source=night.source,
         digest=artifact.read_card(night.settings.lake.state / model.artifact).ids_digest,
         started=night.started,
-        params={**msgspec.to_builtins(model.recipe), "k": judged.k, "judged_people": judged.people},
-        metrics={**model.metrics, **_costs(night)},
+        params={
+            **msgspec.to_builtins(model.recipe),
+            "chosen": chosen.name,
+            "popular": chosen.popular_name,
+            "k": chosen.judged.k,
+            "judged_people": chosen.judged.people,
+        },
+        metrics={**model.metrics, **_validation(chosen.recalls, chosen.judged.k), **_costs(night)},
         tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)},
     )
+
+
+def _validation(recalls: dict[str, float], k: int) -> dict[str, float]:
+    return {f"validation.{name}.recall@{k}": recall for name, recall in recalls.items()}
 
 
 def _costs(night: Night) -> dict[str, float]:
@@ -210,11 +184,11 @@ def _costs(night: Night) -> dict[str, float]:
     return {**seconds, "seconds": time.time() - night.started, "peak_memory_mb": peak}
 
 
-def _fallback(night: Night, popular: Popular, metrics: dict[str, float]) -> Model:
+def _fallback(night: Night, chosen: Choice) -> Model:
     """Popular lists, kept as a model that nobody registered."""
-    fitted = fit(night, popular, popular)
+    fitted = fit(night, chosen.popular, chosen.popular)
     digest = fitted.save(night.settings.lake.state / _FALLBACK)
-    return _model(night, fitted, digest, _FALLBACK, metrics)
+    return _model(night, fitted, digest, _FALLBACK, chosen.judged.flat(chosen.popular_name))
 
 
 def _key(settings: Settings, source: Source) -> str:
@@ -222,7 +196,8 @@ def _key(settings: Settings, source: Source) -> str:
         source.table_id,
         source.version,
         settings.site,
-        personal_recipes(settings),
+        candidates.personal_recipes(settings),
+        candidates.popular_recipes(settings),
         settings.evaluation,
         settings.gate,
     )
@@ -246,6 +221,8 @@ def _report(standing: Standing, read: int, started: float, reason: str | None = 
             "champion": standing.champion.version if standing.champion else None,
             "passed": int(attempt.passed) if attempt else None,
             "reason": reason,
+            "chosen": attempt.chosen if attempt else None,
+            **({f"validation.{name}": recall for name, recall in attempt.validation.items()} if attempt else {}),
             **(attempt.metrics if attempt else {}),
             **({f"seconds.{stage}": seconds for stage, seconds in attempt.seconds.items()} if attempt and read else {}),
         },
