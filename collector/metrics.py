@@ -7,6 +7,23 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _GROUPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_LAG = (0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
+
+
+class LiveMetrics:
+    """What the live path counts; `own` are the keywords of the collector's metrics."""
+
+    def __init__(self, own: dict[str, Any]) -> None:
+        own = own | {"subsystem": "live"}
+        self.merged = Counter("merged", "Events taken from the queue and merged into live profiles.", **own)
+        self.postponed = Counter(
+            "postponed", "Events that the queue had no room for: merged from the log later.", **own
+        )
+        self.replayed = Counter("replayed", "Lines of the landing log merged into live profiles.", **own)
+        self.expired = Counter("expired", "Live profiles removed because nothing new came.", **own)
+        self.failures = Counter("failures", "Times that the store of profiles could not be used.", **own)
+        self.waiting = Gauge("waiting", "Events that wait to be merged.", multiprocess_mode="livesum", **own)
+        self.seconds = Histogram("seconds", "From durable to merged.", buckets=_LAG, **own)
 
 
 class Metrics:
@@ -27,6 +44,7 @@ class Metrics:
         self.group = Histogram("group_requests", "Requests that shared one fsync.", buckets=_GROUPS, **own)
         self.sink_up = Gauge("sink_up", "1 if the last write was durable.", multiprocess_mode="mostrecent", **own)
         self.sink_up.set(1)
+        self.live = LiveMetrics(own)
 
     def page(self) -> tuple[bytes, str]:
         """The text of /metrics and its content type."""

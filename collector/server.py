@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from collector.app import Door
+from collector.live import Followed, Live
 from collector.metrics import Metrics
-from collector.sinks import Sink
+from collector.sinks import Durable, Sink, untold
 from collector.sinks.landing import LandingSink
 from nextclick.errors import SetupError
+from nextclick.kv.profiles import open_profiles
 from nextclick.settings import Settings, load
 from nextclick.web import process
 
@@ -22,9 +24,16 @@ def app(settings: Settings | None = None) -> Door:
 
 
 def _sink(settings: Settings, metrics: Metrics) -> Sink:
+    if not settings.live.enabled:
+        return _durable_sink(settings, metrics, untold)
+    live = Live(settings, open_profiles(settings), metrics.live)
+    return Followed(_durable_sink(settings, metrics, live.durable), live)
+
+
+def _durable_sink(settings: Settings, metrics: Metrics, durable: Durable) -> Sink:
     if settings.collector.sink == "kafka":
-        return _kafka()(settings)
-    return LandingSink(settings, metrics.group.observe)
+        return _kafka()(settings, durable)
+    return LandingSink(settings, metrics.group.observe, durable)
 
 
 def _kafka() -> "type[KafkaSink]":

@@ -23,6 +23,9 @@ OUTSIDE_SESSIONS: Final = ("served", "impression", "identify", "alias", "item_up
 PASSIVE: Final = ("engagement", "scroll", "pause")
 """Attention rather than an act: extends a session, but does not end a bounce."""
 
+IDS: Final = ("site", "event_id", "event", "visitor_id", "user_id", "session_hint", "item_id", "order_id", "request_id")
+"""Fields that name something, held to events.max_id_chars; other texts to events.max_text_chars."""
+
 ALIASES: Final = {"view_product": "view_item", "product_id": "item_id"}
 """Words of the plain event that mean a canonical one."""
 

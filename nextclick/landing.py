@@ -80,6 +80,11 @@ def segments(folder: Path) -> list[Segment]:
         raise LakeError(f"The log {folder} cannot be listed: {error.strerror}. Mend the lake's permissions.") from error
 
 
+def is_segment(name: str) -> bool:
+    """Whether a file of this name is a published segment."""
+    return _NAME.fullmatch(name) is not None
+
+
 def promised_lines(name: str) -> int:
     """The number of lines with which the segment `name` was published."""
     match = _NAME.fullmatch(name)

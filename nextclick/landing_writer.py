@@ -41,9 +41,11 @@ class SegmentWriter:
 
     hidden: ClassVar[str] = ".open"
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: Limits, published: Callable[[str], None] = lambda _: None) -> None:
+        """`published` is told the name of each segment of this writer's own, as soon as it is in the log."""
         self.folder = folder
         self._limits = limits
+        self._published = published
         self._segment: OpenSegment | None = None
         self._room = 0
         """Bytes that the open segment may reach."""
@@ -111,6 +113,7 @@ class SegmentWriter:
 
     def _finish(self, segment: OpenSegment) -> None:
         segment.publish(self.folder)
+        self._published(segment.name)
 
     def _recover(self) -> None:
         recover(self.folder)

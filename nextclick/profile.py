@@ -10,12 +10,12 @@ Time is milliseconds since 1970-01-01 UTC throughout.
 
 import hashlib
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Final, Self
 
 import msgspec
 
-from nextclick.events import OUTSIDE_SESSIONS, Event
+from nextclick.events import ALIASES, OUTSIDE_SESSIONS, Event
 
 K: Final = 64
 """Deeds of a profile; every count of it is capped by this."""
@@ -30,8 +30,11 @@ _CODES: Final = (
 )  # fmt: skip
 """Stored by place: only ever add to the end. The first stands for every custom event."""
 _CODE_OF: Final = {kind: code for code, kind in enumerate(_CODES)}
+_CODE_OF.update((alias, _CODE_OF[word]) for alias, word in ALIASES.items() if word in _CODE_OF)
 _MOST_DWELL: Final = (1 << 32) - 1
 _MOST_VALUE: Final = (1 << 63) - 1
+_MOST_DIGITS: Final = 13
+"""Exponent of the largest price: 14 digits before the point."""
 
 
 class Deed(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -72,12 +75,14 @@ EMPTY: Final = Profile()
 
 
 def deed(event: Event, received_at: int) -> Deed | None:
-    """The event as its profile keeps it; None for what is not the visitor's own doing (`OUTSIDE_SESSIONS`).
+    """The event as its profile keeps it; None for what is not the visitor's own doing (`OUTSIDE_SESSIONS`),
+    and for a price that is no amount of money, with which silver refuses it.
 
     An event later than its arrival happened at its arrival: a client's fast clock cannot hold a
     profile's first place. Texts that do not fit TEXT_BYTES together are left out whole, an item first kept.
     """
-    if event.event in OUTSIDE_SESSIONS:
+    value = _value(event.price, event.quantity) if event.price is not None else 0
+    if event.event in OUTSIDE_SESSIONS or value is None:
         return None
     occurred_at = event.client_time if event.occurred_at is None else event.occurred_at
     item, category, query = _fitting(event.item_id or "", event.category or "", event.query or "")
@@ -88,7 +93,7 @@ def deed(event: Event, received_at: int) -> Deed | None:
         item=item,
         category=category,
         query=query,
-        value=_value(event.price, event.quantity) if event.price else 0,
+        value=value,
         dwell_ms=min(max(0, event.dwell_ms or 0), _MOST_DWELL),
     )
 
@@ -170,6 +175,13 @@ def _fitting(*texts: str) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _value(price: str, quantity: int | None) -> int:
-    piece = Decimal(price).scaleb(4).to_integral_value(ROUND_HALF_UP)
-    return max(0, min(int(piece) * (1 if quantity is None else quantity), _MOST_VALUE))
+def _value(price: str, quantity: int | None) -> int | None:
+    """Price × quantity in ten-thousandths; None if the price is none that decimal(18,4) holds, or below 0."""
+    try:
+        piece = Decimal(price)
+        if not piece.is_finite() or piece.adjusted() > _MOST_DIGITS:
+            return None
+        whole = int(piece.scaleb(4).to_integral_value(ROUND_HALF_UP))
+    except InvalidOperation:
+        return None
+    return None if whole < 0 else min(whole * max(0, 1 if quantity is None else quantity), _MOST_VALUE)

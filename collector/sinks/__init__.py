@@ -1,6 +1,6 @@
 """Where accepted events become durable: the landing log (embedded) or Kafka."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -21,6 +21,14 @@ class Batch(msgspec.Struct, frozen=True):
     """Of each reject its reason: what is counted."""
     identities: Sequence[int] = ()
     """Of each event a hash of its identity."""
+
+
+Durable = Callable[[Sequence[Batch] | None, Sequence[str]], None]
+"""Told by a sink of batches that became durable (None: of some it is not known), and of segments published since; returns at once."""
+
+
+def untold(batches: Sequence[Batch] | None, published: Sequence[str]) -> None:
+    """Nobody wants to know."""
 
 
 class SinkDown(Exception):

@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from collector.sinks import Batch, SinkDown
+from collector.sinks import Batch, Durable, SinkDown, untold
 from nextclick.errors import LakeError
 from nextclick.landing_writer import SegmentWriter
 from nextclick.settings import Settings
@@ -19,12 +19,16 @@ class LandingSink:
     it is at the disk the next group gathers, so under load the disk itself sets the group's size.
     """
 
-    def __init__(self, settings: Settings, observe_group: Callable[[int], None] = lambda _: None) -> None:
-        self._landing = SegmentWriter(settings.lake.landing, settings.landing)
+    def __init__(
+        self, settings: Settings, observe_group: Callable[[int], None] = lambda _: None, durable: Durable = untold
+    ) -> None:
+        self._published: list[str] = []
+        self._landing = SegmentWriter(settings.lake.landing, settings.landing, self._published.append)
         self._quarantine = SegmentWriter(settings.lake.quarantine, settings.landing)
         self._gather = settings.collector.group_milliseconds / 1000
         self._roll_seconds = settings.collector.publish_seconds
         self._observe_group = observe_group
+        self._durable = durable
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="landing")
         self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
         self._work = asyncio.Event()
@@ -46,7 +50,7 @@ class LandingSink:
         with suppress(asyncio.CancelledError):
             await self._task
         await self._commit()
-        await asyncio.get_running_loop().run_in_executor(self._disk, self._publish)
+        await self._roll()
         self._disk.shutdown()
 
     async def _run(self) -> None:
@@ -59,7 +63,7 @@ class LandingSink:
                 await asyncio.shield(self._commit())
             if self._opened_at is not None and time.monotonic() - self._opened_at >= self._roll_seconds:
                 with suppress(SinkDown):  # the next round tries again
-                    await asyncio.get_running_loop().run_in_executor(self._disk, self._publish)
+                    await self._roll()
 
     def _until_publishing(self) -> float | None:
         if self._opened_at is None:
@@ -75,13 +79,24 @@ class LandingSink:
             await asyncio.get_running_loop().run_in_executor(self._disk, self._append, [batch for batch, _ in group])
         except Exception as error:  # whatever it is, nobody may wait for ever
             failure: Exception | None = error
+            self._tell(None)
         else:
             failure = None
             self._observe_group(len(group))
+            self._tell([batch for batch, _ in group])
             self._opened_at = self._opened_at or time.monotonic()
         for _, done in group:
             if not done.done():
                 done.set_exception(SinkDown(str(failure))) if failure else done.set_result(None)
+
+    async def _roll(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._disk, self._publish)
+        self._tell(())
+
+    def _tell(self, batches: Sequence[Batch] | None) -> None:
+        published = self._published.copy()  # the disk's thread is idle
+        self._published.clear()
+        self._durable(batches, published)
 
     def _append(self, group: list[Batch]) -> None:
         try:

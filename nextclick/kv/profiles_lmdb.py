@@ -93,6 +93,8 @@ class LmdbProfiles:
         with _translated(self._folder):
             with opened.env.begin(db=opened.profiles) as transaction:
                 old, self._looked_at = _older(transaction.cursor(), self._looked_at, before, most)
+            if not old:
+                return 0
             with opened.env.begin(write=True, db=opened.profiles) as transaction:
                 # Between the two transactions a profile may have come back to life.
                 dead = [

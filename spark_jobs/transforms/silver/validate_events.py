@@ -5,12 +5,12 @@ from typing import Final, NamedTuple
 
 from pyspark.sql import DataFrame
 
+from nextclick.events import IDS
 from nextclick.settings import Events
 from nextclick.tables import silver
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.silver.type_events import FIELDS
 
-IDS: Final = ("site", "event_id", "event", "visitor_id", "user_id", "session_hint", "item_id", "order_id", "request_id")
 TEXTS: Final = tuple(
     column.name
     for column in silver.EVENTS.columns
