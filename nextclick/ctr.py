@@ -1,7 +1,7 @@
 """The click model as answers use it: a few coefficients by feature name. `ml` learns it, an export carries it, the API scores with it.
 
 What is learned from is what was logged: each `served` record has the features of its items, as they were
-when they were scored (property `features`: a JSON array with one array an item, in the order of FEATURES).
+when they were scored (property `features`: a JSON object, an array with a value for each place by feature).
 """
 
 from collections.abc import Mapping
@@ -59,6 +59,14 @@ def decode(stored: bytes) -> CtrModel:
     if not np.isfinite([model.intercept, *model.coefficients.values(), *model.weights.values()]).all():
         raise ModelError(f"Version {model.version} of the click model holds a coefficient that is not finite.")
     return model
+
+
+def read(lake: Lake) -> CtrModel | None:
+    """The model for the next export; None before there is one."""
+    try:
+        return decode(path(lake).read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def encode(model: CtrModel) -> bytes:

@@ -111,7 +111,10 @@ class Ranking(_Section, frozen=True):
     weight_category_match: Annotated[float, Meta(ge=0)]
     weight_user_interest: Annotated[float, Meta(ge=0)]
     recency_half_life_days: PositiveFloat
-    popularity_half_life_days: PositiveFloat
+    habit_days: Positive
+    transition_prior: PositiveFloat
+    suggest_queries: Annotated[int, Meta(ge=0, le=1_000_000)]
+    suggest_min_visitors: Positive
     rules: Rules
 
 

@@ -11,16 +11,18 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nextclick import kv, locks
 from nextclick.errors import ModelError
-from nextclick.kv.protocol import Manifest, Pointer, Table, Writer
+from nextclick.kv.packing import CTR_MODEL
+from nextclick.kv.protocol import Entry, Manifest, Pointer, Table, Writer
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:  # pyarrow and deltalake are for exports alone: a look at what is served starts without them
-    from serving.lists import Source
+    from serving.lists import Packer, Source
 
 LOCK = "kv.recommendations"
 Progress = Callable[[int, int], None]
@@ -38,6 +40,16 @@ class Outcome(NamedTuple):
     """Entries."""
 
 
+class Plan(NamedTuple):
+    """What the next version is to hold, and the one that is served now."""
+
+    settings: Settings
+    source: "Source"
+    catalogue: int | None
+    """Delta version of silver.items."""
+    served: Manifest | None
+
+
 def quiet(done: int, total: int) -> None:
     """Progress that nobody watches."""
 
@@ -48,17 +60,19 @@ def run(settings: Settings, progress: Progress | None = None, full: bool = False
     `full` writes every list anew, whatever is there. Raises ModelError if the store fails or
     what it holds is not what was sent; TableMissing without lists; TableBusy beside another export.
     """
-    from serving import lists
+    from serving import facts, lists
 
     started = time.perf_counter()
     table = kv.open_table(settings)
     with _exclusive(settings, "export"), lists.readable():
         source = lists.pin(settings.lake)
-        sealed = None if full else _sealed(table, source)
+        catalogue = facts.version(settings)
+        sealed = None if full else _sealed(table, source, catalogue)
         if sealed:
             done = Outcome(sealed, _adopt(table, sealed))
         else:
-            done = _build(table, source, None if full else table.current(), progress or quiet)
+            plan = Plan(settings, source, catalogue, None if full else table.current())
+            done = _build(table, plan, progress or quiet)
             _flip(table, done.manifest.version)
         _drop_old(table, settings.export.keep_versions)
         served = table.current() or done.manifest
@@ -123,11 +137,16 @@ def _flip(table: Table, version: int) -> None:
     table.point(Pointer(version, max(version, before.newest if before else 0)))
 
 
-def _sealed(table: Table, source: "Source") -> Manifest | None:
-    """The version that holds these very lists already: the served one, or else the newest."""
+def _sealed(table: Table, source: "Source", catalogue: int | None) -> Manifest | None:
+    """The version that holds these very lists already: the served one, or else the newest.
+
+    None if it is served with a catalogue that is not the newest.
+    """
     served = table.current()
     candidates = [served, *table.versions()] if served else table.versions()
-    return next((manifest for manifest in candidates if manifest.lists == source.lists), None)
+    found = next((manifest for manifest in candidates if manifest.lists == source.lists), None)
+    stale = found and served and found.version == served.version and found.catalogue_version != catalogue
+    return None if stale else found
 
 
 def _adopt(table: Table, sealed: Manifest) -> str:
@@ -165,20 +184,23 @@ def _drop_old(table: Table, keep: int) -> None:
         table.drop(old)
 
 
-def _build(table: Table, source: "Source", served: Manifest | None, progress: Progress) -> Outcome:
+def _build(table: Table, plan: Plan, progress: Progress) -> Outcome:
     """Seal the next version by the cheapest way whose result holds."""
     from serving.filling import Filling, Mismatch, updates_since
     from serving.lists import Disordered
 
-    pointer = table.pointer()
+    pointer, source, served = table.pointer(), plan.source, plan.served
     updates = updates_since(source, served) if served else []
-    ways = [("incremental", served, False)] if updates else []
+    same = served and served.lists == source.lists
+    ways = [("incremental", served, False)] if updates or same else []
     for way, base, ordered in [*ways, ("full", None, False), ("full, sorted", None, True)]:
         try:
             with _writer(table, base) as writer:
-                filling = Filling(writer, source, table.snapshot(base.version) if base else None, updates, ordered)
+                snapshot = table.snapshot(base.version) if base else None
+                beside = partial(_beside, plan, base is None)
+                filling = Filling(writer, source, beside, snapshot, updates, ordered)
                 filling.fill(progress)
-                manifest = filling.seal(pointer.version if pointer else None)
+                manifest = filling.seal(pointer.version if pointer else None, plan.catalogue)
                 return Outcome(manifest, way, filling.read, filling.written)
         except (Mismatch, Disordered) as error:
             reason = error
@@ -188,6 +210,18 @@ def _build(table: Table, source: "Source", served: Manifest | None, progress: Pr
         f"The lists at version {source.version} of gold.recommendations cannot be served: {reason} "
         "What was served before still is. `nextclick train` makes them anew."
     ) from reason
+
+
+def _beside(plan: Plan, full: bool, packer: "Packer") -> list[Entry]:
+    """The entries beside the lists; what people do next is counted anew by full exports alone."""
+    from nextclick import ctr
+    from serving import facts, habits
+
+    settings, source = plan.settings, plan.source
+    found = facts.entries(settings, source, packer, plan.catalogue)
+    found += habits.entries(settings, source.lists.site) if full else []
+    model = ctr.read(settings.lake)
+    return found + ([(CTR_MODEL, ctr.encode(model))] if model else [])
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from itertools import islice, takewhile
 
 from nextclick import exports
 from nextclick.errors import NextclickError
-from nextclick.kv.packing import CHUNK, IDS, PERSON, chunk_key, fingerprint, list_length, person_key, unpack_ids
+from nextclick.kv.packing import CHUNK, LISTS, PERSON, chunk_key, fingerprint, list_length, person_key, unpack_ids
 from nextclick.kv.protocol import Entry, Manifest, Snapshot, Writer
 from serving.lists import EVERYBODY, PEOPLE, SIMILAR, Disordered, Packer, Source, count, read
 
@@ -33,7 +33,7 @@ class Tally:
         people = rows = digest = 0
         for key, value in entries:
             people += key[0] == PERSON
-            rows += list_length(value) if key[0] != IDS else 0
+            rows += list_length(value) if key[0] in LISTS else 0
             digest += fingerprint(key, value)
         self.entries += sign * len(entries)
         self.people += sign * people
@@ -50,12 +50,16 @@ def updates_since(source: Source, served: Manifest) -> list[exports.Manifest]:
 
 
 class Filling:
-    """A version being filled: from nothing, or, as a copy of `base`, with what `updates` changed since."""
+    """A version being filled: from nothing, or, as a copy of `base`, with what `updates` changed since.
+
+    `beside` gives the entries that are no lists; it may number items.
+    """
 
     def __init__(
         self,
         writer: Writer,
         source: Source,
+        beside: Callable[[Packer], list[Entry]],
         base: Snapshot | None = None,
         updates: Sequence[exports.Manifest] = (),
         ordered: bool = False,
@@ -63,6 +67,7 @@ class Filling:
         self.read = self.written = 0
         """Rows taken from gold, and entries sent."""
         self._writer, self._source, self._base, self._ordered = writer, source, base, ordered
+        self._beside = beside
         self._removed = [person_key(person) for update in updates for person in update.removed]
         self._forgotten: set[bytes] = set()
         if base is None:
@@ -83,18 +88,20 @@ class Filling:
                 self._put(self.packer.pack(rows, layout.key))
                 self.read += len(rows)
                 progress(self.read, total)
+        self._put(self._changed(self._beside(self.packer)))
         self._put(self.packer.ids())
         if self.tally.rows != total:
             raise Mismatch(f"It would hold {self.tally.rows:,} places of lists, where gold has {total:,}.")
         self._read_back()
 
-    def seal(self, previous: int | None) -> Manifest:
+    def seal(self, previous: int | None, catalogue_version: int | None) -> Manifest:
         """Make the version durable, with its manifest."""
         manifest = Manifest(
             version=self._writer.version,
             previous=previous,
             lists=self._source.lists,
             lists_version=self._source.version,
+            catalogue_version=catalogue_version,
             models=tuple(self.packer.models),
             people=self.tally.people,
             rows=self.tally.rows,
@@ -114,6 +121,13 @@ class Filling:
             raise Disordered("The rows of a list are not together, or there twice.")
         self.tally.add(entries)
         self.written += len(entries)
+
+    def _changed(self, entries: list[Entry]) -> list[Entry]:
+        """The entries that the copy of the base does not hold as they are."""
+        if self._base is None:
+            return entries
+        held = self._base.get_many([key for key, _ in entries])
+        return [entry for entry, value in zip(entries, held, strict=True) if entry[1] != value]
 
     def _forget(self, keys: list[bytes]) -> None:
         """Take out what the copy of the base holds under these keys."""

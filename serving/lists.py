@@ -206,13 +206,13 @@ class Packer:
         ]
 
     def _pairs(self, item: pa.DictionaryArray, scores: NDArray[Any]) -> tuple[int, bytes]:
-        numbers = self._numbers(item.dictionary.cast(pa.string()))[item.indices.to_numpy()]
+        numbers = self.number(item.dictionary.cast(pa.string()))[item.indices.to_numpy()]
         form = SHORT if numbers.max() < 1 << 16 else LONG
         pairs = np.empty(len(numbers), _TYPES[form])
         pairs["item"], pairs["score"] = numbers, scores
         return form, pairs.tobytes()
 
-    def _numbers(self, ids: pa.Array) -> NDArray[np.int64]:
+    def number(self, ids: pa.Array) -> NDArray[np.int64]:
         """The number of each item; new ones are added to the table of ids."""
         numbers = pc.index_in(ids, value_set=self._items)
         if numbers.null_count:

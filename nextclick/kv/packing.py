@@ -5,6 +5,9 @@ Keys start with one byte that says what follows, in the order in which an export
     a            the popular list, which is for all
     p PERSON     a person's list            s ITEM   the items similar to an item
     t NUMBER     a chunk of the table of item ids: 256 ids as a MessagePack array
+    u NUMBER     the chunk of the catalogue with the facts of those 256 items, column by column (`Shelf`)
+    v NUMBER     the chunk of the item vectors: 256 rows of float16, all zero where an item has none
+    x NAME       what there is one of, such as the click model
 
 A list is a format byte, the uint16 index of its model version in the manifest, and
 its items from rank 1 on: uint16 (format 1) or uint32 (format 2) index of the item,
@@ -22,8 +25,12 @@ import msgspec
 from nextclick.errors import ModelError
 
 POPULAR: Final = b"a"
-PERSON, IDS = ord("p"), ord("t")
+PERSON: Final = ord("p")
+LISTS: Final = b"aps"
 """First bytes of keys."""
+CTR_MODEL: Final = b"xctr"
+TRANSITIONS: Final = b"xtransitions"
+QUERIES: Final = b"xqueries"
 CHUNK: Final = 256
 """Item ids a chunk: a list of ten items costs at most ten gets of about 2 kB, not the whole table."""
 SHORT, LONG = 1, 2
@@ -44,6 +51,42 @@ def similar_key(item_id: str) -> bytes:
 
 def chunk_key(number: int) -> bytes:
     return b"t" + number.to_bytes(4, "big")
+
+
+def shelf_key(number: int) -> bytes:
+    return b"u" + number.to_bytes(4, "big")
+
+
+def vectors_key(number: int) -> bytes:
+    return b"v" + number.to_bytes(4, "big")
+
+
+class Shelf(msgspec.Struct, frozen=True, array_like=True):
+    """What silver.items says of the items of one chunk, in the order of their ids; None where nobody said."""
+
+    names: list[str | None]
+    categories: list[str | None]
+    prices: list[float | None]
+    currencies: list[str | None]
+    available: list[bool | None]
+    attributes: list[dict[str, str] | None]
+    first_seen: list[int | None]
+    """Milliseconds since 1970-01-01 UTC."""
+    last_seen: list[int | None]
+    strengths: list[float]
+    """How much people use the item: the strength of all its interactions, decayed to the newest."""
+
+
+encode_shelf = msgspec.msgpack.Encoder().encode
+_decode_shelf = msgspec.msgpack.Decoder(Shelf).decode
+
+
+def decode_shelf(value: bytes) -> Shelf:
+    """A chunk of the catalogue. ModelError if it is damaged."""
+    try:
+        return _decode_shelf(value)
+    except msgspec.MsgspecError as error:
+        raise ModelError(f"A part of the catalogue cannot be read: {error}. Run `nextclick export --full`.") from error
 
 
 def _key(kind: bytes, text: str) -> bytes:

@@ -28,6 +28,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the lists were made from: model, cursor, time."""
     lists_version: int
     """Delta version of gold.recommendations that was read; `lists` names those of the other two."""
+    catalogue_version: int | None = None
+    """Delta version of silver.items that was read; None where there was none."""
     models: tuple[str, ...]
     """Model versions that single lists name; a packed list holds an index into them."""
     people: int

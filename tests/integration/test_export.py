@@ -71,7 +71,7 @@ def test_an_update_sends_only_the_lists_that_changed(lake: Settings, gold: Gold)
     gold.update({"bob": [("new", 4.0), ("a", 3.0)], "eve": [("c", 2.0)]})
     report = export.run(lake)
     assert (report.details["kind"], report.details["people"]) == ("incremental", 5)
-    assert report.written == 3  # bob, eve, and the chunk of ids that got a new item
+    assert report.written == 4  # bob, eve, the chunk of ids that got a new item, and its facts
     assert served(lake, "bob") == [("new", 4.0), ("a", 3.0)]
     assert (served(lake, "ann"), served(lake, "eve"), served(lake, "unknown")) == (ANN, [("c", 2.0)], POPULAR)
 
@@ -137,7 +137,7 @@ def test_the_manifest_carries_model_cursor_and_what_was_read(lake: Settings, gol
     manifest = kv.current(lake)
     assert manifest is not None
     assert manifest.lists_version == DeltaTable(lake.lake.table(RECOMMENDATIONS.name)).version()
-    assert (manifest.entries, manifest.rows, manifest.items) == (3, 4, 4)
+    assert (manifest.entries, manifest.rows, manifest.items) == (4, 4, 4)  # two lists, the ids, their facts
 
 
 def test_a_rollback_serves_the_lists_before_and_newer_lists_end_it(lake: Settings, gold: Gold) -> None:

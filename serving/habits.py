@@ -1,0 +1,66 @@
+"""What people do and ask next, counted from silver.events at the time of a full export."""
+
+import msgspec
+
+from nextclick.errors import TableMissing
+from nextclick.kv.packing import QUERIES, TRANSITIONS
+from nextclick.kv.protocol import Entry
+from nextclick.settings import Settings
+from serving import people
+
+ACTIONS = {
+    "page_view": "view",
+    "view_item": "view",
+    "click": "view",
+    "play": "view",
+    "search": "search",
+    "add_to_cart": "add_to_cart",
+    "purchase": "buy",
+}
+"""What a kind of event is as an action; kinds that are not here are none."""
+LEAVE = "leave"
+_RECENT = "occurred_at > (SELECT max(occurred_at) FROM events) - to_days($days)"
+_ACTS = f"""
+    SELECT *, CASE event {" ".join(f"WHEN '{kind}' THEN '{action}'" for kind, action in ACTIONS.items())} END AS action
+    FROM events WHERE site = $site AND event IN ({", ".join(f"'{kind}'" for kind in ACTIONS)}) AND {_RECENT}
+"""
+_TRANSITIONS = f"""
+    WITH steps AS (
+        SELECT action, occurred_at AS at,
+            lag(action) OVER visit AS before, lag(occurred_at) OVER visit AS at_before,
+            lead(action) OVER visit AS after, lead(occurred_at) OVER visit AS at_after
+        FROM ({_ACTS}) WINDOW visit AS (PARTITION BY visitor_id ORDER BY occurred_at, event_id)
+    )
+    SELECT CASE WHEN at - at_before <= to_seconds($gap) THEN before ELSE '' END AS before, action,
+        CASE WHEN at_after - at <= to_seconds($gap) THEN after ELSE '{LEAVE}' END AS after, count(*) AS n
+    FROM steps WHERE at_after IS NOT NULL OR (SELECT max(occurred_at) FROM events) - at > to_seconds($gap)
+    GROUP BY ALL ORDER BY ALL
+"""
+_QUERIES = f"""
+    SELECT lower(trim(query)) AS asked, count(*) AS n
+    FROM events WHERE site = $site AND event = 'search' AND length(trim(query)) BETWEEN 1 AND 100 AND {_RECENT}
+    GROUP BY asked HAVING count(DISTINCT visitor_id) >= $visitors ORDER BY n DESC, asked LIMIT $most
+"""
+
+Transitions = list[tuple[str, str, str, int]]
+"""(action before or "", action, what came after, times)."""
+Queries = list[tuple[str, int]]
+"""(query in lower case, times), the most frequent first."""
+
+
+def entries(settings: Settings, site: str) -> list[Entry]:
+    """The counts of the last ranking.habit_days; none before silver.events is there.
+
+    The last act of a visitor counts as leaving only once a session's gap has passed since.
+    """
+    limits = settings.ranking
+    try:
+        with people.events(settings.lake) as silver:
+            basic = {"site": site, "days": limits.habit_days}
+            gap = basic | {"gap": settings.sessions.gap.total_seconds()}
+            transitions = silver.duck.execute(_TRANSITIONS, gap).fetchall()
+            most = basic | {"visitors": limits.suggest_min_visitors, "most": limits.suggest_queries}
+            queries = silver.duck.execute(_QUERIES, most).fetchall()
+    except TableMissing:
+        return []
+    return [(QUERIES, msgspec.msgpack.encode(queries)), (TRANSITIONS, msgspec.msgpack.encode(transitions))]
