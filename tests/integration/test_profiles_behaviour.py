@@ -1,0 +1,159 @@
+"""What every store of live profiles does, in one suite that each of them runs."""
+
+import multiprocessing
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from nextclick import profile
+from nextclick.errors import ModelError
+from nextclick.kv import profiles_lmdb
+from nextclick.kv.profiles import Profiles
+from nextclick.kv.profiles_lmdb import LmdbProfiles
+from nextclick.kv.profiles_redis import RedisProfiles
+from nextclick.profile import EMPTY, Deed, K
+
+DAY = 86_400_000
+NOW = time.time_ns() // 1_000_000
+SPAWN = multiprocessing.get_context("spawn")
+
+
+def open_store(place: str) -> Profiles:
+    """The store at a Redis' URL or in a folder, as one process after another opens it."""
+    if place.startswith("redis:"):
+        return RedisProfiles(place, "nextclick:test:profiles", 5, DAY)
+    return LmdbProfiles(Path(place), 1 << 28)
+
+
+@pytest.fixture(params=["lmdb", "redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return request.getfixturevalue("redis_url") if request.param == "redis" else str(tmp_path / "profiles")
+
+
+@pytest.fixture
+def store(place: str) -> Profiles:
+    return open_store(place)
+
+
+def deed(number: int, at: int = NOW) -> Deed:
+    return Deed(at=at + number, id=number, code=2, item=f"i{number}")
+
+
+def test_who_is_not_known_has_an_empty_profile_and_answers_come_in_the_order_of_the_keys(store: Profiles) -> None:
+    assert store.get_many([]) == []
+    store.merge({b"vb": [deed(2)], b"va": [deed(1)]})
+    assert [[one.item for one in found.deeds] for found in store.get_many([b"va", b"vx", b"vb"])] == [
+        ["i1"],
+        [],
+        ["i2"],
+    ]
+
+
+def test_what_is_merged_is_seen_by_other_readers_at_once(store: Profiles, place: str) -> None:
+    reader = open_store(place)
+    assert reader.get_many([b"va"]) == [EMPTY]
+    store.merge({b"va": [deed(1)]})
+    store.merge({b"va": [deed(2), deed(1)]})
+    assert reader.get_many([b"va"]) == [profile.merge(EMPTY, [deed(1), deed(2)])]
+
+
+def test_a_profile_keeps_the_newest_k(store: Profiles) -> None:
+    store.merge({b"va": [deed(number) for number in range(K + 5)]})
+    store.merge({b"va": [deed(2)]})
+    assert [one.id for one in store.get_many([b"va"])[0].deeds] == list(range(K + 4, 4, -1))
+
+
+def test_marks_of_segments_are_kept_until_they_are_settled(store: Profiles, place: str) -> None:
+    assert store.merged_segments() == ("", set())
+    store.merge({b"va": [deed(1)]}, ["20260101T1-a", "20260101T2-b"])
+    store.merge({}, ["20260101T3-c"])
+    store.settle_segments("20260101T2-b")
+    store.settle_segments("20260101T1-a")  # of another worker, which looked earlier
+    assert open_store(place).merged_segments() == ("20260101T2-b", {"20260101T3-c"})
+
+
+def test_profiles_without_anything_new_go_and_others_stay(store: Profiles) -> None:
+    store.merge({b"v%03d" % number: [deed(number, NOW - 2 * DAY)] for number in range(25)})
+    store.merge({b"v%03d" % number: [deed(number)] for number in range(5)})
+    looks = 0
+    while any(found.deeds for found in store.get_many([b"v%03d" % number for number in range(5, 25)])):
+        store.expire(NOW - DAY, 10)
+        looks += 1
+        assert looks < 10
+    assert all(found.deeds for found in store.get_many([b"v%03d" % number for number in range(5)]))
+
+
+def _merge_share(place: str, start: int, now: int) -> None:
+    store = open_store(place)
+    for number in range(start, K, 2):
+        one = deed(number, now)
+        store.merge({b"va": [one], b"v%d" % (number % 3): [one]}, [f"s{number:03d}"])
+
+
+def test_two_processes_at_once_lose_nothing_of_each_other(place: str) -> None:
+    workers = [SPAWN.Process(target=_merge_share, args=(place, start, NOW)) for start in (0, 1)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+        assert worker.exitcode == 0
+    store = open_store(place)
+    assert store.get_many([b"va"]) == [profile.merge(EMPTY, map(deed, range(K)))]
+    parts = store.get_many([b"v0", b"v1", b"v2"])
+    assert parts == [profile.merge(EMPTY, map(deed, range(start, K, 3))) for start in range(3)]
+    assert store.merged_segments() == ("", {f"s{number:03d}" for number in range(K)})
+
+
+def test_many_threads_on_one_profile_lose_nothing_of_each_other(place: str) -> None:
+    def merge(start: int) -> None:
+        store = open_store(place)
+        for number in range(start, K, 4):
+            store.merge({b"va": [deed(number)]})
+
+    threads = [threading.Thread(target=merge, args=(start,)) for start in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert open_store(place).get_many([b"va"]) == [profile.merge(EMPTY, map(deed, range(K)))]
+
+
+def test_lmdb_begins_anew_after_a_restart_of_the_machine_since_pages_may_be_torn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, boot = tmp_path / "profiles", tmp_path / "boot_id"
+    monkeypatch.setattr(profiles_lmdb, "_BOOT", boot)
+    boot.write_text("first\n")
+    LmdbProfiles(folder, 1 << 26).merge({b"va": [deed(1)]}, ["s1"])
+    assert LmdbProfiles(folder, 1 << 26).merged_segments() == ("", {"s1"})
+    boot.write_text("second\n")
+    after = LmdbProfiles(folder, 1 << 26)
+    assert after.get_many([b"va"]) == [EMPTY]
+    assert after.merged_segments() == ("", set())
+    assert [path.name for path in folder.iterdir()] == ["second"]
+
+
+def test_an_lmdb_that_is_full_says_which_settings_help_and_keeps_what_it_has(tmp_path: Path) -> None:
+    store = LmdbProfiles(tmp_path / "profiles", 1 << 17)
+    store.merge({b"va": [deed(1)]})
+    with pytest.raises(ModelError, match=r"kv\.map_gib"):
+        store.merge({b"v%d" % number: [deed(number)] for number in range(5000)}, ["s1"])
+    assert store.get_many([b"va"]) == [profile.merge(EMPTY, [deed(1)])]
+    assert store.merged_segments() == ("", set())
+
+
+def test_a_redis_that_is_not_there_is_an_error_that_names_it() -> None:
+    store = RedisProfiles("redis://127.0.0.1:1/0", "nextclick:test:profiles", 1, DAY)
+    with pytest.raises(ModelError, match=r"127\.0\.0\.1:1"):
+        store.get_many([b"va"])
+
+
+def test_redis_removes_a_profile_by_itself_when_its_newest_deed_is_too_old(redis_url: str) -> None:
+    store = RedisProfiles(redis_url, "nextclick:test:profiles", 5, 300)
+    store.merge({b"va": [deed(0)], b"vb": [deed(0, time.time_ns() // 1_000_000 + 60_000)]})
+    deadline = time.monotonic() + 10
+    while store.get_many([b"va"])[0].deeds and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [len(found.deeds) for found in store.get_many([b"va", b"vb"])] == [0, 1]
