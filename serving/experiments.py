@@ -58,11 +58,20 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A unit's success counts within this time after it was first exposed."""
     expected_units: Annotated[int, Meta(ge=100)] = 10_000
     """Exposed units for which the confidence sequence is made tightest."""
+    confidence: Annotated[float, Meta(gt=0.5, lt=1)] = 0.95
+    """Of all differences from the control together, at every look."""
     variants: Annotated[tuple[Variant, ...], Meta(min_length=2)]
 
     @property
     def window(self) -> timedelta:
         return timedelta(minutes=self.window_minutes)
+
+    @property
+    def control(self) -> str:
+        return self.variants[0].name
+
+    def state(self, now: datetime) -> Literal["planned", "running", "over"]:
+        return "planned" if now < self.start else "running" if now < self.stop else "over"
 
     @property
     def shares(self) -> dict[str, float]:
