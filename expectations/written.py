@@ -82,6 +82,10 @@ def _silver_sessions(settings: Settings) -> tuple[Expectation, ...]:
     return (ordered(silver.SESSIONS.name, "started_at", "ended_at"),)
 
 
+def _silver_impressions(settings: Settings) -> tuple[Expectation, ...]:
+    return tuple(ordered(silver.IMPRESSIONS.name, "shown_at", at) for at in ("clicked_at", "carted_at", "purchased_at"))
+
+
 def _gold_interactions(settings: Settings) -> tuple[Expectation, ...]:
     table = gold.INTERACTIONS.name
     return (finite(table, "strength", positive=True), ordered(table, "first_at", "last_at"))
@@ -90,6 +94,14 @@ def _gold_interactions(settings: Settings) -> tuple[Expectation, ...]:
 def _gold_traffic_daily(settings: Settings) -> tuple[Expectation, ...]:
     table = gold.TRAFFIC_DAILY.name
     return tuple(ordered(table, part, "sessions") for part in ("visitors", "bounces", "conversions"))
+
+
+def _gold_recommendation_performance(settings: Settings) -> tuple[Expectation, ...]:
+    table = gold.RECOMMENDATION_PERFORMANCE.name
+    return (
+        ordered(table, "shown", "served"),
+        *(ordered(table, part, "shown") for part in ("clicks", "carts", "purchases")),
+    )
 
 
 def _gold_recommendations(settings: Settings) -> tuple[Expectation, ...]:
@@ -137,8 +149,10 @@ WRITTEN: Final[dict[str, Callable[[Settings], tuple[Expectation, ...]]]] = {
     silver.QUARANTINE.name: _silver_quarantine,
     silver.ITEMS.name: _silver_items,
     silver.SESSIONS.name: _silver_sessions,
+    silver.IMPRESSIONS.name: _silver_impressions,
     gold.INTERACTIONS.name: _gold_interactions,
     gold.TRAFFIC_DAILY.name: _gold_traffic_daily,
+    gold.RECOMMENDATION_PERFORMANCE.name: _gold_recommendation_performance,
     gold.RECOMMENDATIONS.name: _gold_recommendations,
     gold.POPULAR_ITEMS.name: _gold_popular_items,
     gold.SIMILAR_ITEMS.name: _gold_similar_items,

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nextclick.duck import open_table
+from nextclick.duck import connect, open_table, show
 from nextclick.lake import Lake
 from nextclick.landing import segments
 from orchestration.pipeline import Station
@@ -17,6 +17,8 @@ from orchestration.pipeline import Station
 
 def has_news(lake: Lake, job: Station) -> bool:
     """False if the job's last batch is committed and its sources hold nothing beyond it."""
+    if job.waits_for and open_table(lake, job.writes[0]) is None:
+        return _has_value(lake, *job.waits_for)
     offsets = _committed(lake.checkpoint(job.name))
     if offsets is None or any(open_table(lake, table) is None for table in job.writes):
         return True
@@ -24,6 +26,16 @@ def has_news(lake: Lake, job: Station) -> bool:
         return _tables_moved(lake, job.reads, offsets)
     log = lake.landing if job.name == "ingest_events" else lake.quarantine
     return _segments_came(log, lake.checkpoint(job.name), offsets)
+
+
+def _has_value(lake: Lake, table: str, column: str) -> bool:
+    """Whether a row of `table` has a value in `column`."""
+    found = open_table(lake, table)
+    if found is None:
+        return False
+    with connect(lake) as duck:
+        show(duck, "rows", lake, table, found)
+        return duck.execute(f"SELECT 1 FROM rows WHERE {column} IS NOT NULL LIMIT 1").fetchone() is not None
 
 
 def _committed(checkpoint: Path) -> list[dict[str, Any]] | None:

@@ -30,13 +30,15 @@ class Station:
     reads: tuple[str, ...]
     writes: tuple[str, ...] = ()
     target: str = ""
+    waits_for: tuple[str, str] | None = None
+    """Table and column: a job whose tables are not there yet has nothing to do before there is a value in it."""
 
 
-def _job(name: str, does: str) -> Station:
+def _job(name: str, does: str, waits_for: tuple[str, str] | None = None) -> Station:
     """A Spark job; the catalog knows its tables."""
     tables = [table for table in TABLES if table.job == name]
     reads = tuple(dict.fromkeys(source for table in tables for source in table.reads))
-    return Station(name, does, Kind.JOB, reads, tuple(table.name for table in tables))
+    return Station(name, does, Kind.JOB, reads, tuple(table.name for table in tables), waits_for=waits_for)
 
 
 def _check(name: str, does: str, tables: tuple[str, ...]) -> Station:
@@ -44,7 +46,8 @@ def _check(name: str, does: str, tables: tuple[str, ...]) -> Station:
 
 
 SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
-GOLD = (gold.INTERACTIONS.name, gold.TRAFFIC_DAILY.name, gold.ITEM_DAILY.name)
+PERFORMANCE = gold.RECOMMENDATION_PERFORMANCE.name
+GOLD = (gold.INTERACTIONS.name, gold.TRAFFIC_DAILY.name, gold.ITEM_DAILY.name, PERFORMANCE)
 LISTS = (gold.RECOMMENDATIONS.name, gold.POPULAR_ITEMS.name, gold.SIMILAR_ITEMS.name)
 
 STATIONS: tuple[Station, ...] = (
@@ -55,10 +58,12 @@ STATIONS: tuple[Station, ...] = (
     _job("build_items", "what is known of each item"),
     _job("build_user_agents", "browsers, devices, bots"),
     _job("build_sessions", "visits, exact"),
+    _job("build_impressions", "what was served, shown, clicked", (silver.EVENTS.name, "request_id")),
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
     _job("build_interactions", "who used what, how strongly"),
     _job("build_traffic_daily", "traffic by day"),
     _job("build_item_daily", "items by day"),
+    _job("build_recommendation_performance", "answers by day", (silver.IMPRESSIONS.name, "request_id")),
     _check("check_gold", "what gold must hold", GOLD),
     Station("train", "fit, judge, promote", Kind.WORK, (gold.INTERACTIONS.name,), (), "ml.train:run"),
     Station("lists", "what to show everyone", Kind.WORK, (gold.INTERACTIONS.name,), LISTS, "orchestration.lists:run"),

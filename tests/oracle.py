@@ -1,5 +1,6 @@
 """The plain recomputation that the streams must equal: standard Python over landed events, sharing no code with them."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -152,3 +153,63 @@ def interactions(
         if strength > 0:
             result[pair] = (round(strength, 9), len(terms))
     return result
+
+
+ACTS = {"shown": "impression", "clicked": "click", "carted": "add_to_cart", "purchased": "purchase"}
+
+
+def impressions(
+    events: Iterable[Event], request_minutes: int, click_minutes: int, purchase_minutes: int
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """(request, item) → place, when it was served, shown, clicked, carted and purchased, its revenue, and its agent."""
+    rows = list(events)
+    done = [event for event in rows if event["event"] in ACTS.values() and "item_id" in event]
+    served: dict[tuple[str, str], dict[str, Any]] = {}
+    for event in rows:
+        if event["event"] == "served":
+            for place, item in enumerate(json.loads(event["properties"]["items"]), 1):
+                row = {"position": place, "visitor": event["visitor_id"], "served": _at(event), "acts": []}
+                served.setdefault((event["request_id"], item), row | {"agent": event.get("user_agent")})
+    for key, row in served.items():
+        near = [e for e in done if (e.get("request_id"), e["item_id"]) == key]
+        row["acts"] = [e for e in near if abs(_at(e) - row["served"]) <= request_minutes * 60_000]
+        row["shown"] = min(map(_at, row["acts"]), default=None)
+        named = sorted((_at(e), e["event_id"], e["user_agent"]) for e in row["acts"] if "user_agent" in e)
+        row["agent"] = named[0][2] if named else row["agent"]
+    for event in done:
+        if "request_id" not in event:
+            limit = 60_000 * {"impression": -1, "click": click_minutes}.get(event["event"], purchase_minutes)
+            shown = [(row["shown"], *key) for key, row in served.items() if _follows(event, key[1], row, limit)]
+            if shown:
+                served[max(shown)[1:]]["acts"].append(event)
+    return {key: _outcome(row) for key, row in served.items()}
+
+
+def _follows(event: Event, item: str, row: Mapping[str, Any], limit_ms: int) -> bool:
+    """Whether this visitor was shown the item at most so long before the event."""
+    same = event["item_id"] == item and event["visitor_id"] == row["visitor"] and row["shown"] is not None
+    return same and 0 <= _at(event) - row["shown"] <= limit_ms
+
+
+def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
+    first = {
+        name: min((_at(event) for event in row["acts"] if event["event"] == kind), default=None)
+        for name, kind in ACTS.items()
+    }
+    revenue = Counter[str]()
+    for event in row["acts"]:
+        if event["event"] == "purchase" and "price" in event:
+            revenue[event.get("currency", "")] += Decimal(event["price"]) * event.get("quantity", 1)
+    kept = {name: row[name] for name in ("position", "served", "agent")}
+    return kept | first | {"shown": row["shown"], "revenue": dict(revenue)}
+
+
+def performance(rows: Iterable[Mapping[str, Any]]) -> Counter[tuple[date, int, str]]:
+    """(day, place, count) of items that were served, without robots'."""
+    counts = Counter[tuple[date, int, str]]()
+    for row in rows:
+        if "bot" not in (row["agent"] or "").lower():
+            day = datetime.fromtimestamp(row["served"] / 1000, UTC).date()
+            reached = [name for name in ("served", *ACTS) if row[name] is not None]
+            counts.update((day, row["position"], name) for name in reached)
+    return counts

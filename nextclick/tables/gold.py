@@ -86,6 +86,31 @@ ITEM_DAILY = Table(
     partitioned_by=("date",),
 )
 
+RECOMMENDATION_PERFORMANCE = Table(
+    name="gold.recommendation_performance",
+    doc="One row per UTC day (of the answer), site, surface, model version, experiment, variant and position; bots left out.",
+    columns=(
+        Column("date", "date", "UTC day.", nullable=False),
+        SITE,
+        Column("surface", "string", "Where it was asked for, or unknown.", nullable=False),
+        Column("model_version", "string", "The model that made the answers, or unknown.", nullable=False),
+        Column("experiment", "string", "The experiment, or none.", nullable=False),
+        Column("variant", "string", "The experiment's variant, or none.", nullable=False),
+        Column("position", "int", "Place in the answer, from 1.", nullable=False, minimum=1),
+        Column("served", "bigint", "Items that answers held here.", nullable=False, minimum=1),
+        Column("shown", "bigint", "Those that were really shown.", nullable=False, minimum=0),
+        Column("clicks", "bigint", "Those that were clicked.", nullable=False, minimum=0),
+        Column("ctr", "double", "clicks / shown; null where none was shown.", minimum=0, maximum=1),
+        Column("carts", "bigint", "Those that were put into a cart.", nullable=False, minimum=0),
+        Column("purchases", "bigint", "Those that were bought.", nullable=False, minimum=0),
+        Column("revenue", REVENUE, "What was paid for them, per currency.", nullable=False),
+    ),
+    key=("date", "site", "surface", "model_version", "experiment", "variant", "position"),
+    job="build_recommendation_performance",
+    reads=("silver.impressions", "silver.user_agents"),
+    partitioned_by=("date",),
+)
+
 RECOMMENDATIONS = Table(
     name="gold.recommendations",
     doc="One row per person and rank: the lists of the last export.",

@@ -214,3 +214,45 @@ SESSIONS = Table(
     reads=("silver.events",),
     change_feed=True,
 )
+
+IMPRESSIONS = Table(
+    name="silver.impressions",
+    doc="One row per item of an answer: that it was served, and, where it happened, shown, clicked, put into a cart and bought.",
+    columns=(
+        SITE,
+        Column("request_id", "string", "The answer.", nullable=False),
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("position", "int", "Its place in the answer, from 1.", nullable=False, minimum=1),
+        Column("visitor_id", "string", "Whom the answer was for.", nullable=False),
+        Column("user_id", "string", "The known user, where the request named one."),
+        Column("surface", "string", "Where on the page or app it was asked for."),
+        Column("model_version", "string", "The model that made the answer."),
+        Column("experiment", "string", "The experiment that the visitor was in."),
+        Column("variant", "string", "The experiment's variant."),
+        Column(
+            "propensity",
+            "double",
+            "Probability with which the item was put at this place; 1 where nothing is drawn.",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "answered_from", "string", "Which way of answering it was: a list of the person's own, popular items, …"
+        ),
+        Column("degraded", "boolean", "The answer was a makeshift, since a store was down or slow."),
+        Column(
+            "features", "map<string,double>", "What the ranking knew of the item when it answered: nextclick/ctr.py."
+        ),
+        Column("user_agent", "string", "Of the first event that says that it was shown, else of the request."),
+        Column("served_at", "timestamp", "When the answer was made.", nullable=False),
+        Column("shown_at", "timestamp", "First event that names the request and the item: an impression, or an act."),
+        Column("clicked_at", "timestamp", "First click that counts for this row: docs/loop.md says which do."),
+        Column("carted_at", "timestamp", "First add_to_cart that counts for it."),
+        Column("purchased_at", "timestamp", "First purchase that counts for it."),
+        Column("revenue", REVENUE, "Sum of price × quantity of those purchases, per currency.", nullable=False),
+    ),
+    key=("site", "request_id", "item_id"),
+    job="build_impressions",
+    reads=("silver.events",),
+    change_feed=True,
+)

@@ -13,12 +13,16 @@ Results = Iterable[MaterializeResult[Any]]
 
 
 @multi_asset(
-    specs=[spec(table) for table in (gold.INTERACTIONS, gold.TRAFFIC_DAILY, gold.ITEM_DAILY)],
+    specs=[
+        spec(table)
+        for table in (gold.INTERACTIONS, gold.TRAFFIC_DAILY, gold.ITEM_DAILY, gold.RECOMMENDATION_PERFORMANCE)
+    ],
     pool="gold_of_silver",
 )
 def gold_of_silver(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """Who used what, traffic by day and items by day, side by side."""
-    yield from build(context, stations, "build_interactions", "build_traffic_daily", "build_item_daily")
+    """Who used what, traffic, items and answers by day, side by side."""
+    names = ("build_interactions", "build_traffic_daily", "build_item_daily", "build_recommendation_performance")
+    yield from build(context, stations, *names)
 
 
 @multi_asset(

@@ -19,9 +19,13 @@ def silver_events(context: AssetExecutionContext, stations: ResourceParam[Statio
 
 
 @multi_asset(
-    specs=[spec(table) for table in (silver.IDENTITIES, silver.ITEMS, silver.USER_AGENTS, silver.SESSIONS)],
+    specs=[
+        spec(table)
+        for table in (silver.IDENTITIES, silver.ITEMS, silver.USER_AGENTS, silver.SESSIONS, silver.IMPRESSIONS)
+    ],
     pool="silver_of_events",
 )
 def silver_of_events(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """What follows from the events alone, side by side: who is who, items, browsers and bots, sessions."""
-    yield from build(context, stations, "build_identities", "build_items", "build_user_agents", "build_sessions")
+    """What follows from the events alone, side by side: who is who, items, browsers and bots, sessions, impressions."""
+    names = ("build_identities", "build_items", "build_user_agents", "build_sessions", "build_impressions")
+    yield from build(context, stations, *names)

@@ -47,10 +47,13 @@ def land(settings: Settings) -> Land:
 
 
 def publish(settings: Settings, rows: Iterable[Row], log: str = "landing", received: int = RECEIVED) -> None:
-    """One segment with a line a row, as the door lands it."""
+    """One segment with a line a row, as the door lands it, and the API what it served."""
     folder = settings.lake.landing if log == "landing" else settings.lake.quarantine
     with SegmentWriter(folder, settings.landing) as writer:
-        writer.extend((row if isinstance(row, bytes) else msgspec.json.encode(row) for row in rows), "plain", received)
+        for row in rows:
+            served = not isinstance(row, bytes) and row["event"] == "served"
+            payload = row if isinstance(row, bytes) else msgspec.json.encode(row)
+            writer.append(payload, "server" if served else "plain", received)
 
 
 def new_events() -> Callable[..., dict[str, Any]]:

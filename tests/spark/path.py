@@ -85,6 +85,27 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
         traffic[row.date] += row.sessions
     assert traffic == oracle.sessions_a_day(events, gap_ms)
 
+    limits = settings.impressions
+    fates = oracle.impressions(events, limits.request_hours * 60, limits.click_minutes, limits.purchase_hours * 60)
+    assert {
+        (row.request_id, row.item_id): {
+            "position": row.position,
+            "agent": row.user_agent,
+            "revenue": row.revenue,
+            **{
+                name: row[f"{name}_at"] and round(row[f"{name}_at"].timestamp() * 1000)
+                for name in ("served", *oracle.ACTS)
+            },
+        }
+        for row in rows(spark, settings, "silver.impressions")
+    } == fates
+    counts = Counter[Any]()
+    columns = {"served": "served", "shown": "shown", "clicked": "clicks", "carted": "carts", "purchased": "purchases"}
+    for row in rows(spark, settings, "gold.recommendation_performance"):
+        counts += Counter({(row.date, row.position, name): row[column] for name, column in columns.items()})
+        assert row.ctr == (row.clicks / row.shown if row.shown else None)
+    assert counts == oracle.performance(fates.values())
+
     items = Counter[Any]()
     for row in rows(spark, settings, "gold.item_daily"):
         items += Counter({(row.date, row.item_id, name): row[name] for name in ("views", "carts", "purchases")})

@@ -1,5 +1,6 @@
 """Stream equals batch: any order, any cut, duplicates, restarts and crashes give the tables of the oracle."""
 
+import json
 import random
 import shutil
 from typing import Any
@@ -24,8 +25,9 @@ pytestmark = pytest.mark.spark
 
 Streamed = tuple[Settings, list[dict[str, Any]]]
 
-GOLD = ("gold.interactions", "gold.traffic_daily", "gold.item_daily")
-DERIVED = ("silver.identities", "silver.items", "silver.user_agents", "silver.sessions", *GOLD)
+GOLD = ("gold.interactions", "gold.traffic_daily", "gold.item_daily", "gold.recommendation_performance")
+SILVER = ("silver.identities", "silver.items", "silver.user_agents", "silver.sessions", "silver.impressions")
+DERIVED = (*SILVER, *GOLD)
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
@@ -68,6 +70,42 @@ def clicks(seed: int, size: int = 120) -> list[dict[str, Any]]:
     return events
 
 
+def answers(seed: int, size: int = 20) -> list[dict[str, Any]]:
+    """Answers to three visitors, and what followed: shown or not, clicked by name or not, carts, purchases; some too late to count."""
+    draw = random.Random(seed)
+    events: list[dict[str, Any]] = []
+    before, owner = 0.0, ""
+
+    def add(kind: str, minute: float, **fields: Any) -> None:
+        event = {"event": kind, "event_id": f"{kind}{len(events)}", "client_time": RECEIVED - round(minute * MINUTE)}
+        events.append(event | fields)
+
+    for number in range(size):
+        minute, visitor, items = draw.uniform(0, 5700), f"v{draw.randrange(3)}", draw.sample(range(4), 2)
+        if number % 2:  # shortly after the one before, so that two answers compete for an act
+            minute, visitor = before - draw.uniform(0, 90), owner
+        before, owner = minute, visitor
+        listed = [f"i{item}" for item in items]
+        told = {"items": json.dumps([*listed, listed[0]]), "propensities": "[0.5, 1, 1]", "source": "model"}
+        told |= {"features": json.dumps({"popularity": [0.25, None, 1]})} if number % 3 else {}
+        page = {"visitor_id": visitor, "request_id": f"r{number}"}
+        agent = {"user_agent": draw.choice([BROWSER, ROBOT])} if number % 4 == 0 else {}
+        request = {"surface": "home", "model_version": "3"} if number % 5 else {}
+        add("served", minute, **page, **request, **agent, properties=told)
+        for item in listed:
+            gone = {"visitor_id": visitor, "item_id": item}
+            if draw.random() < 0.7:
+                add("impression", minute - draw.uniform(0, 140), **page, **agent, item_id=item)
+            if draw.random() < 0.3:
+                add("click", minute - draw.uniform(0, 20), **page, item_id=item)
+            for kind in ("click", "add_to_cart", "purchase"):
+                price = {"price": "2.50", "currency": draw.choice(["EUR", "USD"])} if draw.random() < 0.8 else {}
+                if draw.random() < 0.5:
+                    add(kind, minute - draw.uniform(0, 200), **gone, **price)
+    draw.shuffle(events)
+    return events
+
+
 class Crash(Exception):
     """Thrown between a table's commit and the checkpoint's."""
 
@@ -80,9 +118,11 @@ WRITERS = {
     "build_items": ("merge", "silver.items"),
     "build_user_agents": ("append", "silver.user_agents"),
     "build_sessions": ("merge", "silver.sessions"),
+    "build_impressions": ("merge", "silver.impressions"),
     "build_interactions": ("merge", "gold.interactions"),
     "build_traffic_daily": ("replace", "gold.traffic_daily"),
     "build_item_daily": ("replace", "gold.item_daily"),
+    "build_recommendation_performance": ("replace", "gold.recommendation_performance"),
 }
 """The function of spark_jobs.tables by which each job commits a batch, and to what; None: nothing comes its way."""
 
@@ -121,11 +161,13 @@ def streamed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> S
         "client_time": RECEIVED - 9 * 1440 * MINUTE,
         "visitor_id": "crawler",
     }
-    events = [crawl | {"item_id": "crawled", "user_agent": ROBOT}, *clicks(2)]
-    publish(settings, events[:60])
+    made = [*clicks(2), *answers(3)]
+    random.Random(4).shuffle(made)
+    events = [crawl | {"item_id": "crawled", "user_agent": ROBOT}, *made]
+    publish(settings, events[: len(events) // 2])
     path.run_jobs(spark, settings, [job for job in jobs.ALL if job != "build_user_agents"])
     assert {row.item_id for row in path.rows(spark, settings, "gold.item_daily")} > {"crawled"}
-    publish(settings, events[60:])
+    publish(settings, events[len(events) // 2 :])
     for job, commit in WRITERS.items():
         if commit:
             crash_after_commit(spark, settings, job, *commit)

@@ -13,6 +13,7 @@ from nextclick.landing_writer import SegmentWriter
 from nextclick.settings import load
 from orchestration.news import has_news
 from orchestration.pipeline import station
+from tests import rows
 
 INGEST, SESSIONS = station("ingest_events"), station("build_sessions")
 
@@ -118,3 +119,15 @@ def test_a_target_that_is_gone_is_news(lake: Lake) -> None:
 def test_a_job_that_never_ran_has_news(lake: Lake) -> None:
     write_deltalake(lake.table("silver.events"), pa.table({"n": [1]}))
     assert has_news(lake, SESSIONS)
+
+
+def test_where_no_event_names_an_answer_impressions_are_no_news(lake: Lake) -> None:
+    impressions, performance = station("build_impressions"), station("build_recommendation_performance")
+    assert not has_news(lake, impressions)
+    rows.write(lake, "silver.events", [{"event_id": "e1"}])
+    assert not has_news(lake, impressions)
+    rows.write(lake, "silver.events", [{"event_id": "e2", "request_id": "r1"}])
+    assert has_news(lake, impressions)
+    assert not has_news(lake, performance)
+    rows.write(lake, "silver.impressions", [{"request_id": "r1"}])
+    assert has_news(lake, performance)

@@ -29,8 +29,8 @@ def traffic_daily(agents: DataFrame) -> Transformer:
             F.coalesce("country", F.lit("unknown")).alias("country"),
             *("visitor_id", "page_views", "item_views", "is_bounce", "engaged_ms", "purchases", "revenue"),
         )
-        revenue = _revenue(rows.select(*_TRAFFIC, F.explode("revenue").alias("currency", "amount")), _TRAFFIC)
-        return _counted(rows).join(revenue, list(_TRAFFIC), "left").withColumn("revenue", _or_empty("revenue"))
+        revenue = revenue_by(rows.select(*_TRAFFIC, F.explode("revenue").alias("currency", "amount")), _TRAFFIC)
+        return _counted(rows).join(revenue, list(_TRAFFIC), "left").withColumn("revenue", or_empty("revenue"))
 
     return transform
 
@@ -70,15 +70,15 @@ def item_daily(events: DataFrame) -> DataFrame:
             F.count_if(F.col("event") == "add_to_cart").alias("carts"),
             F.count_if(F.col("event") == "purchase").alias("purchases"),
         )
-        .join(_revenue(paid, names), list(names), "left")
-        .withColumn("revenue", _or_empty("revenue"))
+        .join(revenue_by(paid, names), list(names), "left")
+        .withColumn("revenue", or_empty("revenue"))
         .withColumn("view_to_cart", F.try_divide("carts", "views"))
         .withColumn("cart_to_purchase", F.try_divide("purchases", "carts"))
         .withColumn("view_to_purchase", F.try_divide("purchases", "views"))
     )
 
 
-def _revenue(amounts: DataFrame, names: tuple[str, ...]) -> DataFrame:
+def revenue_by(amounts: DataFrame, names: tuple[str, ...]) -> DataFrame:
     """`names` → one map currency → sum; days without revenue have no row."""
     return (
         amounts.groupBy(*names, "currency")
@@ -88,5 +88,5 @@ def _revenue(amounts: DataFrame, names: tuple[str, ...]) -> DataFrame:
     )
 
 
-def _or_empty(name: str) -> Column:
+def or_empty(name: str) -> Column:
     return F.coalesce(F.col(name).cast(REVENUE), F.create_map().cast(REVENUE))

@@ -1,0 +1,56 @@
+"""silver.events → silver.impressions: what became of each item that was served, whatever the order of arrival."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import silver
+from spark_jobs import tables
+from spark_jobs.launch import launch
+from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.transforms.silver.impressions import OWNER, SERVED, acts, impressions, served_items, touched_owners
+from spark_jobs.transforms.time_ranges import time_ranges
+
+CHANGED, READ, EVENTS = 4, 7, 8
+"""How far from a new event, in lengths of the longest window, lie rows that it can change; rows that these
+compete with for acts; and the events of all of them. docs/loop.md counts them out."""
+
+
+def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
+    """Recompute the rows that each batch's answers and acts touch, and upsert those that differ."""
+    lake, window = settings.lake, int(settings.impressions.longest.total_seconds())
+
+    def source(spark: SparkSession) -> DataFrame:
+        return tables.stream(spark, lake, silver.EVENTS)
+
+    def process(events: DataFrame, batch: Batch) -> None:
+        everything = tables.read(events.sparkSession, lake, silver.EVENTS)
+        if batch.replaces:
+            rows = everything.transform(served_items).transform(impressions(acts(everything), settings.impressions))
+            tables.replace(rows, lake, silver.IMPRESSIONS, batch.commit("rows"))
+            return
+        fresh, found = events.transform(served_items).persist(), events.transform(acts).persist()
+        times = fresh.select(F.col("served_at").alias("at")).unionByName(found.select("at"))
+        seen, hours = times.agg(F.count("*"), F.collect_set(F.expr("div(unix_seconds(at), 3600)"))).collect()[0]
+        batch.counts.read += seen
+
+        def near(lengths: int, column: str) -> str:
+            return time_ranges(hours, column, margin_seconds=lengths * window)
+
+        present = tables.read(events.sparkSession, lake, silver.IMPRESSIONS).where(near(READ, "served_at"))
+        served = present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver.IMPRESSIONS.key)).persist()
+        if seen and not served.isEmpty():
+            rows = served.join(served.transform(touched_owners(found, fresh)), list(OWNER), "left_semi")
+            counted = acts(everything.where(near(EVENTS, "occurred_at")))
+            changed = rows.transform(impressions(counted, settings.impressions)).where(near(CHANGED, "served_at"))
+            prune, differ = near(CHANGED, "t.served_at"), tables.differ(silver.IMPRESSIONS)
+            tables.merge(changed, lake, silver.IMPRESSIONS, batch.commit("rows"), prune, differ)
+        for frame in (served, fresh, found):
+            frame.unpersist()
+
+    return run_query(spark, settings, trigger, "build_impressions", (silver.IMPRESSIONS,), source, process)
+
+
+if __name__ == "__main__":
+    launch(run)
