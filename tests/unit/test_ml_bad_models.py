@@ -36,11 +36,11 @@ def shop(seed: int) -> Interactions:
     taste, weight = draw.integers(0, TASTES, PEOPLE), 1 / np.arange(1, 21)
     of_taste = np.arange(ITEMS).reshape(TASTES, -1)
     rows = []
-    for person in range(PEOPLE):
-        own = draw.choice(of_taste[taste[person]], OWN, replace=False, p=weight / weight.sum())
+    for n in range(PEOPLE):
+        own = draw.choice(of_taste[taste[n]], OWN, replace=False, p=weight / weight.sum())
         items = np.unique(np.concatenate([own, draw.integers(0, ITEMS, STRAY)]))
         rows += [
-            (f"p{person:04}", f"i{item:03}", 1.0, int(day * DAY)) for item in items for day in draw.uniform(0, 60, 1)
+            (f"p{n:04}", f"i{item:03}", 1.0, int(day * DAY)) for item in items for day in draw.uniform(0, 60, 1)
         ]
     person, item, strength, when = zip(*rows, strict=True)
     times = pa.array(when, pa.timestamp("us", "UTC"))
