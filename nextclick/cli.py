@@ -41,6 +41,10 @@ VERBS: dict[str, Verb] = {
     "export": Verb("serving.cli:export", "Bring gold.recommendations into the key-value table."),
     "recommend": Verb("serving.cli:recommend", "What to show a person next."),
     "serve": Verb("serving.serve_cli:serve", "The API: what to show next, over HTTP, until stopped."),
+    "experiment": Verb("serving.experiment_cli:experiment", "A/B tests: what is set up, who is in, what came out."),
+    "evaluate-policy": Verb(
+        "serving.evaluate_policy_cli:evaluate_policy", "What another policy would have earned, from a log."
+    ),
     "status": Verb("orchestration.status:status", "What is in the lake, and whether every event is accounted for."),
     "sql": Verb("orchestration.sql:sql", "Ask the tables with DuckDB SQL, by their catalog names."),
     "shop": Verb("demo.shop.cli:shop", "A small shop to click in, with everything behind it on loopback."),

@@ -1,6 +1,6 @@
 """nextclick export | recommend."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
 from serving.export import Progress, quiet
+from serving.grids import show
 from serving.recommend import Answer
 
 
@@ -67,31 +68,19 @@ def recommend(settings: Settings, person: str | None, n: int, similar: str | Non
 def show_versions(found: list[dict[str, Any]]) -> None:
     """The versions of the key-value table as a table."""
     columns = ("version", "current", "people", "model_version", "exported_at")
-    _table(columns, [[_text(entry[name]) for name in columns] for entry in found])
+    show(columns, [[_text(entry[name]) for name in columns] for entry in found])
 
 
 def _show(answer: Answer) -> None:
     if answer.source == "popular":
         subject = answer.person_id if answer.person_id is not None else answer.item_id
         click.echo(f"There is no list for {subject} yet: this is what everybody likes.")
-    _table(("rank", "item", "score"), [[str(item.rank), item.item_id, f"{item.score:.4f}"] for item in answer.items])
+    show(("rank", "item", "score"), [[str(item.rank), item.item_id, f"{item.score:.4f}"] for item in answer.items])
     click.echo(f"source {answer.source}, model {answer.model_version}")
 
 
 def _text(value: object) -> str:
     return ("•" if value else "") if isinstance(value, bool) else f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _table(columns: Sequence[str], rows: list[list[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(*columns, box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console().print(table)
 
 
 @contextmanager

@@ -147,16 +147,12 @@ def by_distribution(log: Log, distribution: Floats) -> Target:
     return Target(distribution[log.stratum, log.action], distribution)
 
 
-def uniform(log: Log) -> Floats:
-    """Every action alike, in every stratum."""
-    return np.full((len(log.strata), len(log.actions)), 1 / len(log.actions))
-
-
-def always(log: Log, action: str) -> Floats:
-    """One action, in every stratum."""
-    if action not in log.actions:
-        raise UsageError(f"The log holds no action {action!r}. It holds: {_some(log.actions)}.")
-    chosen = np.array([float(name == action) for name in log.actions])
+def named(log: Log, action: str) -> Floats:
+    """strata × actions of a simple policy: `uniform`, or one action always."""
+    if action != "uniform" and action not in log.actions:
+        raise UsageError(f"The log holds no action {action!r}. It holds: {_some(log.actions)}; or say `uniform`.")
+    share = 1 / len(log.actions)
+    chosen = [share if action == "uniform" else float(name == action) for name in log.actions]
     return np.tile(chosen, (len(log.strata), 1))
 
 

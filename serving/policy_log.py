@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nextclick.errors import UsageError
+from serving.bandits.trials import Trial
 from serving.off_policy import Floats, Ints, Log, frequencies
 
 
@@ -47,6 +48,27 @@ def from_table(table: pa.Table, columns: Columns) -> Log:
     strata, stratum = _coded(_joined(table, columns.strata))
     group = np.arange(len(table)) if columns.group is None else _coded(table[columns.group])[1]
     return Log(actions, strata, action, stratum, propensity, reward, group)
+
+
+def of_trials(trials: Sequence[Trial], bandit: str) -> tuple[Log, Floats]:
+    """The log of a bandit of the lake, and the probability of each row's arm if all that it had were drawn alike.
+
+    Its arms are actions, what was really shown are rows, a click earns 1; rows of one request are a group.
+    """
+    rows = [trial for trial in trials if trial.draw.bandit == bandit]
+    if not rows:
+        known = ", ".join(sorted({trial.draw.bandit for trial in trials})) or "none"
+        raise UsageError(f"No answer of the bandit {bandit!r} was shown. Bandits with answers: {known}.")
+    table = pa.table(
+        {
+            "request": [trial.request_id for trial in rows],
+            "action": [trial.draw.arm for trial in rows],
+            "reward": [float(trial.clicked) for trial in rows],
+            "propensity": [trial.draw.propensity for trial in rows],
+        }
+    )
+    log = from_table(table, Columns("action", "reward", "propensity", group="request"))
+    return log, np.array([1 / trial.draw.arms for trial in rows])
 
 
 def distribution_of(other: Log, log: Log) -> Floats:

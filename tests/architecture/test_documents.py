@@ -14,7 +14,7 @@ def test_dataflow_page_is_what_the_catalog_says() -> None:
 
 
 def test_readme_lists_the_verbs_that_there_are() -> None:
-    assert re.findall(r"^\| `(\w+)` \| (.+) \|$", README, re.MULTILINE) == [
+    assert re.findall(r"^\| `([\w-]+)` \| (.+) \|$", README, re.MULTILINE) == [
         (name, verb.help) for name, verb in VERBS.items()
     ]
 
