@@ -18,21 +18,20 @@ from functools import cached_property
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags_array
+from scipy.sparse import csr_matrix
 
 from ml.interactions import Floats, Rows
 from ml.models import sparse
 from ml.models.best import best_next, first_of_each
 from ml.models.protocol import Arrays, Layout, Lists, Progress, quiet
 from ml.models.sparse import Sparse
+from ml.models.transitions import faded
 from ml.sessions import Sessions
 
 LONGEST = 32
 """Places for which a packed weight has room: 1 + … + 32 < 2^10."""
 _SUM_BITS, _PLACE_BITS = 10, 6
 _HOUR = 3_600_000_000
-_FADED = 100.0
-"""Half-lives after which nothing fades further, so that every weight is positive in float32."""
 
 Numbers = NDArray[np.int64]
 
@@ -48,19 +47,20 @@ class SessionKnn(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", t
     """How many distinct items of the session at hand count, at most 32."""
     half_life_hours: float | None = None
     """A neighbour's votes halve with each of these since its last click; None, as published: age counts not."""
+    window_hours: float | None = None
+    """Only clicks of this recent time are learned from; None, as published: all."""
 
     def fit(self, train: Sessions, threads: int = 0, progress: Progress = quiet) -> "SessionKnnModel":
+        if self.window_hours is not None:
+            train = train.between(train.as_of - int(self.window_hours * _HOUR), train.as_of + 1)
         used, order = train.used, np.argsort(train.ended_at, kind="stable")
         with_it = np.bincount(used.indices, minlength=len(train.items))
         idf = np.log(max(len(train), 1) / np.maximum(with_it, 1)).astype(np.float32)
-        weights = diags_array(self._weights(train.as_of - train.ended_at[order]))
-        return SessionKnnModel(self, csr_matrix(weights @ used[order]), idf)
-
-    def _weights(self, age: Numbers) -> Floats:
-        """Of sessions that ended `age` microseconds ago."""
-        if self.half_life_hours is None:
-            return np.ones(len(age), np.float32)
-        return np.exp2(-np.minimum(age / (self.half_life_hours * _HOUR), _FADED)).astype(np.float32)
+        used = used[order]
+        if self.half_life_hours is not None:
+            age = train.as_of - train.ended_at[order]
+            used.data = np.repeat(faded(age, self.half_life_hours), np.diff(used.indptr))
+        return SessionKnnModel(self, used, idf)
 
     def layout(self, items: int) -> Layout:
         return {"sessions": Sparse(None, items), "idf": (items,)}
