@@ -42,7 +42,7 @@ class Door:
         self._sink: Sink
         self._strangers = Strangers(settings.lake.state / "cookieless")
         self._pages: dict[str, Callable[[Mapping[str, str]], Awaitable[Answer]]] = {
-            page_tag.PATH: page_tag.page,
+            **page_tag.PAGES,
             "/health": self._health,
             "/sink-health": self._sink_health,
             "/metrics": self._metrics_page,

@@ -194,24 +194,60 @@
     const found = {}
     for (let at = element; at; at = at.parentElement) {
       for (const { name, value } of at.attributes) {
-        if (name.startsWith('data-nextclick-')) found[name.slice(15).replace(/-/g, '_')] ??= value
+        if (!name.startsWith('data-nextclick-')) continue
+        const field = name.slice(15).replace(/-/g, '_')
+        found[field === 'slot' ? 'surface' : field] ??= value
       }
     }
     return found
   }
 
   function clicked({ target }) {
-    const element = target.closest?.('[data-nextclick-click]')
+    const element = target.closest?.('[data-nextclick-click], [data-nextclick-request-id] a')
     if (!element) return
     const { click, view, ...given } = marks(element)
     if (EACH.test(click)) track(click, given)
-    else track('click', { target: click || undefined, href: element.href, ...given })
+    else if (click !== undefined || given.item_id) track('click', { target: click || undefined, href: element.href, ...given })
+  }
+
+  // Items of an answer that were really shown: half of one for a second, each once
+
+  const ANSWER = '[data-nextclick-request-id]', ITEM = '[data-nextclick-item-id]'
+  const watched = new WeakMap(), timers = new WeakMap(), shown = new Set()
+  const watch = new IntersectionObserver(entries => {
+    for (const { target, intersectionRatio } of entries) {
+      clearTimeout(timers.get(target))
+      if (intersectionRatio >= .5) show(target, 1)
+    }
+  }, { threshold: .5 })
+
+  function show(element, again) {
+    const { click, view, ...given } = marks(element), now = given.request_id + '#' + given.item_id
+    if (shown.has(now)) return
+    if (again || document.hidden) return timers.set(element, setTimeout(show, 1000, element))
+    shown.add(now)
+    track('impression', given)
+  }
+
+  // Slots are filled by a script of their own, for pages that have some.
+  function fill() {
+    if (!option('api') || !document.querySelector('[data-nextclick-slot]')) return
+    const visitor_id = window.nextclick.live && storing() ? visitor() : undefined
+    import(new URL('n-slots.js', source)).then(slots => slots.fill(option('api'), { key: option('api-key'), visitor_id, user_id: user }))
   }
 
   const seen = new WeakMap()
   let looking
   function look() {
     looking = 0
+    fill()
+    for (const element of document.querySelectorAll(`${ANSWER} ${ITEM}, ${ANSWER}${ITEM}`)) {
+      const { request_id, item_id } = marks(element), now = request_id + '#' + item_id
+      if (watched.get(element) === now) continue
+      watched.set(element, now)
+      watch.unobserve(element) // another item in its place is looked at anew
+      watch.observe(element)
+    }
     for (const element of document.querySelectorAll('[data-nextclick-view]')) {
       const { click, view, ...given } = marks(element), now = [view, given.item_id, given.order_id].join()
       if (seen.get(element) === now) continue
@@ -365,13 +401,15 @@
 
     look()
     new MutationObserver(() => looking ||= setTimeout(look, 100)).observe(document, {
-      subtree: true, childList: true, attributeFilter: ['data-nextclick-view', 'data-nextclick-item-id']
+      subtree: true, childList: true, attributeFilter: ['view', 'item-id', 'request-id'].map(name => 'data-nextclick-' + name)
     })
   }
 
   if (navigator.globalPrivacyControl || [navigator.doNotTrack, window.doNotTrack].includes('1')) {
     forget()
     window.nextclick = () => { }
+    on('load', fill)
+    fill()
   } else if (document.prerendering) on('prerenderingchange', start)
   else start()
 })()

@@ -1,0 +1,120 @@
+"""Slots, impressions and clicks in a real Chromium: a page with a template is filled from the API, and the loop closes."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.collecting import Collector, collecting
+from tests.e2e.browsing import chromium, serving
+
+Asked = list[dict[str, list[str]]]
+
+FEED = [
+    {"item_id": "A 1", "name": "<b id=evil>Shoe</b>", "price": 19.9, "currency": "EUR", "category": "Shoes"},
+    {"item_id": "A2", "name": "Hat", "attributes": {"url": "javascript:alert(1)", "image": "/hat.png"}},
+    {"item_id": "A3"},
+]
+TEMPLATE = """
+<template><article style="height: 200px">
+  <h3 data-slot-text="{name}">Something nice</h3> <i data-slot-text="{price} {currency}"></i>
+  <a class="go" data-slot-href="/item/{item_id}">Look</a> <a class="far" data-slot-href="{url}">Shop</a>
+  <img data-slot-src="{image}" data-slot-alt="{name}"> <button data-nextclick-click="add_to_cart">Add</button>
+</article></template>"""
+
+
+@pytest.fixture
+def api() -> Iterator[tuple[str, Asked]]:
+    """The part of `GET /v1/personalize` that slots use, and what it was asked; the surface `empty` has nothing to show."""
+    asked: Asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            asked.append(parse_qs(url.query) | {"path": [url.path]})
+            surface = asked[-1]["surface"][0]
+            body = {"request_id": f"r-{surface}", "model_version": "7", "variant": None}
+            self.send_response(500 if surface == "broken" else 200)
+            self.send_header("access-control-allow-origin", "*")
+            self.end_headers()
+            self.wfile.write(json.dumps(body | {"ranked_feed": FEED if surface == "home" else []}).encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/api/", asked
+        server.shutdown()
+
+
+@pytest.fixture
+def collector(tmp_path: Path) -> Iterator[Collector]:
+    with collecting(tmp_path / "lake") as running:
+        yield running
+
+
+def of_kind(collector: Collector, kind: str) -> list[dict[str, Any]]:
+    return [event for event in collector.landed() if event["event"] == kind]
+
+
+def visit(open_page: Callable[..., Any], site: Any, page: str, **options: Any) -> Any:
+    opened = open_page(viewport={"width": 800, "height": 500}, **options)
+    opened.goto(site.put("/shop", page))
+    return opened
+
+
+def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_answer(
+    collector: Collector, api: tuple[str, Asked]
+) -> None:
+    address, asked = api
+    tag = f'<script async src="{collector.address}/n.js" data-api="{address}" data-api-key="read"></script>'
+    slots = "".join(f'<div data-nextclick-slot="{name}">{TEMPLATE}</div>' for name in ("broken", "empty"))
+    page = f"""<!doctype html>{tag}{slots}<div data-nextclick-slot="home" data-slot-n="3">{TEMPLATE}</div>"""
+    private = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
+    with serving() as site, chromium() as open_page:
+        opened = visit(open_page, site, page)
+        opened.wait_for_selector("[data-nextclick-slot=home] article")
+        cards = opened.query_selector_all("[data-nextclick-slot=home] article")
+        assert [card.query_selector("h3").inner_text() for card in cards] == [
+            "<b id=evil>Shoe</b>", "Hat", "Something nice",
+        ]  # fmt: skip
+        assert opened.query_selector("#evil") is None
+        assert cards[0].query_selector("i").inner_text() == "19.9 EUR"
+        assert cards[0].query_selector(".go").get_attribute("href") == "/item/A%201"
+        assert cards[1].query_selector(".far").get_attribute("href") is None
+        assert cards[1].query_selector("img").get_attribute("src") == "/hat.png"
+        assert not opened.is_visible("[data-nextclick-slot=broken]")
+        assert not opened.is_visible("[data-nextclick-slot=empty]")
+        by_surface = {query["surface"][0]: query for query in asked}
+        assert set(by_surface) == {"broken", "empty", "home"}
+        assert (by_surface["home"]["path"], by_surface["home"]["feed"], by_surface["home"]["key"]) == (
+            ["/api/v1/personalize"], ["3"], ["read"],
+        )  # fmt: skip
+
+        collector.wait_for(lambda _: len(of_kind(collector, "impression")) == 2)
+        cards[1].query_selector("button").click()
+        cards[0].query_selector(".go").click()  # leaves the page
+        collector.wait_for(lambda _: bool(of_kind(collector, "click")))
+        shown = of_kind(collector, "impression")
+        assert [(event["item_id"], event["position"]) for event in shown] == [
+            ("A 1", 1),
+            ("A2", 2),
+        ]  # A3 is below the fold
+        assert {(event["request_id"], event["surface"], event["model_version"]) for event in shown} == {
+            ("r-home", "home", "7")
+        }
+        assert {event["visitor_id"] for event in shown} == {by_surface["home"]["visitor_id"][0]}
+        (clicked,), (added,) = of_kind(collector, "click"), of_kind(collector, "add_to_cart")
+        assert (clicked["request_id"], clicked["item_id"], clicked["position"]) == ("r-home", "A 1", 1)
+        assert (added["request_id"], added["item_id"], added["position"]) == ("r-home", "A2", 2)
+
+        asked.clear()
+        opened = visit(open_page, site, page, script=private)
+        opened.wait_for_selector("[data-nextclick-slot=home] article")
+        assert all("visitor_id" not in query for query in asked)  # it is filled for nobody in particular
