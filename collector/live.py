@@ -11,6 +11,7 @@ changes nothing, so a mark may only ever be missing.
 
 import asyncio
 import logging
+import sys
 import threading
 import time
 from collections import deque
@@ -38,6 +39,7 @@ _SWEPT: Final = 1_000
 _SECOND: Final = 1.0
 _GRACE_SECONDS: Final = 10.0
 """How long a published segment is left to the worker that wrote it."""
+_TURN_SECONDS: Final = 0.0005
 _DAY_MS: Final = 86_400_000
 
 _DONE: Final = object()
@@ -80,6 +82,8 @@ class Live:
 
     def start(self) -> None:
         """Begin, with what the log has: after the sink has published what killed ones left there."""
+        # Without it the thread may keep the interpreter from the event loop for 5 ms at a time, and a request needs it often.
+        sys.setswitchinterval(_TURN_SECONDS)
         self._thread.start()
 
     def durable(self, batches: Sequence[Batch] | None, published: Sequence[str] = ()) -> None:
@@ -173,8 +177,9 @@ class Live:
         """One step of whatever is due besides: catching up, and removing what is too old."""
         now = time.monotonic()
         if self._replay is None and now >= self._next_look:
-            self._replay = self._catch_up(_GRACE_SECONDS if self._next_look else 0.0)
-            self._next_look = now + self._settings.live.catch_up_seconds
+            pause = self._settings.live.catch_up_seconds
+            self._replay = self._catch_up(min(_GRACE_SECONDS, pause) if self._next_look else 0.0)
+            self._next_look = now + pause
         if self._replay is not None and next(self._replay, _DONE) is _DONE:
             self._replay = None
         if now >= self._next_sweep:

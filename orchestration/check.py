@@ -28,6 +28,9 @@ _FILE_WIDTH: Final = 160
 @click.option("--all-rows", is_flag=True, help="Look at every row, not only at those new since the last check.")
 @click.option("--stops", "show_stops", is_flag=True, help="Only list the stops that stand; nothing is checked.")
 @click.option("--override", metavar="TABLE", help="Lift the stops of this table's checked version.")
+@click.option(
+    "--sample", type=click.FloatRange(0, 1, min_open=True), default=1.0, help="features: this share of all profiles."
+)
 @click.option("--by", metavar="NAME", default="", help="Who lifts them.")
 @click.option("--why", metavar="TEXT", default="", help="Why.")
 @json_option
@@ -38,6 +41,7 @@ def check(
     all_rows: bool,
     show_stops: bool,
     override: str | None,
+    sample: float,
     by: str,
     why: str,
     as_json: bool,
@@ -46,15 +50,20 @@ def check(
 
     A failure of severity `warn` is recorded and shown. One of severity `stop` ends this call
     with exit code 3, and work that reads the table, or what is made from it, is refused until
-    a newer version passes or a person overrides it by name. See docs/jobs/check.md.
+    a newer version passes or a person overrides it by name. See docs/jobs/check.md. The word
+    `features` alone checks the live profiles: see docs/live-profile.md.
 
     \b
     nextclick check                             what changed, in all tables
     nextclick check silver.sessions --all-rows  every row of one
     nextclick check --stops                     what is refused, and why
     nextclick check --override silver.events --by Ada --why "lost disk, restored by hand"
+    nextclick check features --sample 0.1       live profiles against those made anew from the tables
     nextclick check --json | jq '.results[] | select(.success | not)'
     """
+    if tables == ("features",):
+        _features(settings, sample, as_json)
+        return
     if override and (tables or all_rows or show_stops):
         raise UsageError("--override TABLE goes with --by NAME and --why TEXT alone; it checks nothing.")
     if override:
@@ -70,6 +79,21 @@ def check(
         _show(results, "No stop stands." if show_stops else "No table changed since it was last checked.")
     if standing and not (override or show_stops):
         raise CheckStopped(stops.message(standing))
+
+
+def _features(settings: Settings, sample: float, as_json: bool) -> None:
+    """Compare, and say what differs."""
+    from orchestration import check_features
+
+    found = check_features.run(settings, sample)
+    if as_json:
+        print_json(msgspec.to_builtins(found))
+        return
+    click.echo(f"{found.profiles:,} live profiles compared, {found.differ:,} differ ({found.share:.2%}).")
+    for name in found.named:
+        click.echo(f"  {name}")
+    if found.differ:
+        click.echo("What came after the last `nextclick run`, or waits to be merged, differs until both have it.")
 
 
 def _look(settings: Settings, tables: tuple[str, ...], all_rows: bool) -> list[Result]:

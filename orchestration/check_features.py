@@ -1,0 +1,135 @@
+"""`nextclick check features`: live profiles made anew from the tables, against those in the store.
+
+Silver says which events are good. The copies of an event (resends, ids used twice) count in a live
+profile, too, where the latest one wins, so they are read from bronze: all its rows that silver
+neither took nor refused for anything but `id_collision`.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from nextclick import profile
+from nextclick.duck import connect, open_table, show
+from nextclick.errors import LakeError
+from nextclick.events import OUTSIDE_SESSIONS, Event
+from nextclick.kv.profiles import Profiles, open_profiles
+from nextclick.live_arrivals import Arrivals
+from nextclick.profile import Deed
+from nextclick.settings import Settings
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Owner = tuple[str, str, str]
+"""`visitor` or `person`, the site, the id."""
+Deeds = dict[Owner, list[Deed]]
+
+_DAY_MS: Final = 86_400_000
+_TOGETHER: Final = 250_000
+"""Events that are held in memory at once, about."""
+_NAMED: Final = 20
+_TABLES: Final = ("silver.events", "silver.quarantine", "bronze.events")
+_KEYS: Final = {"visitor": profile.visitor_key, "person": profile.person_key}
+
+
+class FeaturesCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """Live profiles compared, of visitors and people with an event in the days that are kept."""
+
+    profiles: int
+    differ: int
+    share: float
+    """differ / profiles; 0 where there are none."""
+    named: list[str]
+    """Some that differ: `visitor SITE ID` or `person SITE ID`."""
+
+
+def run(settings: Settings, sample: float = 1.0) -> FeaturesCheck:
+    """Compare the profiles of a share of all visitors and people, chosen by hash. LakeError where a table is missing."""
+    oldest = time.time_ns() // 1_000_000 - settings.live.keep_days * _DAY_MS
+    store = open_profiles(settings)
+    compared, unlike = 0, list[Owner]()
+    with connect(settings.lake) as duck:
+        _show_tables(duck, settings)
+        copies = _copies(duck, settings)
+        for expected in _parts(duck, oldest, sample):
+            compared += len(expected)
+            unlike += _unlike(store, expected, copies, oldest)
+    named = [" ".join(owner) for owner in sorted(unlike)[:_NAMED]]
+    return FeaturesCheck(profiles=compared, differ=len(unlike), share=len(unlike) / max(1, compared), named=named)
+
+
+def _show_tables(duck: "DuckDBPyConnection", settings: Settings) -> None:
+    for name in _TABLES:
+        table = open_table(settings.lake, name)
+        if table is None:
+            raise LakeError(f"{name} was never written. Run `nextclick run`, then check again.")
+        show(duck, name.replace(".", "_"), settings.lake, name, table)
+
+
+_COPIES: Final = """
+SELECT payload, epoch_ms(received_at)
+FROM bronze_events
+ANTI JOIN silver_events USING (seq)
+ANTI JOIN (SELECT seq FROM silver_quarantine WHERE origin = 'silver' AND reason <> 'id_collision') USING (seq)
+WHERE intact
+"""
+
+
+def _copies(duck: "DuckDBPyConnection", settings: Settings) -> dict[bytes, list[Deed]]:
+    """Deeds of the arrivals that silver holds under an earlier copy, or not yet, by the keys of their profiles."""
+    arrivals = Arrivals(settings)
+    found: dict[bytes, list[Deed]] = {}
+    for payload, received_at in duck.execute(_COPIES).fetchall():
+        if arrival := arrivals.read(payload.encode(), received_at):
+            for key in arrival.keys:
+                found.setdefault(key, []).append(arrival.deed)
+    return found
+
+
+_FIELDS: Final = (
+    "event", "event_id", "client_time", "occurred_at", "item_id", "category", "price", "quantity", "query", "dwell_ms",
+)  # fmt: skip
+_OWNED: Final = f"""
+CREATE TEMP TABLE owned AS
+WITH deeds AS (
+    SELECT * REPLACE (epoch_ms(client_time) AS client_time, epoch_ms(occurred_at) AS occurred_at,
+                      epoch_ms(received_at) AS received_at, price::VARCHAR AS price)
+    FROM silver_events
+    WHERE event NOT IN {OUTSIDE_SESSIONS} AND epoch_ms(least(occurred_at, received_at)) >= $oldest
+), owned AS (
+    SELECT 'visitor' AS kind, visitor_id AS owner, * FROM deeds
+    UNION ALL SELECT 'person', user_id, * FROM deeds WHERE user_id <> ''
+)
+SELECT hash(kind, site, owner) // 1000 AS part, kind, site, owner, received_at, {", ".join(_FIELDS)}
+FROM owned
+WHERE hash(kind, site, owner) % 1000 < $sample * 1000
+"""
+
+
+def _parts(duck: "DuckDBPyConnection", oldest: int, sample: float) -> Iterator[Deeds]:
+    """All deeds of all owners, an owner's in one part."""
+    duck.execute(_OWNED, {"oldest": oldest, "sample": sample})
+    rows = duck.execute("SELECT count(*) FROM owned").fetchall()[0][0]
+    parts = 1 + rows // _TOGETHER
+    for part in range(parts):
+        expected: Deeds = {}
+        columns = f"kind, site, owner, received_at, {', '.join(_FIELDS)}"
+        for row in duck.execute(f"SELECT {columns} FROM owned WHERE part % ? = ?", [parts, part]).fetchall():
+            event = Event(**dict(zip(_FIELDS, row[4:], strict=True)))
+            if deed := profile.deed(event, row[3]):
+                expected.setdefault(row[:3], []).append(deed)
+        yield expected
+
+
+def _unlike(store: Profiles, expected: Deeds, copies: Mapping[bytes, list[Deed]], oldest: int) -> list[Owner]:
+    """Owners whose profile in the store is another than their deeds make, from `oldest` on."""
+    keys = [_KEYS[kind](site, owner) for kind, site, owner in expected]
+    differing = []
+    for (owner, deeds), key, found in zip(expected.items(), keys, store.get_many(keys), strict=True):
+        made = profile.merge(profile.EMPTY, [*deeds, *copies.get(key, ())])
+        if made.since(oldest) != found.since(oldest):
+            differing.append(owner)
+    return differing
