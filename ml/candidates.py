@@ -20,18 +20,22 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     recipe: AnyRecipe
     value: float
     """recall@k on the validation part."""
-    before: float
-    """The same of the recipe as the settings have it."""
+    before: float | None
+    """The same of the recipe as the settings have it, where that was tried."""
     trials: int
     interactions_version: int
 
 
 def personal_recipes(settings: Settings) -> dict[str, AnyRecipe]:
-    """The personal models by name; the best of them on the validation part is the challenger."""
+    """The personal models by name; the best of them on the validation part is the challenger.
+
+    What adopts another's factors stands after it. What is recent for popularity is so for trends.
+    """
     found = tuned(settings.lake)
-    return {
-        name: found[name].recipe if name in found else recipe for name, recipe in default_personal(settings).items()
-    }
+    recent = popular_recipes(settings)["popular_recent"].window_hours
+    recipes = {name: found[name].recipe if name in found else one for name, one in default_personal(settings).items()}
+    als = msgspec.structs.replace(recipes["als"], recent_hours=recent)
+    return recipes | {"als": als, "als_trending": msgspec.structs.replace(als, trending=True)}
 
 
 def popular_recipes(settings: Settings) -> dict[str, Popular]:
@@ -41,7 +45,7 @@ def popular_recipes(settings: Settings) -> dict[str, Popular]:
 
 
 def default_personal(settings: Settings) -> dict[str, AnyRecipe]:
-    """The same as the settings have them; what adopts another's factors stands after it."""
+    """The same as the settings have them."""
     als = plain_als(settings)
     return {"als": als, "als_trending": msgspec.structs.replace(als, trending=True)}
 

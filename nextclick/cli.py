@@ -36,6 +36,7 @@ VERBS: dict[str, Verb] = {
     "rebuild": Verb("spark_jobs.cli:rebuild", "Recompute silver or gold from the layer below."),
     "check": Verb("orchestration.check:check", "Check the tables; see or override what a stop refused."),
     "train": Verb("orchestration.model:train", "Fit, judge, register and, through the gate, promote the model."),
+    "tune": Verb("orchestration.model:tune", "Look for better parameters; the next training uses them."),
     "update": Verb("orchestration.model:update", "Take what changed since the last export into the lists."),
     "rollback": Verb("orchestration.model:rollback", "Return to the export before the current one."),
     "export": Verb("serving.cli:export", "Bring gold.recommendations into the key-value table."),

@@ -1,4 +1,4 @@
-"""The verbs that join the model with what is served: train, update, rollback."""
+"""The verbs of the model, and of what is served of it: train, tune, update, rollback."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +39,42 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
         if reports[-1].details.get("export"):
             reports += [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
     _show(reports, as_json)
+
+
+@click.command(
+    short_help="Look for better parameters; the next training uses them.",
+    epilog="""\b
+Examples:
+  nextclick tune --minutes 30         try parameters for half an hour; again: go on from there
+  nextclick tune --trials 5 --json    five trials of each recipe
+  nextclick tune --forget             back to the parameters of conf/""",
+)
+@common_options
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="Begin no trial after this time.",
+)
+@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="At most so many trials of each recipe.")
+@click.option("--forget", is_flag=True, help="Drop what was found: the settings' parameters are used again.")
+@json_option
+def tune(settings: Settings, minutes: float, trials: int | None, forget: bool, as_json: bool) -> None:
+    """Try parameters on a part of the past that no figure is taken from, and keep the best for the next `train`.
+
+    Called again it goes on where it stopped. What is used lies in _state/model/tuned.json,
+    the studies in _state/tuning.db (Optuna), the best parameters in MLflow.
+    """
+    from ml import candidates
+    from ml import tune as tuning
+
+    if forget:
+        report = JobReport(job="tune", details={"forgotten": int(candidates.forget(settings.lake))})
+    else:
+        with _progress() as progress:
+            report = tuning.run(settings, minutes, trials, progress)
+    _show([report], as_json)
 
 
 @click.command(
