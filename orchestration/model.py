@@ -87,12 +87,17 @@ Examples:
 @common_options
 @json_option
 def update(settings: Settings, as_json: bool) -> None:
-    """Fold changed and new people and items into the lists, and serve them; called twice, it changes nothing."""
+    """Fold changed and new people and items into the lists, and serve them; called twice, it changes nothing.
+
+    The bandits learn from what was shown and clicked since.
+    """
     from ml import update as updating
     from serving import export as serving
+    from serving.bandits import learn
 
     with _progress() as progress:
         reports = [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
+    reports.append(learn.run(settings))
     _show(reports, as_json)
 
 

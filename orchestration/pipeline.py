@@ -65,6 +65,9 @@ STATIONS: tuple[Station, ...] = (
     _job("build_item_daily", "items by day"),
     _job("build_recommendation_performance", "answers by day", (silver.IMPRESSIONS.name, "request_id")),
     _check("check_gold", "what gold must hold", GOLD),
+    Station(
+        "learn_bandits", "which arms are clicked", Kind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
+    ),
     Station("train", "fit, judge, promote", Kind.WORK, (gold.INTERACTIONS.name,), (), "ml.train:run"),
     Station("lists", "what to show everyone", Kind.WORK, (gold.INTERACTIONS.name,), LISTS, "orchestration.lists:run"),
     _check("check_lists", "what lists must hold", LISTS),

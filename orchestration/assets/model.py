@@ -30,3 +30,10 @@ def export(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
     """The lists in the key-value table, where answers come from."""
     [report] = stations.perform("export")
     return MaterializeResult(metadata=counts(report))
+
+
+@asset(deps=[key(table) for table in station("learn_bandits").reads], group_name="serving", pool="learn_bandits")
+def bandits(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
+    """What bandits learned from what was shown and clicked: docs/bandits.md."""
+    [report] = stations.perform("learn_bandits")
+    return MaterializeResult(metadata=counts(report))

@@ -3,18 +3,22 @@
 import time
 from collections.abc import Callable
 
-from nextclick import locks
+from nextclick import duck, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
+from nextclick.tables.silver import EVENTS
 from serving.bandits import state, trials
 
+JOB = "learn_bandits"
 LOCK = "bandits"
 
 
 def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobReport:
     """Fold all trials of the window anew; called twice, or after a resend, it writes the same state."""
     started = time.perf_counter()
-    with locks.hold(settings.lake.locks, LOCK, purpose="learn_bandits"):
+    if duck.open_table(settings.lake, EVENTS.name) is None:
+        return JobReport(job=JOB, details={"reason": f"{EVENTS.name} was never written: nothing to do."})
+    with locks.hold(settings.lake.locks, LOCK, purpose=JOB):
         found = trials.read(settings.lake, settings.site, settings.bandits.window_days)
         learned = state.State(version=found.version, bandits=state.fold(found.rows))
         before = state.read(settings.lake)
@@ -22,7 +26,7 @@ def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobR
         if before != learned:
             state.write(settings.lake, learned)
     return JobReport(
-        job="learn_bandits",
+        job=JOB,
         read=len(found.rows),
         written=sum(map(len, learned.bandits.values())) if changed else 0,
         seconds=time.perf_counter() - started,

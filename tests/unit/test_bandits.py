@@ -204,9 +204,11 @@ def test_bots_are_left_out(settings: Settings) -> None:
     assert learn.run(settings).read == 1
 
 
-def test_learning_before_the_first_run_says_what_to_do(settings: Settings) -> None:
+def test_before_the_first_run_there_is_nothing_to_learn(settings: Settings) -> None:
+    assert "never written" in str(learn.run(settings).details["reason"])
+    assert state.read(settings.lake) is None
     with pytest.raises(TableMissing, match="nextclick run"):
-        learn.run(settings)
+        trials.read(settings.lake, "default", 1)
 
 
 BANNERS: Final = (
