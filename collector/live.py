@@ -21,7 +21,7 @@ from typing import Final
 from collector import unmerged
 from collector.metrics import LiveMetrics
 from collector.sinks import Batch, Sink
-from nextclick import locks
+from nextclick import features_check, locks
 from nextclick.errors import NextclickError, TableBusy
 from nextclick.kv.profiles import Profiles
 from nextclick.landing import read_segment
@@ -180,6 +180,8 @@ class Live:
             pause = self._settings.live.catch_up_seconds
             self._replay = self._catch_up(min(_GRACE_SECONDS, pause) if self._next_look else 0.0)
             self._next_look = now + pause
+            if checked := features_check.read(self._settings.lake):
+                self._metrics.differing.set(checked.share)
         if self._replay is not None and next(self._replay, _DONE) is _DONE:
             self._replay = None
         if now >= self._next_sweep:

@@ -24,6 +24,9 @@ class LiveMetrics:
         self.failures = Counter("failures", "Times that the store of profiles could not be used.", **own)
         self.waiting = Gauge("waiting", "Events that wait to be merged.", multiprocess_mode="livesum", **own)
         self.seconds = Histogram("seconds", "From durable to merged.", buckets=_LAG, **own)
+        self.differing = Gauge(
+            "differing_share", "Of the profiles in the last `check features`.", multiprocess_mode="mostrecent", **own
+        )
 
 
 class Metrics:

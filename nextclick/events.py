@@ -26,6 +26,9 @@ PASSIVE: Final = ("engagement", "scroll", "pause")
 IDS: Final = ("site", "event_id", "event", "visitor_id", "user_id", "session_hint", "item_id", "order_id", "request_id")
 """Fields that name something, held to events.max_id_chars; other texts to events.max_text_chars."""
 
+MILLIS: Final = (-62_135_596_800_000, 253_402_300_799_999)
+"""Years 1 to 9999: outside, a timestamp overflows instead of being merely impossible."""
+
 ALIASES: Final = {"view_product": "view_item", "product_id": "item_id"}
 """Words of the plain event that mean a canonical one."""
 

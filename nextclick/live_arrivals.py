@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from nextclick import profile
 from nextclick.contract import Column
-from nextclick.events import IDS, Event
+from nextclick.events import IDS, MILLIS, Event
 from nextclick.profile import Deed
 from nextclick.settings import Events, Settings
 from nextclick.tables import silver
@@ -72,7 +72,7 @@ def _limited(column: Column, limits: Events) -> Any:
     if column.name == "properties":
         return Annotated[dict[str, str], Meta(max_length=limits.max_properties)]
     if column.type == "timestamp":
-        return int
+        return Annotated[int, Meta(ge=MILLIS[0], le=MILLIS[1])]
     if column.type in _WHOLE:
         return Annotated[int, Meta(ge=column.minimum, le=_WHOLE[column.type])]
     if column.type == "double":

@@ -7,14 +7,14 @@ neither took nor refused for anything but `id_collision`.
 
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from nextclick import profile
+from nextclick import features_check, profile
 from nextclick.duck import connect, open_table, show
 from nextclick.errors import LakeError
 from nextclick.events import OUTSIDE_SESSIONS, Event
+from nextclick.features_check import FeaturesCheck
 from nextclick.kv.profiles import Profiles, open_profiles
 from nextclick.live_arrivals import Arrivals
 from nextclick.profile import Deed
@@ -35,19 +35,11 @@ _TABLES: Final = ("silver.events", "silver.quarantine", "bronze.events")
 _KEYS: Final = {"visitor": profile.visitor_key, "person": profile.person_key}
 
 
-class FeaturesCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """Live profiles compared, of visitors and people with an event in the days that are kept."""
-
-    profiles: int
-    differ: int
-    share: float
-    """differ / profiles; 0 where there are none."""
-    named: list[str]
-    """Some that differ: `visitor SITE ID` or `person SITE ID`."""
-
-
 def run(settings: Settings, sample: float = 1.0) -> FeaturesCheck:
-    """Compare the profiles of a share of all visitors and people, chosen by hash. LakeError where a table is missing."""
+    """Compare the profiles of a share of all visitors and people, chosen by hash, and leave the result in the lake.
+
+    Raises LakeError where a table is missing.
+    """
     oldest = time.time_ns() // 1_000_000 - settings.live.keep_days * _DAY_MS
     store = open_profiles(settings)
     compared, unlike = 0, list[Owner]()
@@ -58,7 +50,15 @@ def run(settings: Settings, sample: float = 1.0) -> FeaturesCheck:
             compared += len(expected)
             unlike += _unlike(store, expected, copies, oldest)
     named = [" ".join(owner) for owner in sorted(unlike)[:_NAMED]]
-    return FeaturesCheck(profiles=compared, differ=len(unlike), share=len(unlike) / max(1, compared), named=named)
+    found = FeaturesCheck(
+        profiles=compared,
+        differ=len(unlike),
+        share=len(unlike) / max(1, compared),
+        named=named,
+        checked_at=datetime.now(UTC),
+    )
+    features_check.write(settings.lake, found)
+    return found
 
 
 def _show_tables(duck: "DuckDBPyConnection", settings: Settings) -> None:

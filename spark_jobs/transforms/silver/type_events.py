@@ -23,8 +23,6 @@ _TYPES: Final = {column.name: column.type for column in silver.EVENTS.columns if
 NUMBERS: Final = {
     name: kind for name, kind in _TYPES.items() if kind not in ("string", "timestamp", "map<string,string>")
 }
-_MILLIS: Final = (-62_135_596_800_000, 253_402_300_799_999)
-"""Years 1 to 9999: outside, a timestamp overflows instead of being merely impossible."""
 
 # Money is read as text: a decimal with an exponent of a billion would be spelled out by the parser.
 _PARSED: Final = {
@@ -82,7 +80,7 @@ def _parsed(fields: Mapping[str, str]) -> str:
 def _unlike_its_types() -> str:
     """A field, or the whole, would not take its type, or lies outside what it can hold; null where there is no JSON."""
     infinite = (f"coalesce(isnan(raw.`{name}`) OR abs(raw.`{name}`) = double('Infinity'), false)" for name in _DOUBLES)
-    impossible = (f"coalesce(raw.`{name}` NOT BETWEEN {_MILLIS[0]} AND {_MILLIS[1]}, false)" for name in TIMES)
+    impossible = (f"coalesce(raw.`{name}` NOT BETWEEN {wire.MILLIS[0]} AND {wire.MILLIS[1]}, false)" for name in TIMES)
     money = (f"raw.`{name}` IS NOT NULL AND {_typed(name)} IS NULL" for name in _MONEY)
     return " OR ".join(("raw._corrupt IS NOT NULL", *infinite, *impossible, *money))
 
@@ -90,7 +88,7 @@ def _unlike_its_types() -> str:
 def _typed(name: str) -> str:
     """The field by its type, or null."""
     if name in TIMES:
-        low, high = _MILLIS
+        low, high = wire.MILLIS
         millis = f"CASE WHEN unlike THEN try_cast(loose.`{name}` AS bigint) ELSE raw.`{name}` END"
         return f"timestamp_millis(CASE WHEN ({millis}) BETWEEN {low} AND {high} THEN {millis} END)"
     kind = NUMBERS[name]
