@@ -1,7 +1,6 @@
 """Bandits: the logged propensity is the true one, they learn, and their state is a fold over what was shown and clicked."""
 
 import random
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,12 +9,17 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from nextclick import live_features
 from nextclick.errors import SettingsError, TableMissing
+from nextclick.live_features import Features, Rules
+from nextclick.profile import Deed, Profile
 from nextclick.settings import Settings, load
 from serving.bandits import learn, live, state, trials
+from serving.bandits.context import SIZE, context
 from serving.bandits.methods import Arm, Arms, Bandit, EpsilonGreedy, LinearThompson, Thompson, draw
 from serving.bandits.trials import Draw, Trial
 from tests import rows
+from tests.answered import BANNER, SLOT, event, served
 
 KNOWN: Final = {"a": Arm(trials=200, rewards=12), "b": Arm(trials=50, rewards=5), "c": Arm(trials=3, rewards=0)}
 ARMS: Final = ["a", "b", "c", "new", "newer"]
@@ -132,22 +136,6 @@ def settings(tmp_path: Path) -> Settings:
     return load(tmp_path / "lake", environ={})
 
 
-def served(request: str, *draws: Draw, day: int = 0, **more: Any) -> dict[str, Any]:
-    return event("served", request, day, **more) | {
-        "source": "server",
-        "properties": [("draws", trials.encode(list(draws)).decode())],
-    }
-
-
-def event(kind: str, request: str | None, day: int = 0, **more: Any) -> dict[str, Any]:
-    own = {"event": kind, "event_id": f"{kind}-{request}-{more}", "request_id": request, "site": "default"}
-    return own | {"occurred_at": rows.NOON + timedelta(days=day)} | more
-
-
-BANNER: Final = Draw(bandit="banner:home", arm="summer", propensity=0.4, arms=2)
-SLOT: Final = Draw(bandit="slot:home", arm="i7", propensity=0.1, arms=21, position=3)
-
-
 def answers() -> list[dict[str, Any]]:
     """Five answers: shown, clicked (its impression was lost), not shown, too old, forged by a client."""
     summer = [("banner", "summer")]
@@ -209,6 +197,20 @@ def test_before_the_first_run_there_is_nothing_to_learn(settings: Settings) -> N
     assert state.read(settings.lake) is None
     with pytest.raises(TableMissing, match="nextclick run"):
         trials.read(settings.lake, "default", 1)
+
+
+def features(*deeds: Deed) -> Features:
+    rules = Rules(gap_ms=1_800_000, half_life_ms=3_600_000, keep_ms=10**10, weights={"view_item": 1.0})
+    return live_features.features(Profile(deeds), 10**9, rules)
+
+
+def test_a_context_has_one_size_and_tells_visitors_apart() -> None:
+    stranger = context(features())
+    reader = context(features(Deed(at=10**9 - 1000, id=1, code=2, item="i1", category="lamps")))
+    assert stranger.tolist() == [1.0] + [0.0] * (SIZE - 1)
+    assert len(reader) == SIZE
+    assert (reader[1] > 0.99, reader[2] > 0) == (True, True)
+    assert np.abs(reader[6:]).sum() == pytest.approx(0.5, abs=0.001), "one fresh view leans by a half"
 
 
 BANNERS: Final = (
