@@ -40,7 +40,7 @@ VERBS: dict[str, Verb] = {
     "update": Verb("orchestration.model:update", "Take what changed since the last export into the lists."),
     "rollback": Verb("orchestration.model:rollback", "Return to the export before the current one."),
     "export": Verb("serving.cli:export", "Bring gold.recommendations into the key-value table."),
-    "recommend": Verb("serving.cli:recommend", "What to show a person next."),
+    "recommend": Verb("orchestration.recommend:recommend", "What to show a person next."),
     "serve": Verb("serving.serve_cli:serve", "The API: what to show next, over HTTP, until stopped."),
     "experiment": Verb("serving.experiment_cli:experiment", "A/B tests: what is set up, who is in, what came out."),
     "evaluate-policy": Verb(

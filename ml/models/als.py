@@ -133,6 +133,15 @@ class AlsModel:
                 model.partial_fit_users(people, histories[people])
         return AlsModel(self.recipe, model.user_factors, model.item_factors, self.recipe.trend(pairs))
 
+    def contributions(self, items: Rows, history: Interactions) -> Floats:
+        """Section 4.4 of the paper: ŝ(i) = Σ_j y_i' W y_j · c_j, with W = (Y'Y + Σ_j (c_j − 1) y_j y_j' + λI)^−1."""
+        every, used = self.item_factors.astype(np.float64), self.item_factors[history.item].astype(np.float64)
+        confidence = self.recipe.confidence(history).tocsr()[history.person, history.item].A1
+        ridge = self.recipe.regularization * np.eye(every.shape[1])
+        weights = np.linalg.inv(every.T @ every + (used.T * (confidence - 1)) @ used + ridge)
+        trend = self.item_trend[items, None] if self.recipe.trending else 1.0
+        return np.asarray(trend * (every[items] @ weights @ used.T) * confidence, np.float32)
+
     @property
     def _unknown_items(self) -> Rows | None:
         unknown = np.flatnonzero(_is_zero(self.item_factors)).astype(np.int32)

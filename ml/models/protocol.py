@@ -3,7 +3,7 @@
 A `Recipe` is a model before it has seen data: a frozen struct of its parameters, so
 that equal recipes fitted on equal data give equal models, and a recipe read back from
 JSON rebuilds the model. `fit` gives a `Recommender`. What only some models can do is a
-protocol of its own (`SimilarItems`, `FoldIn`), asked for with isinstance.
+protocol of its own (`SimilarItems`, `FoldIn`, `Explains`), asked for with isinstance.
 
 A model that blends others is a recipe with recipes in it. A `SessionRecipe` fits
 `Sessions` and gives a `NextItem`, which knows no person: it is asked with the items of
@@ -81,6 +81,14 @@ class FoldIn(Protocol):
         The id maps of `pairs` are the model's, with new people and items at the end. A
         person without pairs is forgotten.
         """
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A model whose scores are sums over what the person has used."""
+
+    def contributions(self, items: Rows, history: Interactions) -> Floats:
+        """[items × history]: what each pair of one person's `history` adds to the score of each of `items`."""
 
 
 @runtime_checkable

@@ -199,3 +199,21 @@ def test_popularity_counts_strength_of_all_time_of_a_window_or_fading() -> None:
         items = recipe.fit(found).recommend(np.array([0], np.int32), 2).items[0]
         firsts[recipe] = found.items.take(items[items >= 0]).to_pylist()
     assert list(firsts.values()) == [["old", "new"], ["new"], ["new", "old"]]
+
+
+@pytest.mark.parametrize("recipe", [ALS, TRENDING], ids=["plain", "trending"])
+def test_contributions_are_those_of_implicits_explain_and_add_up_to_the_score(recipe: Als) -> None:
+    model, row = recipe.fit(TWO), 13
+    history = TWO.where(TWO.person == row)
+    folded = model.fold_in(TWO, np.array([row], np.int32), np.array([], np.int32))
+    items = np.array([2, 7], np.int32)
+    found = model.contributions(items, history)
+    trend = model.item_trend[items] if recipe.trending else np.ones(2)
+    scores = folded.person_factors[row] @ folded.item_factors[items].T * trend
+    assert found.sum(axis=1) == pytest.approx(scores, rel=1e-3, abs=1e-4)
+    library = recipe.implicit(1, model.person_factors, model.item_factors)
+    total, best, _ = library.explain(row, recipe.confidence(TWO), int(items[1]), N=3)
+    order = np.argsort(-found[1])[:3]
+    assert history.item[order].tolist() == [item for item, _ in best]
+    assert found[1][order] == pytest.approx([part * trend[1] for _, part in best], rel=1e-3)
+    assert total * trend[1] == pytest.approx(found[1].sum(), rel=1e-3)
