@@ -5,6 +5,8 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from nextclick.live_features import Features
+
 Source = Literal["session", "personal", "popular_in_categories", "popular", "similar", "none"]
 """Where a list comes from: docs/api.md."""
 
@@ -41,6 +43,8 @@ class Items(Served, frozen=True, kw_only=True):
     """A list, best first."""
 
     items: list[Item]
+    weights: dict[str, float] | UnsetType = UNSET
+    """With explain=true: w1 … w4 by term, as they were applied; they sum to 1."""
 
 
 class Personalized(Served, frozen=True, kw_only=True):
@@ -51,7 +55,66 @@ class Personalized(Served, frozen=True, kw_only=True):
     personalized_banner: dict[str, str] | None
     """The banner that was chosen; null where none is set up."""
     ranked_feed: list[Item]
-    """A longer list with the facts of its items, best first."""
+    """A longer list with the facts of its items, best first; it begins with the recommendations."""
+    weights: dict[str, float] | UnsetType = UNSET
+    """With explain=true: w1 … w4 by term, as they were applied; they sum to 1."""
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the visitor may do next."""
+
+    action: Literal["view", "search", "add_to_cart", "buy", "leave"]
+    probability: float
+
+
+class NextActions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the visitor does next, the likeliest first; the probabilities sum to 1."""
+
+    actions: list[Action]
+    acts: list[str]
+    """The acts of the open session that it follows from, the newest last: at most two; none: what happens in general."""
+    degraded: bool
+
+
+class Suggested(msgspec.Struct, frozen=True, kw_only=True):
+    """A text that completes what was typed."""
+
+    text: str
+    item_id: str | UnsetType = UNSET
+    """The item that it names; not there for a past query."""
+    score: float
+    terms: dict[str, float] | UnsetType = UNSET
+    """With explain=true."""
+
+
+class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
+    """Completions, best first."""
+
+    suggestions: list[Suggested]
+    degraded: bool
+
+
+class DeedShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event of a profile."""
+
+    at: int
+    """Milliseconds since 1970-01-01 UTC."""
+    kind: str
+    item_id: str = ""
+    category: str = ""
+    query: str = ""
+
+
+class LiveProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a visitor now; docs/live-profile.md defines the features."""
+
+    visitor_id: str
+    features: Features
+    deeds: list[DeedShown]
+    """The newest deeds, the newest first."""
+    next_action: dict[str, float]
+    """As GET /v1/next-action."""
+    degraded: bool
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from nextclick.errors import NextclickError
 from nextclick.settings import Settings
 from nextclick.web import bodies, cors
 from nextclick.web.answers import (
@@ -53,8 +52,10 @@ class Door:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
+                self._engine.start()
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
+                self._engine.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -86,8 +87,8 @@ class Door:
         asked = await self._question(route, value, scope, receive)
         if route.secret:
             self._access.require_secret(headers.get("authorization", ""))
-        self._access.site(getattr(asked, "key", None) or headers.get("x-read-key"), headers.get("origin"))
-        answer = await self._engine_answers(route, asked)
+        site = self._access.site(getattr(asked, "key", None) or headers.get("x-read-key"), headers.get("origin"))
+        answer = Answer(body=_encode(await route.handle(self._engine, site, asked)))
         self._metrics.seconds.labels(route.path).observe(time.perf_counter() - started)
         return answer
 
@@ -95,12 +96,6 @@ class Door:
         if route.method == "POST":
             return asking.of_body(route.asked, await bodies.read(receive, self._settings, "serving"))
         return asking.of_query(route.asked, scope["query_string"], {route.parameter: value} if route.parameter else {})
-
-    async def _engine_answers(self, route: routes.Route, asked: msgspec.Struct) -> Answer:
-        try:
-            return Answer(body=_encode(await route.handle(self._engine, asked)))
-        except NextclickError as error:
-            return problem(503, "no_lists", str(error))
 
     def _ready(self) -> Answer:
         ready = self._engine.ready()

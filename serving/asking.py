@@ -32,7 +32,7 @@ class _Who(_Question, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The known user, if there is one."""
 
 
-class _Rules(_Who, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Ruled(_Who, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rules on top of those in conf/ ([ranking.rules])."""
 
     categories: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
@@ -57,7 +57,7 @@ class _Rules(_Who, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Items of one category at most (0: no limit); default: as ranking.rules.per_category."""
 
 
-class _List(_Rules, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _List(Ruled, frozen=True, kw_only=True, forbid_unknown_fields=True):
     n: Count = 10
     """Items of the list; at most serving.max_items."""
     surface: Annotated[str, Meta(max_length=64)] | None = None
@@ -86,8 +86,44 @@ class Similar(_List, frozen=True, kw_only=True):
     """The item whose like is asked for."""
 
 
-class Nothing(msgspec.Struct, frozen=True):
-    """Whatever the query says is not read."""
+class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An item of a feed of the caller's own; what it says of the item wins over the catalogue."""
+
+    item_id: Id
+    category: Id | None = None
+    price: Money | None = None
+    available: bool | None = None
+
+
+class Rank(Ruled, frozen=True, kw_only=True):
+    """POST /v1/rank"""
+
+    items: Annotated[tuple[Id | Given, ...], Meta(min_length=1, max_length=1000)]
+    """What is to be ranked, as ids or with facts."""
+    n: Count | None = None
+    """Items of the answer; default: all that may be shown."""
+    surface: Annotated[str, Meta(max_length=64)] | None = None
+    """Where it will be shown, such as `feed`."""
+
+
+class NextAction(_Who, frozen=True, kw_only=True):
+    """GET /v1/next-action"""
+
+
+class Suggest(_Who, frozen=True, kw_only=True):
+    """GET /v1/suggest"""
+
+    q: Annotated[str, Meta(min_length=1, max_length=200)]
+    """What was typed so far."""
+    n: Annotated[int, Meta(ge=1, le=50)] = 10
+
+
+class Profile(_Question, frozen=True, kw_only=True):
+    """GET /v1/profile/{visitor_id}"""
+
+    visitor_id: Id
+    user_id: Id | None = None
+    """The known user, whose deeds on other devices count as well."""
 
 
 def of_query(kind: type[Asked], query: bytes, more: Mapping[str, str]) -> Asked:

@@ -1,66 +1,301 @@
-"""From a question to an answer."""
+"""From a question to an answer: who asks, candidates, rules, order. Every answer is of one edition."""
 
 import secrets
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
 
 from nextclick import kv
-from nextclick.errors import ModelError
+from nextclick.live_features import open_session
 from nextclick.settings import Settings
-from serving.answers import Item, Items, Personalized, Ready
-from serving.asking import Personalize, Popular, Recommend, Similar
-from serving.recommend import Answer, Lists
+from serving import answers, asking, experiments, given, pool, showing
+from serving.bandits.live import Bandits, banners
+from serving.catalogue import Numbers
+from serving.edition import Edition
+from serving.editions import Editions
+from serving.experiments import Assignments
+from serving.metrics import Metrics
+from serving.next_action import ACTIONS
+from serving.pool import Pool
+from serving.ranking import Order, Ranked, rank
+from serving.record import Recorder
+from serving.rules import Rules, never, rules
+from serving.scoring import TERMS
+from serving.showing import Listed
+from serving.visitor import Known, Visitors, Who
+
+_DAY_MS: Final = 86_400_000
+_NOTHING: Final[dict[str, Any]] = {"model_version": "none", "variant": None, "source": "none", "degraded": True}
+"""What an answer says of itself before the first export."""
+
+
+class Context(NamedTuple):
+    """Who asks, when, and from what they are answered."""
+
+    edition: Edition
+    who: Who
+    known: Known
+    now: int
+    assigned: Assignments
+
+    def order(self, settings: Settings, by_popularity: bool = False) -> Order:
+        """How lists are ordered, as experiments have it."""
+        found = {term: self.assigned.params.get(f"ranking.weight_{term}") for term in TERMS}
+        weights = {term: float(value) for term, value in found.items() if isinstance(value, int | float)}
+        return Order(settings.ranking, self.now, weights, by_popularity)
 
 
 class Engine:
-    """Answers questions from the lists that are served now."""
+    """One worker's; `start` it before the first question."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._table = kv.open_table(settings)
-        self._lists = Lists(self._table)
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._bandits = Bandits(settings.lake, settings.bandits, banners(settings.conf_dir / "banners.toml"))
+        self._experiments = experiments.load(settings.conf_dir / "experiments")
+        table = kv.open_table(settings)
+        self._editions = Editions(table, settings.serving.refresh_seconds, self._bandits.refresh)
+        self._visitors = Visitors(settings, metrics)
+        self._recorder = Recorder(settings, metrics)
 
-    def ready(self) -> Ready:
-        """Whether there are lists."""
-        try:
-            served = self._table.current()
-        except ModelError:
-            return Ready(status="no lists", version=None, degraded=True)
-        return Ready(
-            status="ready" if served else "no lists", version=served.version if served else None, degraded=False
+    def start(self) -> None:
+        """Read the lists, and follow what changes."""
+        self._editions.start()
+        self._recorder.start()
+
+    def close(self) -> None:
+        """Write what was served and let go of the stores."""
+        self._recorder.close()
+        self._editions.stop()
+        self._visitors.close()
+
+    def ready(self) -> answers.Ready:
+        """Whether there are lists to answer from."""
+        edition = self._editions.current
+        status: Any = "ready" if edition else "no lists"
+        return answers.Ready(
+            status=status, version=edition.version if edition else None, degraded=not self._editions.reachable
         )
 
-    async def personalize(self, asked: Personalize) -> Personalized:
-        """Everything that a page needs at once."""
-        found = self._lists.of_person(asked.user_id or asked.visitor_id or "", max(asked.n, asked.feed))
-        listed = _items(found, max(asked.n, asked.feed))
-        return Personalized(
-            request_id=listed.request_id,
-            model_version=listed.model_version,
-            variant=None,
-            source=listed.source,
-            degraded=False,
-            recommendations=[item.item_id for item in listed.items[: asked.n]],
-            personalized_banner=None,
-            ranked_feed=listed.items[: asked.feed],
+    async def personalize(self, site: str, asked: asking.Personalize) -> answers.Personalized:
+        """Recommendations, a banner and a feed."""
+        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        if context is None:
+            return answers.Personalized(
+                request_id=_new_id(), **_NOTHING, recommendations=[], personalized_banner=None, ranked_feed=[]
+            )
+        n, feed = self._most(asked.n), self._most(asked.feed)
+        listed = self._with_banner(context, self._for_visitor(context, asked, max(n, feed)), asked.surface)
+        return answers.Personalized(
+            **self._head("/v1/personalize", context, listed, asked.surface),
+            recommendations=listed.ids[:n],
+            personalized_banner=showing.banner(listed.banner) if listed.banner else None,
+            ranked_feed=showing.items(context.edition, listed, asked.explain)[:feed],
+            weights=listed.ranked.scored.weights if asked.explain else UNSET,
         )
 
-    async def recommend(self, asked: Recommend) -> Items:
+    async def recommend(self, site: str, asked: asking.Recommend) -> answers.Items:
         """A list for a visitor."""
-        return _items(self._lists.of_person(asked.user_id or asked.visitor_id or "", asked.n), asked.n)
+        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        listed = self._for_visitor(context, asked, self._most(asked.n)) if context else None
+        return self._items("/v1/recommendations", context, listed, asked)
 
-    async def similar(self, asked: Similar) -> Items:
-        """Items that resemble an item."""
-        return _items(self._lists.similar_to(asked.item_id, asked.n), asked.n)
+    async def popular(self, site: str, asked: asking.Popular) -> answers.Items:
+        """What everybody likes, in that order; the rules hold."""
+        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        if context is None:
+            return self._items("/v1/popular", None, None, asked)
+        edition, n = context.edition, self._most(asked.n)
+        everything = pool.of_numbers(edition.catalogue, edition.by_popularity[:n], pool.POPULAR)
+        known = context.known._replace(personal=None, similar=())
+        ranked = rank(
+            edition,
+            everything,
+            known,
+            self._rules(context, asked),
+            n,
+            context.order(self._settings, by_popularity=True),
+        )
+        return self._items("/v1/popular", context, _listed(edition, ranked), asked)
 
-    async def popular(self, asked: Popular) -> Items:
-        """What everybody likes."""
-        return _items(self._lists.of_person("", asked.n), asked.n)
+    async def similar(self, site: str, asked: asking.Similar) -> answers.Items:
+        """Items that resemble one, ranked as for a visitor who has just viewed it and nothing else."""
+        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        if context is None:
+            return self._items("/v1/similar", None, None, asked)
+        edition, stock = context.edition, context.edition.catalogue
+        like, failed = await self._visitors.similar(edition, asked.item_id)
+        category = stock.category_of(asked.item_id) or ""
+        as_if = self._visitors.stranger(context.now)
+        viewed = msgspec.structs.replace(as_if.features, last_category=category)
+        as_if = as_if._replace(features=viewed, similar=(like,) if like is not None else ())
+        found = self._rules(context, asked, asked.item_id)
+        n = self._most(asked.n)
+        candidates = _resembling(edition, like, category, n)
+        pool.mark(candidates, as_if)
+        ranked = rank(edition, candidates, as_if, found, n, context.order(self._settings))
+        context = context._replace(known=context.known._replace(degraded=context.known.degraded or failed))
+        return self._items("/v1/similar", context, _listed(edition, ranked), asked)
+
+    async def rank(self, site: str, asked: asking.Rank) -> answers.Items:
+        """The caller's own candidates in order; nothing is added to them."""
+        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        if context is None:
+            return self._items("/v1/rank", None, None, asked)
+        edition, conf = context.edition, self._settings.ranking.rules
+        ids, candidates = given.pool(edition.catalogue, asked.items)
+        rows = given.listed_rows(ids, asked, conf, never(conf, asked, context.known))
+        candidates = candidates.take(np.array(rows, np.int64))
+        pool.mark(candidates, context.known)
+        found = replace(self._rules(context, asked), allow=None, hidden=candidates.number[:0])
+        order = context.order(self._settings)
+        ranked = rank(edition, candidates, context.known, found, asked.n or len(ids), order, fill=False)
+        shown = [ids[row] for row in ranked.pool.row.tolist()]
+        return self._items("/v1/rank", context, Listed(shown, ranked, [1.0] * len(shown)), asked)
+
+    async def next_action(self, site: str, asked: asking.NextAction) -> answers.NextActions:
+        """What the visitor does next."""
+        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        if context is None:
+            return answers.NextActions(actions=[], acts=[], degraded=True)
+        acts = self._acts(context)
+        found = context.edition.transitions.after(acts, self._settings.ranking.transition_prior)
+        ordered: list[Any] = sorted(found.items(), key=lambda pair: -pair[1])
+        actions = [answers.Action(action=name, probability=probability) for name, probability in ordered]
+        return answers.NextActions(actions=actions, acts=acts, degraded=context.known.degraded)
+
+    async def suggest(self, site: str, asked: asking.Suggest) -> answers.Suggestions:
+        """Completions of what was typed."""
+        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        if context is None:
+            return answers.Suggestions(suggestions=[], degraded=True)
+        ids, interest = context.edition.catalogue.ids, context.known.features.interest
+        found = [
+            answers.Suggested(
+                text=each.text,
+                item_id=ids[each.item] if each.item is not None else UNSET,
+                score=each.score,
+                terms=each.terms if asked.explain else UNSET,
+            )
+            for each in context.edition.suggestions.find(asked.q, asked.n, interest)
+        ]
+        return answers.Suggestions(suggestions=found, degraded=context.known.degraded)
+
+    async def profile(self, site: str, asked: asking.Profile) -> answers.LiveProfile:
+        """What is known of a visitor now; all of it empty for a stranger."""
+        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        known = context.known if context else self._visitors.stranger(_now(), degraded=True)
+        shown = [
+            answers.DeedShown(at=deed.at, kind=deed.kind, item_id=deed.item, category=deed.category, query=deed.query)
+            for deed in known.profile.deeds
+        ]
+        prior = self._settings.ranking.transition_prior
+        after = context.edition.transitions.after(self._acts(context), prior) if context else {}
+        return answers.LiveProfile(
+            visitor_id=asked.visitor_id,
+            features=known.features,
+            deeds=shown,
+            next_action=after,
+            degraded=known.degraded,
+        )
+
+    async def _context(self, who: Who) -> Context | None:
+        """None before the first export."""
+        edition, now = self._editions.current, _now()
+        if edition is None:
+            return None
+        at = datetime.fromtimestamp(now / 1000, UTC)
+        assigned = experiments.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)
+        return Context(edition, who, await self._visitors.known(edition, who, now), now, assigned)
+
+    def _for_visitor(self, context: Context, asked: asking.Ruled, n: int) -> Listed:
+        """The n best items for who asks; places that exploration fills are drawn from the items below."""
+        edition, ranking = context.edition, self._settings.ranking
+        positions = self._settings.bandits.positions
+        need = n + (self._settings.bandits.pool if positions else 0)
+        fresh_since = context.now - ranking.fresh_days * _DAY_MS
+        found = pool.candidates(edition, context.known, ranking.candidates, fresh_since)
+        ranked = rank(edition, found, context.known, self._rules(context, asked), need, context.order(self._settings))
+        listed = _listed(edition, ranked)
+        if not positions:
+            return listed
+        surface = getattr(asked, "surface", None) or ""
+        drawn = self._bandits.explore(surface, listed.ids[:n], listed.ids[n:], method=_method(context))
+        ranked = showing.in_order(ranked, listed.ids, drawn.items)
+        return Listed(drawn.items, ranked, drawn.propensities, drawn.draws)
+
+    def _with_banner(self, context: Context, listed: Listed, surface: str | None) -> Listed:
+        drawn = self._bandits.banner(surface or "", method=_method(context))
+        return listed._replace(banner=drawn[0], draws=[*listed.draws, drawn[1]]) if drawn else listed
+
+    def _rules(self, context: Context, asked: asking.Ruled, *hidden: str) -> Rules:
+        return rules(context.edition.catalogue, self._settings.ranking.rules, asked, context.known, hidden)
+
+    def _items(self, route: str, context: Context | None, listed: Listed | None, asked: Any) -> answers.Items:
+        """A list as its answer; an empty one before the first export."""
+        if context is None or listed is None:
+            return answers.Items(request_id=_new_id(), **_NOTHING, items=[])
+        return answers.Items(
+            **self._head(route, context, listed, asked.surface),
+            items=showing.items(context.edition, listed, asked.explain),
+            weights=listed.ranked.scored.weights if asked.explain else UNSET,
+        )
+
+    def _head(self, route: str, context: Context, listed: Listed, surface: str | None) -> dict[str, Any]:
+        """What a list says of itself; it is put on record."""
+        source, degraded, model = listed.ranked.source, context.known.degraded, context.edition.model_version
+        self._metrics.answers.labels(route, source, degraded).inc()
+        request_id, who = _new_id(), context.who
+        if self._settings.serving.record and (who.visitor_id or who.user_id) and listed.ids:
+            self._recorder.put(
+                showing.record(request_id, context.now, who, model, context.assigned, listed, surface, source, degraded)
+            )
+        return {
+            "request_id": request_id,
+            "model_version": model,
+            "variant": context.assigned.variant,
+            "source": source,
+            "degraded": degraded,
+        }
+
+    def _acts(self, context: Context) -> list[str]:
+        """The last two acts of the open session, the newest last."""
+        session = open_session(context.known.profile.deeds, context.now, self._settings.sessions.gap_minutes * 60_000)
+        return [ACTIONS[deed.kind] for deed in session if deed.kind in ACTIONS][:2][::-1]
+
+    def _most(self, n: int) -> int:
+        return min(n, self._settings.serving.max_items)
 
 
-def _items(found: Answer, n: int) -> Items:
-    return Items(
-        request_id=secrets.token_hex(16),
-        model_version=found.model_version,
-        variant=None,
-        source="personal" if found.source == "model" else found.source,
-        degraded=False,
-        items=[Item(item_id=item.item_id, score=item.score) for item in found.items[:n]],
-    )
+def _listed(edition: Edition, ranked: Ranked) -> Listed:
+    ids = [edition.catalogue.ids[number] for number in ranked.pool.number.tolist()]
+    return Listed(ids, ranked, [1.0] * len(ids))
+
+
+def _resembling(edition: Edition, like: Numbers | None, category: str, n: int) -> Pool:
+    """What resembles an item; without such a list the popular items of its category."""
+    stock = edition.catalogue
+    if like is not None:
+        return pool.of_numbers(stock, like, pool.SIMILAR)
+    if category:
+        return pool.of_numbers(stock, edition.of_category(stock.code[category])[: n + 1], pool.CATEGORY)
+    return pool.of_numbers(stock, edition.by_popularity[:0])
+
+
+def _method(context: Context) -> str | None:
+    """The bandit's method that an experiment chooses."""
+    method = context.assigned.params.get("bandits.method")
+    return method if isinstance(method, str) else None
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _new_id() -> str:
+    return secrets.token_hex(16)

@@ -7,18 +7,8 @@ from nextclick.kv.packing import QUERIES, TRANSITIONS
 from nextclick.kv.protocol import Entry
 from nextclick.settings import Settings
 from serving import people
+from serving.next_action import ACTIONS, LEAVE
 
-ACTIONS = {
-    "page_view": "view",
-    "view_item": "view",
-    "click": "view",
-    "play": "view",
-    "search": "search",
-    "add_to_cart": "add_to_cart",
-    "purchase": "buy",
-}
-"""What a kind of event is as an action; kinds that are not here are none."""
-LEAVE = "leave"
 _RECENT = "occurred_at > (SELECT max(occurred_at) FROM events) - to_days($days)"
 _ACTS = f"""
     SELECT *, CASE event {" ".join(f"WHEN '{kind}' THEN '{action}'" for kind, action in ACTIONS.items())} END AS action

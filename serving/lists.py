@@ -25,14 +25,10 @@ from nextclick.kv.packing import HEADER, LONG, PAIRS, POPULAR, SHORT, pack_ids, 
 from nextclick.kv.protocol import Entry
 from nextclick.lake import Lake
 from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from serving.places import DTYPES
 
 ROWS = 1 << 20
 """Rows in memory at a time, about 30 MB; the reader is at most two such batches ahead."""
-_TYPES = {
-    SHORT: np.dtype([("item", "<u2"), ("score", "<f4")]),
-    LONG: np.dtype([("item", "<u4"), ("score", "<f4")]),
-}
-assert all(PAIRS[form].size == dtype.itemsize for form, dtype in _TYPES.items())
 
 
 class Disordered(NextclickError):
@@ -208,7 +204,7 @@ class Packer:
     def _pairs(self, item: pa.DictionaryArray, scores: NDArray[Any]) -> tuple[int, bytes]:
         numbers = self.number(item.dictionary.cast(pa.string()))[item.indices.to_numpy()]
         form = SHORT if numbers.max() < 1 << 16 else LONG
-        pairs = np.empty(len(numbers), _TYPES[form])
+        pairs = np.empty(len(numbers), DTYPES[form])
         pairs["item"], pairs["score"] = numbers, scores
         return form, pairs.tobytes()
 

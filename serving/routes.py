@@ -8,7 +8,8 @@ import msgspec
 from serving import answers, asking
 from serving.engine import Engine
 
-Handle = Callable[[Engine, Any], Awaitable[msgspec.Struct]]
+Handle = Callable[[Engine, str, Any], Awaitable[msgspec.Struct]]
+"""(engine, site, question) → answer."""
 
 
 class Route(NamedTuple):
@@ -43,6 +44,16 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/v1/similar/{item_id}", asking.Similar, answers.Items, Engine.similar, "Items that resemble an item"),
     Route("GET", "/v1/popular", asking.Popular, answers.Items, Engine.popular, "What everybody likes"),
+    Route("POST", "/v1/rank", asking.Rank, answers.Items, Engine.rank, "The caller's own items, ranked for a visitor"),
+    Route(
+        "GET", "/v1/next-action", asking.NextAction, answers.NextActions, Engine.next_action,
+        "What a visitor does next, with probabilities",
+    ),
+    Route("GET", "/v1/suggest", asking.Suggest, answers.Suggestions, Engine.suggest, "Completions of a search"),
+    Route(
+        "GET", "/v1/profile/{visitor_id}", asking.Profile, answers.LiveProfile, Engine.profile,
+        "What is known of a visitor now", secret=True,
+    ),
 )  # fmt: skip
 
 

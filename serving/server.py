@@ -12,7 +12,7 @@ def app(settings: Settings | None = None) -> Door:
     settings = settings or load()
     process.end_with_the_parent()
     metrics = Metrics()
-    return Door(settings, Engine(settings), metrics)
+    return Door(settings, Engine(settings, metrics), metrics)
 
 
 def serve(settings: Settings) -> None:

@@ -1,0 +1,117 @@
+"""Everything that answers are made of, of one version of the key-value table: an answer takes one edition and no more."""
+
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import msgspec
+import numpy as np
+
+from nextclick import ctr
+from nextclick.errors import ModelError
+from nextclick.kv.packing import CTR_MODEL, POPULAR, QUERIES, TRANSITIONS
+from nextclick.kv.protocol import Snapshot
+from serving import catalogue as catalogues
+from serving.catalogue import Catalogue, Floats, Numbers
+from serving.next_action import Transitions
+from serving.places import places
+from serving.suggest import Suggestions
+
+Rows = TypeVar("Rows")
+FRESH: Final = 1_000
+"""Newest items that are kept in order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edition:
+    """One version in memory; lists of single people and items stay in the store."""
+
+    snapshot: Snapshot
+    catalogue: Catalogue
+    by_popularity: Numbers
+    """All items: the popular list, then the others by strength."""
+    rank: Numbers
+    """Place of each item in by_popularity; one row more, for unknown items, the last place."""
+    popularity: Floats
+    """n / (n + κ) of each item's strength n; κ is the median of those in use. One row more: 0."""
+    in_categories: Numbers
+    """All items by category, each category's by popularity."""
+    category_starts: Numbers
+    """Where a category's items start in `in_categories`; one row more, the end."""
+    newest: Numbers
+    """The FRESH items that were seen first most lately, the newest first."""
+    ctr: ctr.CtrModel | None
+    transitions: Transitions
+    suggestions: Suggestions
+
+    @property
+    def version(self) -> int:
+        return self.snapshot.manifest.version
+
+    @property
+    def model_version(self) -> str:
+        return self.snapshot.manifest.lists.model_version
+
+    def of_category(self, code: int) -> Numbers:
+        """The items of a category, the most popular first."""
+        return self.in_categories[self.category_starts[code] : self.category_starts[code + 1]]
+
+    def fresh(self, since: float) -> Numbers:
+        """Items first seen after `since` (ms), the newest first."""
+        return self.newest[: int(np.count_nonzero(self.catalogue.first_seen[self.newest] > since))]
+
+
+def load(snapshot: Snapshot) -> Edition:
+    """Read a version into memory. ModelError if it is damaged, VersionGone if it was dropped meanwhile."""
+    stock = catalogues.load(snapshot)
+    count = len(stock)
+    popular, model, transitions, queries = snapshot.get_many([POPULAR, CTR_MODEL, TRANSITIONS, QUERIES])
+    _, listed, scores = places(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0))
+    by_popularity = _by_popularity(listed, stock.strength[:count])
+    rank = np.full(count + 1, count, np.int64)
+    rank[by_popularity] = np.arange(count)
+    popularity = _popularity(listed, scores, stock.strength)
+    category = stock.category[:count]
+    in_categories = np.lexsort((rank[:count], category))
+    starts = np.searchsorted(category[in_categories], np.arange(len(stock.category_names) + 1))
+    return Edition(
+        snapshot=snapshot,
+        catalogue=stock,
+        by_popularity=by_popularity,
+        rank=rank,
+        popularity=popularity,
+        in_categories=in_categories,
+        category_starts=starts,
+        newest=_newest(stock),
+        ctr=ctr.decode(model) if model else None,
+        transitions=Transitions(_counts(transitions, list[tuple[str, str, str, int]])),
+        suggestions=Suggestions(stock, popularity, _counts(queries, list[tuple[str, int]])),
+    )
+
+
+def _by_popularity(listed: Numbers, strength: Floats) -> Numbers:
+    others = np.argsort(-strength, kind="stable")
+    return np.concatenate([listed, others[~np.isin(others, listed)]])
+
+
+def _popularity(listed: Numbers, scores: Floats, strength: Floats) -> Floats:
+    """n / (n + κ); an item of the popular list has its n from there."""
+    uses = np.maximum(strength, 0.0)
+    uses[listed] = np.maximum(np.nan_to_num(scores), 0.0)
+    used = uses[uses > 0]
+    return uses / (uses + float(np.median(used))) if len(used) else uses
+
+
+def _newest(stock: Catalogue) -> Numbers:
+    seen = stock.first_seen[: len(stock)]
+    order = np.argsort(-seen, kind="stable")[:FRESH]  # not-a-number sorts last
+    return order[~np.isnan(seen[order])]
+
+
+def _counts(value: bytes | None, kind: type[Rows]) -> Rows:
+    """Stored rows; none where the version has none."""
+    try:
+        return msgspec.msgpack.decode(value or b"\x90", type=kind)
+    except msgspec.MsgspecError as error:
+        raise ModelError(
+            f"Counts of the key-value table are damaged: {error}. Run `nextclick export --full`."
+        ) from error

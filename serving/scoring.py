@@ -1,0 +1,74 @@
+"""score = w1·ctr + w2·recency + w3·category_match + w4·user_interest, each term in [0, 1]; docs/api.md defines them."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from nextclick.settings import Ranking
+from serving.catalogue import Floats
+from serving.edition import Edition
+from serving.pool import Pool
+from serving.visitor import Known
+
+TERMS: Final = ("ctr", "recency", "category_match", "user_interest")
+_DAY_MS: Final = 86_400_000
+
+
+class Scored(NamedTuple):
+    """The scores of a pool; arrays as long as the pool."""
+
+    score: Floats
+    terms: dict[str, Floats]
+    features: dict[str, Floats]
+    """By the names of nextclick.ctr.FEATURES: what the record of the answer keeps."""
+    weights: dict[str, float]
+
+
+def weights(ranking: Ranking, edition: Edition, asked: Mapping[str, float]) -> dict[str, float]:
+    """Weight of each term; they sum to 1. By falling precedence: `asked` (an experiment's), the click model's, conf/."""
+    conf = {term: getattr(ranking, f"weight_{term}") for term in TERMS}
+    found = conf | (edition.ctr.weights if edition.ctr else {}) | dict(asked)
+    whole = sum(found.values()) or 1.0
+    return {term: found[term] / whole for term in TERMS}
+
+
+def score(edition: Edition, pool: Pool, known: Known, ranking: Ranking, now: int, asked: Mapping[str, float]) -> Scored:
+    """Score a pool at `now` (ms). What is not a number counts as 0, or, from the click model, as popularity."""
+    weight = weights(ranking, edition, asked)
+    features = {
+        "popularity": edition.popularity[pool.number],
+        "recency": _recency(edition, pool, now, ranking.recency_half_life_days),
+        "category_match": _category_match(edition, pool, known),
+        "personal": pool.personal,
+        "similar": pool.similar,
+    }
+    ctr = edition.ctr.predict(features) if edition.ctr else features["popularity"]
+    terms = {
+        "ctr": np.where(np.isfinite(ctr), ctr, features["popularity"]),
+        "recency": features["recency"],
+        "category_match": features["category_match"],
+        "user_interest": 1.0 - (1.0 - pool.personal) * (1.0 - pool.similar),
+    }
+    total: Floats = sum((weight[term] * terms[term] for term in TERMS), start=np.zeros(len(pool)))
+    return Scored(np.nan_to_num(total), terms, features, weight)
+
+
+def _recency(edition: Edition, pool: Pool, now: int, half_life_days: float) -> Floats:
+    """2^(−age / half-life), age since the item was first seen; 0 where nobody knows."""
+    age = np.maximum(0.0, now - edition.catalogue.first_seen[pool.number]) / _DAY_MS
+    return np.nan_to_num(np.exp2(-age / half_life_days))
+
+
+def _category_match(edition: Edition, pool: Pool, known: Known) -> Floats:
+    """1 in the category of this session or of the last event, else interest in the category over the strongest interest."""
+    code, found = edition.catalogue.code, known.features
+    match = np.zeros(int(max(pool.category.max(initial=0), len(code))) + 2)  # the last row stands for UNKNOWN
+    most = max(found.interest.values(), default=0.0)
+    for name, interest in found.interest.items():
+        if name in code and interest > 0:
+            match[code[name]] = interest / most
+    for name in (found.session_category, found.last_category):
+        if name in code:
+            match[code[name]] = 1.0
+    return match[pool.category]

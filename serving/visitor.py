@@ -1,0 +1,150 @@
+"""What is known of who asks: the live profile, their own list, and what resembles the items of their last views."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple
+
+import msgspec
+
+from nextclick import exports, kv, profile
+from nextclick.errors import NextclickError
+from nextclick.kv.packing import person_key, similar_key
+from nextclick.kv.profiles import open_profiles
+from nextclick.kv.protocol import Snapshot
+from nextclick.live_features import Features, Rules, features
+from nextclick.profile import Deed, Profile
+from nextclick.settings import Settings
+from serving.catalogue import Numbers
+from serving.edition import Edition
+from serving.metrics import Metrics
+from serving.places import places
+
+_THREADS: Final = 8
+SEEN: Final = ("view_item", "page_view", "click", "play")
+BOUGHT: Final = ("purchase",)
+
+
+class Who(NamedTuple):
+    """Who asks, on which site."""
+
+    site: str
+    visitor_id: str | None
+    user_id: str | None
+
+
+class Known(NamedTuple):
+    """What is known; all of it empty for a stranger."""
+
+    profile: Profile
+    features: Features
+    personal: Numbers | None
+    """The person's own list, best first."""
+    similar: tuple[Numbers, ...]
+    """For each of the last viewed items, the newest first, what resembles it."""
+    degraded: bool = False
+    """A store did not answer in time: who asks is taken for a stranger."""
+
+    def items(self, kinds: Sequence[str]) -> set[str]:
+        """The items of the profile's deeds of these kinds."""
+        return {deed.item for deed in self.profile.deeds if deed.item and deed.kind in kinds}
+
+
+class Visitors:
+    """Looks up who asks, within serving.budget_milliseconds.
+
+    LMDB is read where it is asked, a few microseconds; Redis by threads, and after a failure not before retry_seconds.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._budget = settings.serving.budget_milliseconds / 1000
+        self._retry = settings.serving.retry_seconds
+        self._last_views = settings.ranking.last_views
+        self._rules = Rules.of(settings)
+        self._metrics = metrics
+        limits = msgspec.structs.replace(settings.kv, redis_timeout_seconds=self._budget)
+        quick = msgspec.structs.replace(settings, kv=limits)
+        self._profiles = open_profiles(quick)
+        self._table = kv.open_table(quick)
+        self._remote = settings.kv.backend == "redis"
+        self._snapshot: Snapshot | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        self._closed_until = 0.0
+
+    async def known(self, edition: Edition, who: Who, now: int) -> Known:
+        """What is known of who asks at `now` (ms); a stranger, marked degraded, where a store fails or is slow."""
+        if not (who.visitor_id or who.user_id):
+            return self.stranger(now)
+        try:
+            if not self._remote:
+                return self._look(edition, edition.snapshot, who, now)
+            if time.monotonic() < self._closed_until:
+                return self.stranger(now, degraded=True)
+            loop = asyncio.get_running_loop()
+            looked = loop.run_in_executor(self._threads, self._look_far, edition, who, now)
+            return await asyncio.wait_for(looked, self._budget)
+        except (NextclickError, TimeoutError):
+            self._metrics.store_failures.inc()
+            self._closed_until = time.monotonic() + self._retry
+            return self.stranger(now, degraded=True)
+
+    async def similar(self, edition: Edition, item: str) -> tuple[Numbers | None, bool]:
+        """What resembles an item, and whether the store failed; None for an item without a list."""
+        try:
+            if not self._remote:
+                return self._list(edition, edition.snapshot, similar_key(item)), False
+            loop = asyncio.get_running_loop()
+            looked = loop.run_in_executor(
+                self._threads, lambda: self._list(edition, self._far(edition), similar_key(item))
+            )
+            return await asyncio.wait_for(looked, self._budget), False
+        except (NextclickError, TimeoutError):
+            self._metrics.store_failures.inc()
+            return None, True
+
+    def stranger(self, now: int, degraded: bool = False) -> Known:
+        """Nothing is known."""
+        return Known(profile.EMPTY, features(profile.EMPTY, now, self._rules), None, (), degraded)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _look_far(self, edition: Edition, who: Who, now: int) -> Known:
+        return self._look(edition, self._far(edition), who, now)
+
+    def _far(self, edition: Edition) -> Snapshot:
+        """The edition's version through the client that waits no longer than the budget."""
+        if self._snapshot is None or self._snapshot.manifest.version != edition.version:
+            self._snapshot = self._table.snapshot(edition.version)
+        return self._snapshot
+
+    def _look(self, edition: Edition, snapshot: Snapshot, who: Who, now: int) -> Known:
+        keys = [profile.visitor_key(who.site, who.visitor_id)] if who.visitor_id else []
+        keys += [profile.person_key(who.site, who.user_id)] if who.user_id else []
+        whole = profile.union(*self._profiles.get_many(keys))
+        stock = edition.catalogue
+
+        def words(deed: Deed) -> tuple[str, ...]:
+            name = stock.category_of(deed.item) or deed.category
+            return (name,) if name else ()
+
+        found = features(whole, now, self._rules, words)
+        viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
+        people = [person for person in (who.user_id, who.visitor_id) if person]
+        wanted = [*map(person_key, people), *map(similar_key, viewed)]
+        values = snapshot.get_many(wanted)
+        own = next((value for value in values[: len(people)] if value is not None), None)
+        similar = [places(value, len(stock))[1] for value in values[len(people) :] if value is not None]
+        return Known(whole, found, self._personal(edition, own), tuple(similar))
+
+    def _personal(self, edition: Edition, value: bytes | None) -> Numbers | None:
+        """A person's list; one that the popular model made is not theirs."""
+        if value is None:
+            return None
+        model, items, _ = places(value, len(edition.catalogue))
+        return None if edition.snapshot.manifest.models[model] == exports.POPULAR else items
+
+    def _list(self, edition: Edition, snapshot: Snapshot, key: bytes) -> Numbers | None:
+        value = snapshot.get_many([key])[0]
+        return None if value is None else places(value, len(edition.catalogue))[1]
