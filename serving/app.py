@@ -19,7 +19,7 @@ from nextclick.web.answers import (
     problem,
     send_answer,
 )
-from serving import asking, routes
+from serving import asking, openapi, routes
 from serving.access import Access
 from serving.answers import Health
 from serving.engine import Engine
@@ -40,6 +40,8 @@ class Door:
             "/health": lambda: Answer(body=_encode(Health())),
             "/ready": self._ready,
             "/metrics": self._metrics_page,
+            "/openapi.json": lambda: Answer(body=_encode(openapi.document())),
+            "/docs": lambda: Answer(body=openapi.page(), content_type="text/html; charset=utf-8"),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,5 +1,6 @@
 """Everything that answers are made of, of one version of the key-value table: an answer takes one edition and no more."""
 
+import logging
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -16,6 +17,7 @@ from serving.next_action import Transitions
 from serving.places import places
 from serving.suggest import Suggestions
 
+_log: Final = logging.getLogger("_granian.serving")
 Rows = TypeVar("Rows")
 FRESH: Final = 1_000
 """Newest items that are kept in order."""
@@ -82,7 +84,7 @@ def load(snapshot: Snapshot) -> Edition:
         in_categories=in_categories,
         category_starts=starts,
         newest=_newest(stock),
-        ctr=ctr.decode(model) if model else None,
+        ctr=_click_model(model),
         transitions=Transitions(_counts(transitions, list[tuple[str, str, str, int]])),
         suggestions=Suggestions(stock, popularity, _counts(queries, list[tuple[str, int]])),
     )
@@ -105,6 +107,15 @@ def _newest(stock: Catalogue) -> Numbers:
     seen = stock.first_seen[: len(stock)]
     order = np.argsort(-seen, kind="stable")[:FRESH]  # not-a-number sorts last
     return order[~np.isnan(seen[order])]
+
+
+def _click_model(value: bytes | None) -> ctr.CtrModel | None:
+    """The click model; one that cannot be used costs no list: popularity stands for it."""
+    try:
+        return ctr.decode(value) if value is not None else None
+    except ModelError as error:
+        _log.warning("%s Popularity is used instead.", error)
+        return None
 
 
 def _counts(value: bytes | None, kind: type[Rows]) -> Rows:
