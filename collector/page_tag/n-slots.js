@@ -5,7 +5,7 @@ const known = new WeakSet()
 // Fill the slots of the page that are new from the API at `api`; `asked` is who asks, and with which key.
 export function fill(api, asked) {
   for (const slot of document.querySelectorAll('[data-nextclick-slot]')) {
-    const template = slot.querySelector('template')
+    const template = slot.querySelector('template:not([data-slot-banner])')
     if (!template || known.has(slot)) continue
     known.add(slot)
     slot.hidden = true
@@ -24,10 +24,12 @@ async function answer(slot, api, asked) {
   return reply.json()
 }
 
-function show(slot, template, { ranked_feed, ...given }) {
+function show(slot, template, { ranked_feed, personalized_banner: banner, ...given }) {
   for (const name of ['request_id', 'model_version', 'experiment', 'variant']) {
     if (given[name]) slot.setAttribute('data-nextclick-' + name.replace('_', '-'), given[name])
   }
+  const place = slot.querySelector('template[data-slot-banner]')
+  if (place && banner) slot.append(piece(place, { ...banner, banner: banner.id }))
   slot.append(...ranked_feed.map((item, i) => piece(template, { ...item.attributes, ...item, position: i + 1 })))
   slot.hidden = !ranked_feed.length
 }
@@ -40,7 +42,7 @@ function piece(template, item) {
       if (what) put(element, what, filled(value, item, what === 'href' || what === 'src'))
     }
   }
-  for (const name of ['item_id', 'position', 'category', 'price', 'currency']) {
+  for (const name of ['item_id', 'position', 'category', 'price', 'currency', 'banner']) {
     if (item[name]) copy.firstElementChild.setAttribute('data-nextclick-' + name.replace('_', '-'), item[name])
   }
   return copy

@@ -207,12 +207,12 @@
     if (!element) return
     const { click, view, ...given } = marks(element)
     if (EACH.test(click)) track(click, given)
-    else if (click !== undefined || given.item_id) track('click', { target: click || undefined, href: element.href, ...given })
+    else if (click !== undefined || given.item_id || given.banner) track('click', { target: click || undefined, href: element.href, ...given })
   }
 
-  // Items of an answer that were really shown: half of one for a second, each once
+  // Items and banners of an answer that were really shown: half of one for a second, each once
 
-  const ANSWER = '[data-nextclick-request-id]', ITEM = '[data-nextclick-item-id]'
+  const ANSWER = '[data-nextclick-request-id]', ITEM = ':is([data-nextclick-item-id], [data-nextclick-banner])'
   const watched = new WeakMap(), timers = new WeakMap(), shown = new Set()
   const watch = new IntersectionObserver(entries => {
     for (const { target, intersectionRatio } of entries) {
@@ -222,7 +222,7 @@
   }, { threshold: .5 })
 
   function show(element, again) {
-    const { click, view, ...given } = marks(element), now = given.request_id + '#' + given.item_id
+    const { click, view, ...given } = marks(element), now = given.request_id + '#' + (given.banner || given.item_id)
     if (shown.has(now)) return
     if (again || document.hidden) return timers.set(element, setTimeout(show, 1000, element))
     shown.add(now)
@@ -242,7 +242,7 @@
     looking = 0
     fill()
     for (const element of document.querySelectorAll(`${ANSWER} ${ITEM}, ${ANSWER}${ITEM}`)) {
-      const { request_id, item_id } = marks(element), now = request_id + '#' + item_id
+      const { request_id, item_id, banner } = marks(element), now = request_id + '#' + (banner || item_id)
       if (watched.get(element) === now) continue
       watched.set(element, now)
       watch.unobserve(element) // another item in its place is looked at anew

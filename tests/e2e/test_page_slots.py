@@ -27,6 +27,10 @@ TEMPLATE = """
   <img data-slot-src="{image}" data-slot-alt="{name}"> <button data-nextclick-click="add_to_cart">Add</button>
 </article></template>"""
 
+BANNER = {"id": "summer", "text": "Summer sale", "link": "/sale?all=1"}
+BANNER_TEMPLATE = """
+<template data-slot-banner><a data-slot-href="{link}" data-slot-text="{text}" style="display: block">x</a></template>"""
+
 
 @pytest.fixture
 def api() -> Iterator[tuple[str, Asked]]:
@@ -38,7 +42,7 @@ def api() -> Iterator[tuple[str, Asked]]:
             url = urlsplit(self.path)
             asked.append(parse_qs(url.query) | {"path": [url.path]})
             surface = asked[-1]["surface"][0]
-            body = {"request_id": f"r-{surface}", "model_version": "7", "variant": None}
+            body = {"request_id": f"r-{surface}", "model_version": "7", "variant": None, "personalized_banner": BANNER}
             self.send_response(500 if surface == "broken" else 200)
             self.send_header("access-control-allow-origin", "*")
             self.end_headers()
@@ -118,3 +122,28 @@ def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_an
         opened = visit(open_page, site, page, script=private)
         opened.wait_for_selector("[data-nextclick-slot=home] article")
         assert all("visitor_id" not in query for query in asked)  # it is filled for nobody in particular
+
+
+def test_a_banner_is_shown_in_its_slot_and_seen_and_clicked_as_one(
+    collector: Collector, api: tuple[str, Asked]
+) -> None:
+    tag = f'<script async src="{collector.address}/n.js" data-api="{api[0]}"></script>'
+    page = f"""<!doctype html>{tag}<div data-nextclick-slot="home">{BANNER_TEMPLATE}{TEMPLATE}</div>"""
+    with serving() as site, chromium() as open_page:
+        opened = visit(open_page, site, page)
+        opened.wait_for_selector("[data-nextclick-banner=summer]")
+        assert opened.get_attribute("[data-nextclick-banner]", "href") == "/sale?all=1"
+        assert opened.inner_text("[data-nextclick-banner]") == "Summer sale"
+
+        def seen(_: object) -> bool:
+            return any(event.get("properties") for event in of_kind(collector, "impression"))
+
+        collector.wait_for(seen)
+        opened.click("[data-nextclick-banner]")  # leaves the page
+        collector.wait_for(lambda _: bool(of_kind(collector, "click")))
+        [shown] = [event for event in of_kind(collector, "impression") if "item_id" not in event]
+        [clicked] = of_kind(collector, "click")
+        for event in (shown, clicked):
+            assert (event["request_id"], event["surface"]) == ("r-home", "home")
+            assert event["properties"]["banner"] == "summer"
+            assert "item_id" not in event
