@@ -6,7 +6,7 @@ when they were scored (property `features`: a JSON object, an array with a value
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
@@ -22,7 +22,10 @@ Floats = NDArray[np.float64]
 
 
 class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
-    """p(click) = 1 / (1 + exp(−(intercept + Σ coefficient · feature))): a logistic regression, calibrated."""
+    """p(click) = 1 / (1 + exp(−z)), z = intercept + Σ coefficient · feature: a logistic regression, calibrated.
+
+    Where there are `knots`, p is instead what lies between their `rates` at z (isotonic calibration).
+    """
 
     version: str
     """Its registered version."""
@@ -30,8 +33,14 @@ class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
     """Holds the position that answers are to be scored for (neutral: the mean), and the calibration."""
     coefficients: dict[str, float]
     """By feature; features that are not there count for nothing."""
-    weights: dict[str, float] = {}
-    """Learned w1 … w4 by term (ctr, recency, category_match, user_interest); those of [ranking] hold for the rest."""
+    knots: tuple[float, ...] = ()
+    """Rising values of z."""
+    rates: tuple[float, ...] = ()
+    """p at each knot."""
+    weights: dict[
+        Literal["ctr", "recency", "category_match", "user_interest"], Annotated[float, msgspec.Meta(ge=0)]
+    ] = {}
+    """Learned w1 … w4 by term, instead of those of [ranking]."""
 
     def predict(self, features: Mapping[str, Floats]) -> Floats:
         """The probability of a click for each item; not a number where a feature is none."""
@@ -39,6 +48,8 @@ class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
             (self.coefficients.get(name, 0.0) * features[name] for name in FEATURES),
             start=np.full(len(features[FEATURES[0]]), self.intercept),
         )
+        if self.knots:
+            return np.asarray(np.interp(total, self.knots, self.rates))
         return 1.0 / (1.0 + np.exp(-np.clip(total, -700, 700)))
 
 
@@ -56,7 +67,12 @@ def decode(stored: bytes) -> CtrModel:
     unknown = model.coefficients.keys() - set(FEATURES)
     if unknown:
         raise ModelError(f"The click model names features that there are not: {', '.join(sorted(unknown))}.")
-    if not np.isfinite([model.intercept, *model.coefficients.values(), *model.weights.values()]).all():
+    if len(model.knots) != len(model.rates) or np.any(np.diff(model.knots) < 0):
+        raise ModelError(
+            f"Version {model.version} of the click model has knots that do not rise, or rates without one."
+        )
+    numbers = [model.intercept, *model.coefficients.values(), *model.weights.values(), *model.knots, *model.rates]
+    if not np.isfinite(numbers).all():
         raise ModelError(f"Version {model.version} of the click model holds a coefficient that is not finite.")
     return model
 

@@ -216,6 +216,13 @@ class Evaluation(_Section, frozen=True):
     recent_hours: PositiveFloat
 
 
+class Ctr(_Section, frozen=True):
+    min_shown: Positive
+    min_clicks: Annotated[int, Meta(ge=10)]
+    max_shown: Positive
+    penalty: PositiveFloat
+
+
 class Gate(_Section, frozen=True):
     tolerance: Share
     min_coverage: Share
@@ -290,6 +297,7 @@ class Settings(_Section, frozen=True):
     quality: Quality
     als: Als
     evaluation: Evaluation
+    ctr: Ctr
     gate: Gate
     report: Report
     export: Export

@@ -24,7 +24,6 @@ from ml.champion import NAME, Model
 from ml.interactions import Source
 from nextclick.errors import ModelError
 from nextclick.lake import Lake
-from nextclick.tables.gold import INTERACTIONS
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 """Aliases of the registered model: what is served, what was served before it, the last that was trained."""
@@ -46,6 +45,8 @@ class Run(NamedTuple):
     params: Mapping[str, object]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
+    pages: Mapping[str, str] = {}
+    """Texts that are kept with it, by file name."""
 
 
 def check(lake: Lake) -> None:
@@ -62,24 +63,24 @@ def check(lake: Lake) -> None:
 
 def champion(lake: Lake, alias: str = CHAMPION) -> Model | None:
     """The facts of the version that has the alias, as the registry knows them."""
-    with _client(lake) as client:
+    with connected(lake) as client:
         found = _by_alias(client, alias)
         return _facts(found) if found else None
 
 
 def log(lake: Lake, run: Run) -> str:
     """Log a run without a model; returns its id."""
-    with _client(lake) as client:
-        return _run(client, lake, run)
+    with connected(lake) as client:
+        return record(client, lake, run)
 
 
 def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
     """Log a run with its model, and register it as the next version; returns its facts, completed."""
     import mlflow.pyfunc
 
-    with _client(lake) as client:
-        run_id = _run(client, lake, run)
-        with mlflow.start_run(run_id), _without_advice():
+    with connected(lake) as client:
+        run_id = record(client, lake, run)
+        with mlflow.start_run(run_id), without_advice():
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(Path(__file__).with_name("pyfunc.py")),
@@ -100,7 +101,7 @@ def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
 
 def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None]:
     """Make `version` champion (None: nobody); who was champion is `previous` from now on. Returns both."""
-    with _client(lake) as client:
+    with connected(lake) as client:
         before = _by_alias(client, CHAMPION)
         if before is not None and str(before.version) != version:
             client.set_registered_model_alias(NAME, PREVIOUS, before.version)
@@ -113,7 +114,7 @@ def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None
 
 
 @contextmanager
-def _client(lake: Lake) -> Iterator[Any]:
+def connected(lake: Lake) -> Iterator[Any]:
     """A client of the lake's own store; what MLflow raises becomes a ModelError."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -140,7 +141,7 @@ def _unusable(lake: Lake, error: Exception) -> ModelError:
     )
 
 
-def _run(client: Any, lake: Lake, run: Run) -> str:
+def record(client: Any, lake: Lake, run: Run) -> str:
     from mlflow.entities import Metric, Param
 
     started = int(run.started * 1000)
@@ -153,6 +154,8 @@ def _run(client: Any, lake: Lake, run: Run) -> str:
     )
     client.log_inputs(run_id, [_dataset(run)])
     client.log_dict(run_id, _environment(), "environment.json")
+    for name, page in run.pages.items():
+        client.log_text(run_id, page, name)
     client.set_terminated(run_id)
     return run_id
 
@@ -175,7 +178,8 @@ def _dataset(run: Run) -> Any:
     from mlflow.entities import DatasetInput, InputTag
 
     source = DeltaDatasetSource(path=run.source.path, delta_table_version=run.source.version)
-    dataset = MetaDataset(source, name=INTERACTIONS.name, digest=run.digest[:36])  # type: ignore[abstract]
+    name = ".".join(Path(run.source.path).parts[-2:])  # LAYER.TABLE
+    dataset = MetaDataset(source, name=name, digest=run.digest[:36])  # type: ignore[abstract]
     tags = {"mlflow.data.context": run.name, "delta_table_version": str(run.source.version)}  # the source omits a 0
     return DatasetInput(dataset._to_mlflow_entity(), tags=[InputTag(*tag) for tag in tags.items()])
 
@@ -229,7 +233,7 @@ def _metric(name: str) -> str:
 
 
 @contextmanager
-def _without_advice() -> Iterator[None]:
+def without_advice() -> Iterator[None]:
     """MLflow advises on type hints and examples; the signature is given here by hand."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

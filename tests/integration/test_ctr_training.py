@@ -1,0 +1,82 @@
+"""The click model from silver.impressions to what the next export takes along, with MLflow."""
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ml import clicks, ctr
+from nextclick.ctr import FEATURES, read
+from nextclick.settings import Settings, load
+from tests import rows
+from tests.rows import NOON
+
+ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1)"
+
+
+@pytest.fixture
+def settings(tmp_path: Any) -> Settings:
+    few = {"NEXTCLICK_CTR__MIN_SHOWN": "500", "NEXTCLICK_CTR__MIN_CLICKS": "20"}
+    settings = load(tmp_path / "lake", profile="test", environ=few)
+    settings.lake.prepare()
+    return settings
+
+
+def item(number: int, place: int, **fields: Any) -> dict[str, Any]:
+    """An item of answer `number`, a minute after the one before; of those that suit (every second) three of five are clicked, of the others one."""
+    at, suits = NOON + timedelta(minutes=number), (number + place) % 2
+    told = dict.fromkeys(FEATURES, 0.5) | {"personal": float(suits)}
+    clicked = at if (number * 7 + place * 3) % 10 < (7 if suits else 2) else None
+    known = {"site": "default", "request_id": f"r{number:04}", "item_id": f"i{place}", "position": place}
+    times = {"served_at": at, "shown_at": at, "clicked_at": clicked}
+    return known | times | {"features": list(told.items()), "revenue": []} | fields
+
+
+def test_rows_are_what_people_were_shown_with_features_and_can_no_longer_click(settings: Settings) -> None:
+    partly = list(dict.fromkeys(FEATURES[1:], 0.5).items())
+    made = [item(number, place) for number in range(3) for place in (1, 2)]
+    made += [item(3, 1, shown_at=None), item(4, 1, features=None), item(5, 1, features=partly)]
+    made += [item(6, 1, user_agent=ROBOT), item(7, 1, site="another")]
+    made += [item(62, 1), item(63, 1), item(122, 1)]  # the last hour (impressions.click_minutes of the test profile)
+    rows.write(settings.lake, "silver.impressions", made)
+    rows.write(settings.lake, "silver.user_agents", [{"user_agent": ROBOT, "is_bot": True}])
+    found, _ = clicks.read(settings)
+    assert found.answer.tolist() == [0, 0, 1, 1, 2, 2, 3]
+    assert found.position.tolist() == [1, 2, 1, 2, 1, 2, 1]
+    assert found.clicked.tolist() == [float(bool(row["clicked_at"])) for row in (*made[:6], made[11])]
+    assert found.features[:, FEATURES.index("personal")].tolist() == [1, 0, 0, 1, 1, 0, 1]
+
+
+def test_it_waits_for_enough_rows_is_registered_behind_its_gate_and_is_not_trained_twice(settings: Settings) -> None:
+    rows.write(settings.lake, "silver.impressions", [item(number, 1) for number in range(100)])
+    waiting = ctr.run(settings)
+    assert "ctr.min_shown = 500" in str(waiting.details["reason"])
+    assert read(settings.lake) is None
+
+    rows.write(settings.lake, "silver.impressions", [item(n, place) for n in range(100, 500) for place in (1, 2)])
+    trained = ctr.run(settings)
+    assert (trained.details["passed"], trained.details["version"], trained.details["reason"]) == (1, "1", None)
+    model = read(settings.lake)
+    assert model is not None
+    columns = {name: np.array([0.5, 0.5]) for name in FEATURES} | {"personal": np.array([0.0, 1.0])}
+    assert model.predict(columns) == pytest.approx([0.2, 0.6], abs=0.06)
+
+    import mlflow
+
+    mlflow.set_tracking_uri(settings.lake.mlflow_uri)
+    assert mlflow.pyfunc.load_model("models:/ctr@champion").predict(pd.DataFrame(columns))[
+        "probability"
+    ].tolist() == pytest.approx(model.predict(columns).tolist())
+    assert ctr.run(settings).details["reason"] == "Nothing has changed since the last training."
+
+    noise = [
+        item(n, place, features=list(dict.fromkeys(FEATURES, 0.5).items()))
+        for n in range(500, 2500)
+        for place in (1, 2)
+    ]
+    rows.write(settings.lake, "silver.impressions", noise)
+    refused = ctr.run(settings)
+    assert "not surely better" in str(refused.details["reason"])
+    assert read(settings.lake) == model
