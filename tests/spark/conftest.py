@@ -51,7 +51,7 @@ def publish(settings: Settings, rows: Iterable[Row], log: str = "landing", recei
     folder = settings.lake.landing if log == "landing" else settings.lake.quarantine
     with SegmentWriter(folder, settings.landing) as writer:
         for row in rows:
-            served = not isinstance(row, bytes) and row["event"] == "served"
+            served = not isinstance(row, bytes) and row.get("event") == "served"
             payload = row if isinstance(row, bytes) else msgspec.json.encode(row)
             writer.append(payload, "server" if served else "plain", received)
 
