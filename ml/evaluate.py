@@ -29,6 +29,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """Empty where there were too few people to judge by."""
     each: dict[str, Floats] = {}
     """recall@k of each person, in the same order for every recipe: what the mean hides, and intervals are made of."""
+    lists: dict[str, Rows] = {}
+    """[people × k]: what each recipe listed, for those people."""
 
     def recall(self, name: str) -> float:
         """recall@k of a recipe; 0 where nothing was judged."""
@@ -60,15 +62,16 @@ def compare(
     people, k = split.people(evaluation.max_people, seed), evaluation.k
     judged: dict[str, dict[str, float]] = {}
     each: dict[str, Floats] = {}
+    lists: dict[str, Rows] = {}
     models: list[Recommender] = []
     if len(people) >= MIN_PEOPLE:
         for name, recipe in recipes.items():
             adopted = next((model for model in map(recipe.adopt, models) if model is not None), None)
             models.append(adopted or recipe.fit(split.train, threads, partial(progress, f"judge {name}")))
-            lists = listed(models[-1], split, people, k)
-            judged[name] = judge(lists, split, people)
-            each[name] = metrics.recalls(lists, split.test.seen[people])
-    return Judged(k=k, people=len(people), cut=split.cut, metrics=judged, each=each)
+            lists[name] = listed(models[-1], split, people, k)
+            judged[name] = judge(lists[name], split, people)
+            each[name] = metrics.recalls(lists[name], split.test.seen[people])
+    return Judged(k=k, people=len(people), cut=split.cut, metrics=judged, each=each, lists=lists)
 
 
 def listed(model: Recommender, split: Split, people: Rows, k: int) -> Rows:

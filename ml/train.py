@@ -11,7 +11,7 @@ from functools import partial
 
 import msgspec
 
-from ml import artifact, candidates, champion, choice, gate, interactions, tracking
+from ml import artifact, candidates, champion, choice, gate, interactions, report, report_page, tracking
 from ml.artifact import AnyRecipe, Artifact, Card
 from ml.champion import Attempt, Model, Standing
 from ml.choice import Choice
@@ -157,6 +157,7 @@ def _model(night: Night, fitted: Artifact, digest: str, folder: str, metrics: di
 
 
 def _run(night: Night, chosen: Choice, model: Model, reasons: list[str]) -> tracking.Run:
+    pages = _pages(night, chosen, reasons)
     return tracking.Run(
         name="train",
         source=night.source,
@@ -171,7 +172,19 @@ def _run(night: Night, chosen: Choice, model: Model, reasons: list[str]) -> trac
         },
         metrics={**model.metrics, **_validation(chosen.recalls, chosen.judged.k), **_costs(night)},
         tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)},
+        pages=pages,
     )
+
+
+def _pages(night: Night, chosen: Choice, reasons: list[str]) -> dict[str, str]:
+    """The report, where it is wanted."""
+    settings, source = night.settings, night.source
+    if not settings.report.enabled:
+        return {}
+    with night.stage("report"):
+        title = f"Training on version {source.version} of gold.interactions, site {settings.site}"
+        shown = report.facts(settings, title, chosen, reasons, night.seconds["fit"], night.progress)
+        return {"report.html": report_page.page(shown)}
 
 
 def _validation(recalls: dict[str, float], k: int) -> dict[str, float]:

@@ -123,6 +123,17 @@ def test_the_run_in_mlflow_says_from_what_with_what_and_how_well(trained_templat
     assert not [name for name in files if name.endswith((".pkl", ".pickle", ".joblib", ".cloudpickle"))]
 
 
+def test_each_training_leaves_its_report_with_the_run(trained_template: Path) -> None:
+    lake = settings_of(trained_template).lake
+    standing = champion.standing(lake)
+    assert standing.champion is not None
+    (page,) = lake.mlflow_artifacts.rglob(f"{standing.champion.run_id}/artifacts/report.html")
+    assert page.read_text().count("<svg") == 5
+    assert standing.attempt is not None
+    assert standing.attempt.chosen in ("als", "als_trending")
+    assert standing.attempt.validation.keys() >= {"als", "als_trending", "popular_all_time"}
+
+
 def test_training_again_on_the_same_data_changes_nothing(trained: Path) -> None:
     settings = settings_of(trained)
     before = [DeltaTable(settings.lake.table(name)).version() for name in export.TABLES]
