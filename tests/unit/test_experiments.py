@@ -1,13 +1,17 @@
 """Experiments: who is in which variant, what is wrong in a file, and what the report counts."""
 
+import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from click.testing import CliRunner
 from scipy.stats import chi2_contingency, chisquare
 
-from nextclick.errors import ExperimentError
+from nextclick.cli import cli
+from nextclick.errors import ExperimentError, UsageError
 from nextclick.settings import Settings, load
 from serving import experiments
 from serving.experiment_report import report
@@ -199,3 +203,27 @@ def test_a_large_difference_is_found_and_lost_units_are_suspicious(settings: Set
     found = report(settings.lake, experiment())
     assert [each.verdict for each in found.comparisons] == ["better"]
     assert found.sample_ratio.suspicious, "150 to 150 where 3 to 1 was planned"
+
+
+def asked(settings: Settings, conf: Path, *words: str) -> Any:
+    command = ["--lake", str(settings.lake.root), "--conf-dir", str(conf), "experiment", *words, "--json"]
+    done = CliRunner(catch_exceptions=False).invoke(cli, command)
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_the_verb_lists_assigns_and_reports(settings: Settings, tmp_path: Path) -> None:
+    conf = tmp_path / "conf"
+    (conf / "experiments").mkdir(parents=True)
+    shutil.copy(settings.conf_dir / "default.toml", conf)
+    (conf / "experiments" / "colour.toml").write_text(BODY)
+    [listed] = asked(settings, conf, "list")
+    assert (listed["name"], [variant["name"] for variant in listed["variants"]]) == ("colour", ["a", "b"])
+    own = asked(settings, conf, "assign", "--visitor", "v1", "--at", "2026-01-15")["assigned"]["colour"]
+    assert asked(settings, conf, "assign", "--visitor", "v1", "--at", "2026-02-01")["assigned"] == {}
+    rows.write(settings.lake, "silver.events", [answer("v1", own, "r1"), event("impression", "v1", 1, "r1")])
+    found = asked(settings, conf, "report", "colour")
+    assert {one["name"]: one["exposed"] for one in found["variants"]} == {own: 1, "ab".replace(own, ""): 0}
+    for wrong in (["assign"], ["report", "missing"]):
+        with pytest.raises(UsageError):
+            asked(settings, conf, *wrong)
