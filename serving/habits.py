@@ -16,14 +16,14 @@ _ACTS = f"""
 """
 _TRANSITIONS = f"""
     WITH steps AS (
-        SELECT action, occurred_at AS at,
-            lag(action) OVER visit AS before, lag(occurred_at) OVER visit AS at_before,
-            lead(action) OVER visit AS after, lead(occurred_at) OVER visit AS at_after
+        SELECT action, occurred_at,
+            lag(action) OVER visit AS before, lag(occurred_at) OVER visit AS earlier,
+            lead(action) OVER visit AS after, lead(occurred_at) OVER visit AS later
         FROM ({_ACTS}) WINDOW visit AS (PARTITION BY visitor_id ORDER BY occurred_at, event_id)
     )
-    SELECT CASE WHEN at - at_before <= to_seconds($gap) THEN before ELSE '' END AS before, action,
-        CASE WHEN at_after - at <= to_seconds($gap) THEN after ELSE '{LEAVE}' END AS after, count(*) AS n
-    FROM steps WHERE at_after IS NOT NULL OR (SELECT max(occurred_at) FROM events) - at > to_seconds($gap)
+    SELECT CASE WHEN occurred_at - earlier <= to_seconds($gap) THEN before ELSE '' END AS before, action,
+        CASE WHEN later - occurred_at <= to_seconds($gap) THEN after ELSE '{LEAVE}' END AS after, count(*) AS n
+    FROM steps WHERE later IS NOT NULL OR (SELECT max(occurred_at) FROM events) - steps.occurred_at > to_seconds($gap)
     GROUP BY ALL ORDER BY ALL
 """
 _QUERIES = f"""
