@@ -31,6 +31,8 @@ class Catalogue:
     category_names: Sequence[str]
     code: dict[str, int]
     """Index of a category by its name."""
+    categories: Sequence[str | None]
+    """The name of each item's category; the last one is None."""
     category: Numbers
     """Code, or UNKNOWN."""
     price: Floats
@@ -50,8 +52,7 @@ class Catalogue:
 
     def category_of(self, item: str) -> str | None:
         """The name of an item's category."""
-        code = int(self.category[self.number.get(item, UNKNOWN)])
-        return self.category_names[code] if code >= 0 else None
+        return self.categories[self.number.get(item, UNKNOWN)]
 
 
 def load(snapshot: Snapshot) -> Catalogue:
@@ -82,6 +83,7 @@ def of_shelves(ids: Sequence[str], shelves: Sequence[Shelf]) -> Catalogue:
         currencies=[currency for shelf in shelves for currency in shelf.currencies],
         category_names=names,
         code=code,
+        categories=[*(name or None for name in categories), None],
         category=np.array([*codes, UNKNOWN], np.int64),
         price=_floats([price for shelf in shelves for price in shelf.prices]),
         available=np.array([*said, UNKNOWN], np.int8),

@@ -2,17 +2,18 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from nextclick import ctr
 from nextclick.errors import ModelError
 from nextclick.kv.packing import CTR_MODEL, POPULAR, QUERIES, TRANSITIONS
 from nextclick.kv.protocol import Snapshot
 from serving import catalogue as catalogues
-from serving.catalogue import Catalogue, Floats, Numbers
+from serving.catalogue import UNKNOWN, Catalogue, Floats, Numbers
 from serving.next_action import Transitions
 from serving.places import places
 from serving.suggest import Suggestions
@@ -42,8 +43,12 @@ class Edition:
     newest: Numbers
     """The FRESH items that were seen first most lately, the newest first."""
     ctr: ctr.CtrModel | None
+    """None: popularity is the expected click rate."""
     transitions: Transitions
     suggestions: Suggestions
+
+    _row: Numbers
+    """Scratch of `rows`, UNKNOWN everywhere: answers are made one at a time."""
 
     @property
     def version(self) -> int:
@@ -52,6 +57,21 @@ class Edition:
     @property
     def model_version(self) -> str:
         return self.snapshot.manifest.lists.model_version
+
+    def rows(self, numbers: Numbers, *lists: Numbers) -> list[Numbers]:
+        """For each of the lists, the row of `numbers` at which each of its items stands; UNKNOWN where at none.
+
+        As `np.searchsorted` and `np.isin` would say, without sorting.
+        """
+        self._row[numbers] = np.arange(len(numbers))
+        found = [self._row[each] for each in lists]
+        self._row[numbers] = UNKNOWN
+        return found
+
+    def among(self, numbers: Numbers, others: Numbers) -> NDArray[np.bool_]:
+        """Which of `numbers` are among `others`."""
+        found: NDArray[np.bool_] = self.rows(others, numbers)[0] != UNKNOWN
+        return found
 
     def of_category(self, code: int) -> Numbers:
         """The items of a category, the most popular first."""
@@ -67,7 +87,7 @@ def load(snapshot: Snapshot) -> Edition:
     stock = catalogues.load(snapshot)
     count = len(stock)
     popular, model, transitions, queries = snapshot.get_many([POPULAR, CTR_MODEL, TRANSITIONS, QUERIES])
-    _, listed, scores = places(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0))
+    _, listed, scores = places(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0, np.float32))
     by_popularity = _by_popularity(listed, stock.strength[:count])
     rank = np.full(count + 1, count, np.int64)
     rank[by_popularity] = np.arange(count)
@@ -87,6 +107,7 @@ def load(snapshot: Snapshot) -> Edition:
         ctr=_click_model(model),
         transitions=Transitions(_counts(transitions, list[tuple[str, str, str, int]])),
         suggestions=Suggestions(stock, popularity, _counts(queries, list[tuple[str, int]])),
+        _row=np.full(count + 1, UNKNOWN, np.int64),
     )
 
 
@@ -95,7 +116,7 @@ def _by_popularity(listed: Numbers, strength: Floats) -> Numbers:
     return np.concatenate([listed, others[~np.isin(others, listed)]])
 
 
-def _popularity(listed: Numbers, scores: Floats, strength: Floats) -> Floats:
+def _popularity(listed: Numbers, scores: NDArray[np.floating[Any]], strength: Floats) -> Floats:
     """n / (n + κ); an item of the popular list has its n from there."""
     uses = np.maximum(strength, 0.0)
     uses[listed] = np.maximum(np.nan_to_num(scores), 0.0)

@@ -14,6 +14,7 @@ from nextclick import kv
 from nextclick.live_features import open_session
 from nextclick.settings import Settings
 from serving import answers, asking, experiments, given, pool, showing
+from serving.bandits.context import context as bandit_context
 from serving.bandits.live import Bandits, banners
 from serving.catalogue import Numbers
 from serving.edition import Edition
@@ -137,7 +138,7 @@ class Engine:
         found = self._rules(context, asked, asked.item_id)
         n = self._most(asked.n)
         candidates = _resembling(edition, like, category, n)
-        pool.mark(candidates, as_if)
+        pool.mark(edition, candidates, as_if)
         ranked = rank(edition, candidates, as_if, found, n, context.order(self._settings))
         context = context._replace(known=context.known._replace(degraded=context.known.degraded or failed))
         return self._items("/v1/similar", context, _listed(edition, ranked), asked)
@@ -151,7 +152,7 @@ class Engine:
         ids, candidates = given.pool(edition.catalogue, asked.items)
         rows = given.listed_rows(ids, asked, conf, never(conf, asked, context.known))
         candidates = candidates.take(np.array(rows, np.int64))
-        pool.mark(candidates, context.known)
+        pool.mark(edition, candidates, context.known)
         found = replace(self._rules(context, asked), allow=None, hidden=candidates.number[:0])
         order = context.order(self._settings)
         ranked = rank(edition, candidates, context.known, found, asked.n or len(ids), order, fill=False)
@@ -225,12 +226,13 @@ class Engine:
         if not positions:
             return listed
         surface = getattr(asked, "surface", None) or ""
-        drawn = self._bandits.explore(surface, listed.ids[:n], listed.ids[n:], method=_method(context))
+        told = bandit_context(context.known.features)
+        drawn = self._bandits.explore(surface, listed.ids[:n], listed.ids[n:], told, _method(context))
         ranked = showing.in_order(ranked, listed.ids, drawn.items)
         return Listed(drawn.items, ranked, drawn.propensities, drawn.draws)
 
     def _with_banner(self, context: Context, listed: Listed, surface: str | None) -> Listed:
-        drawn = self._bandits.banner(surface or "", method=_method(context))
+        drawn = self._bandits.banner(surface or "", bandit_context(context.known.features), _method(context))
         return listed._replace(banner=drawn[0], draws=[*listed.draws, drawn[1]]) if drawn else listed
 
     def _rules(self, context: Context, asked: asking.Ruled, *hidden: str) -> Rules:

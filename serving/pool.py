@@ -68,16 +68,21 @@ def candidates(edition: Edition, known: Known, limit: int, fresh_since: float) -
     similar = [items[:each] for items in known.similar]
     liked = [edition.of_category(code)[: room["categories"] // _CATEGORIES + 1] for code in leaning(edition, known)]
     fresh = edition.fresh(fresh_since)[: room["fresh"]]
-    chosen = np.unique(np.concatenate([personal, *similar, *liked, fresh]))[:limit]
+    chosen = _once(edition, np.concatenate([personal, *similar, *liked, fresh]))[:limit]
     popular = edition.by_popularity[:limit]
-    pool = of_numbers(
-        edition.catalogue, np.union1d(chosen, popular[~np.isin(popular, chosen)][: limit - len(chosen)]), 0
-    )
-    pool.origin[np.isin(pool.number, popular)] |= POPULAR
-    for items in liked:
-        pool.origin[np.isin(pool.number, items)] |= CATEGORY
-    mark(pool, known)
+    more = popular[~edition.among(popular, chosen)][: limit - len(chosen)]
+    pool = of_numbers(edition.catalogue, np.concatenate([chosen, more]))
+    for origin, items in ((POPULAR, popular), *((CATEGORY, items) for items in liked)):
+        rows = edition.rows(pool.number, items)[0]
+        pool.origin[rows[rows >= 0]] |= origin
+    mark(edition, pool, known)
     return pool
+
+
+def _once(edition: Edition, items: Numbers) -> Numbers:
+    """Each item where it stands last."""
+    last: Numbers = items[edition.rows(items, items)[0] == np.arange(len(items))]
+    return last
 
 
 def leaning(edition: Edition, known: Known) -> list[int]:
@@ -88,20 +93,14 @@ def leaning(edition: Edition, known: Known) -> list[int]:
     return codes[:_CATEGORIES]
 
 
-def mark(pool: Pool, known: Known) -> None:
+def mark(edition: Edition, pool: Pool, known: Known) -> None:
     """Fill in what the person's own list and the last views say of the pool's items."""
-    if known.personal is not None:
-        _raise(pool, pool.personal, known.personal, 1.0, PERSONAL)
-    for place, items in enumerate(known.similar):
-        _raise(pool, pool.similar, items, _VIEW_DECAY**place, SESSION)
-
-
-def _raise(pool: Pool, column: Floats, items: Numbers, most: float, origin: int) -> None:
-    """`column` at least `most` for the first of `items`, falling evenly to the last; the pool need not be sorted."""
-    order = np.argsort(items)
-    at = np.minimum(np.searchsorted(items, pool.number, sorter=order), len(items) - 1)
-    place = order[at] if len(items) else at
-    there = items[place] == pool.number if len(items) else np.zeros(len(pool), bool)
-    worth = most * (1.0 - place / max(1, len(items)))
-    np.maximum(column, np.where(there, worth, 0.0), out=column)
-    pool.origin[there] |= origin
+    lists = [(pool.personal, known.personal, 1.0, PERSONAL)] if known.personal is not None else []
+    lists += [(pool.similar, items, _VIEW_DECAY**place, SESSION) for place, items in enumerate(known.similar)]
+    rows = edition.rows(pool.number, *(items for _, items, _, _ in lists))
+    for (column, items, most, origin), row in zip(lists, rows, strict=True):
+        there = row >= 0
+        worth = most * (1.0 - np.arange(len(items)) / max(1, len(items)))
+        row, worth = row[there], worth[there]
+        column[row] = np.maximum(column[row], worth)
+        pool.origin[row] |= origin

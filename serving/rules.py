@@ -70,7 +70,7 @@ def never(conf: Conf, asked: Ruled, known: Known) -> set[str]:
     return {*conf.deny, *asked.deny} | seen | bought
 
 
-def may_show(found: Rules, pool: Pool) -> NDArray[np.bool_]:
+def may_show(edition: Edition, found: Rules, pool: Pool) -> NDArray[np.bool_]:
     """Which of a pool's items may be shown; where a rule needs a fact that nobody knows, the item may not."""
     fine = np.ones(len(pool), bool)
     if found.only_available:
@@ -82,9 +82,9 @@ def may_show(found: Rules, pool: Pool) -> NDArray[np.bool_]:
     if found.price_max is not None:
         fine &= pool.price <= found.price_max
     if found.allow is not None:
-        fine &= np.isin(pool.number, found.allow)
+        fine &= edition.among(pool.number, found.allow)
     if len(found.hidden):
-        fine &= ~np.isin(pool.number, found.hidden)
+        fine &= ~edition.among(pool.number, found.hidden)
     return fine
 
 
@@ -105,7 +105,11 @@ def filled(edition: Edition, found: Rules, pool: Pool, need: int, known: Known) 
 
     Fewer come back only where the rules leave fewer in the whole catalogue.
     """
-    pool = pool.take(np.flatnonzero(may_show(found, pool)))
+    fine = may_show(edition, found, pool)
+    if not fine.all():
+        pool = pool.take(np.flatnonzero(fine))
+    if not found.per_category and len(pool) >= need:
+        return pool
     used = _Used(found.per_category, pool.category)
     if used.places >= need:
         return pool
@@ -116,7 +120,7 @@ def filled(edition: Edition, found: Rules, pool: Pool, need: int, known: Known) 
     extra = pools.of_numbers(edition.catalogue, np.array(more, np.int64), pools.POPULAR)
     columns = zip(vars(pool).values(), vars(extra).values(), strict=True)
     whole = Pool(*(np.concatenate(pair) for pair in columns))
-    pools.mark(whole, known)
+    pools.mark(edition, whole, known)
     return whole
 
 
@@ -184,8 +188,8 @@ def _blocks(edition: Edition, found: Rules, pool: Pool, known: Known) -> Iterabl
 
 def _new(edition: Edition, found: Rules, block: Numbers, done: Numbers) -> Numbers:
     """The items of a block that may be shown and are not done."""
-    block = block[~np.isin(block, done)]
-    return block[may_show(found, pools.of_numbers(edition.catalogue, block))]
+    block = block[~edition.among(block, done)]
+    return block[may_show(edition, found, pools.of_numbers(edition.catalogue, block))]
 
 
 def _popular_first(edition: Edition, items: Numbers) -> Numbers:

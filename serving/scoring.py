@@ -51,13 +51,13 @@ def score(edition: Edition, pool: Pool, known: Known, ranking: Ranking, now: int
         "user_interest": 1.0 - (1.0 - pool.personal) * (1.0 - pool.similar),
     }
     total: Floats = sum((weight[term] * terms[term] for term in TERMS), start=np.zeros(len(pool)))
-    return Scored(np.nan_to_num(total), terms, features, weight)
+    return Scored(np.fmax(total, 0.0), terms, features, weight)
 
 
 def _recency(edition: Edition, pool: Pool, now: int, half_life_days: float) -> Floats:
     """2^(−age / half-life), age since the item was first seen; 0 where nobody knows."""
     age = np.maximum(0.0, now - edition.catalogue.first_seen[pool.number]) / _DAY_MS
-    return np.nan_to_num(np.exp2(-age / half_life_days))
+    return np.fmax(np.exp2(-age / half_life_days), 0.0)  # of a number and none, fmax takes the number
 
 
 def _category_match(edition: Edition, pool: Pool, known: Known) -> Floats:

@@ -16,7 +16,7 @@ from nextclick.kv.protocol import Snapshot
 from nextclick.live_features import Features, Rules, features
 from nextclick.profile import Deed, Profile
 from nextclick.settings import Settings
-from serving.catalogue import Numbers
+from serving.catalogue import Catalogue, Numbers
 from serving.edition import Edition
 from serving.metrics import Metrics
 from serving.places import places
@@ -125,11 +125,8 @@ class Visitors:
         whole = profile.union(*self._profiles.get_many(keys))
         stock = edition.catalogue
 
-        def words(deed: Deed) -> tuple[str, ...]:
-            name = stock.category_of(deed.item) or deed.category
-            return (name,) if name else ()
-
-        found = features(whole, now, self._rules, words)
+        named = {deed: _category(stock, deed) for deed in whole.deeds}
+        found = features(whole, now, self._rules, named.__getitem__)
         viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
         people = [person for person in (who.user_id, who.visitor_id) if person]
         wanted = [*map(person_key, people), *map(similar_key, viewed)]
@@ -148,3 +145,9 @@ class Visitors:
     def _list(self, edition: Edition, snapshot: Snapshot, key: bytes) -> Numbers | None:
         value = snapshot.get_many([key])[0]
         return None if value is None else places(value, len(edition.catalogue))[1]
+
+
+def _category(stock: Catalogue, deed: Deed) -> tuple[str, ...]:
+    """What the deed was about: the category that the catalogue gives its item, else the one that the event named."""
+    name = stock.category_of(deed.item) or deed.category
+    return (name,) if name else ()
