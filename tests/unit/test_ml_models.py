@@ -8,16 +8,26 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.artifact import AnyRecipe
+from ml.artifact import AnyRecipe, flat
 from ml.interactions import IdMap, Interactions, from_arrow
 from ml.models.als import Als, AlsModel
+from ml.models.item_graph import ItemGraph
 from ml.models.popular import Popular
 from ml.models.protocol import FoldIn, Lists, Recipe, Recommender, SimilarItems
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALS = Als(factors=2, iterations=15, regularization=0.1, alpha=10.0, seed=1, half_life_days=14.0, recent_hours=6.0)
 TRENDING = msgspec.structs.replace(ALS, trending=True)
-RECIPES = [ALS, TRENDING, Popular(), Popular(window_hours=6.0), Popular(half_life_days=1.0)]
+GRAPH = ItemGraph(factors=3, neighbours=8)
+RECIPES = [
+    ALS,
+    TRENDING,
+    GRAPH,
+    msgspec.structs.replace(GRAPH, factors=0),
+    Popular(),
+    Popular(window_hours=6.0),
+    Popular(half_life_days=1.0),
+]
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: str(msgspec.to_builtins(recipe)["model"]))
 
 
@@ -85,8 +95,8 @@ def test_a_model_comes_back_from_its_recipe_as_json_and_its_arrays(recipe: AnyRe
     model = recipe.fit(TWO)
     again = msgspec.json.decode(msgspec.json.encode(recipe), type=AnyRecipe).restore(model.arrays)
     assert_equal(again.recommend(EVERYBODY, 4), model.recommend(EVERYBODY, 4))
-    shapes = {name: array.shape for name, array in model.arrays.items()}
-    assert recipe.layout(len(TWO.people), len(TWO.items)) == shapes
+    layout = flat(recipe.layout(len(TWO.people), len(TWO.items)), model.arrays)
+    assert {name: (array.dtype.type, array.shape) for name, array in model.arrays.items()} == layout
 
 
 def assert_equal(one: Lists, other: Lists) -> None:
