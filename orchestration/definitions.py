@@ -53,7 +53,7 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
     nightly = define_asset_job(NIGHTLY, everything, description="Everything once, in order, with a new model.")
     incremental = define_asset_job(
         INCREMENTAL,
-        everything - AssetSelection.assets(model_assets.recommender),
+        everything - AssetSelection.assets(model_assets.recommender, model_assets.click_model),
         description="What is new, up to the lists of those whom it touches; the model stays.",
     )
     return Definitions(

@@ -7,10 +7,12 @@ from functools import partial
 import click
 import msgspec
 
+from nextclick import duck
 from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import ModelError
 from nextclick.report import JobReport
 from nextclick.settings import Settings
+from nextclick.tables import silver
 
 
 @click.command(
@@ -27,7 +29,8 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
     """Fit the nightly model on gold.interactions, judge it, and serve the lists of the champion.
 
     A model that fails the gate leaves the champion as it is; the reason is shown, and
-    the champion's lists take in what has changed.
+    the champion's lists take in what has changed. Where answers were served and clicked, the
+    click model is learned as well (docs/loop.md).
     """
     from ml import export as lists
     from ml import train as training
@@ -35,7 +38,12 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
     from serving import export as serving
 
     with _progress() as progress:
-        reports = [training.run(settings, progress, force), lists.run(settings, progress, force)]
+        reports = [training.run(settings, progress, force)]
+        if duck.open_table(settings.lake, silver.IMPRESSIONS.name):  # something was served
+            from ml import ctr
+
+            reports.append(ctr.run(settings, progress, force))
+        reports.append(lists.run(settings, progress, force))
         if reports[-1].details.get("export"):
             reports += [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
     _show(reports, as_json)

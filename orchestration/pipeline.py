@@ -69,6 +69,7 @@ STATIONS: tuple[Station, ...] = (
         "learn_bandits", "which arms are clicked", Kind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
     ),
     Station("train", "fit, judge, promote", Kind.WORK, (gold.INTERACTIONS.name,), (), "ml.train:run"),
+    Station("train_ctr", "what is clicked", Kind.WORK, (silver.IMPRESSIONS.name,), (), "ml.ctr:run"),
     Station("lists", "what to show everyone", Kind.WORK, (gold.INTERACTIONS.name,), LISTS, "orchestration.lists:run"),
     _check("check_lists", "what lists must hold", LISTS),
     Station("export", "lists → key-value table", Kind.WORK, LISTS, (), "serving.export:run"),

@@ -25,7 +25,16 @@ def recommender(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
     return MaterializeResult(metadata=counts(report) | links)
 
 
-@asset(deps=[key(table) for table in station("export").reads], group_name="serving", pool="export", kinds={"lmdb"})
+@asset(
+    deps=[key(table) for table in station("train_ctr").reads], group_name="model", pool="train_ctr", kinds={"mlflow"}
+)
+def click_model(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
+    """The probability of a click, for the ranking of answers; the next export takes it along."""
+    [report] = stations.perform("train_ctr")
+    return MaterializeResult(metadata=counts(report))
+
+
+@asset(deps=[*map(key, station("export").reads), click_model], group_name="serving", pool="export", kinds={"lmdb"})
 def export(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
     """The lists in the key-value table, where answers come from."""
     [report] = stations.perform("export")
