@@ -2,7 +2,7 @@
 
 import logging
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -14,7 +14,7 @@ from nextclick.errors import LakeError, SettingsError
 from nextclick.lake import Lake
 from nextclick.settings import Bandits as BanditSettings
 from serving.bandits import state
-from serving.bandits.methods import EMPTY, Bandit, EpsilonGreedy, Floats, LinearThompson, Thompson, draw
+from serving.bandits.methods import EMPTY, Arms, Bandit, EpsilonGreedy, Floats, LinearThompson, Thompson, draw
 from serving.bandits.trials import Draw
 
 _log = logging.getLogger(__name__)
@@ -40,6 +40,13 @@ class Explored(NamedTuple):
     draws: list[Draw]
 
 
+class _Learned(NamedTuple):
+    """One state, and the bandits that were made of it so far, by name and method."""
+
+    arms: Mapping[str, Arms]
+    ready: dict[tuple[str, str], Bandit]
+
+
 class Bandits:
     """Every bandit of a site. Keep one a process; `refresh` takes up what was learned since."""
 
@@ -48,22 +55,25 @@ class Bandits:
     ) -> None:
         self._lake, self._settings, self._banners = lake, settings, banners
         self._rng = rng or np.random.default_rng()
-        self._stamp, self._state = 0, state.State(version=-1)
-        self._ready: dict[tuple[str, str], Bandit] = {}
+        self._stamp = 0
+        self._learned = _Learned({}, {})
         self.refresh()
 
     def refresh(self) -> None:
-        """Take up a newer state; quick if there is none. One that cannot be read is logged, and the old one stays."""
+        """Take up a newer state; quick if there is none. One that cannot be read is logged, and the old one stays.
+
+        May be called by another thread than the one that draws.
+        """
         stamp = state.stamp(self._lake)
         if stamp == self._stamp:
             return
         self._stamp = stamp
         try:
-            self._state = state.read(self._lake) or state.State(version=-1)
+            found = state.read(self._lake)
         except LakeError as error:
             _log.warning("%s The state before is used on.", error)
             return
-        self._ready = {}
+        self._learned = _Learned(found.bandits if found else {}, {})
 
     def banner(self, surface: str, context: Floats = EMPTY, method: str | None = None) -> tuple[Banner, Draw] | None:
         """The banner for a surface, drawn from those that may be shown there; None where none may."""
@@ -87,8 +97,9 @@ class Bandits:
         drawn for one place cannot be drawn for the next.
         """
         found, draws, propensities = list(items), [], [1.0] * len(items)
-        left = [item for item in dict.fromkeys(pool) if item not in set(items)][: self._settings.pool]
-        for position in self._settings.positions:
+        listed = set(items)
+        left = [item for item in dict.fromkeys(pool) if item not in listed][: self._settings.pool]
+        for position in dict.fromkeys(self._settings.positions):
             if not left or position > len(found):
                 continue
             arms = [found[position - 1], *left]
@@ -111,12 +122,13 @@ class Bandits:
         )
 
     def _bandit(self, name: str, method: str) -> Bandit:
-        if (name, method) not in self._ready:
-            self._ready[name, method] = self._made(name, method)
-        return self._ready[name, method]
+        learned = self._learned  # one state from here on, whatever another thread takes up
+        if (name, method) not in learned.ready:
+            learned.ready[name, method] = self._made(learned.arms.get(name, {}), method)
+        return learned.ready[name, method]
 
-    def _made(self, name: str, method: str) -> Bandit:
-        known, chosen = self._state.bandits.get(name, {}), self._settings
+    def _made(self, known: Arms, method: str) -> Bandit:
+        chosen = self._settings
         if method == "epsilon_greedy":
             return EpsilonGreedy(known, chosen.epsilon)
         if method == "linear":
