@@ -1,4 +1,4 @@
-"""A log of shown actions, from a CSV or Parquet file with the columns that the caller names."""
+"""A log of shown actions: a CSV or Parquet file with the columns that the caller names, or the lake's own tables."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nextclick.errors import UsageError
+from nextclick import duck
+from nextclick.errors import TableMissing, UsageError
+from nextclick.lake import Lake
+from nextclick.tables.silver import IMPRESSIONS
 from serving.bandits.trials import Trial
 from serving.off_policy import Floats, Ints, Log, frequencies
 
@@ -37,6 +40,31 @@ def read(path: Path, columns: Columns) -> tuple[Log, Floats | None]:
     target = _numbers(table, columns.target)
     _demand(target, (target >= 0) & (target <= 1), columns.target, "within [0, 1]")
     return log, target
+
+
+def of_impressions(lake: Lake, site: str, strata: tuple[str, ...]) -> Log:
+    """What silver.impressions says was really shown: items are actions, a click earns 1, an answer is a group.
+
+    Where nothing was drawn the propensity is 1: only places that exploration fills can judge other policies.
+    """
+    listed = ", ".join(_quoted(name) for name in strata)
+    query = (
+        "SELECT item_id, (clicked_at IS NOT NULL)::DOUBLE AS clicked, propensity, request_id"
+        f"{', ' if listed else ''}{listed} FROM impressions "
+        "WHERE site = $site AND shown_at IS NOT NULL AND propensity > 0"
+    )
+    table = duck.open_table(lake, IMPRESSIONS.name)
+    if table is None:
+        raise TableMissing(f"{IMPRESSIONS.name} was never written in {lake.root}. Call `nextclick run` first.")
+    with duck.connect(lake) as connection:
+        duck.show(connection, "impressions", lake, IMPRESSIONS.name, table)
+        try:
+            found: Any = connection.sql(query, params={"site": site}).to_arrow_table()
+        except duckdb.Error as error:
+            raise UsageError(f"{IMPRESSIONS.name} cannot be read as a log: {error}.") from error
+    if not len(found):
+        raise UsageError(f"{IMPRESSIONS.name} holds nothing of the site {site} that was shown: nothing to judge by.")
+    return from_table(found, Columns("item_id", "clicked", "propensity", strata, "request_id"))
 
 
 def from_table(table: pa.Table, columns: Columns) -> Log:
@@ -90,7 +118,7 @@ def distribution_of(other: Log, log: Log) -> Floats:
 
 def _table(path: Path, columns: Columns) -> pa.Table:
     wanted = [columns.action, columns.reward, columns.propensity, *columns.strata, columns.group, columns.target]
-    listed = ", ".join('"' + name.replace('"', '""') + '"' for name in dict.fromkeys(wanted) if name)
+    listed = ", ".join(_quoted(name) for name in dict.fromkeys(wanted) if name)
     reader = "read_parquet" if ".parquet" in path.suffixes else "read_csv"
     try:
         with duckdb.connect() as connection:
@@ -98,6 +126,10 @@ def _table(path: Path, columns: Columns) -> pa.Table:
     except duckdb.Error as error:
         raise UsageError(f"{path} cannot be read as a log: {error}. --help says how its columns are named.") from error
     return found
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _numbers(table: pa.Table, name: str) -> Floats:

@@ -190,6 +190,23 @@ def test_the_verb_judges_a_bandit_of_the_lake(tmp_path: Path) -> None:
         asked("--lake", str(tmp_path / "lake"), "--bandit", "banner:cart", "--target", "uniform")
 
 
+def test_the_verb_judges_what_was_shown_in_lists(tmp_path: Path) -> None:
+    """Two of four rows were shown and a: one clicked, each drawn with ½; b was shown once, c never."""
+    from nextclick.lake import lake_at
+
+    def row(request: str, item: str, shown: bool = True, clicked: bool = False) -> dict[str, Any]:
+        times = {"shown_at": rows.NOON if shown else None, "clicked_at": rows.NOON if clicked else None}
+        return {"site": "default", "request_id": request, "item_id": item, "propensity": 0.5} | times
+
+    said = [row("r1", "a", clicked=True), row("r2", "a"), row("r3", "b"), row("r4", "c", shown=False)]
+    rows.write(lake_at(tmp_path / "lake"), "silver.impressions", said)
+    lake = ("--lake", str(tmp_path / "lake"), "--impressions")
+    found = asked(*lake, "--stratum", "position", "--target", "a")
+    assert (found["rows"], found["ips"]["value"]) == (3, pytest.approx(2 / 3))
+    with pytest.raises(UsageError, match="colour"):
+        asked(*lake, "--stratum", "colour", "--target", "a")
+
+
 @pytest.fixture(scope="module")
 def open_bandit() -> tuple[Log, Log]:
     """The logs of the random and of the Thompson policy."""
