@@ -59,6 +59,13 @@ class Sessions:
         """The session of each click."""
         return np.repeat(np.arange(len(self), dtype=np.int32), self.lengths)
 
+    @property
+    def whose(self) -> Rows:
+        """The person of each click."""
+        if self.person is None:
+            raise ModelError("sessions.person is missing: whose these clicks are is not known.")
+        return np.repeat(self.person, self.lengths)
+
     @cached_property
     def opens(self) -> NDArray[np.bool_]:
         """Which clicks are the first of their session."""
