@@ -25,12 +25,12 @@ async function answer(slot, api, asked) {
 }
 
 function show(slot, template, { ranked_feed, personalized_banner: banner, ...given }) {
-  for (const name of ['request_id', 'model_version', 'experiment', 'variant']) {
+  for (const name of ['request_id', 'model_version', 'variant']) {
     if (given[name]) slot.setAttribute('data-nextclick-' + name.replace('_', '-'), given[name])
   }
   const place = slot.querySelector('template[data-slot-banner]')
   if (place && banner) slot.append(piece(place, { ...banner, banner: banner.id }))
-  slot.append(...ranked_feed.map((item, i) => piece(template, { ...item.attributes, ...item, position: i + 1 })))
+  slot.append(...ranked_feed.map((item, i) => piece(template, { ...item, position: i + 1 })))
   slot.hidden = !ranked_feed.length
 }
 

@@ -1,6 +1,5 @@
 """Slots, impressions and clicks in a real Chromium: a page with a template is filled from the API, and the loop closes."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,23 +7,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 
+from serving.answers import Item, Personalized
 from tests.collecting import Collector, collecting
 from tests.e2e.browsing import chromium, serving
 
 Asked = list[dict[str, list[str]]]
 
 FEED = [
-    {"item_id": "A 1", "name": "<b id=evil>Shoe</b>", "price": 19.9, "currency": "EUR", "category": "Shoes"},
-    {"item_id": "A2", "name": "Hat", "attributes": {"url": "javascript:alert(1)", "image": "/hat.png"}},
-    {"item_id": "A3"},
+    Item(item_id="A 1", score=0.9, name="<b id=evil>Shoe</b>", price=19.9, currency="EUR", category="Shoes"),
+    Item(item_id="A2", score=0.8, name="javascript:alert(1)"),
+    Item(item_id="A3", score=0.7),
 ]
 TEMPLATE = """
 <template><article style="height: 200px">
   <h3 data-slot-text="{name}">Something nice</h3> <i data-slot-text="{price} {currency}"></i>
-  <a class="go" data-slot-href="/item/{item_id}">Look</a> <a class="far" data-slot-href="{url}">Shop</a>
-  <img data-slot-src="{image}" data-slot-alt="{name}"> <button data-nextclick-click="add_to_cart">Add</button>
+  <a class="go" data-slot-href="/item/{item_id}">Look</a> <a class="far" data-slot-href="{name}">Shop</a>
+  <img data-slot-src="/pictures/{item_id}.png" data-slot-alt="{name}"> <button data-nextclick-click="add_to_cart">Add</button>
 </article></template>"""
 
 BANNER = {"id": "summer", "text": "Summer sale", "link": "/sale?all=1"}
@@ -34,7 +35,7 @@ BANNER_TEMPLATE = """
 
 @pytest.fixture
 def api() -> Iterator[tuple[str, Asked]]:
-    """The part of `GET /v1/personalize` that slots use, and what it was asked; the surface `empty` has nothing to show."""
+    """The API's answers to `GET /v1/personalize`, and what it was asked; the surface `empty` has nothing to show."""
     asked: Asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -42,11 +43,21 @@ def api() -> Iterator[tuple[str, Asked]]:
             url = urlsplit(self.path)
             asked.append(parse_qs(url.query) | {"path": [url.path]})
             surface = asked[-1]["surface"][0]
-            body = {"request_id": f"r-{surface}", "model_version": "7", "variant": None, "personalized_banner": BANNER}
+            feed = FEED if surface == "home" else []
+            body = Personalized(
+                request_id=f"r-{surface}",
+                model_version="7",
+                variant=None,
+                source="popular",
+                degraded=False,
+                recommendations=[item.item_id for item in feed],
+                personalized_banner=BANNER,
+                ranked_feed=feed,
+            )
             self.send_response(500 if surface == "broken" else 200)
             self.send_header("access-control-allow-origin", "*")
             self.end_headers()
-            self.wfile.write(json.dumps(body | {"ranked_feed": FEED if surface == "home" else []}).encode())
+            self.wfile.write(msgspec.json.encode(body))
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
@@ -86,13 +97,13 @@ def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_an
         opened.wait_for_selector("[data-nextclick-slot=home] article")
         cards = opened.query_selector_all("[data-nextclick-slot=home] article")
         assert [card.query_selector("h3").inner_text() for card in cards] == [
-            "<b id=evil>Shoe</b>", "Hat", "Something nice",
+            "<b id=evil>Shoe</b>", "javascript:alert(1)", "Something nice",
         ]  # fmt: skip
         assert opened.query_selector("#evil") is None
         assert cards[0].query_selector("i").inner_text() == "19.9 EUR"
         assert cards[0].query_selector(".go").get_attribute("href") == "/item/A%201"
         assert cards[1].query_selector(".far").get_attribute("href") is None
-        assert cards[1].query_selector("img").get_attribute("src") == "/hat.png"
+        assert cards[1].query_selector("img").get_attribute("src") == "/pictures/A2.png"
         assert not opened.is_visible("[data-nextclick-slot=broken]")
         assert not opened.is_visible("[data-nextclick-slot=empty]")
         by_surface = {query["surface"][0]: query for query in asked}
