@@ -23,7 +23,7 @@ from serving.experiments import Assignments
 from serving.metrics import Metrics
 from serving.next_action import ACTIONS
 from serving.pool import Pool
-from serving.ranking import Order, Ranked, rank
+from serving.ranking import By, Order, Ranked, rank
 from serving.record import Recorder
 from serving.rules import Rules, never, rules
 from serving.scoring import TERMS
@@ -44,11 +44,11 @@ class Context(NamedTuple):
     now: int
     assigned: Assignments
 
-    def order(self, settings: Settings, by_popularity: bool = False) -> Order:
+    def order(self, settings: Settings, by: By = "score") -> Order:
         """How lists are ordered, as experiments have it."""
         found = {term: self.assigned.params.get(f"ranking.weight_{term}") for term in TERMS}
         weights = {term: float(value) for term, value in found.items() if isinstance(value, int | float)}
-        return Order(settings.ranking, self.now, weights, by_popularity)
+        return Order(settings.ranking, self.now, weights, by)
 
 
 class Engine:
@@ -120,12 +120,12 @@ class Engine:
             known,
             self._rules(context, asked),
             n,
-            context.order(self._settings, by_popularity=True),
+            context.order(self._settings, "popularity"),
         )
         return self._items("/v1/popular", context, _listed(edition, ranked), asked)
 
     async def similar(self, site: str, asked: asking.Similar) -> answers.Items:
-        """Items that resemble one, ranked as for a visitor who has just viewed it and nothing else."""
+        """Items that resemble one, the likest first; then as for a visitor who has just viewed it and nothing else."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
             return self._items("/v1/similar", None, None, asked)
@@ -139,7 +139,7 @@ class Engine:
         n = self._most(asked.n)
         candidates = _resembling(edition, like, category, n)
         pool.mark(edition, candidates, as_if)
-        ranked = rank(edition, candidates, as_if, found, n, context.order(self._settings))
+        ranked = rank(edition, candidates, as_if, found, n, context.order(self._settings, "likeness"))
         context = context._replace(known=context.known._replace(degraded=context.known.degraded or failed))
         return self._items("/v1/similar", context, _listed(edition, ranked), asked)
 

@@ -1,7 +1,7 @@
 """From candidates to a list: rules, fill, score, order, pick."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -53,6 +53,10 @@ _CHAIN: tuple[tuple[int, Source], ...] = (
 )
 
 
+By = Literal["score", "popularity", "likeness"]
+"""What decides: the score; popularity alone; or how like it is, before everything that resembles nothing."""
+
+
 class Order(NamedTuple):
     """How a list is put in order."""
 
@@ -61,8 +65,7 @@ class Order(NamedTuple):
     """Milliseconds since 1970-01-01 UTC."""
     weights: Mapping[str, float]
     """w1 … w4 that win over those in conf/."""
-    by_popularity: bool = False
-    """The most popular first, whatever else is known."""
+    by: By = "score"
 
 
 def rank(
@@ -72,7 +75,17 @@ def rank(
     pool = ruling.filled(edition, rules, pool, need if fill else 0, known)
     scored = score(edition, pool, known, order.ranking, order.now, order.weights)
     boost = ruling.boosts(rules, pool)
-    total = (scored.features["popularity"] if order.by_popularity else scored.score) * boost
+    total = _deciding(scored, order.by) * boost
     first = np.lexsort((edition.rank[pool.number], -total))
     rows = ruling.pick(first, pool.category, need, rules.per_category)
     return Ranked(pool, scored, boost, total).take(rows)
+
+
+def _deciding(scored: Scored, by: By) -> Floats:
+    """In [0, 1]."""
+    if by == "popularity":
+        return scored.features["popularity"]
+    if by == "likeness":
+        like = scored.features["similar"]
+        return 0.5 * np.where(like > 0, 1.0 + like, scored.score)
+    return scored.score

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -28,18 +29,24 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.fixture(scope="session")
 def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a redis-server that lives as long as the tests and keeps nothing."""
+    with redis_process(tmp_path_factory.mktemp("redis")) as (_, port):
+        yield port
+
+
+@contextmanager
+def redis_process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A redis-server of one's own, and its port; skips the test where none is installed."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("redis")
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder), "--databases", "1"]
     with subprocess.Popen([program, *options], stdout=subprocess.DEVNULL) as server:
         try:
             _wait_for(port)
-            yield port
+            yield server, port
         finally:
             server.terminate()
 

@@ -1,0 +1,353 @@
+"""A real API over real lists: routes, keys, fall-backs, what it puts on record, and exports beneath it."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from nextclick.settings import Settings, load
+from serving import export
+from tests.answering import answering
+from tests.collecting import Collector, collecting
+from tests.integration.conftest import Gold, with_kv
+
+SECRET = "Bearer s3cret"
+CATALOGUE = [
+    ("lamp", "Amber lamp", "light", "20.00", True),
+    ("bulb", "Amber bulb", "light", "5.00", True),
+    ("cord", "Long cord", "light", "3.00", None),
+    ("sofa", "Soft sofa", "seats", "900.00", False),
+    ("stool", "Low stool", "seats", "40.00", True),
+]
+POPULAR = [("lamp", 8.0), ("bulb", 4.0), ("sofa", 2.0), ("stool", 1.0)]
+SIMILAR = {"lamp": [("cord", 0.9), ("bulb", 0.5)]}
+
+
+def write_items(settings: Settings, rows: list[Any]) -> None:
+    """silver.items, without Spark and without the column that only its job reads."""
+    seen = datetime(2026, 1, 1, tzinfo=UTC)
+    schema = pa.schema(
+        [("site", pa.string()), ("item_id", pa.string()), ("name", pa.string()), ("category", pa.string()),
+         ("price", pa.decimal128(18, 4)), ("currency", pa.string()), ("available", pa.bool_()),
+         ("attributes", pa.map_(pa.string(), pa.string())), ("first_seen", pa.timestamp("us", "UTC")),
+         ("last_seen", pa.timestamp("us", "UTC"))]
+    )  # fmt: skip
+    columns = list(zip(*rows, strict=True))
+    price = pa.array(columns[3]).cast(pa.decimal128(18, 4))
+    many = len(rows)
+    table = pa.table(
+        [["default"] * many, columns[0], columns[1], columns[2], price, ["EUR"] * many, columns[4],
+         pa.array([[("colour", "red")]] * many, pa.map_(pa.string(), pa.string())), [seen] * many, [seen] * many],
+        schema=schema,
+    )  # fmt: skip
+    write_deltalake(settings.lake.table("silver.items"), table, mode="overwrite")
+
+
+def furnished(settings: Settings) -> Settings:
+    """A lake with five items, a popular list, ann's own list, and what resembles the lamp."""
+    settings.lake.prepare()
+    write_items(settings, CATALOGUE)
+    Gold(settings).full({"ann": [("stool", 0.9), ("lamp", 0.1)]}, POPULAR, SIMILAR)
+    export.run(settings)
+    return settings
+
+
+@pytest.fixture
+def shop(settings: Settings) -> Settings:
+    return furnished(settings)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """An API that the tests of this file share."""
+    lake = furnished(load(lake=tmp_path_factory.mktemp("api") / "lake", environ={})).lake.root
+    with answering(lake, NEXTCLICK_SERVING__SECRET_KEY="s3cret") as running:
+        yield running
+
+
+def items(answer: Any) -> list[str]:
+    return [item["item_id"] for item in answer["items"]]
+
+
+def eventually(holds: Callable[[], Any], seconds: float = 30) -> Any:
+    """What `holds` returns, once it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+    return found
+
+
+def test_every_route_answers_with_what_its_page_promises(api: Collector) -> None:
+    told = api.ask("/openapi.json").json
+    assert len(told["paths"]) == 10
+    for path, operations in told["paths"].items():
+        for method in operations:
+            body = b'{"items": ["lamp", "unheard of"]}' if method == "post" else None
+            asked = path.replace("{item_id}", "lamp").replace("{visitor_id}", "ann") + "?q=l" * (path == "/v1/suggest")
+            reply = api.ask(asked, body, method.upper(), authorization=SECRET)
+            assert reply.status == 200, (path, reply.body)
+            named = operations[method]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
+            promised = told["components"]["schemas"][named.rpartition("/")[2]]
+            assert set(promised.get("required", [])) <= set(reply.json) <= set(promised["properties"])
+    page = api.ask("/docs").body.decode()
+    assert all(path in page for path in told["paths"])
+    assert not re.search(r'(src|href)=["\']?(https?:)?//', page), "the page fetches nothing from elsewhere"
+    assert b"nextclick_serving_answers_total" in api.ask("/metrics").body
+
+
+def test_lists_feed_and_banner_come_in_one_answer_with_the_facts_of_the_catalogue(api: Collector) -> None:
+    answer = api.ask("/v1/personalize?visitor_id=ann&n=2&feed=3&explain=true").json
+    assert answer["recommendations"] == [item["item_id"] for item in answer["ranked_feed"]][:2]
+    assert (answer["source"], answer["degraded"], answer["model_version"]) == ("personal", False, "1")
+    stool = next(item for item in answer["ranked_feed"] if item["item_id"] == "stool")
+    assert (stool["name"], stool["category"], stool["price"], stool["currency"]) == ("Low stool", "seats", 40.0, "EUR")
+    assert stool["terms"]["personal"] == 1.0
+    assert set(answer["personalized_banner"]) == {"id", "text", "link"}
+    assert "sofa" not in str(answer), "it is sold out"
+
+
+def test_similar_items_come_first_and_the_rest_is_popular(api: Collector) -> None:
+    answer = api.ask("/v1/similar/lamp?n=3").json
+    assert (items(answer)[:2], answer["source"]) == (["cord", "bulb"], "similar")
+    assert "lamp" not in items(answer)
+    unheard = api.ask("/v1/similar/un/heard%20of?n=2").json
+    assert (items(unheard), unheard["source"]) == (["lamp", "bulb"], "popular")
+
+
+def test_given_items_are_ranked_and_what_is_said_of_them_wins(api: Collector) -> None:
+    asked = {"items": ["unheard", {"item_id": "sofa", "available": True}, "lamp", {"item_id": "bulb", "price": 99}]}
+    assert items(api.post("/v1/rank", asked).json) == ["lamp", "bulb", "sofa", "unheard"]
+    assert items(api.post("/v1/rank", asked | {"price_max": 50}).json) == ["lamp"]
+    assert items(api.post("/v1/rank", asked | {"deny": ["unheard", "lamp"], "n": 1}).json) == ["bulb"]
+    assert items(api.post("/v1/rank", asked | {"allow": ["unheard"]}).json) == ["unheard"]
+
+
+def test_suggestions_complete_and_forgive(api: Collector) -> None:
+    found = api.ask("/v1/suggest?q=ambr&explain=true").json["suggestions"]
+    assert [(each["text"], each["item_id"]) for each in found] == [("Amber lamp", "lamp"), ("Amber bulb", "bulb")]
+    assert found[0]["terms"]["corrected"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/personalize?n=0", "n"),
+        ("/v1/personalize?n=many", "n"),
+        ("/v1/personalize?price_min=nan", "price_min"),
+        ("/v1/personalize?price_max=inf", "price_max"),
+        ("/v1/recommendations?visitor_id=" + "v" * 257, "visitor_id"),
+        ("/v1/recommendations?visitor_id=%00", "visitor_id"),
+        ("/v1/popular?colour=red", "colour"),
+        ("/v1/popular?n=1&n=2", "n"),
+        ("/v1/popular?boost=lamp", "boost"),
+        ("/v1/suggest", "q"),
+    ],
+)
+def test_a_wrong_field_is_refused_and_named(api: Collector, path: str, field: str) -> None:
+    reply = api.ask(path)
+    assert (reply.status, field in reply.json["message"]) == (400, True), reply.body
+
+
+def test_wrong_bodies_methods_and_paths_are_refused(api: Collector) -> None:
+    assert api.post("/v1/rank", "{").status == 400
+    assert "items" in api.post("/v1/rank", {"visitor_id": "v"}).json["message"]
+    assert api.post("/v1/rank", b'{"items":' + b"[" * 10_000).status == 400
+    assert api.post("/v1/rank", {"items": ["x" * 200] * 2_000}).status == 413
+    assert api.post("/v1/popular", {}).status == 405
+    assert api.ask("/v2").status == 404
+
+
+def test_a_profile_wants_the_secret_key(api: Collector) -> None:
+    assert api.ask("/v1/profile/ann").status == 401
+    assert api.ask("/v1/profile/ann", authorization="Bearer wrong").status == 401
+    assert api.ask("/v1/profile/ann", authorization=SECRET).json["deeds"] == []
+
+
+def test_a_click_changes_the_next_answer(shop: Settings) -> None:
+    with answering(shop.lake.root, NEXTCLICK_SERVING__SECRET_KEY="s3cret") as api, collecting(shop.lake.root) as door:
+        assert api.ask("/v1/personalize?visitor_id=v1").json["source"] == "popular"
+        event = {"event": "view_item", "visitor_id": "v1", "item_id": "lamp", "timestamp": int(time.time() * 1000)}
+        assert door.post("/v1/events", event).status == 200
+        answer = eventually(
+            lambda: (found := api.ask("/v1/personalize?visitor_id=v1").json)["source"] == "session" and found
+        )
+        assert "cord" in answer["recommendations"][:2], "it resembles the lamp most"
+        profile = api.ask("/v1/profile/v1", authorization=SECRET).json
+        assert [deed["item_id"] for deed in profile["deeds"]] == ["lamp"]
+        assert (profile["features"]["session_category"], profile["degraded"]) == ("light", False)
+        bought = event | {"event": "purchase", "item_id": "cord"}
+        assert door.post("/v1/events", bought).status == 200
+        eventually(lambda: "cord" not in api.ask("/v1/personalize?visitor_id=v1").json["recommendations"])
+
+
+def test_every_list_for_somebody_is_on_record_with_what_it_was_made_of(api: Collector) -> None:
+    answer = api.ask("/v1/recommendations?visitor_id=ann&n=2&surface=home").json
+    api.ask("/v1/popular")  # for nobody: no record
+    api.ask("/v1/recommendations?visitor_id=bob")
+    found = api.wait_for(lambda found: any(event["visitor_id"] == "bob" for event in found))
+    assert all(event["visitor_id"] in ("ann", "bob") for event in found)
+    event = next(event for event in found if event["request_id"] == answer["request_id"])
+    assert (event["event"], event["source"], event["visitor_id"]) == ("served", "server", "ann")
+    assert event["event_id"] == event["request_id"] == answer["request_id"]
+    assert (event["surface"], event["model_version"], event["site"]) == ("home", "1", "default")
+    properties = event["properties"]
+    assert properties["items"] == str(items(answer)).replace("'", '"').replace(" ", "")
+    assert (properties["propensities"], properties["source"]) == ("[1.0,1.0]", "personal")
+    assert '"personal":[' in properties["features"]
+
+
+def test_what_was_served_before_a_stop_is_published(shop: Settings) -> None:
+    with answering(shop.lake.root, NEXTCLICK_SERVING__PUBLISH_SECONDS="3600") as api:
+        asked = [api.ask("/v1/recommendations?visitor_id=ann").json["request_id"] for _ in range(20)]
+        assert api.stop() == 0
+        assert [event["request_id"] for event in api.landed()] == asked
+
+
+def test_keys_say_whose_pages_may_ask_and_how_often(shop: Settings) -> None:
+    keys = {
+        "NEXTCLICK_CONF_DIR": str(_conf(shop, '[serving.read_keys]\nk = { site = "default", origins = ["https://a.example"] }\n')),
+        "NEXTCLICK_SERVING__REQUESTS_PER_SECOND": "5",
+    }  # fmt: skip
+    with answering(shop.lake.root, **keys) as api:
+        assert api.ask("/v1/popular").status == 401
+        assert api.ask("/v1/popular?key=k").status == 200
+        assert api.ask("/v1/popular", x_read_key="k", origin="https://a.example").status == 200
+        assert api.ask("/v1/popular?key=k", origin="https://b.example").status == 403
+        assert 429 in {api.ask("/v1/popular?key=k").status for _ in range(20)}
+        preflight = api.ask(
+            "/v1/popular", None, "OPTIONS", origin="https://a.example", access_control_request_method="GET"
+        )
+        assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (204, "GET, POST")
+
+
+def _conf(settings: Settings, more: str) -> Path:
+    """A folder of settings with more of them in default.toml."""
+    folder = settings.lake.root.parent / "conf"
+    folder.mkdir()
+    text = (settings.conf_dir / "default.toml").read_text()
+    (folder / "default.toml").write_text(
+        text.replace("[serving.read_keys]", f"{more.splitlines()[0]}\n{more.splitlines()[1]}")
+    )
+    return folder
+
+
+def test_before_the_first_export_answers_are_empty_and_say_so(settings: Settings, gold: Gold) -> None:
+    settings.lake.prepare()
+    with answering(settings.lake.root) as api:
+        assert api.ask("/ready").status == 503
+        answer = api.ask("/v1/personalize?visitor_id=ann").json
+        assert (answer["recommendations"], answer["source"], answer["degraded"]) == ([], "none", True)
+        assert api.post("/v1/rank", {"items": ["a"]}).json["items"] == []
+        assert api.ask("/v1/suggest?q=a").json["suggestions"] == []
+        assert api.ask("/v1/next-action").json["actions"] == []
+        gold.full({}, [("lamp", 1.0)])
+        export.run(settings)
+        eventually(lambda: api.ask("/ready").status == 200)
+        assert api.ask("/v1/personalize?visitor_id=ann").json["recommendations"] == ["lamp"]
+
+
+@pytest.mark.parametrize("backend", ["lmdb", "redis"])
+def test_no_answer_mixes_two_exports(
+    backend: str, settings: Settings, gold: Gold, request: pytest.FixtureRequest
+) -> None:
+    env = {}
+    if backend == "redis":
+        url = request.getfixturevalue("redis_url")
+        settings = with_kv(settings, backend="redis", redis_url=url)
+        env = {"NEXTCLICK_KV__BACKEND": "redis", "NEXTCLICK_KV__REDIS_URL": url}
+
+    def publish(version: int) -> None:
+        names = [f"{version}-{number}" for number in range(30)]
+        write_items(settings, [(name, f"of {version}", f"category {version}", "1.00", True) for name in names])
+        lists = [(name, 30.0 - place) for place, name in enumerate(names)]
+        gold.full({"ann": lists}, lists, {names[0]: lists[1:]}, model=str(version))
+        export.run(settings)
+
+    settings.lake.prepare()
+    publish(1)
+    with answering(settings.lake.root, **env) as api:
+        ended = threading.Event()
+        answers: list[Any] = []
+
+        def ask() -> None:
+            while not ended.is_set():
+                answers.append(api.ask("/v1/personalize?visitor_id=ann&n=30&feed=30"))
+
+        def served(version: str) -> bool:
+            return bool(answers) and answers[-1].json["model_version"] == version
+
+        threads = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for version in range(2, 6):
+            publish(version)
+            eventually(partial(served, str(version)))
+        ended.set()
+        for thread in threads:
+            thread.join()
+    assert {reply.status for reply in answers} == {200}
+    seen = set()
+    for reply in answers:
+        answer = reply.json
+        version = answer["model_version"]
+        seen.add(version)
+        assert not answer["degraded"]
+        assert all(item["item_id"].startswith(f"{version}-") for item in answer["ranked_feed"])
+        assert {(item["name"], item["category"]) for item in answer["ranked_feed"]} == {
+            (f"of {version}", f"category {version}")
+        }
+    assert seen == {"1", "2", "3", "4", "5"}
+
+
+def test_a_stalled_or_dead_store_costs_what_is_known_of_the_visitor_and_no_answer(
+    settings: Settings, gold: Gold, tmp_path: Path
+) -> None:
+    from tests.integration.conftest import redis_process
+
+    with redis_process(tmp_path) as (server, port):
+        url = f"redis://127.0.0.1:{port}/0"
+        in_redis = with_kv(settings, backend="redis", redis_url=url)
+        in_redis.lake.prepare()
+        gold.full({"ann": [("stool", 1.0)]}, POPULAR)
+        export.run(in_redis)
+        with answering(
+            settings.lake.root,
+            NEXTCLICK_KV__BACKEND="redis",
+            NEXTCLICK_KV__REDIS_URL=url,
+            NEXTCLICK_SERVING__RETRY_SECONDS="0.1",
+            NEXTCLICK_KV__REDIS_TIMEOUT_SECONDS="1",
+        ) as api:
+            healthy = api.ask("/v1/personalize?visitor_id=ann").json
+            assert (healthy["source"], healthy["degraded"]) == ("personal", False)
+            os.kill(server.pid, signal.SIGSTOP)
+            for path in ("personalize?visitor_id=ann", "recommendations?visitor_id=ann", "similar/lamp"):
+                reply = api.ask(f"/v1/{path}&deny=bulb".replace("lamp&", "lamp?"))
+                assert (reply.status, reply.json["degraded"], reply.json["source"]) == (200, True, "popular"), path
+                assert "bulb" not in reply.body.decode(), "the rules hold"
+            os.kill(server.pid, signal.SIGCONT)
+            eventually(lambda: not api.ask("/v1/personalize?visitor_id=ann").json["degraded"])
+            server.kill()
+            server.wait()
+            reply = api.ask("/v1/personalize?visitor_id=ann")
+            assert (reply.status, reply.json["degraded"]) == (200, True)
+            assert reply.json["recommendations"][0] == "lamp"
+
+
+def test_the_answering_process_starts_nothing_heavy() -> None:
+    heavy = {"pyspark", "mlflow", "dagster", "great_expectations", "deltalake", "duckdb", "pyarrow", "pandas", "scipy"}
+    script = "import sys, serving.server\nprint(*{name.partition('.')[0] for name in sys.modules})"
+    said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
+    assert not heavy & set(said.split())
