@@ -108,6 +108,7 @@ class Live:
             self._closed = True
             self._changed.notify()
         self._thread.join()
+        self._replay = None  # and with it the lock
 
     def _run(self) -> None:
         while True:
