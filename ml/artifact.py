@@ -25,14 +25,13 @@ from scipy.sparse import csr_matrix
 
 from ml.interactions import IdMap, Source
 from ml.models import sparse
-from ml.models.als import Als
-from ml.models.item_graph import ItemGraph
+from ml.models.blend import Blend, Member
 from ml.models.popular import Popular, PopularModel
 from ml.models.protocol import Arrays, Layout, Recommender
 from ml.models.sparse import Sparse
 from nextclick.errors import ModelError
 
-AnyRecipe = Als | Popular | ItemGraph
+AnyRecipe = Member | Blend
 """The recipes that there are; JSON tells them apart by `model`."""
 
 _FILES = ("model.npz", "people.json", "items.json")

@@ -20,13 +20,14 @@ from functools import cached_property
 
 import msgspec
 import numpy as np
-from scipy.sparse import csr_matrix, dia_matrix, diags, hstack, vstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.utils.extmath import randomized_svd
 
 from ml.interactions import Floats, Interactions, Rows
 from ml.models import sparse
 from ml.models.best import best
 from ml.models.dense import batch_rows, dense_lists
+from ml.models.diagonal import power, sums
 from ml.models.protocol import Arrays, Layout, Lists, Progress, Recommender, quiet
 from ml.models.sparse import Sparse
 
@@ -61,14 +62,18 @@ class ItemGraph(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", ta
         return replace(model, recipe=self)
 
     def histories(self, pairs: Interactions) -> csr_matrix:
-        """R: people × items with each pair's strength, faded to the newest event."""
-        return pairs.matrix(pairs.decayed(timedelta(days=self.half_life_days) if self.half_life_days else None))
+        """R: people × items."""
+        return pairs.matrix(self.strengths(pairs))
+
+    def strengths(self, pairs: Interactions) -> Floats:
+        """Each pair's strength, faded to the newest event."""
+        return pairs.decayed(timedelta(days=self.half_life_days) if self.half_life_days else None)
 
     def sides(self, histories: csr_matrix) -> tuple[csr_matrix, csr_matrix]:
         """I^−b Rᵀ P^−a and R I^−c: their product are the links of all items."""
-        people, items = _sums(histories, 1), _sums(histories, 0)
-        left = _power(items, -self.used) @ histories.T @ _power(people, -self.busy)
-        return left.tocsr(), (histories @ _power(items, -self.popular)).tocsr()
+        people, items = sums(histories, 1), sums(histories, 0)
+        left = power(items, -self.used) @ histories.T @ power(people, -self.busy)
+        return left.tocsr(), (histories @ power(items, -self.popular)).tocsr()
 
     def layout(self, people: int, items: int) -> Layout:
         return {"histories": Sparse(people, items), "links": Sparse(items, items), "basis": (items, self.factors)}
@@ -82,7 +87,7 @@ class ItemGraph(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", ta
         """σ V, filled up with columns of zeros where there are fewer singular vectors than factors."""
         basis = np.zeros((histories.shape[1], self.factors), np.float32)
         if k := min(self.factors, *histories.shape):
-            people, items = _power(_sums(histories, 1), -self.busy / 2), _power(_sums(histories, 0), -0.5)
+            people, items = power(sums(histories, 1), -self.busy / 2), power(sums(histories, 0), -0.5)
             scaled = (people @ histories @ items).tocsr()
             _, values, vectors = randomized_svd(scaled, k, n_iter=_POWER_ITERATIONS, random_state=self.seed)
             basis[:, :k] = values[0] * vectors.T
@@ -120,17 +125,22 @@ class ItemGraphModel:
     @cached_property
     def _smoothing(self) -> tuple[Floats, Floats]:
         """smooth · I^−½ · σ V and (σ V)ᵀ · I^½."""
-        items = _sums(self.histories, 0)
-        return _power(items, -0.5) @ self.basis * np.float32(self.recipe.smooth), (_power(items, 0.5) @ self.basis).T
+        items = sums(self.histories, 0)
+        return power(items, -0.5) @ self.basis * np.float32(self.recipe.smooth), (power(items, 0.5) @ self.basis).T
 
     def similar(self, items: Rows, n: int) -> Lists:
         """By the cosine between columns of P^−a/2 R, among the linked."""
-        people, used = _sums(self.histories, 1), _sums(self.histories, 0)
-        lengths = _sums(_power(people, -self.recipe.busy) @ self.histories.power(2), 0) ** 0.5
-        cosine = _power(used, self.recipe.used) @ _power(lengths, -1) @ self.links
-        cosine = (cosine @ _power(used, self.recipe.popular) @ _power(lengths, -1)).tocsr()[items].tocoo()
+        people, used = sums(self.histories, 1), sums(self.histories, 0)
+        lengths = sums(power(people, -self.recipe.busy) @ self.histories.power(2), 0) ** 0.5
+        cosine = power(used, self.recipe.used) @ power(lengths, -1) @ self.links
+        cosine = (cosine @ power(used, self.recipe.popular) @ power(lengths, -1)).tocsr()[items].tocoo()
         other = cosine.col != items[cosine.row]
         return best(csr_matrix((cosine.data[other], (cosine.row[other], cosine.col[other])), cosine.shape), n)
+
+    def contributions(self, items: Rows, history: Interactions) -> Floats:
+        inward, outward = self._smoothing
+        each = self.links[history.item][:, items].toarray() + inward[history.item] @ outward[:, items]
+        return np.asarray(each.T * self.recipe.strengths(history), np.float32)
 
     def fold_in(self, pairs: Interactions, people: Rows, new_items: Rows) -> "ItemGraphModel":
         histories = self.recipe.histories(pairs)
@@ -152,12 +162,3 @@ def _strongest(left: csr_matrix, right: csr_matrix, n: int, progress: Progress =
         parts.append(csr_matrix((lists.scores[row, place], at), (len(lists.items), columns)))
         progress(min(start + step, rows), rows)
     return vstack(parts, "csr")
-
-
-def _sums(matrix: csr_matrix, axis: int) -> Floats:
-    return np.asarray(matrix.sum(axis=axis), np.float32).ravel()
-
-
-def _power(sums: Floats, exponent: float) -> dia_matrix:
-    """The diagonal matrix of sums^exponent; 0 stays 0."""
-    return diags(np.power(sums, exponent, out=np.zeros_like(sums), where=sums > 0), dtype=np.float32)

@@ -11,7 +11,9 @@ import pytest
 from ml.artifact import AnyRecipe, flat
 from ml.interactions import IdMap, Interactions, from_arrow
 from ml.models.als import Als, AlsModel
+from ml.models.blend import Blend
 from ml.models.item_graph import ItemGraph
+from ml.models.person_neighbours import PersonNeighbours
 from ml.models.popular import Popular
 from ml.models.protocol import FoldIn, Lists, Recipe, Recommender, SimilarItems
 
@@ -19,11 +21,15 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 ALS = Als(factors=2, iterations=15, regularization=0.1, alpha=10.0, seed=1, half_life_days=14.0, recent_hours=6.0)
 TRENDING = msgspec.structs.replace(ALS, trending=True)
 GRAPH = ItemGraph(factors=3, neighbours=8)
+NEIGHBOURS = PersonNeighbours()
+BLEND = Blend(members=(ALS, GRAPH, NEIGHBOURS), weights=(0.5, 1.0, 0.25), depth=5)
 RECIPES = [
     ALS,
     TRENDING,
     GRAPH,
     msgspec.structs.replace(GRAPH, factors=0),
+    NEIGHBOURS,
+    BLEND,
     Popular(),
     Popular(window_hours=6.0),
     Popular(half_life_days=1.0),
