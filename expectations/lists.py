@@ -74,8 +74,8 @@ WHERE length <> least($n, items - $masked * coalesce(seen, 0))
 """
 
 
-def own_items(look: Look) -> Fact:
-    return look.count("places hold the item itself", "FROM new WHERE item_id = similar_item_id")
+def own_items(column: str) -> Measure:
+    return lambda look: look.count("places hold the item itself", f"FROM new WHERE item_id = {column}")
 
 
 FACTS: Final[dict[str, dict[str, Measure]]] = {
@@ -93,7 +93,12 @@ FACTS: Final[dict[str, dict[str, Measure]]] = {
     },
     gold.SIMILAR_ITEMS.name: {
         "repeated_items": no_item_twice("site", "item_id", "similar_item_id"),
-        "own_items": own_items,
+        "own_items": own_items("similar_item_id"),
         "unknown_items": known_items("item_id", "similar_item_id"),
+    },
+    gold.NEXT_ITEMS.name: {
+        "repeated_items": no_item_twice("site", "item_id", "next_item_id"),
+        "own_items": own_items("next_item_id"),
+        "unknown_items": known_items("item_id", "next_item_id"),
     },
 }

@@ -143,6 +143,16 @@ def _gold_similar_items(settings: Settings) -> tuple[Expectation, ...]:
     )
 
 
+def _gold_next_items(settings: Settings) -> tuple[Expectation, ...]:
+    table = gold.NEXT_ITEMS.name
+    return (
+        finite(table, "score"),
+        none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
+        none_of(table, "own_items", "No item follows itself.", of=Of.NEW),
+        none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW),
+    )
+
+
 WRITTEN: Final[dict[str, Callable[[Settings], tuple[Expectation, ...]]]] = {
     bronze.EVENTS.name: _bronze_events,
     silver.EVENTS.name: _silver_events,
@@ -156,4 +166,5 @@ WRITTEN: Final[dict[str, Callable[[Settings], tuple[Expectation, ...]]]] = {
     gold.RECOMMENDATIONS.name: _gold_recommendations,
     gold.POPULAR_ITEMS.name: _gold_popular_items,
     gold.SIMILAR_ITEMS.name: _gold_similar_items,
+    gold.NEXT_ITEMS.name: _gold_next_items,
 }

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ml import champion, published
+from ml import champion, next_items, published
 from ml.artifact import Artifact
 from ml.champion import Model
 from ml.lists import Stamp, personal_rows, popular_rows, similar_rows
 from ml.models.protocol import Stages, quiet
+from ml.next_items import Facts
 from nextclick import exports, locks
 from nextclick.exports import Manifest
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from nextclick.tables import gold
 
-TABLES = (gold.RECOMMENDATIONS.name, gold.POPULAR_ITEMS.name, gold.SIMILAR_ITEMS.name)
+TABLES = (gold.RECOMMENDATIONS.name, gold.POPULAR_ITEMS.name, gold.SIMILAR_ITEMS.name, gold.NEXT_ITEMS.name)
 
 
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
@@ -33,15 +34,19 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
         return JobReport(job="export", details=details(current), seconds=time.monotonic() - started)
     with locks.hold(settings.lake.locks, *TABLES, purpose="export"):
         artifact = champion.artifact(settings.lake, served)
-        manifest = write(settings, served, artifact, progress)
+        manifest, facts = write(settings, served, artifact, progress)
     seconds = time.monotonic() - started
     return JobReport(
-        job="export", read=len(artifact.people), written=manifest.people, details=details(manifest), seconds=seconds
+        job="export",
+        read=len(artifact.people),
+        written=manifest.people,
+        details=details(manifest) | facts,
+        seconds=seconds,
     )
 
 
-def write(settings: Settings, served: Model, artifact: Artifact, progress: Stages = quiet) -> Manifest:
-    """Overwrite the three tables; the last commit, to gold.recommendations, makes it the export."""
+def write(settings: Settings, served: Model, artifact: Artifact, progress: Stages = quiet) -> tuple[Manifest, Facts]:
+    """Overwrite the tables; the last commit, to gold.recommendations, makes it the export."""
     lake, now = settings.lake, datetime.now(UTC)
     stamp = Stamp(settings.site, served.version, now)
     name = f"{now:%Y%m%dT%H%M%S%f}-{served.version}"
@@ -50,16 +55,17 @@ def write(settings: Settings, served: Model, artifact: Artifact, progress: Stage
     people = np.arange(len(artifact.people), dtype=np.int32)
     popular_version = published.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.export, stamp))
     similar_version = published.replace(lake, gold.SIMILAR_ITEMS, similar_rows(artifact, items, settings.export, stamp))
+    next_version, next_facts = next_items.publish(settings, artifact.items, stamp, progress)
     manifest = Manifest(
         export=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
         interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,
         people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
-        state=state, digest=served.digest, model_digest=served.digest,
+        next_version=next_version, state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
     rows = personal_rows(artifact, people, settings.export, stamp, partial(progress, "lists"))
     published.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
     forget_old(settings)
-    return manifest
+    return manifest, next_facts
 
 
 def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
@@ -89,9 +95,11 @@ def forget_old(settings: Settings) -> None:
         gold.RECOMMENDATIONS: {version for version, _ in newest},
         gold.POPULAR_ITEMS: {manifest.popular_version for _, manifest in newest},
         gold.SIMILAR_ITEMS: {manifest.similar_version for _, manifest in newest},
+        gold.NEXT_ITEMS: {manifest.next_version for _, manifest in newest if manifest.next_version is not None},
     }
     for table, kept in versions.items():
-        published.sweep(lake, table, kept)
+        if kept:  # none of a table that is younger than the lists
+            published.sweep(lake, table, kept)
     for folder in (lake.state / "exports").glob("*/*"):
         if str(folder.relative_to(lake.state)) not in states:
             shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ml.artifact import Artifact
 from ml.interactions import IdMap, Rows
-from ml.models.protocol import Lists, Progress, SimilarItems, quiet
+from ml.models.protocol import Lists, NextItem, Progress, SimilarItems, quiet
 from nextclick.contract import Table
 from nextclick.settings import Export
 from nextclick.tables import gold
@@ -77,6 +77,15 @@ def similar_rows(artifact: Artifact, items: Rows, export: Export, stamp: Stamp) 
         yield _rows(
             gold.SIMILAR_ITEMS, stamp, lists, artifact.items, "similar_item_id", ("item_id", artifact.items, batch)
         )
+
+
+def next_rows(model: NextItem, items: IdMap, n: int, stamp: Stamp) -> Iterator[pa.Table]:
+    """Rows of gold.next_items, in batches: what follows each item, where nothing else is known."""
+    every = np.arange(len(items), dtype=np.int32)
+    for start in range(0, len(items), BATCH):
+        batch = every[start : start + BATCH]
+        lists = model.next_items(batch[:, None], min(n, len(items)))
+        yield _rows(gold.NEXT_ITEMS, stamp, lists, items, "next_item_id", ("item_id", items, batch))
 
 
 def _rows(

@@ -45,7 +45,7 @@ def _which(manifest: Manifest | None) -> tuple[str, datetime] | None:
 
 
 def _restore(lake: Lake, wanted: Manifest) -> Manifest:
-    """The three tables as they were; the lists last, with their manifest, which pins the other two."""
+    """The tables as they were; the lists last, with their manifest, which pins the others."""
     version = next((at for at, manifest in exports.history(lake) if _which(manifest) == _which(wanted)), None)
     if version is None:
         raise ModelError(f"gold.recommendations remembers no export {wanted.export}. Call `nextclick train`.")
@@ -53,6 +53,8 @@ def _restore(lake: Lake, wanted: Manifest) -> Manifest:
         wanted = _from_full(lake, wanted)
     _back(lake, gold.POPULAR_ITEMS, wanted.popular_version)
     _back(lake, gold.SIMILAR_ITEMS, wanted.similar_version)
+    if wanted.next_version is not None:
+        _back(lake, gold.NEXT_ITEMS, wanted.next_version)
     _back(lake, gold.RECOMMENDATIONS, version, wanted)
     return wanted
 

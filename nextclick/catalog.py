@@ -20,6 +20,7 @@ TABLES: tuple[Table, ...] = (
     gold.RECOMMENDATIONS,
     gold.POPULAR_ITEMS,
     gold.SIMILAR_ITEMS,
+    gold.NEXT_ITEMS,
     gold.DATA_QUALITY,
 )
 

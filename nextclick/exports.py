@@ -48,6 +48,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Delta version of gold.popular_items that belongs to it."""
     similar_version: int
     """Delta version of gold.similar_items that belongs to it."""
+    next_version: int | None = None
+    """Delta version of gold.next_items that belongs to it; None for lists from before that table."""
     state: str
     """Folder of the model that made them, below the lake's state folder."""
     digest: str

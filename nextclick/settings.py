@@ -232,6 +232,11 @@ class Gate(_Section, frozen=True):
     max_leap: Annotated[float, Meta(ge=1)]
 
 
+class NextItems(_Section, frozen=True):
+    days: Positive
+    n: Annotated[int, Meta(ge=1, le=1000)]
+
+
 class Report(_Section, frozen=True):
     enabled: bool
     curve_seconds: Annotated[float, Meta(ge=0)]
@@ -299,6 +304,7 @@ class Settings(_Section, frozen=True):
     evaluation: Evaluation
     ctr: Ctr
     gate: Gate
+    next_items: NextItems
     report: Report
     export: Export
     kv: Kv

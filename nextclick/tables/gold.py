@@ -161,6 +161,23 @@ SIMILAR_ITEMS = Table(
     reads=("gold.interactions",),
 )
 
+NEXT_ITEMS = Table(
+    name="gold.next_items",
+    doc="One row per item and rank: what people use next after it, by the sessions of the last full export.",
+    columns=(
+        SITE,
+        Column("item_id", "string", "The item that is looked at.", nullable=False),
+        Column("rank", "int", "Place in its list, from 1.", nullable=False, minimum=1),
+        Column("next_item_id", "string", "The item that follows.", nullable=False),
+        Column("score", "float", "The session model's score; comparable within one list.", nullable=False),
+        Column("model_version", "string", "Model that was exported with it, or `popular`.", nullable=False),
+        Column("generated_at", "timestamp", "When the list was made.", nullable=False),
+    ),
+    key=("site", "item_id", "rank"),
+    job="export",
+    reads=("silver.events", "gold.interactions"),
+)
+
 DATA_QUALITY = Table(
     name="gold.data_quality",
     doc="One row per expectation checked on a table version, and one per stop that a person overrode.",

@@ -5,8 +5,10 @@ from typing import Any
 
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
+from nextclick import catalog
 from nextclick.tables import gold
 from orchestration.assets.words import build, spec
+from orchestration.pipeline import LISTS
 from orchestration.stations import Stations
 
 Results = Iterable[MaterializeResult[Any]]
@@ -26,9 +28,9 @@ def gold_of_silver(context: AssetExecutionContext, stations: ResourceParam[Stati
 
 
 @multi_asset(
-    specs=[spec(table, "recommender") for table in (gold.RECOMMENDATIONS, gold.POPULAR_ITEMS, gold.SIMILAR_ITEMS)],
+    specs=[spec(catalog.table(name), "recommender") for name in LISTS],
     pool="lists",
 )
 def gold_recommendations(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
-    """What to show everyone, as the three tables that belong together."""
+    """What to show everyone, as the tables that belong together."""
     yield from build(context, stations, "lists")
