@@ -7,23 +7,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
 from nextclick.settings import Settings, load
 from serving import export
+from tests import rows
 from tests.answering import answering
 from tests.collecting import Collector, collecting
 from tests.integration.conftest import Gold, with_kv
 
 SECRET = "Bearer s3cret"
+SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 CATALOGUE = [
     ("lamp", "Amber lamp", "light", "20.00", True),
     ("bulb", "Amber bulb", "light", "5.00", True),
@@ -35,24 +36,12 @@ POPULAR = [("lamp", 8.0), ("bulb", 4.0), ("sofa", 2.0), ("stool", 1.0)]
 SIMILAR = {"lamp": [("cord", 0.9), ("bulb", 0.5)]}
 
 
-def write_items(settings: Settings, rows: list[Any]) -> None:
-    """silver.items, without Spark and without the column that only its job reads."""
-    seen = datetime(2026, 1, 1, tzinfo=UTC)
-    schema = pa.schema(
-        [("site", pa.string()), ("item_id", pa.string()), ("name", pa.string()), ("category", pa.string()),
-         ("price", pa.decimal128(18, 4)), ("currency", pa.string()), ("available", pa.bool_()),
-         ("attributes", pa.map_(pa.string(), pa.string())), ("first_seen", pa.timestamp("us", "UTC")),
-         ("last_seen", pa.timestamp("us", "UTC"))]
-    )  # fmt: skip
-    columns = list(zip(*rows, strict=True))
-    price = pa.array(columns[3]).cast(pa.decimal128(18, 4))
-    many = len(rows)
-    table = pa.table(
-        [["default"] * many, columns[0], columns[1], columns[2], price, ["EUR"] * many, columns[4],
-         pa.array([[("colour", "red")]] * many, pa.map_(pa.string(), pa.string())), [seen] * many, [seen] * many],
-        schema=schema,
-    )  # fmt: skip
-    write_deltalake(settings.lake.table("silver.items"), table, mode="overwrite")
+def write_items(settings: Settings, goods: Iterable[tuple[str, str, str, str, bool | None]]) -> None:
+    """silver.items: id, name, category, price in euro, available."""
+    seen = {"site": "default", "currency": "EUR", "first_seen": SEEN, "last_seen": SEEN}
+    names = ("item_id", "name", "category", "price", "available")
+    found = [seen | dict(zip(names, good, strict=True)) | {"price": Decimal(good[3])} for good in goods]
+    rows.write(settings.lake, "silver.items", found, mode="overwrite")
 
 
 def furnished(settings: Settings) -> Settings:

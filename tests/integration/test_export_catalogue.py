@@ -1,0 +1,149 @@
+"""What an export carries beside the lists: the catalogue, how much items are used, what people do and search next."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from nextclick import ctr, kv
+from nextclick.errors import ModelError
+from nextclick.kv.packing import QUERIES, TRANSITIONS
+from nextclick.settings import Settings
+from serving import edition, export
+from serving.edition import Edition
+from tests import rows
+from tests.conftest import WriteInteractions
+from tests.integration.conftest import Gold
+from tests.integration.test_serving import CATALOGUE, POPULAR, write_items
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def served(settings: Settings) -> Edition:
+    return edition.load(kv.open_table(settings).snapshot())
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Settings:
+    settings.lake.prepare()
+    return settings
+
+
+def test_the_catalogue_is_what_silver_says_with_the_lists_of_its_version(lake: Settings, gold: Gold) -> None:
+    write_items(lake, CATALOGUE)
+    gold.full({"ann": [("stool", 1.0), ("new", 0.5)]}, POPULAR)
+    export.run(lake)
+    stock = served(lake).catalogue
+    assert set(stock.ids) == {"lamp", "bulb", "cord", "sofa", "stool", "new"}
+    number = stock.number["sofa"]
+    assert (stock.names[number], stock.category_of("sofa"), stock.price[number]) == ("Soft sofa", "seats", 900.0)
+    assert (stock.currencies[number], stock.available[number]) == ("EUR", 0)
+    assert stock.first_seen[number] == START.timestamp() * 1000
+    assert (stock.names[stock.number["new"]], stock.category_of("new")) == (None, None)
+    assert stock.available[stock.number["cord"]] == -1, "nobody said"
+
+
+def test_a_catalogue_that_changed_is_served_though_the_lists_are_the_same(lake: Settings, gold: Gold) -> None:
+    write_items(lake, CATALOGUE)
+    gold.full({"ann": [("stool", 1.0)]}, POPULAR)
+    assert export.run(lake).details["version"] == 1
+    assert export.run(lake).details["kind"] == "nothing new"
+    write_items(
+        lake, [*CATALOGUE[:3], ("sofa", "Soft sofa", "seats", "800.00", True), ("rug", "Red rug", "floor", "9", True)]
+    )
+    report = export.run(lake)
+    assert (report.details["version"], report.details["kind"], report.written) == (2, "incremental", 2)  # facts and ids
+    stock = served(lake).catalogue
+    assert (stock.price[stock.number["sofa"]], stock.available[stock.number["sofa"]]) == (800.0, 1)
+    assert stock.category_of("rug") == "floor"
+    assert export.run(lake).details["kind"] == "nothing new"
+
+
+def test_a_changed_catalogue_does_not_undo_a_rollback(lake: Settings, gold: Gold) -> None:
+    write_items(lake, CATALOGUE)
+    for model in ("1", "2"):
+        gold.full({"ann": [("stool", 1.0)]}, POPULAR, model=model)
+        export.run(lake)
+    export.rollback(lake)
+    write_items(lake, CATALOGUE[:2])
+    assert export.run(lake).details["kind"] == "rolled back"
+    assert served(lake).model_version == "1"
+
+
+def test_items_that_no_list_names_are_ordered_by_how_much_they_are_used(
+    lake: Settings, gold: Gold, write_interactions: WriteInteractions
+) -> None:
+    # half-life 14 days, newest day 14: an old 4.0 counts 2.0
+    pairs = [("ann", "old", 4.0, 0, 0), ("bob", "new", 3.0, 14, 14), ("eve", "top", 1.0, 14, 14)]
+    write_interactions(lake.lake.root, pairs)
+    gold.full({}, [("top", 1.0)])
+    export.run(lake)
+    found = served(lake)
+    stock = found.catalogue
+    assert [stock.ids[number] for number in found.by_popularity] == ["top", "new", "old"]
+    assert stock.strength[[stock.number["new"], stock.number["old"]]].tolist() == pytest.approx([3.0, 2.0])
+
+
+def event(kind: str, visitor: str, minute: float, **more: Any) -> dict[str, Any]:
+    return {
+        "site": "default",
+        "event": kind,
+        "visitor_id": visitor,
+        "event_id": f"{visitor}-{minute}",
+        "occurred_at": START + timedelta(minutes=minute),
+        **more,
+    }
+
+
+def test_transitions_are_counted_within_sessions_and_the_last_act_leaves(lake: Settings, gold: Gold) -> None:
+    said = [
+        event("view_item", "a", 0),
+        event("scroll", "a", 1),
+        event("add_to_cart", "a", 2),
+        event("view_item", "a", 60),  # another session
+        event("purchase", "b", 200),  # the newest: nobody knows yet whether b leaves
+    ]
+    rows.write(lake.lake, "silver.events", said)
+    gold.full({}, POPULAR)
+    export.run(lake)
+    counts = msgspec.msgpack.decode(kv.open_table(lake).snapshot().get_many([TRANSITIONS])[0] or b"")
+    assert counts == [
+        ["", "view", "add_to_cart", 1],
+        ["", "view", "leave", 1],
+        ["view", "add_to_cart", "leave", 1],
+    ]
+
+
+def test_queries_are_suggested_once_enough_visitors_asked_them(lake: Settings, gold: Gold) -> None:
+    said = [event("search", f"v{n}", n, query=" Desk Lamp ") for n in range(3)]
+    said += [event("search", "me", n, query="my own name") for n in range(10, 20)]
+    rows.write(lake.lake, "silver.events", said)
+    gold.full({}, POPULAR)
+    export.run(lake)
+    queries = msgspec.msgpack.decode(kv.open_table(lake).snapshot().get_many([QUERIES])[0] or b"")
+    assert queries == [["desk lamp", 3]]
+
+
+def test_the_click_model_of_the_lake_goes_along(lake: Settings, gold: Gold) -> None:
+    model = ctr.CtrModel(version="3", intercept=-2.0, coefficients={"similar": 1.5})
+    _write(ctr.path(lake.lake), ctr.encode(model))
+    gold.full({}, POPULAR)
+    export.run(lake)
+    assert served(lake).ctr == model
+
+
+def test_a_click_model_that_is_damaged_stops_the_export_and_not_the_answers(lake: Settings, gold: Gold) -> None:
+    gold.full({}, POPULAR)
+    export.run(lake)
+    _write(ctr.path(lake.lake), b"{")
+    gold.full({}, POPULAR, model="2")
+    with pytest.raises(ModelError, match="Train it anew"):
+        export.run(lake)
+    assert served(lake).model_version == "1"
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
