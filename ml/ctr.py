@@ -4,11 +4,14 @@
 
 Judged is what answers are ranked by: the probability with the place held at its mean. It must beat the rate of
 clicks, which knows no item, in log loss, with the upper end of the bootstrap interval over answers below 0.
+The weights of the ranking's terms are learned as well, on the calibration's answers, and replace those of conf/
+where the score that they give says more of what was clicked on the last answers, surely again.
 """
 
 import hashlib
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,13 +20,14 @@ import msgspec
 import numpy as np
 
 from ml import clicks, gate, tracking
-from ml.clicks import Clicks
+from ml.clicks import Clicks, Floats
 from ml.interactions import Source
-from ml.models import click
+from ml.models import click, terms
 from ml.models.click import CALIBRATIONS, Calibration, ClickModel
 from ml.models.protocol import Stages, quiet
 from ml.tracking import ctr as registry
 from nextclick import ctr, locks
+from nextclick.ctr import CtrModel, Term
 from nextclick.lake import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -52,6 +56,8 @@ class Judged:
     metrics: dict[str, float]
     curve: list[tuple[float, float, int]]
     """Reliability at the places where the rows were shown."""
+    weighs: bool
+    """The learned weights of the terms are surely better than those of conf/."""
     reasons: list[str]
 
 
@@ -81,16 +87,18 @@ def last(lake: Lake) -> Verdict | None:
         return None
 
 
-def judge(shown: Clicks, penalty: float) -> Judged:
-    """Learn from the earlier answers, calibrate on later ones, judge on the last; every part needs rows of both kinds."""
+def judge(shown: Clicks, penalty: float, weights: Mapping[Term, float]) -> Judged:
+    """Learn from the earlier answers, calibrate on later ones, judge on the last; every part needs rows of both kinds.
+
+    `weights` of the terms are those of conf/.
+    """
     learned, calibrated, judged = shown.cut(_CALIBRATED_FROM, _JUDGED_FROM)
     plain = click.fit(learned, penalty)
     kind = _calibration(plain, calibrated)
     model = _calibrated(plain, calibrated, kind)
     rate = np.full(len(judged), np.concatenate([learned.clicked, calibrated.clicked]).mean())
     loss, floor = click.log_losses(model.neutral(judged), judged.clicked), click.log_losses(rate, judged.clicked)
-    by_answer = np.bincount(judged.answer - judged.answer[0], loss - floor)
-    low, high = gate.interval(by_answer.astype(np.float32))
+    low, high = _difference(judged, loss, floor)
     curve = click.reliability(model.probability(judged), judged.clicked)
     metrics = {
         "log_loss": float(loss.mean()),
@@ -101,34 +109,61 @@ def judge(shown: Clicks, penalty: float) -> Judged:
         "shown": len(shown),
         "clicks": float(shown.clicked.sum()),
     }
+    weighs, scores = _weighs(model, calibrated, judged, weights)
     reasons = []
     if not high < 0:
         reasons.append(
             f"its log loss {loss.mean():.4f} is not surely better than that of the rate of clicks, {floor.mean():.4f} "
             f"(difference an answer {low:.4f} to {high:.4f} with 95 % confidence)"
         )
-    return Judged(kind, metrics, curve, reasons)
+    return Judged(kind, metrics | scores, curve, weighs, reasons)
 
 
-def final(shown: Clicks, penalty: float, kind: Calibration) -> ClickModel:
-    """The same recipe on everything: learned from all but the last answers, calibrated on these."""
+def final(shown: Clicks, penalty: float, kind: Calibration, weighs: bool = False) -> CtrModel:
+    """The same recipe on everything: learned from all but the last answers, calibrated and, if so, weighed on these."""
     learned, calibrated = shown.cut(_JUDGED_FROM)
-    return _calibrated(click.fit(learned, penalty), calibrated, kind)
+    model = _calibrated(click.fit(learned, penalty), calibrated, kind)
+    weights = terms.weigh(terms.columns_of(model, calibrated), calibrated).shares if weighs else {}
+    return model.exported(weights)
+
+
+def _weighs(
+    model: ClickModel, learned: Clicks, judged: Clicks, weights: Mapping[Term, float]
+) -> tuple[bool, dict[str, float]]:
+    """Whether weights that are learned surely beat the given ones, and the log loss of both scores."""
+    before, after = terms.columns_of(model, learned), terms.columns_of(model, judged)
+    own = terms.weigh(before, learned)
+    given = terms.weigh(terms.blended(before, weights), learned)
+    losses, others = own.losses(after, judged), given.losses(terms.blended(after, weights), judged)
+    surely = bool(own.weights.sum() > 0) and _difference(judged, losses, others)[1] < 0
+    return surely, {"score.log_loss": float(losses.mean()), "score.log_loss.conf": float(others.mean())}
+
+
+def _difference(rows: Clicks, losses: Floats, others: Floats) -> tuple[float, float]:
+    """Bootstrap interval of the mean difference an answer."""
+    by_answer = np.bincount(rows.answer - rows.answer[0], losses - others)
+    return gate.interval(by_answer.astype(np.float32))
 
 
 def _train(settings: Settings, shown: Clicks, source: Source, key: str) -> Verdict:
-    began, judged = time.time(), judge(shown, settings.ctr.penalty)
-    model = final(shown, settings.ctr.penalty, judged.calibration)
+    began, penalty = time.time(), settings.ctr.penalty
+    weights = {term: getattr(settings.ranking, f"weight_{term}") for term in ctr.TERMS}
+    judged = judge(shown, penalty, weights)
+    model = final(shown, penalty, judged.calibration, judged.weighs)
     run = tracking.Run(
         name="train_ctr",
         source=source,
         digest=key,
         started=began,
-        params={"calibration": judged.calibration, "penalty": settings.ctr.penalty, "place": model.place},
+        params={
+            "calibration": judged.calibration,
+            "penalty": penalty,
+            "weights": "learned" if judged.weighs else "conf",
+        },
         metrics=judged.metrics,
         tags={"gate": "failed" if judged.reasons else "passed", "gate.reasons": "; ".join(judged.reasons)},
     )
-    promoted = registry.register(settings.lake, run, model.exported(""), judged.curve, champion=not judged.reasons)
+    promoted = registry.register(settings.lake, run, model, judged.curve, champion=not judged.reasons)
     if not judged.reasons:
         _replace(ctr.path(settings.lake), ctr.encode(promoted))
     return Verdict(key=key, reasons=judged.reasons, metrics=judged.metrics, version=promoted.version)
@@ -167,7 +202,7 @@ def _both(rows: Clicks) -> bool:
 
 
 def _key(settings: Settings, source: Source) -> str:
-    decides = (source.table_id, source.version, settings.site, settings.ctr, ctr.FEATURES)
+    decides = (source.table_id, source.version, settings.site, settings.ctr, settings.ranking, ctr.FEATURES)
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
 
 

@@ -6,7 +6,7 @@ when they were scored (property `features`: a JSON object, an array with a value
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -17,6 +17,10 @@ from nextclick.lake import Lake
 
 FEATURES: Final = ("popularity", "recency", "category_match", "personal", "similar")
 """What an item is scored by, each in [0, 1]; docs/api.md defines them."""
+
+Term = Literal["ctr", "recency", "category_match", "user_interest"]
+TERMS: Final[tuple[Term, ...]] = get_args(Term)
+"""What the score weighs, each in [0, 1]: score = w1·ctr + w2·recency + w3·category_match + w4·user_interest."""
 
 Floats = NDArray[np.float64]
 
@@ -37,9 +41,7 @@ class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
     """Rising values of z."""
     rates: tuple[float, ...] = ()
     """p at each knot."""
-    weights: dict[
-        Literal["ctr", "recency", "category_match", "user_interest"], Annotated[float, msgspec.Meta(ge=0)]
-    ] = {}
+    weights: dict[Term, Annotated[float, msgspec.Meta(ge=0)]] = {}
     """Learned w1 … w4 by term, instead of those of [ranking]."""
 
     def predict(self, features: Mapping[str, Floats]) -> Floats:
@@ -51,6 +53,16 @@ class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
         if self.knots:
             return np.asarray(np.interp(total, self.knots, self.rates))
         return 1.0 / (1.0 + np.exp(-np.clip(total, -700, 700)))
+
+
+def terms(features: Mapping[str, Floats], probability: Floats) -> dict[str, Floats]:
+    """TERMS of each item, from its FEATURES and its probability of a click; popularity stands in where that is no number."""
+    return {
+        "ctr": np.where(np.isfinite(probability), probability, features["popularity"]),
+        "recency": features["recency"],
+        "category_match": features["category_match"],
+        "user_interest": 1.0 - (1.0 - features["personal"]) * (1.0 - features["similar"]),
+    }
 
 
 def path(lake: Lake) -> Path:

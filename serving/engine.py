@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import UNSET
 
 from nextclick import kv
+from nextclick.ctr import TERMS
 from nextclick.live_features import open_session
 from nextclick.settings import Settings
 from serving import answers, asking, experiments, given, pool, showing
@@ -26,7 +27,6 @@ from serving.pool import Pool
 from serving.ranking import By, Order, Ranked, rank
 from serving.record import Recorder
 from serving.rules import Rules, never, rules
-from serving.scoring import TERMS
 from serving.showing import Listed
 from serving.visitor import Known, Visitors, Who
 
@@ -47,7 +47,9 @@ class Context(NamedTuple):
     def order(self, settings: Settings, by: By = "score") -> Order:
         """How lists are ordered, as experiments have it."""
         found = {term: self.assigned.params.get(f"ranking.weight_{term}") for term in TERMS}
-        weights = {term: float(value) for term, value in found.items() if isinstance(value, int | float)}
+        weights: dict[str, float] = {
+            term: float(value) for term, value in found.items() if isinstance(value, int | float)
+        }
         return Order(settings.ranking, self.now, weights, by)
 
 

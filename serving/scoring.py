@@ -5,13 +5,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from nextclick.ctr import TERMS, terms
 from nextclick.settings import Ranking
 from serving.catalogue import Floats
 from serving.edition import Edition
 from serving.pool import Pool
 from serving.visitor import Known
 
-TERMS: Final = ("ctr", "recency", "category_match", "user_interest")
 _DAY_MS: Final = 86_400_000
 
 
@@ -43,15 +43,9 @@ def score(edition: Edition, pool: Pool, known: Known, ranking: Ranking, now: int
         "personal": pool.personal,
         "similar": pool.similar,
     }
-    ctr = edition.ctr.predict(features) if edition.ctr else features["popularity"]
-    terms = {
-        "ctr": np.where(np.isfinite(ctr), ctr, features["popularity"]),
-        "recency": features["recency"],
-        "category_match": features["category_match"],
-        "user_interest": 1.0 - (1.0 - pool.personal) * (1.0 - pool.similar),
-    }
-    total: Floats = sum((weight[term] * terms[term] for term in TERMS), start=np.zeros(len(pool)))
-    return Scored(np.fmax(total, 0.0), terms, features, weight)
+    found = terms(features, edition.ctr.predict(features) if edition.ctr else features["popularity"])
+    total: Floats = sum((weight[term] * found[term] for term in TERMS), start=np.zeros(len(pool)))
+    return Scored(np.fmax(total, 0.0), found, features, weight)
 
 
 def _recency(edition: Edition, pool: Pool, now: int, half_life_days: float) -> Floats:

@@ -14,7 +14,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from ml.clicks import Clicks, Floats
-from nextclick.ctr import FEATURES, CtrModel
+from nextclick.ctr import FEATURES, CtrModel, Term
 
 Calibration = Literal["platt", "isotonic"]
 CALIBRATIONS: Final[tuple[Calibration, ...]] = ("platt", "isotonic")
@@ -61,15 +61,16 @@ class ClickModel:
         """Of a click if all were shown at the mean place: what answers are ranked by."""
         return self.curve(self._neutral_odds(rows))
 
-    def exported(self, version: str) -> CtrModel:
-        """The neutral model, as the API scores with it."""
+    def exported(self, weights: dict[Term, float]) -> CtrModel:
+        """The neutral model, as the API scores with it, before it has a version."""
         curve = self.curve
         return CtrModel(
-            version=version,
+            version="",
             intercept=curve.slope * self.intercept + curve.shift,
             coefficients=dict(zip(FEATURES, (curve.slope * self.coefficients).tolist(), strict=True)),
             knots=tuple(curve.knots.tolist()) if curve.knots is not None else (),
             rates=tuple(curve.rates.tolist()) if curve.rates is not None else (),
+            weights=weights,
         )
 
 

@@ -1,6 +1,7 @@
 """The click model on made-up answers whose truth is known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import strategies as st
 from ml import ctr
 from ml.clicks import Clicks, Floats
 from ml.models import click
-from nextclick.ctr import FEATURES, decode, encode
+from nextclick.ctr import FEATURES, TERMS, Term, decode, encode
 
-PERSONAL = FEATURES.index("personal")
+PERSONAL, RECENCY = FEATURES.index("personal"), FEATURES.index("recency")
+CONF: dict[Term, float] = {"ctr": 0.4, "recency": 0.1, "category_match": 0.2, "user_interest": 0.3}
 
 
 def shown(odds: Callable[[Floats, Floats], Floats], answers: int = 3_000, seed: int = 1) -> Clicks:
@@ -44,15 +46,16 @@ def test_what_people_like_is_told_from_where_it_stood() -> None:
 @pytest.mark.parametrize("kind", click.CALIBRATIONS)
 def test_the_api_computes_what_was_judged(kind: click.Calibration) -> None:
     rows = shown(liking)
-    model = ctr.final(rows, 1.0, kind)
-    exported = decode(encode(model.exported("7")))
-    assert (exported.version, bool(exported.knots)) == ("7", kind == "isotonic")
+    plain = click.fit(rows, 1.0)
+    model = replace(plain, curve=click.curve(kind, plain.odds(rows), rows.clicked))
+    exported = decode(encode(model.exported({"recency": 1.0})))
+    assert (exported.weights, bool(exported.knots)) == ({"recency": 1.0}, kind == "isotonic")
     columns = dict(zip(FEATURES, rows.features.T, strict=True))
     assert exported.predict(columns) == pytest.approx(model.neutral(rows), abs=1e-12)
 
 
 def test_a_model_that_knows_something_passes_and_is_calibrated() -> None:
-    judged = ctr.judge(shown(liking), 1.0)
+    judged = ctr.judge(shown(liking), 1.0, CONF)
     assert judged.reasons == []
     assert judged.metrics["log_loss"] < judged.metrics["log_loss.base_rate"]
     assert judged.metrics["ece"] < 0.02
@@ -60,7 +63,7 @@ def test_a_model_that_knows_something_passes_and_is_calibrated() -> None:
 
 
 def test_a_model_that_knows_nothing_but_places_is_refused() -> None:
-    judged = ctr.judge(shown(lambda _, place: -1.0 - place), 1.0)
+    judged = ctr.judge(shown(lambda _, place: -1.0 - place), 1.0, CONF)
     assert len(judged.reasons) == 1
     assert "not surely better" in judged.reasons[0]
 
@@ -69,7 +72,22 @@ def test_steps_are_chosen_where_the_odds_bend() -> None:
     """Clicks come above a threshold only, which no straight line in log-odds says."""
     bent = shown(lambda features, _: np.where(features[:, PERSONAL] > 0.8, 0.0, -4.0), 6_000)
     straight = shown(liking, 6_000)
-    assert [ctr.judge(rows, 1.0).calibration for rows in (bent, straight)] == ["isotonic", "platt"]
+    assert [ctr.judge(rows, 1.0, CONF).calibration for rows in (bent, straight)] == ["isotonic", "platt"]
+
+
+def test_weights_are_learned_where_those_of_conf_are_surely_worse() -> None:
+    """People click what is new and shun what is of their category: the weight of the one is large, that of the other 0."""
+    rows = shown(lambda features, _: -2.0 + 3.0 * features[:, RECENCY] - 3.0 * features[:, RECENCY + 1])
+    judged = ctr.judge(rows, 1.0, {**CONF, "category_match": 5.0})
+    assert judged.weighs
+    assert judged.metrics["score.log_loss"] < judged.metrics["score.log_loss.conf"]
+    weights = ctr.final(rows, 1.0, judged.calibration, weighs=True).weights
+    assert tuple(weights) == TERMS
+    assert sum(weights.values()) == pytest.approx(1.0)
+    assert weights["category_match"] == 0.0
+    as_learned = ctr.judge(rows, 1.0, weights)
+    assert not as_learned.weighs
+    assert ctr.final(rows, 1.0, judged.calibration).weights == {}
 
 
 def test_reliability_by_hand() -> None:
