@@ -1,10 +1,10 @@
 """Incremental update: what changed since the export's cursor goes into its lists, without a new fit.
 
 People who changed are folded in with their whole history, new people and items get
-vectors, and only their lists are made anew (the popular list is refreshed, too). The
-updated vectors are stored with the export, never as the champion. The cursor stands in
-the manifest of the lists themselves, so after a new export or a rollback an update
-goes on from the cursor of what is there.
+vectors, items that were used are solved anew, and the lists of those who changed are
+made anew (the popular list is refreshed, too). The updated vectors are stored with the
+export, never as the champion. The cursor stands in the manifest of the lists themselves,
+so after a new export or a rollback an update goes on from the cursor of what is there.
 """
 
 import time

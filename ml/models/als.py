@@ -126,10 +126,11 @@ class AlsModel:
         person_factors = _grown(self.person_factors, len(pairs.people))
         item_factors = _grown(self.item_factors, len(pairs.items))
         model = self.recipe.implicit(0, person_factors, item_factors)
+        items = np.union1d(new_items, _used_since(pairs)).astype(np.int32)
         with _one_blas_thread():
             model.partial_fit_users(people, histories[people])
-            if len(new_items):  # from the people who used them, who then move towards them
-                model.partial_fit_items(new_items, histories.T.tocsr()[new_items])
+            if len(items):  # from the people who used them, who then move towards them
+                model.partial_fit_items(items, histories.T.tocsr()[items])
                 model.partial_fit_users(people, histories[people])
         return AlsModel(self.recipe, model.user_factors, model.item_factors, self.recipe.trend(pairs))
 
@@ -162,6 +163,11 @@ def _top_k(items: Floats, queries: Floats, n: int, left_out: csr_matrix | None) 
 
 def _is_zero(factors: Floats) -> NDArray[np.bool_]:
     return np.asarray(~factors.any(axis=1))
+
+
+def _used_since(pairs: Interactions) -> Rows:
+    """Items used after the moment that the model knew as the present: a new item's first users say little of the next."""
+    return np.unique(pairs.item[pairs.last_at > pairs.now]) if pairs.now else np.zeros(0, np.int32)
 
 
 def _grown(factors: Floats, rows: int) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml import incremental
+from ml import incremental, update
 from ml.incremental import Stream
 from ml.interactions import IdMap
 from ml.models.als import Als
@@ -81,3 +81,11 @@ def test_pairs_hold_what_was_clicked_before_a_moment_with_faded_strength() -> No
     assert list(named) == [("p", "a"), ("q", "b")]
     assert found.strength.tolist() == [1.5, 1.0]
     assert (found.last_at - found.first_at).tolist() == [14 * 24 * HOUR, 0]
+
+
+def test_an_item_that_was_used_is_solved_anew_and_the_others_stay_as_they_were() -> None:
+    past, later = stream(*tastes(), ("p19", "b_new", 0.9)), stream(*tastes(), ("p19", "b_new", 0.9), *LATER)
+    before, pairs = incremental.fitted(ALS, Popular(), past.pairs(HOUR)), later.pairs(3 * HOUR)
+    after = update.take_in(before, pairs, before.card.source, pa.array([f"p{n}" for n in range(10, 20)])).artifact
+    moved = (before.model.arrays["item_factors"] != after.model.arrays["item_factors"]).any(axis=1)
+    assert after.items.take(np.flatnonzero(moved)).to_pylist() == ["b_new"]
