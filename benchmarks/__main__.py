@@ -5,7 +5,11 @@ import runpy
 import sys
 from pathlib import Path
 
-FILES = {path.stem: path for path in sorted(Path(__file__).parent.glob("[a-z]*.py")) if path.stem != "measure"}
+FILES = {
+    path.stem: path
+    for path in sorted(Path(__file__).parent.glob("[a-z]*.py"))
+    if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+}
 
 
 def claim(path: Path) -> str:

@@ -48,6 +48,7 @@ VERBS: dict[str, Verb] = {
     ),
     "status": Verb("orchestration.status:status", "What is in the lake, and whether every event is accounted for."),
     "sql": Verb("orchestration.sql:sql", "Ask the tables with DuckDB SQL, by their catalog names."),
+    "bench": Verb("benchmarks.cli:bench", "Measure against baselines, such as recommendation quality."),
     "shop": Verb("demo.shop.cli:shop", "A small shop to click in, with everything behind it on loopback."),
     "up": Verb("orchestration.up:up", "Start the Dagster and MLflow pages on loopback."),
 }

@@ -1,0 +1,49 @@
+"""The verb `bench`: what can be asked without a lake, of data that others made."""
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from nextclick.cli import json_option, print_json
+from nextclick.settings import CHECKOUT
+
+DATA = CHECKOUT.parent / "shared" / "data"
+"""Where real data lies, beside a checkout."""
+FOLDERS = {"gowalla": DATA / "gowalla", "globo": DATA / "globo-clicks"}
+
+
+@click.group()
+def bench() -> None:
+    """Measure against baselines, from a checkout; needs no lake. `make bench` lists what else can be measured."""
+
+
+@bench.command(
+    short_help="Recommendation quality beside the published figures.",
+    epilog="""\b
+Examples:
+  nextclick bench quality gowalla                      the table, in some minutes
+  nextclick bench quality gowalla --json | jq .served
+  nextclick bench quality globo --data ../shared/data/globo-clicks
+  nextclick bench quality my-folder --tune             a folder with train.txt and test.txt""",
+)
+@click.argument("dataset", default="gowalla")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Its folder (default: ../shared/data/… beside the checkout)."
+)
+@click.option("--tune", is_flag=True, help="Choose the parameters anew, on a part of train, before judging.")
+@json_option
+def quality(dataset: str, data: Path | None, tune: bool, as_json: bool) -> None:
+    """Judge the models on DATASET, all items ranked: gowalla, globo (the next click), or a folder in Gowalla's form."""
+    from benchmarks import quality as gowalla
+    from benchmarks import quality_report as report
+    from benchmarks.measure import measured
+
+    console = Console(stderr=True, highlight=False)
+    folder = data or FOLDERS.get(dataset, Path(dataset))
+    with measured() as figure:
+        found = gowalla.next_click(folder) if dataset == "globo" else gowalla.run(dataset, folder, tune, console.print)
+    found |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
+    print_json(found) if as_json else report.show(found)

@@ -1,0 +1,142 @@
+"""Recommendation quality beside the best published figures, on splits that others made.
+
+    nextclick bench quality gowalla [--data ../shared/data/gowalla] [--json]
+    nextclick bench quality gowalla --tune         choose the parameters anew, then judge
+    nextclick bench quality FOLDER                 any train.txt and test.txt in Gowalla's form
+    nextclick bench quality globo                  the next click (benchmarks/globo.py)
+
+Every model is fitted on train and lists 100 of all items for each person, train items left
+out; the first 20 are judged. The parameters, the weights of the blend and what is served
+were chosen on a fifth of each person's train items, never on test: benchmarks/quality_recipes.py
+has them, `--tune` repeats the choice. docs/quality.md has the results.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from benchmarks import pairs_files
+from benchmarks.cli import quality
+from benchmarks.quality_recipes import BASELINES, CHOSEN, GRIDS, PUBLISHED, SEED, SERVED
+from ml import evaluate, split, weigh
+from ml.artifact import AnyRecipe
+from ml.interactions import Rows
+from ml.models.blend import Blend, BlendModel
+from ml.models.protocol import Recommender
+from ml.split import Split
+from nextclick.cli import main
+
+K, LONGEST = 20, 100
+VALIDATION_SHARE, VALIDATION_PEOPLE = 0.2, 6000
+
+Say = Callable[[str], None]
+
+
+class Choice(NamedTuple):
+    """What is fitted, and which of it is served."""
+
+    recipes: Mapping[str, AnyRecipe]
+    served: str
+
+
+class Fitted(NamedTuple):
+    model: Recommender
+    seconds: float
+    """Of its fit; of a blend: of its members' fits."""
+
+
+def run(dataset: str, folder: Path, tune: bool, say: Say) -> dict[str, Any]:
+    """Judge the baselines and the chosen models on a folder's split: what --json prints."""
+    parts = pairs_files.read_split(folder)
+    people, items = len(parts.train.people), len(parts.train.items)
+    say(f"{len(parts.train):,} + {len(parts.test):,} pairs of {people:,} people and {items:,} items")
+    choice = chosen(parts, say) if tune else Choice(CHOSEN, SERVED)
+    models = judged({**BASELINES, **choice.recipes}, parts, say)
+    papers = PUBLISHED.get(dataset, {})
+    return {
+        "dataset": dataset,
+        "served": {"model": choice.served} | models[choice.served],
+        "models": models,
+        "published": {name: {f"recall@{K}": one, f"ndcg@{K}": other} for name, (one, other) in papers.items()},
+    }
+
+
+def judged(recipes: Mapping[str, AnyRecipe], parts: Split, say: Say) -> dict[str, dict[str, Any]]:
+    """Metrics, recipe and seconds of each, one after the other in this run."""
+    people, known, models = parts.people(len(parts.train.people), SEED), list[Fitted](), {}
+    for name, recipe in recipes.items():
+        known.append(fit(recipe, parts, known))
+        started = time.perf_counter()
+        lists = evaluate.listed(known[-1].model, parts, people, LONGEST)
+        listing = time.perf_counter() - started
+        figures = evaluate.judge(lists[:, :K], parts, people)
+        models[name] = figures | {
+            "people": len(people),
+            "fit_seconds": known[-1].seconds,
+            "export_seconds": listing,
+            "recipe": msgspec.to_builtins(recipe),
+        }
+        say(f"{name}: recall@{K} {figures[f'recall@{K}']:.4f}, NDCG@{K} {figures[f'ndcg@{K}']:.4f}")
+    return models
+
+
+def fit(recipe: AnyRecipe, parts: Split, known: Iterable[Fitted]) -> Fitted:
+    """The model, from what is fitted already where that serves it."""
+    if isinstance(recipe, Blend):
+        members = [fit(member, parts, known) for member in recipe.members]
+        model = BlendModel(recipe, tuple(one.model for one in members))
+        return Fitted(model, sum(one.seconds for one in members))
+    for one in known:
+        if one.model.recipe == recipe:
+            return one
+    started = time.perf_counter()
+    return Fitted(recipe.fit(parts.train), time.perf_counter() - started)
+
+
+def chosen(parts: Split, say: Say) -> Choice:
+    """The best of each grid on a part of train, a blend of them with learned weights, and the best of all."""
+    validation = split.held_out(parts.train, VALIDATION_SHARE, SEED)
+    people = validation.people(VALIDATION_PEOPLE, SEED)
+    best = {name: _best(grid, validation, people, say) for name, grid in GRIDS.items()}
+    members = {name: model for name, (model, _) in best.items()}
+    recipes: dict[str, AnyRecipe] = {name: model.recipe for name, model in members.items()}  # type: ignore[misc]
+    equal = Blend(members=tuple(recipes.values()), weights=(1.0,) * len(recipes))  # type: ignore[arg-type]
+    blend = weigh.weigh(equal, list(members.values()), validation, people, K)
+    worths = {name: worth for name, (_, worth) in best.items()}
+    worths["blend"] = _worth(BlendModel(blend, tuple(members.values())), validation, people, say)
+    return Choice(recipes | {"blend": blend}, max(worths, key=lambda name: worths[name]))
+
+
+def _best(grid: Iterable[AnyRecipe], validation: Split, people: Rows, say: Say) -> tuple[Recommender, float]:
+    """The model of a grid that does best, and how well; what adopts the one before it is not fitted."""
+    tried: list[tuple[Recommender, float]] = []
+    model: Recommender | None = None
+    for recipe in grid:
+        model = (model and recipe.adopt(model)) or recipe.fit(validation.train)
+        tried.append((model, _worth(model, validation, people, say)))
+        tried = [max(tried, key=lambda one: one[1])]
+    return tried[0]
+
+
+def _worth(model: Recommender, validation: Split, people: Rows, say: Say) -> float:
+    """recall@k + NDCG@k on the validation part."""
+    figures = evaluate.judge(evaluate.listed(model, validation, people, K), validation, people)
+    recall, ndcg = figures[f"recall@{K}"], figures[f"ndcg@{K}"]
+    say(f"validation: recall@{K} {recall:.4f}, NDCG@{K} {ndcg:.4f} of {msgspec.json.encode(model.recipe).decode()}")
+    return recall + ndcg
+
+
+def next_click(folder: Path) -> dict[str, Any]:
+    """The next click on a news portal: benchmarks/globo.py, with all of its defaults."""
+    from datetime import timedelta
+
+    from benchmarks import globo
+
+    return globo.next_click(globo.load(folder).sessions, timedelta(hours=1)) | {"published": {}}
+
+
+if __name__ == "__main__":
+    main(quality)

@@ -1,0 +1,63 @@
+"""What `benchmarks/quality.py` fits: baselines, the recipes that were chosen, what was tried, and what papers report."""
+
+from itertools import product
+
+from msgspec.structs import replace
+
+from ml.artifact import AnyRecipe
+from ml.models.als import Als
+from ml.models.blend import Blend
+from ml.models.item_graph import ItemGraph
+from ml.models.person_neighbours import PersonNeighbours
+from ml.models.popular import Popular
+
+SEED = 1
+PUBLISHED = {
+    "gowalla": {
+        "MostPop": (0.0416, 0.0317),
+        "ItemCF": (0.1570, 0.1214),
+        "MF-BPR": (0.1627, 0.1378),
+        "EASE": (0.1765, 0.1467),
+        "LightGCN": (0.1830, 0.1554),
+        "GF-CF": (0.1849, 0.1518),
+        "UltraGCN": (0.1862, 0.1580),
+        "SimpleX": (0.1872, 0.1557),
+        "BSPM": (0.1920, 0.1597),
+    }
+}
+"""recall@20 and NDCG@20 of the papers, all items ranked, train items left out."""
+
+BASELINES: dict[str, AnyRecipe] = {
+    "popular": Popular(),
+    "gf_cf": ItemGraph(busy=1.0, used=0.5, popular=0.5, neighbours=1 << 30, factors=256, smooth=0.3, seed=SEED),
+}
+"""GF-CF is as published."""
+
+ALS = Als(factors=256, iterations=12, regularization=30.0, alpha=60.0, seed=SEED, half_life_days=14.0, recent_hours=6.0)
+GRAPH = ItemGraph(busy=0.5, used=0.5, popular=0.4, neighbours=1000, factors=256, smooth=0.1, seed=SEED)
+NEIGHBOURS = PersonNeighbours(shared=0.5, popular=0.2, sharpness=1.5)
+CHOSEN: dict[str, AnyRecipe] = {
+    "als": ALS,
+    "item_graph": GRAPH,
+    "person_neighbours": NEIGHBOURS,
+    "blend": Blend(members=(ALS, GRAPH, NEIGHBOURS), weights=(0.1, 1.0, 0.5)),
+}
+"""What `--tune` chose on Gowalla; by itself it is no more than a start on other data."""
+SERVED = "blend"
+"""The best of CHOSEN on the validation part."""
+
+GRIDS: dict[str, list[AnyRecipe]] = {
+    "als": [
+        replace(ALS, factors=factors, regularization=regularization, alpha=alpha)
+        for factors, regularization, alpha in product((128, 256, 384), (10.0, 30.0), (30.0, 60.0))
+    ],
+    "item_graph": [
+        replace(GRAPH, busy=busy, used=used, popular=popular, smooth=smooth)
+        for busy, (used, popular), smooth in product((0.5, 0.6), ((0.5, 0.4), (0.6, 0.4), (0.5, 0.5)), (0.05, 0.1, 0.2))
+    ],
+    "person_neighbours": [
+        replace(NEIGHBOURS, popular=popular, sharpness=sharpness)
+        for popular, sharpness in product((0.1, 0.2, 0.3), (1.25, 1.5, 2.0))
+    ],
+}
+"""What `--tune` tries of each; those that share a fit stand beside each other."""
