@@ -58,7 +58,7 @@ def _environment() -> None:
 def _stamp() -> list[str]:
     """What the environment was made by (place and Python) and from (lock and project)."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    project = pyproject["project"], pyproject["tool"]["setuptools"]
+    project = pyproject["project"], pyproject.get("tool", {}).get("setuptools")
     made_from = hashlib.sha256(LOCK.read_bytes() + repr(project).encode())
     return [f"{ROOT} {sys.version_info.major}.{sys.version_info.minor}", made_from.hexdigest()]
 
