@@ -88,6 +88,8 @@ def load(snapshot: Snapshot) -> Edition:
     count = len(stock)
     popular, model, transitions, queries = snapshot.get_many([POPULAR, CTR_MODEL, TRANSITIONS, QUERIES])
     _, listed, scores = places(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0, np.float32))
+    first = np.sort(np.unique(listed, return_index=True)[1])
+    listed, scores = listed[first], scores[first]
     by_popularity = _by_popularity(listed, stock.strength[:count])
     rank = np.full(count + 1, count, np.int64)
     rank[by_popularity] = np.arange(count)

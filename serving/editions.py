@@ -51,6 +51,8 @@ class Editions:
             if self.reachable or self.current is None:
                 _log.warning("The lists cannot be read now: %s", error)
             self.reachable = False
+        except Exception:  # a mistake of ours must not end the following
+            _log.exception("The newest lists cannot be taken up; those before are used on")
 
     def _follow(self) -> None:
         while True:

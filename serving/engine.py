@@ -285,7 +285,7 @@ def _resembling(edition: Edition, like: Numbers | None, category: str, n: int) -
     """What resembles an item; without such a list the popular items of its category."""
     stock = edition.catalogue
     if like is not None:
-        return pool.of_numbers(stock, like, pool.SIMILAR)
+        return pool.of_numbers(stock, pool.once(edition, like), pool.SIMILAR)
     if category:
         return pool.of_numbers(stock, edition.of_category(stock.code[category])[: n + 1], pool.CATEGORY)
     return pool.of_numbers(stock, edition.by_popularity[:0])

@@ -9,7 +9,7 @@ from nextclick import exports
 from nextclick.errors import NextclickError
 from nextclick.kv.packing import CHUNK, LISTS, PERSON, chunk_key, fingerprint, list_length, person_key, unpack_ids
 from nextclick.kv.protocol import Entry, Manifest, Snapshot, Writer
-from serving.lists import EVERYBODY, PEOPLE, SIMILAR, Disordered, Packer, Source, count, read
+from serving.lists import EVERYBODY, Disordered, Packer, Source, count, layouts, read
 
 _BLOCK = 10_000
 """Entries that are read back at a time."""
@@ -79,11 +79,11 @@ class Filling:
 
     def fill(self, progress: Callable[[int, int], None]) -> None:
         """Send all lists, then prove them. Raises Disordered or Mismatch."""
-        total = sum(count(self._source, layout) for layout in (EVERYBODY, PEOPLE, SIMILAR))
+        total = sum(count(self._source, layout) for layout in layouts(self._source))
         if not count(self._source, EVERYBODY):
             raise Mismatch("gold.popular_items is empty, and unknown people are answered from it.")
         self._forget(self._removed)
-        for layout in (EVERYBODY, PEOPLE, SIMILAR):  # the order of their keys, and then the ids, which are known last
+        for layout in layouts(self._source):  # the order of their keys, and then the ids, which are known last
             for rows in read(self._source, layout, self._since, self._ordered):
                 self._put(self.packer.pack(rows, layout.key))
                 self.read += len(rows)

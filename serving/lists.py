@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from nextclick import exports
 from nextclick.errors import LakeError, ModelError, NextclickError, TableMissing
-from nextclick.kv.packing import HEADER, LONG, PAIRS, POPULAR, SHORT, pack_ids, person_key, similar_key
+from nextclick.kv.packing import HEADER, LONG, PAIRS, POPULAR, SHORT, next_key, pack_ids, person_key, similar_key
 from nextclick.kv.protocol import Entry
 from nextclick.lake import Lake
-from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.tables.gold import NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from serving.places import DTYPES
 
 ROWS = 1 << 20
@@ -48,6 +48,7 @@ class Source(NamedTuple):
             RECOMMENDATIONS.name: self.version,
             POPULAR_ITEMS.name: self.lists.popular_version,
             SIMILAR_ITEMS.name: self.lists.similar_version,
+            NEXT_ITEMS.name: self.lists.next_version,
         }
         return DeltaTable(str(self.lake.table(name)), version=versions[name])
 
@@ -88,6 +89,12 @@ class Layout(NamedTuple):
 PEOPLE = Layout(RECOMMENDATIONS.name, "person_id", "item_id", person_key)
 EVERYBODY = Layout(POPULAR_ITEMS.name, None, "item_id", lambda _: POPULAR)
 SIMILAR = Layout(SIMILAR_ITEMS.name, "item_id", "similar_item_id", similar_key)
+NEXT = Layout(NEXT_ITEMS.name, "item_id", "next_item_id", next_key)
+
+
+def layouts(source: Source) -> tuple[Layout, ...]:
+    """Those that the export has, in the order of their keys."""
+    return (EVERYBODY, *((NEXT,) if source.lists.next_version is not None else ()), PEOPLE, SIMILAR)
 
 
 def count(source: Source, layout: Layout) -> int:

@@ -68,7 +68,7 @@ def candidates(edition: Edition, known: Known, limit: int, fresh_since: float) -
     similar = [items[:each] for items in known.similar]
     liked = [edition.of_category(code)[: room["categories"] // _CATEGORIES + 1] for code in leaning(edition, known)]
     fresh = edition.fresh(fresh_since)[: room["fresh"]]
-    chosen = _once(edition, np.concatenate([personal, *similar, *liked, fresh]))[:limit]
+    chosen = once(edition, np.concatenate([personal, *similar, *liked, fresh]))[:limit]
     popular = edition.by_popularity[:limit]
     more = popular[~edition.among(popular, chosen)][: limit - len(chosen)]
     pool = of_numbers(edition.catalogue, np.concatenate([chosen, more]))
@@ -79,7 +79,7 @@ def candidates(edition: Edition, known: Known, limit: int, fresh_since: float) -
     return pool
 
 
-def _once(edition: Edition, items: Numbers) -> Numbers:
+def once(edition: Edition, items: Numbers) -> Numbers:
     """Each item where it stands last."""
     last: Numbers = items[edition.rows(items, items)[0] == np.arange(len(items))]
     return last

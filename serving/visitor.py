@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
 
 from nextclick import exports, kv, profile
 from nextclick.errors import NextclickError
-from nextclick.kv.packing import person_key, similar_key
+from nextclick.kv.packing import next_key, person_key, similar_key
 from nextclick.kv.profiles import open_profiles
 from nextclick.kv.protocol import Snapshot
 from nextclick.live_features import Features, Rules, features
@@ -42,7 +43,7 @@ class Known(NamedTuple):
     personal: Numbers | None
     """The person's own list, best first."""
     similar: tuple[Numbers, ...]
-    """For each of the last viewed items, the newest first, what resembles it."""
+    """For each of the last viewed items, the newest first, what people use next after it, else what resembles it."""
     degraded: bool = False
     """A store did not answer in time: who asks is taken for a stranger."""
 
@@ -129,10 +130,12 @@ class Visitors:
         found = features(whole, now, self._rules, named.__getitem__)
         viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
         people = [person for person in (who.user_id, who.visitor_id) if person]
-        wanted = [*map(person_key, people), *map(similar_key, viewed)]
-        values = snapshot.get_many(wanted)
-        own = next((value for value in values[: len(people)] if value is not None), None)
-        similar = [places(value, len(stock))[1] for value in values[len(people) :] if value is not None]
+        wanted = [*map(person_key, people), *map(next_key, viewed), *map(similar_key, viewed)]
+        values = iter(snapshot.get_many(wanted))
+        own = _first(*islice(values, len(people)))
+        after, like = list(islice(values, len(viewed))), values
+        lists = (_first(*pair) for pair in zip(after, like, strict=True))
+        similar = [places(value, len(stock))[1] for value in lists if value is not None]
         return Known(whole, found, self._personal(edition, own), tuple(similar))
 
     def _personal(self, edition: Edition, value: bytes | None) -> Numbers | None:
@@ -145,6 +148,10 @@ class Visitors:
     def _list(self, edition: Edition, snapshot: Snapshot, key: bytes) -> Numbers | None:
         value = snapshot.get_many([key])[0]
         return None if value is None else places(value, len(edition.catalogue))[1]
+
+
+def _first(*values: bytes | None) -> bytes | None:
+    return next((value for value in values if value is not None), None)
 
 
 def _category(stock: Catalogue, deed: Deed) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 Keys start with one byte that says what follows, in the order in which an export writes them:
 
     a            the popular list, which is for all
+    n ITEM       what people use next after an item
     p PERSON     a person's list            s ITEM   the items similar to an item
     t NUMBER     a chunk of the table of item ids: 256 ids as a MessagePack array
     u NUMBER     the chunk of the catalogue with the facts of those 256 items, column by column (`Shelf`)
@@ -26,7 +27,7 @@ from nextclick.errors import ModelError
 
 POPULAR: Final = b"a"
 PERSON: Final = ord("p")
-LISTS: Final = b"aps"
+LISTS: Final = b"anps"
 """First bytes of keys."""
 CTR_MODEL: Final = b"xctr"
 TRANSITIONS: Final = b"xtransitions"
@@ -43,6 +44,10 @@ _decode_ids = msgspec.msgpack.Decoder(list[str]).decode
 
 def person_key(person_id: str) -> bytes:
     return _key(b"p", person_id)
+
+
+def next_key(item_id: str) -> bytes:
+    return _key(b"n", item_id)
 
 
 def similar_key(item_id: str) -> bytes:

@@ -18,7 +18,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from nextclick import arrow, exports
 from nextclick.contract import Table
 from nextclick.settings import Settings, load
-from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.tables.gold import NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from tests.collecting import Collector, collecting
 
 List = Sequence[tuple[str, float]]
@@ -105,7 +105,12 @@ class Gold:
         self._clock: Callable[[], datetime] = (BEGINNING + timedelta(hours=hour) for hour in count()).__next__
 
     def full(
-        self, people: Mapping[str, List], popular: List, similar: Mapping[str, List] | None = None, model: str = "1"
+        self,
+        people: Mapping[str, List],
+        popular: List,
+        similar: Mapping[str, List] | None = None,
+        model: str = "1",
+        after: Mapping[str, List] | None = None,
     ) -> None:
         """Lists of everybody, as a nightly export."""
         now = self._clock()
@@ -114,7 +119,11 @@ class Gold:
             self._write(POPULAR_ITEMS, _rows(POPULAR_ITEMS, self._site, {"": popular}, now, model)),
             self._write(SIMILAR_ITEMS, _rows(SIMILAR_ITEMS, self._site, similar or {}, now, model)),
         )
-        self._write(RECOMMENDATIONS, everybody, self._manifest(now, len(people), versions, model))
+        manifest = self._manifest(now, len(people), versions, model)
+        if after is not None:
+            version = self._write(NEXT_ITEMS, _rows(NEXT_ITEMS, self._site, after, now, model))
+            manifest = msgspec.structs.replace(manifest, next_version=version)
+        self._write(RECOMMENDATIONS, everybody, manifest)
 
     def update(
         self,
@@ -168,8 +177,10 @@ class Gold:
 
 
 def _rows(table: Table, site: str, lists: Mapping[str, List], now: datetime, model: str) -> pa.Table:
-    owner = {RECOMMENDATIONS.name: "person_id", SIMILAR_ITEMS.name: "item_id"}.get(table.name)
-    item = "similar_item_id" if table is SIMILAR_ITEMS else "item_id"
+    owner = {RECOMMENDATIONS.name: "person_id", SIMILAR_ITEMS.name: "item_id", NEXT_ITEMS.name: "item_id"}.get(
+        table.name
+    )
+    item = {SIMILAR_ITEMS.name: "similar_item_id", NEXT_ITEMS.name: "next_item_id"}.get(table.name, "item_id")
     rows = [
         {"site": site, "rank": rank, item: name, "score": score, "model_version": model, "generated_at": now}
         | ({owner: whose} if owner else {})

@@ -1,5 +1,6 @@
 """What an export carries beside the lists: the catalogue, how much items are used, what people do and search next."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from nextclick import ctr, kv
+from nextclick import ctr, kv, profile
 from nextclick.errors import ModelError
 from nextclick.kv.packing import QUERIES, TRANSITIONS
+from nextclick.kv.profiles import open_profiles
+from nextclick.profile import Deed
 from nextclick.settings import Settings
 from serving import edition, export
 from serving.edition import Edition
+from serving.metrics import Metrics
+from serving.visitor import Visitors, Who
 from tests import rows
 from tests.conftest import WriteInteractions
 from tests.integration.conftest import Gold
@@ -84,6 +89,21 @@ def test_items_that_no_list_names_are_ordered_by_how_much_they_are_used(
     stock = found.catalogue
     assert [stock.ids[number] for number in found.by_popularity] == ["top", "new", "old"]
     assert stock.strength[[stock.number["new"], stock.number["old"]]].tolist() == pytest.approx([3.0, 2.0])
+
+
+def test_what_people_use_next_is_exported_with_the_lists_and_goes_before_what_is_alike(
+    lake: Settings, gold: Gold, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    gold.full({}, POPULAR, {"lamp": [("bulb", 0.9)], "sofa": [("stool", 0.9)]}, after={"lamp": [("sofa", 3.0)]})
+    export.run(lake)
+    person = profile.visitor_key("default", "v")
+    deeds = [Deed(1_000, 1, 2, "lamp"), Deed(999, 2, 2, "sofa")]
+    open_profiles(lake).merge({person: deeds})
+    found = served(lake)
+    visitors = Visitors(lake, Metrics())
+    known = asyncio.run(visitors.known(found, Who("default", "v", None), 2_000))
+    assert [[found.catalogue.ids[number] for number in items] for items in known.similar] == [["sofa"], ["stool"]]
 
 
 def event(kind: str, visitor: str, minute: float, **more: Any) -> dict[str, Any]:

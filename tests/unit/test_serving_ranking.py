@@ -150,6 +150,11 @@ def test_learned_weights_win_over_conf_and_an_experiment_over_both() -> None:
     assert sum(learned.values()) == pytest.approx(1.0)
 
 
+def test_a_popular_list_that_names_an_item_twice_counts_it_where_it_stands_first() -> None:
+    edition = shop(popular=["stool", "lamp", "stool"])
+    assert [edition.catalogue.ids[number] for number in edition.by_popularity][:3] == ["stool", "lamp", "bulb"]
+
+
 def test_an_empty_shop_has_an_empty_list_and_says_so() -> None:
     edition = shop(goods={})
     found = ranked(edition, known(edition))
