@@ -47,6 +47,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The recipe that was best on the validation part."""
     validation: dict[str, float] = {}
     """recall@k of every candidate there."""
+    skipped: dict[str, str] = {}
+    """Why which candidate was not asked."""
     metrics: dict[str, float]
     """On the test part."""
     seconds: dict[str, float]

@@ -37,6 +37,8 @@ class Choice(NamedTuple):
     judged: Judged
     """The chosen, the champion's and popularity on the test part."""
     test: Split
+    skipped: dict[str, str]
+    """Why which candidate was not asked."""
 
     @property
     def recalls(self) -> dict[str, float]:
@@ -48,8 +50,9 @@ def choose(
     settings: Settings, pairs: Interactions, reigning: AnyRecipe | None = None, progress: Stages = quiet
 ) -> Choice:
     """Choose on the validation part, and judge on the test part."""
-    personal, popular = candidates.personal_recipes(settings), candidates.popular_recipes(settings)
-    recipes: dict[str, AnyRecipe] = {**personal, **popular}
+    personal, skipped = affordable(settings, pairs)
+    popular = candidates.popular_recipes(settings)
+    recipes: dict[str, AnyRecipe] = {**popular, **personal}
     champion = None
     if reigning:  # an equal recipe on equal data gives an equal model, so none is fitted twice
         champion = next((name for name, recipe in recipes.items() if recipe == reigning), "champion")
@@ -63,10 +66,23 @@ def choose(
         als, asked = settings.als, {name: recipes[name] for name in dict.fromkeys(names)}
         return evaluate.compare(asked, part, settings.evaluation, als.seed, als.threads, watched)
 
-    validation = compare(before(settings, pairs, test), {**personal, **popular}, "choose")
+    validation = compare(before(settings, pairs, test), {**popular, **personal}, "choose")
     best, popular_best = validation.best(personal), validation.best(popular)
-    judged = compare(test, [best, *popular, *([champion] if champion else [])], "test")
-    return Choice(best, personal[best], popular_best, popular[popular_best], champion, validation, judged, test)
+    judged = compare(test, [*popular, best, *([champion] if champion else [])], "test")
+    return Choice(
+        best, personal[best], popular_best, popular[popular_best], champion, validation, judged, test, skipped
+    )
+
+
+def affordable(settings: Settings, pairs: Interactions) -> tuple[dict[str, AnyRecipe], dict[str, str]]:
+    """The personal candidates, and why which of them is none."""
+    recipes = candidates.personal_recipes(settings)
+    reasons = {
+        name: candidates.too_large(settings, recipe, len(pairs.people), len(pairs.items))
+        for name, recipe in recipes.items()
+    }
+    skipped = {name: reason for name, reason in reasons.items() if reason}
+    return {name: recipe for name, recipe in recipes.items() if name not in skipped}, skipped
 
 
 def before(settings: Settings, pairs: Interactions, test: Split) -> Split:

@@ -1,15 +1,16 @@
 """A recipe's worth: fitted on the training part, asked about the people of the test part."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import msgspec
 import numpy as np
 
 from ml import metrics
-from ml.interactions import Floats, Rows
+from ml.interactions import Floats, Interactions, Rows
 from ml.lists import BATCH
-from ml.models.protocol import Recipe, Recommender, Stages, quiet
+from ml.models.blend import Blend, BlendModel
+from ml.models.protocol import Progress, Recipe, Recommender, Stages, quiet
 from ml.split import Split
 from nextclick.settings import Evaluation
 
@@ -66,12 +67,22 @@ def compare(
     models: list[Recommender] = []
     if len(people) >= MIN_PEOPLE:
         for name, recipe in recipes.items():
-            adopted = next((model for model in map(recipe.adopt, models) if model is not None), None)
-            models.append(adopted or recipe.fit(split.train, threads, partial(progress, f"judge {name}")))
+            models.append(_fitted(recipe, models, split.train, threads, partial(progress, f"judge {name}")))
             lists[name] = listed(models[-1], split, people, k)
             judged[name] = judge(lists[name], split, people)
             each[name] = metrics.recalls(lists[name], split.test.seen[people])
     return Judged(k=k, people=len(people), cut=split.cut, metrics=judged, each=each, lists=lists)
+
+
+def _fitted(
+    recipe: Recipe, models: Sequence[Recommender], train: Interactions, threads: int, progress: Progress
+) -> Recommender:
+    """The model of a recipe, made of what is fitted already as far as that goes."""
+    adopted = next((model for model in map(recipe.adopt, models) if model is not None), None)
+    if adopted is not None or not isinstance(recipe, Blend):
+        return adopted or recipe.fit(train, threads, progress)
+    members = (_fitted(member, models, train, threads, progress) for member in recipe.members)
+    return BlendModel(recipe, tuple(members))
 
 
 def listed(model: Recommender, split: Split, people: Rows, k: int) -> Rows:

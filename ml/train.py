@@ -4,6 +4,7 @@ import hashlib
 import resource
 import shutil
 import time
+from collections import ChainMap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from ml.artifact import AnyRecipe, Artifact, Card
 from ml.champion import Attempt, Model, Standing
 from ml.choice import Choice
 from ml.interactions import Interactions, Source
+from ml.models.blend import Blend
 from ml.models.popular import Popular
 from ml.models.protocol import Stages, quiet
 from nextclick import locks
@@ -106,6 +108,7 @@ def _train(night: Night, key: str, standing: Standing) -> Standing:
         reasons=reasons,
         chosen=chosen.name,
         validation=chosen.recalls,
+        skipped=chosen.skipped,
         metrics=model.metrics,
         seconds=night.seconds,
         run_id=model.run_id,
@@ -158,20 +161,21 @@ def _model(night: Night, fitted: Artifact, digest: str, folder: str, metrics: di
 
 def _run(night: Night, chosen: Choice, model: Model, reasons: list[str]) -> tracking.Run:
     pages = _pages(night, chosen, reasons)
+    skipped = {f"skipped.{name}": reason for name, reason in chosen.skipped.items()}
     return tracking.Run(
         name="train",
         source=night.source,
         digest=artifact.read_card(night.settings.lake.state / model.artifact).ids_digest,
         started=night.started,
         params={
-            **msgspec.to_builtins(model.recipe),
+            **_parameters(model.recipe),
             "chosen": chosen.name,
             "popular": chosen.popular_name,
             "k": chosen.judged.k,
             "judged_people": chosen.judged.people,
         },
         metrics={**model.metrics, **_validation(chosen.recalls, chosen.judged.k), **_costs(night)},
-        tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)},
+        tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)} | skipped,
         pages=pages,
     )
 
@@ -185,6 +189,14 @@ def _pages(night: Night, chosen: Choice, reasons: list[str]) -> dict[str, str]:
         title = f"Training on version {source.version} of gold.interactions, site {settings.site}"
         shown = report.facts(settings, title, chosen, reasons, night.seconds["fit"], night.progress)
         return {"report.html": report_page.page(shown)}
+
+
+def _parameters(recipe: AnyRecipe, prefix: str = "") -> dict[str, object]:
+    """Of a blend those of each member, by its number."""
+    if not isinstance(recipe, Blend):
+        return {f"{prefix}{name}": value for name, value in msgspec.to_builtins(recipe).items()}
+    members = [_parameters(member, f"{at}.") for at, member in enumerate(recipe.members)]
+    return {"model": "blend", "weights": recipe.weights, "depth": recipe.depth} | dict(ChainMap(*members))
 
 
 def _validation(recalls: dict[str, float], k: int) -> dict[str, float]:
@@ -236,6 +248,7 @@ def _report(standing: Standing, read: int, started: float, reason: str | None = 
             "reason": reason,
             "chosen": attempt.chosen if attempt else None,
             **({f"validation.{name}": recall for name, recall in attempt.validation.items()} if attempt else {}),
+            **({f"skipped.{name}": why for name, why in attempt.skipped.items()} if attempt else {}),
             **(attempt.metrics if attempt else {}),
             **({f"seconds.{stage}": seconds for stage, seconds in attempt.seconds.items()} if attempt and read else {}),
         },

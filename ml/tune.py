@@ -22,6 +22,7 @@ from ml.artifact import AnyRecipe
 from ml.candidates import Found
 from ml.interactions import Interactions, Rows, Source
 from ml.models.als import Als
+from ml.models.item_graph import ItemGraph
 from ml.models.popular import Popular
 from ml.models.protocol import Progress, Stages, quiet
 from ml.split import Split
@@ -69,7 +70,12 @@ def _popular(recipe: Popular) -> Space:
     return Space({name: ranges[name] for name in ranges if getattr(recipe, name) is not None}, 20)
 
 
-SPACES: dict[type, Callable[[Any], Space]] = {Als: _als, Popular: _popular}
+def _item_graph(recipe: ItemGraph) -> Space:
+    exponents = dict.fromkeys(("busy", "used", "popular"), Range(0.1, 1.0))
+    return Space({**exponents, "smooth": Range(0.03, 1.0), "half_life_days": Range(1.0, 365.0)}, 60)
+
+
+SPACES: dict[type, Callable[[Any], Space]] = {Als: _als, ItemGraph: _item_graph, Popular: _popular}
 """By the class of a recipe; a recipe without one is left as it is."""
 
 
@@ -104,7 +110,7 @@ def run(settings: Settings, minutes: float, trials: int | None = None, progress:
     with locks.hold(settings.lake.locks, "tuning", purpose="tune"):
         bench, pairs = _bench(settings)
         before, found = candidates.tuned(settings.lake), {}
-        recipes = {**candidates.default_popular(settings), **candidates.default_personal(settings)}
+        recipes = _recipes(settings, pairs)
         spaces = {name: SPACES[type(recipe)](recipe) for name, recipe in recipes.items() if type(recipe) in SPACES}
         asked = {name: space for name, space in spaces.items() if space.ranges}
         for place, (name, space) in enumerate(asked.items()):
@@ -123,6 +129,14 @@ def run(settings: Settings, minutes: float, trials: int | None = None, progress:
         seconds=time.time() - started,
         details=_details(found, settings.evaluation.k) | {"mlflow": run_id},
     )
+
+
+def _recipes(settings: Settings, pairs: Interactions) -> dict[str, AnyRecipe]:
+    """What the candidates are made of, as the settings have it."""
+    asked = choice.affordable(settings, pairs)[0].values()
+    kinds = {type(member) for recipe in asked for member in candidates.members(recipe)}
+    personal = {name: one for name, one in candidates.default_personal(settings).items() if type(one) in kinds}
+    return {**candidates.default_popular(settings), **personal}
 
 
 def _bench(settings: Settings) -> tuple[Bench, Interactions]:

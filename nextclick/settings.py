@@ -214,6 +214,8 @@ class Evaluation(_Section, frozen=True):
     k: Positive
     max_people: Positive
     recent_hours: PositiveFloat
+    candidates: tuple[str, ...]
+    max_scores: PositiveFloat
 
 
 class Ctr(_Section, frozen=True):

@@ -7,18 +7,19 @@ Multiple Searches", TREC-2, 1994). What a member does not list gets nothing from
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from ml.interactions import Interactions, Rows
+from ml.interactions import Floats, Interactions, Rows
 from ml.models.als import Als
 from ml.models.best import best
 from ml.models.item_graph import ItemGraph
 from ml.models.person_neighbours import PersonNeighbours
 from ml.models.popular import Popular
-from ml.models.protocol import Arrays, FoldIn, Layout, Lists, Progress, Recommender, SimilarItems, quiet
+from ml.models.protocol import Arrays, Explains, FoldIn, Layout, Lists, Progress, Recommender, SimilarItems, quiet
 
 Member = Als | ItemGraph | PersonNeighbours | Popular
 
@@ -68,14 +69,20 @@ class BlendModel:
 
     def similar(self, items: Rows, n: int) -> Lists:
         """Of the heaviest member that knows likeness; empty lists if none does."""
-        able = [
-            (weight, one)
-            for weight, one in zip(self.recipe.weights, self.members, strict=True)
-            if isinstance(one, SimilarItems)
-        ]
-        if not able:
+        one: SimilarItems | None = self._heaviest(SimilarItems)
+        if one is None:
             return Lists(np.full((len(items), n), -1, np.int32), np.zeros((len(items), n), np.float32))
-        return max(able, key=lambda pair: pair[0])[1].similar(items, n)
+        return one.similar(items, n)
+
+    def contributions(self, items: Rows, history: Interactions) -> Floats:
+        """Of the heaviest member that can say; 0 if none can."""
+        one: Explains | None = self._heaviest(Explains)
+        return one.contributions(items, history) if one else np.zeros((len(items), len(history)), np.float32)
+
+    def _heaviest(self, kind: Any) -> Any:
+        """Of the members that are of this kind; None without any."""
+        members = sorted(zip(self.recipe.weights, self.members, strict=True), key=lambda pair: -pair[0])
+        return next((one for _, one in members if isinstance(one, kind)), None)
 
     def fold_in(self, pairs: Interactions, people: Rows, new_items: Rows) -> "BlendModel":
         members = (

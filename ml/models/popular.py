@@ -26,8 +26,8 @@ class Popular(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag=
         scores = np.bincount(train.item, weight, minlength=len(train.items)).astype(np.float32)
         return PopularModel(self, scores)
 
-    def adopt(self, model: Recommender) -> None:
-        return None
+    def adopt(self, model: Recommender) -> "PopularModel | None":
+        return model if isinstance(model, PopularModel) and model.recipe == self else None
 
     def layout(self, people: int, items: int) -> Layout:
         return {"item_scores": (items,)}

@@ -86,7 +86,7 @@ def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
                 python_model=str(Path(__file__).with_name("pyfunc.py")),
                 artifacts={"model": str(folder)},
                 signature=_signature(),
-                pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas")],
+                pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas", "scipy")],
             )
         if not client.search_registered_models(f"name = '{NAME}'"):
             client.create_registered_model(NAME)

@@ -6,6 +6,7 @@ MLflow copies this one file with the model, so it uses nothing of the project:
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,75 @@ import numpy as np
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext  # type: ignore[attr-defined]
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+Scores = Callable[[int, NDArray[np.bool_], int], NDArray[Any]]
+"""(person's row, what the person has used, length of the list) → the score of each item, −∞ for those out of the question."""
+
+
+def _member(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+    """The model of a recipe, or of a part of a blend."""
+    return _MODELS[recipe["model"]](recipe, arrays)
+
+
+def _als(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+    items = arrays["item_factors"] * (arrays["item_trend"][:, None] if recipe["trending"] else 1)
+
+    def scores(row: int, used: NDArray[np.bool_], n: int) -> NDArray[Any]:
+        person = arrays["person_factors"][row]
+        return np.where(used | ~items.any(axis=1) | ~person.any(), -np.inf, items @ person)
+
+    return scores
+
+
+def _popular(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+    return lambda row, used, n: _unused(arrays["item_scores"], used)
+
+
+def _item_graph(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+    items = len(arrays["basis"])
+    histories, links = (
+        csr_matrix(tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")), (rows, items))
+        for name, rows in (("histories", len(arrays["histories.indptr"]) - 1), ("links", items))
+    )
+    root = np.sqrt(np.asarray(histories.sum(axis=0)).ravel())
+    inward = arrays["basis"] * recipe["smooth"] * np.divide(1, root, out=np.zeros_like(root), where=root > 0)[:, None]
+    outward = arrays["basis"] * root[:, None]
+
+    def scores(row: int, used: NDArray[np.bool_], n: int) -> NDArray[Any]:
+        own = histories[row]
+        return _unused((own @ links).toarray()[0] + outward @ (own @ inward)[0], used)
+
+    return scores
+
+
+def _blend(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+    """The members' best, as shares of their first one, by weight."""
+    members = [
+        _member(
+            member, {name.removeprefix(f"{at}."): array for name, array in arrays.items() if name.startswith(f"{at}.")}
+        )
+        for at, member in enumerate(recipe["members"])
+    ]
+
+    def scores(row: int, used: NDArray[np.bool_], n: int) -> NDArray[Any]:
+        total = np.zeros(len(used))
+        for weight, member in zip(recipe["weights"], members, strict=True):
+            found = member(row, used, n)
+            best = np.argsort(-found, kind="stable")[: max(n, recipe["depth"])]
+            best = best[found[best] > 0]
+            total[best] += weight * found[best] / found[best[:1]]
+        return _unused(total, used)
+
+    return scores
+
+
+def _unused(scores: NDArray[Any], used: NDArray[np.bool_]) -> NDArray[Any]:
+    return np.where(used | ~(scores > 0), -np.inf, scores)
+
+
+_MODELS = {"als": _als, "popular": _popular, "item_graph": _item_graph, "blend": _blend}
 
 
 class Recommend(PythonModel):
@@ -26,8 +96,7 @@ class Recommend(PythonModel):
                 raise ValueError(f"{folder / name} is not the file that was registered.")
         with np.load(folder / "model.npz", allow_pickle=False) as stored:
             self.arrays = dict(stored)
-        if card["recipe"].get("trending"):
-            self.arrays["item_factors"] *= self.arrays["item_trend"][:, None]
+        self.model = _member(card["recipe"], self.arrays)
         self.row_of = {person: row for row, person in enumerate(json.loads((folder / "people.json").read_text()))}
         self.items = np.array(json.loads((folder / "items.json").read_text()), dtype=np.str_)
 
@@ -39,22 +108,19 @@ class Recommend(PythonModel):
 
     def _list(self, person: str, n: int) -> dict[str, Any]:
         row = self.row_of.get(person, -1)
-        known = row >= 0 and "person_factors" in self.arrays and bool(self.arrays["person_factors"][row].any())
-        scores = (
-            self.arrays["item_factors"] @ self.arrays["person_factors"][row]
-            if known
-            else self.arrays["popularity"].copy()
-        )
-        candidates = self.arrays["item_factors"].any(axis=1) if known else scores > 0
+        used = np.zeros(len(self.items), np.bool_)
         if row >= 0:
             start, end = self.arrays["seen_indptr"][row : row + 2]
-            candidates[self.arrays["seen_indices"][start:end]] = False
-        best = np.argsort(np.where(candidates, -scores, np.inf), kind="stable")[: min(n, int(candidates.sum()))]
+            used[self.arrays["seen_indices"][start:end]] = True
+        scores, own = self.model(row, used, n), row >= 0
+        if not own or not (scores > -np.inf).any():
+            scores, own = _unused(self.arrays["popularity"], used), False
+        best = np.argsort(-scores, kind="stable")[: min(n, int((scores > -np.inf).sum()))]
         return {
             "person_id": person,
             "items": self.items[best].tolist(),
             "scores": scores[best].astype(float).tolist(),
-            "source": "model" if known else "popular",
+            "source": "model" if own else "popular",
         }
 
 

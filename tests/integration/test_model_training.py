@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 
-from ml import champion, export, published, tracking, train
+from ml import artifact, champion, export, published, tracking, train
 from ml.artifact import Artifact
 from ml.interactions import IdMap, Interactions
 from ml.models.als import Als, AlsModel
@@ -35,6 +36,10 @@ Fit = Callable[..., AlsModel]
 
 def settings_of(lake: Path, **environ: str) -> Settings:
     return load(lake, profile="test", environ={f"NEXTCLICK_{key}": value for key, value in environ.items()})
+
+
+def with_candidates(settings: Settings, *names: str) -> Settings:
+    return msgspec.structs.replace(settings, evaluation=msgspec.structs.replace(settings.evaluation, candidates=names))
 
 
 def rows(lake: Path, table: str) -> pd.DataFrame:
@@ -102,6 +107,23 @@ def test_the_registered_model_predicts_the_lists_that_were_exported(trained_temp
     popular = rows(trained_template, "gold.popular_items").sort_values("rank")
     assert found["items"][1] == popular.item_id.tolist()[:5]
     assert found["source"].tolist() == ["model", "popular"]
+
+
+@pytest.mark.parametrize("name", ["als_trending", "item_graph", "blend_even"])
+def test_every_kind_of_model_predicts_in_mlflow_what_it_recommends_here(trained: Path, name: str) -> None:
+    import mlflow
+
+    settings = with_candidates(settings_of(trained), name)
+    train.run(settings, force=True)
+    mlflow.set_tracking_uri(settings.lake.mlflow_uri)
+    found = mlflow.pyfunc.load_model("models:/recommender@challenger")
+    predicted = found.predict(pd.DataFrame({"person_id": ["p7"]}), params={"n": 5})
+    newest = max(settings.lake.mlflow_artifacts.rglob("model/card.json"), key=lambda path: path.stat().st_mtime)
+    here = artifact.load(newest.parent)
+    row = here.people.rows(["p7"])
+    lists = here.model.recommend(row, 5, here.seen[row])
+    assert predicted["items"][0][0] == here.items.take(lists.items[0]).to_pylist()[0]
+    assert predicted["scores"][0] == pytest.approx(lists.scores[0].tolist(), rel=1e-4, abs=1e-5)  # later items may tie
 
 
 def test_the_run_in_mlflow_says_from_what_with_what_and_how_well(trained_template: Path) -> None:
