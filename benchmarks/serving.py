@@ -29,7 +29,7 @@ from deltalake import write_deltalake
 
 from benchmarks.collector import serving
 from benchmarks.export import make_lists
-from benchmarks.measure import ratio
+from benchmarks.measure import cpu_seconds, ratio
 from nextclick import profile
 from nextclick.errors import SetupError
 from nextclick.kv.profiles import open_profiles
@@ -143,9 +143,12 @@ def measure(settings: Settings, options: argparse.Namespace) -> None:
         baseline = load_of(EMPTY, ask, seconds, rate)
     print(f"an empty answer      {baseline}")
     nextclick = str(Path(sys.executable).parent / "nextclick")
-    with serving((nextclick, "serve", "--port", str(API), *workers), API, folder):
+    with serving((nextclick, "serve", "--port", str(API), *workers), API, folder) as process:
+        before = cpu_seconds(process.pid)
         calm = load_of(API, ask, seconds, rate)
         print(f"/v1/personalize      {calm}")
+        spent = (cpu_seconds(process.pid) - before) / (calm.rate * seconds)
+        print(f"processor time       {spent * 1000:.2f} ms an answer, its record included")
         print(ratio("p50", calm.p50, "an empty answer's", baseline.p50, 5))
         print(ratio("p99", calm.p99, "an empty answer's", baseline.p99, 5))
         print(ratio("p90", calm.p90, "7 ms", 7, 1))
