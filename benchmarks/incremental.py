@@ -1,6 +1,6 @@
 """A day of incremental updates, against a nightly model that grows stale and one fitted anew each hour.
 
-    .venv/bin/python -m benchmarks.incremental --clicks ../shared/data/globo-clicks [--hours 24] [--json]
+    .venv/bin/python -m benchmarks.incremental --clicks ../shared/data/globo-clicks [--hours 24] [--model popular] [--json]
 
 Prints recall@20 of each over the day, hour by hour: each person is recommended to, tested
 on what this person newly reads in the hour, and then learned from (ml/incremental.py). Then
@@ -21,40 +21,46 @@ import numpy as np
 from benchmarks import globo
 from benchmarks.measure import measured, ratio
 from ml import incremental
+from ml.artifact import AnyRecipe
 from ml.incremental import Day, Stream
 from ml.models.als import Als
 from ml.models.popular import Popular
 
 HALF_LIFE = timedelta(days=14)
-RECIPE = Als(
-    factors=32,
-    iterations=8,
-    regularization=0.1,
-    alpha=10.0,
-    seed=1,
-    half_life_days=14.0,
-    recent_hours=1.0,
-    trending=True,
-)
 POPULAR = Popular(window_hours=1.0)
+RECIPES: dict[str, AnyRecipe] = {
+    "als_trending": Als(
+        factors=32,
+        iterations=8,
+        regularization=0.1,
+        alpha=10.0,
+        seed=1,
+        half_life_days=14.0,
+        recent_hours=1.0,
+        trending=True,
+    ),
+    "popular": POPULAR,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clicks", required=True, type=Path, help="folder of the Globo clicks")
     parser.add_argument("--hours", type=int, default=24)
+    parser.add_argument("--model", choices=list(RECIPES), default="als_trending")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    recipe = RECIPES[options.model]
     with measured() as figure:
         clicks = globo.load(options.clicks)
         stream = Stream(clicks.sessions, clicks.people, HALF_LIFE)
         end = globo.CUT + options.hours * globo.HOUR
-        day = incremental.day(RECIPE, POPULAR, stream, globo.CUT, end, timedelta(hours=1), progress=_tell)
-    found = facts(day) | {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
+        day = incremental.day(recipe, POPULAR, stream, globo.CUT, end, timedelta(hours=1), progress=_tell)
+    found = facts(day, recipe) | {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
     print(json.dumps(found) if options.json else table(found))
 
 
-def facts(day: Day) -> dict[str, Any]:
+def facts(day: Day, recipe: AnyRecipe) -> dict[str, Any]:
     """What --json prints."""
     courses = {
         name: {
@@ -66,7 +72,7 @@ def facts(day: Day) -> dict[str, Any]:
     }
     asked = {
         "people_hours": sum(day.asked),
-        "recipe": msgspec.to_builtins(RECIPE),
+        "recipe": msgspec.to_builtins(recipe),
         "popular": msgspec.to_builtins(POPULAR),
     }
     return {"dataset": "globo", "models": courses, "drift": day.drift} | asked
