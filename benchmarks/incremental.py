@@ -90,8 +90,8 @@ def table(found: dict[str, Any]) -> str:
         ratio("recall@20", recall["update"], "hourly retrain", recall["retrain"], 0.97, at_least=True),
         ratio("recall@20", recall["update"], "stale nightly", recall["stale"], 1.1, at_least=True),
     ]
-    drift = "cosine to a full fit: " + ", ".join(f"{name} {value:.3f}" for name, value in found["drift"].items())
-    return "\n".join([*rows, *goals, drift, f"{found['seconds']:.0f} s, {found['peak_mb']:.0f} MB"])
+    drift = [f"cosine to a full fit, {name}: {value:.3f}" for name, value in found["drift"].items()]
+    return "\n".join([*rows, *goals, *drift, f"{found['seconds']:.0f} s, {found['peak_mb']:.0f} MB"])
 
 
 def _tell(done: int, total: int) -> None:
