@@ -14,7 +14,7 @@ from demo.facts import Comparison, Contest, Facts, Portrait, Suggestion, TasteMa
 WIDTH = 100
 _BAR = 40
 _METRICS = ("recall", "ndcg", "map", "coverage", "novelty")
-"""The order of the columns; a metric's name may carry its k, such as recall@20."""
+"""The columns; a metric's name may carry its k, such as recall@20."""
 _TRACKERS = {
     "plain": "in nextclick's own form, POST /v1/events",
     "segment": "from Segment's tracker",
@@ -105,7 +105,8 @@ def _checks(facts: Facts) -> RenderableType:
 
 
 def _contest(contest: Contest) -> RenderableType:
-    metrics = sorted({metric for scores in contest.scores.values() for metric in scores}, key=_rank)
+    known = {metric for scores in contest.scores.values() for metric in scores}
+    metrics = [metric for name in _METRICS for metric in known if metric.partition("@")[0] == name]
     table = _table("", *metrics, justify=("left", *("right" for _ in metrics)))
     for contender, scores in contest.scores.items():
         table.add_row(
@@ -115,11 +116,6 @@ def _contest(contest: Contest) -> RenderableType:
     champion = f"version {contest.champion}" if contest.champion else "none, popular lists are served"
     verdict = "; ".join(contest.reasons) or "every condition of the gate holds"
     return Group(table, Text(f"champion: {champion} · {verdict}"))
-
-
-def _rank(metric: str) -> tuple[int, str]:
-    name = metric.partition("@")[0]
-    return (_METRICS.index(name) if name in _METRICS else len(_METRICS), metric)
 
 
 def _tastes(tastes: TasteMatch) -> RenderableType:

@@ -17,7 +17,17 @@ class Advice:
 
     async def home(self, visitor: str, n: int) -> dict[str, Any]:
         """`/v1/personalize` with the terms of every score; {} where the API does not answer."""
-        return await self._ask("/v1/personalize", {"visitor_id": visitor, "surface": "home", "n": n, "explain": "true"})
+        return await self._ask(
+            "/v1/personalize", {"visitor_id": visitor, "surface": "home", "feed": n, "explain": "true"}
+        )
+
+    async def popular(self, visitor: str) -> list[str]:
+        """What everybody likes."""
+        return _items(await self._ask("/v1/popular", {"visitor_id": visitor, "surface": "popular"}))
+
+    async def for_you(self, visitor: str) -> list[str]:
+        """What suits the visitor."""
+        return _items(await self._ask("/v1/recommendations", {"visitor_id": visitor, "surface": "for-you"}))
 
     async def profile(self, visitor: str) -> dict[str, Any]:
         """What is known of the visitor now."""
@@ -41,3 +51,7 @@ class Advice:
         except httpx.HTTPError:
             return {}
         return dict(answer.json())
+
+
+def _items(answer: Mapping[str, Any]) -> list[str]:
+    return [row["item_id"] for row in answer.get("items", ())]

@@ -33,7 +33,12 @@ class Shop:
         self.goods = goods
         self.advice = advice
         self._pages = Jinja2Templates(_HERE / "templates")
-        self._pages.env.globals |= {"collector": collector, "api": api, "categories": self._categories()}
+        self._pages.env.globals |= {
+            "collector": collector,
+            "api": api,
+            "goods": goods,
+            "categories": self._categories(),
+        }
 
     def page(self, request: Request, name: str, **facts: Any) -> Response:
         """A page of the templates."""
@@ -44,6 +49,10 @@ class Shop:
         """The goods of an answer, each with what the API says of it; the shop's own first ones without an answer."""
         feed = answer.get("ranked_feed") or [{"item_id": item} for item in self.goods]
         return [(self.goods[row["item_id"]], row) for row in feed if row["item_id"] in self.goods][:_ON_A_PAGE]
+
+    def known(self, items: list[str]) -> list[Good]:
+        """Those of the items that the shop sells."""
+        return [self.goods[item] for item in items if item in self.goods]
 
     def _categories(self) -> list[str]:
         return sorted({good.category for good in self.goods.values()})
@@ -59,6 +68,9 @@ def app(shop: Shop) -> Starlette:
 
     routes = [
         Route("/", _home),
+        Route("/new", _new),
+        Route("/popular", _popular),
+        Route("/for-you", _for_you),
         Route("/category/{name}", _category),
         Route("/item/{item_id}", _item),
         Route("/search", _search),
@@ -69,6 +81,7 @@ def app(shop: Shop) -> Starlette:
         Route("/panel", _panel),
         Route("/picture/{item_id}.svg", _picture),
         Route("/shop.css", _style),
+        Route("/health", _health),
     ]
     made = Starlette(routes=routes, lifespan=lifespan)
     made.state.shop = shop
@@ -79,6 +92,23 @@ async def _home(request: Request) -> Response:
     shop, visitor = _of(request)
     answer = await shop.advice.home(visitor, _ON_A_PAGE)
     return shop.page(request, "home", answer=answer, shown=shop.shown(answer))
+
+
+async def _new(request: Request) -> Response:
+    shop, _ = _of(request)
+    return shop.page(request, "list", title="New this week", goods=list(shop.goods.values())[-_ON_A_PAGE:])
+
+
+async def _popular(request: Request) -> Response:
+    shop, visitor = _of(request)
+    return shop.page(
+        request, "list", title="What everybody likes", goods=shop.known(await shop.advice.popular(visitor))
+    )
+
+
+async def _for_you(request: Request) -> Response:
+    shop, visitor = _of(request)
+    return shop.page(request, "list", title="Chosen for you", goods=shop.known(await shop.advice.for_you(visitor)))
 
 
 async def _category(request: Request) -> Response:
@@ -152,6 +182,10 @@ async def _picture(request: Request) -> Response:
 
 async def _style(_: Request) -> Response:
     return Response((_HERE / "shop.css").read_bytes(), media_type="text/css")
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
 
 
 def _missing(request: Request) -> Response:

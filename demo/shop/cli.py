@@ -1,8 +1,10 @@
 """`nextclick shop`: the collector, the API and the shop itself, on loopback, until stopped."""
 
 import secrets
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Final
 
 import click
@@ -51,6 +53,7 @@ def _open(settings: Settings, port: int, as_json: bool) -> None:
     from demo.shop.advice import Advice
     from demo.shop.app import Shop, app
     from demo.shop.goods import read_goods
+    from nextclick.web.process import when_it_answers
 
     folder, secret = settings.lake.root / "shop", secrets.token_urlsafe()
     folder.mkdir(exist_ok=True)
@@ -60,8 +63,11 @@ def _open(settings: Settings, port: int, as_json: bool) -> None:
     ):
         goods = read_goods(settings.lake.root / _CATALOGUE)
         pages = app(Shop(goods, Advice(api.address, secret), collector.address, api.address))
-        _announce(f"http://{_HOST}:{port}", collector.address, api.address, as_json)
-        uvicorn.run(pages, host=_HOST, port=port, log_level="warning")
+        address = f"http://{_HOST}:{port}"
+        when_it_answers(address, lambda: _announce(address, collector.address, api.address, as_json))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # closes as Ctrl-C does, and what it started with it
+        with suppress(KeyboardInterrupt):
+            uvicorn.run(pages, host=_HOST, port=port, log_level="warning")
 
 
 def _announce(address: str, collector: str, api: str, as_json: bool) -> None:

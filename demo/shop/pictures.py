@@ -7,14 +7,14 @@ from typing import Final
 from demo.shop.goods import Good
 
 _COLOURS: Final = {
-    "red": "#c8553d", "green": "#588157", "blue": "#3d6b9c", "sand": "#d9b382", "black": "#3a3a3a", "white": "#f4f1ea",
+    "red": "#c8553d", "green": "#588157", "blue": "#3d6b9c", "sand": "#d9b382", "black": "#3a3a3a", "white": "#fffdf8",
 }  # fmt: skip
 _BACKGROUNDS: Final = {
-    "plain": "#eceff1", "playful": "#ffe8d6", "classic": "#e9e4d4", "wild": "#dcefe0", "nordic": "#dde9f5", "retro": "#f6dfe6",
+    "plain": "#dfe4e7", "playful": "#ffe8d6", "classic": "#e2dac0", "wild": "#cbe5d1", "nordic": "#c9dcef", "retro": "#f6dfe6",
 }  # fmt: skip
 _STYLE: Final = """
   <style>path, rect, circle {{ fill: {colour} }}
-    .line {{ fill: none; stroke: {colour}; stroke-width: 3 }} .light {{ fill: none; stroke: #fff8; stroke-width: 3 }}</style>
+    .line {{ fill: none; stroke: {colour}; stroke-width: 3 }} .light {{ fill: none; stroke: {light}; stroke-width: 3 }}</style>
   <path d="M0 0h100v100H0z" style="fill: {background}"/>"""
 
 

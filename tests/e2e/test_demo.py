@@ -1,7 +1,12 @@
-"""The demo on a small shop: from its trackers to a served list, against everything that the generator knows."""
+"""The demo on a small shop: from its trackers to a served list, against everything that the generator knows; and its shop, open."""
 
 import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -10,6 +15,8 @@ from demo.__main__ import clear, make_facts
 from demo.facts import Facts, agrees, comparisons
 from nextclick.settings import load
 from orchestration.sql import ask
+from orchestration.stations import stations
+from tests.e2e.browsing import chromium
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -83,3 +90,56 @@ def test_the_truth_beside_the_traffic_is_not_in_any_table(facts: Facts, lake: Pa
     assert json.loads((lake / "traffic" / "truth.json").read_bytes())["sessions"] == facts.truth.sessions
     tables = {path.parent.name for path in lake.glob("*/*/_delta_log")}
     assert "traffic" not in tables
+
+
+@pytest.fixture(scope="module")
+def visit(facts: Facts, lake: Path) -> Iterator[Any]:
+    """A browser in the shop that the demo made."""
+    command = [str(Path(sys.executable).parent / "nextclick"), "--lake", str(lake), "shop", "--port", "0", "--json"]
+    with chromium() as open_page, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shop:
+        try:
+            assert shop.stdout
+            page = open_page()
+            page.goto(json.loads(shop.stdout.readline())["address"])
+            yield page
+            page.close()
+        finally:
+            shop.terminate()
+    assert shop.returncode == 0
+
+
+def test_three_clicks_on_electronics_reorder_the_next_page(visit: Any, lake: Path) -> None:
+    home, before = visit.url, categories(visit)
+    for place in range(3):
+        visit.goto(f"{home}category/electronics")
+        visit.locator(".card a").nth(place).click()
+        visit.locator(f"#panel >> text='{place + 1} × view item'").wait_for()
+    visit.goto(home)
+    assert categories(visit)[:3] == ["electronics"] * 3
+    assert before[:3] != ["electronics"] * 3
+    visit.locator("#panel >> text=electronics").wait_for()
+    assert visit.locator(".card .why").count() == len(categories(visit))
+
+
+def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, facts: Facts, lake: Path) -> None:
+    first = visit.locator(".card").first
+    item, request = (first.get_attribute(f"data-nextclick-{name}") for name in ("item-id", "request-id"))
+    visit.wait_for_timeout(1_500)  # half visible for a second: shown
+    first.locator("a").click()
+    visit.locator("#panel >> text='4 × view item'").wait_for()
+    settings = load(lake, profile="demo", environ={})
+    query = f"select position, shown_at, clicked_at from silver.impressions where request_id = '{request}' and item_id = '{item}'"
+    for _ in range(20):  # the collector and the API publish every two seconds
+        for job in ("ingest_events", "build_events", "build_impressions"):
+            stations(settings).perform(job)
+        found = ask(settings.lake, query)[1]
+        if found and found[0][2] is not None:
+            break
+        time.sleep(1)
+    [(position, shown_at, clicked_at)] = found
+    assert position == 1
+    assert shown_at < clicked_at
+
+
+def categories(page: Any) -> list[str]:
+    return [str(card.get_attribute("data-nextclick-category")) for card in page.locator("#feed .card").all()]
