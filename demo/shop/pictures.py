@@ -20,7 +20,9 @@ _STYLE: Final = """
 
 def picture(good: Good) -> str:
     """The good as SVG, its shape filled in its colour on the background of its style."""
-    style = _STYLE.format(colour=_COLOURS[good.attributes["colour"]], background=_BACKGROUNDS[good.attributes["style"]])
+    colour = good.attributes["colour"]
+    light = "#0002" if colour == "white" else "#fff8"
+    style = _STYLE.format(colour=_COLOURS[colour], light=light, background=_BACKGROUNDS[good.attributes["style"]])
     head, _, shape = _shape(good.category).partition("\n")
     return f"{head}{style}\n{shape}"
 

@@ -119,6 +119,7 @@ def test_three_clicks_on_electronics_reorder_the_next_page(visit: Any, lake: Pat
     assert before[:3] != ["electronics"] * 3
     visit.locator("#panel >> text=electronics").wait_for()
     assert visit.locator(".card .why").count() == len(categories(visit))
+    assert visit.locator(".card img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
 
 
 def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, facts: Facts, lake: Path) -> None:
