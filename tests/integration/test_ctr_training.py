@@ -25,7 +25,7 @@ def settings(tmp_path: Any) -> Settings:
 
 
 def item(number: int, place: int, **fields: Any) -> dict[str, Any]:
-    """An item of answer `number`, a minute after the one before; of those that suit (every second) three of five are clicked, of the others one."""
+    """An item of answer `number`, a minute after the one before; every second suits: of those 7 of 10 are clicked, else 2."""
     at, suits = NOON + timedelta(minutes=number), (number + place) % 2
     told = dict.fromkeys(FEATURES, 0.5) | {"personal": float(suits)}
     clicked = at if (number * 7 + place * 3) % 10 < (7 if suits else 2) else None
