@@ -40,6 +40,7 @@ from serving import export
 CONNECTIONS = 32
 EMPTY, API, COLLECTOR, REDIS = 8093, 8094, 8095, 8096
 PROBES = 200
+WARM_SECONDS = 3
 ASK = """
 request = function()
   return wrk.format("GET", string.format("/v1/personalize?visitor_id=%08d", math.random(0, {people} - 1)))
@@ -55,7 +56,8 @@ request = function()
     os.time() * 1000))
 end
 """
-PACE = "delay = function() return {wait} end\n"
+PACE = "delay = function() return math.random(0, {most}) end\n"
+"""At random, since connections that wait equally long would ask together."""
 REPORT = """
 done = function(summary, latency)
   io.write(string.format('{{"rate": %f, "p50": %f, "p90": %f, "p99": %f, "errors": %d}}',
@@ -144,6 +146,7 @@ def measure(settings: Settings, options: argparse.Namespace) -> None:
     print(f"an empty answer      {baseline}")
     nextclick = str(Path(sys.executable).parent / "nextclick")
     with serving((nextclick, "serve", "--port", str(API), *workers), API, folder) as process:
+        load_of(API, ask, WARM_SECONDS, rate)
         before = cpu_seconds(process.pid)
         calm = load_of(API, ask, seconds, rate)
         print(f"/v1/personalize      {calm}")
@@ -202,7 +205,7 @@ def load_of(port: int, script: str, seconds: int, rate: float | None = None) -> 
 
 
 def _wrk(stack: ExitStack, port: int, script: str, seconds: int, rate: float | None, path: str = "/") -> list[str]:
-    pace = PACE.format(wait=round(CONNECTIONS / rate * 1000) - 2) if rate else ""
+    pace = PACE.format(most=round(2 * (CONNECTIONS / rate * 1000 - 2))) if rate else ""
     file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "load.lua")
     file.write_text(script + pace + REPORT.format())
     address = f"http://127.0.0.1:{port}{path}"

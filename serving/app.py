@@ -104,5 +104,6 @@ class Door:
         return Answer(status=200 if ready.status == "ready" else 503, body=_encode(ready))
 
     def _metrics_page(self) -> Answer:
+        self._metrics.version.set(self._engine.ready().version or 0)
         body, content_type = self._metrics.page()
         return Answer(body=body, content_type=content_type)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
@@ -132,7 +133,7 @@ def of_query(kind: type[Asked], query: bytes, more: Mapping[str, str]) -> Asked:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
     except ValueError as error:  # UnicodeDecodeError is one
         raise Refused(400, "bad_query", f"The query cannot be read: {error}.") from None
-    many = {field.encode_name for field in msgspec.structs.fields(kind) if _is_many(field.type)}
+    many = _several(kind)
     found: dict[str, Any] = dict(more)
     for name, value in pairs:
         if name in many:
@@ -164,6 +165,12 @@ def checked(kind: type[Asked], found: Any, strict: bool) -> Asked:
         if isinstance(value, float) and not math.isfinite(value):
             raise Refused(400, "bad_field", f"{name} is not a finite number.")
     return asked
+
+
+@cache
+def _several(kind: type[msgspec.Struct]) -> frozenset[str]:
+    """The fields that a query may have several times."""
+    return frozenset(field.encode_name for field in msgspec.structs.fields(kind) if _is_many(field.type))
 
 
 def _is_many(kind: Any) -> bool:

@@ -24,7 +24,10 @@ class Metrics:
         self.recorded = Counter("recorded", "Records of what was served, made durable.", **own)
         self.records_lost = Counter("records_lost", "Records of what was served that could not be written.", **own)
         self.version = Gauge(
-            "lists_version", "Version of the key-value table that is served.", multiprocess_mode="mostrecent", **own
+            "lists_version",
+            "Version of the key-value table that is served; 0 before the first export.",
+            multiprocess_mode="mostrecent",
+            **own,
         )
 
     def page(self) -> tuple[bytes, str]:
