@@ -39,9 +39,7 @@ def shop(seed: int) -> Interactions:
     for n in range(PEOPLE):
         own = draw.choice(of_taste[taste[n]], OWN, replace=False, p=weight / weight.sum())
         items = np.unique(np.concatenate([own, draw.integers(0, ITEMS, STRAY)]))
-        rows += [
-            (f"p{n:04}", f"i{item:03}", 1.0, int(day * DAY)) for item in items for day in draw.uniform(0, 60, 1)
-        ]
+        rows += [(f"p{n:04}", f"i{item:03}", 1.0, int(day * DAY)) for item in items for day in draw.uniform(0, 60, 1)]
     person, item, strength, when = zip(*rows, strict=True)
     times = pa.array(when, pa.timestamp("us", "UTC"))
     names = ["person_id", "item_id", "strength", "first_at", "last_at"]
