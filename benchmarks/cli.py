@@ -27,15 +27,19 @@ Examples:
   nextclick bench quality gowalla                      the table, in some minutes
   nextclick bench quality gowalla --json | jq .served
   nextclick bench quality globo --data ../shared/data/globo-clicks
-  nextclick bench quality my-folder --tune             a folder with train.txt and test.txt""",
+  nextclick bench quality my-folder --tune stretch     a folder with train.txt and test.txt""",
 )
 @click.argument("dataset", default="gowalla")
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Its folder (default: ../shared/data/… beside the checkout)."
 )
-@click.option("--tune", is_flag=True, help="Choose the parameters anew, on a part of train, before judging.")
+@click.option(
+    "--tune",
+    type=click.Choice(["stretch", "random"]),
+    help="First choose the parameters anew, on a stretch or on any fifth of each person's train items.",
+)
 @json_option
-def quality(dataset: str, data: Path | None, tune: bool, as_json: bool) -> None:
+def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) -> None:
     """Judge the models on DATASET, all items ranked: gowalla, globo (the next click), or a folder in Gowalla's form."""
     from benchmarks import quality as gowalla
     from benchmarks import quality_report as report

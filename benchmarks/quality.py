@@ -1,14 +1,15 @@
 """Recommendation quality beside the best published figures, on splits that others made.
 
     nextclick bench quality gowalla [--data ../shared/data/gowalla] [--json]
-    nextclick bench quality gowalla --tune         choose the parameters anew, then judge
+    nextclick bench quality gowalla --tune stretch choose the parameters anew, then judge
     nextclick bench quality FOLDER                 any train.txt and test.txt in Gowalla's form
     nextclick bench quality globo                  the next click (benchmarks/globo.py)
 
 Every model is fitted on train and lists 100 of all items for each person, train items left
 out; the first 20 are judged. The parameters, the weights of the blend and what is served
-were chosen on a fifth of each person's train items, never on test: benchmarks/quality_recipes.py
-has them, `--tune` repeats the choice. docs/quality.md has the results.
+were chosen on a fifth of each person's train items (benchmarks/stretches.py), never on test:
+benchmarks/quality_recipes.py has them, `--tune stretch` repeats the choice. docs/quality.md
+has the results.
 """
 
 import time
@@ -17,13 +18,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from benchmarks import pairs_files
 from benchmarks.cli import quality
 from benchmarks.quality_recipes import BASELINES, CHOSEN, GRIDS, PUBLISHED, SEED, SERVED
+from benchmarks.stretches import held_out_stretches
 from ml import evaluate, split, weigh
 from ml.artifact import AnyRecipe
-from ml.interactions import Rows
+from ml.interactions import Interactions, Rows
 from ml.models.blend import Blend, BlendModel
 from ml.models.protocol import Recommender
 from ml.split import Split
@@ -48,12 +51,12 @@ class Fitted(NamedTuple):
     """Of its fit; of a blend: of its members' fits."""
 
 
-def run(dataset: str, folder: Path, tune: bool, say: Say) -> dict[str, Any]:
+def run(dataset: str, folder: Path, tune: str | None, say: Say) -> dict[str, Any]:
     """Judge the baselines and the chosen models on a folder's split: what --json prints."""
     parts = pairs_files.read_split(folder)
     people, items = len(parts.train.people), len(parts.train.items)
     say(f"{len(parts.train):,} + {len(parts.test):,} pairs of {people:,} people and {items:,} items")
-    choice = chosen(parts, say) if tune else Choice(CHOSEN, SERVED)
+    choice = chosen(parts, tune, say) if tune else Choice(CHOSEN, SERVED)
     models = judged({**BASELINES, **choice.recipes}, parts, say)
     papers = PUBLISHED.get(dataset, {})
     return {
@@ -96,10 +99,9 @@ def fit(recipe: AnyRecipe, parts: Split, known: Iterable[Fitted]) -> Fitted:
     return Fitted(recipe.fit(parts.train), time.perf_counter() - started)
 
 
-def chosen(parts: Split, say: Say) -> Choice:
+def chosen(parts: Split, by: str, say: Say) -> Choice:
     """The best of each grid on a part of train, a blend of them with learned weights, and the best of all."""
-    validation = split.held_out(parts.train, VALIDATION_SHARE, SEED)
-    people = validation.people(VALIDATION_PEOPLE, SEED)
+    validation, people = held_out(parts.train, by)
     best = {name: _best(grid, validation, people, say) for name, grid in GRIDS.items()}
     members = {name: model for name, (model, _) in best.items()}
     recipes: dict[str, AnyRecipe] = {name: model.recipe for name, model in members.items()}  # type: ignore[misc]
@@ -108,6 +110,17 @@ def chosen(parts: Split, say: Say) -> Choice:
     worths = {name: worth for name, (_, worth) in best.items()}
     worths["blend"] = _worth(BlendModel(blend, tuple(members.values())), validation, people, say)
     return Choice(recipes | {"blend": blend}, max(worths, key=lambda name: worths[name]))
+
+
+def held_out(train: Interactions, by: str) -> tuple[Split, Rows]:
+    """The validation part, and who is asked: of stretches, as many with a known order as without one."""
+    if by == "random":
+        validation = split.held_out(train, VALIDATION_SHARE, SEED)
+        return validation, validation.people(VALIDATION_PEOPLE, SEED)
+    validation, ordered = held_out_stretches(train, VALIDATION_SHARE, SEED)
+    others = np.setdiff1d(validation.people(len(train.people), SEED), ordered)
+    drawn = np.random.default_rng(SEED).permutation(others)[: len(ordered) or VALIDATION_PEOPLE]
+    return validation, np.concatenate([ordered, drawn]).astype(np.int32)
 
 
 def _best(grid: Iterable[AnyRecipe], validation: Split, people: Rows, say: Say) -> tuple[Recommender, float]:

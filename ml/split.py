@@ -72,7 +72,7 @@ def leave_last_out(pairs: Interactions) -> Split:
     order = np.lexsort((pairs.item, pairs.first_at, pairs.person))
     person = pairs.person[order]
     last, first = (np.append(person[1:] != person[:-1], True), np.append(True, person[1:] != person[:-1]))  # fmt: skip
-    return _parted(pairs, order[last & ~first])
+    return parted(pairs, order[last & ~first])
 
 
 def held_out(pairs: Interactions, share: float, seed: int) -> Split:
@@ -84,11 +84,11 @@ def held_out(pairs: Interactions, share: float, seed: int) -> Split:
     count = np.bincount(pairs.person)
     place = np.arange(len(pairs)) - np.repeat(np.cumsum(count) - count, count)
     wanted = np.minimum(np.maximum(np.round(share * count), 1), count - 1)
-    return _parted(pairs, order[place < np.repeat(wanted, count)])
+    return parted(pairs, order[place < np.repeat(wanted, count)])
 
 
-def _parted(pairs: Interactions, test: NDArray[np.int64]) -> Split:
-    """`test`: places of the pairs that are to be predicted."""
+def parted(pairs: Interactions, test: NDArray[np.int64]) -> Split:
+    """The pairs at the places `test` are to be predicted from the others."""
     held = np.zeros(len(pairs), np.bool_)
     held[test] = True
     return given(pairs.where(~held), pairs.where(held))
