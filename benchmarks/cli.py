@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -45,9 +46,9 @@ def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) ->
     from benchmarks import quality_report as report
     from benchmarks.measure import measured
 
-    console = Console(stderr=True, highlight=False)
+    say = partial(Console(stderr=True, highlight=False).print, markup=False, soft_wrap=True)
     folder = data or FOLDERS.get(dataset, Path(dataset))
     with measured() as figure:
-        found = gowalla.next_click(folder) if dataset == "globo" else gowalla.run(dataset, folder, tune, console.print)
+        found = gowalla.next_click(folder) if dataset == "globo" else gowalla.run(dataset, folder, tune, say)
     found |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
     print_json(found) if as_json else report.show(found)
