@@ -47,7 +47,7 @@ def collect(settings: Settings, host: str | None, port: int | None, workers: int
     from nextclick.web.process import when_it_answers
 
     address = f"http://{chosen.host}:{chosen.port}"
-    when_it_answers(address, lambda: _announce(address, settings.lake.root, as_json))
+    when_it_answers(address, lambda: _announce(address, settings.lake.root, as_json), chosen.workers)
     serve(msgspec.structs.replace(settings, collector=chosen))
 
 

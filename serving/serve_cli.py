@@ -48,7 +48,7 @@ def serve(settings: Settings, host: str | None, port: int | None, workers: int |
     from serving.server import serve as run
 
     address = f"http://{chosen.host}:{chosen.port}"
-    when_it_answers(address, lambda: _announce(address, settings.lake.root, as_json))
+    when_it_answers(address, lambda: _announce(address, settings.lake.root, as_json), chosen.workers)
     run(msgspec.structs.replace(settings, serving=chosen))
 
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -22,6 +22,7 @@ from serving.edition import Edition
 from serving.metrics import Metrics
 from serving.places import places
 
+Found = TypeVar("Found")
 _THREADS: Final = 8
 SEEN: Final = ("view_item", "page_view", "click", "play")
 BOUGHT: Final = ("purchase",)
@@ -55,7 +56,7 @@ class Known(NamedTuple):
 class Visitors:
     """Looks up who asks, within serving.budget_milliseconds.
 
-    LMDB is read where it is asked, a few microseconds; Redis by threads, and after a failure not before retry_seconds.
+    LMDB is read where it is asked, a few microseconds; Redis by threads. After a failure none is asked for retry_seconds.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -78,31 +79,30 @@ class Visitors:
         if not (who.visitor_id or who.user_id):
             return self.stranger(now)
         try:
-            if not self._remote:
-                return self._look(edition, edition.snapshot, who, now)
-            if time.monotonic() < self._closed_until:
-                return self.stranger(now, degraded=True)
-            loop = asyncio.get_running_loop()
-            looked = loop.run_in_executor(self._threads, self._look_far, edition, who, now)
-            return await asyncio.wait_for(looked, self._budget)
+            return await self._read(edition, lambda snapshot: self._look(edition, snapshot, who, now))
         except (NextclickError, TimeoutError):
-            self._metrics.store_failures.inc()
-            self._closed_until = time.monotonic() + self._retry
             return self.stranger(now, degraded=True)
 
     async def similar(self, edition: Edition, item: str) -> tuple[Numbers | None, bool]:
         """What resembles an item, and whether the store failed; None for an item without a list."""
         try:
+            return await self._read(edition, lambda snapshot: self._list(edition, snapshot, similar_key(item))), False
+        except (NextclickError, TimeoutError):
+            return None, True
+
+    async def _read(self, edition: Edition, look: Callable[[Snapshot], Found]) -> Found:
+        """What `look` finds in the edition's version. ModelError or TimeoutError where a store fails, is slow, or was just now."""
+        if time.monotonic() < self._closed_until:
+            raise TimeoutError
+        try:
             if not self._remote:
-                return self._list(edition, edition.snapshot, similar_key(item)), False
-            loop = asyncio.get_running_loop()
-            looked = loop.run_in_executor(
-                self._threads, lambda: self._list(edition, self._far(edition), similar_key(item))
-            )
-            return await asyncio.wait_for(looked, self._budget), False
+                return look(edition.snapshot)
+            looked = asyncio.get_running_loop().run_in_executor(self._threads, lambda: look(self._far(edition)))
+            return await asyncio.wait_for(looked, self._budget)
         except (NextclickError, TimeoutError):
             self._metrics.store_failures.inc()
-            return None, True
+            self._closed_until = time.monotonic() + self._retry
+            raise
 
     def stranger(self, now: int, degraded: bool = False) -> Known:
         """Nothing is known."""
@@ -110,9 +110,6 @@ class Visitors:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _look_far(self, edition: Edition, who: Who, now: int) -> Known:
-        return self._look(edition, self._far(edition), who, now)
 
     def _far(self, edition: Edition) -> Snapshot:
         """The edition's version through the client that waits no longer than the budget."""

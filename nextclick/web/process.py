@@ -1,6 +1,8 @@
 """A door as a process: Granian around an ASGI app, and the line that says where it listens."""
 
 import ctypes
+import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -57,12 +59,21 @@ def end_with_the_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def when_it_answers(address: str, say: Callable[[], None]) -> None:
-    """Call `say` once the door at `address` answers; returns at once."""
-    threading.Thread(target=_ask_and_say, args=(address, say), daemon=True).start()
+def when_it_answers(address: str, say: Callable[[], None], workers: int = 0) -> None:
+    """Call `say` once the door at `address` answers; returns at once.
+
+    Nothing is asked before so many `workers` are forked: a child that is forked while a thread holds a lock, such as that
+    of an import, waits for it for ever.
+    """
+    forks = threading.Semaphore(0)
+    os.register_at_fork(after_in_parent=forks.release)
+    awaited = workers if multiprocessing.get_start_method() == "fork" else 0
+    threading.Thread(target=_ask_and_say, args=(forks, awaited, address, say), daemon=True).start()
 
 
-def _ask_and_say(address: str, say: Callable[[], None]) -> None:
+def _ask_and_say(forks: threading.Semaphore, awaited: int, address: str, say: Callable[[], None]) -> None:
+    for _ in range(awaited):
+        forks.acquire()
     waiting = threading.Event()
     while True:
         try:
