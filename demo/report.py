@@ -22,9 +22,11 @@ _TRACKERS = {
 }
 _NAMES = {
     "popular_all_time": "popularity of all time",
-    "popular_recent": "recent popularity",
-    "popular_fading": "fading popularity",
+    "popular_last_": "popularity of the last ",
+    "popular_fading_": "popularity, half of it gone in ",
+    "popular_blend": "popularity of several kinds",
 }
+"""What a contender's name, or its beginning, means."""
 
 
 def print_report(console: Console, facts: Facts, command: str = "nextclick") -> None:
@@ -110,12 +112,17 @@ def _contest(contest: Contest) -> RenderableType:
     table = _table("", *metrics, justify=("left", *("right" for _ in metrics)))
     for contender, scores in contest.scores.items():
         table.add_row(
-            _NAMES.get(contender, contender),
+            _spoken(contender),
             *(f"{scores[metric]:.4f}" if metric in scores else "–" for metric in metrics),
         )
     champion = f"version {contest.champion}" if contest.champion else "none, popular lists are served"
     verdict = "; ".join(contest.reasons) or "every condition of the gate holds"
     return Group(table, Text(f"champion: {champion} · {verdict}"))
+
+
+def _spoken(contender: str) -> str:
+    begin = next((begin for begin in _NAMES if contender.startswith(begin)), "")
+    return _NAMES.get(begin, "") + contender.removeprefix(begin)
 
 
 def _tastes(tastes: TasteMatch) -> RenderableType:

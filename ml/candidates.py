@@ -1,6 +1,7 @@
 """What may be served: the recipes that the settings ask for, with the parameters that `nextclick tune` found."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -8,7 +9,7 @@ import msgspec
 from ml import gate
 from ml.artifact import AnyRecipe
 from ml.models.als import Als
-from ml.models.blend import Blend
+from ml.models.blend import Blend, Member
 from ml.models.item_graph import ItemGraph
 from ml.models.person_neighbours import PersonNeighbours
 from ml.models.popular import Popular
@@ -16,8 +17,11 @@ from nextclick.errors import ModelError, SettingsError
 from nextclick.lake import Lake
 from nextclick.settings import Settings
 
-_BLENDS = {"blend_taste": (1.0, 0.5, 0.1), "blend_even": (1.0, 0.5, 0.5), "blend_now": (0.5, 0.25, 1.0)}
-"""Weights of the filter of the graph, of the factorization, and of what is popular now."""
+BLEND, EVERYBODY = "blend", "popular_blend"
+"""Recipes whose weights are learned (ml/choice.py): personal ones with popularity, and popularity alone."""
+_DEPTH = 100
+_LEAST = 1e-4
+"""Weight of all-time popularity where it only fills lists up."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,24 +36,39 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     interactions_version: int
 
 
-def personal_recipes(settings: Settings) -> dict[str, AnyRecipe]:
-    """The personal models by name; the best of them on the validation part is the challenger.
+def personal_recipes(settings: Settings, recent_hours: float | None = None) -> dict[str, Als | ItemGraph]:
+    """What is personal and fitted by itself, by name; `recent_hours`: what is recent for trends.
 
-    What adopts another's factors stands after it. What is recent for popularity is so for trends and blends.
+    What adopts another's factors stands after it.
     """
-    recent = popular_recipes(settings)["popular_recent"]
     als, graph = (_found(settings, name, recipe) for name, recipe in default_personal(settings).items())
-    if isinstance(als, Als) and recent.window_hours:
-        als = msgspec.structs.replace(als, recent_hours=recent.window_hours)
+    if isinstance(als, Als) and recent_hours:
+        als = msgspec.structs.replace(als, recent_hours=recent_hours)
     trending = {"als_trending": msgspec.structs.replace(als, trending=True)} if isinstance(als, Als) else {}
-    blends = {name: Blend(members=(graph, als, recent), weights=weights) for name, weights in _BLENDS.items()}
-    recipes: dict[str, AnyRecipe] = {"als": als, **trending, "item_graph": graph, **blends}
-    wanted = settings.evaluation.candidates or tuple(recipes)
-    if unknown := [name for name in wanted if name not in recipes]:
+    return {"als": als, **trending, "item_graph": graph}
+
+
+def wanted(settings: Settings) -> Callable[[str], bool]:
+    """Which candidates evaluation.candidates names; SettingsError where it names what is none."""
+    asked, known = settings.evaluation.candidates, (*personal_recipes(settings), BLEND, EVERYBODY)
+    if unknown := [name for name in asked if name not in known]:
         raise SettingsError(
-            f"evaluation.candidates names {', '.join(unknown)}, which is no recipe; there are {', '.join(recipes)}."
+            f"evaluation.candidates names {', '.join(unknown)}, which is no recipe; there are {', '.join(known)}."
         )
-    return {name: recipe for name, recipe in recipes.items() if name in wanted}
+    return lambda name: not asked or name in asked
+
+
+def blended(recipes: Sequence[Member], weights: Sequence[float] = ()) -> Blend:
+    """A blend of these recipes, of equal weights unless they are given; members without weight are left out."""
+    kept = [(one, weight) for one, weight in zip(recipes, weights or (1.0,) * len(recipes), strict=True) if weight]
+    return Blend(members=tuple(one for one, _ in kept), weights=tuple(weight for _, weight in kept), depth=_DEPTH)
+
+
+def for_everybody(blend: Blend) -> Blend:
+    """The blend, filled up with popularity of all time, so that a short window leaves no list short."""
+    if Popular() in blend.members:
+        return blend
+    return msgspec.structs.replace(blend, members=(*blend.members, Popular()), weights=(*blend.weights, _LEAST))
 
 
 def members(recipe: AnyRecipe) -> tuple[AnyRecipe, ...]:
@@ -68,9 +87,27 @@ def too_large(settings: Settings, recipe: AnyRecipe, people: int, items: int) ->
 
 
 def popular_recipes(settings: Settings) -> dict[str, Popular]:
-    """The popularities by name; the best of them on the validation part is the popular list."""
-    found = {name: one.recipe for name, one in tuned(settings.lake).items() if isinstance(one.recipe, Popular)}
-    return default_popular(settings) | found
+    """The popularities by name: of all time, and of each window and half-life of the settings and of `nextclick tune`."""
+    hours = sorted(settings.evaluation.popular_hours, reverse=True)
+    windows = [Popular(window_hours=one) for one in hours]
+    fading = [Popular(half_life_days=one / 24) for one in hours]
+    found = [one.recipe for one in tuned(settings.lake).values() if isinstance(one.recipe, Popular)]
+    usual = default_popular(settings)["popular_fading"]  # first: it is used where nothing can be judged
+    every = [usual, *fading, *windows, *found, Popular()]
+    return {popular_name(one): one for one in every}
+
+
+def popular_name(recipe: Popular) -> str:
+    """`popular_last_6h`, `popular_fading_7d`, `popular_all_time`."""
+    if recipe.window_hours is not None:
+        return f"popular_last_{_span(recipe.window_hours)}"
+    return f"popular_fading_{_span(24 * recipe.half_life_days)}" if recipe.half_life_days else gate.FLOOR
+
+
+def _span(hours: float) -> str:
+    if hours < 1:
+        return f"{60 * hours:.3g}min"
+    return f"{hours:.3g}h" if hours < 48 else f"{hours / 24:.3g}d"
 
 
 def default_personal(settings: Settings) -> dict[str, Als | ItemGraph]:
@@ -93,7 +130,7 @@ def plain_als(settings: Settings) -> Als:
 
 
 def default_popular(settings: Settings) -> dict[str, Popular]:
-    """The same as the settings have them."""
+    """Those that `nextclick tune` begins with."""
     return {
         "popular_fading": Popular(half_life_days=settings.interactions.half_life_days),
         "popular_recent": Popular(window_hours=settings.evaluation.recent_hours),

@@ -8,17 +8,26 @@
 So the figures of what is served are not those by which it was chosen.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ml import candidates, evaluate, split
+import numpy as np
+
+from ml import candidates, evaluate, gate, split, weigh
 from ml.artifact import AnyRecipe
 from ml.evaluate import Judged
 from ml.interactions import Interactions
+from ml.models.als import Als
+from ml.models.blend import Blend, Member
+from ml.models.item_graph import ItemGraph
 from ml.models.popular import Popular
-from ml.models.protocol import Stages, quiet
+from ml.models.protocol import Recommender, Stages, quiet
 from ml.split import Split
 from nextclick.settings import Settings
+
+_LEARNERS, _FEWEST = 3_000, 100
+"""People by whom a blend's weights are learned, at most and at least; with fewer they stay equal."""
 
 
 class Choice(NamedTuple):
@@ -39,6 +48,8 @@ class Choice(NamedTuple):
     test: Split
     skipped: dict[str, str]
     """Why which candidate was not asked."""
+    model: Recommender | None
+    """The chosen as it was fitted for the validation part; None where there was too little to judge by."""
 
     @property
     def recalls(self) -> dict[str, float]:
@@ -46,43 +57,127 @@ class Choice(NamedTuple):
         return {name: self.validation.recall(name) for name in self.validation.metrics}
 
 
+@dataclass
+class Contest:
+    """Candidates on the validation part, one after the other: later ones adopt what earlier ones have learned."""
+
+    settings: Settings
+    part: Split
+    progress: Stages = quiet
+    models: dict[str, Recommender] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        evaluation, seed = self.settings.evaluation, self.settings.als.seed
+        people = self.part.people(evaluation.max_people, seed)
+        learners = people[:: max(2, len(people) // _LEARNERS)]
+        self.learners = learners if len(learners) >= _FEWEST else people[:0]
+        """By whom weights are learned, so that nobody of them is asked how good these are."""
+        self.judges = np.setdiff1d(people, self.learners).astype(np.int32)
+        self.judged = evaluate.judged({}, self.part, evaluation, seed, self.judges)
+
+    def ask(self, recipes: Mapping[str, AnyRecipe]) -> None:
+        """Fit and judge; nothing where there are too few people."""
+        if len(self.judges) < evaluate.MIN_PEOPLE:
+            return
+        of = self.settings
+        fitted = evaluate.fitted(recipes, self.part, of.als.threads, _said("choose", self.progress), self.models)
+        self.models |= fitted
+        self.judged = self.judged.beside(evaluate.judged(fitted, self.part, of.evaluation, of.als.seed, self.judges))
+
+    def learn(self, members: Mapping[str, Member]) -> Blend:
+        """These as a blend, with weights that are learned where there are enough people to learn by."""
+        blend = candidates.blended(list(members.values()))
+        if not len(self.learners):
+            return blend
+        fitted = [self.models[name] for name in members]
+        weighed = weigh.weigh(blend, fitted, self.part, self.learners, self.settings.evaluation.k)
+        return candidates.blended(list(members.values()), weighed.weights)
+
+    def best(self, names: Iterable[str]) -> str:
+        """The best recipe, where popularity for everybody must surely beat the models, and a blend then surely beat it.
+
+        So nobody loses a list of their own by chance, and no blend is popularity with a grain of something else.
+        """
+        everybody = candidates.EVERYBODY
+        personal = [name for name in names if name != everybody]
+        plain = [name for name in personal if name != candidates.BLEND]
+        best = self.judged.best(personal or [everybody])
+        if everybody not in self.judged.each or not all(self._surely(everybody, name) for name in plain):
+            return best
+        return best if personal and self._surely(best, everybody) else everybody
+
+    def _surely(self, name: str, other: str) -> bool:
+        """By the 95 % interval of the difference."""
+        return gate.interval(self.judged.each[name] - self.judged.each[other])[0] > 0
+
+
 def choose(
     settings: Settings, pairs: Interactions, reigning: AnyRecipe | None = None, progress: Stages = quiet
 ) -> Choice:
     """Choose on the validation part, and judge on the test part."""
-    personal, skipped = affordable(settings, pairs)
-    popular = candidates.popular_recipes(settings)
+    test = split.by_time(pairs, settings.evaluation.test_share)
+    contest = Contest(settings, before(settings, pairs, test), progress)
+    popular = _popular(contest)
+    personal, skipped = _personal(contest, popular, pairs)
     recipes: dict[str, AnyRecipe] = {**popular, **personal}
     champion = None
     if reigning:  # an equal recipe on equal data gives an equal model, so none is fitted twice
         champion = next((name for name, recipe in recipes.items() if recipe == reigning), "champion")
         recipes[champion] = reigning
-    test = split.by_time(pairs, settings.evaluation.test_share)
-
-    def compare(part: Split, names: Iterable[str], of: str) -> Judged:
-        def watched(stage: str, done: int, total: int) -> None:
-            progress(f"{of}: {stage}", done, total)
-
-        als, asked = settings.als, {name: recipes[name] for name in dict.fromkeys(names)}
-        return evaluate.compare(asked, part, settings.evaluation, als.seed, als.threads, watched)
-
-    validation = compare(before(settings, pairs, test), {**popular, **personal}, "choose")
-    best, popular_best = validation.best(personal), validation.best(popular)
-    judged = compare(test, [*popular, best, *([champion] if champion else [])], "test")
+    best, most_liked = contest.best(personal), contest.judged.best(popular)
+    asked = {name: recipes[name] for name in [*popular, best, *([champion] if champion else [])]}
+    als = settings.als
+    judged = evaluate.compare(asked, test, settings.evaluation, als.seed, als.threads, _said("test", progress))
     return Choice(
-        best, personal[best], popular_best, popular[popular_best], champion, validation, judged, test, skipped
-    )
+        name=best, recipe=recipes[best], popular_name=most_liked, popular=popular[most_liked], champion=champion,
+        validation=contest.judged, judged=judged, test=test, skipped=skipped, model=contest.models.get(best),
+    )  # fmt: skip
 
 
-def affordable(settings: Settings, pairs: Interactions) -> tuple[dict[str, AnyRecipe], dict[str, str]]:
-    """The personal candidates, and why which of them is none."""
-    recipes = candidates.personal_recipes(settings)
+def _popular(contest: Contest) -> dict[str, Popular]:
+    """The best half-life, the best window, and popularity of all time."""
+    every = candidates.popular_recipes(contest.settings)
+    contest.ask(every)
+    windows = [name for name, one in every.items() if one.window_hours is not None]
+    fading = [name for name, one in every.items() if one.half_life_days is not None and name not in windows]
+    return {name: every[name] for name in (contest.judged.best(fading), contest.judged.best(windows), gate.FLOOR)}
+
+
+def _personal(
+    contest: Contest, popular: dict[str, Popular], pairs: Interactions
+) -> tuple[dict[str, AnyRecipe], dict[str, str]]:
+    """What may be each person's list: models by themselves, then blends of the best of them; and why which is not asked."""
+    recent = next(one.window_hours for one in popular.values() if one.window_hours)
+    plain, skipped = affordable(contest.settings, pairs, recent)
+    contest.ask(plain)
+    wanted = candidates.wanted(contest.settings)
+    one_als = contest.judged.best([name for name in plain if name != "item_graph"] or plain)
+    members = {name: one for name, one in plain.items() if name in ("item_graph", one_als)} | popular
+    blends: dict[str, AnyRecipe] = {}
+    if wanted(candidates.BLEND) and gate.is_personal(blend := contest.learn(members)):
+        blends[candidates.BLEND] = blend
+    if wanted(candidates.EVERYBODY):
+        blends[candidates.EVERYBODY] = candidates.for_everybody(contest.learn(popular))
+    contest.ask(blends)
+    every = {**plain, **blends}
+    return {name: one for name, one in every.items() if wanted(name)} or every, skipped
+
+
+def _said(of: str, progress: Stages) -> Stages:
+    return lambda stage, done, total: progress(f"{of}: {stage}", done, total)
+
+
+def affordable(
+    settings: Settings, pairs: Interactions, recent_hours: float | None = None
+) -> tuple[dict[str, Als | ItemGraph], dict[str, str]]:
+    """The personal candidates that are fitted by themselves, and why which of them is none."""
+    recipes, wanted = candidates.personal_recipes(settings, recent_hours), candidates.wanted(settings)
+    asked = {name: one for name, one in recipes.items() if wanted(name)} or recipes
     reasons = {
-        name: candidates.too_large(settings, recipe, len(pairs.people), len(pairs.items))
-        for name, recipe in recipes.items()
+        name: candidates.too_large(settings, one, len(pairs.people), len(pairs.items)) for name, one in asked.items()
     }
     skipped = {name: reason for name, reason in reasons.items() if reason}
-    return {name: recipe for name, recipe in recipes.items() if name not in skipped}, skipped
+    return {name: one for name, one in asked.items() if name not in skipped} or {"als": recipes["als"]}, skipped
 
 
 def before(settings: Settings, pairs: Interactions, test: Split) -> Split:

@@ -16,6 +16,8 @@ from nextclick.settings import Evaluation
 
 MIN_PEOPLE = 10
 """Fewer judged people than this prove nothing."""
+Models = Mapping[str, Recommender]
+"""Fitted models by name."""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +43,15 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         """The name with the best recall; the first of equals."""
         return max(names, key=self.recall)
 
+    def beside(self, other: "Judged") -> "Judged":
+        """With the recipes of `other`, which were asked about the same people."""
+        return msgspec.structs.replace(
+            self,
+            metrics=self.metrics | other.metrics,
+            each=self.each | other.each,
+            lists=self.lists | other.lists,
+        )
+
     def flat(self, chosen: str) -> dict[str, float]:
         """One name per figure, as MLflow and `status` show them: the chosen recipe's plain, the others' prefixed."""
         names = sorted(self.metrics, key=lambda name: name != chosen)
@@ -60,18 +71,28 @@ def compare(
     progress: Stages = quiet,
 ) -> Judged:
     """Fit each recipe on the training part and judge it; one that can adopt what another has learned is not fitted."""
-    people, k = split.people(evaluation.max_people, seed), evaluation.k
-    judged: dict[str, dict[str, float]] = {}
-    each: dict[str, Floats] = {}
-    lists: dict[str, Rows] = {}
-    models: list[Recommender] = []
-    if len(people) >= MIN_PEOPLE:
-        for name, recipe in recipes.items():
-            models.append(_fitted(recipe, models, split.train, threads, partial(progress, f"judge {name}")))
-            lists[name] = listed(models[-1], split, people, k)
-            judged[name] = judge(lists[name], split, people)
-            each[name] = metrics.recalls(lists[name], split.test.seen[people])
-    return Judged(k=k, people=len(people), cut=split.cut, metrics=judged, each=each, lists=lists)
+    enough = len(split.people(evaluation.max_people, seed)) >= MIN_PEOPLE
+    return judged(fitted(recipes, split, threads, progress) if enough else {}, split, evaluation, seed)
+
+
+def fitted(
+    recipes: Mapping[str, Recipe], split: Split, threads: int = 0, progress: Stages = quiet, known: Models | None = None
+) -> Models:
+    """The model of each recipe on the training part; one that can adopt what another, or one of `known`, has learned is not fitted."""
+    models: dict[str, Recommender] = {}
+    for name, recipe in recipes.items():
+        learned = [*models.values(), *(known or {}).values()]
+        models[name] = _fitted(recipe, learned, split.train, threads, partial(progress, f"judge {name}"))
+    return models
+
+
+def judged(models: Models, split: Split, evaluation: Evaluation, seed: int, people: Rows | None = None) -> Judged:
+    """The models on the test part, asked about `people` or a sample of it; no figures where they are too few."""
+    people, k = split.people(evaluation.max_people, seed) if people is None else people, evaluation.k
+    lists = {name: listed(model, split, people, k) for name, model in models.items() if len(people) >= MIN_PEOPLE}
+    figures = {name: judge(items, split, people) for name, items in lists.items()}
+    each = {name: metrics.recalls(items, split.test.seen[people]) for name, items in lists.items()}
+    return Judged(k=k, people=len(people), cut=split.cut, metrics=figures, each=each, lists=lists)
 
 
 def _fitted(

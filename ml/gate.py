@@ -11,6 +11,10 @@ a challenger is refused where its mean recall@k is worse by more than `gate.tole
 and the 95 % interval of the difference, by bootstrap over people (both lists of a
 person are drawn together; Efron and Tibshirani, 1993, chapter 13), lies below zero. The
 same recipe, trained again with another seed, is so refused in at most 1 of 40 cases.
+
+Popularity that says so (`is_personal`) has one list for all and reaches few items by its
+nature; it is chosen only where it is surely better (ml/choice.py), and is not asked for what
+makes a list personal.
 """
 
 import numpy as np
@@ -18,10 +22,12 @@ from scipy.sparse import csr_matrix
 from scipy.stats import bootstrap
 
 from ml import metrics
-from ml.artifact import Artifact
+from ml.artifact import AnyRecipe, Artifact
 from ml.champion import Model
 from ml.evaluate import MIN_PEOPLE, Judged
 from ml.interactions import Floats, Interactions, Rows
+from ml.models.blend import Blend
+from ml.models.popular import Popular
 from ml.split import Split
 from nextclick.settings import Gate
 
@@ -32,7 +38,13 @@ _SAMPLE = 2_000
 _RESAMPLES = 1_000
 
 
-def judge(judged: Judged, challenger: str, champion: str | None, gate: Gate) -> list[str]:
+def is_personal(recipe: AnyRecipe) -> bool:
+    """Whether it knows people apart; popularity, and a blend of popularities, does not, and says so."""
+    members = recipe.members if isinstance(recipe, Blend) else (recipe,)
+    return not all(isinstance(one, Popular) for one in members)
+
+
+def judge(judged: Judged, challenger: str, champion: str | None, gate: Gate, personal: bool = True) -> list[str]:
     """Recipes fitted on the same training part: against the floor, the coverage and the champion's recipe."""
     if not judged.metrics:
         return [
@@ -45,12 +57,12 @@ def judge(judged: Judged, challenger: str, champion: str | None, gate: Gate) -> 
         reasons.append(f"a metric is not finite: {own}")
     if not recall > judged.recall(FLOOR):
         reasons.append(f"recall@{k} {recall:.4f} is not better than that of {FLOOR}, {judged.recall(FLOOR):.4f}")
-    if not reached >= gate.min_coverage:
+    if personal and not reached >= gate.min_coverage:
         reasons.append(f"coverage@{k} {reached:.4f} is below gate.min_coverage {gate.min_coverage}")
-    return reasons + (_against(judged, challenger, champion, gate) if champion else [])
+    return reasons + (_against(judged, challenger, champion, gate, personal) if champion else [])
 
 
-def _against(judged: Judged, challenger: str, champion: str, gate: Gate) -> list[str]:
+def _against(judged: Judged, challenger: str, champion: str, gate: Gate, personal: bool) -> list[str]:
     """The champion's recipe, on the same people: no worse than by chance, and no collapse of what lists reach."""
     k, reasons = judged.k, []
     recall, before = judged.recall(challenger), judged.recall(champion)
@@ -62,7 +74,7 @@ def _against(judged: Judged, challenger: str, champion: str, gate: Gate) -> list
                 f"gate.tolerance {gate.tolerance} (difference {low:.4f} to {high:.4f} with 95 % confidence)"
             )
     reached, reach = (judged.metrics[name][f"coverage@{k}"] for name in (challenger, champion))
-    if reached < gate.coverage_kept * reach:
+    if personal and reached < gate.coverage_kept * reach:
         reasons.append(
             f"coverage@{k} collapses from {reach:.4f} to {reached:.4f}, below gate.coverage_kept {gate.coverage_kept} of it"
         )
@@ -139,6 +151,8 @@ def _lists(candidate: Artifact, pairs: Interactions, gate: Gate, k: int, seed: i
     empty = int((~listed).all(axis=1).sum())
     if empty > gate.max_listless * len(lists):
         reasons.append(f"it has no list for {empty} of {len(lists)} people, more than gate.max_listless")
+    if not is_personal(candidate.card.recipe):
+        return reasons
     reached = metrics.coverage(lists, len(pairs.items))
     if reached < gate.min_coverage:
         reasons.append(f"its lists reach {reached:.4f} of the items, below gate.min_coverage {gate.min_coverage}")

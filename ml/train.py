@@ -91,7 +91,7 @@ def _train(night: Night, key: str, standing: Standing) -> Standing:
     reigning = _reigning(settings.lake, standing)
     with night.stage("evaluate"):
         chosen = choice.choose(settings, night.pairs, reigning.recipe if reigning else None, night.progress)
-    reasons = gate.judge(chosen.judged, chosen.name, chosen.champion, settings.gate)
+    reasons = gate.judge(chosen.judged, chosen.name, chosen.champion, settings.gate, gate.is_personal(chosen.recipe))
     reasons += gate.leaks(chosen.test, chosen.validation, chosen.judged, chosen.name, settings.gate)
     with night.stage("fit"):
         fitted = fit(night, chosen.recipe, chosen.popular)

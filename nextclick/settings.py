@@ -214,6 +214,7 @@ class Evaluation(_Section, frozen=True):
     k: Positive
     max_people: Positive
     recent_hours: PositiveFloat
+    popular_hours: Annotated[tuple[PositiveFloat, ...], Meta(min_length=1)]
     candidates: tuple[str, ...]
     max_scores: PositiveFloat
 
