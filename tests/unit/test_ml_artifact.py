@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 from ml.artifact import Artifact, Card, load
 from ml.interactions import IdMap, Source
 from ml.models.als import Als, AlsModel
+from ml.models.item_graph import ItemGraph, ItemGraphModel
 from ml.models.popular import Popular, PopularModel
 from nextclick.errors import ModelError
 
@@ -131,3 +132,45 @@ def test_no_pickle_is_ever_loaded(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="nextclick train"):
         load(tmp_path / "nothing")
+
+
+def sparse(links: csr_matrix) -> Artifact:
+    """A model with sparse matrices: the links of three items."""
+    right = artifact()
+    recipe = ItemGraph(factors=2)
+    model = ItemGraphModel(recipe, right.seen, links, numbers(3, 2))
+    return replace(right, card=msgspec.structs.replace(right.card, recipe=recipe), model=model)
+
+
+LINKS = csr_matrix(np.array([[0, 1, 2], [0, 0, 0], [3, 0, 0]], np.float32))
+
+
+def test_sparse_matrices_come_back_as_they_were(tmp_path: Path) -> None:
+    found = load(tmp_path / "model", sparse(LINKS).save(tmp_path / "model")).model
+    assert isinstance(found, ItemGraphModel)
+    assert found.links.toarray().tolist() == LINKS.toarray().tolist()
+    assert found.histories.toarray().tolist() == [[1, 0, 1], [0, 0, 0]]
+
+
+def bent(part: str, place: int, value: float) -> csr_matrix:
+    """The links with one number of one of their arrays changed."""
+    links = LINKS.copy()
+    getattr(links, part)[place] = value
+    return links
+
+
+@pytest.mark.parametrize(
+    ("links", "words"),
+    [
+        (bent("data", 1, np.nan), "links.data holds NaN or infinity"),
+        (bent("indices", 0, 3), "links is no matrix of"),
+        (bent("indices", 0, -1), "links is no matrix of"),
+        (bent("indptr", 1, 4), "links is no matrix of"),
+        (bent("indptr", 3, 9), "its recipe expects"),
+        (csr_matrix((2, 3), dtype=np.float32), "its recipe expects"),
+    ],
+)
+def test_a_bent_sparse_matrix_is_refused(tmp_path: Path, links: csr_matrix, words: str) -> None:
+    digest = sparse(links).save(tmp_path / "model")
+    with pytest.raises(ModelError, match=words):
+        load(tmp_path / "model", digest)
