@@ -53,7 +53,7 @@ def test_a_second_call_goes_on_and_the_next_training_uses_what_was_found(trained
     report = train.run(settings)  # other parameters are news
     assert report.read > 0
     recipes = candidates.personal_recipes(settings)
-    assert [recipes[name].factors for name in ("als", "als_trending")] == [8, 8]  # type: ignore[union-attr]
+    assert [recipes[name].factors for name in ("als", "als_trending")] == [8, 8]
 
 
 def _parameters(recipe: Als) -> dict[str, Any]:
