@@ -114,6 +114,8 @@ class LiveProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The newest deeds, the newest first."""
     next_action: dict[str, float]
     """As GET /v1/next-action."""
+    conversion: float
+    """Chance that the open session ends in a purchase."""
     degraded: bool
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextclick import ctr
+from nextclick.conversion import Rates
 from nextclick.errors import ModelError
-from nextclick.kv.packing import CTR_MODEL, POPULAR, QUERIES, TRANSITIONS
+from nextclick.kv.packing import CONVERSION, CTR_MODEL, POPULAR, QUERIES, TRANSITIONS
 from nextclick.kv.protocol import Snapshot
 from serving import catalogue as catalogues
 from serving.catalogue import UNKNOWN, Catalogue, Floats, Numbers
@@ -45,6 +46,7 @@ class Edition:
     ctr: ctr.CtrModel | None
     """None: popularity is the expected click rate."""
     transitions: Transitions
+    conversion: Rates
     suggestions: Suggestions
 
     _row: Numbers
@@ -86,7 +88,9 @@ def load(snapshot: Snapshot) -> Edition:
     """Read a version into memory. ModelError if it is damaged, VersionGone if it was dropped meanwhile."""
     stock = catalogues.load(snapshot)
     count = len(stock)
-    popular, model, transitions, queries = snapshot.get_many([POPULAR, CTR_MODEL, TRANSITIONS, QUERIES])
+    popular, model, transitions, queries, rates = snapshot.get_many(
+        [POPULAR, CTR_MODEL, TRANSITIONS, QUERIES, CONVERSION]
+    )
     _, listed, scores = places(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0, np.float32))
     first = np.sort(np.unique(listed, return_index=True)[1])
     listed, scores = listed[first], scores[first]
@@ -108,6 +112,7 @@ def load(snapshot: Snapshot) -> Edition:
         newest=_newest(stock),
         ctr=_click_model(model),
         transitions=Transitions(_counts(transitions, list[tuple[str, str, str, int]])),
+        conversion=msgspec.msgpack.decode(rates, type=Rates) if rates else Rates(),
         suggestions=Suggestions(stock, popularity, _counts(queries, list[tuple[str, int]])),
         _row=np.full(count + 1, UNKNOWN, np.int64),
     )

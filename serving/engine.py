@@ -11,8 +11,10 @@ import numpy as np
 from msgspec import UNSET
 
 from nextclick import kv
+from nextclick.conversion import probability
 from nextclick.ctr import TERMS
 from nextclick.live_features import open_session
+from nextclick.profile import Deed
 from nextclick.settings import Settings
 from serving import answers, asking, experiments, given, pool, showing
 from serving.bandits.context import context as bandit_context
@@ -199,11 +201,13 @@ class Engine:
         ]
         prior = self._settings.ranking.transition_prior
         after = context.edition.transitions.after(self._acts(context), prior) if context else {}
+        chance = probability(self._session(context), context.edition.conversion) if context else 0.0
         return answers.LiveProfile(
             visitor_id=asked.visitor_id,
             features=known.features,
             deeds=shown,
             next_action=after,
+            conversion=chance,
             degraded=known.degraded,
         )
 
@@ -269,8 +273,13 @@ class Engine:
 
     def _acts(self, context: Context) -> list[str]:
         """The last two acts of the open session, the newest last."""
-        session = open_session(context.known.profile.deeds, context.now, self._settings.sessions.gap_minutes * 60_000)
+        session = self._session(context)
         return [ACTIONS[deed.kind] for deed in session if deed.kind in ACTIONS][:2][::-1]
+
+    def _session(self, context: Context) -> tuple[Deed, ...]:
+        """The deeds of the session that is open now, the newest first."""
+        gap_ms = self._settings.sessions.gap_minutes * 60_000
+        return open_session(context.known.profile.deeds, context.now, gap_ms)
 
     def _most(self, n: int) -> int:
         return min(n, self._settings.serving.max_items)

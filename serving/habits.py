@@ -1,9 +1,10 @@
-"""What people do and ask next, counted from silver.events at the time of a full export."""
+"""What people do and ask next, and how many buy, counted from silver at the time of a full export."""
 
 import msgspec
 
+from nextclick import conversion
 from nextclick.errors import TableMissing
-from nextclick.kv.packing import QUERIES, TRANSITIONS
+from nextclick.kv.packing import CONVERSION, QUERIES, TRANSITIONS
 from nextclick.kv.protocol import Entry
 from nextclick.settings import Settings
 from serving import people
@@ -53,4 +54,5 @@ def entries(settings: Settings, site: str) -> list[Entry]:
             queries = silver.duck.execute(_QUERIES, most).fetchall()
     except TableMissing:
         return []
-    return [(QUERIES, msgspec.msgpack.encode(queries)), (TRANSITIONS, msgspec.msgpack.encode(transitions))]
+    found = {QUERIES: queries, TRANSITIONS: transitions, CONVERSION: conversion.count(settings.lake)}
+    return [(key, msgspec.msgpack.encode(counted)) for key, counted in found.items()]

@@ -31,6 +31,7 @@ LISTS: Final = b"anps"
 """First bytes of keys."""
 CTR_MODEL: Final = b"xctr"
 TRANSITIONS: Final = b"xtransitions"
+CONVERSION: Final = b"xconversion"
 QUERIES: Final = b"xqueries"
 CHUNK: Final = 256
 """Item ids a chunk: a list of ten items costs at most ten gets of about 2 kB, not the whole table."""

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from nextclick import ctr, kv, profile
+from nextclick.conversion import Rates
 from nextclick.errors import ModelError
 from nextclick.kv.packing import QUERIES, TRANSITIONS
 from nextclick.kv.profiles import open_profiles
@@ -134,6 +135,19 @@ def test_transitions_are_counted_within_sessions_and_the_last_act_leaves(lake: S
         ["", "view", "leave", 1],
         ["view", "add_to_cart", "leave", 1],
     ]
+
+
+def test_the_chance_of_a_purchase_comes_with_the_lists(lake: Settings, gold: Gold) -> None:
+    rows.write(lake.lake, "silver.events", [event("view_item", "a", 0)])
+    visit = {"site": "default", "visitor_id": "a", "started_at": START, "ended_at": START, "is_overlong": False}
+    rows.write(
+        lake.lake,
+        "silver.sessions",
+        [visit | {"item_views": 1, "carts": bought, "purchases": bought} for bought in (0, 1)],
+    )
+    gold.full({}, POPULAR)
+    export.run(lake)
+    assert served(lake).conversion == Rates((2, 2, 0, 0, 1), (1, 1, 0, 0, 1))
 
 
 def test_queries_are_suggested_once_enough_visitors_asked_them(lake: Settings, gold: Gold) -> None:
