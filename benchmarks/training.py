@@ -140,7 +140,7 @@ def compare_export(settings: Settings, artifact: Any) -> None:
     print(f"implicit.recommend {len(people) / alone:,.0f} lists/s; into Delta {len(people) / ours:,.0f} lists/s")
     print(ratio("export to Delta", len(people) / ours, "implicit.recommend", len(people) / alone, 0.6, at_least=True))
     items = np.arange(len(artifact.items), dtype=np.int32)
-    similar = similar_rows(artifact, items, settings.export, stamp)
+    similar = similar_rows(model, artifact.items, items, settings.export.similar_n, stamp)
     print(f"similar items {timed(lambda: published.replace(settings.lake, SIMILAR_ITEMS, similar))[1]:.1f} s")
 
 

@@ -37,12 +37,22 @@ AnyRecipe = Member | Blend
 _FILES = ("model.npz", "people.json", "items.json")
 
 
+class Likeness(msgspec.Struct, frozen=True):
+    """By which model items are alike: ml/similar_items.py."""
+
+    often: str = "personal"
+    """For items that many have used."""
+    seldom: str = "content"
+    """For the others."""
+
+
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What card.json says."""
 
     recipe: AnyRecipe
     popular: Popular
     """The recipe of the popular list."""
+    similar: Likeness = Likeness()
     site: str
     source: Source
     as_of: int

@@ -45,6 +45,8 @@ class Choice(NamedTuple):
     """Every candidate on the validation part."""
     judged: Judged
     """The chosen, the champion's and popularity on the test part."""
+    before: Split
+    """The validation part, and what was learned from for it."""
     test: Split
     skipped: dict[str, str]
     """Why which candidate was not asked."""
@@ -130,7 +132,7 @@ def choose(
     judged = evaluate.compare(asked, test, settings.evaluation, als.seed, als.threads, _said("test", progress))
     return Choice(
         name=best, recipe=recipes[best], popular_name=most_liked, popular=popular[most_liked], champion=champion,
-        validation=contest.judged, judged=judged, test=test, skipped=skipped, model=contest.models.get(best),
+        validation=contest.judged, judged=judged, before=contest.part, test=test, skipped=skipped, model=contest.models.get(best),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml import champion, next_items, published
+from ml import champion, next_items, published, similar_items
 from ml.artifact import Artifact
 from ml.champion import Model
 from ml.lists import Stamp, personal_rows, popular_rows, similar_rows
@@ -51,10 +51,10 @@ def write(settings: Settings, served: Model, artifact: Artifact, progress: Stage
     stamp = Stamp(settings.site, served.version, now)
     name = f"{now:%Y%m%dT%H%M%S%f}-{served.version}"
     state = _keep_state(settings, name, lake.state / served.artifact)
-    items = np.arange(len(artifact.items), dtype=np.int32)
     people = np.arange(len(artifact.people), dtype=np.int32)
     popular_version = published.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.export, stamp))
-    similar_version = published.replace(lake, gold.SIMILAR_ITEMS, similar_rows(artifact, items, settings.export, stamp))
+    similar = similar_rows(*similar_items.of(settings, artifact), settings.export.similar_n, stamp)
+    similar_version = published.replace(lake, gold.SIMILAR_ITEMS, similar)
     next_version, next_facts = next_items.publish(settings, artifact.items, stamp, progress)
     manifest = Manifest(
         export=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,

@@ -66,17 +66,13 @@ def popular_rows(artifact: Artifact, export: Export, stamp: Stamp) -> Iterator[p
     yield _rows(gold.POPULAR_ITEMS, stamp, lists, artifact.items, "item_id")
 
 
-def similar_rows(artifact: Artifact, items: Rows, export: Export, stamp: Stamp) -> Iterator[pa.Table]:
-    """Rows of gold.similar_items for `items`, in batches; none if the model knows no likeness."""
-    n = min(export.similar_n, len(artifact.items) - 1)
-    if not isinstance(artifact.model, SimilarItems) or n < 1:
-        return
-    for start in range(0, len(items), BATCH):
+def similar_rows(model: SimilarItems, ids: IdMap, items: Rows, n: int, stamp: Stamp) -> Iterator[pa.Table]:
+    """Rows of gold.similar_items for `items`, rows of `ids`, in batches."""
+    n = min(n, len(ids) - 1)
+    for start in range(0, len(items) if n > 0 else 0, BATCH):
         batch = items[start : start + BATCH]
-        lists = artifact.model.similar(batch, n)
-        yield _rows(
-            gold.SIMILAR_ITEMS, stamp, lists, artifact.items, "similar_item_id", ("item_id", artifact.items, batch)
-        )
+        lists = model.similar(batch, n)
+        yield _rows(gold.SIMILAR_ITEMS, stamp, lists, ids, "similar_item_id", ("item_id", ids, batch))
 
 
 def next_rows(model: NextItem, items: IdMap, n: int, stamp: Stamp) -> Iterator[pa.Table]:

@@ -25,7 +25,7 @@ from ml.models.session_blend import SessionBlend
 from ml.models.session_knn import SessionKnn
 from ml.models.session_popular import SessionPopular
 from ml.models.transitions import Transitions
-from ml.sessions import Sessions, from_clicks
+from ml.sessions import Offsets, Sessions, from_clicks
 from nextclick import duck
 from nextclick.errors import ModelError
 from nextclick.settings import Settings
@@ -36,7 +36,7 @@ Facts = dict[str, str | int | float | None]
 FLOOR = "popular"
 _CLICKS = 5_000
 """Clicks that a model is asked about, drawn by the seed."""
-_FEWEST = 100
+FEWEST = 100
 """Fewer clicks to ask about prove nothing."""
 
 _STEPS = """
@@ -131,14 +131,20 @@ def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) ->
 
 def _hit_rate(recipe: SessionRecipe, sessions: Sessions, begin: int, end: int, k: int, seed: int) -> float | None:
     """HR@k on the clicks from `begin` until `end` that follow another item, given that item alone."""
-    asked = np.flatnonzero((sessions.at >= begin) & (sessions.at < end) & ~sessions.opens)
-    if len(asked) < _FEWEST:
+    clicks = asked(sessions, begin, end, seed)
+    if len(clicks) < FEWEST:
         return None
-    if len(asked) > _CLICKS:
-        asked = np.sort(np.random.default_rng(seed).choice(asked, _CLICKS, replace=False))
     model = recipe.fit(sessions.between(0, begin))
-    ranks = prequential.rank(model.next_items(sessions.before(asked, 1), k).items, sessions.item[asked])
+    ranks = prequential.rank(model.next_items(sessions.before(clicks, 1), k).items, sessions.item[clicks])
     return float((ranks > 0).mean())
+
+
+def asked(sessions: Sessions, begin: int, end: int, seed: int) -> Offsets:
+    """Clicks from `begin` until `end` that follow another of their session; a sample if they are many."""
+    found = np.flatnonzero((sessions.at >= begin) & (sessions.at < end) & ~sessions.opens)
+    if len(found) > _CLICKS:
+        found = np.sort(np.random.default_rng(seed).choice(found, _CLICKS, replace=False))
+    return found
 
 
 def publish(settings: Settings, items: IdMap, stamp: Stamp, progress: Stages = quiet) -> tuple[int, Facts]:

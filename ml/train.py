@@ -12,8 +12,8 @@ from functools import partial
 
 import msgspec
 
-from ml import artifact, candidates, champion, choice, gate, interactions, report, report_page, tracking
-from ml.artifact import AnyRecipe, Artifact, Card
+from ml import artifact, candidates, champion, choice, gate, interactions, report, report_page, similar_items, tracking
+from ml.artifact import AnyRecipe, Artifact, Card, Likeness
 from ml.champion import Attempt, Model, Standing
 from ml.choice import Choice
 from ml.interactions import Interactions, Source
@@ -41,6 +41,8 @@ class Night:
     progress: Stages = quiet
     started: float = field(default_factory=time.time)
     seconds: dict[str, float] = field(default_factory=dict)
+    likes: dict[str, float] = field(default_factory=dict)
+    """HR@k of what could make similar items."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -70,12 +72,13 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
     return _report(standing, len(pairs), started)
 
 
-def fit(night: Night, personal: AnyRecipe, popular: Popular) -> Artifact:
-    """Both recipes fitted on everything."""
+def fit(night: Night, personal: AnyRecipe, popular: Popular, similar: Likeness | None = None) -> Artifact:
+    """Both recipes fitted on everything; `similar`: by what items are alike."""
     pairs = night.pairs
     card = Card(
         recipe=personal,
         popular=popular,
+        similar=similar or Likeness(),
         site=night.settings.site,
         source=night.source,
         as_of=pairs.as_of,
@@ -93,15 +96,19 @@ def _train(night: Night, key: str, standing: Standing) -> Standing:
         chosen = choice.choose(settings, night.pairs, reigning.recipe if reigning else None, night.progress)
     reasons = gate.judge(chosen.judged, chosen.name, chosen.champion, settings.gate, gate.is_personal(chosen.recipe))
     reasons += gate.leaks(chosen.test, chosen.validation, chosen.judged, chosen.name, settings.gate)
+    with night.stage("similar items"):
+        alike = similar_items.judge(settings, chosen.before, chosen.test, chosen.model)
+    likeness = alike.likeness if alike else Likeness()
     with night.stage("fit"):
-        fitted = fit(night, chosen.recipe, chosen.popular)
+        fitted = fit(night, chosen.recipe, chosen.popular, likeness)
+    night.likes = similar_items.figures(alike, chosen.judged.k) if alike else {}
     model, broken = _enter(night, fitted, chosen, reigning, reasons)
     reasons += broken
     if not reasons:
         reigning, previous = tracking.promote(settings.lake, model.version)
     else:
         previous = tracking.champion(settings.lake, tracking.PREVIOUS)
-    fallback = None if reigning else _fallback(night, chosen)
+    fallback = None if reigning else _fallback(night, chosen, likeness)
     attempt = Attempt(
         key=key,
         passed=not reasons,
@@ -162,10 +169,11 @@ def _model(night: Night, fitted: Artifact, digest: str, folder: str, metrics: di
 def _run(night: Night, chosen: Choice, model: Model, reasons: list[str]) -> tracking.Run:
     pages = _pages(night, chosen, reasons)
     skipped = {f"skipped.{name}": reason for name, reason in chosen.skipped.items()}
+    card = artifact.read_card(night.settings.lake.state / model.artifact)
     return tracking.Run(
         name="train",
         source=night.source,
-        digest=artifact.read_card(night.settings.lake.state / model.artifact).ids_digest,
+        digest=card.ids_digest,
         started=night.started,
         params={
             **_parameters(model.recipe),
@@ -173,8 +181,9 @@ def _run(night: Night, chosen: Choice, model: Model, reasons: list[str]) -> trac
             "popular": chosen.popular_name,
             "k": chosen.judged.k,
             "judged_people": chosen.judged.people,
+            **similar_items.words(card.similar),
         },
-        metrics={**model.metrics, **_validation(chosen.recalls, chosen.judged.k), **_costs(night)},
+        metrics={**model.metrics, **_validation(chosen.recalls, chosen.judged.k), **night.likes, **_costs(night)},
         tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)} | skipped,
         pages=pages,
     )
@@ -209,9 +218,9 @@ def _costs(night: Night) -> dict[str, float]:
     return {**seconds, "seconds": time.time() - night.started, "peak_memory_mb": peak}
 
 
-def _fallback(night: Night, chosen: Choice) -> Model:
+def _fallback(night: Night, chosen: Choice, likeness: Likeness) -> Model:
     """Popular lists, kept as a model that nobody registered."""
-    fitted = fit(night, chosen.popular, chosen.popular)
+    fitted = fit(night, chosen.popular, chosen.popular, likeness)
     digest = fitted.save(night.settings.lake.state / _FALLBACK)
     return _model(night, fitted, digest, _FALLBACK, chosen.judged.flat(chosen.popular_name))
 

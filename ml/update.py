@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml import artifact, export, interactions, published, tracking
+from ml import artifact, export, interactions, published, similar_items, tracking
 from ml.artifact import Artifact
 from ml.interactions import Interactions, Rows, Source
 from ml.lists import Stamp, personal_rows, popular_rows, similar_rows
@@ -60,6 +60,7 @@ def run(settings: Settings, progress: Stages = quiet) -> JobReport:
         "new_people": len(update.artifact.people) - len(base.people),
         "new_items": len(update.new_items),
         "removed": len(update.removed),
+        "next_items": "as of the last full export",
     }
     facts["mlflow"] = _log(settings, manifest, source, facts, started)
     return JobReport(
@@ -94,7 +95,8 @@ def _write(settings: Settings, current: Manifest, update: Update, progress: Stag
     similar_version = current.similar_version
     if len(update.new_items):
         new = fresh.items.take(update.new_items)
-        similar = similar_rows(fresh, update.new_items, settings.export, stamp)
+        alike = similar_items.of(settings, fresh, update.new_items)
+        similar = similar_rows(*alike, settings.export.similar_n, stamp)
         similar_version = published.upsert(lake, gold.SIMILAR_ITEMS, "item_id", new, similar)
     manifest = msgspec.structs.replace(
         current,

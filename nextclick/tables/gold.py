@@ -146,24 +146,24 @@ POPULAR_ITEMS = Table(
 
 SIMILAR_ITEMS = Table(
     name="gold.similar_items",
-    doc="One row per item and rank: the items nearest to it by the cosine of the model's vectors.",
+    doc="One row per item and rank: items like it, by whichever of vectors, sessions and words foretells best what follows.",
     columns=(
         SITE,
         Column("item_id", "string", "The item that is looked at.", nullable=False),
         Column("rank", "int", "Place in its list, from 1.", nullable=False, minimum=1),
         Column("similar_item_id", "string", "The item that resembles it.", nullable=False),
-        Column("score", "float", "Cosine, -1 to 1.", nullable=False),
+        Column("score", "float", "Cosine, -1 to 1; comparable within one list.", nullable=False),
         Column("model_version", "string", "Registered version of the model.", nullable=False),
         Column("generated_at", "timestamp", "When the list was made.", nullable=False),
     ),
     key=("site", "item_id", "rank"),
     job="export",
-    reads=("gold.interactions",),
+    reads=("gold.interactions", "silver.events", "silver.items"),
 )
 
 NEXT_ITEMS = Table(
     name="gold.next_items",
-    doc="One row per item and rank: what people use next after it, by the sessions of the last full export.",
+    doc="One row per item and rank: what people use next after it, by the sessions of the last full export; updates leave it as it is.",
     columns=(
         SITE,
         Column("item_id", "string", "The item that is looked at.", nullable=False),
