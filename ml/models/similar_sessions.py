@@ -16,12 +16,12 @@ from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from ml.interactions import Floats, Rows
+from ml.models.dense import dense_lists
 from ml.models.protocol import Arrays, Layout, Lists, Progress, quiet
 from ml.sessions import Sessions
 
 _SMOOTHING = 0.75
 """Rare contexts count for more than their share: Levy, Goldberg, Dagan, TACL 3 (2015)."""
-_BATCH = 1024
 
 
 class Item2Vec(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="item2vec"):
@@ -79,19 +79,12 @@ class Item2VecModel:
 
     def similar(self, items: Rows, n: int) -> Lists:
         """The nearest by cosine; only items nearer than a right angle are alike at all."""
-        parts = [self._nearest(items[start : start + _BATCH], n) for start in range(0, len(items), _BATCH)]
-        return Lists(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-    def _nearest(self, items: Rows, n: int) -> Lists:
-        cosine = self.item_vectors[items] @ self.item_vectors.T
-        cosine[np.arange(len(items)), items] = -1
-        width = min(n, cosine.shape[1])
-        found = np.argpartition(-cosine, width - 1, axis=1)[:, :width]
-        found = np.take_along_axis(found, np.argsort(-np.take_along_axis(cosine, found, 1), axis=1, kind="stable"), 1)
-        scores = np.take_along_axis(cosine, found, 1)
-        lists = Lists(np.where(scores > 0, found, -1).astype(np.int32), np.maximum(scores, 0).astype(np.float32))
-        pad = ((0, 0), (0, n - width))
-        return Lists(np.pad(lists.items, pad, constant_values=-1), np.pad(lists.scores, pad))
+        itself = csr_matrix(
+            (np.ones(len(items), np.float32), (np.arange(len(items)), items)), (len(items), len(self.item_vectors))
+        )
+        return dense_lists(
+            lambda rows: self.item_vectors[rows] @ self.item_vectors.T, itself.shape[1], items, n, itself
+        )
 
 
 def unit(vectors: Floats) -> Floats:
