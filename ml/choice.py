@@ -26,7 +26,7 @@ from ml.models.protocol import Recommender, Stages, quiet
 from ml.split import Split
 from nextclick.settings import Settings
 
-_LEARNERS, _FEWEST = 3_000, 100
+_LEARNERS, _FEWEST = 3_000, 50
 """People by whom a blend's weights are learned, at most and at least; with fewer they stay equal."""
 
 
