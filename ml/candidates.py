@@ -20,6 +20,7 @@ from nextclick.settings import Settings
 BLEND, EVERYBODY = "blend", "popular_blend"
 """Recipes whose weights are learned (ml/choice.py): personal ones with popularity, and popularity alone."""
 _DEPTH = 100
+"""Places of each member's lists that count in a blend: as many as the lists that are served have."""
 _LEAST = 1e-4
 """Weight of all-time popularity where it only fills lists up."""
 

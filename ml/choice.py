@@ -71,7 +71,7 @@ class Contest:
     def __post_init__(self) -> None:
         evaluation, seed = self.settings.evaluation, self.settings.als.seed
         people = self.part.people(evaluation.max_people, seed)
-        learners = people[:: max(2, len(people) // _LEARNERS)]
+        learners = people[:: max(2, -(-len(people) // _LEARNERS))]
         self.learners = learners if len(learners) >= _FEWEST else people[:0]
         """By whom weights are learned, so that nobody of them is asked how good these are."""
         self.judges = np.setdiff1d(people, self.learners).astype(np.int32)
