@@ -1,0 +1,73 @@
+"""What the verbs that open a door (collect, serve) share: their options, and what must be there before workers start."""
+
+import shutil
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import click
+import msgspec
+
+from nextclick import ports
+from nextclick.cli import common_options, json_option, print_json
+from nextclick.errors import UsageError
+from nextclick.settings import Door, Settings, hand_down
+
+
+class Opening(NamedTuple):
+    """Which door a verb opens."""
+
+    section: str
+    """Its settings: `collector`, `serving`."""
+    keys: str
+    """Its keys: `write`, `read`."""
+    counts: str
+    """Folder of its workers' metrics, below the lake's state folder."""
+
+    def options(self, command: Callable[..., Any]) -> Callable[..., Any]:
+        """--host, --port, --workers, --json and the common ones."""
+        for option in (
+            common_options,
+            json_option,
+            click.option("--workers", type=click.IntRange(1, 64), help=f"Processes (default: {self.section}.workers)."),
+            click.option(
+                "--port", type=click.IntRange(0, 65535), help=f"Port (default: {self.section}.port; 0: any free one)."
+            ),
+            click.option("--host", help=f"Address to listen on (default: {self.section}.host)."),
+        ):
+            command = option(command)
+        return command
+
+    def chosen(self, settings: Settings, **given: str | int | None) -> Settings:
+        """The settings with the options that were `given`, and a free port. UsageError if others would need no key."""
+        door: Door = getattr(settings, self.section)
+        door = msgspec.structs.replace(door, **{name: value for name, value in given.items() if value is not None})
+        if not (getattr(door, f"{self.keys}_keys") or ports.is_loopback(door.host)):
+            raise UsageError(
+                f"{door.host} is open to others, and no {self.keys} keys are set. "
+                f"Name sites and their keys in [{self.section}.{self.keys}_keys] of conf/, or listen on 127.0.0.1."
+            )
+        door = msgspec.structs.replace(door, port=ports.free(door.host, door.port))
+        return msgspec.structs.replace(settings, **{self.section: door})
+
+    def prepare(self, settings: Settings) -> None:
+        """Make the lake, and an empty folder in which the workers count; before prometheus_client is imported."""
+        settings.lake.prepare()
+        counts = settings.lake.state / self.counts
+        shutil.rmtree(counts, ignore_errors=True)
+        counts.mkdir()
+        hand_down(settings, PROMETHEUS_MULTIPROC_DIR=str(counts))
+
+    def announce(self, settings: Settings, words: Callable[[str], str], as_json: bool) -> None:
+        """Say where it listens once it answers; `words` make a line of the address."""
+        from nextclick.web.process import when_it_answers
+
+        door: Door = getattr(settings, self.section)
+        address = f"http://{door.host}:{door.port}"
+
+        def say() -> None:
+            if as_json:
+                print_json({"address": address})
+            else:
+                click.echo(words(address), err=True)
+
+        when_it_answers(address, say, door.workers)
