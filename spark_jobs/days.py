@@ -1,0 +1,69 @@
+"""Gold by day: whole days are recomputed from the rows of one silver table, when rows of theirs or what is known of agents changed."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from nextclick.contract import Table
+from nextclick.lake import Lake
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from nextclick.tables import silver
+from spark_jobs import tables
+from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.transforms import Transformer
+from spark_jobs.transforms.gold.bots import of_agents, without_bots
+from spark_jobs.transforms.time_ranges import among, on_days
+
+
+class Days(NamedTuple):
+    """A table of gold by day, and what it is made of."""
+
+    job: str
+    table: Table
+    source: Table
+    at: str
+    """The time of the source's rows that says their day."""
+    changes: Callable[[SparkSession, Lake, Table], DataFrame]
+    """How the source is followed: tables.stream where rows only come, else tables.stream_changes."""
+    anew: Transformer
+    """Keep those of new silver.user_agents whose rows must be counted anew."""
+    made: Callable[[DataFrame], Transformer]
+    """silver.user_agents → the source's rows → rows of the table."""
+
+    def run(self, spark: SparkSession, settings: Settings, trigger: Trigger) -> JobReport:
+        """Recompute the days of what changed, and of all rows of new agents, from all rows of those days."""
+        lake, day = settings.lake, F.to_date(self.at)
+
+        def stream(spark: SparkSession) -> DataFrame:
+            agents = tables.stream(spark, lake, silver.USER_AGENTS).transform(self.anew).select("user_agent")
+            rows = self.changes(spark, lake, self.source).select(self.at)
+            return rows.unionByName(agents, allowMissingColumns=True)
+
+        def process(changed: DataFrame, batch: Batch) -> None:
+            seen, known, days = changed.agg(F.count(self.at), F.count("user_agent"), F.collect_set(day)).collect()[0]
+            batch.counts.read += seen
+            rows = tables.read(changed.sparkSession, lake, self.source)
+            made = self.made(tables.read(changed.sparkSession, lake, silver.USER_AGENTS))
+            if batch.replaces:
+                tables.replace(rows.transform(made), lake, self.table, batch.commit("days"))
+                return
+            if known:
+                days += rows.transform(of_agents(changed)).agg(F.collect_set(day)).collect()[0][0]
+            if days:
+                found = rows.where(on_days(days, self.at)).transform(made)
+                tables.replace(found, lake, self.table, batch.commit("days"), among(days, "date"))
+
+        return run_query(spark, settings, trigger, self.job, (self.table,), stream, process)
+
+
+def bots(agents: DataFrame) -> DataFrame:
+    """For tables that only leave bots out: other agents change nothing."""
+    return agents.where("is_bot")
+
+
+def of_people(transform: Transformer) -> Callable[[DataFrame], Transformer]:
+    """`transform` of the rows that are no bot's."""
+    return lambda agents: lambda rows: rows.transform(without_bots(agents)).transform(transform)
