@@ -82,24 +82,24 @@ class Collector:
 @contextmanager
 def collecting(lake: Path, *options: str, under: tuple[str, ...] = (), **settings: str) -> Iterator[Collector]:
     """Start a collector on any free port; `settings` are environment variables, `under` a program that runs it."""
-    command = [
-        *under,
-        str(Path(sys.executable).parent / "nextclick"),
-        "--lake",
-        str(lake),
-        "collect",
-        "--port",
-        "0",
-        "--json",
-    ]
-    surroundings = environment(load(lake), **_QUICK | settings)
+    with running("collect", lake, _QUICK | settings, *options, under=under) as collector:
+        yield collector
+
+
+@contextmanager
+def running(
+    verb: str, lake: Path, settings: Mapping[str, str], *options: str, under: tuple[str, ...] = ()
+) -> Iterator[Collector]:
+    """Start a verb that listens, on any free port; end it and whatever it has started."""
+    program = (*under, str(Path(sys.executable).parent / "nextclick"))
+    command = [*program, "--lake", str(lake), verb, "--port", "0", "--json", *options]
     with subprocess.Popen(
-        [*command, *options], env=surroundings, stdout=subprocess.PIPE, text=True, start_new_session=True
+        command, env=environment(load(lake), **settings), stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         assert process.stdout
         try:
             line = process.stdout.readline()
-            assert line, f"the collector ended with code {process.wait()}"
+            assert line, f"nextclick {verb} ended with code {process.wait()}"
             yield Collector(process, json.loads(line)["address"], lake)
         finally:
             with suppress(ProcessLookupError):

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.app import Door
@@ -15,6 +15,7 @@ from collector.metrics import Metrics
 from collector.sinks import Batch
 from nextclick.settings import load
 from tests.asking import json_of
+from tests.generated import generated
 
 WORDS = (
     *("events", "event", "batch", "data", "properties", "params", "token", "api_key", "writeKey", "type", "messageId"),
@@ -120,16 +121,6 @@ def holds(asked: Any, route: tuple[str, str], query: bytes, headers: dict[str, s
     assert status < 500
     assert "dialect_error" not in sink.reasons
     assert status not in (400, 413) or sink.reasons, "what was refused is on record"
-
-
-def generated(examples: int) -> Any:
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 REQUESTS = given(route=st.sampled_from(ROUTES), query=FORM, headers=HEADERS, body=BODIES)

@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nextclick.settings import load
 from serving.openapi import document
 from tests.answering import answering
 from tests.asking import json_of
+from tests.generated import generated
 from tests.integration.test_serving import furnished
 
 OPERATIONS = [(path, method) for path, methods in document()["paths"].items() for method in methods]
@@ -107,16 +108,6 @@ def holds(ask: Ask, asked: Any, value: str, headers: Any, body: bytes) -> None:
 
 def _quoted(text: str) -> str:
     return quote(text.encode("utf-8", "surrogatepass"), safe="")
-
-
-def generated(examples: int) -> Any:
-    return settings(
-        max_examples=examples,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 ASKED = st.sampled_from(OPERATIONS).flatmap(lambda operation: st.tuples(st.just(operation), queries(operation)))
