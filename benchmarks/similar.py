@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 
 from ml.interactions import IdMap, Rows
 from ml.models.protocol import SimilarItems
-from ml.models.similar_content import Content, Described
+from ml.models.similar_content import Content
 from ml.models.similar_sessions import Item2Vec
 from ml.prequential import rank
 from ml.sessions import Sessions, from_clicks
+from ml.similar_items import catalogue
 from nextclick.settings import Settings, load
-from nextclick.tables.silver import EVENTS, ITEMS
+from nextclick.tables.silver import EVENTS
 
 K = 20
 SEED = 1
@@ -47,7 +48,7 @@ def main() -> None:
 
 def compare(settings: Settings) -> dict[str, Any]:
     """HR@20 of both by class; what --json prints."""
-    items, described = catalogue(_table(settings, ITEMS.name))
+    items, described = catalogue(settings, IdMap(pa.array([], pa.string())))
     sessions = uses(_table(settings, EVENTS.name), items)
     hidden = np.random.default_rng(SEED).random(len(items)) < 0.2
     cut = int(np.quantile(sessions.at, 0.8))
@@ -62,14 +63,6 @@ def compare(settings: Settings) -> dict[str, Any]:
         name: by_class(model.similar(before[asked_for], K).items, after[asked_for], held[after[asked_for]])
         for name, model in models.items()
     } | {"items": len(items), "train_sessions": len(train)}
-
-
-def catalogue(items: DeltaTable) -> tuple[IdMap, list[Described]]:
-    """Ids of silver.items and what it says of each."""
-    table = items.to_pyarrow_table(columns=["item_id", "name", "category", "attributes"])
-    rows = table.to_pylist(maps_as_pydicts="strict")
-    described = [Described(row["name"], row["category"], tuple((row["attributes"] or {}).items())) for row in rows]
-    return IdMap(pa.array([row["item_id"] for row in rows], pa.string())), described
 
 
 def uses(events: DeltaTable, items: IdMap) -> Sessions:
