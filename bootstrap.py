@@ -99,7 +99,10 @@ def _certificates() -> Command:
 def _index() -> Command:
     """The index that pip is set to use, where it is: uv does not read pip's settings."""
     listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
-    found: dict[str, str] = dict(re.findall(r"^(\S+)\.index-url='(.*)'$", listed, re.MULTILINE))
+    settings = (line.partition("=") for line in listed.splitlines())
+    found = {
+        name.removesuffix(".index-url"): value.strip("'") for name, _, value in settings if name.endswith(".index-url")
+    }
     url = found.get(":env:") or found.get("install") or found.get("global")
     return ["--default-index", url] if url else []
 
