@@ -63,7 +63,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_split(tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"7 \xff\n", gzip.compress(TRAIN.encode())[:-9]])
+@pytest.mark.parametrize("content", [b"7 \xff\n", gzip.compress(TRAIN.encode())[:-9]], ids=["latin", "cut"])
 def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     name = "train.txt.gz" if content[:1] == b"\x1f" else "train.txt"
     (tmp_path / name).write_bytes(content)

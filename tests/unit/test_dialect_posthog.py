@@ -116,7 +116,7 @@ ONE = {"event": "a+b", "properties": {"token": "k", "distinct_id": "v1", "$lib":
         (b"data=" + packed(ONE).replace("+", "%2B").encode(), "compression=base64"),
         (b"data=" + packed(ONE).replace("+", "%2B").replace("=", "%3D").encode(), "compression=base64"),
         (
-            b"data=" + base64.b64encode(gzip.compress(json.dumps(ONE).encode())).replace(b"+", b"%2B"),
+            b"data=" + base64.b64encode(gzip.compress(json.dumps(ONE).encode(), mtime=0)).replace(b"+", b"%2B"),
             "compression=gzip-js",
         ),
         (packed(ONE).encode(), "compression=base64"),

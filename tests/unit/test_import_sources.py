@@ -49,6 +49,7 @@ def parquet(folder: Path, rows: list[Row]) -> Path:
     "content",
     [CSV, CSV.replace(b",", b"\t"), CSV.replace(b",", b";"), CSV.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + CSV, CSV.rstrip(),
      gzip.compress(CSV), gzip.compress(CSV[:9]) + gzip.compress(CSV[9:]) + b"\0" * 20, gzip.compress(JSON), JSON],
+    ids=["csv", "tabs", "semicolons", "crlf", "mark", "no end", "gzip", "two gzips", "gzip of json", "json"],
 )  # fmt: skip
 def test_the_bytes_tell_the_form_not_the_name(tmp_path: Path, content: bytes) -> None:
     assert [row for _, row in read(file(tmp_path, content))] == ROWS
