@@ -3,8 +3,11 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
+import threading
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pyspark
@@ -16,8 +19,9 @@ _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=BROKER://127.0.0.1:{port},FAR://127.0.0.1:{far},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=BROKER://127.0.0.1:{port},FAR://127.0.0.1:{line}
+listener.security.protocol.map=BROKER:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 log.dirs={folder}/data
@@ -34,15 +38,18 @@ def missing() -> str:
 
 
 class Broker:
-    """A broker with a data folder that outlives its process."""
+    """A broker with a data folder that outlives its process; `line` is a way to it that can be cut."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._folder = folder
-        self.port, controller = _free_ports()
+        self.port, far, controller = _free_ports()
         self.address = f"127.0.0.1:{self.port}"
+        self.line = Line(far)
         self._properties = folder / "server.properties"
-        self._properties.write_text(_PROPERTIES.format(port=self.port, controller=controller, folder=folder))
+        self._properties.write_text(
+            _PROPERTIES.format(port=self.port, far=far, line=self.line.port, controller=controller, folder=folder)
+        )
         subprocess.run(
             [*self._java("kafka.tools.StorageTool"), "format", "-t", "bmV4dGNsaWNrLXRlc3RzMQ", "-c", self._properties],
             check=True,
@@ -85,8 +92,62 @@ class Broker:
         return [java, *_JVM, "-cp", f"{BROKER.folder}/*:{scala}", main]
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
+class Line:
+    """A port from which bytes go to another one and back, until it is cut: then connections are reset, and new ones, too."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.address = f"127.0.0.1:{self.port}"
+        self._is_cut = False
+        self._ends: set[socket.socket] = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """What is under way in either direction is lost."""
+        self._is_cut = True
+        for end in list(self._ends):
+            _reset(end)
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    def _accept(self) -> None:
+        while True:
+            near, _ = self._listener.accept()
+            try:
+                if self._is_cut:
+                    raise ConnectionRefusedError
+                far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+                far.settimeout(None)
+            except OSError:
+                _reset(near)
+                continue
+            self._ends |= {near, far}
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                sink.sendall(data)
+        for end in (source, sink):
+            _reset(end)
+            self._ends.discard(end)
+
+
+def _reset(end: socket.socket) -> None:
+    """Close without a farewell: the other side sees a reset."""
+    with suppress(OSError):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end.shutdown(socket.SHUT_RDWR)
+    end.close()
+
+
+def _free_ports(count: int = 3) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -57,8 +57,8 @@ class Place:
             "NEXTCLICK_KAFKA__PROBE_SECONDS": "0.1",
         }
 
-    def collecting(self) -> AbstractContextManager[Collector]:
-        return collecting(self.lake, under=(), **self.settings)
+    def collecting(self, **settings: str) -> AbstractContextManager[Collector]:
+        return collecting(self.lake, under=(), **self.settings | settings)
 
     @property
     def loaded(self) -> Settings:
@@ -220,11 +220,12 @@ def publish_segment(place: Place, events: list[dict[str, Any]]) -> None:
         writer.extend([msgspec.json.encode(event) for event in events], "import:test", NOW)
 
 
-def test_a_broker_that_is_killed_and_one_that_hangs_cost_no_acknowledged_event_and_double_none(
+def test_a_broker_that_is_killed_or_hangs_and_a_line_that_is_cut_cost_no_acknowledged_event_and_double_none(
     broker: Broker, places: dict[str, Place], accounts: dict[str, Reconciliation], run: Run
 ) -> None:
     place = places["kafka"]
-    with place.collecting() as collector:
+    line = broker.line
+    with place.collecting(NEXTCLICK_KAFKA__SERVERS=line.address) as collector:
         clients = Clients(collector)
         clients.more(100)
         with refusing(clients):
@@ -239,6 +240,15 @@ def test_a_broker_that_is_killed_and_one_that_hangs_cost_no_acknowledged_event_a
         broker.resume()
         sink_health(collector, 200)
         clients.more(100)
+        with refusing(clients):
+            line.cut()
+            sink_health(collector, 503)
+        line.mend()
+        sink_health(collector, 200)
+        for _ in range(10):  # cut for a moment, what is under way with its answers is lost, and sent again
+            line.cut()
+            line.mend()
+            clients.more(20)
         clients.stop()
     publish_segment(
         place, [view(number, event_id=f"i{number}", visitor_id="imported", client_time=NOW) for number in range(5)]
