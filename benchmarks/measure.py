@@ -45,6 +45,19 @@ def resident_mb(root: int) -> float:
     return sum(int((entry / "statm").read_text().split()[1]) for entry in _family(root)) * PAGE / 1e6
 
 
+def own_mb(root: int) -> float:
+    """The like, without pages of files that are mapped and memory that is shared."""
+    return (
+        sum(
+            int(line.split()[1])
+            for entry in _family(root)
+            for line in (entry / "status").read_text().splitlines()
+            if line.startswith("RssAnon:")
+        )
+        / 1000
+    )
+
+
 def cpu_seconds(root: int) -> float:
     """Processor time that a process and its descendants have used so far (Linux: /proc): what others do hardly changes it."""
     fields = ((entry / "stat").read_text().rpartition(")")[2].split() for entry in _family(root))

@@ -166,8 +166,8 @@ def until_changed(options: argparse.Namespace, ask: str) -> None:
     post = POST.format(people=options.people, items=options.items)
     with ExitStack() as stack:
         for port, script, path in ((API, ask, "/"), (COLLECTOR, post, "/v1/events")):
-            command = _wrk(stack, port, script, options.seconds + 20, options.rate / 2, path)
-            stack.enter_context(_running(command))
+            command = wrk(stack, port, script, options.seconds + 20, options.rate / 2, path)
+            stack.enter_context(under_load(command))
         time.sleep(1)
         waits = sorted(_one_change(number) for number in range(PROBES))
     p99 = waits[int(0.99 * len(waits))]
@@ -199,12 +199,12 @@ def load_of(port: int, script: str, seconds: int, rate: float | None = None) -> 
     """Ask for `seconds`, about `rate` times a second (None: as often as answers come)."""
     with ExitStack() as stack:
         said = subprocess.run(
-            _wrk(stack, port, script, seconds, rate), capture_output=True, text=True, check=True
+            wrk(stack, port, script, seconds, rate), capture_output=True, text=True, check=True
         ).stdout
     return Figure(**json.loads(said[said.index("{") :]))
 
 
-def _wrk(stack: ExitStack, port: int, script: str, seconds: int, rate: float | None, path: str = "/") -> list[str]:
+def wrk(stack: ExitStack, port: int, script: str, seconds: int, rate: float | None, path: str = "/") -> list[str]:
     pace = PACE.format(most=round(2 * (CONNECTIONS / rate * 1000 - 2))) if rate else ""
     file = Path(stack.enter_context(tempfile.TemporaryDirectory()), "load.lua")
     file.write_text(script + pace + REPORT.format())
@@ -213,7 +213,7 @@ def _wrk(stack: ExitStack, port: int, script: str, seconds: int, rate: float | N
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[None]:
+def under_load(command: list[str]) -> Iterator[None]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         try:
             yield
