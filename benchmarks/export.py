@@ -27,6 +27,8 @@ import pyarrow as pa
 import redis
 
 from benchmarks.measure import ratio
+from ml import item_vectors
+from ml.lists import Stamp
 from ml.published import replace, upsert
 from nextclick import exports, kv
 from nextclick.settings import Settings, load
@@ -78,12 +80,20 @@ def make_lists(settings: Settings, people: int, items: int, n: int) -> None:
     similar = replace(
         lake, SIMILAR_ITEMS, [_rows(settings.site, item_ids, item_ids, items, 20, START, "similar_item_id")]
     )
-    everybody = _ids(people)
+    everybody, vectors = _ids(people), np.random.default_rng(2).normal(size=(items, 64)).astype(np.float32)
+    placed = exports.Vectors(
+        table_version=item_vectors.write(lake, item_ids, vectors, Stamp(settings.site, "1", START), "overwrite"),
+        method="als",
+        dimensions=64,
+        regularization=10,
+        alpha=1,
+    )
     parts = (
         _rows(settings.site, everybody.slice(start, 8192), item_ids, min(8192, people - start), n, START)
         for start in range(0, people, 8192)
     )
-    replace(lake, RECOMMENDATIONS, parts, _manifest(settings, "full", START, people, people, popular, similar))
+    manifest = _manifest(settings, "full", START, people, people, popular, similar)
+    replace(lake, RECOMMENDATIONS, parts, msgspec.structs.replace(manifest, vectors=placed))
 
 
 def change_lists(settings: Settings, changed: int, items: int, n: int) -> None:

@@ -78,6 +78,12 @@ def own_items(column: str) -> Measure:
     return lambda look: look.count("places hold the item itself", f"FROM new WHERE item_id = {column}")
 
 
+def broken_vectors(look: Look) -> Fact:
+    broken = "FROM new WHERE len(vector) = 0 OR len(list_filter(vector, lambda x: NOT isfinite(x))) > 0"
+    lengths = "FROM (SELECT DISTINCT site, len(vector) FROM new) GROUP BY site HAVING count(*) > 1"
+    return look.count("vectors are broken", f"SELECT 1 {broken} UNION ALL SELECT 1 {lengths}")
+
+
 FACTS: Final[dict[str, dict[str, Measure]]] = {
     gold.RECOMMENDATIONS.name: {
         "repeated_items": no_item_twice("site", "person_id", "item_id"),
@@ -101,4 +107,5 @@ FACTS: Final[dict[str, dict[str, Measure]]] = {
         "own_items": own_items("next_item_id"),
         "unknown_items": known_items("item_id", "next_item_id"),
     },
+    gold.ITEM_VECTORS.name: {"broken_vectors": broken_vectors, "unknown_items": known_items("item_id")},
 }

@@ -153,6 +153,16 @@ def _gold_next_items(settings: Settings) -> tuple[Expectation, ...]:
     )
 
 
+def _gold_item_vectors(settings: Settings) -> tuple[Expectation, ...]:
+    table = gold.ITEM_VECTORS.name
+    return (
+        none_of(
+            table, "broken_vectors", "Every vector is of finite numbers, as many as every other of its site.", of=Of.NEW
+        ),
+        none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW),
+    )
+
+
 WRITTEN: Final[dict[str, Callable[[Settings], tuple[Expectation, ...]]]] = {
     bronze.EVENTS.name: _bronze_events,
     silver.EVENTS.name: _silver_events,
@@ -167,4 +177,5 @@ WRITTEN: Final[dict[str, Callable[[Settings], tuple[Expectation, ...]]]] = {
     gold.POPULAR_ITEMS.name: _gold_popular_items,
     gold.SIMILAR_ITEMS.name: _gold_similar_items,
     gold.NEXT_ITEMS.name: _gold_next_items,
+    gold.ITEM_VECTORS.name: _gold_item_vectors,
 }

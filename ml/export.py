@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml import champion, next_items, published, similar_items
+from ml import champion, item_vectors, next_items, published, similar_items
 from ml.artifact import Artifact
 from ml.champion import Model
 from ml.lists import Stamp, personal_rows, popular_rows, similar_rows
@@ -21,7 +21,10 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from nextclick.tables import gold
 
-TABLES = (gold.RECOMMENDATIONS.name, gold.POPULAR_ITEMS.name, gold.SIMILAR_ITEMS.name, gold.NEXT_ITEMS.name)
+TABLES = tuple(
+    table.name
+    for table in (gold.RECOMMENDATIONS, gold.POPULAR_ITEMS, gold.SIMILAR_ITEMS, gold.NEXT_ITEMS, gold.ITEM_VECTORS)
+)
 
 
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
@@ -56,11 +59,12 @@ def write(settings: Settings, served: Model, artifact: Artifact, progress: Stage
     similar = similar_rows(*similar_items.of(settings, artifact), settings.export.similar_n, stamp)
     similar_version = published.replace(lake, gold.SIMILAR_ITEMS, similar)
     next_version, next_facts = next_items.publish(settings, artifact.items, stamp, progress)
+    vectors = item_vectors.publish(settings, artifact, stamp)
     manifest = Manifest(
         export=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
         interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,
         people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
-        next_version=next_version, state=state, digest=served.digest, model_digest=served.digest,
+        next_version=next_version, vectors=vectors, state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
     rows = personal_rows(artifact, people, settings.export, stamp, partial(progress, "lists"))
     published.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
@@ -96,6 +100,7 @@ def forget_old(settings: Settings) -> None:
         gold.POPULAR_ITEMS: {manifest.popular_version for _, manifest in newest},
         gold.SIMILAR_ITEMS: {manifest.similar_version for _, manifest in newest},
         gold.NEXT_ITEMS: {manifest.next_version for _, manifest in newest if manifest.next_version is not None},
+        gold.ITEM_VECTORS: {manifest.vectors.table_version for _, manifest in newest if manifest.vectors},
     }
     for table, kept in versions.items():
         if kept:  # none of a table that is younger than the lists

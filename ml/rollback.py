@@ -55,6 +55,8 @@ def _restore(lake: Lake, wanted: Manifest) -> Manifest:
     _back(lake, gold.SIMILAR_ITEMS, wanted.similar_version)
     if wanted.next_version is not None:
         _back(lake, gold.NEXT_ITEMS, wanted.next_version)
+    if wanted.vectors is not None:
+        _back(lake, gold.ITEM_VECTORS, wanted.vectors.table_version)
     _back(lake, gold.RECOMMENDATIONS, version, wanted)
     return wanted
 

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml import artifact, export, interactions, published, similar_items, tracking
+from ml import artifact, export, interactions, item_vectors, published, similar_items, tracking
 from ml.artifact import Artifact
 from ml.interactions import Interactions, Rows, Source
 from ml.lists import Stamp, personal_rows, popular_rows, similar_rows
@@ -92,12 +92,13 @@ def _write(settings: Settings, current: Manifest, update: Update, progress: Stag
     state = f"exports/{current.export}/update-{fresh.card.source.version}"
     digest = fresh.save(lake.state / state)
     popular_version = published.replace(lake, gold.POPULAR_ITEMS, popular_rows(fresh, settings.export, stamp))
-    similar_version = current.similar_version
+    similar_version, vectors = current.similar_version, current.vectors
     if len(update.new_items):
         new = fresh.items.take(update.new_items)
         alike = similar_items.of(settings, fresh, update.new_items)
         similar = similar_rows(*alike, settings.export.similar_n, stamp)
         similar_version = published.upsert(lake, gold.SIMILAR_ITEMS, "item_id", new, similar)
+        vectors = item_vectors.add(settings, fresh, update.new_items, stamp, current.vectors)
     manifest = msgspec.structs.replace(
         current,
         kind="update",
@@ -108,6 +109,7 @@ def _write(settings: Settings, current: Manifest, update: Update, progress: Stag
         removed=update.removed.to_pylist(),
         popular_version=popular_version,
         similar_version=similar_version,
+        vectors=vectors,
         state=state,
         digest=digest,
     )

@@ -13,9 +13,10 @@ _TYPES = {
     "boolean": pa.bool_(),
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", "UTC"),
+    "array<float>": pa.list_(pa.float32()),
 }
 
 
 def schema(table: Table) -> pa.Schema:
-    """The table's columns as an Arrow schema; flat types only, as published lists and results have."""
+    """The table's columns as an Arrow schema; the types that published lists and results have."""
     return pa.schema([pa.field(column.name, _TYPES[column.type], column.nullable) for column in table.columns])

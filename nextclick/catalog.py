@@ -21,6 +21,7 @@ TABLES: tuple[Table, ...] = (
     gold.POPULAR_ITEMS,
     gold.SIMILAR_ITEMS,
     gold.NEXT_ITEMS,
+    gold.ITEM_VECTORS,
     gold.DATA_QUALITY,
 )
 

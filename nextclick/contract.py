@@ -2,7 +2,7 @@
 
 Types are written as both Spark SQL and DuckDB understand them: `string`, `bigint`,
 `int`, `double`, `boolean`, `timestamp` (UTC, microseconds), `date`, `decimal(18,4)`,
-`map<…>`, `struct<…>`.
+`map<…>`, `struct<…>`, `array<…>`.
 """
 
 from dataclasses import dataclass

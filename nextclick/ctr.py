@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nextclick.errors import ModelError
 from nextclick.lake import Lake
 
-FEATURES: Final = ("popularity", "recency", "category_match", "personal", "similar")
+FEATURES: Final = ("popularity", "recency", "category_match", "personal", "similar", "affinity")
 """What an item is scored by, each in [0, 1]; docs/api.md defines them."""
 
 Term = Literal["ctr", "recency", "category_match", "user_interest"]
@@ -61,7 +61,8 @@ def terms(features: Mapping[str, Floats], probability: Floats) -> dict[str, Floa
         "ctr": np.where(np.isfinite(probability), probability, features["popularity"]),
         "recency": features["recency"],
         "category_match": features["category_match"],
-        "user_interest": 1.0 - (1.0 - features["personal"]) * (1.0 - features["similar"]),
+        "user_interest": 1.0
+        - (1.0 - features["personal"]) * (1.0 - features["similar"]) * (1.0 - features["affinity"]),
     }
 
 

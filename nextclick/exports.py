@@ -21,6 +21,19 @@ POPULAR = "popular"
 _RECENT = 16
 
 
+class Vectors(msgspec.Struct, frozen=True, kw_only=True):
+    """Which vectors gold.item_vectors holds, and what folds a visitor into their space (nextclick/embedding.py)."""
+
+    table_version: int
+    """Delta version of gold.item_vectors."""
+    method: Literal["als", "item2vec"]
+    dimensions: int
+    regularization: float = 0.0
+    """λ of the factorization; for item2vec, 0."""
+    alpha: float = 0.0
+    """Confidence of an item of strength s is 1 + alpha · s; for item2vec, 0."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """One state of the exported lists. `export` names a full export; its updates keep the name."""
 
@@ -50,6 +63,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Delta version of gold.similar_items that belongs to it."""
     next_version: int | None = None
     """Delta version of gold.next_items that belongs to it; None for lists from before that table."""
+    vectors: Vectors | None = None
+    """The item vectors that belong to it; None where no model has any."""
     state: str
     """Folder of the model that made them, below the lake's state folder."""
     digest: str

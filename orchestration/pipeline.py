@@ -48,7 +48,10 @@ def _check(name: str, does: str, tables: tuple[str, ...]) -> Station:
 SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
 PERFORMANCE = gold.RECOMMENDATION_PERFORMANCE.name
 GOLD = (gold.INTERACTIONS.name, gold.TRAFFIC_DAILY.name, gold.ITEM_DAILY.name, PERFORMANCE)
-LISTS = (gold.RECOMMENDATIONS.name, gold.POPULAR_ITEMS.name, gold.SIMILAR_ITEMS.name, gold.NEXT_ITEMS.name)
+LISTS = tuple(
+    table.name
+    for table in (gold.RECOMMENDATIONS, gold.POPULAR_ITEMS, gold.SIMILAR_ITEMS, gold.NEXT_ITEMS, gold.ITEM_VECTORS)
+)
 
 STATIONS: tuple[Station, ...] = (
     _job("ingest_events", "landing log → bronze"),

@@ -105,6 +105,17 @@ class DeedShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     query: str = ""
 
 
+class LiveEmbedding(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a visitor stands among the vectors of the items (gold.item_vectors)."""
+
+    method: Literal["als", "item2vec"]
+    """What made the vectors of the items."""
+    vector: list[float]
+    """What items are compared with: folded in as the factorization does (als), else the mean."""
+    mean: list[float]
+    """The mean of the vectors of the items used, weighted by strength."""
+
+
 class LiveProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a visitor now; docs/live-profile.md defines the features."""
 
@@ -112,6 +123,8 @@ class LiveProfile(msgspec.Struct, frozen=True, kw_only=True):
     features: Features
     deeds: list[DeedShown]
     """The newest deeds, the newest first."""
+    embedding: LiveEmbedding | None
+    """None for who used no item that has a vector."""
     next_action: dict[str, float]
     """As GET /v1/next-action."""
     conversion: float

@@ -1,6 +1,6 @@
 """The items of one version as arrays: row i is the item with index i, and the last row stands for every unknown item."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,8 @@ Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 UNKNOWN: Final = -1
 """The index of an item, or the code of a category, that is not known; as an index it is the last row."""
+_TRAITS: Final = 16
+"""Attributes of an item that count for interests; it may have more."""
 _TOGETHER: Final = 64
 """Chunks that are read at a time."""
 
@@ -35,6 +37,8 @@ class Catalogue:
     """The name of each item's category; the last one is None."""
     category: Numbers
     """Code, or UNKNOWN."""
+    traits: Sequence[tuple[str, ...]]
+    """The first attributes of each item by name, as "name: value"; the last is empty."""
     price: Floats
     """Not a number where unknown."""
     available: NDArray[np.int8]
@@ -53,6 +57,10 @@ class Catalogue:
     def category_of(self, item: str) -> str | None:
         """The name of an item's category."""
         return self.categories[self.number.get(item, UNKNOWN)]
+
+    def traits_of(self, item: str) -> tuple[str, ...]:
+        """The attributes of an item."""
+        return self.traits[self.number.get(item, UNKNOWN)]
 
 
 def load(snapshot: Snapshot) -> Catalogue:
@@ -85,11 +93,16 @@ def of_shelves(ids: Sequence[str], shelves: Sequence[Shelf]) -> Catalogue:
         code=code,
         categories=[*(name or None for name in categories), None],
         category=np.array([*codes, UNKNOWN], np.int64),
+        traits=[*(_traits(each) for shelf in shelves for each in shelf.attributes), ()],
         price=_floats([price for shelf in shelves for price in shelf.prices]),
         available=np.array([*said, UNKNOWN], np.int8),
         first_seen=_floats([at for shelf in shelves for at in shelf.first_seen]),
         strength=np.nan_to_num(_floats([strength for shelf in shelves for strength in shelf.strengths])),
     )
+
+
+def _traits(attributes: Mapping[str, str] | None) -> tuple[str, ...]:
+    return tuple(f"{name}: {value}" for name, value in sorted((attributes or {}).items())[:_TRAITS])
 
 
 def _floats(values: Sequence[float | None]) -> Floats:

@@ -14,10 +14,12 @@ from nextclick.errors import ModelError
 from nextclick.kv.packing import CONVERSION, CTR_MODEL, POPULAR, QUERIES, TRANSITIONS
 from nextclick.kv.protocol import Snapshot
 from serving import catalogue as catalogues
+from serving import vectors
 from serving.catalogue import UNKNOWN, Catalogue, Floats, Numbers
 from serving.next_action import Transitions
 from serving.places import places
 from serving.suggest import Suggestions
+from serving.vectors import ItemVectors
 
 _log: Final = logging.getLogger("_granian.serving")
 Rows = TypeVar("Rows")
@@ -48,6 +50,8 @@ class Edition:
     transitions: Transitions
     conversion: Rates
     suggestions: Suggestions
+    vectors: ItemVectors | None
+    """None where no model places items."""
 
     _row: Numbers
     """Scratch of `rows`, UNKNOWN everywhere: answers are made one at a time."""
@@ -114,6 +118,7 @@ def load(snapshot: Snapshot) -> Edition:
         transitions=Transitions(_counts(transitions, list[tuple[str, str, str, int]])),
         conversion=msgspec.msgpack.decode(rates, type=Rates) if rates else Rates(),
         suggestions=Suggestions(stock, popularity, _counts(queries, list[tuple[str, int]])),
+        vectors=vectors.load(snapshot),
         _row=np.full(count + 1, UNKNOWN, np.int64),
     )
 

@@ -117,7 +117,7 @@ class Engine:
             return self._items("/v1/popular", None, None, asked)
         edition, n = context.edition, self._most(asked.n)
         everything = pool.of_numbers(edition.catalogue, edition.by_popularity[:n], pool.POPULAR)
-        known = context.known._replace(personal=None, similar=())
+        known = context.known._replace(personal=None, similar=(), embedded=None)
         ranked = rank(
             edition,
             everything,
@@ -206,6 +206,7 @@ class Engine:
             visitor_id=asked.visitor_id,
             features=known.features,
             deeds=shown,
+            embedding=showing.embedding(context.edition, known) if context else None,
             next_action=after,
             conversion=chance,
             degraded=known.degraded,

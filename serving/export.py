@@ -22,6 +22,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:  # pyarrow and deltalake are for exports alone: a look at what is served starts without them
+    from serving.filling import Beside
     from serving.lists import Packer, Source
 
 LOCK = "kv.recommendations"
@@ -45,8 +46,8 @@ class Plan(NamedTuple):
 
     settings: Settings
     source: "Source"
-    catalogue: int | None
-    """Delta version of silver.items."""
+    beside: "Beside"
+    """What goes along."""
     served: Manifest | None
 
 
@@ -60,18 +61,20 @@ def run(settings: Settings, progress: Progress | None = None, full: bool = False
     `full` writes every list anew, whatever is there. Raises ModelError if the store fails or
     what it holds is not what was sent; TableMissing without lists; TableBusy beside another export.
     """
+    from nextclick import ctr
     from serving import facts, lists
+    from serving.filling import Beside
 
     started = time.perf_counter()
     table = kv.open_table(settings)
     with _exclusive(settings, "export"), lists.readable():
         source = lists.pin(settings.lake)
-        catalogue = facts.version(settings)
-        sealed = None if full else _sealed(table, source, catalogue)
+        beside = Beside(facts.version(settings), ctr.read(settings.lake))
+        sealed = None if full else _sealed(table, source, beside)
         if sealed:
             done = Outcome(sealed, _adopt(table, sealed))
         else:
-            plan = Plan(settings, source, catalogue, None if full else table.current())
+            plan = Plan(settings, source, beside, None if full else table.current())
             done = _build(table, plan, progress or quiet)
             _flip(table, done.manifest.version)
         _drop_old(table, settings.export.keep_versions)
@@ -137,15 +140,15 @@ def _flip(table: Table, version: int) -> None:
     table.point(Pointer(version, max(version, before.newest if before else 0)))
 
 
-def _sealed(table: Table, source: "Source", catalogue: int | None) -> Manifest | None:
+def _sealed(table: Table, source: "Source", beside: "Beside") -> Manifest | None:
     """The version that holds these very lists already: the served one, or else the newest.
 
-    None if it is served with a catalogue that is not the newest.
+    None if it is served with a catalogue or a click model that is not the newest.
     """
     served = table.current()
     candidates = [served, *table.versions()] if served else table.versions()
     found = next((manifest for manifest in candidates if manifest.lists == source.lists), None)
-    stale = found and served and found.version == served.version and found.catalogue_version != catalogue
+    stale = found and served and found.version == served.version and not beside.is_in(found)
     return None if stale else found
 
 
@@ -200,7 +203,7 @@ def _build(table: Table, plan: Plan, progress: Progress) -> Outcome:
                 beside = partial(_beside, plan, base is None)
                 filling = Filling(writer, source, beside, snapshot, updates, ordered)
                 filling.fill(progress)
-                manifest = filling.seal(pointer.version if pointer else None, plan.catalogue)
+                manifest = filling.seal(pointer.version if pointer else None, plan.beside)
                 return Outcome(manifest, way, filling.read, filling.written)
         except (Mismatch, Disordered) as error:
             reason = error
@@ -218,9 +221,10 @@ def _beside(plan: Plan, full: bool, packer: "Packer") -> list[Entry]:
     from serving import facts, habits
 
     settings, source = plan.settings, plan.source
-    found = facts.entries(settings, source, packer, plan.catalogue)
+    found = facts.vectors(source, packer)  # these two number items, and the catalogue has a place for each
+    found += facts.entries(settings, source, packer, plan.beside.catalogue)
     found += habits.entries(settings, source.lists.site) if full else []
-    model = ctr.read(settings.lake)
+    model = plan.beside.click_model
     return found + ([(CTR_MODEL, ctr.encode(model))] if model else [])
 
 

@@ -1,4 +1,4 @@
-"""What silver and gold say of items, as entries of the version that is being exported: the catalogue, chunk by chunk.
+"""What silver and gold say of items, as entries of the version that is being exported: the catalogue and the vectors, chunk by chunk.
 
 The chunks follow the table of item ids: what a list names and what silver.items has stand in one table, so that
 lists and catalogue are of one version, and an index means the same in both.
@@ -6,14 +6,16 @@ lists and catalogue are of one version, and an index means the same in both.
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from nextclick import duck
 from nextclick.errors import LakeError
-from nextclick.kv.packing import CHUNK, Shelf, encode_shelf, shelf_key
+from nextclick.kv.packing import CHUNK, Shelf, encode_shelf, shelf_key, vectors_key
 from nextclick.kv.protocol import Entry
 from nextclick.settings import Settings
-from nextclick.tables.gold import INTERACTIONS
+from nextclick.tables.gold import INTERACTIONS, ITEM_VECTORS
 from nextclick.tables.silver import ITEMS
 from serving.lists import Packer, Source
 
@@ -55,6 +57,20 @@ def entries(settings: Settings, source: Source, packer: Packer, at: int | None) 
         (shelf_key(number), _shelf([facts.get(place, _UNKNOWN) for place in _places(number, packer.item_count)]))
         for number in range(-(-packer.item_count // CHUNK))
     ]
+
+
+def vectors(source: Source, packer: Packer) -> list[Entry]:
+    """All item vectors of the export; items that are new to the version are numbered."""
+    about = source.lists.vectors
+    if about is None:
+        return []
+    rows = source.table(ITEM_VECTORS.name).to_pyarrow_dataset()
+    table = rows.to_table(columns=["item_id", "vector"], filter=ds.field("site") == source.lists.site)
+    numbers = packer.number(table["item_id"].combine_chunks())
+    packed = np.zeros((packer.item_count, about.dimensions), "<f2")
+    packed[numbers] = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, about.dimensions)
+    chunks = range(-(-packer.item_count // CHUNK))
+    return [(vectors_key(chunk), packed[chunk * CHUNK : (chunk + 1) * CHUNK].tobytes()) for chunk in chunks]
 
 
 def _found(settings: Settings, source: Source, at: int | None) -> pa.Table:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, takewhile
+from typing import NamedTuple
 
 from nextclick import exports
+from nextclick.ctr import CtrModel
 from nextclick.errors import NextclickError
 from nextclick.kv.packing import CHUNK, LISTS, PERSON, chunk_key, fingerprint, list_length, person_key, unpack_ids
 from nextclick.kv.protocol import Entry, Manifest, Snapshot, Writer
@@ -47,6 +49,19 @@ def updates_since(source: Source, served: Manifest) -> list[exports.Manifest]:
     since = list(takewhile(lambda lists: lists != served.lists, commits))
     updates = all(lists.kind == "update" and lists.export == served.lists.export for lists in since)
     return since if updates and 2 * sum(lists.changed for lists in since) <= served.people else []
+
+
+class Beside(NamedTuple):
+    """What goes along with the lists, and makes an export due though they are the same."""
+
+    catalogue: int | None
+    """Delta version of silver.items."""
+    click_model: CtrModel | None
+
+    def is_in(self, manifest: Manifest) -> bool:
+        """Whether a version was made with the same."""
+        version = self.click_model.version if self.click_model else None
+        return (manifest.catalogue_version, manifest.click_model) == (self.catalogue, version)
 
 
 class Filling:
@@ -94,14 +109,15 @@ class Filling:
             raise Mismatch(f"It would hold {self.tally.rows:,} places of lists, where gold has {total:,}.")
         self._read_back()
 
-    def seal(self, previous: int | None, catalogue_version: int | None) -> Manifest:
+    def seal(self, previous: int | None, beside: Beside) -> Manifest:
         """Make the version durable, with its manifest."""
         manifest = Manifest(
             version=self._writer.version,
             previous=previous,
             lists=self._source.lists,
             lists_version=self._source.version,
-            catalogue_version=catalogue_version,
+            catalogue_version=beside.catalogue,
+            click_model=beside.click_model.version if beside.click_model else None,
             models=tuple(self.packer.models),
             people=self.tally.people,
             rows=self.tally.rows,

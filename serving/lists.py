@@ -24,7 +24,7 @@ from nextclick.errors import LakeError, ModelError, NextclickError, TableMissing
 from nextclick.kv.packing import HEADER, LONG, PAIRS, POPULAR, SHORT, next_key, pack_ids, person_key, similar_key
 from nextclick.kv.protocol import Entry
 from nextclick.lake import Lake
-from nextclick.tables.gold import NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.tables.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from serving.places import DTYPES
 
 ROWS = 1 << 20
@@ -49,6 +49,7 @@ class Source(NamedTuple):
             POPULAR_ITEMS.name: self.lists.popular_version,
             SIMILAR_ITEMS.name: self.lists.similar_version,
             NEXT_ITEMS.name: self.lists.next_version,
+            ITEM_VECTORS.name: self.lists.vectors.table_version if self.lists.vectors else None,
         }
         return DeltaTable(str(self.lake.table(name)), version=versions[name])
 

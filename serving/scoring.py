@@ -42,6 +42,7 @@ def score(edition: Edition, pool: Pool, known: Known, ranking: Ranking, now: int
         "category_match": _category_match(edition, pool, known),
         "personal": pool.personal,
         "similar": pool.similar,
+        "affinity": _affinity(edition, pool, known),
     }
     found = terms(features, edition.ctr.predict(features) if edition.ctr else features["popularity"])
     total: Floats = sum((weight[term] * found[term] for term in TERMS), start=np.zeros(len(pool)))
@@ -52,6 +53,13 @@ def _recency(edition: Edition, pool: Pool, now: int, half_life_days: float) -> F
     """2^(−age / half-life), age since the item was first seen; 0 where nobody knows."""
     age = np.maximum(0.0, now - edition.catalogue.first_seen[pool.number]) / _DAY_MS
     return np.fmax(np.exp2(-age / half_life_days), 0.0)  # of a number and none, fmax takes the number
+
+
+def _affinity(edition: Edition, pool: Pool, known: Known) -> Floats:
+    """How near an item is to the visitor's live embedding; 0 without one."""
+    if edition.vectors is None or known.embedded is None:
+        return np.zeros(len(pool))
+    return edition.vectors.affinity(known.embedded, pool.number)
 
 
 def _category_match(edition: Edition, pool: Pool, known: Known) -> Floats:

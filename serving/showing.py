@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import UNSET
 
 from nextclick.events import Event, encode
-from serving.answers import Item, Source
+from serving.answers import Item, LiveEmbedding, Source
 from serving.bandits.live import Banner
 from serving.bandits.trials import DRAWS, Draw
 from serving.bandits.trials import encode as encode_draws
@@ -16,7 +16,7 @@ from serving.catalogue import Floats
 from serving.edition import Edition
 from serving.experiments import Assignments
 from serving.ranking import Ranked
-from serving.visitor import Who
+from serving.visitor import Known, Who
 
 _json: Final = msgspec.json.Encoder().encode
 _PLACES: Final = 6
@@ -64,6 +64,14 @@ def items(edition: Edition, listed: Listed, explain: bool) -> list[Item]:
 def banner(found: Banner) -> dict[str, str]:
     """The banner as the client sees it."""
     return {"id": found.id, "text": found.text, "link": found.link}
+
+
+def embedding(edition: Edition, known: Known) -> LiveEmbedding | None:
+    """Where the visitor stands, as the client sees it."""
+    if edition.vectors is None or known.embedded is None:
+        return None
+    vector, mean = (np.round(each, _PLACES).tolist() for each in known.embedded[:2])
+    return LiveEmbedding(method=edition.vectors.about.method, vector=vector, mean=mean)
 
 
 def record(

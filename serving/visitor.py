@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from nextclick import exports, kv, profile
+from nextclick import embedding, exports, kv, profile
 from nextclick.errors import NextclickError
 from nextclick.kv.packing import next_key, person_key, similar_key
 from nextclick.kv.profiles import open_profiles
@@ -21,6 +21,7 @@ from serving.catalogue import Catalogue, Numbers
 from serving.edition import Edition
 from serving.metrics import Metrics
 from serving.places import places
+from serving.vectors import Embedded
 
 Found = TypeVar("Found")
 _THREADS: Final = 8
@@ -45,6 +46,8 @@ class Known(NamedTuple):
     """The person's own list, best first."""
     similar: tuple[Numbers, ...]
     """For each of the last viewed items, the newest first, what people use next after it, else what resembles it."""
+    embedded: Embedded | None = None
+    """Where they stand among the vectors of the items."""
     degraded: bool = False
     """A store did not answer in time: who asks is taken for a stranger."""
 
@@ -64,6 +67,7 @@ class Visitors:
         self._retry = settings.serving.retry_seconds
         self._last_views = settings.ranking.last_views
         self._rules = Rules.of(settings)
+        self._half_life_ms = settings.interactions.half_life.total_seconds() * 1000
         self._metrics = metrics
         limits = msgspec.structs.replace(settings.kv, redis_timeout_seconds=self._budget)
         quick = msgspec.structs.replace(settings, kv=limits)
@@ -106,7 +110,7 @@ class Visitors:
 
     def stranger(self, now: int, degraded: bool = False) -> Known:
         """Nothing is known."""
-        return Known(profile.EMPTY, features(profile.EMPTY, now, self._rules), None, (), degraded)
+        return Known(profile.EMPTY, features(profile.EMPTY, now, self._rules), None, (), degraded=degraded)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -124,7 +128,7 @@ class Visitors:
         stock = edition.catalogue
 
         named = {deed: _category(stock, deed) for deed in whole.deeds}
-        found = features(whole, now, self._rules, named.__getitem__)
+        found = features(whole, now, self._rules, named.__getitem__, lambda deed: stock.traits_of(deed.item))
         viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
         people = [person for person in (who.user_id, who.visitor_id) if person]
         wanted = [*map(person_key, people), *map(next_key, viewed), *map(similar_key, viewed)]
@@ -133,7 +137,15 @@ class Visitors:
         after, like = list(islice(values, len(viewed))), values
         lists = (_first(*pair) for pair in zip(after, like, strict=True))
         similar = [places(value, len(stock))[1] for value in lists if value is not None]
-        return Known(whole, found, self._personal(edition, own), tuple(similar))
+        embedded = self._embed(edition, whole, now)
+        return Known(whole, found, self._personal(edition, own), tuple(similar), embedded)
+
+    def _embed(self, edition: Edition, whole: Profile, now: int) -> Embedded | None:
+        if edition.vectors is None:
+            return None
+        deeds = whole.since(now - self._rules.keep_ms).deeds
+        used = embedding.strengths(deeds, now, self._rules.weights, self._half_life_ms)
+        return edition.vectors.embed(edition.catalogue, used)
 
     def _personal(self, edition: Edition, value: bytes | None) -> Numbers | None:
         """A person's list; one that the popular model made is not theirs."""

@@ -53,7 +53,13 @@ def _value(column: Column) -> Any:
         return column.one_of[0]
     if column.name == "seq":
         return seq(0)
-    return _PLAIN[column.type][1] if column.type in _PLAIN else [] if column.type.startswith("map") else Decimal(1)
+    return (
+        _PLAIN[column.type][1]
+        if column.type in _PLAIN
+        else []
+        if column.type.startswith(("map", "array"))
+        else Decimal(1)
+    )
 
 
 def arrow_type(kind: str) -> pa.DataType:
@@ -64,6 +70,8 @@ def arrow_type(kind: str) -> pa.DataType:
     parts = list(_split(inner))
     if outer == "decimal":
         return pa.decimal128(*map(int, parts))
+    if outer == "array":
+        return pa.list_(arrow_type(inner))
     if outer == "map":
         return pa.map_(*map(arrow_type, parts))
     return pa.struct([(name, arrow_type(of)) for name, _, of in (part.partition(":") for part in parts)])

@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from nextclick import ctr
+from nextclick.exports import Vectors
 from nextclick.kv import packing
 from nextclick.kv.packing import Shelf
 from serving import edition
@@ -36,12 +38,14 @@ class Store:
         people: Mapping[str, Sequence[str]] | None = None,
         similar: Mapping[str, Sequence[str]] | None = None,
         more: Mapping[bytes, bytes] | None = None,
+        vectors: Mapping[str, Sequence[float]] | None = None,
         version: int = 1,
     ) -> None:
         ids = list(goods)
-        self.manifest: Any = SimpleNamespace(
-            version=version, items=len(ids), models=("7",), lists=SimpleNamespace(model_version="7")
-        )
+        dimensions = len(next(iter((vectors or {}).values()), ()))
+        about = Vectors(table_version=1, method="als", dimensions=dimensions, alpha=1.0, regularization=1.0)
+        lists = SimpleNamespace(model_version="7", vectors=about if vectors else None)
+        self.manifest: Any = SimpleNamespace(version=version, items=len(ids), models=("7",), lists=lists)
         number = {item: place for place, item in enumerate(ids)}
         pack = packing.PAIRS[packing.SHORT].pack
 
@@ -52,6 +56,9 @@ class Store:
         self.entries = dict(packing.pack_ids(ids)) | {packing.POPULAR: packed(popular)} | dict(more or {})
         self.entries |= {packing.person_key(name): packed(items) for name, items in (people or {}).items()}
         self.entries |= {packing.similar_key(name): packed(items) for name, items in (similar or {}).items()}
+        if vectors:
+            rows = [vectors.get(item, [0.0] * dimensions) for item in ids]
+            self.entries[packing.vectors_key(0)] = np.array(rows, "<f2").tobytes()
         if ids:
             self.entries[packing.shelf_key(0)] = packing.encode_shelf(_shelf(list(goods.values())))
 

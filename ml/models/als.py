@@ -27,7 +27,7 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from ml.interactions import Floats, Interactions, Rows
-from ml.models.protocol import Arrays, Layout, Lists, Progress, Recommender, quiet
+from ml.models.protocol import Arrays, Embedding, Layout, Lists, Progress, Recommender, quiet
 from ml.models.ranking import Ranking
 
 
@@ -133,6 +133,9 @@ class AlsModel:
                 model.partial_fit_items(items, histories.T.tocsr()[items])
                 model.partial_fit_users(people, histories[people])
         return AlsModel(self.recipe, model.user_factors, model.item_factors, self.recipe.trend(pairs))
+
+    def embedding(self) -> Embedding:
+        return Embedding("als", self.item_factors, self.recipe.regularization, self.recipe.alpha)
 
     def contributions(self, items: Rows, history: Interactions) -> Floats:
         """Section 4.4 of the paper: ŝ(i) = Σ_j y_i' W y_j · c_j, with W = (Y'Y + Σ_j (c_j − 1) y_j y_j' + λI)^−1."""

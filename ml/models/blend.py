@@ -19,7 +19,19 @@ from ml.models.best import best
 from ml.models.item_graph import ItemGraph
 from ml.models.person_neighbours import PersonNeighbours
 from ml.models.popular import Popular
-from ml.models.protocol import Arrays, Explains, FoldIn, Layout, Lists, Progress, Recommender, SimilarItems, quiet
+from ml.models.protocol import (
+    Arrays,
+    Embedding,
+    Embeds,
+    Explains,
+    FoldIn,
+    Layout,
+    Lists,
+    Progress,
+    Recommender,
+    SimilarItems,
+    quiet,
+)
 
 Member = Als | ItemGraph | PersonNeighbours | Popular
 
@@ -73,6 +85,11 @@ class BlendModel:
         if one is None:
             return Lists(np.full((len(items), n), -1, np.int32), np.zeros((len(items), n), np.float32))
         return one.similar(items, n)
+
+    def embedding(self) -> Embedding | None:
+        """Of the heaviest member that has one."""
+        one: Embeds | None = self._heaviest(Embeds)
+        return one.embedding() if one else None
 
     def contributions(self, items: Rows, history: Interactions) -> Floats:
         """Of the heaviest member that can say; 0 if none can."""

@@ -11,7 +11,7 @@ a session so far.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
@@ -81,6 +81,25 @@ class FoldIn(Protocol):
         The id maps of `pairs` are the model's, with new people and items at the end. A
         person without pairs is forgotten.
         """
+
+
+class Embedding(NamedTuple):
+    """A vector for each item; equal ones, all zero, for items about which nothing is known."""
+
+    method: Literal["als", "item2vec"]
+    vectors: Floats
+    """Items × dimensions."""
+    regularization: float = 0.0
+    alpha: float = 0.0
+    """What folds a person into the space of a factorization; nextclick/embedding.py."""
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A model that places items in a space."""
+
+    def embedding(self) -> Embedding | None:
+        """The vectors of the items; None where the model has none after all."""
 
 
 @runtime_checkable

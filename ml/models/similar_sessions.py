@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ml.interactions import Floats, Rows
 from ml.models.dense import dense_lists
-from ml.models.protocol import Arrays, Layout, Lists, Progress, quiet
+from ml.models.protocol import Arrays, Embedding, Layout, Lists, Progress, quiet
 from ml.sessions import Sessions
 
 _SMOOTHING = 0.75
@@ -85,6 +85,9 @@ class Item2VecModel:
         return dense_lists(
             lambda rows: self.item_vectors[rows] @ self.item_vectors.T, itself.shape[1], items, n, itself
         )
+
+    def embedding(self) -> Embedding:
+        return Embedding("item2vec", self.item_vectors)
 
 
 def unit(vectors: Floats) -> Floats:

@@ -7,7 +7,7 @@ Keys start with one byte that says what follows, in the order in which an export
     p PERSON     a person's list            s ITEM   the items similar to an item
     t NUMBER     a chunk of the table of item ids: 256 ids as a MessagePack array
     u NUMBER     the chunk of the catalogue with the facts of those 256 items, column by column (`Shelf`)
-    v NUMBER     the chunk of the item vectors: 256 rows of float16, all zero where an item has none
+    v NUMBER     the chunk of the item vectors: 256 rows of little-endian float16, all zero where an item has none
     x NAME       what there is one of, such as the click model
 
 A list is a format byte, the uint16 index of its model version in the manifest, and

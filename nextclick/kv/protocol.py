@@ -30,6 +30,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Delta version of gold.recommendations that was read; `lists` names those of the other two."""
     catalogue_version: int | None = None
     """Delta version of silver.items that was read; None where there was none."""
+    click_model: str | None = None
+    """Version of the click model that went along; None without one."""
     models: tuple[str, ...]
     """Model versions that single lists name; a packed list holds an index into them."""
     people: int

@@ -178,6 +178,21 @@ NEXT_ITEMS = Table(
     reads=("silver.events", "gold.interactions"),
 )
 
+ITEM_VECTORS = Table(
+    name="gold.item_vectors",
+    doc="One row per item that has a vector: near to those of items that the same people use. Visitors' live embeddings are made of them.",
+    columns=(
+        SITE,
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("vector", "array<float>", "Its coordinates; comparable within one model_version.", nullable=False),
+        Column("model_version", "string", "Model that was exported with it, or `popular`.", nullable=False),
+        Column("generated_at", "timestamp", "When the row was written.", nullable=False),
+    ),
+    key=("site", "item_id"),
+    job="export",
+    reads=("silver.events", "gold.interactions"),
+)
+
 DATA_QUALITY = Table(
     name="gold.data_quality",
     doc="One row per expectation checked on a table version, and one per stop that a person overrode.",

@@ -18,7 +18,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from nextclick import arrow, exports
 from nextclick.contract import Table
 from nextclick.settings import Settings, load
-from nextclick.tables.gold import NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.tables.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from tests.collecting import Collector, collecting
 
 List = Sequence[tuple[str, float]]
@@ -111,6 +111,7 @@ class Gold:
         similar: Mapping[str, List] | None = None,
         model: str = "1",
         after: Mapping[str, List] | None = None,
+        vectors: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         """Lists of everybody, as a nightly export."""
         now = self._clock()
@@ -123,6 +124,8 @@ class Gold:
         if after is not None:
             version = self._write(NEXT_ITEMS, _rows(NEXT_ITEMS, self._site, after, now, model))
             manifest = msgspec.structs.replace(manifest, next_version=version)
+        if vectors is not None:
+            manifest = msgspec.structs.replace(manifest, vectors=self._vectors(vectors, now, model))
         self._write(RECOMMENDATIONS, everybody, manifest)
 
     def update(
@@ -161,6 +164,13 @@ class Gold:
         DeltaTable(self.lake.table(RECOMMENDATIONS.name)).restore(
             version, commit_properties=CommitProperties(custom_metadata=exports.encode(wanted))
         )
+
+    def _vectors(self, vectors: Mapping[str, Sequence[float]], now: datetime, model: str) -> exports.Vectors:
+        stamp = {"site": self._site, "model_version": model, "generated_at": now}
+        rows = [{"item_id": item, "vector": vector} | stamp for item, vector in vectors.items()]
+        version = self._write(ITEM_VECTORS, pa.Table.from_pylist(rows, schema=arrow.schema(ITEM_VECTORS)))
+        dimensions = len(next(iter(vectors.values())))
+        return exports.Vectors(table_version=version, method="als", dimensions=dimensions, regularization=1, alpha=1)
 
     def _manifest(self, now: datetime, people: int, versions: tuple[int, int], model: str) -> exports.Manifest:
         return exports.Manifest(

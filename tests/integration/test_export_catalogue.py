@@ -107,6 +107,20 @@ def test_what_people_use_next_is_exported_with_the_lists_and_goes_before_what_is
     assert [[found.catalogue.ids[number] for number in items] for items in known.similar] == [["sofa"], ["stool"]]
 
 
+def test_item_vectors_come_with_their_version_and_items_that_no_list_names(lake: Settings, gold: Gold) -> None:
+    gold.full({"ann": [("stool", 1.0)]}, POPULAR, vectors={"stool": [0.5, -1.0], "rare": [2.0, 0.0]})
+    export.run(lake)
+    found = served(lake)
+    assert found.vectors is not None
+    number = found.catalogue.numbers(["stool", "rare", "lamp"])
+    whole = found.vectors.direction[number] * found.vectors.length[number, None]
+    assert whole.round(3).tolist() == [[0.5, -1.0], [2.0, 0.0], [0.0, 0.0]]
+    assert found.vectors.gram.tolist() == [[4.25, -0.5], [-0.5, 1.0]]
+    gold.full({"ann": [("stool", 1.0)]}, POPULAR)
+    export.run(lake)
+    assert served(lake).vectors is None
+
+
 def event(kind: str, visitor: str, minute: float, **more: Any) -> dict[str, Any]:
     return {
         "site": "default",
@@ -166,6 +180,11 @@ def test_the_click_model_of_the_lake_goes_along(lake: Settings, gold: Gold) -> N
     gold.full({}, POPULAR)
     export.run(lake)
     assert served(lake).ctr == model
+    assert export.run(lake).details["kind"] == "nothing new"
+    newer = msgspec.structs.replace(model, version="4")
+    _write(ctr.path(lake.lake), ctr.encode(newer))
+    assert export.run(lake).details["kind"] == "incremental", "it goes out though the lists are the same"
+    assert served(lake).ctr == newer
 
 
 def test_a_click_model_that_is_damaged_stops_the_export_and_not_the_answers(lake: Settings, gold: Gold) -> None:
@@ -179,5 +198,5 @@ def test_a_click_model_that_is_damaged_stops_the_export_and_not_the_answers(lake
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)

@@ -24,7 +24,9 @@ from nextclick.landing_writer import SegmentWriter, recover
 from nextclick.live_arrivals import Arrivals
 from nextclick.profile import EMPTY, Deed, Profile
 from nextclick.settings import Settings, load
+from tests.answering import answering
 from tests.collecting import Collector, collecting
+from tests.integration.test_serving import furnished
 
 SOON = 30.0
 QUICK: dict[str, Any] = {"NEXTCLICK_LIVE__CATCH_UP_SECONDS": "0.2"}
@@ -237,16 +239,38 @@ class Load:
 
 
 def killed_under_load(lake: Path, times: int, seed: int) -> None:
-    """Kill the collector, its live thread with it, `times` over; after a restart profiles are what the log makes."""
-    draw, settings = random.Random(seed), load(lake, environ={})
+    """Kill the collector, its live thread with it, and the API `times` over; after a restart profiles are what the log makes."""
+    draw, settings = random.Random(seed), furnished(load(lake, environ={}))
     for number in range(times):
-        with collecting(lake, **QUICK) as collector:
+        with collecting(lake, **QUICK) as collector, answering(lake) as api:
             load_ = Load(collector, str(number))
+            reading = threading.Thread(target=ask_until_dead, args=(api,), daemon=True)
+            reading.start()
             time.sleep(draw.uniform(0.1, 0.6))
-            collector.stop(signal.SIGKILL)
+            for door in draw.sample((collector, api), 2):
+                door.stop(signal.SIGKILL)
             load_.stop()
+            reading.join(SOON)
     with collecting(lake, **QUICK):
         wait_until(lambda: bool(from_log(settings)) and is_caught_up(settings))
+    answers_are_those_of_the_log(settings)
+
+
+def ask_until_dead(api: Collector) -> None:
+    """Answers read the store that the collector writes."""
+    with suppress(OSError):
+        while True:
+            api.ask("/v1/personalize?visitor_id=v1")
+
+
+def answers_are_those_of_the_log(settings: Settings, **store: str) -> None:
+    """Two workers of the API, each asked several times, tell the profiles that the landing log makes."""
+    expected, secret = from_log(settings), {"NEXTCLICK_SERVING__SECRET_KEY": "s3cret"}
+    with answering(settings.lake.root, "--workers", "2", **secret | store) as api:
+        for visitor in [f"v{number}" for number in range(6)] * 4:
+            found = api.ask(f"/v1/profile/{visitor}", authorization="Bearer s3cret").json["deeds"]
+            deeds = expected.get(profile.visitor_key("default", visitor), EMPTY).deeds
+            assert [(deed["at"], deed["item_id"]) for deed in found] == [(deed.at, deed.item) for deed in deeds]
 
 
 def test_after_two_kills_under_load_profiles_are_what_the_landing_log_makes(tmp_path: Path) -> None:
@@ -258,10 +282,15 @@ def test_after_ten_kills_under_load_profiles_are_what_the_landing_log_makes(tmp_
     killed_under_load(tmp_path / "lake", 10, seed=2)
 
 
-def test_two_workers_on_one_store_give_what_one_would(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["lmdb", "redis"])
+def test_two_workers_on_one_store_give_what_one_would(
+    tmp_path: Path, backend: str, request: pytest.FixtureRequest
+) -> None:
     lake = tmp_path / "lake"
-    settings = load(lake, environ={})
-    with collecting(lake, "--workers", "2", **QUICK) as collector:
+    url = request.getfixturevalue("redis_url") if backend == "redis" else ""
+    store = {"NEXTCLICK_KV__BACKEND": backend, "NEXTCLICK_KV__REDIS_URL": url}
+    settings = furnished(load(lake, environ=store))
+    with collecting(lake, "--workers", "2", **QUICK | store) as collector:
         load_ = Load(collector, "both", clients=6)
         time.sleep(1.0)
         load_.stop()
@@ -269,6 +298,7 @@ def test_two_workers_on_one_store_give_what_one_would(tmp_path: Path) -> None:
     recover(settings.lake.landing)
     assert load_.acknowledged
     assert is_caught_up(settings)
+    answers_are_those_of_the_log(settings, **store)
 
 
 def test_switched_off_it_keeps_no_profiles(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -81,6 +82,21 @@ def test_people_and_items_that_the_nightly_model_never_saw_get_answers(news: Pat
     nearest = similar[similar.item_id == "brand-new"].sort_values("rank").similar_item_id.tolist()
     assert {item[:2] for item in nearest[:5]} == {"i1"}
     assert "brand-new" in rows(news, "gold.popular_items").item_id.tolist()
+
+
+def test_new_items_get_vectors_in_the_space_of_the_others(news: Path) -> None:
+    before, pinned = rows(news, "gold.item_vectors"), manifest(news).vectors
+    update.run(settings_of(news))
+    after = rows(news, "gold.item_vectors")
+    pd.testing.assert_frame_equal(after[after.item_id != "brand-new"].reset_index(drop=True), before)
+    vectors = {row.item_id: np.array(row.vector) / np.linalg.norm(row.vector) for row in after.itertuples()}
+    near = sorted(before.item_id, key=lambda item: -float(vectors[item] @ vectors["brand-new"]))
+    assert {item[:2] for item in near[:5]} == {"i1"}
+    found = manifest(news).vectors
+    assert found
+    assert pinned
+    assert (found.method, found.dimensions) == ("als", len(before.vector[0]))
+    assert (pinned.table_version, found.table_version) == (1, 2)
 
 
 def test_an_update_twice_changes_nothing_the_second_time(news: Path) -> None:
@@ -169,6 +185,7 @@ def test_killed_before_its_last_commit_an_update_is_done_again_whole(
     assert update.run(settings_of(news)).written == 5
     similar = rows(news, "gold.similar_items")
     assert not similar.duplicated(["item_id", "rank"]).any()
+    assert not rows(news, "gold.item_vectors").duplicated(["item_id"]).any()
 
 
 def test_without_an_export_the_update_says_what_to_do(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ CATALOGUE = [
 ]
 POPULAR = [("lamp", 8.0), ("bulb", 4.0), ("sofa", 2.0), ("stool", 1.0)]
 SIMILAR = {"lamp": [("cord", 0.9), ("bulb", 0.5)]}
+VECTORS = {"lamp": [1.0, 0.0], "bulb": [0.6, 0.8], "stool": [0.0, 1.0]}
 
 
 def write_items(settings: Settings, goods: Iterable[tuple[str, str, str, str, bool | None]]) -> None:
@@ -48,7 +49,7 @@ def furnished(settings: Settings) -> Settings:
     """A lake with five items, a popular list, ann's own list, and what resembles the lamp."""
     settings.lake.prepare()
     write_items(settings, CATALOGUE)
-    Gold(settings).full({"ann": [("stool", 0.9), ("lamp", 0.1)]}, POPULAR, SIMILAR)
+    Gold(settings).full({"ann": [("stool", 0.9), ("lamp", 0.1)]}, POPULAR, SIMILAR, vectors=VECTORS)
     export.run(settings)
     return settings
 
@@ -177,6 +178,11 @@ def test_a_click_changes_the_next_answer(shop: Settings) -> None:
         profile = api.ask("/v1/profile/v1", authorization=SECRET).json
         assert [deed["item_id"] for deed in profile["deeds"]] == ["lamp"]
         assert (profile["features"]["session_category"], profile["degraded"]) == ("light", False)
+        assert (profile["embedding"]["method"], profile["embedding"]["mean"]) == ("als", [1.0, 0.0])
+        ranked = api.ask("/v1/recommendations?visitor_id=v1&explain=true").json["items"]
+        near = {item["item_id"]: item["terms"]["affinity"] for item in ranked}
+        # ([[1.36, .48], [.48, 1.64]] + 1 · lamp lamp' + I)^−1 · 2 lamp = [.611, −.111], for a view that has not faded
+        assert (near["lamp"], round(near["bulb"], 2), near["stool"], near["cord"]) == (0, 0.45, 0, 0)
         bought = event | {"event": "purchase", "item_id": "cord"}
         assert door.post("/v1/events", bought).status == 200
         eventually(lambda: "cord" not in api.ask("/v1/personalize?visitor_id=v1").json["recommendations"])

@@ -55,11 +55,11 @@ def test_the_api_computes_what_was_judged(kind: click.Calibration) -> None:
 
 
 def test_a_model_that_knows_something_passes_and_is_calibrated() -> None:
-    judged = ctr.judge(shown(liking), 1.0, CONF)
+    judged = ctr.judge(shown(liking, answers=6_000), 1.0, CONF)
     assert judged.reasons == []
     assert judged.metrics["log_loss"] < judged.metrics["log_loss.base_rate"]
     assert judged.metrics["ece"] < 0.02
-    assert sum(rows for *_, rows in judged.curve) == 3_000
+    assert sum(rows for *_, rows in judged.curve) == 6_000
 
 
 def test_a_model_that_knows_nothing_but_places_is_refused() -> None:
