@@ -53,6 +53,9 @@ LISTS = tuple(
     for table in (gold.RECOMMENDATIONS, gold.POPULAR_ITEMS, gold.SIMILAR_ITEMS, gold.NEXT_ITEMS, gold.ITEM_VECTORS)
 )
 
+LEARNED_FROM = (gold.INTERACTIONS.name, silver.EVENTS.name, silver.ITEMS.name)
+"""By whom items are used, in which sessions, and how they are described."""
+
 STATIONS: tuple[Station, ...] = (
     _job("ingest_events", "landing log → bronze"),
     Station("ingest_rejects", "quarantine log → silver", Kind.JOB, (), (silver.QUARANTINE.name,)),
@@ -71,9 +74,9 @@ STATIONS: tuple[Station, ...] = (
     Station(
         "learn_bandits", "which arms are clicked", Kind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
     ),
-    Station("train", "fit, judge, promote", Kind.WORK, (gold.INTERACTIONS.name,), (), "ml.train:run"),
+    Station("train", "fit, judge, promote", Kind.WORK, LEARNED_FROM, (), "ml.train:run"),
     Station("train_ctr", "what is clicked", Kind.WORK, (silver.IMPRESSIONS.name,), (), "ml.ctr:run"),
-    Station("lists", "what to show everyone", Kind.WORK, (gold.INTERACTIONS.name,), LISTS, "orchestration.lists:run"),
+    Station("lists", "what to show everyone", Kind.WORK, LEARNED_FROM, LISTS, "orchestration.lists:run"),
     _check("check_lists", "what lists must hold", LISTS),
     Station("export", "lists → key-value table", Kind.WORK, LISTS, (), "serving.export:run"),
 )
