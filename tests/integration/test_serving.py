@@ -1,7 +1,9 @@
 """A real API over real lists: routes, keys, fall-backs, what it puts on record, and exports beneath it."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +257,15 @@ def test_before_the_first_export_answers_are_empty_and_say_so(settings: Settings
         assert api.ask("/v1/personalize?visitor_id=ann").json["recommendations"] == ["lamp"]
 
 
+def publish(settings: Settings, gold: Gold, version: int) -> None:
+    """An export of which each item tells its version, by id, name and category."""
+    names = [f"{version}-{number}" for number in range(30)]
+    write_items(settings, [(name, f"of {version}", f"category {version}", "1.00", True) for name in names])
+    lists = [(name, 30.0 - place) for place, name in enumerate(names)]
+    gold.full({"ann": lists}, lists, {names[0]: lists[1:]}, model=str(version))
+    export.run(settings)
+
+
 @pytest.mark.parametrize("backend", ["lmdb", "redis"])
 def test_no_answer_mixes_two_exports(
     backend: str, settings: Settings, gold: Gold, request: pytest.FixtureRequest
@@ -265,15 +277,8 @@ def test_no_answer_mixes_two_exports(
         env = {"NEXTCLICK_KV__BACKEND": "redis", "NEXTCLICK_KV__REDIS_URL": url}
         env["NEXTCLICK_SERVING__BUDGET_MILLISECONDS"] = "5000"  # a busy machine is no slow store
 
-    def publish(version: int) -> None:
-        names = [f"{version}-{number}" for number in range(30)]
-        write_items(settings, [(name, f"of {version}", f"category {version}", "1.00", True) for name in names])
-        lists = [(name, 30.0 - place) for place, name in enumerate(names)]
-        gold.full({"ann": lists}, lists, {names[0]: lists[1:]}, model=str(version))
-        export.run(settings)
-
     settings.lake.prepare()
-    publish(1)
+    publish(settings, gold, 1)
     with answering(settings.lake.root, **env) as api:
         ended = threading.Event()
         answers: list[Any] = []
@@ -289,7 +294,7 @@ def test_no_answer_mixes_two_exports(
         for thread in threads:
             thread.start()
         for version in range(2, 6):
-            publish(version)
+            publish(settings, gold, version)
             eventually(partial(served, str(version)))
         ended.set()
         for thread in threads:
@@ -306,6 +311,50 @@ def test_no_answer_mixes_two_exports(
             (f"of {version}", f"category {version}")
         }
     assert seen == {"1", "2", "3", "4", "5"}
+
+
+WRK = """
+local watched
+setup = function(thread) watched = thread end
+init = function() mixed, failed, versions, seen = 0, 0, 0, {} end
+request = function() return wrk.format("GET", "/v1/personalize?visitor_id=ann&n=30&feed=30") end
+response = function(status, headers, body)
+  local version = body:match('"model_version":"(%d+)"')
+  if status ~= 200 or not version then failed = failed + 1 return end
+  if not seen[version] then seen[version] = true versions = versions + 1 end
+  for named in body:gmatch('"item_id":"(%d+)%-') do
+    if named ~= version then mixed = mixed + 1 end
+  end
+end
+done = function(summary)
+  local errors = summary.errors
+  io.write(string.format('{"rate": %d, "errors": %d, "mixed": %d, "failed": %d, "versions": %d}',
+    summary.requests / summary.duration * 1e6, errors.status + errors.timeout + errors.read + errors.connect,
+    watched:get("mixed"), watched:get("failed"), watched:get("versions")))
+end
+"""
+
+
+@pytest.mark.stress
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+def test_exports_under_a_thousand_requests_a_second_fail_no_answer_and_mix_none(
+    settings: Settings, gold: Gold, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    settings.lake.prepare()
+    publish(settings, gold, 1)
+    (tmp_path / "load.lua").write_text(WRK)
+    with answering(settings.lake.root, "--workers", "2") as api:
+        command = ["wrk", "-t1", "-c16", "-d20", "-s", str(tmp_path / "load.lua"), api.address]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as load:
+            for version in count(2):
+                publish(settings, gold, version)
+                if load.poll() is not None:
+                    break
+            out, _ = load.communicate()
+    found = json.loads(out[out.index("{") :])
+    record_property("load", found)
+    assert (found["errors"], found["mixed"], found["failed"]) == (0, 0, 0)
+    assert found["versions"] > 5
 
 
 def test_a_stalled_or_dead_store_costs_what_is_known_of_the_visitor_and_no_answer(
