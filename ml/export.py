@@ -58,18 +58,19 @@ def write(settings: Settings, served: Model, artifact: Artifact, progress: Stage
     popular_version = published.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.export, stamp))
     similar = similar_rows(*similar_items.of(settings, artifact), settings.export.similar_n, stamp)
     similar_version = published.replace(lake, gold.SIMILAR_ITEMS, similar)
-    next_version, next_facts = next_items.publish(settings, artifact.items, stamp, progress)
+    follows = next_items.publish(settings, artifact.items, stamp, progress)
     vectors = item_vectors.publish(settings, artifact, stamp)
     manifest = Manifest(
         export=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
         interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,
         people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
-        next_version=next_version, vectors=vectors, state=state, digest=served.digest, model_digest=served.digest,
+        next_version=follows.version, next_model=follows.model, next_at=now, vectors=vectors,
+        state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
     rows = personal_rows(artifact, people, settings.export, stamp, partial(progress, "lists"))
     published.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
     forget_old(settings)
-    return manifest, next_facts
+    return manifest, follows.facts
 
 
 def _keep_state(settings: Settings, name: str, artifact: Path) -> str:

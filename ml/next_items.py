@@ -147,8 +147,19 @@ def asked(sessions: Sessions, begin: int, end: int, seed: int) -> Offsets:
     return found
 
 
-def publish(settings: Settings, items: IdMap, stamp: Stamp, progress: Stages = quiet) -> tuple[int, Facts]:
-    """Make gold.next_items anew; returns its Delta version, and what the export's report says of it."""
+class Published(NamedTuple):
+    """gold.next_items as it was written."""
+
+    version: int
+    """Delta version."""
+    model: str | None
+    """The name of the model, one of `recipes`; None where popular items are as good: the table is empty."""
+    facts: Facts
+    """What the export's report says of it."""
+
+
+def publish(settings: Settings, items: IdMap, stamp: Stamp, progress: Stages = quiet) -> Published:
+    """Choose, judge, and make gold.next_items anew."""
     started, found = time.time(), read(settings, items)
     judged = judge(settings, found[0], partial(progress, "next items")) if found else None
     lists: Iterable[pa.Table] = ()
@@ -156,10 +167,24 @@ def publish(settings: Settings, items: IdMap, stamp: Stamp, progress: Stages = q
         lists = next_rows(judged.recipe.fit(found[0]), items, settings.next_items.n, stamp)
     version = published.replace(settings.lake, gold.NEXT_ITEMS, lists)
     if not (found and judged):
-        return version, {}
-    facts: Facts = {"next_items": judged.name if lists else None, "next_items.floor": judged.floor}
+        return Published(version, None, {})
+    name = judged.name if lists else None
+    facts: Facts = {"next_items": name, "next_items.floor": judged.floor}
     facts |= {f"next_items.hr@{settings.evaluation.k}": judged.hit_rate}
-    return version, facts | {"next_items.mlflow": _log(settings, judged, found, facts, started)}
+    return Published(version, name, facts | {"next_items.mlflow": _log(settings, judged, found, facts, started)})
+
+
+def refresh(settings: Settings, items: IdMap, stamp: Stamp, name: str) -> int | None:
+    """Make gold.next_items anew by the model of that name, fitted on the clicks that there are now; its Delta version.
+
+    None, and nothing is written, where silver.events is gone or no candidate has that name any more.
+    """
+    recipe, found = recipes(settings).get(name), read(settings, items)
+    if recipe is None or found is None:
+        return None
+    return published.replace(
+        settings.lake, gold.NEXT_ITEMS, next_rows(recipe.fit(found[0]), items, settings.next_items.n, stamp)
+    )
 
 
 def _log(settings: Settings, judged: Judged, found: tuple[Sessions, Source], facts: Facts, started: float) -> str:

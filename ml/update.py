@@ -9,7 +9,7 @@ so after a new export or a rollback an update goes on from the cursor of what is
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml import artifact, export, interactions, item_vectors, published, similar_items, tracking
+from ml import artifact, export, interactions, item_vectors, next_items, published, similar_items, tracking
 from ml.artifact import Artifact
 from ml.interactions import Interactions, Rows, Source
 from ml.lists import Stamp, personal_rows, popular_rows, similar_rows
@@ -60,7 +60,7 @@ def run(settings: Settings, progress: Stages = quiet) -> JobReport:
         "new_people": len(update.artifact.people) - len(base.people),
         "new_items": len(update.new_items),
         "removed": len(update.removed),
-        "next_items": "as of the last full export",
+        "next_items": f"as of {manifest.next_at:%Y-%m-%d %H:%M}" if manifest.next_at else "none",
     }
     facts["mlflow"] = _log(settings, manifest, source, facts, started)
     return JobReport(
@@ -100,7 +100,7 @@ def _write(settings: Settings, current: Manifest, update: Update, progress: Stag
         similar_version = published.upsert(lake, gold.SIMILAR_ITEMS, "item_id", new, similar)
         vectors = item_vectors.add(settings, fresh, update.new_items, stamp, current.vectors)
     manifest = msgspec.structs.replace(
-        current,
+        _with_next_items(settings, current, fresh, stamp),
         kind="update",
         interactions_version=fresh.card.source.version,
         generated_at=now,
@@ -118,6 +118,17 @@ def _write(settings: Settings, current: Manifest, update: Update, progress: Stag
     published.upsert(lake, gold.RECOMMENDATIONS, "person_id", whose, lists, manifest)
     export.forget_old(settings)
     return manifest
+
+
+def _with_next_items(settings: Settings, current: Manifest, fresh: Artifact, stamp: Stamp) -> Manifest:
+    """The manifest with what follows an item made anew, where that is due."""
+    due = timedelta(minutes=settings.next_items.refresh_minutes)
+    if not (due and current.next_model and current.next_at and stamp.generated_at - current.next_at >= due):
+        return current
+    version = next_items.refresh(settings, fresh.items, stamp, current.next_model)
+    if version is None:
+        return current
+    return msgspec.structs.replace(current, next_version=version, next_at=stamp.generated_at)
 
 
 def _log(

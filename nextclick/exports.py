@@ -63,6 +63,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Delta version of gold.similar_items that belongs to it."""
     next_version: int | None = None
     """Delta version of gold.next_items that belongs to it; None for lists from before that table."""
+    next_model: str | None = None
+    """What made these (ml/next_items.py names its models); None where no model beats what is popular: there are none."""
+    next_at: datetime | None = None
+    """When."""
     vectors: Vectors | None = None
     """The item vectors that belong to it; None where no model has any."""
     state: str

@@ -238,6 +238,7 @@ class Gate(_Section, frozen=True):
 class NextItems(_Section, frozen=True):
     days: Positive
     n: Annotated[int, Meta(ge=1, le=1000)]
+    refresh_minutes: Annotated[int, Meta(ge=0)]
 
 
 class Report(_Section, frozen=True):

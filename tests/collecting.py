@@ -76,7 +76,14 @@ class Collector:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it, its workers and what it runs under by a signal; its exit code."""
         os.killpg(self.process.pid, number)
-        return self.process.wait(timeout=60)
+        code = self.process.wait(timeout=60)
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while _is_alive(
+            self.process.pid
+        ):  # a killed worker may outlive the main process, and hold its locks, for a moment
+            assert time.monotonic() < deadline, "a worker does not end"
+            time.sleep(0.01)
+        return code
 
 
 @contextmanager
@@ -107,6 +114,17 @@ def running(
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(30)
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def _is_alive(group: int) -> bool:
+    """Whether any process of a group still runs (Linux: /proc)."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                state, _, found = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+                if int(found) == group and state not in "ZX":
+                    return True
+    return False
 
 
 def _wait(read: Callable[[], Records], holds: Callable[[Records], bool]) -> Records:

@@ -2,9 +2,12 @@
 
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +20,7 @@ from nextclick import exports
 from nextclick.errors import ModelError
 from nextclick.exports import Manifest
 from nextclick.settings import Settings, load
+from tests.rows import NOON, write
 
 WriteInteractions = Callable[..., int]
 
@@ -97,6 +101,47 @@ def test_new_items_get_vectors_in_the_space_of_the_others(news: Path) -> None:
     assert pinned
     assert (found.method, found.dimensions) == ("als", len(before.vector[0]))
     assert (pinned.table_version, found.table_version) == (1, 2)
+
+
+class TwoHoursAgo(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Any:
+        return datetime.fromtimestamp(time.time() - 7200, tz)
+
+
+def walks(visitors: int, name: str, *items: str) -> list[dict[str, Any]]:
+    """Each visitor looks at the items in turn, one visitor an hour."""
+    return [
+        {"event_id": f"{name}{n}-{step}", "event": "view_item", "visitor_id": f"{name}{n}", "item_id": item,
+         "site": "default"} | dict.fromkeys(("occurred_at", "client_time"), NOON + timedelta(hours=n, minutes=step))
+        for n in range(visitors)
+        for step, item in enumerate(items)
+    ]  # fmt: skip
+
+
+def test_what_follows_an_item_is_made_anew_by_the_first_update_after_an_hour(
+    trained: Path, write_interactions: WriteInteractions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(trained, EVALUATION__K="2")
+
+    def first_after(item: str) -> str:
+        lists = rows(trained, "gold.next_items")
+        return str(lists[(lists.item_id == item) & (lists["rank"] == 1)].next_item_id.item())
+
+    write(settings.lake, "silver.events", walks(200, "v", "i10", "i11", "i12", "i13", "i14", "i15"))
+    monkeypatch.setattr(export, "datetime", TwoHoursAgo)
+    export.run(settings, force=True)
+    assert first_after("i10") == "i11"
+    write(settings.lake, "silver.events", walks(400, "w", "i10", "brand-new"))
+    write_interactions(trained, NEWS)
+    facts = update.run(settings).details
+    assert first_after("i10") == "brand-new"
+    found = manifest(trained)
+    assert found.next_at == found.generated_at
+    assert facts["next_items"] == f"as of {found.next_at:%Y-%m-%d %H:%M}"
+    write_interactions(trained, [("p2", "brand-new", 1.0, 22, 22)])
+    update.run(settings)
+    assert manifest(trained).next_version == found.next_version, "an hour is not over"
 
 
 def test_an_update_twice_changes_nothing_the_second_time(news: Path) -> None:

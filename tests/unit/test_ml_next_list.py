@@ -80,7 +80,7 @@ def test_sessions_are_cut_at_the_gap_and_hold_each_item_once_in_turn(settings: S
 
 
 def published(settings: Settings) -> tuple[dict[str, list[str]], next_items.Facts]:
-    _, facts = next_items.publish(settings, ITEMS, Stamp("default", "1", NOON))
+    facts = next_items.publish(settings, ITEMS, Stamp("default", "1", NOON)).facts
     lists: dict[str, list[str]] = {}
     rows = DeltaTable(settings.lake.table("gold.next_items")).to_pyarrow_table().to_pylist()
     for row in sorted(rows, key=lambda row: (row["item_id"], row["rank"])):
