@@ -53,6 +53,8 @@ def options(settings: Settings) -> dict[str, str]:
         "spark.driver.extraJavaOptions": " ".join(
             (
                 "-XX:+UseParallelGC",
+                # Each batch compiles its own plans: in HotSpot's 240 MB a stream of many drops, and compiles again, what it still needs.
+                "-XX:ReservedCodeCacheSize=512m",
                 f"-Dlog4j2.configurationFile={(settings.conf_dir / 'log4j2.properties').as_uri()}",
                 settings.spark.java_options,
             )

@@ -5,8 +5,8 @@ what a column means. Every write carries (application id, version), so that a co
 whose reply was lost, or a batch that is run again after a crash, is committed once.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple, cast
 
 from delta.tables import DeltaTable
@@ -97,6 +97,13 @@ def replace(rows: DataFrame, lake: Lake, table: Table, commit: Commit, where: st
     _write(rows, lake, table, commit, "overwrite", where)
 
 
+def exchange(rows: DataFrame, lake: Lake, table: Table, commit: Commit, column: str, gone: Sequence[str]) -> None:
+    """`rows` in the place of those whose `column` is in `gone`, in one commit: files are filtered, where a merge joins them."""
+    spark, names = rows.sparkSession, ", ".join(f"'{each}'" for each in gone)
+    with _configured(spark, {"spark.databricks.delta.replaceWhere.constraintCheck.enabled": "false"}):
+        _write(rows, lake, table, commit, "overwrite", f"{column} IN ({names})")
+
+
 def _write(rows: DataFrame, lake: Lake, table: Table, commit: Commit, mode: str, where: str | None = None) -> None:
     writer = rows.select(*table.column_names).write.format("delta").mode(mode)
     if where:
@@ -143,14 +150,18 @@ def differ(table: Table) -> str:
     return " OR ".join(terms)
 
 
+def _transaction(spark: SparkSession, commit: Commit) -> AbstractContextManager[None]:
+    """MERGE takes its (appId, version) from the session."""
+    return _configured(spark, {_TXN.format("txnAppId"): commit.app_id, _TXN.format("txnVersion"): str(commit.version)})
+
+
 @contextmanager
-def _transaction(spark: SparkSession, commit: Commit) -> Iterator[None]:
-    """MERGE takes its (appId, version) from the session; a batch's session is a clone of its own."""
-    identity = {_TXN.format("txnAppId"): commit.app_id, _TXN.format("txnVersion"): str(commit.version)}
-    for key, value in identity.items():
+def _configured(spark: SparkSession, options: dict[str, str]) -> Iterator[None]:
+    """Options for one statement; a batch's session is a clone of its own."""
+    for key, value in options.items():
         spark.conf.set(key, value)
     try:
         yield
     finally:
-        for key in identity:
+        for key in options:
             spark.conf.unset(key)

@@ -19,6 +19,9 @@ from spark_jobs.transforms.silver.sessionize import (
 )
 from spark_jobs.transforms.time_ranges import time_ranges
 
+FEW = 10_000
+"""Sessions that are named one by one to be exchanged: the table's files are filtered then, not joined."""
+
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
     """Merge each batch's events with the sessions that they touch, and upsert the result."""
@@ -45,8 +48,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 
         merged = fresh.unionByName(touched.drop("session_id")).transform(merge)
         sessions = merged.transform(as_sessions(overlong))
-        if touched.isEmpty():  # nothing to update: an append needs no scan of the table
+        known = [row[0] for row in touched.select("session_id").limit(FEW + 1).collect()]
+        if not known:  # nothing to update: an append needs no scan of the table
             tables.append(sessions, lake, silver.SESSIONS, batch.commit("sessions"))
+        elif len(known) <= FEW:
+            tables.exchange(sessions, lake, silver.SESSIONS, batch.commit("sessions"), "session_id", known)
         else:
             prune = time_ranges(near, "t.started_at", "t.ended_at", margin)
             changes = sessions.transform(absorbed(touched))

@@ -15,11 +15,10 @@ def copies(arrivals: DataFrame, present: DataFrame) -> DataFrame:
     present (its batch is run again). Only these narrow columns are shuffled, never rows.
     """
     narrow: list[Column | str] = [*IDENTITY, "seq", "payload_hash", F.xxhash64(*IDENTITY).alias("key")]
-    both = (
-        arrivals.select(*narrow)
-        .withColumn("arrival", F.lit(True))
-        .unionByName(present.select(*narrow).withColumn("arrival", F.lit(False)))
-    )
+    new = arrivals.select(*narrow).withColumn("arrival", F.lit(True))
+    # A micro-batch is small enough to be looked up in: what is there is read, and not shuffled.
+    known = present.select(*narrow).join(new.select("key"), "key", "left_semi")
+    both = new.unionByName(known.withColumn("arrival", F.lit(False)))
     # Copies are rare: a count of hashes finds the few identities that need a closer look.
     repeated = both.groupBy("key").count().where("count > 1").select("key")
     order = Window.partitionBy(*IDENTITY).orderBy("arrival", "seq")
