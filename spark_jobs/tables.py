@@ -98,7 +98,10 @@ def replace(rows: DataFrame, lake: Lake, table: Table, commit: Commit, where: st
 
 
 def exchange(rows: DataFrame, lake: Lake, table: Table, commit: Commit, column: str, gone: Sequence[str]) -> None:
-    """`rows` in the place of those whose `column` is in `gone`, in one commit: files are filtered, where a merge joins them."""
+    """`rows` in the place of those whose `column` is in `gone`, in one commit: files are filtered, where a merge joins them.
+
+    `gone` are ids of letters and digits; a few thousand at most, since the condition names them all.
+    """
     spark, names = rows.sparkSession, ", ".join(f"'{each}'" for each in gone)
     with _configured(spark, {"spark.databricks.delta.replaceWhere.constraintCheck.enabled": "false"}):
         _write(rows, lake, table, commit, "overwrite", f"{column} IN ({names})")
