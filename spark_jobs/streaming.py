@@ -4,6 +4,7 @@
 or never (`nextclick stream`, which runs each job in a thread of one process).
 """
 
+import gc
 import re
 import shutil
 import threading
@@ -96,6 +97,7 @@ def run_query(
             if (batch_id + 1) % settings.streaming.compact_batches == 0:
                 for table in targets:
                     tables.compact(rows.sparkSession, lake, table)
+            gc.collect()  # a frame that only a cycle of Python's holds keeps its plan, and what that broadcast, in the JVM
 
         writer = (
             source(spark)
