@@ -117,7 +117,7 @@ WRITERS = {
     "build_identities": ("merge", "silver.identities"),
     "build_items": ("merge", "silver.items"),
     "build_user_agents": ("append", "silver.user_agents"),
-    "build_sessions": ("merge", "silver.sessions"),
+    "build_sessions": ("exchange", "silver.sessions"),
     "build_impressions": ("merge", "silver.impressions"),
     "build_interactions": ("merge", "gold.interactions"),
     "build_traffic_daily": ("replace", "gold.traffic_daily"),

@@ -1,0 +1,45 @@
+"""The job's two ways to write the sessions that a batch touches."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from nextclick.settings import load
+from spark_jobs.jobs import build_sessions
+from tests.rows import NOON, write
+from tests.spark import path
+
+pytestmark = pytest.mark.spark
+
+
+def view(visitor: str, minute: int) -> dict[str, Any]:
+    at = NOON + timedelta(minutes=minute)
+    times = dict.fromkeys(("client_time", "occurred_at", "received_at"), at)
+    return {"event": "page_view", "event_id": f"{visitor}{minute}", "visitor_id": visitor, "site": "default", **times}
+
+
+FIRST = [view("a", 0), view("a", 50), view("b", 0), view("c", 0)]
+SECOND = [view("a", 25), view("b", 10), view("d", 0)]
+"""One event joins two sessions into one, one makes a session longer, one opens one; that of `c` is not touched."""
+
+
+def test_few_touched_sessions_are_exchanged_and_many_are_merged_to_the_same_table(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {}
+    for most, operation in ((build_sessions.FEW, "WRITE"), (0, "MERGE")):
+        monkeypatch.setattr(build_sessions, "FEW", most)
+        settings = load(tmp_path / operation, profile="test", environ={})
+        for cut in (FIRST, SECOND):
+            write(settings.lake, "silver.events", cut)
+            build_sessions.run(spark, settings)
+        (commit,) = DeltaTable(settings.lake.table("silver.sessions")).history(1)
+        assert commit["operation"] == operation
+        found[operation] = path.digest(spark, settings, "silver.sessions")
+        sessions = {(row.visitor_id, row.events) for row in path.rows(spark, settings, "silver.sessions")}
+        assert sessions == {("a", 3), ("b", 2), ("c", 1), ("d", 1)}
+    assert found["WRITE"] == found["MERGE"]
