@@ -163,7 +163,7 @@ SIMILAR_ITEMS = Table(
 
 NEXT_ITEMS = Table(
     name="gold.next_items",
-    doc="One row per item and rank: what people use next after it, by the sessions up to the last full export, or the last update that was due.",
+    doc="One row per item and rank: what people use next after it, by the sessions up to the last full export or the refresh since.",
     columns=(
         SITE,
         Column("item_id", "string", "The item that is looked at.", nullable=False),
