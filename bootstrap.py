@@ -31,6 +31,7 @@ UV = VENV / "bin" / "uv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "nextclick-setup"
 Command = list[str | Path]
+_PIP_OPTION = "index-url"
 _NO_VENV = "On Debian and Ubuntu `apt-get install python3.11-venv` brings what is missing; then call again."
 _NETWORK = "The package index must be reachable (a mirror: name it in pip's configuration): mend what it says, then call again."
 
@@ -100,9 +101,8 @@ def _index() -> Command:
     """The index that pip is set to use, where it is: uv does not read pip's settings."""
     listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
     settings = (line.partition("=") for line in listed.splitlines())
-    found = {
-        name.removesuffix(".index-url"): value.strip("'") for name, _, value in settings if name.endswith(".index-url")
-    }
+    named = ((*name.rpartition("."), value.strip("'")) for name, _, value in settings)
+    found = {place: value for place, _, option, value in named if option == _PIP_OPTION}
     url = found.get(":env:") or found.get("install") or found.get("global")
     return ["--default-index", url] if url else []
 
