@@ -15,16 +15,13 @@ from ml.champion import Model
 from ml.lists import Stamp, personal_rows, popular_rows, similar_rows
 from ml.models.protocol import Stages, quiet
 from ml.next_items import Facts
-from nextclick import exports, locks
+from nextclick import catalog, exports, locks
 from nextclick.exports import Manifest
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from nextclick.tables import gold
 
-TABLES = tuple(
-    table.name
-    for table in (gold.RECOMMENDATIONS, gold.POPULAR_ITEMS, gold.SIMILAR_ITEMS, gold.NEXT_ITEMS, gold.ITEM_VECTORS)
-)
+TABLES = tuple(table.name for table in catalog.written_by("export"))
 
 
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
@@ -56,10 +53,11 @@ def write(settings: Settings, served: Model, artifact: Artifact, progress: Stage
     state = _keep_state(settings, name, lake.state / served.artifact)
     people = np.arange(len(artifact.people), dtype=np.int32)
     popular_version = published.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.export, stamp))
-    similar = similar_rows(*similar_items.of(settings, artifact), settings.export.similar_n, stamp)
+    alike, ids, items = similar_items.of(settings, artifact)
+    similar = similar_rows(alike, ids, items, settings.export.similar_n, stamp)
     similar_version = published.replace(lake, gold.SIMILAR_ITEMS, similar)
     follows = next_items.publish(settings, artifact.items, stamp, progress)
-    vectors = item_vectors.publish(settings, artifact, stamp)
+    vectors = item_vectors.publish(settings, artifact, alike, stamp)
     manifest = Manifest(
         export=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
         interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,

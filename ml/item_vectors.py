@@ -20,6 +20,7 @@ from ml.interactions import Floats, Rows
 from ml.lists import Stamp
 from ml.models.protocol import Embedding, Embeds
 from ml.models.similar_sessions import Item2Vec
+from ml.similar_items import ByUse
 from nextclick import arrow
 from nextclick.exports import Vectors
 from nextclick.lake import Lake
@@ -30,9 +31,12 @@ _BATCH = 65_536
 """Items a record batch."""
 
 
-def publish(settings: Settings, artifact: Artifact, stamp: Stamp) -> Vectors | None:
-    """Make gold.item_vectors anew; None, and an empty table, where no model places items."""
-    found = _of_model(artifact) or _of_sessions(settings, artifact)
+def publish(settings: Settings, artifact: Artifact, alike: ByUse, stamp: Stamp) -> Vectors | None:
+    """Make gold.item_vectors anew; None, and an empty table, where no model places items.
+
+    `alike` made the lists of similar items: it may have learned item2vec already.
+    """
+    found = _of(artifact.model) or _of(alike) or _of_sessions(settings, artifact)
     if found is None:
         write(settings.lake, artifact.items.ids[:0], np.zeros((0, 1), np.float32), stamp, "overwrite")
         return None
@@ -50,7 +54,7 @@ def add(
     settings: Settings, artifact: Artifact, new_items: Rows, stamp: Stamp, current: Vectors | None
 ) -> Vectors | None:
     """Append the vectors of `new_items`; nothing where only sessions place items, which an update does not learn."""
-    found = _of_model(artifact)
+    found = _of(artifact.model)
     if current is None or found is None or current.method != found.method:
         return current
     some = new_items[found.vectors[new_items].any(axis=1)]
@@ -83,8 +87,8 @@ def write(lake: Lake, ids: pa.StringArray, vectors: Floats, stamp: Stamp, mode: 
     return published.delta_version(lake, gold.ITEM_VECTORS)
 
 
-def _of_model(artifact: Artifact) -> Embedding | None:
-    return artifact.model.embedding() if isinstance(artifact.model, Embeds) else None
+def _of(model: object) -> Embedding | None:
+    return model.embedding() if isinstance(model, Embeds) else None
 
 
 def _of_sessions(settings: Settings, artifact: Artifact) -> Embedding | None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ml import next_items, prequential
 from ml.artifact import Artifact, Likeness
 from ml.interactions import IdMap, Interactions, Rows
-from ml.models.protocol import Lists, SimilarItems
+from ml.models.protocol import Embedding, Embeds, Lists, SimilarItems
 from ml.models.similar_content import Content, ContentModel, Described
 from ml.models.similar_sessions import Item2Vec
 from ml.sessions import Sessions
@@ -65,6 +65,11 @@ class ByUse:
         for name in (CONTENT, PERSONAL):
             self._fill(lists, items, np.asarray((lists.items < 0).all(axis=1)), name, n)
         return lists
+
+    def embedding(self) -> Embedding | None:
+        """The vectors of item2vec, where it was learned."""
+        learned = self.models.get(SESSIONS)
+        return learned.model.embedding() if isinstance(learned, Bounded) and isinstance(learned.model, Embeds) else None
 
     def _fill(self, lists: Lists, items: Rows, whose: NDArray[np.bool_], name: str, n: int) -> None:
         if name in self.models and whose.any():

@@ -28,6 +28,11 @@ TABLES: tuple[Table, ...] = (
 _BY_NAME = {table.name: table for table in TABLES}
 
 
+def written_by(job: str) -> tuple[Table, ...]:
+    """The tables that a job writes, in the order in which the data flows."""
+    return tuple(table for table in TABLES if table.job == job)
+
+
 def table(name: str) -> Table:
     """The contract of `name`, such as `silver.events`; UsageError lists the names there are."""
     try:

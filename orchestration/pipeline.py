@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from nextclick.catalog import TABLES
+from nextclick.catalog import TABLES, written_by
 from nextclick.contract import Layer
 from nextclick.tables import bronze, gold, silver
 
@@ -36,7 +36,7 @@ class Station:
 
 def _job(name: str, does: str, waits_for: tuple[str, str] | None = None) -> Station:
     """A Spark job; the catalog knows its tables."""
-    tables = [table for table in TABLES if table.job == name]
+    tables = written_by(name)
     reads = tuple(dict.fromkeys(source for table in tables for source in table.reads))
     return Station(name, does, Kind.JOB, reads, tuple(table.name for table in tables), waits_for=waits_for)
 
@@ -48,10 +48,7 @@ def _check(name: str, does: str, tables: tuple[str, ...]) -> Station:
 SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
 PERFORMANCE = gold.RECOMMENDATION_PERFORMANCE.name
 GOLD = (gold.INTERACTIONS.name, gold.TRAFFIC_DAILY.name, gold.ITEM_DAILY.name, PERFORMANCE)
-LISTS = tuple(
-    table.name
-    for table in (gold.RECOMMENDATIONS, gold.POPULAR_ITEMS, gold.SIMILAR_ITEMS, gold.NEXT_ITEMS, gold.ITEM_VECTORS)
-)
+LISTS = tuple(table.name for table in written_by("export"))
 
 LEARNED_FROM = (gold.INTERACTIONS.name, silver.EVENTS.name, silver.ITEMS.name)
 """By whom items are used, in which sessions, and how they are described."""
