@@ -1,6 +1,6 @@
 """The items of one version as arrays: row i is the item with index i, and the last row stands for every unknown item."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextclick.errors import ModelError
-from nextclick.kv.packing import CHUNK, Shelf, chunk_key, decode_shelf, shelf_key, unpack_ids
+from nextclick.kv.packing import CHUNK, Shelf, chunk_key, chunks, decode_shelf, shelf_key, unpack_ids
 from nextclick.kv.protocol import Snapshot
 
 Numbers = NDArray[np.int64]
@@ -66,13 +66,13 @@ class Catalogue:
 def load(snapshot: Snapshot) -> Catalogue:
     """The catalogue of a version; one whose export knew no catalogue has ids alone."""
     count = snapshot.manifest.items
-    chunks = range(-(-count // CHUNK))
-    ids = [item for value in _read(snapshot, [chunk_key(chunk) for chunk in chunks]) for item in _ids(value)]
+    numbers = chunks(count)
+    ids = [item for value in read_chunks(snapshot, chunk_key, count) for item in _ids(value)]
     if len(ids) != count:
         raise ModelError(f"Version {snapshot.manifest.version} lacks item ids. Run `nextclick export --full`.")
     shelves = [
         decode_shelf(value) if value is not None else _empty(min(CHUNK, count - chunk * CHUNK))
-        for chunk, value in zip(chunks, _read(snapshot, [shelf_key(chunk) for chunk in chunks]), strict=True)
+        for chunk, value in zip(numbers, read_chunks(snapshot, shelf_key, count), strict=True)
     ]
     return of_shelves(ids, shelves)
 
@@ -111,9 +111,11 @@ def _floats(values: Sequence[float | None]) -> Floats:
     return found
 
 
-def _read(snapshot: Snapshot, keys: Sequence[bytes]) -> list[bytes | None]:
-    blocks = (keys[start : start + _TOGETHER] for start in range(0, len(keys), _TOGETHER))
-    return [value for block in blocks for value in snapshot.get_many(block)]
+def read_chunks(snapshot: Snapshot, key: Callable[[int], bytes], count: int) -> Iterator[bytes | None]:
+    """The values under the keys of all chunks of `count` items, in order."""
+    numbers = chunks(count)
+    for start in numbers[::_TOGETHER]:
+        yield from snapshot.get_many([key(number) for number in numbers[start : start + _TOGETHER]])
 
 
 def _ids(value: bytes | None) -> list[str]:

@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 
 from nextclick import duck
 from nextclick.errors import LakeError
-from nextclick.kv.packing import CHUNK, Shelf, encode_shelf, shelf_key, vectors_key
+from nextclick.kv.packing import CHUNK, Shelf, chunks, encode_shelf, shelf_key, vectors_key
 from nextclick.kv.protocol import Entry
 from nextclick.settings import Settings
 from nextclick.tables.gold import INTERACTIONS, ITEM_VECTORS
@@ -55,7 +55,7 @@ def entries(settings: Settings, source: Source, packer: Packer, at: int | None) 
         facts = dict(zip(numbers, zip(*columns, strict=True), strict=True))
     return [
         (shelf_key(number), _shelf([facts.get(place, _UNKNOWN) for place in _places(number, packer.item_count)]))
-        for number in range(-(-packer.item_count // CHUNK))
+        for number in chunks(packer.item_count)
     ]
 
 
@@ -69,8 +69,10 @@ def vectors(source: Source, packer: Packer) -> list[Entry]:
     numbers = packer.number(table["item_id"].combine_chunks())
     packed = np.zeros((packer.item_count, about.dimensions), "<f2")
     packed[numbers] = table["vector"].combine_chunks().flatten().to_numpy().reshape(-1, about.dimensions)
-    chunks = range(-(-packer.item_count // CHUNK))
-    return [(vectors_key(chunk), packed[chunk * CHUNK : (chunk + 1) * CHUNK].tobytes()) for chunk in chunks]
+    return [
+        (vectors_key(number), packed[number * CHUNK : (number + 1) * CHUNK].tobytes())
+        for number in chunks(packer.item_count)
+    ]
 
 
 def _found(settings: Settings, source: Source, at: int | None) -> pa.Table:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from nextclick import exports
 from nextclick.ctr import CtrModel
 from nextclick.errors import NextclickError
-from nextclick.kv.packing import CHUNK, LISTS, PERSON, chunk_key, fingerprint, list_length, person_key, unpack_ids
+from nextclick.kv.packing import LISTS, PERSON, chunk_key, chunks, fingerprint, list_length, person_key, unpack_ids
 from nextclick.kv.protocol import Entry, Manifest, Snapshot, Writer
 from serving.lists import EVERYBODY, Disordered, Packer, Source, count, layouts, read
 
@@ -58,10 +58,13 @@ class Beside(NamedTuple):
     """Delta version of silver.items."""
     click_model: CtrModel | None
 
+    @property
+    def click_version(self) -> str | None:
+        return self.click_model.version if self.click_model else None
+
     def is_in(self, manifest: Manifest) -> bool:
         """Whether a version was made with the same."""
-        version = self.click_model.version if self.click_model else None
-        return (manifest.catalogue_version, manifest.click_model) == (self.catalogue, version)
+        return (manifest.catalogue_version, manifest.click_model) == (self.catalogue, self.click_version)
 
 
 class Filling:
@@ -117,7 +120,7 @@ class Filling:
             lists=self._source.lists,
             lists_version=self._source.version,
             catalogue_version=beside.catalogue,
-            click_model=beside.click_model.version if beside.click_model else None,
+            click_model=beside.click_version,
             models=tuple(self.packer.models),
             people=self.tally.people,
             rows=self.tally.rows,
@@ -165,7 +168,7 @@ class Filling:
 
 def _item_ids(base: Snapshot) -> list[str]:
     """The table of ids of a version, in the order of their numbers."""
-    chunks = base.get_many([chunk_key(number) for number in range(-(-base.manifest.items // CHUNK))])
-    if None in chunks:
+    found = base.get_many([chunk_key(number) for number in chunks(base.manifest.items)])
+    if None in found:
         raise Mismatch(f"Version {base.manifest.version} lacks a part of its item ids.")
-    return [item for chunk in chunks if chunk is not None for item in unpack_ids(chunk)]
+    return [item for chunk in found if chunk is not None for item in unpack_ids(chunk)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,7 @@ from nextclick import embedding, exports
 from nextclick.errors import ModelError
 from nextclick.kv.packing import CHUNK, vectors_key
 from nextclick.kv.protocol import Snapshot
-from serving.catalogue import Catalogue, Floats, Numbers
-
-_TOGETHER: Final = 64
-"""Chunks that are read at a time."""
+from serving.catalogue import Catalogue, Floats, Numbers, read_chunks
 
 
 class Embedded(NamedTuple):
@@ -72,16 +69,13 @@ def load(snapshot: Snapshot) -> ItemVectors | None:
         return None
     found = np.zeros((snapshot.manifest.items + 1, about.dimensions), np.float32)
     gram = np.zeros((about.dimensions, about.dimensions))
-    chunks = range(-(-snapshot.manifest.items // CHUNK))
-    for first in chunks[::_TOGETHER]:
-        numbers = chunks[first : first + _TOGETHER]
-        for number, value in zip(numbers, snapshot.get_many([vectors_key(each) for each in numbers]), strict=True):
-            rows = _rows(value or b"", about.dimensions)
-            room = found[number * CHUNK : -1][:CHUNK]
-            if len(rows) > len(room) or not np.isfinite(rows).all():
-                raise ModelError("The vectors of items are damaged. Run `nextclick export --full`.")
-            room[: len(rows)] = rows
-            gram += rows.T @ rows
+    for number, value in enumerate(read_chunks(snapshot, vectors_key, snapshot.manifest.items)):
+        rows = _rows(value or b"", about.dimensions)
+        room = found[number * CHUNK : -1][:CHUNK]
+        if len(rows) > len(room) or not np.isfinite(rows).all():
+            raise ModelError("The vectors of items are damaged. Run `nextclick export --full`.")
+        room[: len(rows)] = rows
+        gram += rows.T @ rows
     length = np.linalg.norm(found, axis=1)
     return ItemVectors(about, found / np.maximum(length, np.finfo(np.float32).tiny)[:, None], length, gram)
 

@@ -67,6 +67,11 @@ def vectors_key(number: int) -> bytes:
     return b"v" + number.to_bytes(4, "big")
 
 
+def chunks(count: int) -> range:
+    """The numbers of the chunks that `count` items take."""
+    return range(-(-count // CHUNK))
+
+
 class Shelf(msgspec.Struct, frozen=True, array_like=True):
     """What silver.items says of the items of one chunk, in the order of their ids; None where nobody said."""
 
@@ -123,7 +128,7 @@ def list_length(value: bytes) -> int:
 
 def pack_ids(ids: Sequence[str], first: int = 0) -> list[tuple[bytes, bytes]]:
     """The chunks of the table of ids, from the one that holds index `first` on."""
-    numbers = range(first // CHUNK, -(-len(ids) // CHUNK))
+    numbers = chunks(len(ids))[first // CHUNK :]
     return [(chunk_key(number), _encode_ids(ids[number * CHUNK : (number + 1) * CHUNK])) for number in numbers]
 
 
