@@ -55,7 +55,7 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     interest: dict[str, float]
     """By category, the strongest first: `interest`."""
     attributes: dict[str, float]
-    """The like by attribute of the items ("brand: Acme"), as far as the reader knows them."""
+    """The like by attribute of the items ("brand: Acme"); empty unless a reader who knows the items fills it in."""
     last_minute: dict[str, int]
     """Deeds by kind in (now − 1 min, now]; likewise the next two."""
     last_5_minutes: dict[str, int]
@@ -80,13 +80,8 @@ def of_category(deed: Deed) -> tuple[str, ...]:
     return (deed.category,) if deed.category else ()
 
 
-def unknown(deed: Deed) -> tuple[str, ...]:
-    """Nobody knows the attributes of the item."""
-    return ()
-
-
-def features(profile: Profile, now: int, rules: Rules, words: Words = of_category, traits: Words = unknown) -> Features:
-    """All features as of `now`; `words` gives a deed's categories, best first, `traits` its item's attributes."""
+def features(profile: Profile, now: int, rules: Rules, words: Words = of_category) -> Features:
+    """All features as of `now`; `words` gives a deed's categories, best first."""
     deeds = profile.since(now - rules.keep_ms).deeds
     session = open_session(deeds, now, rules.gap_ms)
     named = (name for deed in deeds for name in words(deed))
@@ -96,7 +91,7 @@ def features(profile: Profile, now: int, rules: Rules, words: Words = of_categor
         last_at=deeds[0].at if deeds else None,
         seconds_since_last=max(0, now - deeds[0].at) / 1000 if deeds else None,
         interest=interest(deeds, now, rules, words),
-        attributes=interest(deeds, now, rules, traits),
+        attributes={},
         last_minute=_counts(deeds, now - MINUTE),
         last_5_minutes=_counts(deeds, now - 5 * MINUTE),
         last_day=_counts(deeds, now - DAY),

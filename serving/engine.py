@@ -202,9 +202,10 @@ class Engine:
         prior = self._settings.ranking.transition_prior
         after = context.edition.transitions.after(self._acts(context), prior) if context else {}
         chance = probability(self._session(context), context.edition.conversion) if context else 0.0
+        liked = self._visitors.attributes(context.edition, known, context.now) if context else {}
         return answers.LiveProfile(
             visitor_id=asked.visitor_id,
-            features=known.features,
+            features=msgspec.structs.replace(known.features, attributes=liked),
             deeds=shown,
             embedding=showing.embedding(context.edition, known) if context else None,
             next_action=after,

@@ -14,7 +14,7 @@ from nextclick.errors import NextclickError
 from nextclick.kv.packing import next_key, person_key, similar_key
 from nextclick.kv.profiles import open_profiles
 from nextclick.kv.protocol import Snapshot
-from nextclick.live_features import Features, Rules, features
+from nextclick.live_features import Features, Rules, features, interest
 from nextclick.profile import Deed, Profile
 from nextclick.settings import Settings
 from serving.catalogue import Catalogue, Numbers
@@ -108,6 +108,11 @@ class Visitors:
             self._closed_until = time.monotonic() + self._retry
             raise
 
+    def attributes(self, edition: Edition, known: Known, now: int) -> dict[str, float]:
+        """Interest by attribute of the items; for who asks for a profile, since no list depends on it."""
+        deeds = known.profile.since(now - self._rules.keep_ms).deeds
+        return interest(deeds, now, self._rules, lambda deed: edition.catalogue.traits_of(deed.item))
+
     def stranger(self, now: int, degraded: bool = False) -> Known:
         """Nothing is known."""
         return Known(profile.EMPTY, features(profile.EMPTY, now, self._rules), None, (), degraded=degraded)
@@ -128,7 +133,7 @@ class Visitors:
         stock = edition.catalogue
 
         named = {deed: _category(stock, deed) for deed in whole.deeds}
-        found = features(whole, now, self._rules, named.__getitem__, lambda deed: stock.traits_of(deed.item))
+        found = features(whole, now, self._rules, named.__getitem__)
         viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
         people = [person for person in (who.user_id, who.visitor_id) if person]
         wanted = [*map(person_key, people), *map(next_key, viewed), *map(similar_key, viewed)]

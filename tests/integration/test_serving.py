@@ -44,7 +44,10 @@ def write_items(settings: Settings, goods: Iterable[tuple[str, str, str, str, bo
     """silver.items: id, name, category, price in euro, available."""
     seen = {"site": "default", "currency": "EUR", "first_seen": SEEN, "last_seen": SEEN}
     names = ("item_id", "name", "category", "price", "available")
-    found = [seen | dict(zip(names, good, strict=True)) | {"price": Decimal(good[3])} for good in goods]
+    found = [
+        seen | dict(zip(names, good, strict=True)) | {"price": Decimal(good[3]), "attributes": [("look", good[1])]}
+        for good in goods
+    ]
     rows.write(settings.lake, "silver.items", found, mode="overwrite")
 
 
@@ -181,6 +184,7 @@ def test_a_click_changes_the_next_answer(shop: Settings) -> None:
         profile = api.ask("/v1/profile/v1", authorization=SECRET).json
         assert [deed["item_id"] for deed in profile["deeds"]] == ["lamp"]
         assert (profile["features"]["session_category"], profile["degraded"]) == ("light", False)
+        assert list(profile["features"]["attributes"]) == ["look: Amber lamp"]
         assert (profile["embedding"]["method"], profile["embedding"]["mean"]) == ("als", [1.0, 0.0])
         ranked = api.ask("/v1/recommendations?visitor_id=v1&explain=true").json["items"]
         near = {item["item_id"]: item["terms"]["affinity"] for item in ranked}
