@@ -79,10 +79,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--soak", type=int, default=0, metavar="SECONDS")
     options = parser.parse_args()
-    if not shutil.which("wrk"):
-        raise SetupError("wrk, which makes the load, is not installed (Debian: `apt-get install wrk`).")
+    need_wrk()
     with tempfile.TemporaryDirectory(prefix="nextclick-bench-") as folder:
         measure(Path(folder), options.seconds, options.workers, options.soak)
+
+
+def need_wrk() -> None:
+    """SetupError without the program that makes the load."""
+    if not shutil.which("wrk"):
+        raise SetupError("wrk, which makes the load, is not installed (Debian: `apt-get install wrk`).")
 
 
 def measure(folder: Path, seconds: int, workers: int, soak: int) -> None:

@@ -11,7 +11,6 @@ part runs a collector beside it, with 500 events/s and 500 requests/s, and posts
 import argparse
 import http.client
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -27,11 +26,10 @@ import numpy as np
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from benchmarks.collector import serving
+from benchmarks.collector import need_wrk, serving
 from benchmarks.export import make_lists
 from benchmarks.measure import cpu_seconds, ratio
 from nextclick import profile
-from nextclick.errors import SetupError
 from nextclick.kv.profiles import open_profiles
 from nextclick.profile import Deed
 from nextclick.settings import Settings, hand_down, load
@@ -89,8 +87,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--redis", action="store_true")
     options = parser.parse_args()
-    if not shutil.which("wrk"):
-        raise SetupError("wrk, which makes the load, is not installed (Debian: `apt-get install wrk`).")
+    need_wrk()
     with tempfile.TemporaryDirectory(prefix="nextclick-bench-") as name, ExitStack() as stack:
         if options.redis:
             stack.enter_context(_redis(Path(name)))

@@ -9,18 +9,16 @@ kernel takes back when it needs room, are not in it. wrk makes the load (Debian:
 
 import argparse
 import random
-import shutil
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.collector import serving
+from benchmarks.collector import need_wrk, serving
 from benchmarks.measure import own_mb, ratio
 from benchmarks.serving import API, ASK, COLLECTOR, furnish, under_load, wrk
 from nextclick import profile
-from nextclick.errors import SetupError
 from nextclick.kv.profiles import open_profiles
 from nextclick.settings import Settings, hand_down, load
 
@@ -48,8 +46,7 @@ def main() -> None:
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
-    if not shutil.which("wrk"):
-        raise SetupError("wrk, which makes the load, is not installed (Debian: `apt-get install wrk`).")
+    need_wrk()
     with tempfile.TemporaryDirectory(prefix="nextclick-bench-") as name:
         settings = load(Path(name) / "lake")
         hand_down(settings)

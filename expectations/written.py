@@ -39,6 +39,10 @@ def finite(table: str, column: str, positive: bool = False) -> Expectation:
     )
 
 
+def _known_items(table: str) -> Expectation:
+    return none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW)
+
+
 def _bronze_events(settings: Settings) -> tuple[Expectation, ...]:
     table = bronze.EVENTS.name
     return (
@@ -111,7 +115,7 @@ def _gold_recommendations(settings: Settings) -> tuple[Expectation, ...]:
         finite(table, "score"),
         none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
         *(masked if settings.export.mask_seen else ()),
-        none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW),
+        _known_items(table),
         none_of(table, "unknown_people", "Every person is known in gold.interactions.", of=Of.NEW),
         none_of(table, "broken_ranks", "The ranks of a list are 1, 2, 3, … without a gap.", of=Of.NEW),
         none_of(
@@ -129,7 +133,7 @@ def _gold_popular_items(settings: Settings) -> tuple[Expectation, ...]:
     return (
         finite(table, "score"),
         none_of(table, "repeated_items", "The list holds no item twice.", of=Of.NEW),
-        none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW),
+        _known_items(table),
     )
 
 
@@ -139,7 +143,7 @@ def _gold_similar_items(settings: Settings) -> tuple[Expectation, ...]:
         finite(table, "score"),
         none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
         none_of(table, "own_items", "No item is similar to itself.", of=Of.NEW),
-        none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW),
+        _known_items(table),
     )
 
 
@@ -149,7 +153,7 @@ def _gold_next_items(settings: Settings) -> tuple[Expectation, ...]:
         finite(table, "score"),
         none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
         none_of(table, "own_items", "No item follows itself.", of=Of.NEW),
-        none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW),
+        _known_items(table),
     )
 
 
@@ -159,7 +163,7 @@ def _gold_item_vectors(settings: Settings) -> tuple[Expectation, ...]:
         none_of(
             table, "broken_vectors", "Every vector is of finite numbers, as many as every other of its site.", of=Of.NEW
         ),
-        none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW),
+        _known_items(table),
     )
 
 
