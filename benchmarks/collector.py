@@ -104,12 +104,12 @@ def measure(folder: Path, seconds: int, workers: int, soak: int) -> None:
         print(
             f"single durable posts {single.rate:>10,.0f} requests/s   p50 {single.p50:.1f} ms  p99 {single.p99:.1f} ms"
         )
+        wait = pause_for(0.7 * single.rate, address)
         batches = load_of(address, seconds, batch=BATCH)
         print(f"batches of {BATCH}        {batches.rate * BATCH:>10,.0f} events/s     p99 {batches.p99:.1f} ms")
-        wait = round(CONNECTIONS / (0.7 * single.rate) * 1000 - single.p50 * 0.7)
-        calm = load_of(address, seconds, wait=max(1, wait))
+        calm = load_of(address, seconds, wait=wait)
         print(
-            f"at {calm.rate / single.rate:.0%} of that load  {calm.rate:>10,.0f} requests/s   p50 {calm.p50:.1f} ms  p99 {calm.p99:.1f} ms"
+            f"at {calm.rate / single.rate:.0%} of singles   {calm.rate:>10,.0f} requests/s   p50 {calm.p50:.1f} ms  p99 {calm.p99:.1f} ms"
         )
         print(ratio("single durable posts", single.rate, "an empty reply", baseline.rate, 0.16, at_least=True))
         print(ratio("batches", batches.rate * BATCH, "150,000 events/s", 150_000, 1.0, at_least=True))
@@ -117,10 +117,19 @@ def measure(folder: Path, seconds: int, workers: int, soak: int) -> None:
         failed = single.errors + batches.errors + calm.errors
         print(f"answers other than 200: {failed}")
         if soak:
-            load_of(address, 60, wait=max(1, wait))
+            load_of(address, 60, wait=wait)
             early = resident_mb(process.pid)
-            load_of(address, soak - 60, wait=max(1, wait))
+            load_of(address, soak - 60, wait=wait)
             print(ratio(f"memory after {soak} s", resident_mb(process.pid), f"after 60 s ({early:.0f} MB)", early, 1.1))
+
+
+def pause_for(rate: float, address: str) -> int:
+    """Milliseconds between an answer and the next post with which about so many posts a second come."""
+    pause = 5
+    for _ in range(3):
+        pause += round(1000 * (CONNECTIONS / rate - CONNECTIONS / load_of(address, 2, wait=pause).rate))
+        pause = max(1, pause)
+    return pause
 
 
 @contextmanager

@@ -75,17 +75,17 @@ class Intake:
         return Batch(
             route.name,
             request.received_at,
-            payloads,
-            visitors,
-            [encode(reject) for reject in rejects],
-            [reject.reason for reject in rejects],
-            identities,
+            tuple(payloads),
+            tuple(visitors),
+            tuple(encode(reject) for reject in rejects),
+            tuple(reject.reason for reject in rejects),
+            tuple(identities),
         )
 
 
 def unread(route: Route, request: Request, reject: Reject) -> Batch:
     """A request that was refused as a whole."""
-    return Batch(route.name, request.received_at, (), (), [encode(reject)], [reject.reason])
+    return Batch(route.name, request.received_at, (), (), (encode(reject),), (reject.reason,))
 
 
 def _aside(payload: bytes, reason: str, message: str) -> Reject:

@@ -32,14 +32,16 @@ from nextclick.settings import Settings
 LOCK: Final = "live.catch-up"
 _TOGETHER: Final = 1_000
 """Events that are merged in one transaction: bounds how long a fresh one waits behind others."""
-_PIECE: Final = 250
-"""Lines of the log that are merged between two looks at the queue."""
+_PIECE: Final = 50
+"""Profiles that are merged between two pauses, and lines of the log between two looks at the queue: a request waits for them at most."""
 _SWEPT: Final = 1_000
 """Profiles that are looked at for their age each second."""
 _SECOND: Final = 1.0
 _GRACE_SECONDS: Final = 10.0
 """How long a published segment is left to the worker that wrote it."""
 _TURN_SECONDS: Final = 0.0005
+_DEFERENCE: Final = 10.0
+"""Seconds that the thread rests after a second's work while requests keep a whole core busy."""
 _DAY_MS: Final = 86_400_000
 
 _DONE: Final = object()
@@ -59,6 +61,21 @@ class _Group:
         self.since = time.monotonic()
 
 
+class Rest:
+    """How long the thread that asks should leave interpreter and cores to the others of its process, which answer requests."""
+
+    def __init__(self) -> None:
+        self._asked, self._own, self._all = time.monotonic(), time.thread_time(), time.process_time()
+
+    def due(self) -> float:
+        """Seconds: what this thread worked since it last asked, times _DEFERENCE, times the part of a core that the others used."""
+        asked, own, everything = time.monotonic(), time.thread_time(), time.process_time()
+        worked = own - self._own
+        others = (everything - self._all - worked) / max(asked - self._asked, 1e-9)
+        self._asked, self._own, self._all = asked, own, everything
+        return worked * _DEFERENCE * min(1.0, max(0.0, others))
+
+
 class Live:
     """Keeps live profiles up to date with what one worker makes durable, and with the landing log."""
 
@@ -71,13 +88,14 @@ class Live:
         self._keep_ms = settings.live.keep_days * _DAY_MS
         self._queue: deque[_Group] = deque()
         self._waiting = 0
-        self._closed = False
+        self._closing = threading.Event()
         self._changed = threading.Condition()
         self._is_open_whole = True
         """All events of the segment that is being written were merged so far."""
         self._replay: Iterator[None] | None = None
         self._next_look = self._next_sweep = 0.0
         self._is_up = True
+        self._rest: Rest
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
     def start(self) -> None:
@@ -105,22 +123,24 @@ class Live:
     def close(self) -> None:
         """Merge what waits, then end; a catch-up that is under way is left to the next start."""
         with self._changed:
-            self._closed = True
+            self._closing.set()
             self._changed.notify()
         self._thread.join()
         self._replay = None  # and with it the lock
 
     def _run(self) -> None:
+        self._rest = Rest()
         while True:
             groups = self._next_groups()
             try:
                 if groups:
                     self._merge(groups)
-                elif self._closed:
+                elif self._closing.is_set():
                     return
-                if not self._closed:
+                if not self._closing.is_set():
                     self._chores()
                 self._say_up(None)
+                self._pause()
             except NextclickError as error:
                 self._is_open_whole = False
                 self._replay = None
@@ -132,7 +152,7 @@ class Live:
     def _next_groups(self) -> list[_Group]:
         """The next groups, about _TOGETHER events; none if nothing came, or it is time for something else."""
         with self._changed:
-            if not (self._queue or self._closed or self._replay):
+            if not (self._queue or self._closing.is_set() or self._replay):
                 self._changed.wait(_SECOND)
             groups: list[_Group] = []
             events = 0
@@ -153,6 +173,10 @@ class Live:
             for batch in group.batches or ():
                 for payload in batch.events:
                     self._add(updates, payload, batch.received_at, oldest)
+                    if len(updates) >= _PIECE:
+                        self._store.merge(updates)
+                        updates.clear()
+                        self._pause()
             if group.published:
                 # A group may begin in one segment and end in another; the last one goes on being written.
                 merged += group.published if is_whole else ()
@@ -164,6 +188,9 @@ class Live:
             if group.events:
                 self._metrics.merged.inc(group.events)
                 self._metrics.seconds.observe(now - group.since)
+
+    def _pause(self) -> None:
+        self._closing.wait(self._rest.due())
 
     def _add(self, updates: dict[bytes, list[Deed]], payload: bytes, received_at: int, oldest: int) -> None:
         arrival = self._arrivals.read(payload, received_at)
@@ -226,7 +253,7 @@ class Live:
             if self._is_up:
                 _log.warning("%s Until then events wait in the landing log.", error)
             with self._changed:
-                if not self._closed:
+                if not self._closing.is_set():
                     self._changed.wait(_SECOND)
         elif not self._is_up:
             _log.info("Live profiles are up again.")

@@ -158,7 +158,7 @@ def _again(settings: Settings, able: Iterable[Record]) -> Iterator[tuple[Record,
         request = requests.get(record.id)
         if request is None:  # silver's: an event that was understood
             event = record.payload.encode()
-            yield record, Batch(record.source or "replay", record.received_at, [event], [""], [])
+            yield record, Batch(record.source or "replay", record.received_at, (event,), ("",), ())
             continue
         routes = intake.routes(request.path)
         if not routes:

@@ -33,7 +33,7 @@ ALIASES: Final = {"view_product": "view_item", "product_id": "item_id"}
 """Words of the plain event that mean a canonical one."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One event; times are integer milliseconds since 1970-01-01 UTC, money is a decimal as text."""
 
     event: str

@@ -37,7 +37,7 @@ _MOST_DIGITS: Final = 13
 """Exponent of the largest price: 14 digits before the point."""
 
 
-class Deed(msgspec.Struct, frozen=True, array_like=True, order=True):
+class Deed(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
     """One event as a profile keeps it; the order of the fields is the order of deeds."""
 
     at: int
@@ -59,7 +59,7 @@ class Deed(msgspec.Struct, frozen=True, array_like=True, order=True):
         return _CODES[self.code]
 
 
-class Profile(msgspec.Struct, frozen=True):
+class Profile(msgspec.Struct, frozen=True, gc=False):
     """The K newest distinct deeds, the newest first."""
 
     deeds: tuple[Deed, ...] = ()

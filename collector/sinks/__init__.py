@@ -6,20 +6,24 @@ from typing import Protocol
 import msgspec
 
 
-class Batch(msgspec.Struct, frozen=True):
-    """What one request brings: it becomes durable as a whole before the request is answered."""
+class Batch(msgspec.Struct, frozen=True, gc=False):
+    """What one request brings: it becomes durable as a whole before the request is answered.
+
+    Live profiles keep tens of thousands waiting; of tuples and such a struct Python's cyclic collector knows nothing,
+    which would otherwise stop every request for as long as it looks through them.
+    """
 
     source: str
     received_at: int
-    events: Sequence[bytes]
+    events: tuple[bytes, ...]
     """Encoded events."""
-    keys: Sequence[str]
+    keys: tuple[str, ...]
     """Of each event its visitor: what Kafka partitions by."""
-    rejects: Sequence[bytes]
+    rejects: tuple[bytes, ...]
     """Encoded rejects."""
-    reasons: Sequence[str] = ()
+    reasons: tuple[str, ...] = ()
     """Of each reject its reason: what is counted."""
-    identities: Sequence[int] = ()
+    identities: tuple[int, ...] = ()
     """Of each event a hash of its identity."""
 
 
