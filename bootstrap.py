@@ -1,6 +1,6 @@
 """`make setup`: everything that a checkout needs, below the checkout, from nothing or from a half-finished attempt.
 
-    Java 17 → .venv → uv (pinned in requirements.lock) → the locked packages → this project → .jars
+    Java 17 → .venv → uv (pinned in requirements.lock) → the locked packages → this project → .jars → their classes as an archive
 
 The stamp is written when .venv is whole. Without it the environment is built anew; with it
 but of another lock it is brought up to date; with the right one nothing happens.
@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from nextclick.errors import NextclickError, SetupError
-from spark_jobs import jars
+from spark_jobs import class_archive, jars
 from spark_jobs.java import require_java
 
 ROOT = Path(__file__).resolve().parent
@@ -38,13 +38,15 @@ _NETWORK = "The package index must be reachable (a mirror: name it in pip's conf
 
 def set_up() -> None:
     """Bring .venv and .jars to what the committed files say; under a second where they are."""
-    require_java()
+    java = require_java()
     start = time.monotonic()
     if _stamped() != _stamp() or not PYTHON.exists():
         _environment()
         STAMP.write_text("\n".join(_stamp()), encoding="utf-8")
     if jars.wanting(jars.FOLDER):
         _step("Delta jars", [PYTHON, "-m", "spark_jobs.jars"], "Nothing half-done is left behind.")
+    if class_archive.wanting(java):
+        _step("class archive", [PYTHON, "-m", "spark_jobs.class_archive"], "Call again to try once more.")
     if (seconds := time.monotonic() - start) > 1:
         print(f"set up in {seconds:.0f} s")
 

@@ -14,11 +14,11 @@ _ADVICE = (
 )
 
 
-def require_java() -> None:
-    """Raise SetupError unless the Java that Spark would start is the right one, and whole."""
+def require_java() -> str:
+    """The release of the Java that Spark would start; SetupError unless it is the right one, and whole."""
     modules = _java("--list-modules")
-    version = re.search(r"^java\.base@(\d+)", modules.stdout, re.MULTILINE)
-    if not version or version[1] != VERSION:  # Java 8 knows no modules
+    release = re.search(r"^java\.base@((\d+)\S*)", modules.stdout, re.MULTILINE)
+    if not release or release[2] != VERSION:  # Java 8 knows no modules
         found = _java("-version")
         said = (found.stdout + found.stderr).strip() or "nothing"
         raise SetupError(f"Java {VERSION} is needed, but `java` here says: {said.splitlines()[0]}. {_ADVICE}")
@@ -26,6 +26,7 @@ def require_java() -> None:
         raise SetupError(
             f"The Java {VERSION} here is a cut-down one, without the module jdk.incubator.vector. {_ADVICE}"
         )
+    return release[1]
 
 
 def _java(argument: str) -> subprocess.CompletedProcess[str]:

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from nextclick.errors import LakeError, SettingsError, SetupError
 from nextclick.settings import CHECKOUT, Settings
+from spark_jobs import class_archive
 
 
 def properties(settings: Settings) -> dict[str, str]:
@@ -55,6 +56,7 @@ def options(settings: Settings) -> dict[str, str]:
                 "-XX:+UseParallelGC",
                 # Each batch compiles its own plans: in HotSpot's 240 MB a stream of many drops, and compiles again, what it still needs.
                 "-XX:ReservedCodeCacheSize=512m",
+                *class_archive.java_options(),
                 f"-Dlog4j2.configurationFile={(settings.conf_dir / 'log4j2.properties').as_uri()}",
                 settings.spark.java_options,
             )

@@ -27,7 +27,8 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         monkeypatch.setattr(module, name, value)
     (tmp_path / "requirements.lock").write_text(LOCK)
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'nextclick'\n")
-    monkeypatch.setattr(module, "require_java", lambda: None)
+    monkeypatch.setattr(module, "require_java", lambda: "17.0.1")
+    monkeypatch.setattr(module.class_archive, "wanting", lambda java: False)
     monkeypatch.setattr(module, "_index", list)
     monkeypatch.setattr(module.jars, "wanting", lambda folder: [])
     return module
@@ -88,6 +89,16 @@ def test_missing_jars_alone_are_fetched_alone(
     monkeypatch.setattr(bootstrap.jars, "wanting", lambda folder: ["delta.jar"])
     bootstrap.set_up()
     assert steps == ["Delta jars"]
+
+
+def test_classes_are_archived_for_the_java_that_is_there(
+    bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bootstrap.set_up()
+    steps.clear()
+    monkeypatch.setattr(bootstrap.class_archive, "wanting", lambda java: java == "17.0.1")
+    bootstrap.set_up()
+    assert steps == ["class archive"]
 
 
 def test_uv_is_installed_as_the_lock_pins_it(bootstrap: ModuleType) -> None:
