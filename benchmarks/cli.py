@@ -41,7 +41,7 @@ Examples:
 )
 @json_option
 def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) -> None:
-    """Judge the models on DATASET, all items ranked: gowalla, globo (the next click), or a folder in Gowalla's form."""
+    """Judge the models on DATASET, all items ranked: gowalla, globo (the next click, the next day), or a folder in Gowalla's form."""
     from benchmarks import quality as gowalla
     from benchmarks import quality_report as report
     from benchmarks.measure import measured
@@ -49,6 +49,6 @@ def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) ->
     say = partial(Console(stderr=True, highlight=False).print, markup=False, soft_wrap=True)
     folder = data or FOLDERS.get(dataset, Path(dataset))
     with measured() as figure:
-        found = gowalla.next_click(folder) if dataset == "globo" else gowalla.run(dataset, folder, tune, say)
+        found = gowalla.news(folder) if dataset == "globo" else gowalla.run(dataset, folder, tune, say)
     found |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
     print_json(found) if as_json else report.show(found)

@@ -3,7 +3,7 @@
     nextclick bench quality gowalla [--data ../shared/data/gowalla] [--json]
     nextclick bench quality gowalla --tune stretch choose the parameters anew, then judge
     nextclick bench quality FOLDER                 any train.txt and test.txt in Gowalla's form
-    nextclick bench quality globo                  the next click (benchmarks/globo.py)
+    nextclick bench quality globo                  a news portal: the next click, and each person's next day
 
 Every model is fitted on train and lists 100 of all items for each person, train items left
 out; the first 20 are judged. The parameters, the weights of the blend and what is served
@@ -142,13 +142,27 @@ def _worth(model: Recommender, validation: Split, people: Rows, say: Say) -> flo
     return recall + ndcg
 
 
-def next_click(folder: Path) -> dict[str, Any]:
-    """The next click on a news portal: benchmarks/globo.py, with all of its defaults."""
+def news(folder: Path) -> dict[str, Any]:
+    """The next click and the next day on a news portal: benchmarks/globo.py and benchmarks/next_day.py in one answer.
+
+    Sessions are judged by HR and MRR, lists by recall and NDCG: `served` has the metrics of both, and names both models.
+    """
     from datetime import timedelta
 
-    from benchmarks import globo
+    from benchmarks import globo, incremental, next_day
+    from ml.incremental import Stream
 
-    return globo.next_click(globo.load(folder).sessions, timedelta(hours=1)) | {"published": {}}
+    clicks = globo.load(folder)
+    click = globo.next_click(clicks.sessions, timedelta(hours=1))
+    day = next_day.next_day(Stream(clicks.sessions, clicks.people, incremental.HALF_LIFE))
+    lists = {f"next_day.{name}": figures for name, figures in day["models"].items()}
+    served = {metric: day["served"][metric] for metric in (f"recall@{K}", f"ndcg@{K}")}
+    return click | {
+        "served": click["served"] | {"next_day": f"next_day.{day['served']['model']}"} | served,
+        "models": click["models"] | lists,
+        "published": {},
+        "goals": [*globo.goals(click["models"]), next_day.goal(day)],
+    }
 
 
 if __name__ == "__main__":

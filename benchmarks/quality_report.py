@@ -22,6 +22,8 @@ def show(found: dict[str, Any]) -> None:
         grid.add_row(name, *cells, style="bold" if name == found["served"]["model"] else None)
     console = Console(highlight=False, width=None if Console().is_terminal else 160)
     console.print(grid)
+    for goal in found.get("goals", ()):
+        console.print(goal)
     console.print(
         f"served: {found['served']['model']}; {found['seconds']:.0f} s in all, {found['peak_mb']:,.0f} MB at most"
     )
