@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from nextclick.errors import LakeError
 from nextclick.landing import Line
@@ -36,9 +36,18 @@ def read_records(settings: Settings, partition: str, offsets: Collection[int]) -
                     raise LakeError(f"{partition} cannot be read from offset {min(wanted)} on: {error.str()}.")
                 if (offset := message.offset()) in wanted:
                     wanted.discard(offset)
-                    arrival = dict(message.headers() or ()).get("received_at") or message.timestamp()[1]
-                    yield Line(message.value() or b"", offset, int(arrival))
+                    yield Line(message.value() or b"", offset, received_at(message))
     except KafkaException as error:
         raise LakeError(f"{partition} cannot be read: {error.args[0].str()}.") from error
     finally:
         consumer.close()
+
+
+def received_at(message: Message) -> int:
+    """When the collector took a record (ms), as bronze reads it (spark_jobs.sources): of others the record's own time."""
+    headers: Any = message.headers() or ()
+    named = next((value for name, value in headers if name == "received_at"), None)
+    try:
+        return int(named or b"")
+    except ValueError:
+        return int(message.timestamp()[1])

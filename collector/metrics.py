@@ -15,7 +15,7 @@ class LiveMetrics:
 
     def __init__(self, own: dict[str, Any]) -> None:
         own = own | {"subsystem": "live"}
-        self.merged = Counter("merged", "Events taken from the queue and merged into live profiles.", **own)
+        self.merged = Counter("merged", "Events taken from the queue, or Kafka, and merged into live profiles.", **own)
         self.postponed = Counter(
             "postponed", "Events that the queue had no room for: merged from the log later.", **own
         )
@@ -23,6 +23,7 @@ class LiveMetrics:
         self.expired = Counter("expired", "Live profiles removed because nothing new came.", **own)
         self.failures = Counter("failures", "Times that the store of profiles could not be used.", **own)
         self.waiting = Gauge("waiting", "Events that wait to be merged.", multiprocess_mode="livesum", **own)
+        self.behind = Gauge("behind", "Records of Kafka that are not merged yet.", multiprocess_mode="livesum", **own)
         self.seconds = Histogram("seconds", "From durable to merged.", buckets=_LAG, **own)
         self.differing = Gauge(
             "differing_share", "Of the profiles in the last `check features`.", multiprocess_mode="mostrecent", **own

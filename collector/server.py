@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from collector.app import Door
-from collector.live import Followed, Live
+from collector.following import Followed
+from collector.live import Live
 from collector.metrics import Metrics
-from collector.sinks import Durable, Sink, untold
+from collector.sinks import Sink
 from collector.sinks.landing import LandingSink
 from nextclick.errors import SetupError
 from nextclick.kv.profiles import open_profiles
@@ -24,16 +25,19 @@ def app(settings: Settings | None = None) -> Door:
 
 
 def _sink(settings: Settings, metrics: Metrics) -> Sink:
+    is_kafka = settings.collector.sink == "kafka"
     if not settings.live.enabled:
-        return _durable_sink(settings, metrics, untold)
-    live = Live(settings, open_profiles(settings), metrics.live)
-    return Followed(_durable_sink(settings, metrics, live.durable), live)
+        return _kafka()(settings) if is_kafka else LandingSink(settings, metrics.group.observe)
+    store = open_profiles(settings)
+    log = Live(settings, store, metrics.live)
+    if not is_kafka:
+        return Followed(LandingSink(settings, metrics.group.observe, log.durable), log)
+    sink = _kafka()(settings)
+    from collector.live_topic import LiveTopic
 
-
-def _durable_sink(settings: Settings, metrics: Metrics, durable: Durable) -> Sink:
-    if settings.collector.sink == "kafka":
-        return _kafka()(settings, durable)
-    return LandingSink(settings, metrics.group.observe, durable)
+    return Followed(
+        sink, log, LiveTopic(settings, store, metrics.live)
+    )  # the log as well: imports and replays write it
 
 
 def _kafka() -> "type[KafkaSink]":

@@ -29,6 +29,10 @@ auto.create.topics.enable=false
 # One that was killed is back as soon as it runs, not when its registration of 9 s has lapsed.
 broker.heartbeat.interval.ms=300
 broker.session.timeout.ms=1500
+# One broker cannot keep the three copies of the groups that it would by default; nor do tests wait for more members.
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+group.initial.rebalance.delay.ms=0
 """
 
 

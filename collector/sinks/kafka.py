@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from collector.sinks import Batch, Durable, SinkDown, untold
+from collector.sinks import Batch, SinkDown
 from nextclick.settings import Settings
 
 _log: Final = logging.getLogger("_granian.collector")
@@ -47,9 +47,8 @@ class KafkaSink:
     the same: the client sends it again, and silver drops the copy.
     """
 
-    def __init__(self, settings: Settings, durable: Durable = untold) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._kafka = settings.kafka
-        self._durable = durable
         # JSON writes a byte of a request as six at most (\\u0000).
         self._record_bytes = 8 * max(settings.collector.body_bytes, settings.landing.max_event_bytes)
         milliseconds = round(self._kafka.delivery_seconds * 1000)
@@ -93,7 +92,6 @@ class KafkaSink:
             if failure.code() in (KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT):
                 self._lose(failure)
             raise SinkDown(f"Kafka did not confirm: {failure.str()}.")
-        self._durable((batch,), ())
 
     async def probe(self) -> None:
         try:

@@ -4,24 +4,42 @@ An environment, or a prefix, of its own: an export of lists never stalls a merge
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from nextclick.profile import Deed, Profile
 from nextclick.settings import Settings
+
+NONE_MERGED: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Profiles(Protocol):
     """Profiles by key (nextclick.profile.visitor_key, person_key); any number of processes. Errors of the store are ModelError."""
 
+    @property
+    def place(self) -> str:
+        """What tells this store from every other, the same wherever it is opened; without passwords, and nothing is connected."""
+        ...
+
     def get_many(self, keys: Sequence[bytes]) -> list[Profile]:
         """The profiles of `keys` in their order; empty ones where nothing is known."""
         ...
 
-    def merge(self, updates: Mapping[bytes, Sequence[Deed]], segments: Sequence[str] = ()) -> None:
+    def merge(
+        self,
+        updates: Mapping[bytes, Sequence[Deed]],
+        segments: Sequence[str] = (),
+        offsets: Mapping[str, int] = NONE_MERGED,
+    ) -> None:
         """Merge deeds into the profiles of their keys, each atomically; no update of another process is lost.
 
-        `segments` of the landing log are marked as merged with, or after, the deeds: never before.
+        `segments` of the landing log are marked as merged with, or after, the deeds: never before. So are `offsets`: up to
+        where (exclusive) the partitions of Kafka are merged, in place of what was known of them.
         """
+        ...
+
+    def merged_offsets(self) -> dict[str, int]:
+        """Of each partition that something was merged from (TOPIC-NUMBER): the offset of the first record that is not."""
         ...
 
     def merged_segments(self) -> tuple[str, set[str]]:

@@ -1,13 +1,15 @@
 """Profiles in one LMDB environment, shared by the processes of one machine.
 
-    kv/profiles/BOOT/     data.mdb: `profiles` (8 bytes newest deed's time, then the profile), `segments` (marks)
+    kv/profiles/BOOT/     data.mdb: `profiles` (8 bytes newest deed's time, then the profile), `segments` (marks),
+                          `offsets` (8 bytes each)
 
 Commits are not synced: a killed process loses nothing of them, and after a restart of the
-machine, when pages may be torn, BOOT is another folder: profiles and marks begin empty, and
-are made anew from the landing log. So a merge costs no fsync, and torn pages are never read.
+machine, when pages may be torn, BOOT is another folder: profiles, marks and offsets begin empty, and
+are made anew from the landing log or Kafka. So a merge costs no fsync, and torn pages are never read.
 """
 
 import shutil
+import socket
 import struct
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +24,12 @@ import msgspec
 
 from nextclick import profile
 from nextclick.errors import ModelError
+from nextclick.kv.profiles import NONE_MERGED
 from nextclick.profile import Deed, Profile
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _NEWEST: Final = struct.Struct(">Q")
+_OFFSET: Final = struct.Struct(">Q")
 _UPTO: Final = b"\x00upto"
 """Key of the name up to which all segments are merged; sorts before every name."""
 _READERS: Final = 512
@@ -42,9 +46,18 @@ class LmdbProfiles:
         self._map_bytes = map_bytes
         self._looked_at = b""
 
+    @property
+    def place(self) -> str:
+        """The machine, and the folder on it since it was started."""
+        return f"lmdb://{socket.gethostname()}{self._boot.resolve()}"
+
+    @property
+    def _boot(self) -> Path:
+        return self._folder / (_BOOT.read_text().strip() if _BOOT.exists() else "boot")
+
     @cached_property
     def _open(self) -> "_Environment":
-        boot = self._folder / (_BOOT.read_text().strip() if _BOOT.exists() else "boot")
+        boot = self._boot
         with _guard, _translated(self._folder):
             found = _environments.get(boot)
             if found is None:
@@ -60,7 +73,12 @@ class LmdbProfiles:
         with _translated(self._folder), opened.env.begin(db=opened.profiles) as transaction:
             return [_decoded(transaction.get(key)) for key in keys]
 
-    def merge(self, updates: Mapping[bytes, Sequence[Deed]], segments: Sequence[str] = ()) -> None:
+    def merge(
+        self,
+        updates: Mapping[bytes, Sequence[Deed]],
+        segments: Sequence[str] = (),
+        offsets: Mapping[str, int] = NONE_MERGED,
+    ) -> None:
         opened = self._open
         with _translated(self._folder), opened.env.begin(write=True) as transaction:
             for key, deeds in updates.items():
@@ -70,6 +88,13 @@ class LmdbProfiles:
                     transaction.put(key, _encoded(after), db=opened.profiles)
             for name in segments:
                 transaction.put(name.encode(), b"", db=opened.segments)
+            for partition, offset in offsets.items():
+                transaction.put(partition.encode(), _OFFSET.pack(offset), db=opened.offsets)
+
+    def merged_offsets(self) -> dict[str, int]:
+        opened = self._open
+        with _translated(self._folder), opened.env.begin(db=opened.offsets) as transaction:
+            return {name.decode(): _OFFSET.unpack(offset)[0] for name, offset in transaction.cursor()}
 
     def merged_segments(self) -> tuple[str, set[str]]:
         opened = self._open
@@ -110,7 +135,7 @@ class _Environment:
         self.env = lmdb.open(
             str(folder),
             map_size=map_bytes,
-            max_dbs=2,
+            max_dbs=3,
             max_readers=_READERS,
             sync=False,
             metasync=False,
@@ -119,6 +144,7 @@ class _Environment:
         self.env.reader_check()  # slots of killed readers, which would keep old pages for ever
         self.profiles = self.env.open_db(b"profiles")
         self.segments = self.env.open_db(b"segments")
+        self.offsets = self.env.open_db(b"offsets")
 
 
 def _older(cursor: lmdb.Cursor, start: bytes, before: int, most: int) -> tuple[list[bytes], bytes]:
@@ -154,5 +180,5 @@ def _translated(where: Path) -> Iterator[None]:
     except (lmdb.Error, OSError, msgspec.MsgspecError) as error:
         raise ModelError(
             f"The live profiles in {where} cannot be used: {error}. Mend the disk (space, permissions), or stop what "
-            "uses them and remove the folder: the collector makes them anew from the landing log."
+            "uses them and remove the folder: the collector makes them anew from the landing log or Kafka."
         ) from error

@@ -2,6 +2,7 @@
 
     P:v… P:u…       a profile each; expires when its newest deed is too old
     P:segments      set of the segments of the landing log that are merged       P:upto   all up to this name are
+    P:offsets       hash: up to where each partition of Kafka is merged
 
 A merge reads, merges here, and writes only if the value is still the one that was read; a
 profile that another process changed meanwhile is read again. So nothing is lost, and the
@@ -19,6 +20,7 @@ from redis.retry import Retry
 
 from nextclick import profile
 from nextclick.errors import ModelError, SettingsError
+from nextclick.kv.profiles import NONE_MERGED
 from nextclick.profile import Deed, Profile
 
 _REPLACE: Final = """
@@ -49,13 +51,28 @@ class RedisProfiles:
         self._replace = self._redis.register_script(_REPLACE)
         self._raise = self._redis.register_script(_RAISE)
 
+    @property
+    def place(self) -> str:
+        """The server, the database and the prefix."""
+        return f"redis://{self._server}/{self._redis.connection_pool.connection_kwargs.get('db', 0)}/{self._prefix.decode()}"
+
+    @property
+    def _server(self) -> str:
+        where = self._redis.connection_pool.connection_kwargs
+        return str(where.get("path") or f"{where.get('host', 'localhost')}:{where.get('port', 6379)}")
+
     def get_many(self, keys: Sequence[bytes]) -> list[Profile]:
         if not keys:
             return []
         with self._translated():
             return [_decoded(value) for value in self._redis.mget([self._name(key) for key in keys])]
 
-    def merge(self, updates: Mapping[bytes, Sequence[Deed]], segments: Sequence[str] = ()) -> None:
+    def merge(
+        self,
+        updates: Mapping[bytes, Sequence[Deed]],
+        segments: Sequence[str] = (),
+        offsets: Mapping[str, int] = NONE_MERGED,
+    ) -> None:
         keys = list(updates)
         with self._translated():
             for start in range(0, len(keys), _TOGETHER):
@@ -64,6 +81,8 @@ class RedisProfiles:
                     left = self._merge_unchanged(left, updates)
             if segments:
                 self._redis.sadd(self._prefix + b":segments", *segments)
+            if offsets:
+                self._redis.hset(self._prefix + b":offsets", mapping=offsets)
 
     def _merge_unchanged(self, keys: Sequence[bytes], updates: Mapping[bytes, Sequence[Deed]]) -> list[bytes]:
         """One try; the keys whose profiles another process changed in between."""
@@ -78,6 +97,12 @@ class RedisProfiles:
                     tried.append(key)
             written = pipe.execute()
         return [key for key, done in zip(tried, written, strict=True) if not done]
+
+    def merged_offsets(self) -> dict[str, int]:
+        with self._translated():
+            return {
+                name.decode(): int(offset) for name, offset in self._redis.hgetall(self._prefix + b":offsets").items()
+            }
 
     def merged_segments(self) -> tuple[str, set[str]]:
         with self._translated(), self._redis.pipeline(transaction=True) as together:
@@ -105,11 +130,9 @@ class RedisProfiles:
         try:
             yield
         except (redis.RedisError, msgspec.MsgspecError) as error:
-            where = self._redis.connection_pool.connection_kwargs
-            server = f"{where.get('host') or where.get('path')}:{where.get('port', '')}"
             raise ModelError(
-                f"The live profiles in Redis at {server} cannot be used: {error}. Mend the server or kv.redis_url; "
-                "the collector catches up from the landing log."
+                f"The live profiles in Redis at {self._server} cannot be used: {error}. Mend the server or kv.redis_url; "
+                "the collector catches up from the landing log or Kafka."
             ) from error
 
 

@@ -1,6 +1,7 @@
 """The way from the door to silver is the same on the landing log and on Kafka; a broker that fails costs no event."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -13,12 +14,17 @@ from typing import Any
 
 import msgspec
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from collector.kafka_log import read_records
 from collector.replay import Wanted, replay
+from nextclick import profile
 from nextclick.errors import LakeError
+from nextclick.kv.profiles import open_profiles
 from nextclick.landing_writer import SegmentWriter
+from nextclick.live_arrivals import Arrivals
+from nextclick.profile import EMPTY, Deed, Profile
 from nextclick.reconciliation import Reconciliation
 from nextclick.settings import Settings, load
 from orchestration.sql import ask
@@ -26,6 +32,7 @@ from spark_jobs.jars import KAFKA, wanting
 from spark_jobs.retention import refuse_loss
 from tests import kafka_broker
 from tests.collecting import Collector, collecting
+from tests.integration.test_live import Load
 from tests.kafka_broker import Broker
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -259,6 +266,49 @@ def test_a_broker_that_is_killed_or_hangs_and_a_line_that_is_cut_cost_no_acknowl
     assert clients.acknowledged <= arrived.keys()
     assert set(arrived.values()) == {1}
     assert place.ask("SELECT count(*) FROM silver.events WHERE visitor_id = 'imported'") == [(5,)]
+
+
+def from_topic(settings: Settings) -> dict[bytes, Profile]:
+    """All profiles as the topic of events makes them."""
+    topic, arrivals, found = settings.kafka.events_topic, Arrivals(settings), dict[bytes, list[Deed]]()
+    consumer = Consumer({"bootstrap.servers": settings.kafka.servers, "group.id": "tests"})
+    for number in range(settings.kafka.partitions):
+        if written := range(*consumer.get_watermark_offsets(TopicPartition(topic, number), 10)):
+            for line in read_records(settings, f"{topic}-{number}", written):
+                arrival = arrivals.read(line.payload, line.received_at or 0)
+                for key in arrival.keys if arrival else ():
+                    found.setdefault(key, []).extend([arrival.deed] if arrival else ())
+    consumer.close()
+    return {key: profile.merge(EMPTY, deeds) for key, deeds in found.items()}
+
+
+def becomes(settings: Settings, expected: dict[bytes, Profile]) -> None:
+    """Live profiles come to be those."""
+    wait_until(lambda: open_profiles(settings).get_many(list(expected)) == list(expected.values()))
+
+
+def test_profiles_are_what_the_topic_makes_whether_their_collector_did_not_run_or_was_killed_under_load(
+    broker: Broker, tmp_path: Path
+) -> None:
+    place = Place("kafka", tmp_path / "lake", broker)
+    place.settings |= {"NEXTCLICK_KAFKA__EVENTS_TOPIC": "live.events", "NEXTCLICK_KAFKA__REJECTS_TOPIC": "live.rejects"}
+    with place.collecting(NEXTCLICK_LIVE__ENABLED="false") as collector:
+        assert collector.post("/v1/events", [view(number, user_id="u1") for number in range(90)]).status == 200
+    before = from_topic(place.loaded)
+    assert len(before) == 8
+    with place.collecting() as collector:
+        becomes(place.loaded, before)
+        load_ = Load(collector, "killed")
+        wait_until(lambda: load_.acknowledged > 50)
+        collector.stop(signal.SIGKILL)
+        load_.stop()
+    publish_segment(place, [view(0, visitor_id="imported", client_time=NOW)])
+    after = from_topic(place.loaded)
+    assert after != before
+    with place.collecting():
+        becomes(place.loaded, after)
+        imported = [profile.visitor_key("default", "imported")]
+        wait_until(lambda: len(open_profiles(place.loaded).get_many(imported)[0].deeds) == 1)
 
 
 def test_a_rebuild_of_what_kafka_has_dropped_is_refused(

@@ -18,7 +18,7 @@ from collector.sinks import Batch
 from nextclick import profile
 from nextclick.errors import ModelError
 from nextclick.events import Event, encode
-from nextclick.kv.profiles import Profiles, open_profiles
+from nextclick.kv.profiles import NONE_MERGED, Profiles, open_profiles
 from nextclick.landing import read_segment, segments
 from nextclick.landing_writer import SegmentWriter, recover
 from nextclick.live_arrivals import Arrivals
@@ -63,12 +63,17 @@ class Faulty:
         self.is_down = False
         self.merges = 0
 
-    def merge(self, updates: Mapping[bytes, Sequence[Deed]], segments: Sequence[str] = ()) -> None:
+    def merge(
+        self,
+        updates: Mapping[bytes, Sequence[Deed]],
+        segments: Sequence[str] = (),
+        offsets: Mapping[str, int] = NONE_MERGED,
+    ) -> None:
         self.merges += 1
         assert self.gate.wait(SOON)
         if self.is_down:
             raise ModelError("The store is down.")
-        self._store.merge(updates, segments)
+        self._store.merge(updates, segments, offsets)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

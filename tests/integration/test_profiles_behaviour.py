@@ -74,6 +74,29 @@ def test_marks_of_segments_are_kept_until_they_are_settled(store: Profiles, plac
     assert open_store(place).merged_segments() == ("20260101T2-b", {"20260101T3-c"})
 
 
+def test_up_to_where_partitions_are_merged_is_kept_with_the_deeds_also_if_it_goes_back(
+    store: Profiles, place: str
+) -> None:
+    assert store.merged_offsets() == {}
+    store.merge({b"va": [deed(1)]}, offsets={"t-0": 7, "t-1": 1 << 40})
+    store.merge({}, offsets={"t-0": 5})
+    assert open_store(place).merged_offsets() == {"t-0": 5, "t-1": 1 << 40}
+    assert store.merged_segments() == ("", set())
+
+
+def test_a_store_has_one_place_wherever_it_is_opened(store: Profiles, place: str) -> None:
+    assert store.place == open_store(place).place
+
+
+def test_the_place_of_a_redis_is_its_server_its_database_and_its_prefix_without_the_password() -> None:
+    def place(url: str, prefix: str = "p") -> str:
+        return RedisProfiles(url, prefix, 1, DAY).place
+
+    assert place("redis://ann:secret@kv") == place("redis://kv:6379/0") == "redis://kv:6379/0/p"
+    assert len({place("redis://kv"), place("redis://kv/1"), place("redis://kv:1"), place("redis://kv", "q")}) == 4
+    assert place("unix://:secret@/run/kv.sock?db=2") == "redis:///run/kv.sock/2/p"
+
+
 def test_profiles_without_anything_new_go_and_others_stay(store: Profiles) -> None:
     store.merge({b"v%03d" % number: [deed(number, NOW - 2 * DAY)] for number in range(25)})
     store.merge({b"v%03d" % number: [deed(number)] for number in range(5)})
@@ -126,12 +149,16 @@ def test_lmdb_begins_anew_after_a_restart_of_the_machine_since_pages_may_be_torn
     folder, boot = tmp_path / "profiles", tmp_path / "boot_id"
     monkeypatch.setattr(profiles_lmdb, "_BOOT", boot)
     boot.write_text("first\n")
-    LmdbProfiles(folder, 1 << 26).merge({b"va": [deed(1)]}, ["s1"])
+    first = LmdbProfiles(folder, 1 << 26)
+    first.merge({b"va": [deed(1)]}, ["s1"], {"t-0": 1})
     assert LmdbProfiles(folder, 1 << 26).merged_segments() == ("", {"s1"})
+    before = first.place
     boot.write_text("second\n")
     after = LmdbProfiles(folder, 1 << 26)
     assert after.get_many([b"va"]) == [EMPTY]
     assert after.merged_segments() == ("", set())
+    assert after.merged_offsets() == {}
+    assert after.place != before
     assert [path.name for path in folder.iterdir()] == ["second"]
 
 

@@ -101,20 +101,6 @@ def test_records_carry_their_visitor_source_and_arrival(producer: type[Producer]
     ]
 
 
-def test_whoever_follows_is_told_of_what_was_confirmed_and_of_nothing_else(producer: type[Producer]) -> None:
-    told = []
-
-    async def within() -> None:
-        sink = KafkaSink(SETTINGS, lambda batches, published: told.append((batches, published)))
-        await sink.write(TWO)
-        producer.answer = lambda _: KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large")
-        await refused(sink)
-        await sink.close()
-
-    asyncio.run(asyncio.wait_for(within(), 30))
-    assert told == [((TWO,), ())]
-
-
 def test_one_record_that_is_not_confirmed_refuses_its_request_alone(producer: type[Producer]) -> None:
     async def use(sink: KafkaSink) -> None:
         producer.answer = lambda value: (
