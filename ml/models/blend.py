@@ -92,9 +92,14 @@ class BlendModel:
         return one.embedding() if one else None
 
     def contributions(self, items: Rows, history: Interactions) -> Floats:
-        """Of the heaviest member that can say; 0 if none can."""
-        one: Explains | None = self._heaviest(Explains)
-        return one.contributions(items, history) if one else np.zeros((len(items), len(history)), np.float32)
+        """The members' contributions, as shares of their best of `items`, with their weights; 0 of members that cannot say."""
+        blended = np.zeros((len(items), len(history)), np.float32)
+        for weight, member in zip(self.recipe.weights, self.members, strict=True):
+            if isinstance(member, Explains):
+                added = member.contributions(items, history)
+                first = added.sum(axis=1).max(initial=0)
+                blended += weight * added / first if first > 0 else 0
+        return blended
 
     def _heaviest(self, kind: Any) -> Any:
         """Of the members that are of this kind; None without any."""

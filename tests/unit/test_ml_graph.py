@@ -71,6 +71,17 @@ def test_contributions_of_a_persons_items_add_up_to_the_score() -> None:
     assert added.sum(axis=1) == pytest.approx(model.scores(THREE.seen[[1]])[0, items], rel=1e-4)
 
 
+def test_a_blend_adds_its_members_reasons_by_their_weights_as_it_does_their_scores() -> None:
+    other = msgspec.structs.replace(GRAPH, popular=0.0, smooth=0.0)
+    recipe = Blend(members=(GRAPH, PersonNeighbours(), other, Popular()), weights=(1.0, 0.7, 0.5, 0.2))
+    model, history, items = recipe.fit(THREE), THREE.where(THREE.person == 0), np.array([2, 3], np.int32)
+    each = [member.contributions(items, history) for member in (GRAPH.fit(THREE), other.fit(THREE))]
+    shares = [added / added.sum(axis=1).max() for added in each]
+    assert model.contributions(items, history) == pytest.approx(shares[0] + 0.5 * shares[1])
+    unsaid = Blend(members=(PersonNeighbours(),), weights=(1.0,)).fit(THREE)
+    assert not unsaid.contributions(items, history).any()
+
+
 def test_new_people_and_items_fold_into_the_graph() -> None:
     whole = used(p="ab", q="bc", r="bcd", s="de")
     model = GRAPH.fit(THREE)
