@@ -94,6 +94,7 @@ class LiveTopic(Follower):
 
     def _leave(self, _consumer: Consumer, _partitions: Sequence[TopicPartition]) -> None:
         self._ours, self._next = [], None
+        self._metrics.behind.set(0)
 
     def _place(self) -> None:
         """Go on where the store stands; in a partition that it does not know, with the first record of the kept days."""

@@ -21,7 +21,7 @@ class LiveMetrics:
         )
         self.replayed = Counter("replayed", "Lines of the landing log merged into live profiles.", **own)
         self.expired = Counter("expired", "Live profiles removed because nothing new came.", **own)
-        self.failures = Counter("failures", "Times that the store of profiles could not be used.", **own)
+        self.failures = Counter("failures", "Times that the store of profiles, or Kafka, could not be used.", **own)
         self.waiting = Gauge("waiting", "Events that wait to be merged.", multiprocess_mode="livesum", **own)
         self.behind = Gauge("behind", "Records of Kafka that are not merged yet.", multiprocess_mode="livesum", **own)
         self.seconds = Histogram("seconds", "From durable to merged.", buckets=_LAG, **own)

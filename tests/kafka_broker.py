@@ -33,6 +33,7 @@ broker.session.timeout.ms=1500
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
 """
 
 

@@ -1,6 +1,7 @@
 """The way from the door to silver is the same on the landing log and on Kafka; a broker that fails costs no event."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from collector.kafka_log import read_records
+from collector.kafka_log import received_at
 from collector.replay import Wanted, replay
 from nextclick import profile
 from nextclick.errors import LakeError
@@ -26,7 +27,7 @@ from nextclick.landing_writer import SegmentWriter
 from nextclick.live_arrivals import Arrivals
 from nextclick.profile import EMPTY, Deed, Profile
 from nextclick.reconciliation import Reconciliation
-from nextclick.settings import Settings, load
+from nextclick.settings import DEFAULT_CONF, Settings, load
 from orchestration.sql import ask
 from spark_jobs.jars import KAFKA, wanting
 from spark_jobs.retention import refuse_loss
@@ -272,12 +273,15 @@ def from_topic(settings: Settings) -> dict[bytes, Profile]:
     """All profiles as the topic of events makes them."""
     topic, arrivals, found = settings.kafka.events_topic, Arrivals(settings), dict[bytes, list[Deed]]()
     consumer = Consumer({"bootstrap.servers": settings.kafka.servers, "group.id": "tests"})
-    for number in range(settings.kafka.partitions):
-        if written := range(*consumer.get_watermark_offsets(TopicPartition(topic, number), 10)):
-            for line in read_records(settings, f"{topic}-{number}", written):
-                arrival = arrivals.read(line.payload, line.received_at or 0)
-                for key in arrival.keys if arrival else ():
-                    found.setdefault(key, []).extend([arrival.deed] if arrival else ())
+    partitions = [TopicPartition(topic, number, 0) for number in range(settings.kafka.partitions)]
+    consumer.assign(partitions)
+    for _ in range(sum(consumer.get_watermark_offsets(partition, 10)[1] for partition in partitions)):
+        message = consumer.poll(10)
+        assert message
+        arrival = arrivals.read(message.value() or b"", received_at(message))
+        assert arrival
+        for key in arrival.keys:
+            found.setdefault(key, []).append(arrival.deed)
     consumer.close()
     return {key: profile.merge(EMPTY, deeds) for key, deeds in found.items()}
 
@@ -292,6 +296,11 @@ def test_profiles_are_what_the_topic_makes_whether_their_collector_did_not_run_o
 ) -> None:
     place = Place("kafka", tmp_path / "lake", broker)
     place.settings |= {"NEXTCLICK_KAFKA__EVENTS_TOPIC": "live.events", "NEXTCLICK_KAFKA__REJECTS_TOPIC": "live.rejects"}
+    conf = shutil.copytree(DEFAULT_CONF, tmp_path / "conf")
+    (conf / "hasty.toml").write_text(
+        '[kafka.client]\n"session.timeout.ms" = "1000"\n"heartbeat.interval.ms" = "200"\n'  # a killed one is gone sooner
+    )
+    place.settings |= {"NEXTCLICK_CONF_DIR": str(conf), "NEXTCLICK_PROFILE": "hasty"}
     with place.collecting(NEXTCLICK_LIVE__ENABLED="false") as collector:
         assert collector.post("/v1/events", [view(number, user_id="u1") for number in range(90)]).status == 200
     before = from_topic(place.loaded)
