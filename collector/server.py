@@ -35,9 +35,8 @@ def _sink(settings: Settings, metrics: Metrics) -> Sink:
     sink = _kafka()(settings)
     from collector.live_topic import LiveTopic
 
-    return Followed(
-        sink, log, LiveTopic(settings, store, metrics.live)
-    )  # the log as well: imports and replays write it
+    # The log as well: imports and replays write it.
+    return Followed(sink, log, LiveTopic(settings, store, metrics.live))
 
 
 def _kafka() -> "type[KafkaSink]":

@@ -24,6 +24,7 @@ import lmdb
 import msgspec
 
 from nextclick.errors import ModelError, VersionGone
+from nextclick.kv.environment import open_environment
 from nextclick.kv.protocol import Entry, Manifest, Pointer, Snapshot, Writer
 
 _DATA, _MANIFEST = "data.mdb", "manifest.json"
@@ -181,7 +182,7 @@ def _environment(folder: Path) -> lmdb.Environment:
             identity = stat.st_dev, stat.st_ino
             found = _environments.get(identity)
             if found is None:
-                found = lmdb.open(str(folder), readonly=True, lock=False, create=False, readahead=False)
+                found = open_environment(folder, readonly=True, lock=False, create=False, readahead=False)
                 _environments[identity] = found
             return found
         except (OSError, lmdb.Error) as error:

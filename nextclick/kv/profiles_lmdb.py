@@ -24,6 +24,7 @@ import msgspec
 
 from nextclick import profile
 from nextclick.errors import ModelError
+from nextclick.kv.environment import open_environment
 from nextclick.kv.profiles import NONE_MERGED
 from nextclick.profile import Deed, Profile
 
@@ -132,8 +133,8 @@ class LmdbProfiles:
 
 class _Environment:
     def __init__(self, folder: Path, map_bytes: int) -> None:
-        self.env = lmdb.open(
-            str(folder),
+        self.env = open_environment(
+            folder,
             map_size=map_bytes,
             max_dbs=3,
             max_readers=_READERS,

@@ -143,6 +143,17 @@ def test_many_threads_on_one_profile_lose_nothing_of_each_other(place: str) -> N
     assert open_store(place).get_many([b"va"]) == [profile.merge(EMPTY, map(deed, range(K)))]
 
 
+def test_lmdb_waits_for_an_environment_that_is_just_being_closed(tmp_path: Path) -> None:
+    store = LmdbProfiles(tmp_path, 1 << 26)
+    store.merge({b"va": [deed(1)]})
+    other = store._open.env
+    profiles_lmdb._environments.clear()  # as at the moment when nobody needs it any more
+    closing = threading.Timer(0.1, other.close)
+    closing.start()
+    assert LmdbProfiles(tmp_path, 1 << 26).get_many([b"va"]) == [profile.merge(EMPTY, [deed(1)])]
+    closing.join()
+
+
 def test_lmdb_begins_anew_after_a_restart_of_the_machine_since_pages_may_be_torn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
