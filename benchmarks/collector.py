@@ -72,6 +72,10 @@ class Figure(NamedTuple):
     p99: float
     errors: int
 
+    @property
+    def latencies(self) -> str:
+        return f"p50 {self.p50:.1f} ms  p99 {self.p99:.1f} ms"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -101,20 +105,19 @@ def measure(folder: Path, seconds: int, workers: int, soak: int) -> None:
     address = "http://127.0.0.1:8092/v1/events"
     with serving(command, 8092, folder) as process:
         single = load_of(address, seconds)
-        print(
-            f"single durable posts {single.rate:>10,.0f} requests/s   p50 {single.p50:.1f} ms  p99 {single.p99:.1f} ms"
-        )
+        print(f"single durable posts {single.rate:>10,.0f} requests/s   {single.latencies}")
         wait = pause_for(0.7 * single.rate, address)
-        batches = load_of(address, seconds, batch=BATCH)
-        print(f"batches of {BATCH}        {batches.rate * BATCH:>10,.0f} events/s     p99 {batches.p99:.1f} ms")
         calm = load_of(address, seconds, wait=wait)
-        print(
-            f"at {calm.rate / single.rate:.0%} of singles   {calm.rate:>10,.0f} requests/s   p50 {calm.p50:.1f} ms  p99 {calm.p99:.1f} ms"
-        )
+        part = f"at {calm.rate / single.rate:.0%} of that load"
+        print(f"{part}  {calm.rate:>10,.0f} requests/s   {calm.latencies}")
+        batches = load_of(address, seconds, batch=BATCH)
+        print(f"batches of {BATCH}        {batches.rate * BATCH:>10,.0f} events/s     {batches.latencies}")
+        after = load_of(address, seconds, wait=wait)
+        print(f"calm again, profiles behind {after.rate:>3,.0f} requests/s   {after.latencies}")
         print(ratio("single durable posts", single.rate, "an empty reply", baseline.rate, 0.16, at_least=True))
         print(ratio("batches", batches.rate * BATCH, "150,000 events/s", 150_000, 1.0, at_least=True))
-        print(ratio("p99 of the acknowledgement at about 70 %", calm.p99, "25 ms", 25, 1.0))
-        failed = single.errors + batches.errors + calm.errors
+        print(ratio(f"p99 of the acknowledgement {part}", calm.p99, "25 ms", 25, 1.0))
+        failed = sum(figure.errors for figure in (single, calm, batches, after))
         print(f"answers other than 200: {failed}")
         if soak:
             load_of(address, 60, wait=wait)
