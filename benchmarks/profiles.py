@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.profiles [--events 200000] [--visitors 20000] [--redis URL]
 
 Merging is all of it: the payload as it lies in the landing log is decoded and checked, and the deed merged into
-the visitor's profile, 1,000 events in a transaction. The visitors' profiles are full at the end: the last tenth is timed.
+the visitor's profile, 50 events in a transaction, as the collector does. The visitors' profiles are full at the
+end: the last tenth is timed.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import lmdb
 import msgspec
 
 from benchmarks.measure import ratio
+from collector.following import PIECE
 from nextclick import profile
 from nextclick.events import Event, encode
 from nextclick.kv.profiles import Profiles, open_profiles
@@ -26,7 +28,6 @@ from nextclick.live_arrivals import Arrivals
 from nextclick.profile import Deed
 from nextclick.settings import Settings, load
 
-TOGETHER = 1_000
 WANTED = 20_000
 """Events a second of one worker."""
 START = time.time_ns() // 1_000_000 - 86_400_000
@@ -102,9 +103,9 @@ def plain_puts(folder: Path, values: Sequence[bytes], puts: int) -> "Stopwatch":
                 transaction.put(key, value)
         chosen = [draw.randrange(len(values)) for _ in range(puts)]
         putting = Stopwatch()
-        for first in range(0, puts, TOGETHER):
+        for first in range(0, puts, PIECE):
             with environment.begin(write=True) as transaction:
-                for place in chosen[first : first + TOGETHER]:
+                for place in chosen[first : first + PIECE]:
                     transaction.put(keys[place], values[place])
         putting.stop()
         return putting
@@ -139,7 +140,7 @@ def _batches(payloads: Iterator[bytes]) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     for payload in payloads:
         batch.append(payload)
-        if len(batch) == TOGETHER:
+        if len(batch) == PIECE:
             yield batch
             batch = []
     if batch:
