@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from nextclick.settings import DEFAULT_CONF, Settings, load
 from orchestration.sql import ask
 from spark_jobs.jars import KAFKA, wanting
 from spark_jobs.retention import refuse_loss
-from tests import kafka_broker
+from tests import kafka_broker, waiting
 from tests.collecting import Collector, collecting
 from tests.integration.test_live import Load
 from tests.kafka_broker import Broker
@@ -41,6 +42,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 NOW = round(time.time() * 1000)
 DAY = 86_400_000
 SINKS = ("landing", "kafka")
+wait_until = partial(waiting.wait_until, seconds=60)
 
 
 @pytest.fixture(scope="module")
@@ -201,13 +203,6 @@ class Clients:
         self._stopped.set()
         for thread in self._threads:
             thread.join(30)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
 
 
 def sink_health(collector: Collector, status: int) -> None:

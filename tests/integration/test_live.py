@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 import urllib.error
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from nextclick.settings import Settings, load
 from tests.answering import answering
 from tests.collecting import Collector, collecting
 from tests.integration.test_serving import furnished
+from tests.waiting import now, wait_until
 
 SOON = 30.0
 QUICK: dict[str, Any] = {"NEXTCLICK_LIVE__CATCH_UP_SECONDS": "0.2"}
@@ -37,10 +38,6 @@ def settings(tmp_path: Path) -> Settings:
     settings = load(tmp_path / "lake", environ=QUICK | {"NEXTCLICK_LIVE__QUEUE_EVENTS": "10"})
     settings.lake.prepare()
     return settings
-
-
-def now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def view(number: int, visitor: str = "v1", **fields: Any) -> bytes:
@@ -93,13 +90,6 @@ def living(settings: Settings, store: Faulty) -> Iterator[Live]:
     finally:
         store.gate.set()
         live.close()
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.01)
 
 
 def ids(store: Profiles, visitor: str = "v1") -> set[int]:

@@ -1,7 +1,7 @@
 """Live profiles that follow Kafka, against a consumer that has a topic of one partition; tests/e2e/test_kafka.py has a real broker."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from nextclick.errors import ModelError
 from nextclick.events import Event, encode
 from nextclick.kv.profiles import Profiles, open_profiles
 from nextclick.settings import Settings, load
+from tests.waiting import now, wait_until
 
 DAY = 86_400_000
 NAME = "nextclick.events-0"
@@ -143,17 +144,6 @@ def following(settings: Settings, store: Any) -> Iterator[LiveTopic]:
         yield live
     finally:
         live.close()
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.01)
-
-
-def now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def write(value: bytes, at: int | None = None) -> None:
