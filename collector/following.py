@@ -25,7 +25,6 @@ SECOND: Final = 1.0
 _TURN_SECONDS: Final = 0.0005
 _DEFERENCE: Final = 10.0
 """Seconds that the thread rests after a second's work while requests keep a whole core busy."""
-_DAY_MS: Final = 86_400_000
 
 _log: Final = logging.getLogger("_granian.collector")
 
@@ -54,7 +53,6 @@ class Follower(ABC):
         self._metrics = metrics
         self._where = where
         self._arrivals = Arrivals(settings)
-        self._keep_ms = settings.live.keep_days * _DAY_MS
         self._closing = threading.Event()
         self._is_up = True
         self._rest: Rest
@@ -112,7 +110,7 @@ class Follower(ABC):
 
     def _oldest(self) -> int:
         """The time (ms) before which events count for nothing."""
-        return time.time_ns() // 1_000_000 - self._keep_ms
+        return time.time_ns() // 1_000_000 - self._settings.live.keep_ms
 
     def _pause(self) -> None:
         self._closing.wait(self._rest.due())

@@ -38,7 +38,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             gap_ms=settings.sessions.gap_minutes * MINUTE,
             half_life_ms=round(settings.live.half_life_hours * 60 * MINUTE),
-            keep_ms=settings.live.keep_days * DAY,
+            keep_ms=settings.live.keep_ms,
             weights=settings.interactions.weights,
         )
 

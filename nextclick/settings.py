@@ -278,6 +278,10 @@ class Live(_Section, frozen=True):
     queue_events: Annotated[int, Meta(ge=1, le=10_000_000)]
     catch_up_seconds: Annotated[float, Meta(ge=0.1, le=3600)]
 
+    @property
+    def keep_ms(self) -> int:
+        return self.keep_days * 86_400_000
+
 
 class Orchestration(_Section, frozen=True):
     nightly_cron: str

@@ -27,7 +27,6 @@ Owner = tuple[str, str, str]
 """`visitor` or `person`, the site, the id."""
 Deeds = dict[Owner, list[Deed]]
 
-_DAY_MS: Final = 86_400_000
 _TOGETHER: Final = 250_000
 """Events that are held in memory at once, about."""
 _NAMED: Final = 20
@@ -40,7 +39,7 @@ def run(settings: Settings, sample: float = 1.0) -> FeaturesCheck:
 
     Raises LakeError where a table is missing.
     """
-    oldest = time.time_ns() // 1_000_000 - settings.live.keep_days * _DAY_MS
+    oldest = time.time_ns() // 1_000_000 - settings.live.keep_ms
     store = open_profiles(settings)
     compared, unlike = 0, list[Owner]()
     with connect(settings.lake) as duck:

@@ -57,12 +57,11 @@ class Profiles(Protocol):
 
 def open_profiles(settings: Settings) -> Profiles:
     """The store of the configured backend (kv.backend); nothing is connected or created before its first use."""
-    keep_ms = settings.live.keep_days * 86_400_000
     if settings.kv.backend == "redis":
         from nextclick.kv.profiles_redis import RedisProfiles
 
         prefix = f"nextclick:{settings.site}:profiles"
-        return RedisProfiles(settings.kv.redis_url, prefix, settings.kv.redis_timeout_seconds, keep_ms)
+        return RedisProfiles(settings.kv.redis_url, prefix, settings.kv.redis_timeout_seconds, settings.live.keep_ms)
     from nextclick.kv.profiles_lmdb import LmdbProfiles
 
     return LmdbProfiles(settings.lake.kv / "profiles", settings.kv.map_gib << 30)
