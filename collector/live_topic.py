@@ -102,9 +102,10 @@ class LiveTopic(Follower):
         with self._translated():
             begun = self._first_kept([number for number in self._ours if self._name(number) not in known])
             self._store.merge({}, offsets=begun)
-            self._next = {name: (known | begun)[name] for name in map(self._name, self._ours)}
+            known |= begun
+            self._next = {name: known[name] for name in map(self._name, self._ours)}
             self._consumer.assign(
-                [TopicPartition(self._topic, number, self._next[self._name(number)]) for number in self._ours]
+                [TopicPartition(self._topic, number, known[self._name(number)]) for number in self._ours]
             )
 
     def _first_kept(self, numbers: Sequence[int]) -> dict[str, int]:
