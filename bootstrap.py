@@ -31,7 +31,6 @@ UV = VENV / "bin" / "uv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "nextclick-setup"
 Command = list[str | Path]
-_PIP_OPTION = "index-url"
 _NO_VENV = "On Debian and Ubuntu `apt-get install python3.11-venv` brings what is missing; then call again."
 _NETWORK = "The package index must be reachable (a mirror: name it in pip's configuration): mend what it says, then call again."
 
@@ -104,7 +103,7 @@ def _index() -> Command:
     listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
     settings = (line.partition("=") for line in listed.splitlines())
     named = ((*name.rpartition("."), value.strip("'")) for name, _, value in settings)
-    found = {place: value for place, _, option, value in named if option == _PIP_OPTION}
+    found = {place: value for place, _, option, value in named if option.split("-") == ["index", "url"]}
     url = found.get(":env:") or found.get("install") or found.get("global")
     return ["--default-index", url] if url else []
 
