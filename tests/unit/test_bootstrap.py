@@ -48,7 +48,7 @@ def steps(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-FROM_NOTHING = ["environment", "installer", "packages (1.6 GB)", "this project"]
+FROM_NOTHING = ["environment", "installer", "packages (2 GB)", "this project"]
 
 
 def test_from_nothing_everything_is_done_and_a_second_time_nothing(bootstrap: ModuleType, steps: list[str]) -> None:
@@ -63,7 +63,7 @@ def test_another_lock_brings_the_environment_up_to_date(bootstrap: ModuleType, s
     steps.clear()
     bootstrap.LOCK.write_text(LOCK.replace("uvicorn==1", "uvicorn==2"))
     bootstrap.set_up()
-    assert steps == ["packages (1.6 GB)", "this project"]
+    assert steps == ["packages (2 GB)", "this project"]
 
 
 def test_a_set_up_that_broke_off_is_built_anew(
