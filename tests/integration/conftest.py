@@ -19,10 +19,13 @@ from nextclick import arrow, exports
 from nextclick.contract import Table
 from nextclick.settings import Settings, load
 from nextclick.tables.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from serving.recommend import lookup
 from tests.collecting import Collector, collecting
 
 List = Sequence[tuple[str, float]]
 """Items and scores, best first."""
+ANN, BOB, CLO = [("a", 3.0), ("b", 2.0)], [("c", 1.0)], [("b", 9.0), ("c", 8.0), ("d", 7.0)]
+POPULAR = [("p", 5.0), ("q", 4.0)]
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -92,8 +95,20 @@ def in_redis(settings: Settings, redis_url: str) -> Settings:
     return with_kv(settings, backend="redis", redis_url=redis_url)
 
 
+@pytest.fixture(params=["lmdb", "redis"])
+def lake(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """A lake whose lists go to each backend in turn."""
+    chosen: Settings = request.getfixturevalue("in_redis") if request.param == "redis" else settings
+    return chosen
+
+
 def with_kv(settings: Settings, **changes: object) -> Settings:
     return msgspec.structs.replace(settings, kv=msgspec.structs.replace(settings.kv, **changes))
+
+
+def served(settings: Settings, person: str) -> List:
+    """The whole list that a person is served."""
+    return [(item.item_id, item.score) for item in lookup(settings, person, 100).items]
 
 
 class Gold:
