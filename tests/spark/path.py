@@ -31,11 +31,15 @@ def versions(settings: Settings) -> dict[str, int]:
 
 
 def digest(spark: SparkSession, settings: Settings, table: str) -> Counter[str]:
+    return digest_of(rows(spark, settings, table))
+
+
+def digest_of(found: Sequence[Row]) -> Counter[str]:
     """Every row as text, in no order; floats to 1e-9; `seq` left out where it says which equal copy came first."""
     skip = {"seq", "received_at"}
     return Counter(
         repr(sorted((name, _rounded(value)) for name, value in row.asDict(recursive=True).items() if name not in skip))
-        for row in rows(spark, settings, table)
+        for row in found
     )
 
 
