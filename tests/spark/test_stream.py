@@ -1,5 +1,6 @@
 """`nextclick stream` as a person starts it: it holds its tables, survives being killed, and nothing is lost or doubled."""
 
+import random
 import signal
 import subprocess
 import sys
@@ -78,3 +79,26 @@ def test_a_stream_that_is_killed_loses_and_doubles_nothing_and_one_that_is_asked
 
     path.run_jobs(spark, settings, jobs.STREAMED)
     path.assert_silver_equals_oracle(spark, settings, events)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(1800)
+def test_a_stream_that_is_killed_at_random_moments_loses_and_doubles_nothing(
+    spark: SparkSession, settings: Settings, land: Land
+) -> None:
+    """Each life begins with new events, and ends somewhere between its first batch and its last commit."""
+    draw, kills = random.Random(11), 10
+    events: list[dict[str, Any]] = clicks(12, 20 * kills)
+    for kill in range(kills):
+        land(events[kill::kills])
+        before = files(settings)
+        with stream(settings) as process:
+            wait_until(lambda before=before: files(settings) > before, process)  # type: ignore[misc]
+            time.sleep(draw.uniform(0, 15))
+    path.run_jobs(spark, settings, jobs.STREAMED)
+    path.assert_silver_equals_oracle(spark, settings, [event for kill in range(kills) for event in events[kill::kills]])
+
+
+def files(settings: Settings) -> int:
+    """How many files the jobs' checkpoints hold."""
+    return sum(1 for _ in settings.lake.checkpoint("ingest_events").parent.rglob("*"))
