@@ -89,8 +89,7 @@ def uv_requirement(lock: str) -> str:
 def _packages() -> None:
     into: Command = ["--quiet", "--python", PYTHON, *_certificates(), *_index()]
     # Compiled once, here: where PYTHONDONTWRITEBYTECODE is set, each process would compile thousands of modules again.
-    synced: Command = ["--compile-bytecode", "--require-hashes", LOCK]
-    _step("packages (2 GB)", [UV, "pip", "sync", *into, *synced], _NETWORK)
+    _step("packages (2 GB)", [UV, "pip", "sync", "--compile-bytecode", *into, "--require-hashes", LOCK], _NETWORK)
     editable: Command = ["--no-deps", "--no-build-isolation", "--editable", ROOT]
     _step("this project", [UV, "pip", "install", *into, *editable], _NETWORK)
 
