@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def now() -> int:
@@ -9,9 +12,10 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    """Return as soon as it holds; fail if it never does."""
+def wait_until(holds: Callable[[], T], seconds: float = 30.0, every: float = 0.01) -> T:
+    """What `holds` returns, as soon as that is true; fail if it never is."""
     deadline = time.monotonic() + seconds
-    while not holds():
+    while not (found := holds()):
         assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.01)
+        time.sleep(every)
+    return found

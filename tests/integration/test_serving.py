@@ -25,6 +25,7 @@ from tests import rows
 from tests.answering import answering
 from tests.collecting import Collector, collecting
 from tests.integration.conftest import Gold, with_kv
+from tests.waiting import wait_until
 
 SECRET = "Bearer s3cret"
 SEEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -75,15 +76,6 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
 
 def items(answer: Any) -> list[str]:
     return [item["item_id"] for item in answer["items"]]
-
-
-def eventually(holds: Callable[[], Any], seconds: float = 30) -> Any:
-    """What `holds` returns, once it is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
-    return found
 
 
 def test_every_route_answers_with_what_its_page_promises(api: Collector) -> None:
@@ -177,7 +169,7 @@ def test_a_click_changes_the_next_answer(shop: Settings) -> None:
         assert api.ask("/v1/personalize?visitor_id=v1").json["source"] == "popular"
         event = {"event": "view_item", "visitor_id": "v1", "item_id": "lamp", "timestamp": int(time.time() * 1000)}
         assert door.post("/v1/events", event).status == 200
-        answer = eventually(
+        answer = wait_until(
             lambda: (found := api.ask("/v1/personalize?visitor_id=v1").json)["source"] == "session" and found
         )
         assert "cord" in answer["recommendations"][:2], "it resembles the lamp most"
@@ -192,7 +184,7 @@ def test_a_click_changes_the_next_answer(shop: Settings) -> None:
         assert (near["lamp"], round(near["bulb"], 2), near["stool"], near["cord"]) == (0, 0.45, 0, 0)
         bought = event | {"event": "purchase", "item_id": "cord"}
         assert door.post("/v1/events", bought).status == 200
-        eventually(lambda: "cord" not in api.ask("/v1/personalize?visitor_id=v1").json["recommendations"])
+        wait_until(lambda: "cord" not in api.ask("/v1/personalize?visitor_id=v1").json["recommendations"])
 
 
 def test_every_list_for_somebody_is_on_record_with_what_it_was_made_of(api: Collector) -> None:
@@ -257,7 +249,7 @@ def test_before_the_first_export_answers_are_empty_and_say_so(settings: Settings
         assert api.ask("/v1/next-action").json["actions"] == []
         gold.full({}, [("lamp", 1.0)])
         export.run(settings)
-        eventually(lambda: api.ask("/ready").status == 200)
+        wait_until(lambda: api.ask("/ready").status == 200)
         assert api.ask("/v1/personalize?visitor_id=ann").json["recommendations"] == ["lamp"]
 
 
@@ -299,7 +291,7 @@ def test_no_answer_mixes_two_exports(
             thread.start()
         for version in range(2, 6):
             publish(settings, gold, version)
-            eventually(partial(served, str(version)))
+            wait_until(partial(served, str(version)))
         ended.set()
         for thread in threads:
             thread.join()
@@ -387,7 +379,7 @@ def test_a_stalled_or_dead_store_costs_what_is_known_of_the_visitor_and_no_answe
                 assert (reply.status, reply.json["degraded"], reply.json["source"]) == (200, True, "popular"), path
                 assert "bulb" not in reply.body.decode(), "the rules hold"
             os.kill(server.pid, signal.SIGCONT)
-            eventually(lambda: not api.ask("/v1/personalize?visitor_id=ann").json["degraded"])
+            wait_until(lambda: not api.ask("/v1/personalize?visitor_id=ann").json["degraded"])
             server.kill()
             server.wait()
             reply = api.ask("/v1/personalize?visitor_id=ann")

@@ -31,6 +31,7 @@ def versions(settings: Settings) -> dict[str, int]:
 
 
 def digest(spark: SparkSession, settings: Settings, table: str) -> Counter[str]:
+    """What `digest_of` says of a whole table."""
     return digest_of(rows(spark, settings, table))
 
 

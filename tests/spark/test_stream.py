@@ -17,7 +17,7 @@ from nextclick.errors import TableBusy
 from nextclick.settings import Settings
 from spark_jobs import jobs
 from spark_jobs.jobs import build_events
-from tests import oracle
+from tests import oracle, waiting
 from tests.spark import path
 from tests.spark.conftest import Land
 from tests.spark.test_path import clicks
@@ -31,16 +31,26 @@ def stream(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     verb = str(Path(sys.executable).parent / "nextclick")
     command = [verb, "--lake", str(settings.lake.root), "--profile", "test", "stream"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert process.poll() is None, process.stderr.read() if process.stderr else ""
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.3)
+def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Return as soon as it holds; fail if the process ends before."""
+
+    def held() -> bool:
+        if holds():
+            return True
+        assert_alive(process)
+        return False
+
+    waiting.wait_until(held, seconds=120, every=0.3)
+
+
+def assert_alive(process: subprocess.Popen[str]) -> None:
+    assert process.poll() is None, process.stderr.read() if process.stderr else ""
 
 
 def silver_rows(settings: Settings) -> int:
@@ -89,14 +99,21 @@ def test_a_stream_that_is_killed_at_random_moments_loses_and_doubles_nothing(
     """Each life begins with new events, and ends somewhere between its first batch and its last commit."""
     draw, kills = random.Random(11), 10
     events: list[dict[str, Any]] = clicks(12, 20 * kills)
-    for kill in range(kills):
-        land(events[kill::kills])
-        before = files(settings)
-        with stream(settings) as process:
-            wait_until(lambda before=before: files(settings) > before, process)  # type: ignore[misc]
-            time.sleep(draw.uniform(0, 15))
+    pieces = [events[kill::kills] for kill in range(kills)]
+    for piece in pieces:
+        land(piece)
+        live_on(settings, draw.uniform(0, 15))
     path.run_jobs(spark, settings, jobs.STREAMED)
-    path.assert_silver_equals_oracle(spark, settings, [event for kill in range(kills) for event in events[kill::kills]])
+    path.assert_silver_equals_oracle(spark, settings, [event for piece in pieces for event in piece])
+
+
+def live_on(settings: Settings, seconds: float) -> None:
+    """Stream until so long after its first new file, and be killed."""
+    before = files(settings)
+    with stream(settings) as process:
+        wait_until(lambda: files(settings) > before, process)
+        time.sleep(seconds)
+        assert_alive(process)
 
 
 def files(settings: Settings) -> int:
