@@ -9,6 +9,10 @@ from zoneinfo import ZoneInfo
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _MILLISECONDS: Final = {"s": Decimal(1000), "ms": Decimal(1), "us": Decimal("0.001")}
+_LONGEST: Final = 64
+"""Characters of a written number that are looked at; a time that is precise to the attosecond has half of them."""
+_LARGEST: Final = 18
+"""Decimal places before the point: 1e18 µs is the year 33,658. Arithmetic on larger ones costs without bound."""
 _SECONDS_END, _MILLISECONDS_END = 10**11, 10**14  # for "auto": 1e11 s is the year 5138, 1e11 ms is 1973
 
 TimeParser = Callable[[Any], int]
@@ -32,12 +36,23 @@ def parser(unit: str, zone: str = "UTC") -> TimeParser:
 def _counted(value: Any, unit: str, zone: tzinfo) -> int:
     if isinstance(value, date):
         return _moment(value, zone)
-    if unit == "ms" and type(value) is str and value.isdecimal():
+    if unit == "ms" and type(value) is str and len(value) <= _LARGEST and value.isdecimal():
         return int(value)
+    return int(_decimal(value) * _MILLISECONDS[unit])
+
+
+def _decimal(value: Any) -> Decimal:
+    """The number, if it is one that a time can be. What it costs does not depend on its exponent: "1e999999" is refused unread."""
+    written = str(value)
+    if len(written) > _LONGEST:
+        raise ValueError("a number of too many characters")
     try:
-        return int(Decimal(str(value)) * _MILLISECONDS[unit])
+        number = Decimal(written)
     except InvalidOperation:
-        raise ValueError(value) from None
+        raise ValueError(written) from None
+    if not number.is_finite() or not -_LONGEST < number.adjusted() < _LARGEST:
+        raise OverflowError(written)
+    return number
 
 
 def _auto(value: Any, zone: tzinfo) -> int:
