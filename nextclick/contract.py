@@ -1,7 +1,7 @@
 """What a table promises, in words that no engine owns.
 
 Types are written as both Spark SQL and DuckDB understand them: `string`, `bigint`,
-`int`, `double`, `boolean`, `timestamp` (UTC, microseconds), `date`, `decimal(18,4)`,
+`int`, `double`, `boolean`, `timestamp` (UTC, microseconds), `date`, `decimal(p,s)`,
 `map<…>`, `struct<…>`, `array<…>`.
 """
 

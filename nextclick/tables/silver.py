@@ -4,7 +4,11 @@ from nextclick.contract import Column, Table
 from nextclick.tables.bronze import SEQ
 
 MONEY = "decimal(18,4)"
-REVENUE = f"map<string,{MONEY}>"
+AMOUNT = "decimal(38,4)"
+"""Price × quantity, and sums of it: the largest price and quantity fit 1e14 times."""
+REVENUE = f"map<string,{AMOUNT}>"
+DWELL_MS = 31 * 86_400_000
+"""A month: no page was looked at for longer in one piece, and a bigint holds the sum of three billion such events."""
 SITE = Column("site", "string", "The site or app that the event belongs to.", nullable=False)
 
 EVENTS = Table(
@@ -29,7 +33,7 @@ EVENTS = Table(
         Column("category", "string", "The item's category."),
         Column("price", MONEY, "Price of one piece, in `currency`.", minimum=0),
         Column("currency", "string", "ISO 4217 code."),
-        Column("quantity", "int", "Pieces.", minimum=0),
+        Column("quantity", "int", "Pieces.", minimum=0, maximum=1_000_000),
         Column("order_id", "string", "The order that a purchase belongs to."),
         Column("query", "string", "What was searched."),
         Column(
@@ -47,7 +51,13 @@ EVENTS = Table(
         Column("ip", "string", "The address, truncated before it is stored."),
         Column("country", "string", "Country code, as the source gives it."),
         Column("device", "string", "Device class, as the source gives it."),
-        Column("dwell_ms", "bigint", "Milliseconds of engagement that this event reports.", minimum=0),
+        Column(
+            "dwell_ms",
+            "bigint",
+            "Milliseconds of engagement that this event reports.",
+            minimum=0,
+            maximum=DWELL_MS,
+        ),
         Column("scroll_pct", "double", "Depth reached, per cent.", minimum=0, maximum=100),
         Column("position", "int", "Place in a list, from 1.", minimum=0),
         Column("surface", "string", "Where on the page or app a list was shown."),

@@ -5,7 +5,7 @@ from typing import Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from nextclick.tables.silver import MONEY, REVENUE
+from nextclick.tables.silver import AMOUNT, REVENUE
 from spark_jobs.transforms import Transformer
 
 _TRAFFIC: Final = ("date", "site", "channel", "device", "country")
@@ -61,7 +61,7 @@ def item_daily(events: DataFrame) -> DataFrame:
     paid = rows.where((F.col("event") == "purchase") & F.col("price").isNotNull()).select(
         *names,
         F.coalesce("currency", F.lit("")).alias("currency"),
-        (F.col("price") * F.coalesce("quantity", F.lit(1))).cast(MONEY).alias("amount"),
+        (F.col("price") * F.coalesce("quantity", F.lit(1))).cast(AMOUNT).alias("amount"),
     )
     return (
         rows.groupBy(*names)
@@ -82,7 +82,7 @@ def revenue_by(amounts: DataFrame, names: tuple[str, ...]) -> DataFrame:
     """`names` → one map currency → sum; days without revenue have no row."""
     return (
         amounts.groupBy(*names, "currency")
-        .agg(F.sum("amount").cast(MONEY).alias("amount"))
+        .agg(F.sum("amount").cast(AMOUNT).alias("amount"))
         .groupBy(*names)
         .agg(F.map_from_entries(F.sort_array(F.collect_list(F.struct("currency", "amount")))).alias("revenue"))
     )

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from nextclick.settings import Impressions
-from nextclick.tables.silver import IMPRESSIONS, MONEY, REVENUE
+from nextclick.tables.silver import AMOUNT, IMPRESSIONS, REVENUE
 from spark_jobs.transforms import Transformer
 
 KEY: Final = IMPRESSIONS.key
@@ -60,7 +60,7 @@ def acts(events: DataFrame) -> DataFrame:
         F.col("occurred_at").alias("at"),
         F.col("user_agent").alias("agent"),
         F.coalesce("currency", F.lit("")).alias("currency"),
-        F.when(paid, F.col("price") * F.coalesce("quantity", F.lit(1))).cast(MONEY).alias("amount"),
+        F.when(paid, F.col("price") * F.coalesce("quantity", F.lit(1))).cast(AMOUNT).alias("amount"),
     )
 
 
@@ -118,7 +118,7 @@ def _unnamed(found: DataFrame, rows: DataFrame, limits: Impressions) -> DataFram
 def _results(counted: DataFrame) -> DataFrame:
     """Per KEY the first act of each kind, and what was paid."""
     stamps = (F.min(F.when(F.col("event") == kind, F.col("at"))).alias(name) for name, kind in _STAMPS.items())
-    paid = counted.where("amount IS NOT NULL").groupBy(*KEY, "currency").agg(F.sum("amount").cast(MONEY).alias("sum"))
+    paid = counted.where("amount IS NOT NULL").groupBy(*KEY, "currency").agg(F.sum("amount").cast(AMOUNT).alias("sum"))
     entries = F.map_from_entries(F.sort_array(F.collect_list(F.struct("currency", "sum"))))
     revenue = paid.groupBy(*KEY).agg(entries.alias("revenue"))
     return counted.groupBy(*KEY).agg(*stamps).join(revenue, list(KEY), "left")

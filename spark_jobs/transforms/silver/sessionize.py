@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from nextclick.events import OUTSIDE_SESSIONS, PASSIVE
-from nextclick.tables.silver import MONEY, REVENUE
+from nextclick.tables.silver import AMOUNT, REVENUE
 from spark_jobs.transforms import Transformer
 
 COUNTS: Final = {
@@ -39,7 +39,7 @@ def event_intervals(events: DataFrame) -> DataFrame:
         F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id"), F.col("page_url").alias("page")),
     )
     paid = (F.col("event") == "purchase") & F.col("price").isNotNull()
-    amount = (F.col("price") * F.coalesce("quantity", F.lit(1))).cast(MONEY)
+    amount = (F.col("price") * F.coalesce("quantity", F.lit(1))).cast(AMOUNT)
     return events.where(~F.col("event").isin(*OUTSIDE_SESSIONS)).select(
         *OWNER,
         F.col("occurred_at").alias("started_at"),
@@ -125,9 +125,7 @@ def _measures() -> list[Column]:
 def _summed(maps: str) -> Column:
     """A list of maps currency → amount as one map of sums; most sessions have none."""
     entries = f"flatten(transform({maps}, m -> map_entries(m)))"
-    total = (
-        f"aggregate(filter({entries}, e -> e.key = c), cast(0 as {MONEY}), (sum, e) -> cast(sum + e.value as {MONEY}))"
-    )
+    total = f"aggregate(filter({entries}, e -> e.key = c), cast(0 as {AMOUNT}), (sum, e) -> cast(sum + e.value as {AMOUNT}))"
     currencies = f"array_sort(array_distinct(transform({entries}, e -> e.key)))"
     summed = f"map_from_entries(transform({currencies}, c -> struct(c, {total})))"
     return F.expr(f"if(size({maps}) = 0, {_NO_REVENUE}, {summed})")
