@@ -9,7 +9,7 @@ from collector.access_logs.visitors import Visitors
 from collector.imports.rows import Row, payload, text
 from collector.unmappable import Unmappable
 from nextclick.address import masked, truncated
-from nextclick.events import Event, derived_id
+from nextclick.events import Event, derived_id, somebody
 
 REQUEST: Final = "request"
 """The custom event of a request that is no page view; nextclick.events.OUTSIDE_SESSIONS has it."""
@@ -31,13 +31,14 @@ class RequestMapper:
             raise Unmappable("missing_visitor", "the line has no address")
         status, url, agent = _status(row.get("status")), _url(row, self._base), _text(row.get("agent"))
         kind = label(row.get("method"), status, _path(row.get("target")), _text(row.get("content_type")), agent)
+        visitor = self._visitors(text(address), agent, row["time"])
         event = Event(
             event="page_view" if kind == "page" else REQUEST,
             event_id=derived_id(self._site, row["line"], row["nth"]),
             client_time=row["time"],
             site=self._site,
-            visitor_id=self._visitors(text(address), agent, row["time"]),
-            user_id=_text(row.get("user")),
+            visitor_id=visitor,
+            user_id=somebody(visitor, _text(row.get("user")))[1],
             page_url=url,
             referrer=_text(row.get("referrer")),
             user_agent=agent,

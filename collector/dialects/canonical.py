@@ -12,7 +12,7 @@ from msgspec.structs import force_setattr
 
 from collector.dialects.fields import corrected
 from collector.exchange import Limits, Request
-from nextclick.events import ALIASES, Event, payload_id
+from nextclick.events import ALIASES, Event, payload_id, somebody
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Whole = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
@@ -63,7 +63,8 @@ def parse(request: Request, limits: Limits) -> list[Event] | None:
         return None
     agent, ip, received_at = request.user_agent, request.ip, request.received_at
     for event in events:
-        if event.ip is not None or (event.visitor_id is None and event.user_id is None):
+        who = event.visitor_id, event.user_id
+        if event.ip is not None or who == (None, None) or somebody(*who) != who:
             return None
         if event.client_time is None:
             if event.timestamp is None:

@@ -13,7 +13,7 @@ from collector.exchange import Limits, Refused, Request
 from collector.times import parser
 from collector.unmappable import Unmappable
 from nextclick.address import masked, truncated
-from nextclick.events import Event, Reject, derived_id, encode, payload_id
+from nextclick.events import Event, Reject, derived_id, encode, payload_id, somebody
 
 Json = dict[str, Any]
 
@@ -209,8 +209,10 @@ def event(
     known = {name: value for name, value in fields.items() if value is not None}
     if not (kind := text(kind)):
         raise Unmappable("missing_event", "there is no kind of event")
-    if "visitor_id" not in known and "user_id" not in known and kind != "item_update":
+    visitor, user = somebody(known.pop("visitor_id", None), known.pop("user_id", None))
+    if visitor is None and user is None and kind != "item_update":
         raise Unmappable("missing_visitor", "neither a visitor's nor a user's id is there")
+    known |= {name: who for name, who in (("visitor_id", visitor), ("user_id", user)) if who is not None}
     known.setdefault("user_agent", request.user_agent)
     known.setdefault("ip", request.ip)
     suffix = "" if part is None else f"#{part}"

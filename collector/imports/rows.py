@@ -11,7 +11,7 @@ from collector.imports.mapping import EVENT_FIELDS, Mapping, Rule
 from collector.times import parser
 from collector.unmappable import Unmappable
 from nextclick.address import truncated
-from nextclick.events import Event, derived_id, encode, payload_id
+from nextclick.events import Event, derived_id, encode, payload_id, somebody
 
 Row = dict[str, Any]
 """Column → value as the file has it; None and "" mean that there is none."""
@@ -107,7 +107,9 @@ class RowMapper:
         if self._constants:
             values = {**self._constants, **values}
         if self._kind == "events":
-            if "visitor_id" not in values and "user_id" not in values:
+            visitor, user = somebody(values.get("visitor_id"), values.get("user_id"))
+            values["visitor_id"], values["user_id"] = visitor, user
+            if visitor is None and user is None:
                 raise Unmappable("missing_visitor", "neither visitor_id nor user_id has a value")
         elif "item_id" not in values:
             raise Unmappable("missing_item", "item_id has no value")

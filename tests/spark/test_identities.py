@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from nextclick.events import NOBODY, somebody
 from spark_jobs.transforms.gold.interactions import touched_persons
+from spark_jobs.transforms.silver import nobody
 from spark_jobs.transforms.silver.identities import as_identities, as_links, identity_links, merge_links, persons
 
 pytestmark = pytest.mark.spark
@@ -67,3 +69,22 @@ def test_links_persons_and_whom_a_change_touches(spark: SparkSession) -> None:
     changed = spark.createDataFrame([("s", ["v1", None]), ("s", ["v2", None])], "site string, ids array<string>")
     touched = {row.person_id for row in changed.transform(touched_persons(identities)).collect()}
     assert touched == {"v1", "u1", "u2", "v2", "old", "new"}
+
+
+def test_a_word_for_nobody_is_the_same_in_silver_and_at_the_door(spark: SparkSession) -> None:
+    names = (*sorted(NOBODY), "NULL", " undefined ", "[object Object]", "nullable", "10", "u1", None)
+    pairs = [(visitor, user) for visitor in names for user in names]
+    visitor = nobody.visitor("visitor")
+    rows = spark.createDataFrame(pairs, "visitor string, user string").selectExpr(
+        "visitor", "user", f"{visitor} AS v", f"{nobody.user('user', visitor)} AS u"
+    )
+    assert {(row.visitor, row.user): (row.v, row.u) for row in rows.collect()} == {
+        pair: somebody(*pair) for pair in pairs
+    }
+
+
+def test_an_alias_of_nobody_merges_nobody(spark: SparkSession) -> None:
+    links = events(
+        spark, (0, "alias", "v", "u1", "undefined"), (1, "alias", "v", "u2", "undefined"), (2, "alias", "v", "u3", "u4")
+    )
+    assert [(row.id, row.user_id) for row in links.transform(identity_links).collect()] == [("u4", "u3")]

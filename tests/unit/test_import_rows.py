@@ -136,6 +136,7 @@ def test_without_an_identity_the_id_comes_from_the_payload_but_not_from_the_time
         ("globo", {"click_article_id": ""}, "missing_identity", "column click_article_id is empty"),
         ("plain", {"timestamp": None}, "missing_time", "column timestamp or client_time is empty"),
         ("plain", {"user_id": None}, "missing_visitor", "neither visitor_id nor user_id"),
+        ("plain", {"user_id": "NULL"}, "missing_visitor", "neither visitor_id nor user_id"),
         ("plain", {"event": ""}, "missing_event", "column event is empty"),
         ("plain", {"quantity": "two"}, "bad_type", "column quantity is 'two', which quantity cannot be"),
         ("plain", {"quantity": 10**40}, "bad_type", "column quantity"),

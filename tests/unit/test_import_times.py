@@ -48,7 +48,10 @@ def test_what_is_no_such_time_raises(unit: str, written: Any) -> None:
         parser(unit)(written)
 
 
-@given(st.sampled_from(("s", "ms", "us", "auto")), st.from_regex(r"[+-]?[0-9]{0,5}(\.[0-9]{0,5})?e[+-]?[0-9]{3,12}", fullmatch=True))
+@given(
+    st.sampled_from(("s", "ms", "us", "auto")),
+    st.from_regex(r"[+-]?[0-9]{0,5}(\.[0-9]{0,5})?e[+-]?[0-9]{3,12}", fullmatch=True),
+)
 def test_an_absurd_exponent_costs_no_arithmetic(unit: str, written: str) -> None:
     """Each is answered at once: one that were computed would take longer than Hypothesis waits for an example."""
     with suppress(ValueError, TypeError, OverflowError):

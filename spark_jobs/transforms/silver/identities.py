@@ -3,6 +3,8 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from spark_jobs.transforms.silver.nobody import is_nobody
+
 KEY = ("site", "kind", "id", "user_id")
 
 
@@ -10,11 +12,12 @@ def identity_links(events: DataFrame) -> DataFrame:
     """One row per link (visitor → user, merged user → user) with its first and last event.
 
     Any event that carries both ids links them. An `alias` merges `properties.previous_id`
-    into its user. The result composes: union links and `merge_links` them again.
+    into its user, unless it is a word for nobody. The result composes: union links and `merge_links` them again.
     """
     previous = F.col("properties")["previous_id"]
     visitor = (F.col("user_id").isNotNull()) & (F.col("visitor_id") != F.col("user_id")) & (F.col("event") != "alias")
-    alias = (F.col("event") == "alias") & previous.isNotNull() & F.col("user_id").isNotNull()
+    known = F.expr("NOT " + is_nobody("properties['previous_id']"))
+    alias = (F.col("event") == "alias") & previous.isNotNull() & known & F.col("user_id").isNotNull()
     return (
         events.where(visitor | alias)
         .select(

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from nextclick import events as wire
 from nextclick.tables import silver
 from spark_jobs.transforms import Transformer
+from spark_jobs.transforms.silver import nobody
 
 FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(wire.Event))
 """Fields of the event on the wire."""
@@ -46,6 +47,8 @@ def type_events(site: str) -> Transformer:
     """
     strings = [name for name, kind in _TYPES.items() if kind == "string" and name != "site"]
     typed = {name: _typed(name) for name in (*TIMES, *NUMBERS)}
+    visitor = nobody.visitor("raw.visitor_id")
+    user = nobody.user("raw.user_id", visitor)
 
     def transform(bronze: DataFrame) -> DataFrame:
         return (
@@ -56,8 +59,9 @@ def type_events(site: str) -> Transformer:
             .selectExpr(
                 "seq", "received_at", "source", "payload", "intact", "site",
                 "unlike AND (loose IS NULL OR loose._corrupt IS NOT NULL) AS malformed",
-                *(f"raw.`{name}` AS `{name}`" for name in strings if name not in ("event", "visitor_id")),
-                "coalesce(raw.visitor_id, raw.user_id) AS visitor_id",
+                *(f"raw.`{name}` AS `{name}`" for name in strings if name not in ("event", "visitor_id", "user_id")),
+                f"{user} AS user_id",
+                f"coalesce({visitor}, {user}) AS visitor_id",
                 f"{_canonical('raw.event')} AS event",
                 *(f"{sql} AS `{name}`" for name, sql in typed.items() if name != "occurred_at"),
                 f"coalesce({typed['occurred_at']}, {typed['client_time']}) AS occurred_at",
