@@ -1,9 +1,15 @@
 """Where everything of one lake lies on disk."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from nextclick.errors import LakeError
+from nextclick.errors import LakeError, UsageError
+
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/+(?!$)")
+_UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f#?\[\]{}*\\^|]|%[0-9A-Fa-f]{2}")
+"""deltalake 1.6.6 panics at some of these, and reads another folder or no history at others; Spark takes some for a glob."""
 
 
 @dataclass(frozen=True)
@@ -73,4 +79,14 @@ class Lake:
 
 
 def lake_at(path: str | Path) -> Lake:
-    return Lake(Path(path).expanduser().resolve())
+    """The lake in a local folder; UsageError for an address, and for a folder whose name Delta's readers cannot hold."""
+    if _ADDRESS.match(str(path)):
+        raise UsageError(f"The lake {path} is an address. A lake lies in a local folder: name one with --lake DIR.")
+    root = Path(path).expanduser().resolve()
+    if found := _UNREADABLE.search(str(root)):
+        raise UsageError(
+            f"The lake {root} has {found[0]!r} in its path, which readers of Delta tables take for a pattern or a part of an "
+            "address: they would find another folder, or none. Choose a folder without # ? [ ] { } * \\ ^ | and without % "
+            "before two hexadecimal digits; blanks and letters of any language are fine."
+        )
+    return Lake(root)

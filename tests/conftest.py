@@ -15,6 +15,9 @@ Pair = tuple[str, str, float, float, float]
 Mode = Literal["append", "overwrite"]
 WriteInteractions = Callable[..., int]
 
+LAKE = "läke 100% (it's a+b & c)"
+"""A folder as people name them: the tests of the tables and of the models work there."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest starts first, so that two processes (`make test`) end together."""
@@ -64,7 +67,7 @@ def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from ml import export, train
     from nextclick.settings import load
 
-    lake = tmp_path_factory.mktemp("trained") / "lake"
+    lake = tmp_path_factory.mktemp("trained") / LAKE
     _write(lake, tastes())
     settings = load(lake, profile="test", environ={})
     assert train.run(settings).details["passed"]
@@ -75,4 +78,4 @@ def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def trained(trained_template: Path, tmp_path: Path) -> Path:
     """A copy of the trained lake, to be changed at will."""
-    return shutil.copytree(trained_template, tmp_path / "lake")
+    return shutil.copytree(trained_template, tmp_path / LAKE)

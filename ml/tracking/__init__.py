@@ -17,6 +17,8 @@ from contextlib import closing, contextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import msgspec
 
@@ -91,7 +93,7 @@ def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
         if not client.search_registered_models(f"name = '{NAME}'"):
             client.create_registered_model(NAME)
         version = client.create_model_version(NAME, info.model_uri, run_id, model_id=info.model_id).version
-        stored = Path(client.get_logged_model(info.model_id).artifact_location.removeprefix("file://"))
+        stored = Path(url2pathname(urlsplit(client.get_logged_model(info.model_id).artifact_location).path))
         place = str((stored / "artifacts" / folder.name).relative_to(lake.state))
         facts = msgspec.structs.replace(facts, version=str(version), run_id=run_id, artifact=place)
         client.set_model_version_tag(NAME, version, _FACTS, msgspec.json.encode(facts).decode())

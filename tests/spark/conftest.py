@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from nextclick.landing_writer import SegmentWriter
 from nextclick.settings import Settings, load
 from spark_jobs.session import open_session
+from tests.conftest import LAKE
 
 RECEIVED = 1_767_225_600_000
 """2026-01-01T00:00:00Z in milliseconds: when test events arrive, unless a test says otherwise."""
@@ -34,7 +35,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    settings = load(tmp_path / "lake", profile="test", environ={})
+    settings = load(tmp_path / LAKE, profile="test", environ={})
     settings.lake.prepare()
     return settings
 
