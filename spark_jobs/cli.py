@@ -23,7 +23,7 @@ REBUILDS: Final = {
     # Silver is rebuilt with what is made of it: the streams below skip a rewrite of their source.
     "silver": (*jobs.SILVER, *jobs.GOLD),
     "gold": jobs.GOLD,
-    "bronze": ("ingest_events", "ingest_rejects", *jobs.SILVER, *jobs.GOLD),
+    "bronze": jobs.ALL,
 }
 
 

@@ -66,6 +66,7 @@ EVENTS = Table(
     ),
     key=("site", "event_id", "client_time"),
     job="build_events",
+    does="typed, checked, deduplicated",
     reads=("bronze.events",),
 )
 
@@ -84,6 +85,7 @@ QUARANTINE = Table(
     ),
     key=("origin", "seq"),
     job="build_events",
+    log_job=("ingest_rejects", "quarantine log → silver"),
     reads=("bronze.events",),
 )
 
@@ -107,6 +109,7 @@ IDENTITIES = Table(
     ),
     key=("site", "kind", "id", "user_id"),
     job="build_identities",
+    does="which visitor is which user",
     reads=("silver.events",),
     change_feed=True,
 )
@@ -137,6 +140,7 @@ ITEMS = Table(
     ),
     key=("site", "item_id"),
     job="build_items",
+    does="what is known of each item",
     reads=("silver.events",),
 )
 
@@ -161,6 +165,7 @@ USER_AGENTS = Table(
     ),
     key=("user_agent",),
     job="build_user_agents",
+    does="browsers, devices, bots",
     reads=("silver.events",),
 )
 
@@ -211,6 +216,7 @@ SESSIONS = Table(
     ),
     key=("session_id",),
     job="build_sessions",
+    does="visits, exact",
     reads=("silver.events",),
     change_feed=True,
 )
@@ -253,6 +259,8 @@ IMPRESSIONS = Table(
     ),
     key=("site", "request_id", "item_id"),
     job="build_impressions",
+    does="what was served, shown, clicked",
     reads=("silver.events",),
+    waits_for=("silver.events", "request_id"),
     change_feed=True,
 )
