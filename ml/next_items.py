@@ -98,9 +98,8 @@ def read(settings: Settings, items: IdMap) -> tuple[Sessions, Source] | None:
     item = items.rows(steps["item_id"].combine_chunks())
     visitor = steps["visitor_id"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
     known = item >= 0
-    sessions = from_clicks(
-        items, visitor[known].astype(np.int32), item[known], steps["at"].to_numpy()[known], settings.sessions.gap
-    )
+    gap = settings.sessions.gap_for(settings.site)
+    sessions = from_clicks(items, visitor[known].astype(np.int32), item[known], steps["at"].to_numpy()[known], gap)
     return sessions, Source(str(lake.table(name)), table.version(), str(table.metadata().id))
 
 

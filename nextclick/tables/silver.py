@@ -171,7 +171,7 @@ USER_AGENTS = Table(
 
 SESSIONS = Table(
     name="silver.sessions",
-    doc="One row per session: events of one visitor on one site with no gap longer than sessions.gap_minutes.",
+    doc="One row per session: events of one visitor on one site with no gap longer than the site's ([sessions] of the settings).",
     columns=(
         Column("session_id", "string", "Hash of the site, the visitor and the session's first event.", nullable=False),
         SITE,
