@@ -80,7 +80,7 @@ def rebuild(settings: Settings, layer: str, as_json: bool) -> None:
 
     \b
     nextclick rebuild gold       after new weights or a new half-life
-    nextclick rebuild silver     after a lost checkpoint or a mended rule
+    nextclick rebuild silver     after a lost checkpoint, a mended rule or another session gap
     nextclick rebuild bronze     from the landing log up
     """
     settings.lake.prepare()
