@@ -2,13 +2,28 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from expectations.expectation import Expectation, Of, Severity, fact, none_of, rows
+from nextclick.contract import Table
 from nextclick.settings import Settings
 from nextclick.tables import bronze, gold, silver
 
 WARN: Final = Severity.WARN
+
+Rules = Callable[[str, Settings], tuple[Expectation, ...]]
+"""What is expected of the table of that name."""
+WRITTEN: Final[dict[str, Callable[[Settings], tuple[Expectation, ...]]]] = {}
+"""By table; `_of` adds those below."""
+
+
+def _of(table: Table) -> Callable[[Rules], Rules]:
+    def add(rules: Rules) -> Rules:
+        WRITTEN[table.name] = partial(rules, table.name)
+        return rules
+
+    return add
 
 
 def ordered(table: str, low: str, high: str) -> Expectation:
@@ -43,8 +58,8 @@ def _known_items(table: str) -> Expectation:
     return none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW)
 
 
-def _bronze_events(settings: Settings) -> tuple[Expectation, ...]:
-    table = bronze.EVENTS.name
+@_of(bronze.EVENTS)
+def _bronze_events(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (
         none_of(table, "missing", "Bronze has every line that its landing segments were published with.", WARN),
         none_of(table, "excess", "Bronze has no line beyond those.", WARN),
@@ -54,8 +69,9 @@ def _bronze_events(settings: Settings) -> tuple[Expectation, ...]:
     )
 
 
-def _silver_events(settings: Settings) -> tuple[Expectation, ...]:
-    table, quality = silver.EVENTS.name, settings.quality
+@_of(silver.EVENTS)
+def _silver_events(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    quality = settings.quality
     residual = "Every bronze row is in silver.events, in silver.quarantine, or a copy of an event in silver.events."
     hours, ratio = quality.freshness_hours, quality.volume_ratio
     return (
@@ -74,42 +90,47 @@ def _silver_events(settings: Settings) -> tuple[Expectation, ...]:
     )
 
 
-def _silver_quarantine(settings: Settings) -> tuple[Expectation, ...]:
-    return (none_of(silver.QUARANTINE.name, "new_rejects", "Nothing was rejected since the last check.", WARN, Of.NEW),)
+@_of(silver.QUARANTINE)
+def _silver_quarantine(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (none_of(table, "new_rejects", "Nothing was rejected since the last check.", WARN, Of.NEW),)
 
 
-def _silver_items(settings: Settings) -> tuple[Expectation, ...]:
-    return (ordered(silver.ITEMS.name, "first_seen", "last_seen"),)
+@_of(silver.ITEMS)
+def _silver_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (ordered(table, "first_seen", "last_seen"),)
 
 
-def _silver_sessions(settings: Settings) -> tuple[Expectation, ...]:
-    return (ordered(silver.SESSIONS.name, "started_at", "ended_at"),)
+@_of(silver.SESSIONS)
+def _silver_sessions(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (ordered(table, "started_at", "ended_at"),)
 
 
-def _silver_impressions(settings: Settings) -> tuple[Expectation, ...]:
-    return tuple(ordered(silver.IMPRESSIONS.name, "shown_at", at) for at in ("clicked_at", "carted_at", "purchased_at"))
+@_of(silver.IMPRESSIONS)
+def _silver_impressions(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return tuple(ordered(table, "shown_at", at) for at in ("clicked_at", "carted_at", "purchased_at"))
 
 
-def _gold_interactions(settings: Settings) -> tuple[Expectation, ...]:
-    table = gold.INTERACTIONS.name
+@_of(gold.INTERACTIONS)
+def _gold_interactions(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (finite(table, "strength", positive=True), ordered(table, "first_at", "last_at"))
 
 
-def _gold_traffic_daily(settings: Settings) -> tuple[Expectation, ...]:
-    table = gold.TRAFFIC_DAILY.name
+@_of(gold.TRAFFIC_DAILY)
+def _gold_traffic_daily(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return tuple(ordered(table, part, "sessions") for part in ("visitors", "bounces", "conversions"))
 
 
-def _gold_recommendation_performance(settings: Settings) -> tuple[Expectation, ...]:
-    table = gold.RECOMMENDATION_PERFORMANCE.name
+@_of(gold.RECOMMENDATION_PERFORMANCE)
+def _gold_recommendation_performance(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (
         ordered(table, "shown", "served"),
         *(ordered(table, part, "shown") for part in ("clicks", "carts", "purchases")),
     )
 
 
-def _gold_recommendations(settings: Settings) -> tuple[Expectation, ...]:
-    table, length = gold.RECOMMENDATIONS.name, settings.export.top_n
+@_of(gold.RECOMMENDATIONS)
+def _gold_recommendations(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    length = settings.export.top_n
     masked = (none_of(table, "seen_items", "No list holds an item that its person already used.", of=Of.NEW),)
     return (
         finite(table, "score"),
@@ -128,8 +149,8 @@ def _gold_recommendations(settings: Settings) -> tuple[Expectation, ...]:
     )
 
 
-def _gold_popular_items(settings: Settings) -> tuple[Expectation, ...]:
-    table = gold.POPULAR_ITEMS.name
+@_of(gold.POPULAR_ITEMS)
+def _gold_popular_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (
         finite(table, "score"),
         none_of(table, "repeated_items", "The list holds no item twice.", of=Of.NEW),
@@ -137,8 +158,8 @@ def _gold_popular_items(settings: Settings) -> tuple[Expectation, ...]:
     )
 
 
-def _gold_similar_items(settings: Settings) -> tuple[Expectation, ...]:
-    table = gold.SIMILAR_ITEMS.name
+@_of(gold.SIMILAR_ITEMS)
+def _gold_similar_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (
         finite(table, "score"),
         none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
@@ -147,8 +168,8 @@ def _gold_similar_items(settings: Settings) -> tuple[Expectation, ...]:
     )
 
 
-def _gold_next_items(settings: Settings) -> tuple[Expectation, ...]:
-    table = gold.NEXT_ITEMS.name
+@_of(gold.NEXT_ITEMS)
+def _gold_next_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (
         finite(table, "score"),
         none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
@@ -157,29 +178,11 @@ def _gold_next_items(settings: Settings) -> tuple[Expectation, ...]:
     )
 
 
-def _gold_item_vectors(settings: Settings) -> tuple[Expectation, ...]:
-    table = gold.ITEM_VECTORS.name
+@_of(gold.ITEM_VECTORS)
+def _gold_item_vectors(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (
         none_of(
             table, "broken_vectors", "Every vector is of finite numbers, as many as every other of its site.", of=Of.NEW
         ),
         _known_items(table),
     )
-
-
-WRITTEN: Final[dict[str, Callable[[Settings], tuple[Expectation, ...]]]] = {
-    bronze.EVENTS.name: _bronze_events,
-    silver.EVENTS.name: _silver_events,
-    silver.QUARANTINE.name: _silver_quarantine,
-    silver.ITEMS.name: _silver_items,
-    silver.SESSIONS.name: _silver_sessions,
-    silver.IMPRESSIONS.name: _silver_impressions,
-    gold.INTERACTIONS.name: _gold_interactions,
-    gold.TRAFFIC_DAILY.name: _gold_traffic_daily,
-    gold.RECOMMENDATION_PERFORMANCE.name: _gold_recommendation_performance,
-    gold.RECOMMENDATIONS.name: _gold_recommendations,
-    gold.POPULAR_ITEMS.name: _gold_popular_items,
-    gold.SIMILAR_ITEMS.name: _gold_similar_items,
-    gold.NEXT_ITEMS.name: _gold_next_items,
-    gold.ITEM_VECTORS.name: _gold_item_vectors,
-}

@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ml.interactions import Source
-from nextclick import duck
+from nextclick import duck, human_events
 from nextclick.ctr import FEATURES
 from nextclick.errors import TableMissing
 from nextclick.settings import Settings
@@ -53,12 +53,7 @@ def read(settings: Settings) -> tuple[Clicks, Source]:
     if table is None:
         raise TableMissing(f"{name} was never written. Call `nextclick run` (job {silver.IMPRESSIONS.job}).")
     with duck.connect(lake) as database:
-        duck.show(database, "impressions", lake, name, table)
-        agents = duck.open_table(lake, silver.USER_AGENTS.name)
-        if agents:
-            duck.show(database, "agents", lake, silver.USER_AGENTS.name, agents)
-        else:
-            database.execute("CREATE VIEW agents AS SELECT NULL::VARCHAR AS user_agent, false AS is_bot")
+        human_events.show(database, "impressions", lake, name, table)
         asked = {"site": settings.site, "minutes": settings.impressions.click_minutes, "most": settings.ctr.max_shown}
         found = database.sql(_SHOWN, params=asked).to_arrow_table()
     return _of_rows(found), Source(str(lake.table(name)), table.version(), str(table.metadata().id))
@@ -69,8 +64,8 @@ _KNOWN = " AND ".join(f'isfinite("{name}")' for name in FEATURES)
 _SHOWN = f"""
 WITH shown AS (
     SELECT request_id, served_at, position, clicked_at IS NOT NULL AS clicked, {_COLUMNS}
-    FROM impressions ANTI JOIN (SELECT user_agent FROM agents WHERE is_bot) USING (user_agent)
-    WHERE site = $site AND shown_at <= (SELECT max(shown_at) FROM impressions) - to_minutes($minutes)
+    FROM impressions
+    WHERE site = $site AND shown_at <= (SELECT max(shown_at) FROM every_impressions) - to_minutes($minutes)
 )
 SELECT * FROM shown WHERE {_KNOWN} ORDER BY served_at DESC, request_id, position LIMIT $most
 """

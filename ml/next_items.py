@@ -26,7 +26,7 @@ from ml.models.session_knn import SessionKnn
 from ml.models.session_popular import SessionPopular
 from ml.models.transitions import Transitions
 from ml.sessions import Offsets, Sessions, from_clicks
-from nextclick import duck
+from nextclick import duck, human_events
 from nextclick.errors import ModelError
 from nextclick.settings import Settings
 from nextclick.tables import gold, silver
@@ -42,9 +42,9 @@ FEWEST = 100
 _STEPS = """
 WITH used AS (
     SELECT visitor_id, item_id, occurred_at, event_id
-    FROM events ANTI JOIN (SELECT user_agent FROM agents WHERE is_bot) USING (user_agent)
+    FROM events
     WHERE site = $site AND item_id IS NOT NULL AND event IN (SELECT unnest($kinds))
-        AND occurred_at > (SELECT max(occurred_at) FROM events) - to_days($days)
+        AND occurred_at > (SELECT max(occurred_at) FROM every_events) - to_days($days)
 )
 SELECT visitor_id, item_id, epoch_us(occurred_at) AS at FROM used
 QUALIFY item_id IS DISTINCT FROM lag(item_id) OVER (PARTITION BY visitor_id ORDER BY occurred_at, event_id)
@@ -91,21 +91,15 @@ def read(settings: Settings, items: IdMap) -> tuple[Sessions, Source] | None:
     if table is None:
         return None
     with duck.connect(lake) as database:
-        duck.show(database, "events", lake, name, table)
-        agents = duck.open_table(lake, silver.USER_AGENTS.name)
-        if agents:
-            duck.show(database, "agents", lake, silver.USER_AGENTS.name, agents)
-        else:
-            database.execute("CREATE VIEW agents AS SELECT NULL::VARCHAR AS user_agent, false AS is_bot")
+        human_events.show(database, "events", lake, name, table)
         kinds = [kind for kind, weight in settings.interactions.weights.items() if weight > 0]
         asked = {"site": settings.site, "kinds": kinds, "days": settings.next_items.days}
         steps = database.sql(_STEPS, params=asked).to_arrow_table()
     item = items.rows(steps["item_id"].combine_chunks())
     visitor = steps["visitor_id"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
     known = item >= 0
-    sessions = from_clicks(
-        items, visitor[known].astype(np.int32), item[known], steps["at"].to_numpy()[known], settings.sessions.gap
-    )
+    gap = settings.sessions.gap_for(settings.site)
+    sessions = from_clicks(items, visitor[known].astype(np.int32), item[known], steps["at"].to_numpy()[known], gap)
     return sessions, Source(str(lake.table(name)), table.version(), str(table.metadata().id))
 
 

@@ -1,7 +1,7 @@
 """What was used together, and in which order: the input of the models of the next item.
 
 The lake's silver.sessions and the sessions here are cut alike: a visitor's gap of more
-than `sessions.gap` opens a new one. Here they are arrays, over the items' id map that
+than the site's gap (settings.sessions.gap_for) opens a new one. Here they are arrays, over the items' id map that
 they share with `Interactions`.
 """
 

@@ -45,7 +45,15 @@ class Table:
     key: tuple[str, ...]
     job: str
     """The stem of the job that writes it, which is also its page, suite and asset."""
+    does: str = ""
+    """What that job does, in a few words; said by the first of its tables."""
+    spark: bool = True
+    """The job is one of Spark, spark_jobs/jobs/JOB.py; else a station of another kind writes the table."""
+    log_job: tuple[str, str] | None = None
+    """A second job, which brings rows of one of the door's logs: its stem, and what it does."""
     reads: tuple[str, ...] = ()
+    waits_for: tuple[str, str] | None = None
+    """Table and column: while the table is not there, its job has nothing to do before there is a value in them."""
     partitioned_by: tuple[str, ...] = ()
     change_feed: bool = False
     """Delta's change data feed: needed where rows are updated and a later station reads only changes."""
@@ -73,3 +81,16 @@ class Table:
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A Spark job, spark_jobs/jobs/NAME.py, as the tables that it writes describe it."""
+
+    name: str
+    does: str
+    layer: Layer
+    writes: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    """Tables; a job without any reads a log."""
+    waits_for: tuple[str, str] | None = None

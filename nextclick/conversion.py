@@ -1,7 +1,7 @@
 """The chance that the session which is open now ends in a purchase: counted rates, smoothed.
 
 A session is at the highest level that it has reached since its last purchase. Its chance is that of
-all sessions in silver that reached the level, drawn towards the rate of all sessions where few did:
+all sessions of people on the site that reached the level, drawn towards the rate of all sessions where few did:
 
     p(level) = (bought + STRENGTH · r) / (sessions + STRENGTH),  r = (all bought + 1) / (all sessions + 2)
 
@@ -14,9 +14,11 @@ from typing import Final
 
 import msgspec
 
-from nextclick.duck import connect, open_table, show
+from nextclick import human_events
+from nextclick.duck import connect, open_table
 from nextclick.lake import Lake
 from nextclick.profile import Deed
+from nextclick.tables.silver import SESSIONS
 
 LEVELS: Final = ("item_views >= 0", "item_views >= 1", "item_views >= 2", "item_views >= 5", "carts >= 1")
 """What a session of silver.sessions has done to have reached a level, the highest last."""
@@ -35,16 +37,21 @@ class Rates(msgspec.Struct, frozen=True):
         return (self.bought[level] + STRENGTH * overall) / (self.sessions[level] + STRENGTH)
 
 
-def count(lake: Lake) -> Rates:
-    """Rates of all sessions in silver.sessions; none where it was never written. Seconds for millions, without a JVM."""
-    table = open_table(lake, "silver.sessions")
+def count(lake: Lake, site: str) -> Rates:
+    """Rates of the sessions of people on a site; none where silver.sessions was never written.
+
+    Seconds for millions, without a JVM.
+    """
+    table = open_table(lake, SESSIONS.name)
     if table is None:
         return Rates()
     reached = ", ".join(f"count(*) FILTER ({level})" for level in LEVELS)
     bought = ", ".join(f"count(*) FILTER ({level} AND purchases > 0)" for level in LEVELS)
     with connect(lake) as duck:
-        show(duck, "sessions", lake, "silver.sessions", table)
-        found = duck.execute(f"SELECT {reached}, {bought} FROM sessions").fetchall()[0]
+        human_events.show(duck, "sessions", lake, SESSIONS.name, table)
+        found = duck.execute(f"SELECT {reached}, {bought} FROM sessions WHERE site = $site", {"site": site}).fetchall()[
+            0
+        ]
     return Rates(found[: len(LEVELS)], found[len(LEVELS) :])
 
 

@@ -25,7 +25,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What the features depend on besides the profile; milliseconds."""
 
     gap_ms: int
-    """A longer gap between two deeds opens a session, as in silver."""
+    """A longer gap between two deeds opens a session, as in silver; each site has its own."""
     half_life_ms: int
     """A deed's weight in an interest halves in this time."""
     keep_ms: int
@@ -34,9 +34,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Weight of a deed by kind; others have none."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, site: str) -> Self:
         return cls(
-            gap_ms=settings.sessions.gap_minutes * MINUTE,
+            gap_ms=settings.sessions.gap_ms_for(site),
             half_life_ms=round(settings.live.half_life_hours * 60 * MINUTE),
             keep_ms=settings.live.keep_ms,
             weights=settings.interactions.weights,

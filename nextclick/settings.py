@@ -137,10 +137,19 @@ class AccessLogs(_Section, frozen=True):
 class Sessions(_Section, frozen=True):
     gap_minutes: Positive
     overlong_hours: Positive
+    gaps: dict[Annotated[str, Meta(min_length=1, max_length=256)], Positive] = {}
+
+    def gap_for(self, site: str) -> timedelta:
+        """A longer gap between two events of a visitor opens a session on this site."""
+        return timedelta(minutes=self.gaps.get(site, self.gap_minutes))
+
+    def gap_ms_for(self, site: str) -> int:
+        return self.gap_for(site) // timedelta(milliseconds=1)
 
     @property
-    def gap(self) -> timedelta:
-        return timedelta(minutes=self.gap_minutes)
+    def longest_gap(self) -> timedelta:
+        """No site's gap is longer."""
+        return timedelta(minutes=max([self.gap_minutes, *self.gaps.values()]))
 
     @property
     def overlong(self) -> timedelta:

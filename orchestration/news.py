@@ -12,6 +12,7 @@ from typing import Any
 from nextclick.duck import connect, open_table, show
 from nextclick.lake import Lake
 from nextclick.landing import segments
+from nextclick.tables import bronze
 from orchestration.pipeline import Station
 
 
@@ -24,7 +25,7 @@ def has_news(lake: Lake, job: Station) -> bool:
         return True
     if job.reads:
         return _tables_moved(lake, job.reads, offsets)
-    log = lake.landing if job.name == "ingest_events" else lake.quarantine
+    log = lake.landing if bronze.EVENTS.name in job.writes else lake.quarantine
     return _segments_came(log, lake.checkpoint(job.name), offsets)
 
 

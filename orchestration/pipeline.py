@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from nextclick.catalog import TABLES, written_by
+from nextclick.catalog import JOBS, TABLES, written_by
 from nextclick.contract import Layer
 from nextclick.tables import bronze, gold, silver
 
@@ -34,11 +34,13 @@ class Station:
     """Table and column: a job whose tables are not there yet has nothing to do before there is a value in it."""
 
 
-def _job(name: str, does: str, waits_for: tuple[str, str] | None = None) -> Station:
-    """A Spark job; the catalog knows its tables."""
-    tables = written_by(name)
-    reads = tuple(dict.fromkeys(source for table in tables for source in table.reads))
-    return Station(name, does, Kind.JOB, reads, tuple(table.name for table in tables), waits_for=waits_for)
+def _jobs(*layers: Layer) -> tuple[Station, ...]:
+    """The Spark jobs of the layers, as the catalog knows them."""
+    return tuple(
+        Station(job.name, job.does, Kind.JOB, job.reads, job.writes, waits_for=job.waits_for)
+        for job in JOBS
+        if job.layer in layers
+    )
 
 
 def _check(name: str, does: str, tables: tuple[str, ...]) -> Station:
@@ -46,27 +48,16 @@ def _check(name: str, does: str, tables: tuple[str, ...]) -> Station:
 
 
 SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
-PERFORMANCE = gold.RECOMMENDATION_PERFORMANCE.name
-GOLD = (gold.INTERACTIONS.name, gold.TRAFFIC_DAILY.name, gold.ITEM_DAILY.name, PERFORMANCE)
+GOLD = tuple(table.name for table in TABLES if table.layer is Layer.GOLD and table.spark)
 LISTS = tuple(table.name for table in written_by("export"))
 
 LEARNED_FROM = (gold.INTERACTIONS.name, silver.EVENTS.name, silver.ITEMS.name)
 """By whom items are used, in which sessions, and how they are described."""
 
 STATIONS: tuple[Station, ...] = (
-    _job("ingest_events", "landing log → bronze"),
-    Station("ingest_rejects", "quarantine log → silver", Kind.JOB, (), (silver.QUARANTINE.name,)),
-    _job("build_events", "typed, checked, deduplicated"),
-    _job("build_identities", "which visitor is which user"),
-    _job("build_items", "what is known of each item"),
-    _job("build_user_agents", "browsers, devices, bots"),
-    _job("build_sessions", "visits, exact"),
-    _job("build_impressions", "what was served, shown, clicked", (silver.EVENTS.name, "request_id")),
+    *_jobs(Layer.BRONZE, Layer.SILVER),
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
-    _job("build_interactions", "who used what, how strongly"),
-    _job("build_traffic_daily", "traffic by day"),
-    _job("build_item_daily", "items by day"),
-    _job("build_recommendation_performance", "answers by day", (silver.IMPRESSIONS.name, "request_id")),
+    *_jobs(Layer.GOLD),
     _check("check_gold", "what gold must hold", GOLD),
     Station(
         "learn_bandits", "which arms are clicked", Kind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
@@ -83,6 +74,12 @@ NAMES = tuple(station.name for station in STATIONS)
 
 def station(name: str) -> Station:
     return STATIONS[NAMES.index(name)]
+
+
+def writers(tables: Iterable[str]) -> list[Station]:
+    """The stations whose work is one of these tables, in order; a check is a station of its own."""
+    wanted = {*tables}
+    return [place for place in STATIONS if place.kind is not Kind.CHECK and not wanted.isdisjoint(place.writes)]
 
 
 def steps(places: Iterable[Station]) -> list[tuple[Station, ...]]:

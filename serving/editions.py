@@ -56,10 +56,18 @@ class Editions:
 
     def _follow(self) -> None:
         while True:
-            if self.current:
-                self.current.suggestions.prepare()
+            self._try(self._prepare, "The index of suggestions cannot be made now; the first use makes it")
             if self._stopped.wait(self._seconds):
                 return
             self.look()
-            self._also()
-            self._also()
+            self._try(self._also, "What goes with a look at the lists failed; the next look tries again")
+
+    def _prepare(self) -> None:
+        if self.current:
+            self.current.suggestions.prepare()
+
+    def _try(self, act: Callable[[], None], otherwise: str) -> None:
+        try:
+            act()
+        except Exception:  # nor may one here end the following
+            _log.exception(otherwise)

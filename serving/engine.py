@@ -280,7 +280,7 @@ class Engine:
 
     def _session(self, context: Context) -> tuple[Deed, ...]:
         """The deeds of the session that is open now, the newest first."""
-        gap_ms = self._settings.sessions.gap_minutes * 60_000
+        gap_ms = self._settings.sessions.gap_ms_for(context.who.site)
         return open_session(context.known.profile.deeds, context.now, gap_ms)
 
     def _most(self, n: int) -> int:

@@ -48,11 +48,11 @@ def entries(settings: Settings, site: str) -> list[Entry]:
     try:
         with people.events(settings.lake) as silver:
             basic = {"site": site, "days": limits.habit_days}
-            gap = basic | {"gap": settings.sessions.gap.total_seconds()}
+            gap = basic | {"gap": settings.sessions.gap_for(site).total_seconds()}
             transitions = silver.duck.execute(_TRANSITIONS, gap).fetchall()
             most = basic | {"visitors": limits.suggest_min_visitors, "most": limits.suggest_queries}
             queries = silver.duck.execute(_QUERIES, most).fetchall()
     except TableMissing:
         return []
-    found = {QUERIES: queries, TRANSITIONS: transitions, CONVERSION: conversion.count(settings.lake)}
+    found = {QUERIES: queries, TRANSITIONS: transitions, CONVERSION: conversion.count(settings.lake, site)}
     return [(key, msgspec.msgpack.encode(counted)) for key, counted in found.items()]

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from nextclick import duck
+from nextclick import duck, human_events
 from nextclick.errors import QueryError, TableMissing
 from nextclick.lake import Lake
-from nextclick.tables.silver import EVENTS, USER_AGENTS
+from nextclick.tables.silver import EVENTS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -29,16 +29,7 @@ def events(lake: Lake) -> Iterator[Events]:
     if table is None:
         raise TableMissing(f"{EVENTS.name} was never written in {lake.root}. Call `nextclick run` first.")
     with duck.connect(lake) as connection:
-        duck.show(connection, "every_event", lake, EVENTS.name, table)
-        agents = duck.open_table(lake, USER_AGENTS.name)
-        if agents is None:
-            connection.execute("CREATE TEMP VIEW events AS FROM every_event")
-        else:
-            duck.show(connection, "agents", lake, USER_AGENTS.name, agents)
-            connection.execute(
-                "CREATE TEMP VIEW events AS FROM every_event "
-                "WHERE user_agent IS NULL OR user_agent NOT IN (SELECT user_agent FROM agents WHERE is_bot)"
-            )
+        human_events.show(connection, "events", lake, EVENTS.name, table)
         try:
             yield Events(connection, int(table.version()))
         except duckdb.Error as error:

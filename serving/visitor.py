@@ -66,7 +66,8 @@ class Visitors:
         self._budget = settings.serving.budget_milliseconds / 1000
         self._retry = settings.serving.retry_seconds
         self._last_views = settings.ranking.last_views
-        self._rules = Rules.of(settings)
+        self._settings = settings
+        self._rules = Rules.of(settings, settings.site)  # where no session is asked for: its gap is the site's
         self._half_life_ms = settings.interactions.half_life.total_seconds() * 1000
         self._metrics = metrics
         limits = msgspec.structs.replace(settings.kv, redis_timeout_seconds=self._budget)
@@ -133,7 +134,7 @@ class Visitors:
         stock = edition.catalogue
 
         named = {deed: _category(stock, deed) for deed in whole.deeds}
-        found = features(whole, now, self._rules, named.__getitem__)
+        found = features(whole, now, Rules.of(self._settings, who.site), named.__getitem__)
         viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
         people = [person for person in (who.user_id, who.visitor_id) if person]
         wanted = [*map(person_key, people), *map(next_key, viewed), *map(similar_key, viewed)]

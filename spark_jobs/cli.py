@@ -23,7 +23,7 @@ REBUILDS: Final = {
     # Silver is rebuilt with what is made of it: the streams below skip a rewrite of their source.
     "silver": (*jobs.SILVER, *jobs.GOLD),
     "gold": jobs.GOLD,
-    "bronze": ("ingest_events", "ingest_rejects", *jobs.SILVER, *jobs.GOLD),
+    "bronze": jobs.ALL,
 }
 
 
@@ -80,7 +80,7 @@ def rebuild(settings: Settings, layer: str, as_json: bool) -> None:
 
     \b
     nextclick rebuild gold       after new weights or a new half-life
-    nextclick rebuild silver     after a lost checkpoint or a mended rule
+    nextclick rebuild silver     after a lost checkpoint, a mended rule or another session gap
     nextclick rebuild bronze     from the landing log up
     """
     settings.lake.prepare()

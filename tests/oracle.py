@@ -30,29 +30,31 @@ def first_arrivals(events: Iterable[Event]) -> tuple[list[Event], int, int]:
     return list(first.values()), duplicates, collisions
 
 
-def visits(events: Iterable[Event], gap_ms: int) -> Iterator[tuple[str, Rows]]:
-    """(visitor, [(time, id, event), …] in order) of every session."""
-    by_visitor: dict[str, Rows] = defaultdict(list)
+def visits(events: Iterable[Event], gap_ms: int, gaps_ms: Mapping[str, int] = {}) -> Iterator[tuple[str, Rows]]:
+    """(visitor, [(time, id, event), …] in order) of every session; sites of `gaps_ms` have a gap of their own."""
+    by_visitor: dict[tuple[str, str], Rows] = defaultdict(list)
     for event in events:
         if event["event"] not in IGNORED:
-            by_visitor[event.get("visitor_id") or event["user_id"]].append((_at(event), event["event_id"], event))
-    for visitor, rows in by_visitor.items():
+            owner = event.get("site", "default"), event.get("visitor_id") or event["user_id"]
+            by_visitor[owner].append((_at(event), event["event_id"], event))
+    for (site, visitor), rows in by_visitor.items():
+        gap = gaps_ms.get(site, gap_ms)
         rows.sort(key=lambda row: row[:2])
         start = 0
         for index in range(1, len(rows) + 1):
-            if index == len(rows) or rows[index][0] - rows[index - 1][0] > gap_ms:
+            if index == len(rows) or rows[index][0] - rows[index - 1][0] > gap:
                 yield visitor, rows[start:index]
                 start = index
 
 
-def sessions(events: Iterable[Event], gap_ms: int) -> Counter[tuple[Any, ...]]:
+def sessions(events: Iterable[Event], gap_ms: int, gaps_ms: Mapping[str, int] = {}) -> Counter[tuple[Any, ...]]:
     """(visitor, start, end, events, item views, purchases, revenue, first page, last page) of every session."""
-    return Counter(_session(visitor, rows) for visitor, rows in visits(events, gap_ms))
+    return Counter(_session(visitor, rows) for visitor, rows in visits(events, gap_ms, gaps_ms))
 
 
-def sessions_a_day(events: Iterable[Event], gap_ms: int) -> Counter[date]:
+def sessions_a_day(events: Iterable[Event], gap_ms: int, gaps_ms: Mapping[str, int] = {}) -> Counter[date]:
     """Sessions by the day of their start, without those that start with a robot's agent."""
-    return Counter(_day(rows[0][2]) for _, rows in visits(events, gap_ms) if not is_robot(rows[0][2]))
+    return Counter(_day(rows[0][2]) for _, rows in visits(events, gap_ms, gaps_ms) if not is_robot(rows[0][2]))
 
 
 def items_a_day(events: Iterable[Event]) -> Counter[tuple[date, str, str]]:

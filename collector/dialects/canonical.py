@@ -26,11 +26,16 @@ _EXACT: Final = {
 _KINDS_OF_TYPE: Final[dict[Any, Any]] = {str: _Text, int: _Whole, float: float}
 
 
+def type_of(field: msgspec.structs.FieldInfo) -> Any:
+    """What a field holds where it is not None."""
+    [kind] = [part for part in get_args(field.type) if part is not NoneType] or [field.type]
+    return kind
+
+
 def _field(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
     if field.name in _EXACT:
         return field.name, _EXACT[field.name], None
-    [kind] = [part for part in get_args(field.type) or (field.type,) if part is not NoneType]
-    exact = _Time if field.name in _TIMES else _KINDS_OF_TYPE[kind]
+    exact = _Time if field.name in _TIMES else _KINDS_OF_TYPE[type_of(field)]
     return (field.name, exact) if field.required else (field.name, exact | None, None)
 
 
@@ -39,16 +44,23 @@ _WITH_DEFAULTS: Final[list[Any]] = [
     ("client_time", _Time | None, None),
     ("timestamp", _Time | None, None),
 ]
-Canonical: Any = msgspec.defstruct(
-    "Canonical",
-    [_field(field) for field in msgspec.structs.fields(Event) if field.name not in ("event_id", "client_time")]
-    + _WITH_DEFAULTS,
-    bases=(Event,),
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-)
+
+
+def exact(kind: type[Event]) -> Any:
+    """The event as a struct that takes nothing but fields of their exact types."""
+    fields = [field for field in msgspec.structs.fields(kind) if field.name not in ("event_id", "client_time")]
+    return msgspec.defstruct(
+        "Canonical",
+        [*map(_field, fields), *_WITH_DEFAULTS],
+        bases=(kind,),
+        frozen=True,
+        kw_only=True,
+        omit_defaults=True,
+        forbid_unknown_fields=True,
+    )
+
+
+Canonical: Any = exact(Event)
 _one: Final = msgspec.json.Decoder(Canonical)
 _many: Final = msgspec.json.Decoder(list[Canonical])
 

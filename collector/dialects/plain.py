@@ -5,6 +5,7 @@ An event names canonical fields (nextclick/events.py) or their aliases; what no 
 browsers send without asking first; where it is cookieless, an event without a visitor is the stranger's who asks.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -37,10 +38,37 @@ _TIMES: Final = ("client_time", "timestamp")
 _RENAMED: Final = {"session_id": "session_hint"} | {
     name: field for name, field in ALIASES.items() if field in Event.__struct_fields__
 }
-_WHOLE: Final = ("quantity", "dwell_ms", "position")
-_NUMBERS: Final = ("scroll_pct", "propensity")
 _OWN: Final = ("event", "event_id", "client_time", "occurred_at", "sent_at", "properties", "price", "ip")
-_TEXTS: Final = tuple(name for name in Event.__struct_fields__ if name not in (*_WHOLE, *_NUMBERS, *_OWN))
+"""Fields with a way of their own; of the others the type says how they are read."""
+
+
+Reader = Callable[[Any, str], Any]
+"""The value of a field of that name; Unmappable if it is none."""
+
+
+def _text(value: Any, name: str) -> str | None:
+    return text(value)
+
+
+def _number(value: Any, name: str) -> float | None:
+    if value in (None, ""):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise Unmappable("bad_type", f"{name} is {str(value)[:60]!r}, which is no number") from None
+
+
+_READER_OF_TYPE: Final[dict[Any, Reader]] = {str: _text, int: whole, float: _number}
+
+
+def readers(kind: type[Event]) -> dict[str, Reader]:
+    """How each field is read, by its type, as `canonical` does."""
+    fields = [field for field in msgspec.structs.fields(kind) if field.name not in _OWN]
+    return {field.name: _READER_OF_TYPE[canonical.type_of(field)] for field in fields}
+
+
+_READERS: Final = readers(Event)
 
 
 def parse(request: Request, limits: Limits) -> Parsed:
@@ -121,16 +149,14 @@ def _visitor(request: Request, shared: Json, key: str | None) -> str | None:
 def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
     values = {_RENAMED.get(name, name): value for name, value in values.items()}
     metadata = mapping(values.pop("metadata", None), "metadata")
-    for name in _TEXTS:
-        if name in metadata and name not in values:
+    for name, read in _READERS.items():
+        if read is _text and name in metadata and name not in values:
             values[name] = metadata.pop(name)
     client_time = millis(first(values, *_TIMES), "timestamp")
     sent = millis(first(values, "sent_at") or beacon["sent_at"], "sent_at")
     rest = {name: value for name, value in values.items() if name not in Event.__struct_fields__ and name not in _TIMES}
     fields: Json = {
-        **{name: text(values.get(name)) for name in _TEXTS},
-        **{name: whole(values.get(name), name) for name in _WHOLE},
-        **{name: _number(values.get(name), name) for name in _NUMBERS},
+        **{name: read(values.get(name), name) for name, read in _READERS.items()},
         "occurred_at": millis(values.get("occurred_at"), "occurred_at")
         or corrected(client_time, sent, request.received_at),
         "sent_at": sent,
@@ -141,15 +167,6 @@ def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
     kind = text(values.get("event")) or ""
     kind = ALIASES.get(kind, kind)
     return event(request, kind, own_id=values.get("event_id"), client_time=client_time, index=index, **fields)
-
-
-def _number(value: Any, name: str) -> float | None:
-    if value in (None, ""):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise Unmappable("bad_type", f"{name} is {str(value)[:60]!r}, which is no number") from None
 
 
 def answer(parsed: Parsed) -> Answer:

@@ -21,4 +21,5 @@ EVENTS = Table(
     ),
     key=("seq",),
     job="ingest_events",
+    does="landing log → bronze",
 )

@@ -28,6 +28,7 @@ INTERACTIONS = Table(
     ),
     key=("site", "person_id", "item_id"),
     job="build_interactions",
+    does="who used what, how strongly",
     reads=("silver.events", "silver.identities", "silver.user_agents"),
     change_feed=True,
 )
@@ -61,6 +62,7 @@ TRAFFIC_DAILY = Table(
     ),
     key=("date", "site", "channel", "device", "country"),
     job="build_traffic_daily",
+    does="traffic by day",
     reads=("silver.sessions", "silver.user_agents"),
     partitioned_by=("date",),
 )
@@ -82,6 +84,7 @@ ITEM_DAILY = Table(
     ),
     key=("date", "site", "item_id"),
     job="build_item_daily",
+    does="items by day",
     reads=("silver.events", "silver.user_agents"),
     partitioned_by=("date",),
 )
@@ -107,7 +110,9 @@ RECOMMENDATION_PERFORMANCE = Table(
     ),
     key=("date", "site", "surface", "model_version", "experiment", "variant", "position"),
     job="build_recommendation_performance",
+    does="answers by day",
     reads=("silver.impressions", "silver.user_agents"),
+    waits_for=("silver.impressions", "request_id"),
     partitioned_by=("date",),
 )
 
@@ -125,6 +130,7 @@ RECOMMENDATIONS = Table(
     ),
     key=("site", "person_id", "rank"),
     job="export",
+    spark=False,
     reads=("gold.interactions",),
 )
 
@@ -141,6 +147,7 @@ POPULAR_ITEMS = Table(
     ),
     key=("site", "rank"),
     job="export",
+    spark=False,
     reads=("gold.interactions",),
 )
 
@@ -158,6 +165,7 @@ SIMILAR_ITEMS = Table(
     ),
     key=("site", "item_id", "rank"),
     job="export",
+    spark=False,
     reads=("gold.interactions", "silver.events", "silver.items"),
 )
 
@@ -175,6 +183,7 @@ NEXT_ITEMS = Table(
     ),
     key=("site", "item_id", "rank"),
     job="export",
+    spark=False,
     reads=("silver.events", "gold.interactions"),
 )
 
@@ -190,6 +199,7 @@ ITEM_VECTORS = Table(
     ),
     key=("site", "item_id"),
     job="export",
+    spark=False,
     reads=("silver.events", "gold.interactions"),
 )
 
@@ -228,5 +238,6 @@ DATA_QUALITY = Table(
     ),
     key=("table_name", "table_version", "kind", "expectation", "run_id"),
     job="check",
+    spark=False,
     reads=(),
 )

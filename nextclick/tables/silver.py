@@ -76,6 +76,7 @@ EVENTS = Table(
     ),
     key=("site", "event_id", "client_time"),
     job="build_events",
+    does="typed, checked, deduplicated",
     reads=("bronze.events",),
 )
 
@@ -94,6 +95,7 @@ QUARANTINE = Table(
     ),
     key=("origin", "seq"),
     job="build_events",
+    log_job=("ingest_rejects", "quarantine log → silver"),
     reads=("bronze.events",),
 )
 
@@ -117,6 +119,7 @@ IDENTITIES = Table(
     ),
     key=("site", "kind", "id", "user_id"),
     job="build_identities",
+    does="which visitor is which user",
     reads=("silver.events",),
     change_feed=True,
 )
@@ -147,6 +150,7 @@ ITEMS = Table(
     ),
     key=("site", "item_id"),
     job="build_items",
+    does="what is known of each item",
     reads=("silver.events",),
 )
 
@@ -171,12 +175,13 @@ USER_AGENTS = Table(
     ),
     key=("user_agent",),
     job="build_user_agents",
+    does="browsers, devices, bots",
     reads=("silver.events",),
 )
 
 SESSIONS = Table(
     name="silver.sessions",
-    doc="One row per session: events of one visitor on one site with no gap longer than sessions.gap_minutes.",
+    doc="One row per session: events of one visitor on one site with no gap longer than the site's ([sessions] of the settings).",
     columns=(
         Column("session_id", "string", "Hash of the site, the visitor and the session's first event.", nullable=False),
         SITE,
@@ -221,6 +226,7 @@ SESSIONS = Table(
     ),
     key=("session_id",),
     job="build_sessions",
+    does="visits, exact",
     reads=("silver.events",),
     change_feed=True,
 )
@@ -263,6 +269,8 @@ IMPRESSIONS = Table(
     ),
     key=("site", "request_id", "item_id"),
     job="build_impressions",
+    does="what was served, shown, clicked",
     reads=("silver.events",),
+    waits_for=("silver.events", "request_id"),
     change_feed=True,
 )

@@ -15,4 +15,4 @@ def bronze_events(
     context: AssetExecutionContext, stations: ResourceParam[Stations]
 ) -> Iterable[MaterializeResult[Any]]:
     """One row per line of the landing log."""
-    yield from build(context, stations, "ingest_events")
+    yield from build(context, stations)

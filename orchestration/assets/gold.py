@@ -6,25 +6,20 @@ from typing import Any
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
 from nextclick import catalog
-from nextclick.tables import gold
 from orchestration.assets.words import build, spec
-from orchestration.pipeline import LISTS
+from orchestration.pipeline import GOLD, LISTS
 from orchestration.stations import Stations
 
 Results = Iterable[MaterializeResult[Any]]
 
 
 @multi_asset(
-    specs=[
-        spec(table)
-        for table in (gold.INTERACTIONS, gold.TRAFFIC_DAILY, gold.ITEM_DAILY, gold.RECOMMENDATION_PERFORMANCE)
-    ],
+    specs=[spec(catalog.table(name)) for name in GOLD],
     pool="gold_of_silver",
 )
 def gold_of_silver(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
     """Who used what, traffic, items and answers by day, side by side."""
-    names = ("build_interactions", "build_traffic_daily", "build_item_daily", "build_recommendation_performance")
-    yield from build(context, stations, *names)
+    yield from build(context, stations)
 
 
 @multi_asset(
@@ -33,4 +28,4 @@ def gold_of_silver(context: AssetExecutionContext, stations: ResourceParam[Stati
 )
 def gold_recommendations(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
     """What to show everyone, as the tables that belong together."""
-    yield from build(context, stations, "lists")
+    yield from build(context, stations)

@@ -21,7 +21,7 @@ from nextclick.catalog import table as contract
 from nextclick.contract import Table
 from nextclick.lake import Lake
 from nextclick.report import JobReport
-from orchestration.pipeline import station, steps
+from orchestration.pipeline import steps, writers
 from orchestration.state import table_state
 from orchestration.stations import Stations
 
@@ -52,15 +52,16 @@ def _columns(table: Table) -> TableSchema:
     )
 
 
-def build(context: AssetExecutionContext, stations: Stations, *names: str) -> Iterable[MaterializeResult[Any]]:
-    """Perform the stations that write the tables of this step; a result for each table.
+def build(context: AssetExecutionContext, stations: Stations) -> Iterable[MaterializeResult[Any]]:
+    """Perform the stations that write the tables of this step, in order; a result for each table.
 
     While another process, such as `nextclick stream`, is the tables' writer, they are
     observed instead: what that process has written so far is what stands.
     """
     lake, tables = stations.settings.lake, [spec.metadata["dagster/table_name"] for spec in context.assets_def.specs]
-    busy = _holder(lake, *(table for name in names for table in station(name).writes))
-    todo = [] if busy else steps(map(station, names))
+    places = writers(tables)
+    busy = _holder(lake, *(table for place in places for table in place.writes))
+    todo = [] if busy else steps(places)
     reports = [report for step in todo for report in stations.perform(*(place.name for place in step))]
     for table in map(contract, tables):
         facts = state(lake, table.name) | ({"written_by": busy} if busy else {})

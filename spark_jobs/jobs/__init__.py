@@ -1,11 +1,17 @@
-"""The jobs, in the order in which the data flows: each a module with `run(spark, settings, trigger)`."""
+"""The jobs, in the order in which the data flows: each a module with `run(spark, settings, trigger)`.
+
+Which there are is said by the tables that they write (nextclick/catalog.py).
+"""
 
 from typing import Final
 
-SILVER: Final = (
-    "build_events", "build_identities", "build_items", "build_user_agents", "build_sessions", "build_impressions",
-)  # fmt: skip
-GOLD: Final = ("build_interactions", "build_traffic_daily", "build_item_daily", "build_recommendation_performance")
-STREAMED: Final = ("ingest_events", "ingest_rejects", *SILVER)
+from nextclick.catalog import JOBS
+from nextclick.contract import Layer
+
+INGEST: Final = tuple(job.name for job in JOBS if not job.reads)
+"""Those that read the door's logs."""
+SILVER: Final = tuple(job.name for job in JOBS if job.reads and job.layer is Layer.SILVER)
+GOLD: Final = tuple(job.name for job in JOBS if job.layer is Layer.GOLD)
+STREAMED: Final = (*INGEST, *SILVER)
 """What `nextclick stream` keeps running."""
 ALL: Final = (*STREAMED, *GOLD)

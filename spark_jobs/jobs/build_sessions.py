@@ -25,8 +25,8 @@ FEW = 10_000
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
     """Merge each batch's events with the sessions that they touch, and upsert the result."""
-    lake, gap, overlong = settings.lake, settings.sessions.gap, settings.sessions.overlong
-    merge, margin = merge_intervals(gap), int(gap.total_seconds())
+    lake, overlong = settings.lake, settings.sessions.overlong
+    merge, margin = merge_intervals(settings.sessions), int(settings.sessions.longest_gap.total_seconds())
 
     def source(spark: SparkSession) -> DataFrame:
         return tables.stream(spark, lake, silver.EVENTS)
@@ -44,7 +44,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             tables.replace(fresh.transform(as_sessions(overlong)), lake, silver.SESSIONS, batch.commit("sessions"))
             return
         bounded = present.where(time_ranges(near, "started_at", "ended_at", margin))
-        touched = bounded.transform(session_intervals).transform(near_intervals(fresh, gap)).persist()
+        touched = bounded.transform(session_intervals).transform(near_intervals(fresh, settings.sessions)).persist()
 
         merged = fresh.unionByName(touched.drop("session_id")).transform(merge)
         sessions = merged.transform(as_sessions(overlong))

@@ -1,4 +1,4 @@
-"""Pure functions from DataFrame to DataFrame; parameters bind first: `events.transform(sessionize(gap))`.
+"""Pure functions from DataFrame to DataFrame; parameters bind first: `events.transform(merge_intervals(sessions))`.
 
 No session, no table, no clock: what a transform gives depends on its input rows alone.
 """

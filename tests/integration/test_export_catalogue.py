@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -15,8 +16,9 @@ from nextclick.kv.packing import QUERIES, TRANSITIONS
 from nextclick.kv.profiles import open_profiles
 from nextclick.profile import Deed
 from nextclick.settings import Settings
-from serving import edition, export
+from serving import edition, export, habits
 from serving.edition import Edition
+from serving.engine import Engine
 from serving.metrics import Metrics
 from serving.visitor import Visitors, Who
 from tests import rows
@@ -149,6 +151,41 @@ def test_transitions_are_counted_within_sessions_and_the_last_act_leaves(lake: S
         ["", "view", "leave", 1],
         ["view", "add_to_cart", "leave", 1],
     ]
+
+
+def with_gap(lake: Settings, minutes: int) -> Settings:
+    """The site of the lists with a gap of its own."""
+    return msgspec.structs.replace(lake, sessions=msgspec.structs.replace(lake.sessions, gaps={"default": minutes}))
+
+
+def test_transitions_are_counted_by_the_gap_of_the_site(lake: Settings, gold: Gold) -> None:
+    said = [event("view_item", "a", 0), event("add_to_cart", "a", 40), event("view_item", "b", 60)]
+    rows.write(lake.lake, "silver.events", said)
+    [encoded] = [value for key, value in habits.entries(with_gap(lake, 45), "default") if key == TRANSITIONS]
+    assert msgspec.msgpack.decode(encoded) == [["", "view", "add_to_cart", 1]]
+    [encoded] = [value for key, value in habits.entries(with_gap(lake, 45), "other") if key == TRANSITIONS]
+    assert msgspec.msgpack.decode(encoded) == []
+
+
+def test_the_open_session_is_that_of_the_gap_of_the_visitors_site(
+    lake: Settings, gold: Gold, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    gold.full({}, POPULAR)
+    export.run(lake)
+    minute = 60_000
+    for site in ("default", "other"):
+        deeds = [Deed(at * minute, at, 2, "lamp") for at in (1, 41)]
+        open_profiles(lake).merge({profile.visitor_key(site, "v"): deeds})
+    settings = with_gap(lake, 45)
+    visitors = Visitors(settings, Metrics())
+    for site, views in (("default", 2), ("other", 1)):
+        who = Who(site, "v", None)
+        known = asyncio.run(visitors.known(served(lake), who, 42 * minute))
+        assert known.features.session == {"view_item": views}
+        engine: Any = SimpleNamespace(_settings=settings)
+        context: Any = SimpleNamespace(known=known, who=who, now=42 * minute)
+        assert len(Engine._session(engine, context)) == views
 
 
 def test_the_chance_of_a_purchase_comes_with_the_lists(lake: Settings, gold: Gold) -> None:

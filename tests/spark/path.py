@@ -66,7 +66,7 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
     traffic = Counter[Any]()
     for row in rows(spark, settings, "gold.traffic_daily"):
         traffic[row.date] += row.sessions
-    assert traffic == oracle.sessions_a_day(events, _gap(settings))
+    assert traffic == oracle.sessions_a_day(events, *_gaps(settings))
 
     counts = Counter[Any]()
     columns = {"served": "served", "shown": "shown", "clicked": "clicks", "carted": "carts", "purchased": "purchases"}
@@ -103,7 +103,7 @@ def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed:
         )
         for row in rows(spark, settings, "silver.sessions")
     )
-    assert found == oracle.sessions(events, _gap(settings))
+    assert found == oracle.sessions(events, *_gaps(settings))
 
     assert {
         (row.request_id, row.item_id): {
@@ -119,8 +119,10 @@ def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed:
     } == _fates(settings, events)
 
 
-def _gap(settings: Settings) -> int:
-    return settings.sessions.gap_minutes * 60_000
+def _gaps(settings: Settings) -> tuple[int, dict[str, int]]:
+    """The gap in milliseconds, and those of sites that have their own."""
+    of_sites = {site: minutes * 60_000 for site, minutes in settings.sessions.gaps.items()}
+    return settings.sessions.gap_minutes * 60_000, of_sites
 
 
 def _fates(settings: Settings, events: Sequence[Event]) -> oracle.Fates:

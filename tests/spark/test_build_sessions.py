@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
@@ -42,7 +43,20 @@ def test_many_touched_sessions_are_merged_to_what_one_pass_over_all_events_gives
     sessions = path.rows(spark, settings, "silver.sessions")
     assert {(row.visitor_id, row.events) for row in sessions} == {("a", 3), ("b", 2), ("c", 1), ("d", 1)}
     intervals = tables.read(spark, settings.lake, silver.EVENTS).transform(event_intervals)
-    merged = intervals.transform(merge_intervals(settings.sessions.gap))
+    merged = intervals.transform(merge_intervals(settings.sessions))
     assert path.digest_of(sessions) == path.digest_of(
         merged.transform(as_sessions(settings.sessions.overlong)).select(*silver.SESSIONS.column_names).collect()
     )
+
+
+def test_a_batch_finds_the_sessions_that_the_longest_gap_of_a_site_reaches(
+    spark: SparkSession, settings: Settings
+) -> None:
+    own = msgspec.structs.replace(settings.sessions, gaps={"shop": 90})
+    settings = msgspec.structs.replace(settings, sessions=own)
+    for minute in (0, 85):
+        views = [view(site, minute) | {"site": site, "event_id": f"{site}{minute}"} for site in ("default", "shop")]
+        write(settings.lake, "silver.events", views)
+        build_sessions.run(spark, settings)
+    sessions = path.rows(spark, settings, "silver.sessions")
+    assert sorted((row.site, row.events) for row in sessions) == [("default", 1), ("default", 1), ("shop", 2)]

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
 from nextclick import catalog
-from nextclick.contract import Table
+from nextclick.contract import Layer, Table
 from nextclick.errors import LakeError
 from nextclick.lake import Lake
 from nextclick.settings import Settings, load
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.spark
 
 Streamed = tuple[Settings, list[dict[str, Any]]]
 
-GOLD = ("gold.interactions", "gold.traffic_daily", "gold.item_daily", "gold.recommendation_performance")
-SILVER = ("silver.identities", "silver.items", "silver.user_agents", "silver.sessions", "silver.impressions")
+GOLD = tuple(name for job in catalog.JOBS if job.layer is Layer.GOLD for name in job.writes)
+SILVER = tuple(name for job in catalog.JOBS if "silver.events" in job.reads for name in job.writes if name not in GOLD)
 DERIVED = (*SILVER, *GOLD)
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -177,7 +177,7 @@ def streamed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> S
 def test_cuts_and_crashes_between_commit_and_checkpoint_give_the_tables_of_the_oracle(
     spark: SparkSession, streamed: Streamed
 ) -> None:
-    assert tuple(WRITERS) == jobs.ALL
+    assert list(WRITERS) == [job.name for job in catalog.JOBS]
     path.assert_equals_oracle(spark, *streamed)
 
 

@@ -11,13 +11,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
+from nextclick.settings import Sessions
 from nextclick.tables import silver
-from spark_jobs.transforms.silver.sessionize import as_sessions, event_intervals, merge_intervals
+from spark_jobs.transforms.silver.sessionize import (
+    as_sessions,
+    event_intervals,
+    merge_intervals,
+    near_intervals,
+    session_intervals,
+)
 from tests import oracle
 
 pytestmark = pytest.mark.spark
 
-GAP = timedelta(minutes=30)
+SESSIONS = Sessions(gap_minutes=30, overlong_hours=24, gaps={"shop": 45, "it's": 10})
 START = datetime(2026, 1, 1, 23, 50, tzinfo=UTC)
 SCHEMA = (
     "site string, visitor_id string, event_id string, event string, occurred_at timestamp, page_url string, channel string, "
@@ -39,19 +46,45 @@ def at(minute: float, event_id: str = "", visitor: str = "v", **fields: Any) -> 
 
 def sessionize(spark: SparkSession, *batches: list[dict[str, Any]]) -> list[Any]:
     """Merge batch by batch, as the stream does, in the order given."""
-    merge = merge_intervals(GAP)
+    merge = merge_intervals(SESSIONS)
     merged: DataFrame | None = None
     for batch in batches:
         fresh = rows(spark, batch).transform(event_intervals).transform(merge)
         merged = fresh if merged is None else merged.unionByName(fresh).transform(merge)
     assert merged is not None
-    sessions = merged.transform(as_sessions(timedelta(hours=24))).select(*silver.SESSIONS.column_names)
+    sessions = merged.transform(as_sessions(SESSIONS.overlong)).select(*silver.SESSIONS.column_names)
     return sorted(sessions.collect(), key=lambda row: (row.visitor_id, row.started_at))
 
 
 def test_a_gap_of_thirty_minutes_stays_in_the_session_and_a_second_more_opens_a_new_one(spark: SparkSession) -> None:
     found = sessionize(spark, [at(0), at(30), at(60 + 1 / 60)])
     assert [row.events for row in found] == [2, 1]
+
+
+def test_sites_have_gaps_of_their_own(spark: SparkSession) -> None:
+    minutes = [0, 40, 90]  # gaps of 40 and 50 minutes
+    found = sessionize(
+        spark, [at(minute, f"{site}{minute}", site=site) for site in ("s", "shop") for minute in minutes]
+    )
+    assert [(row.site, row.events) for row in found if row.site == "shop"] == [("shop", 2), ("shop", 1)]
+    assert [(row.site, row.events) for row in found if row.site == "s"] == [("s", 1)] * 3
+    assert [row.events for row in sessionize(spark, [at(minute, site="it's") for minute in (0, 10, 21)])] == [2, 1]
+
+
+def test_a_session_is_near_a_fresh_event_by_the_gap_of_its_site(spark: SparkSession) -> None:
+    sites = ("s", "shop", "it's")
+    table = rows(spark, [at(0, site=site) for site in sites]).transform(event_intervals)
+    present = table.transform(merge_intervals(SESSIONS)).transform(as_sessions(SESSIONS.overlong))
+
+    def near(minute: float) -> set[str]:
+        fresh = rows(spark, [at(minute, site=site) for site in sites]).transform(event_intervals)
+        touched = present.transform(session_intervals).transform(near_intervals(fresh, SESSIONS))
+        return {row.site for row in touched.collect()}
+
+    assert near(10) == near(-10) == {"s", "shop", "it's"}
+    assert near(30) == near(-30) == {"s", "shop"}
+    assert near(45) == near(-45) == {"shop"}
+    assert near(45 + 1 / 60) == near(-45 - 1 / 60) == set()
 
 
 def test_late_event_joins_two_sessions_into_one(spark: SparkSession) -> None:
@@ -118,9 +151,13 @@ def test_a_session_over_a_day_is_flagged_and_not_cut(spark: SparkSession) -> Non
     assert session.events == 60
 
 
+SITES = ("s", "shop")
 visits = st.lists(
     st.tuples(
-        st.integers(0, 3), st.integers(0, 240), st.sampled_from(["page_view", "view_item", "purchase", "impression"])
+        st.sampled_from(SITES),
+        st.integers(0, 3),
+        st.integers(0, 240),
+        st.sampled_from(["page_view", "view_item", "purchase", "impression"]),
     ),
     min_size=1,
     max_size=40,
@@ -130,10 +167,11 @@ visits = st.lists(
 @given(visits, st.randoms(use_true_random=False), st.integers(1, 4))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_and_any_cut_gives_what_plain_python_gives(
-    spark: SparkSession, visits: list[tuple[int, int, str]], random: Any, cuts: int
+    spark: SparkSession, visits: list[tuple[str, int, int, str]], random: Any, cuts: int
 ) -> None:
     events: list[dict[str, Any]] = [
         {
+            "site": site,
             "visitor_id": f"v{visitor}",
             "event_id": f"e{number:03}",
             "event": kind,
@@ -141,22 +179,21 @@ def test_any_order_and_any_cut_gives_what_plain_python_gives(
             "page_url": f"/{number}",
         }
         | ({"price": "1.25", "currency": "EUR"} if kind == "purchase" else {})
-        for number, (visitor, minute, kind) in enumerate(visits)
+        for number, (site, visitor, minute, kind) in enumerate(visits)
     ]
     random.shuffle(events)
     batches = [batch for index in range(cuts) if (batch := events[index::cuts])]
     typed = [
         [
-            at(e["minute"], e["event_id"], e["visitor_id"], event=e["event"], page_url=e["page_url"])
+            at(e["minute"], e["event_id"], e["visitor_id"], site=e["site"], event=e["event"], page_url=e["page_url"])
             | ({"price": Decimal(e["price"]), "currency": e["currency"]} if "price" in e else {})
             for e in batch
         ]
         for batch in batches
     ]
     origin = round(START.timestamp() * 1000)
-    expected = oracle.sessions(
-        [e | {"client_time": origin + e["minute"] * 60_000} for e in events], round(GAP.total_seconds() * 1000)
-    )
+    stamped = [e | {"client_time": origin + e["minute"] * 60_000} for e in events]
+    expected = oracle.sessions(stamped, 30 * 60_000, {"shop": 45 * 60_000})
     found = Counter(
         (
             row.visitor_id,

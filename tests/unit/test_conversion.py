@@ -1,14 +1,16 @@
 """The chance of a purchase by hand: levels of a session, and rates that are drawn towards the overall one."""
 
 from pathlib import Path
+from typing import Any
 
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
 from nextclick.conversion import LEVELS, Rates, count, probability
 from nextclick.lake import lake_at
 from nextclick.profile import Deed
+from tests.rows import write
+
+Row = dict[str, Any]
 
 RATES = Rates((98, 80, 60, 20, 10), (9, 9, 8, 5, 8))
 OVERALL = 10 / 100
@@ -47,9 +49,19 @@ def test_before_anything_is_counted_nobody_knows() -> None:
     assert [Rates().chance(level) for level in range(len(LEVELS))] == [0.5] * len(LEVELS)
 
 
-def test_rates_are_counted_from_the_sessions(tmp_path: Path) -> None:
+def test_rates_are_counted_from_the_sessions_of_people_on_the_site(tmp_path: Path) -> None:
     lake = lake_at(tmp_path / "lake")
-    assert count(lake) == Rates()
-    rows = {"item_views": [0, 1, 3, 7, 0], "carts": [0, 0, 1, 2, 1], "purchases": [0, 0, 0, 2, 1]}
-    write_deltalake(lake.table("silver.sessions"), pa.table(rows))
-    assert count(lake) == Rates((5, 3, 2, 1, 3), (2, 1, 1, 1, 2))
+    assert count(lake, "default") == Rates()
+
+    def session(views: int, carts: int, purchases: int, agent: str | None = "Firefox", site: str = "default") -> Row:
+        counts = {"item_views": views, "carts": carts, "purchases": purchases}
+        return {"site": site, "session_id": str(views), "user_agent": agent} | counts
+
+    people = [session(0, 0, 0), session(1, 0, 0, None), session(3, 1, 0), session(7, 2, 2), session(0, 1, 1)]
+    others = [session(9, 0, 0, "bot"), session(9, 9, 9, site="other")]
+    write(lake, "silver.sessions", people + others)
+    before = count(lake, "default")
+    assert before.sessions[0] == 6, "nobody is known for a bot yet"
+    write(lake, "silver.user_agents", [{"user_agent": "bot"}, {"user_agent": "Firefox", "is_bot": False}])
+    assert count(lake, "default") == Rates((5, 3, 2, 1, 3), (2, 1, 1, 1, 2))
+    assert count(lake, "other") == Rates((1, 1, 1, 1, 1), (1, 1, 1, 1, 1))

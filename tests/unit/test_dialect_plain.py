@@ -1,16 +1,19 @@
 """Plain events: objects, arrays, lines and beacons."""
 
 import json
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, get_origin
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from collector.dialects import canonical, plain
+from collector.dialects import canonical, fields, plain
 from collector.exchange import Limits, Parsed, Refused, Request
-from nextclick.events import encode
+from nextclick.events import Event, encode
 
 NOW = 1_795_341_600_000
 LIMITS = Limits(batch_events=4, json_depth=8)
@@ -98,18 +101,80 @@ def test_the_agent_of_a_library_is_not_the_visitors() -> None:
 
 TEXT = st.text(max_size=5) | st.sampled_from(["view_product", "lamp"])
 TIME = st.integers(10**11, 10**14) | st.integers(10**9, 2 * 10**14) | st.just("2026-01-01T00:00:00Z")
-FIELDS = {
-    "event_id": TEXT, "user_id": TEXT, "item_id": TEXT, "product_id": TEXT,
-    "client_time": TIME, "sent_at": TIME, "occurred_at": TIME, "price": TEXT | st.floats() | st.sampled_from(["1.50", "-2", "1e3"]),
-    "quantity": st.integers(), "scroll_pct": st.floats() | st.integers(), "ip": TEXT, "user_agent": TEXT,
-    "properties": st.dictionaries(TEXT, TEXT),
-}  # fmt: skip
+VALUES: dict[type, st.SearchStrategy[Any]] = {
+    str: TEXT,
+    int: st.integers(),
+    float: st.floats() | st.integers(),
+    dict: st.dictionaries(TEXT, TEXT),
+}
+"""What a field of a type may hold, and some that it may not."""
+OTHERWISE: dict[str, st.SearchStrategy[Any]] = {
+    **dict.fromkeys(("client_time", "sent_at", "occurred_at"), TIME),
+    "price": TEXT | st.floats() | st.sampled_from(["1.50", "-2", "1e3"]),
+}
 
 
-@given(
-    st.lists(st.fixed_dictionaries({"event": TEXT, "visitor_id": TEXT, "timestamp": TIME}, optional=FIELDS), max_size=3)
-)
+def fields_of(kind: type[Event]) -> dict[str, st.SearchStrategy[Any]]:
+    """Values of every field of the event, and of an alias."""
+    of = {field.name: canonical.type_of(field) for field in structs.fields(kind)}
+    drawn = {name: VALUES[get_origin(kind) or kind] for name, kind in of.items()}
+    return {"product_id": TEXT} | drawn | OTHERWISE
+
+
+def bodies(kind: type[Event]) -> st.SearchStrategy[list[dict[str, Any]]]:
+    always = {"event": TEXT, "visitor_id": TEXT, "timestamp": TIME}
+    optional = {name: values for name, values in fields_of(kind).items() if name not in always}
+    some = st.sets(st.sampled_from(sorted(optional)), max_size=4)
+    event = some.flatmap(lambda names: st.fixed_dictionaries(always, optional={name: optional[name] for name in names}))
+    return st.lists(event, max_size=3)
+
+
+@given(bodies(Event))
 def test_what_is_read_in_one_pass_is_what_the_long_way_gives(values: list[dict[str, Any]]) -> None:
+    assert_equal_on_both_ways(values)
+
+
+class Stocked(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """An event with fields that do not exist yet."""
+
+    stock: int | None = None
+    rating: float | None = None
+    shelf: str | None = None
+
+
+STOCKED = canonical.exact(Stocked)
+
+
+@contextmanager
+def stocked() -> Iterator[None]:
+    """Both ways know the new fields."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (plain, fields):
+            patch.setattr(module, "Event", Stocked)
+        patch.setattr(plain, "_READERS", plain.readers(Stocked))
+        patch.setattr(canonical, "_one", msgspec.json.Decoder(STOCKED))
+        patch.setattr(canonical, "_many", msgspec.json.Decoder(list[STOCKED]))  # type: ignore[valid-type]
+        yield
+
+
+@given(bodies(Stocked))
+def test_a_field_that_is_new_is_read_alike_on_both_ways(values: list[dict[str, Any]]) -> None:
+    with stocked():
+        assert_equal_on_both_ways(values)
+
+
+def test_a_new_number_is_a_number_and_makes_the_same_id_on_both_ways() -> None:
+    new = {"stock": 3, "rating": 4.5, "shelf": "a"}
+    with stocked():
+        [quick] = parse(VIEW | new).events
+        [slow] = parse(VIEW | new | {"stock": "3"}).events
+        [reject] = parse(VIEW | {"stock": "many"}).rejects
+    assert msgspec.to_builtins(slow).items() >= new.items()
+    assert quick.event_id == slow.event_id
+    assert reject.message == "stock is 'many', which is no whole number."
+
+
+def assert_equal_on_both_ways(values: list[dict[str, Any]]) -> None:
     asked = Request(
         method="POST", path="/v1/events", body=json.dumps(values).encode(), received_at=NOW, token="t", ip="203.0.0.0",
         headers={"user-agent": "Mozilla/5.0"},

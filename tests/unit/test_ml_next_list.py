@@ -79,6 +79,18 @@ def test_sessions_are_cut_at_the_gap_and_hold_each_item_once_in_turn(settings: S
     assert source.version == 0
 
 
+def test_sessions_are_cut_at_the_gap_of_the_site(settings: Settings) -> None:
+    steps = [event("v", f"a{step}", NOON + timedelta(minutes=40 * step)) for step in range(3)]
+    write(settings.lake, "silver.events", steps)
+    own = msgspec.structs.replace(settings.sessions, gaps={"default": 45, "other": 10})
+    lengths = []
+    for sessions in (settings.sessions, own):
+        found = next_items.read(msgspec.structs.replace(settings, sessions=sessions), ITEMS)
+        assert found is not None
+        lengths.append(found[0].lengths.tolist())
+    assert lengths == [[1, 1, 1], [3]]
+
+
 def published(settings: Settings) -> tuple[dict[str, list[str]], next_items.Facts]:
     facts = next_items.publish(settings, ITEMS, Stamp("default", "1", NOON)).facts
     lists: dict[str, list[str]] = {}

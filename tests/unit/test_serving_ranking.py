@@ -32,7 +32,7 @@ def known(edition: Edition, *deeds: tuple[int, str], personal: Any = None, simil
         name = edition.catalogue.category_of(deed.item)
         return (name,) if name else ()
 
-    found = features(done, NOW, FeatureRules.of(SETTINGS), words)
+    found = features(done, NOW, FeatureRules.of(SETTINGS, SETTINGS.site), words)
     numbers = edition.catalogue.numbers
     own = numbers(personal) if personal else None
     return Known(done, found, own, tuple(numbers(items) for items in similar))

@@ -1,11 +1,12 @@
 """Settings: precedence, ranges, and errors that name the key."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from nextclick.errors import SettingsError
-from nextclick.settings import load
+from nextclick.settings import DEFAULT_CONF, Sessions, load
 
 
 def test_environment_wins_over_profile_and_profile_over_default() -> None:
@@ -33,6 +34,26 @@ def test_lake_and_profile_come_from_the_call_first(tmp_path: Path) -> None:
 def test_a_wrong_setting_is_named(variable: str, value: str, named: str) -> None:
     with pytest.raises(SettingsError, match=named):
         load(environ={variable: value})
+
+
+def test_a_site_has_the_gap_of_its_own_or_that_of_all() -> None:
+    assert load(environ={}).sessions.gaps == {}
+    sessions = Sessions(gap_minutes=30, overlong_hours=24, gaps={"shop": 45, "news": 10})
+    assert [sessions.gap_for(site) for site in ("shop", "news", "blog")] == [timedelta(minutes=m) for m in (45, 10, 30)]
+    assert sessions.gap_ms_for("shop") == 45 * 60_000
+    assert sessions.longest_gap == timedelta(minutes=45)
+    assert load(environ={}).sessions.longest_gap == load(environ={}).sessions.gap_for("any")
+
+
+def test_gaps_of_sites_come_from_a_profile_and_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "default.toml").write_bytes((DEFAULT_CONF / "default.toml").read_bytes())
+    profile = tmp_path / "mine.toml"
+    profile.write_text('[sessions.gaps]\nshop = 45\n"shop.example" = 60\n')
+    sessions = load(conf_dir=tmp_path, profile="mine", environ={}).sessions
+    assert sessions.gaps == {"shop": 45, "shop.example": 60}
+    profile.write_text("[sessions.gaps]\nshop = 0\n")
+    with pytest.raises(SettingsError, match=r"sessions\.gaps"):
+        load(conf_dir=tmp_path, profile="mine", environ={})
 
 
 def test_a_conf_dir_without_defaults_and_a_profile_that_is_a_path_are_refused(tmp_path: Path) -> None:

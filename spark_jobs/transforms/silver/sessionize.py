@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from nextclick.events import OUTSIDE_SESSIONS, PASSIVE
+from nextclick.settings import Sessions
 from nextclick.tables.silver import AMOUNT, REVENUE
 from spark_jobs.transforms import Transformer
 
@@ -64,15 +65,29 @@ def session_intervals(sessions: DataFrame) -> DataFrame:
     )  # fmt: skip
 
 
-def near_intervals(fresh: DataFrame, gap: timedelta) -> Transformer:
-    """Keep the intervals that merge with one of `fresh`: same visitor, no gap longer than `gap` between.
+def gap_of_site(sessions: Sessions) -> Column:
+    """The gap of a row's `site`, an interval: a literal where no site has one of its own."""
+    gap = _interval(timedelta(minutes=sessions.gap_minutes))
+    for site in sessions.gaps:
+        gap = F.when(F.col("site") == site, _interval(sessions.gap_for(site))).otherwise(gap)
+    return gap
 
-    One step is enough: two sessions of the table lie further apart than `gap`, so only
+
+def _interval(time: timedelta) -> Column:
+    return F.expr(f"INTERVAL {int(time.total_seconds())} SECONDS")
+
+
+def near_intervals(fresh: DataFrame, sessions: Sessions) -> Transformer:
+    """Keep the intervals that merge with one of `fresh`: same visitor, no gap longer than the site's between.
+
+    One step is enough: two sessions of the table lie further apart than the site's gap, so only
     fresh intervals can bridge them.
     """
-    seconds = f"INTERVAL {int(gap.total_seconds())} SECONDS"
-    others = fresh.select(*OWNER, F.col("started_at").alias("other_start"), F.col("ended_at").alias("other_end"))
-    touches = F.expr(f"started_at <= other_end + {seconds} AND ended_at >= other_start - {seconds}")
+    gap = gap_of_site(sessions)
+    others = fresh.select(
+        *OWNER, (F.col("started_at") - gap).alias("other_from"), (F.col("ended_at") + gap).alias("other_until")
+    )
+    touches = F.expr("started_at <= other_until AND ended_at >= other_from")
 
     def transform(intervals: DataFrame) -> DataFrame:
         same = [intervals[name] == others[name] for name in OWNER]
@@ -93,14 +108,14 @@ def absorbed(touched: DataFrame) -> Transformer:
     return transform
 
 
-def merge_intervals(gap: timedelta) -> Transformer:
-    """Merge a visitor's intervals wherever no gap longer than `gap` lies between them."""
+def merge_intervals(sessions: Sessions) -> Transformer:
+    """Merge a visitor's intervals wherever no gap longer than the site's lies between them."""
     ordered = Window.partitionBy(*OWNER).orderBy("started_at")
     before = ordered.rowsBetween(Window.unboundedPreceding, -1)
-    seconds = f"INTERVAL {int(gap.total_seconds())} SECONDS"
+    gap = gap_of_site(sessions)
 
     def transform(intervals: DataFrame) -> DataFrame:
-        opens = F.col("started_at") > F.max("ended_at").over(before) + F.expr(seconds)
+        opens = F.col("started_at") > F.max("ended_at").over(before) + gap
         grouped = intervals.withColumn("opens", F.coalesce(opens, F.lit(True)).cast("int")).withColumn(
             "run", F.sum("opens").over(ordered)
         )
@@ -133,7 +148,7 @@ def _summed(maps: str) -> Column:
 
 def as_sessions(overlong: timedelta) -> Transformer:
     """Intervals → rows of silver.sessions: the id, the flags and what is derived."""
-    limit = F.expr(f"INTERVAL {int(overlong.total_seconds())} SECONDS")
+    limit = _interval(overlong)
 
     def transform(intervals: DataFrame) -> DataFrame:
         return intervals.select(

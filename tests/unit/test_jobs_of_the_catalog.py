@@ -1,0 +1,62 @@
+"""A table is named in its contract, the catalog and its job; whatever runs jobs knows it from there."""
+
+import pkgutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from dagster import AssetsDefinition, ResourceDefinition, load_assets_from_modules, materialize
+
+from nextclick import catalog
+from nextclick.report import JobReport
+from nextclick.settings import Settings, load
+from orchestration.assets import bronze, gold, silver
+from orchestration.pipeline import STATIONS, Kind
+from spark_jobs import jobs
+from spark_jobs.cli import REBUILDS
+
+NAMES = [job.name for job in catalog.JOBS]
+
+
+def test_the_modules_of_jobs_are_the_jobs_of_the_catalog() -> None:
+    assert sorted(module.name for module in pkgutil.iter_modules(jobs.__path__)) == sorted(NAMES)
+    assert list(jobs.ALL) == NAMES
+
+
+@pytest.mark.parametrize("table", [table for table in catalog.TABLES if table.spark], ids=lambda table: table.name)
+def test_the_job_of_a_table_is_a_station_and_rebuilt_with_its_layer_and_those_below(table: Any) -> None:
+    assert table.job in [station.name for station in STATIONS if station.kind is Kind.JOB]
+    layers = ["bronze", "silver", "gold"]
+    for layer in layers[: layers.index(table.layer) + 1]:
+        assert table.job in REBUILDS[layer]
+
+
+def test_a_job_says_what_it_does_and_reads_tables_that_are_made_before() -> None:
+    made: set[str] = set()
+    for job in catalog.JOBS:
+        assert job.does, job.name
+        assert made.issuperset(job.reads)
+        assert not job.waits_for or job.waits_for[1] in catalog.table(job.waits_for[0]).column_names
+        made.update(job.writes)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = load(tmp_path, environ={})
+    settings.lake.prepare()
+    return settings
+
+
+def test_dagster_runs_every_station_that_writes_a_table(settings: Settings) -> None:
+    done: list[str] = []
+
+    def perform(*names: str) -> list[JobReport]:
+        done.extend(names)
+        return [JobReport(job=name) for name in names]
+
+    found = load_assets_from_modules([bronze, silver, gold])
+    stations = ResourceDefinition.hardcoded_resource(SimpleNamespace(settings=settings, perform=perform))
+    assets = [asset for asset in found if isinstance(asset, AssetsDefinition)]
+    assert materialize(assets, resources={"stations": stations}).success
+    assert sorted(done) == sorted({*NAMES, "lists"})
