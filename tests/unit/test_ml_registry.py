@@ -1,5 +1,6 @@
 """A recommender is one entry of one registry; who adds one learns here which place was forgotten."""
 
+import ast
 import importlib
 import typing
 from pathlib import Path
@@ -68,6 +69,13 @@ def test_the_first_is_fitted_however_much_there_is() -> None:
 def test_the_page_of_the_models_has_a_row_for_every_recommender(name: str) -> None:
     lines = (CHECKOUT / "docs" / "models.md").read_text(encoding="utf-8").splitlines()
     assert any(line.startswith(f"| `{name}` |") for line in lines)
+
+
+def test_what_mlflow_copies_imports_nothing_of_the_project() -> None:
+    tree = ast.parse((CHECKOUT / "ml" / "tracking" / "pyfunc.py").read_text(encoding="utf-8"))
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    assert not {name.partition(".")[0] for name in names} & {"ml", "nextclick"}
 
 
 def test_mlflow_can_score_every_recommender_of_the_registry(pyfunc: ModuleType) -> None:
