@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.incremental --clicks ../shared/data/globo-clicks [--hours 24] [--model popular] [--json]
 
 Prints recall@20 of each over the day, hour by hour: each person is recommended to, tested
-on what this person newly reads in the hour, and then learned from (ml/incremental.py). Then
+on what this person newly reads in the hour, and then learned from (benchmarks/day_of_updates.py). Then
 the time that learning took, how many of the new articles can be recommended after the
 update, and how far updated vectors lie from those of a full fit.
 """
@@ -18,11 +18,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from benchmarks import globo
+from benchmarks import day_of_updates, globo
+from benchmarks.day_of_updates import Day, Stream
 from benchmarks.measure import measured, ratio
-from ml import incremental
 from ml.artifact import AnyRecipe
-from ml.incremental import Day, Stream
 from ml.models.als import Als
 from ml.models.popular import Popular
 
@@ -55,7 +54,7 @@ def main() -> None:
         clicks = globo.load(options.clicks)
         stream = Stream(clicks.sessions, clicks.people, HALF_LIFE)
         end = globo.CUT + options.hours * globo.HOUR
-        day = incremental.day(recipe, POPULAR, stream, globo.CUT, end, timedelta(hours=1), progress=_tell)
+        day = day_of_updates.day(recipe, POPULAR, stream, globo.CUT, end, timedelta(hours=1), progress=_tell)
     found = facts(day, recipe) | {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
     print(json.dumps(found) if options.json else table(found))
 

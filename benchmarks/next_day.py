@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 
 from benchmarks import globo, incremental
+from benchmarks.day_of_updates import Stream
 from benchmarks.measure import measured, ratio
 from ml import evaluate
 from ml.artifact import AnyRecipe
-from ml.incremental import Stream
 from ml.models.als import Als
 from ml.models.popular import Popular
 from ml.split import Split

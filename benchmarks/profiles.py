@@ -23,7 +23,8 @@ from benchmarks.measure import ratio
 from collector.following import PIECE
 from nextclick import profile
 from nextclick.events import Event, encode
-from nextclick.kv.profiles import Profiles, open_profiles
+from nextclick.kv import open_profiles
+from nextclick.kv.profiles import Profiles
 from nextclick.live_arrivals import Arrivals
 from nextclick.profile import Deed
 from nextclick.settings import Settings, load

@@ -30,7 +30,7 @@ from benchmarks.collector import need_wrk, serving
 from benchmarks.export import make_lists
 from benchmarks.measure import cpu_seconds, ratio
 from nextclick import profile
-from nextclick.kv.profiles import open_profiles
+from nextclick.kv import open_profiles
 from nextclick.profile import Deed
 from nextclick.settings import Settings, hand_down, load
 from serving import export

@@ -19,7 +19,7 @@ from benchmarks.collector import need_wrk, serving
 from benchmarks.measure import own_mb, ratio
 from benchmarks.serving import API, ASK, COLLECTOR, furnish, under_load, wrk
 from nextclick import profile
-from nextclick.kv.profiles import open_profiles
+from nextclick.kv import open_profiles
 from nextclick.settings import Settings, hand_down, load
 
 MINUTE = 60

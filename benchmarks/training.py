@@ -97,9 +97,10 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 def compare(settings: Settings, rounds: int) -> None:
     """Print the figures."""
-    from ml import candidates, interactions
+    from ml import interactions
+    from ml.models import registry
 
-    recipe = candidates.plain_als(settings)
+    recipe = registry.plain_als(settings)
     pairs, _ = interactions.read(settings)
     print(f"{len(pairs):,} pairs of {len(pairs.people):,} people and {len(pairs.items):,} items")
     msgspec.structs.replace(recipe, iterations=1).fit(pairs)  # warm
@@ -115,11 +116,12 @@ def compare(settings: Settings, rounds: int) -> None:
 
 def learned(settings: Settings) -> Any:
     """What training does between the table and the file, without its evaluation and MLflow."""
-    from ml import candidates, interactions, train
+    from ml import interactions, train
+    from ml.models import registry
 
     night = train.Night(settings, *interactions.read(settings))
-    recipe = candidates.plain_als(settings)
-    artifact = train.fit(night, recipe, candidates.default_popular(settings)["popular_fading"])
+    recipe = registry.plain_als(settings)
+    artifact = train.fit(night, recipe, registry.default_popular(settings)["popular_fading"])
     artifact.save(settings.lake.state / "model" / "benchmark")
     return artifact
 

@@ -9,7 +9,7 @@ from collector.metrics import Metrics
 from collector.sinks import Sink
 from collector.sinks.landing import LandingSink
 from nextclick.errors import SetupError
-from nextclick.kv.profiles import open_profiles
+from nextclick.kv import open_profiles
 from nextclick.settings import Settings, load
 from nextclick.web import process
 

@@ -6,13 +6,10 @@ from pathlib import Path
 
 import msgspec
 
-from ml import gate
 from ml.artifact import AnyRecipe
-from ml.models.als import Als
+from ml.models import registry
 from ml.models.blend import Blend, Member
-from ml.models.item_graph import ItemGraph
-from ml.models.person_neighbours import PersonNeighbours
-from ml.models.popular import Popular
+from ml.models.popular import ALL_TIME, Popular
 from nextclick.errors import ModelError, SettingsError
 from nextclick.lake import Lake
 from nextclick.settings import Settings
@@ -37,16 +34,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     interactions_version: int
 
 
-def personal_recipes(settings: Settings, recent_hours: float | None = None) -> dict[str, Als | ItemGraph]:
+def personal_recipes(settings: Settings, recent_hours: float | None = None) -> dict[str, Member]:
     """What is personal and fitted by itself, by name; `recent_hours`: what is recent for trends.
 
     What adopts another's factors stands after it.
     """
-    als, graph = (_found(settings, name, recipe) for name, recipe in default_personal(settings).items())
-    if isinstance(als, Als) and recent_hours:
-        als = msgspec.structs.replace(als, recent_hours=recent_hours)
-    trending = {"als_trending": msgspec.structs.replace(als, trending=True)} if isinstance(als, Als) else {}
-    return {"als": als, **trending, "item_graph": graph}
+    tuned_ones = {name: _found(settings, name, one) for name, one in default_personal(settings).items()}
+    each = (registry.of(one).candidates(name, one, recent_hours) for name, one in tuned_ones.items())
+    return {name: one for some in each for name, one in some.items()}
 
 
 def wanted(settings: Settings) -> Callable[[str], bool]:
@@ -72,7 +67,7 @@ def for_everybody(blend: Blend) -> Blend:
     return msgspec.structs.replace(blend, members=(*blend.members, Popular()), weights=(*blend.weights, _LEAST))
 
 
-def members(recipe: AnyRecipe) -> tuple[AnyRecipe, ...]:
+def members(recipe: AnyRecipe) -> tuple[Member, ...]:
     """The recipes that a blend is made of; of any other recipe itself."""
     return recipe.members if isinstance(recipe, Blend) else (recipe,)
 
@@ -80,7 +75,7 @@ def members(recipe: AnyRecipe) -> tuple[AnyRecipe, ...]:
 def too_large(settings: Settings, recipe: AnyRecipe, people: int, items: int) -> str | None:
     """Why a recipe is no candidate for so many people and items; None where it is one."""
     most = settings.evaluation.max_scores
-    if people * items <= most or not any(isinstance(one, ItemGraph | PersonNeighbours) for one in members(recipe)):
+    if people * items <= most or not any(registry.of(one).scores_everything for one in members(recipe)):
         return None
     return (
         f"it scores every item for everybody, {people * items:.2g} scores, more than evaluation.max_scores {most:.2g}"
@@ -93,7 +88,7 @@ def popular_recipes(settings: Settings) -> dict[str, Popular]:
     windows = [Popular(window_hours=one) for one in hours]
     fading = [Popular(half_life_days=one / 24) for one in hours]
     found = [one.recipe for one in tuned(settings.lake).values() if isinstance(one.recipe, Popular)]
-    usual = default_popular(settings)["popular_fading"]  # first: it is used where nothing can be judged
+    usual = registry.default_popular(settings)["popular_fading"]  # first: it is used where nothing can be judged
     every = [usual, *fading, *windows, *found, Popular()]
     return {popular_name(one): one for one in every}
 
@@ -102,7 +97,7 @@ def popular_name(recipe: Popular) -> str:
     """`popular_last_6h`, `popular_fading_7d`, `popular_all_time`."""
     if recipe.window_hours is not None:
         return f"popular_last_{_span(recipe.window_hours)}"
-    return f"popular_fading_{_span(24 * recipe.half_life_days)}" if recipe.half_life_days else gate.FLOOR
+    return f"popular_fading_{_span(24 * recipe.half_life_days)}" if recipe.half_life_days else ALL_TIME
 
 
 def _span(hours: float) -> str:
@@ -111,37 +106,14 @@ def _span(hours: float) -> str:
     return f"{hours:.3g}h" if hours < 48 else f"{hours / 24:.3g}d"
 
 
-def default_personal(settings: Settings) -> dict[str, Als | ItemGraph]:
+def default_personal(settings: Settings) -> dict[str, Member]:
     """Those that the others are made of, as the settings have them."""
-    return {"als": plain_als(settings), "item_graph": ItemGraph(half_life_days=settings.interactions.half_life_days)}
+    return {name: one for kind in registry.personal() for name, one in kind.defaults(settings).items()}
 
 
-def plain_als(settings: Settings) -> Als:
-    """The factorization as the settings have it."""
-    als = settings.als
-    return Als(
-        factors=als.factors,
-        iterations=als.iterations,
-        regularization=als.regularization,
-        alpha=als.alpha,
-        seed=als.seed,
-        half_life_days=settings.interactions.half_life_days,
-        recent_hours=settings.evaluation.recent_hours,
-    )
-
-
-def default_popular(settings: Settings) -> dict[str, Popular]:
-    """Those that `nextclick tune` begins with."""
-    return {
-        "popular_fading": Popular(half_life_days=settings.interactions.half_life_days),
-        "popular_recent": Popular(window_hours=settings.evaluation.recent_hours),
-        gate.FLOOR: Popular(),
-    }
-
-
-def _found(settings: Settings, name: str, default: Als | ItemGraph) -> Als | ItemGraph:
+def _found(settings: Settings, name: str, default: Member) -> Member:
     found = tuned(settings.lake).get(name)
-    return found.recipe if found and isinstance(found.recipe, Als | ItemGraph) else default
+    return found.recipe if found and isinstance(found.recipe, type(default)) else default
 
 
 def tuned(lake: Lake) -> dict[str, Found]:

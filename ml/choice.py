@@ -18,9 +18,7 @@ from ml import candidates, evaluate, gate, split, weigh
 from ml.artifact import AnyRecipe
 from ml.evaluate import Judged
 from ml.interactions import Interactions
-from ml.models.als import Als
 from ml.models.blend import Blend, Member
-from ml.models.item_graph import ItemGraph
 from ml.models.popular import Popular
 from ml.models.protocol import Recommender, Stages, quiet
 from ml.split import Split
@@ -153,8 +151,7 @@ def _personal(
     plain, skipped = affordable(contest.settings, pairs, recent)
     contest.ask(plain)
     wanted = candidates.wanted(contest.settings)
-    one_als = contest.judged.best([name for name in plain if name != "item_graph"] or plain)
-    members = {name: one for name, one in plain.items() if name in ("item_graph", one_als)} | popular
+    members = _best_of_each_kind(contest, plain) | popular
     blends: dict[str, AnyRecipe] = {}
     if wanted(candidates.BLEND) and gate.is_personal(blend := contest.learn(members)):
         blends[candidates.BLEND] = blend
@@ -165,13 +162,22 @@ def _personal(
     return {name: one for name, one in every.items() if wanted(name)} or every, skipped
 
 
+def _best_of_each_kind(contest: Contest, plain: Mapping[str, Member]) -> dict[str, Member]:
+    """Of candidates that differ in their parameters alone, such as `als` and `als_trending`, the better one."""
+    names: dict[type[Member], list[str]] = {}
+    for name, one in plain.items():
+        names.setdefault(type(one), []).append(name)
+    best = {contest.judged.best(some) for some in names.values()}
+    return {name: one for name, one in plain.items() if name in best}
+
+
 def _said(of: str, progress: Stages) -> Stages:
     return lambda stage, done, total: progress(f"{of}: {stage}", done, total)
 
 
 def affordable(
     settings: Settings, pairs: Interactions, recent_hours: float | None = None
-) -> tuple[dict[str, Als | ItemGraph], dict[str, str]]:
+) -> tuple[dict[str, Member], dict[str, str]]:
     """The personal candidates that are fitted by themselves, and why which of them is none."""
     recipes, wanted = candidates.personal_recipes(settings, recent_hours), candidates.wanted(settings)
     asked = {name: one for name, one in recipes.items() if wanted(name)} or recipes
@@ -179,7 +185,8 @@ def affordable(
         name: candidates.too_large(settings, one, len(pairs.people), len(pairs.items)) for name, one in asked.items()
     }
     skipped = {name: reason for name, reason in reasons.items() if reason}
-    return {name: one for name, one in asked.items() if name not in skipped} or {"als": recipes["als"]}, skipped
+    first = next(iter(recipes))
+    return {name: one for name, one in asked.items() if name not in skipped} or {first: recipes[first]}, skipped
 
 
 def before(settings: Settings, pairs: Interactions, test: Split) -> Split:

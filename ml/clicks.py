@@ -44,9 +44,9 @@ class Clicks:
 
 
 def read(settings: Settings) -> tuple[Clicks, Source]:
-    """The newest ctr.max_shown rows of silver.impressions that people were shown, of answers that logged features.
+    """The newest ctr.max_shown rows of silver.impressions that people were shown, of answers that logged all features.
 
-    Left out: bots, and what was shown so lately that it may still be clicked.
+    Left out: bots, what was shown so lately that it may still be clicked, and rows from before the newest of FEATURES was logged.
     """
     lake, name = settings.lake, silver.IMPRESSIONS.name
     table = duck.open_table(lake, name)

@@ -147,8 +147,7 @@ def _difference(rows: Clicks, losses: Floats, others: Floats) -> tuple[float, fl
 
 def _train(settings: Settings, shown: Clicks, source: Source, key: str) -> Verdict:
     began, penalty = time.time(), settings.ctr.penalty
-    weights = {term: getattr(settings.ranking, f"weight_{term}") for term in ctr.TERMS}
-    judged = judge(shown, penalty, weights)
+    judged = judge(shown, penalty, ctr.weights(settings.ranking))
     model = final(shown, penalty, judged.calibration, judged.weighs)
     run = tracking.Run(
         name="train_ctr",

@@ -26,12 +26,13 @@ from ml.artifact import AnyRecipe, Artifact
 from ml.champion import Model
 from ml.evaluate import MIN_PEOPLE, Judged
 from ml.interactions import Floats, Interactions, Rows
+from ml.models import registry
 from ml.models.blend import Blend
-from ml.models.popular import Popular
+from ml.models.popular import ALL_TIME
 from ml.split import Split
 from nextclick.settings import Gate
 
-FLOOR = "popular_all_time"
+FLOOR = ALL_TIME
 """The recipe that any model must beat."""
 
 _SAMPLE = 2_000
@@ -41,7 +42,7 @@ _RESAMPLES = 1_000
 def is_personal(recipe: AnyRecipe) -> bool:
     """Whether it knows people apart; popularity, and a blend of popularities, does not, and says so."""
     members = recipe.members if isinstance(recipe, Blend) else (recipe,)
-    return not all(isinstance(one, Popular) for one in members)
+    return any(registry.of(one).personal for one in members)
 
 
 def judge(judged: Judged, challenger: str, champion: str | None, gate: Gate, personal: bool = True) -> list[str]:

@@ -10,10 +10,9 @@ it had found. What is found is used from the next training on (ml/candidates.py)
 import hashlib
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,10 +20,10 @@ from ml import candidates, choice, evaluate, interactions, split, tracking
 from ml.artifact import AnyRecipe
 from ml.candidates import Found
 from ml.interactions import Interactions, Rows, Source
-from ml.models.als import Als
-from ml.models.item_graph import ItemGraph
-from ml.models.popular import Popular
+from ml.models import registry
+from ml.models.blend import Member
 from ml.models.protocol import Progress, Stages, quiet
+from ml.models.registry import Range, Space
 from ml.split import Split
 from nextclick import locks
 from nextclick.errors import ModelError
@@ -37,46 +36,6 @@ if TYPE_CHECKING:
 
 _FIRST = 8
 """Trials drawn at random before the sampler (TPE; Bergstra et al., NIPS 2011) has something to go by."""
-
-
-class Range(NamedTuple):
-    """Where a parameter is looked for, evenly in its logarithm; a whole number where both ends are."""
-
-    low: float
-    high: float
-
-
-class Space(NamedTuple):
-    """Which parameters of a recipe are tried."""
-
-    ranges: dict[str, Range]
-    enough: int
-    """Trials after which more find little."""
-
-
-def _als(recipe: Als) -> Space:
-    ranges = {
-        "factors": Range(8, 128),
-        "iterations": Range(4, 24),
-        "regularization": Range(0.001, 1000.0),
-        "alpha": Range(0.1, 100.0),
-        "half_life_days": Range(1.0, 365.0),
-    }
-    return Space({} if recipe.trending else ranges, 200)  # a trending one adopts the plain one's factors
-
-
-def _popular(recipe: Popular) -> Space:
-    ranges = {"window_hours": Range(0.5, 500.0), "half_life_days": Range(0.02, 365.0)}
-    return Space({name: ranges[name] for name in ranges if getattr(recipe, name) is not None}, 20)
-
-
-def _item_graph(recipe: ItemGraph) -> Space:
-    exponents = dict.fromkeys(("busy", "used", "popular"), Range(0.1, 1.0))
-    return Space({**exponents, "smooth": Range(0.03, 1.0), "half_life_days": Range(1.0, 365.0)}, 60)
-
-
-SPACES: dict[type, Callable[[Any], Space]] = {Als: _als, ItemGraph: _item_graph, Popular: _popular}
-"""By the class of a recipe; a recipe without one is left as it is."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +70,7 @@ def run(settings: Settings, minutes: float, trials: int | None = None, progress:
         bench, pairs = _bench(settings)
         before, found = candidates.tuned(settings.lake), {}
         recipes = _recipes(settings, pairs)
-        spaces = {name: SPACES[type(recipe)](recipe) for name, recipe in recipes.items() if type(recipe) in SPACES}
+        spaces = {name: registry.of(recipe).space(recipe) for name, recipe in recipes.items()}
         asked = {name: space for name, space in spaces.items() if space.ranges}
         for place, (name, space) in enumerate(asked.items()):
             seconds = (minutes * 60 - (time.time() - started)) / (len(asked) - place)
@@ -131,12 +90,12 @@ def run(settings: Settings, minutes: float, trials: int | None = None, progress:
     )
 
 
-def _recipes(settings: Settings, pairs: Interactions) -> dict[str, AnyRecipe]:
+def _recipes(settings: Settings, pairs: Interactions) -> dict[str, Member]:
     """What the candidates are made of, as the settings have it."""
     asked = choice.affordable(settings, pairs)[0].values()
     kinds = {type(member) for recipe in asked for member in candidates.members(recipe)}
     personal = {name: one for name, one in candidates.default_personal(settings).items() if type(one) in kinds}
-    return {**candidates.default_popular(settings), **personal}
+    return {**registry.default_popular(settings), **personal}
 
 
 def _bench(settings: Settings) -> tuple[Bench, Interactions]:

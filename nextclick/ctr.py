@@ -2,6 +2,10 @@
 
 What is learned from is what was logged: each `served` record has the features of its items, as they were
 when they were scored (property `features`: a JSON object, an array with a value for each place by feature).
+
+A new term of the ranking is a name in Term and what it is in `terms`, `weight_NAME` in `settings.Ranking` and conf/default.toml,
+and its row and place in the formula in docs/api.md. A new feature is a name in FEATURES, its measure in serving/scoring.py and
+its row in docs/api.md. tests/unit/test_ranking_terms.py says which of these is forgotten.
 """
 
 from collections.abc import Mapping
@@ -14,13 +18,17 @@ from numpy.typing import NDArray
 
 from nextclick.errors import ModelError
 from nextclick.lake import Lake
+from nextclick.settings import Ranking
 
 FEATURES: Final = ("popularity", "recency", "category_match", "personal", "similar", "affinity")
-"""What an item is scored by, each in [0, 1]; docs/api.md defines them."""
+"""What an item is scored by, each in [0, 1]; docs/api.md defines them.
+
+With a new one the click model begins anew: it learns from rows that have all of them, and none was logged with it before.
+"""
 
 Term = Literal["ctr", "recency", "category_match", "user_interest"]
 TERMS: Final[tuple[Term, ...]] = get_args(Term)
-"""What the score weighs, each in [0, 1]: score = w1·ctr + w2·recency + w3·category_match + w4·user_interest."""
+"""What the score is the weighted sum of, each in [0, 1]; docs/api.md has the formula."""
 
 Floats = NDArray[np.float64]
 
@@ -42,7 +50,7 @@ class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
     rates: tuple[float, ...] = ()
     """p at each knot."""
     weights: dict[Term, Annotated[float, msgspec.Meta(ge=0)]] = {}
-    """Learned w1 … w4 by term, instead of those of [ranking]."""
+    """Learned weights by term, instead of those of [ranking]."""
 
     def predict(self, features: Mapping[str, Floats]) -> Floats:
         """The probability of a click for each item; not a number where a feature is none."""
@@ -53,6 +61,11 @@ class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
         if self.knots:
             return np.asarray(np.interp(total, self.knots, self.rates))
         return 1.0 / (1.0 + np.exp(-np.clip(total, -700, 700)))
+
+
+def weights(ranking: Ranking) -> dict[Term, float]:
+    """The weight of each term as conf/ has it."""
+    return {term: getattr(ranking, f"weight_{term}") for term in TERMS}
 
 
 def terms(features: Mapping[str, Floats], probability: Floats) -> dict[str, Floats]:

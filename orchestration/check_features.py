@@ -15,7 +15,8 @@ from nextclick.duck import connect, open_table, show
 from nextclick.errors import LakeError
 from nextclick.events import OUTSIDE_SESSIONS, Event
 from nextclick.features_check import FeaturesCheck
-from nextclick.kv.profiles import Profiles, open_profiles
+from nextclick.kv import open_profiles
+from nextclick.kv.profiles import Profiles
 from nextclick.live_arrivals import Arrivals
 from nextclick.profile import Deed
 from nextclick.settings import Settings

@@ -44,7 +44,7 @@ class Items(Served, frozen=True, kw_only=True):
 
     items: list[Item]
     weights: dict[str, float] | UnsetType = UNSET
-    """With explain=true: w1 … w4 by term, as they were applied; they sum to 1."""
+    """With explain=true: the weight of each term, as it was applied; they sum to 1."""
 
 
 class Personalized(Served, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class Personalized(Served, frozen=True, kw_only=True):
     ranked_feed: list[Item]
     """A longer list with the facts of its items, best first; it begins with the recommendations."""
     weights: dict[str, float] | UnsetType = UNSET
-    """With explain=true: w1 … w4 by term, as they were applied; they sum to 1."""
+    """With explain=true: the weight of each term, as it was applied; they sum to 1."""
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):

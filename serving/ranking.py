@@ -64,7 +64,7 @@ class Order(NamedTuple):
     now: int
     """Milliseconds since 1970-01-01 UTC."""
     weights: Mapping[str, float]
-    """w1 … w4 that win over those in conf/."""
+    """By term; they win over those in conf/."""
     by: By = "score"
 
 

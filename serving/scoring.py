@@ -1,10 +1,11 @@
-"""score = w1·ctr + w2·recency + w3·category_match + w4·user_interest, each term in [0, 1]; docs/api.md defines them."""
+"""The score of an item: the weighted sum of nextclick.ctr.TERMS, each in [0, 1]; docs/api.md has the formula."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
 
+from nextclick import ctr
 from nextclick.ctr import TERMS, terms
 from nextclick.settings import Ranking
 from serving.catalogue import Floats
@@ -27,8 +28,8 @@ class Scored(NamedTuple):
 
 def weights(ranking: Ranking, edition: Edition, asked: Mapping[str, float]) -> dict[str, float]:
     """Weight of each term; they sum to 1. By falling precedence: `asked` (an experiment's), the click model's, conf/."""
-    conf = {term: getattr(ranking, f"weight_{term}") for term in TERMS}
-    found = conf | (edition.ctr.weights if edition.ctr else {}) | dict(asked)
+    conf, learned = ctr.weights(ranking), edition.ctr.weights if edition.ctr else {}
+    found = {term: asked.get(term, learned.get(term, conf[term])) for term in TERMS}
     whole = sum(found.values()) or 1.0
     return {term: found[term] / whole for term in TERMS}
 

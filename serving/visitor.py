@@ -12,7 +12,6 @@ import msgspec
 from nextclick import embedding, exports, kv, profile
 from nextclick.errors import NextclickError
 from nextclick.kv.packing import next_key, person_key, similar_key
-from nextclick.kv.profiles import open_profiles
 from nextclick.kv.protocol import Snapshot
 from nextclick.live_features import Features, Rules, features, interest
 from nextclick.profile import Deed, Profile
@@ -59,7 +58,8 @@ class Known(NamedTuple):
 class Visitors:
     """Looks up who asks, within serving.budget_milliseconds.
 
-    LMDB is read where it is asked, a few microseconds; Redis by threads. After a failure none is asked for retry_seconds.
+    LMDB is read where it is asked, a few microseconds; a store that machines share, by threads. After a failure none is asked
+    for retry_seconds.
     """
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
@@ -72,9 +72,9 @@ class Visitors:
         self._metrics = metrics
         limits = msgspec.structs.replace(settings.kv, redis_timeout_seconds=self._budget)
         quick = msgspec.structs.replace(settings, kv=limits)
-        self._profiles = open_profiles(quick)
+        self._profiles = kv.open_profiles(quick)
         self._table = kv.open_table(quick)
-        self._remote = settings.kv.backend == "redis"
+        self._remote = kv.shared(settings)
         self._snapshot: Snapshot | None = None
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         self._closed_until = 0.0

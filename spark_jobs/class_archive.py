@@ -3,7 +3,7 @@
 A JVM that maps it loads some 20,000 classes in a fraction of the time (JEP 350, application class-data
 sharing). It belongs to one Java and one set of jars: beside others the JVM leaves it out without a
 word, and everything works as before, each start some seconds later.
-Only the writing itself needs packages: bootstrap.py asks `wanting` before.
+Only the writing itself (spark_jobs/class_archive_job.py, a process of its own) needs packages: bootstrap.py asks `wanting` before.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ def make(java: str) -> bool:
     with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".archiving-") as folder:
         made = Path(folder) / ARCHIVE.name
         ARCHIVE.unlink(missing_ok=True)  # an archive is not made from within another
-        command = (sys.executable, "-m", "spark_jobs.class_archive", str(made))
+        command = (sys.executable, "-m", "spark_jobs.class_archive_job", str(made))
         try:
             # The pipes end when the last process that has them does: the JVM, which writes after Python is gone.
             done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, timeout=_LIMIT_SECONDS)
@@ -59,33 +59,13 @@ def make(java: str) -> bool:
     return found
 
 
-def exercise(archive: Path) -> None:
-    """Stream an event into bronze: nearly all classes that any job needs, for a quarter of the time that all jobs take."""
-    from nextclick.landing_writer import SegmentWriter
-    from nextclick.settings import load
-    from spark_jobs.jobs import ingest_events
-    from spark_jobs.session import open_session
-
-    options = f"-XX:ArchiveClassesAtExit={archive} -XX:TieredStopAtLevel=1"
-    settings = load(archive.parent / "lake", environ={"NEXTCLICK_SPARK__JAVA_OPTIONS": options})
-    settings.lake.prepare()
-    spark = open_session(settings, "class archive")
-    with SegmentWriter(settings.lake.landing, settings.landing) as log:
-        log.append(b'{"event": "page_view"}', "plain", 1767225600000)
-    ingest_events.run(spark, settings)
-    spark.stop()
-
-
 def _key(java: str) -> str:
     made_from = (CHECKOUT / "requirements.lock").read_bytes() + SUMS.read_bytes() + str(CHECKOUT).encode()
     return f"{java} {hashlib.sha256(made_from).hexdigest()}\n"
 
 
 def main() -> None:
-    """Make the archive; with a file's name, be the process whose JVM writes it."""
-    if len(sys.argv) > 1:
-        exercise(Path(sys.argv[1]))
-        return
+    """Make the archive."""
     start = time.monotonic()
     try:
         found = make(require_java())

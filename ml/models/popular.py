@@ -10,6 +10,9 @@ from scipy.sparse import csr_matrix
 from ml.interactions import Floats, Interactions, Rows
 from ml.models.protocol import Arrays, Layout, Lists, Progress, Recommender, quiet
 
+ALL_TIME = "popular_all_time"
+"""What the plain one is called among the candidates."""
+
 
 class Popular(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="popular"):
     """Items by the summed strength of their interactions; without a window or half-life: of all time, unfaded."""

@@ -41,11 +41,7 @@ def _popular(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
 
 
 def _item_graph(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
-    items = len(arrays["basis"])
-    histories, links = (
-        csr_matrix(tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr")), (rows, items))
-        for name, rows in (("histories", len(arrays["histories.indptr"]) - 1), ("links", items))
-    )
+    histories, links = (_sparse(name, arrays, len(arrays["basis"])) for name in ("histories", "links"))
     root = np.sqrt(np.asarray(histories.sum(axis=0)).ravel())
     inward = arrays["basis"] * recipe["smooth"] * np.divide(1, root, out=np.zeros_like(root), where=root > 0)[:, None]
     outward = arrays["basis"] * root[:, None]
@@ -53,6 +49,20 @@ def _item_graph(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scor
     def scores(row: int, used: NDArray[np.bool_], n: int) -> NDArray[Any]:
         own = histories[row]
         return _unused((own @ links).toarray()[0] + outward @ (own @ inward)[0], used)
+
+    return scores
+
+
+def _person_neighbours(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+    sums = arrays["item_sums"].astype(np.float64)
+    histories = _sparse("histories", arrays, len(sums))
+    busy = np.asarray(histories.sum(axis=1)).ravel()
+    less, listed, length = _power(sums, -recipe["shared"]), _power(sums, -recipe["popular"]), _power(busy, -0.5)
+
+    def scores(row: int, used: NDArray[np.bool_], n: int) -> NDArray[Any]:
+        alike = (histories @ (histories[row].toarray()[0] * less) * length) ** recipe["sharpness"]
+        alike[row] = 0
+        return _unused(histories.T @ alike * listed, used)
 
     return scores
 
@@ -78,11 +88,28 @@ def _blend(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
     return scores
 
 
+def _sparse(name: str, arrays: dict[str, NDArray[Any]], columns: int) -> csr_matrix:
+    parts = tuple(arrays[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    return csr_matrix(parts, (len(parts[2]) - 1, columns))
+
+
+def _power(sums: NDArray[Any], exponent: float) -> NDArray[Any]:
+    """sums^exponent; what is 0 stays 0."""
+    return np.asarray(np.power(sums, exponent, out=np.zeros_like(sums), where=sums > 0))
+
+
 def _unused(scores: NDArray[Any], used: NDArray[np.bool_]) -> NDArray[Any]:
     return np.where(used | ~(scores > 0), -np.inf, scores)
 
 
-_MODELS = {"als": _als, "popular": _popular, "item_graph": _item_graph, "blend": _blend}
+_MODELS = {
+    "als": _als,
+    "item_graph": _item_graph,
+    "person_neighbours": _person_neighbours,
+    "popular": _popular,
+    "blend": _blend,
+}
+"""By the recipe's `model`: all of ml/models/registry.py, and blends of them."""
 
 
 class Recommend(PythonModel):

@@ -1,12 +1,14 @@
-"""The key-value table: finished lists, in versions, behind one protocol with two backends.
+"""The key-value tables: finished lists, in versions, and live profiles, each behind one protocol with two backends.
 
-    LMDB    embedded, the default: a folder a version below the lake's state folder
-    Redis   one store for many machines: a key prefix a version
+    LMDB    embedded, the default: folders below the lake's state folder
+    Redis   one store for many machines: a key prefix a version, and one for the profiles
 
-Readers, and whoever needs the cursor of the export that is served, start here; only
-`nextclick export` writes.
+Readers, and whoever needs the cursor of the export that is served, start here; lists are
+written by `nextclick export` alone, profiles by the collector. backends.py has the table of backends.
 """
 
+from nextclick.kv.backends import BACKENDS
+from nextclick.kv.profiles import Profiles
 from nextclick.kv.protocol import Manifest, Table
 from nextclick.settings import Settings
 
@@ -15,13 +17,17 @@ RECOMMENDATIONS = "recommendations"
 
 def open_table(settings: Settings, name: str = RECOMMENDATIONS) -> Table:
     """The table of the configured backend; nothing is connected or created before its first use."""
-    if settings.kv.backend == "redis":
-        from nextclick.kv.redis import RedisTable
+    return BACKENDS[settings.kv.backend].lists(settings, name)
 
-        return RedisTable(settings.kv.redis_url, f"nextclick:{settings.site}:{name}", settings.kv.redis_timeout_seconds)
-    from nextclick.kv.lmdb import LmdbTable
 
-    return LmdbTable(settings.lake.kv / name, settings.kv.map_gib << 30)
+def open_profiles(settings: Settings) -> Profiles:
+    """The live profiles of the configured backend; nothing is connected or created before their first use."""
+    return BACKENDS[settings.kv.backend].profiles(settings)
+
+
+def shared(settings: Settings) -> bool:
+    """Whether the configured backend is one store for many machines, asked over the network."""
+    return BACKENDS[settings.kv.backend].shared
 
 
 def current(settings: Settings) -> Manifest | None:

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from nextclick.profile import Deed, Profile
-from nextclick.settings import Settings
 
 NONE_MERGED: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -53,15 +52,3 @@ class Profiles(Protocol):
     def expire(self, before: int, most: int) -> int:
         """Remove profiles whose newest deed is older than `before` (ms); looks at `most` profiles, and goes on there next time."""
         ...
-
-
-def open_profiles(settings: Settings) -> Profiles:
-    """The store of the configured backend (kv.backend); nothing is connected or created before its first use."""
-    if settings.kv.backend == "redis":
-        from nextclick.kv.profiles_redis import RedisProfiles
-
-        prefix = f"nextclick:{settings.site}:profiles"
-        return RedisProfiles(settings.kv.redis_url, prefix, settings.kv.redis_timeout_seconds, settings.live.keep_ms)
-    from nextclick.kv.profiles_lmdb import LmdbProfiles
-
-    return LmdbProfiles(settings.lake.kv / "profiles", settings.kv.map_gib << 30)

@@ -4,6 +4,7 @@ from typing import Any
 
 from dagster import MaterializeResult, MetadataValue, ResourceParam, asset
 
+from nextclick.kv.backends import BACKENDS
 from orchestration.assets.words import counts, key
 from orchestration.pipeline import station
 from orchestration.stations import Stations
@@ -34,7 +35,7 @@ def click_model(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
     return MaterializeResult(metadata=counts(report))
 
 
-@asset(deps=[*map(key, station("export").reads), click_model], group_name="serving", pool="export", kinds={"lmdb"})
+@asset(deps=[*map(key, station("export").reads), click_model], group_name="serving", pool="export", kinds=set(BACKENDS))
 def export(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
     """The lists in the key-value table, where answers come from."""
     [report] = stations.perform("export")

@@ -23,7 +23,7 @@ from collector.kafka_log import received_at
 from collector.replay import Wanted, replay
 from nextclick import profile
 from nextclick.errors import LakeError
-from nextclick.kv.profiles import open_profiles
+from nextclick.kv import open_profiles
 from nextclick.landing_writer import SegmentWriter
 from nextclick.live_arrivals import Arrivals
 from nextclick.profile import EMPTY, Deed, Profile

@@ -12,8 +12,8 @@ import pytest
 from nextclick import ctr, kv, profile
 from nextclick.conversion import Rates
 from nextclick.errors import ModelError
+from nextclick.kv import open_profiles
 from nextclick.kv.packing import QUERIES, TRANSITIONS
-from nextclick.kv.profiles import open_profiles
 from nextclick.profile import Deed
 from nextclick.settings import Settings
 from serving import edition, export, habits

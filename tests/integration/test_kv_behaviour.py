@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 
 from nextclick import exports
 from nextclick.errors import ModelError, VersionGone
+from nextclick.kv.backends import BACKENDS
 from nextclick.kv.lmdb import LmdbTable
 from nextclick.kv.protocol import Entry, Manifest, Pointer, Table
 from nextclick.kv.redis import RedisTable
@@ -41,17 +42,24 @@ class Backend:
         return {name for name in names if name.isdigit()}
 
 
-@pytest.fixture(params=["lmdb", "redis"])
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
-    if request.param == "redis":
-        yield Backend(None, request.getfixturevalue("redis_url"))
-    else:
-        yield Backend(tmp_path / "lists", None)
+PLACES: dict[str, Callable[[pytest.FixtureRequest], Backend]] = {
+    "lmdb": lambda request: Backend(request.getfixturevalue("tmp_path") / "lists", None),
+    "redis": lambda request: Backend(None, request.getfixturevalue("redis_url")),
+}
+
+
+@pytest.fixture(params=PLACES)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return PLACES[request.param](request)
 
 
 @pytest.fixture
 def table(backend: Backend) -> Table:
     return backend.open()
+
+
+def test_the_lists_of_every_backend_are_tested_here() -> None:
+    assert PLACES.keys() == BACKENDS.keys()
 
 
 def manifest(version: int, previous: int | None = None) -> Manifest:

@@ -18,7 +18,8 @@ from collector.sinks import Batch
 from nextclick import profile
 from nextclick.errors import ModelError
 from nextclick.events import Event, encode
-from nextclick.kv.profiles import NONE_MERGED, Profiles, open_profiles
+from nextclick.kv import open_profiles
+from nextclick.kv.profiles import NONE_MERGED, Profiles
 from nextclick.landing import read_segment, segments
 from nextclick.landing_writer import SegmentWriter, recover
 from nextclick.live_arrivals import Arrivals

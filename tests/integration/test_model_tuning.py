@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from ml import candidates, train, tune
 from ml.models.als import Als
+from ml.models.blend import Member
 from nextclick.cli import Context
 from nextclick.errors import ModelError
 from nextclick.settings import Settings, load
@@ -53,10 +54,10 @@ def test_a_second_call_goes_on_and_the_next_training_uses_what_was_found(trained
     report = train.run(settings)  # other parameters are news
     assert report.read > 0
     recipes = candidates.personal_recipes(settings)
-    assert [recipes[name].factors for name in ("als", "als_trending")] == [8, 8]
+    assert [_parameters(recipes[name])["factors"] for name in ("als", "als_trending")] == [8, 8]
 
 
-def _parameters(recipe: Als) -> dict[str, Any]:
+def _parameters(recipe: Member) -> dict[str, Any]:
     return {name: getattr(recipe, name) for name in recipe.__struct_fields__}
 
 

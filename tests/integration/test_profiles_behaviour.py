@@ -3,6 +3,7 @@
 import multiprocessing
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from nextclick import profile
 from nextclick.errors import ModelError
 from nextclick.kv import profiles_lmdb
+from nextclick.kv.backends import BACKENDS
 from nextclick.kv.profiles import Profiles
 from nextclick.kv.profiles_lmdb import LmdbProfiles
 from nextclick.kv.profiles_redis import RedisProfiles
@@ -27,14 +29,24 @@ def open_store(place: str) -> Profiles:
     return LmdbProfiles(Path(place), 1 << 28)
 
 
-@pytest.fixture(params=["lmdb", "redis"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return request.getfixturevalue("redis_url") if request.param == "redis" else str(tmp_path / "profiles")
+PLACES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
+    "lmdb": lambda request: str(request.getfixturevalue("tmp_path") / "profiles"),
+    "redis": lambda request: str(request.getfixturevalue("redis_url")),
+}
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest) -> str:
+    return PLACES[request.param](request)
 
 
 @pytest.fixture
 def store(place: str) -> Profiles:
     return open_store(place)
+
+
+def test_the_profiles_of_every_backend_are_tested_here() -> None:
+    assert PLACES.keys() == BACKENDS.keys()
 
 
 def deed(number: int, at: int = NOW) -> Deed:

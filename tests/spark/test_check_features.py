@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from nextclick import features_check, profile
 from nextclick.cli import Context
 from nextclick.features_check import FeaturesCheck
-from nextclick.kv.profiles import open_profiles
+from nextclick.kv import open_profiles
 from nextclick.landing import read_segment, segments
 from nextclick.live_arrivals import Arrivals
 from nextclick.profile import Deed

@@ -16,7 +16,8 @@ from collector.metrics import LiveMetrics
 from nextclick import profile
 from nextclick.errors import ModelError
 from nextclick.events import Event, encode
-from nextclick.kv.profiles import Profiles, open_profiles
+from nextclick.kv import open_profiles
+from nextclick.kv.profiles import Profiles
 from nextclick.settings import Settings, load
 from tests.waiting import now, wait_until
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from ml import ctr
 from ml.clicks import Clicks, Floats
 from ml.models import click
-from nextclick.ctr import FEATURES, TERMS, Term, decode, encode
+from nextclick.ctr import FEATURES, TERMS, decode, encode, weights
+from nextclick.settings import load
 
 PERSONAL, RECENCY = FEATURES.index("personal"), FEATURES.index("recency")
-CONF: dict[Term, float] = {"ctr": 0.4, "recency": 0.1, "category_match": 0.2, "user_interest": 0.3}
+CONF = weights(load(environ={}).ranking)
 
 
 def shown(odds: Callable[[Floats, Floats], Floats], answers: int = 3_000, seed: int = 1) -> Clicks:
@@ -81,11 +82,11 @@ def test_weights_are_learned_where_those_of_conf_are_surely_worse() -> None:
     judged = ctr.judge(rows, 1.0, {**CONF, "category_match": 5.0})
     assert judged.weighs
     assert judged.metrics["score.log_loss"] < judged.metrics["score.log_loss.conf"]
-    weights = ctr.final(rows, 1.0, judged.calibration, weighs=True).weights
-    assert tuple(weights) == TERMS
-    assert sum(weights.values()) == pytest.approx(1.0)
-    assert weights["category_match"] == 0.0
-    as_learned = ctr.judge(rows, 1.0, weights)
+    learned = ctr.final(rows, 1.0, judged.calibration, weighs=True).weights
+    assert tuple(learned) == TERMS
+    assert sum(learned.values()) == pytest.approx(1.0)
+    assert learned["category_match"] == 0.0
+    as_learned = ctr.judge(rows, 1.0, learned)
     assert not as_learned.weighs
     assert ctr.final(rows, 1.0, judged.calibration).weights == {}
 

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml import incremental, update
-from ml.incremental import Stream
+from benchmarks import day_of_updates
+from benchmarks.day_of_updates import Stream
+from ml import update
 from ml.interactions import IdMap
 from ml.models.als import Als
 from ml.models.popular import Popular
@@ -33,7 +34,7 @@ def tastes() -> list[tuple[str, str, float]]:
 
 
 LATER = [(f"p{n}", "b_new", 1.5) for n in range(10, 15)] + [(f"p{n}", "b_new", 2.5) for n in range(15, 20)]
-DAY = incremental.day(
+DAY = day_of_updates.day(
     ALS, Popular(), stream(*tastes(), *LATER, ("late", "b1", 2.6)), HOUR, 3 * HOUR, timedelta(hours=1), k=3
 )
 
@@ -64,12 +65,12 @@ def test_the_day_counts_each_person_once_a_step() -> None:
 
 
 def test_updated_vectors_are_compared_with_a_full_fit_whatever_its_rotation() -> None:
-    before = incremental.fitted(ALS, Popular(), stream(*tastes()).pairs(HOUR))
+    before = day_of_updates.fitted(ALS, Popular(), stream(*tastes()).pairs(HOUR))
     turn = np.array([[0.6, -0.8], [0.8, 0.6]], np.float32)
     turned = ALS.restore(
         {name: array if array.ndim == 1 else array @ turn for name, array in before.model.arrays.items()}
     )
-    assert incremental.drift(before, before, replace(before, model=turned)) == {
+    assert day_of_updates.drift(before, before, replace(before, model=turned)) == {
         name: pytest.approx(1.0, abs=1e-5) for name in ("old_items", "new_items", "old_people", "new_people")
     }
     assert DAY.drift["new_items"] > 0.9
@@ -85,7 +86,7 @@ def test_pairs_hold_what_was_clicked_before_a_moment_with_faded_strength() -> No
 
 def test_an_item_that_was_used_is_solved_anew_and_the_others_stay_as_they_were() -> None:
     past, later = stream(*tastes(), ("p19", "b_new", 0.9)), stream(*tastes(), ("p19", "b_new", 0.9), *LATER)
-    before, pairs = incremental.fitted(ALS, Popular(), past.pairs(HOUR)), later.pairs(3 * HOUR)
+    before, pairs = day_of_updates.fitted(ALS, Popular(), past.pairs(HOUR)), later.pairs(3 * HOUR)
     after = update.take_in(before, pairs, before.card.source, pa.array([f"p{n}" for n in range(10, 20)])).artifact
     moved = (before.model.arrays["item_factors"] != after.model.arrays["item_factors"]).any(axis=1)
     assert after.items.take(np.flatnonzero(moved)).to_pylist() == ["b_new"]

@@ -1,0 +1,159 @@
+"""The recommenders that there are, by the `model` of their recipes as JSON: what is asked of a kind is written here once.
+
+A new one is an entry here, and besides: in `Member` (ml/models/blend.py), for JSON and the type checker; in `_MODELS` of
+ml/tracking/pyfunc.py, which scores alone in MLflow's folder and can import nothing of this; a recipe in RECIPES of
+tests/unit/test_ml_models.py; a row in docs/models.md. tests/unit/test_ml_registry.py says which of these is forgotten.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ml.models.als import Als
+from ml.models.blend import Member
+from ml.models.item_graph import ItemGraph
+from ml.models.person_neighbours import PersonNeighbours
+from ml.models.popular import ALL_TIME, Popular
+from nextclick.settings import Settings
+
+
+class Range(NamedTuple):
+    """Where a parameter is looked for, evenly in its logarithm; a whole number where both ends are."""
+
+    low: float
+    high: float
+
+
+class Space(NamedTuple):
+    """Which parameters of a recipe are tried."""
+
+    ranges: dict[str, Range]
+    enough: int
+    """Trials after which more find little."""
+
+
+def _alone(name: str, recipe: Member, recent_hours: float | None) -> dict[str, Member]:
+    return {name: recipe}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of recommender."""
+
+    recipe: type[Member]
+    personal: bool
+    """It knows people apart: each has a list of their own."""
+    defaults: Callable[[Settings], Mapping[str, Member]]
+    """As the settings have it, by the name under which `nextclick tune` tries it; empty: it is no candidate by itself."""
+    candidates: Callable[[str, Any, float | None], Mapping[str, Member]] = _alone
+    """(name, recipe as it was tuned, what is recent for trends in hours) → what is compared, by name; what adopts another's
+    factors stands after it."""
+    space: Callable[[Any], Space]
+    """What `nextclick tune` tries of a recipe."""
+    scores_everything: bool
+    """It scores every item for everybody, so evaluation.max_scores bounds people × items."""
+
+
+def plain_als(settings: Settings) -> Als:
+    """The factorization as the settings have it."""
+    als = settings.als
+    return Als(
+        factors=als.factors,
+        iterations=als.iterations,
+        regularization=als.regularization,
+        alpha=als.alpha,
+        seed=als.seed,
+        half_life_days=settings.interactions.half_life_days,
+        recent_hours=settings.evaluation.recent_hours,
+    )
+
+
+def _with_trending(name: str, als: Als, recent_hours: float | None) -> dict[str, Member]:
+    als = msgspec.structs.replace(als, recent_hours=recent_hours) if recent_hours else als
+    return {name: als, f"{name}_trending": msgspec.structs.replace(als, trending=True)}
+
+
+def _als_space(recipe: Als) -> Space:
+    ranges = {
+        "factors": Range(8, 128),
+        "iterations": Range(4, 24),
+        "regularization": Range(0.001, 1000.0),
+        "alpha": Range(0.1, 100.0),
+        "half_life_days": Range(1.0, 365.0),
+    }
+    return Space({} if recipe.trending else ranges, 200)  # a trending one adopts the plain one's factors
+
+
+def _default_item_graph(settings: Settings) -> dict[str, Member]:
+    return {"item_graph": ItemGraph(half_life_days=settings.interactions.half_life_days)}
+
+
+def _item_graph_space(recipe: ItemGraph) -> Space:
+    exponents = dict.fromkeys(("busy", "used", "popular"), Range(0.1, 1.0))
+    return Space({**exponents, "smooth": Range(0.03, 1.0), "half_life_days": Range(1.0, 365.0)}, 60)
+
+
+def _person_neighbours_space(recipe: PersonNeighbours) -> Space:
+    exponents = dict.fromkeys(("shared", "popular"), Range(0.1, 1.0))
+    return Space({**exponents, "sharpness": Range(1.0, 4.0), "half_life_days": Range(1.0, 365.0)}, 60)
+
+
+def default_popular(settings: Settings) -> dict[str, Popular]:
+    """Those that `nextclick tune` begins with."""
+    return {
+        "popular_fading": Popular(half_life_days=settings.interactions.half_life_days),
+        "popular_recent": Popular(window_hours=settings.evaluation.recent_hours),
+        ALL_TIME: Popular(),
+    }
+
+
+def _popular_space(recipe: Popular) -> Space:
+    ranges = {"window_hours": Range(0.5, 500.0), "half_life_days": Range(0.02, 365.0)}
+    return Space({name: ranges[name] for name in ranges if getattr(recipe, name) is not None}, 20)
+
+
+RECOMMENDERS: Final[Mapping[str, Kind]] = {
+    "als": Kind(
+        recipe=Als,
+        personal=True,
+        defaults=lambda settings: {"als": plain_als(settings)},
+        candidates=_with_trending,
+        space=_als_space,
+        scores_everything=False,
+    ),
+    "item_graph": Kind(
+        recipe=ItemGraph,
+        personal=True,
+        defaults=_default_item_graph,
+        space=_item_graph_space,
+        scores_everything=True,
+    ),
+    "person_neighbours": Kind(
+        recipe=PersonNeighbours,
+        personal=True,
+        defaults=lambda settings: {},  # benchmarks alone: docs/quality.md
+        space=_person_neighbours_space,
+        scores_everything=True,
+    ),
+    "popular": Kind(
+        recipe=Popular,
+        personal=False,
+        defaults=default_popular,
+        space=_popular_space,
+        scores_everything=False,
+    ),
+}
+"""The first is fitted where everything else is too large."""
+_BY_CLASS: Final = {kind.recipe: kind for kind in RECOMMENDERS.values()}
+
+
+def of(recipe: Member) -> Kind:
+    """The kind of a recipe."""
+    return _BY_CLASS[type(recipe)]
+
+
+def personal() -> list[Kind]:
+    """Those that know people apart."""
+    return [kind for kind in RECOMMENDERS.values() if kind.personal]
