@@ -2,7 +2,7 @@
 
 Each hour everybody who is about to use something new is recommended to, the lists are
 tested on it, and then the contenders learn of that hour, each in its way: not at all, by
-the project's own update (ml/update.py: fold-in, new items, trends), or by a full fit.
+the project's own update (ml/jobs/update.py: fold-in, new items, trends), or by a full fit.
 What a person has seen is left out of every contender's lists as of the hour, and who is
 unknown to a contender gets its popular list, as in serving.
 """
@@ -19,14 +19,15 @@ import pyarrow as pa
 from scipy.linalg import orthogonal_procrustes
 from scipy.sparse import csr_matrix
 
-from ml import metrics, update
-from ml.artifact import AnyRecipe, Artifact, Card
-from ml.interactions import Floats, IdMap, Interactions, Rows, Source
-from ml.lists import BATCH
-from ml.models.popular import Popular
+from ml.data.interactions import Floats, IdMap, Interactions, Rows, Source
+from ml.data.sessions import Sessions
+from ml.evaluation import metrics
+from ml.evaluation.prequential import spans
+from ml.jobs import update
+from ml.lists.rows import BATCH
 from ml.models.protocol import Progress, quiet
-from ml.prequential import spans
-from ml.sessions import Sessions
+from ml.models.user_item.popular import Popular
+from ml.registry.artifact import AnyRecipe, Artifact, Card
 
 
 class Course(msgspec.Struct, kw_only=True):

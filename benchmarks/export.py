@@ -27,14 +27,15 @@ import pyarrow as pa
 import redis
 
 from benchmarks.measure import ratio
-from ml import item_vectors
-from ml.lists import Stamp
-from ml.published import replace, upsert
-from nextclick import exports, kv
+from ml.lists import item_vectors
+from ml.lists.delta_files import replace, upsert
+from ml.lists.rows import Stamp
+from nextclick import kv
+from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.lake import lists_manifest
 from nextclick.settings import Settings, load
-from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
-from serving import export
-from serving.lists import PEOPLE, pin, read
+from serving.export import export
+from serving.export.gold_lists import PEOPLE, pin, read
 from serving.recommend import Lists
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -81,7 +82,7 @@ def make_lists(settings: Settings, people: int, items: int, n: int) -> None:
         lake, SIMILAR_ITEMS, [_rows(settings.site, item_ids, item_ids, items, 20, START, "similar_item_id")]
     )
     everybody, vectors = _ids(people), np.random.default_rng(2).normal(size=(items, 64)).astype(np.float32)
-    placed = exports.Vectors(
+    placed = lists_manifest.Vectors(
         table_version=item_vectors.write(lake, item_ids, vectors, Stamp(settings.site, "1", START), "overwrite"),
         method="als",
         dimensions=64,
@@ -98,7 +99,7 @@ def make_lists(settings: Settings, people: int, items: int, n: int) -> None:
 
 def change_lists(settings: Settings, changed: int, items: int, n: int) -> None:
     """New lists for some people, as an update makes them."""
-    now, before = START + timedelta(hours=1), exports.read(settings.lake)
+    now, before = START + timedelta(hours=1), lists_manifest.read(settings.lake)
     assert before is not None
     some = _ids(before.people).take(pa.array(np.sort(np.random.default_rng(1).permutation(before.people)[:changed])))
     manifest = _manifest(
@@ -193,8 +194,8 @@ def _same(text: str, rows: int) -> pa.DictionaryArray:
 
 def _manifest(
     settings: Settings, kind: str, at: datetime, people: int, changed: int, popular: int, similar: int
-) -> exports.Manifest:
-    return exports.Manifest(
+) -> lists_manifest.Manifest:
+    return lists_manifest.Manifest(
         export="benchmark", kind="full" if kind == "full" else "update", site=settings.site, model_version="1", run_id=None,
         interactions_version=0, interactions_id="benchmark", generated_at=at, people=people, changed=changed,
         popular_version=popular, similar_version=similar, state="models/1", digest="", model_digest="",

@@ -23,14 +23,14 @@ import pyarrow.csv as csv
 import pyarrow.dataset as ds
 
 from benchmarks.measure import measured, ratio
-from ml.interactions import IdMap
+from ml.data.interactions import IdMap
+from ml.data.sessions import Sessions, from_clicks
+from ml.evaluation.prequential import NextJudged, next_clicks
 from ml.models.protocol import SessionRecipe
-from ml.models.session_blend import SessionBlend
-from ml.models.session_knn import SessionKnn
-from ml.models.session_popular import SessionPopular
-from ml.models.transitions import Transitions
-from ml.prequential import NextJudged, next_clicks
-from ml.sessions import Sessions, from_clicks
+from ml.models.session.blend import SessionBlend
+from ml.models.session.markov import Transitions
+from ml.models.session.popular import SessionPopular
+from ml.models.session.vmis_knn import SessionKnn
 
 Recipe = TypeVar("Recipe", bound=SessionRecipe)
 

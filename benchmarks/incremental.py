@@ -21,9 +21,9 @@ import numpy as np
 from benchmarks import day_of_updates, globo
 from benchmarks.day_of_updates import Day, Stream
 from benchmarks.measure import measured, ratio
-from ml.artifact import AnyRecipe
-from ml.models.als import Als
-from ml.models.popular import Popular
+from ml.models.user_item.als import Als
+from ml.models.user_item.popular import Popular
+from ml.registry.artifact import AnyRecipe
 
 HALF_LIFE = timedelta(days=14)
 POPULAR = Popular(window_hours=1.0)

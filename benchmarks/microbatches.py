@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measure import cpu_seconds, ratio
-from nextclick.events import Event, encode
-from nextclick.landing_writer import SegmentWriter
+from nextclick.contracts.events import Event, encode
+from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
 from spark_jobs.cli import job
 from spark_jobs.session import open_session

@@ -19,11 +19,11 @@ import msgspec
 from benchmarks import globo, incremental
 from benchmarks.day_of_updates import Stream
 from benchmarks.measure import measured, ratio
-from ml import evaluate
-from ml.artifact import AnyRecipe
-from ml.models.als import Als
-from ml.models.popular import Popular
-from ml.split import Split
+from ml.data.split import Split
+from ml.evaluation import evaluate
+from ml.models.user_item.als import Als
+from ml.models.user_item.popular import Popular
+from ml.registry.artifact import AnyRecipe
 
 POPULAR: dict[str, AnyRecipe] = {f"popular_{hours}h": Popular(window_hours=hours) for hours in (0.5, 1, 2, 4, 12, 24)}
 ALS: dict[str, AnyRecipe] = {

@@ -12,8 +12,8 @@ from typing import IO
 import numpy as np
 import pyarrow as pa
 
-from ml.interactions import from_ids
-from ml.split import Split, given
+from ml.data.interactions import from_ids
+from ml.data.split import Split, given
 from nextclick.errors import UsageError
 
 LONGEST_LINE = 1 << 24

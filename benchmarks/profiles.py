@@ -20,13 +20,13 @@ import lmdb
 import msgspec
 
 from benchmarks.measure import ratio
-from collector.following import PIECE
-from nextclick import profile
-from nextclick.events import Event, encode
+from collector.live.follower import PIECE
+from nextclick.contracts.events import Event, encode
 from nextclick.kv import open_profiles
-from nextclick.kv.profiles import Profiles
-from nextclick.live_arrivals import Arrivals
-from nextclick.profile import Deed
+from nextclick.kv.profiles.protocol import Profiles
+from nextclick.profile import profile
+from nextclick.profile.live_arrivals import Arrivals
+from nextclick.profile.profile import Deed
 from nextclick.settings import Settings, load
 
 WANTED = 20_000

@@ -24,12 +24,14 @@ import numpy as np
 from benchmarks import pairs_files
 from benchmarks.quality_recipes import BASELINES, CHOSEN, GRIDS, PUBLISHED, SEED, SERVED
 from benchmarks.stretches import held_out_stretches
-from ml import evaluate, split, weigh
-from ml.artifact import AnyRecipe
-from ml.interactions import Interactions, Rows
-from ml.models.blend import Blend, BlendModel
+from ml.data import split
+from ml.data.interactions import Interactions, Rows
+from ml.data.split import Split
+from ml.evaluation import evaluate
 from ml.models.protocol import Recommender
-from ml.split import Split
+from ml.models.user_item.blend import Blend, BlendModel
+from ml.registry.artifact import AnyRecipe
+from ml.selection import blend_weights
 from nextclick.cli import main
 
 K, LONGEST = 20, 100
@@ -106,7 +108,7 @@ def chosen(parts: Split, by: str, say: Say) -> Choice:
     members = {name: model for name, (model, _) in best.items()}
     recipes: dict[str, AnyRecipe] = {name: model.recipe for name, model in members.items()}  # type: ignore[misc]
     equal = Blend(members=tuple(recipes.values()), weights=(1.0,) * len(recipes))  # type: ignore[arg-type]
-    blend = weigh.weigh(equal, list(members.values()), validation, people, K)
+    blend = blend_weights.weigh(equal, list(members.values()), validation, people, K)
     worths = {name: worth for name, (_, worth) in best.items()}
     worths["blend"] = _worth(BlendModel(blend, tuple(members.values())), validation, people, say)
     return Choice(recipes | {"blend": blend}, max(worths, key=lambda name: worths[name]))

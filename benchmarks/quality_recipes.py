@@ -4,12 +4,12 @@ from itertools import product
 
 from msgspec.structs import replace
 
-from ml.artifact import AnyRecipe
-from ml.models.als import Als
-from ml.models.blend import Blend
-from ml.models.item_graph import ItemGraph
-from ml.models.person_neighbours import PersonNeighbours
-from ml.models.popular import Popular
+from ml.models.user_item.als import Als
+from ml.models.user_item.blend import Blend
+from ml.models.user_item.gf_cf import ItemGraph
+from ml.models.user_item.popular import Popular
+from ml.models.user_item.user_knn import PersonNeighbours
+from ml.registry.artifact import AnyRecipe
 
 SEED = 1
 PUBLISHED = {

@@ -29,11 +29,11 @@ from deltalake import write_deltalake
 from benchmarks.collector import need_wrk, serving
 from benchmarks.export import make_lists
 from benchmarks.measure import cpu_seconds, ratio
-from nextclick import profile
 from nextclick.kv import open_profiles
-from nextclick.profile import Deed
+from nextclick.profile import profile
+from nextclick.profile.profile import Deed
 from nextclick.settings import Settings, hand_down, load
-from serving import export
+from serving.export import export
 
 CONNECTIONS = 32
 EMPTY, API, COLLECTOR, REDIS = 8093, 8094, 8095, 8096

@@ -25,10 +25,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.state import GroupState, GroupStateTimeout
 
 from benchmarks.measure import ratio
-from nextclick.events import OUTSIDE_SESSIONS
-from nextclick.lake import Lake, lake_at
+from nextclick.contracts import bronze, silver
+from nextclick.contracts.events import OUTSIDE_SESSIONS
+from nextclick.lake.paths import Lake, lake_at
 from nextclick.settings import Settings, load
-from nextclick.tables import bronze, silver
 from spark_jobs import tables
 from spark_jobs.jobs import build_events, build_sessions
 from spark_jobs.session import open_session

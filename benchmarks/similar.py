@@ -21,15 +21,15 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from numpy.typing import NDArray
 
-from ml.interactions import IdMap, Rows
+from ml.data.interactions import IdMap, Rows
+from ml.data.sessions import Sessions, from_clicks
+from ml.evaluation.prequential import rank
+from ml.lists.similar_items import catalogue
+from ml.models.item_item.item2vec import Item2Vec
+from ml.models.item_item.tfidf import Content
 from ml.models.protocol import SimilarItems
-from ml.models.similar_content import Content
-from ml.models.similar_sessions import Item2Vec
-from ml.prequential import rank
-from ml.sessions import Sessions, from_clicks
-from ml.similar_items import catalogue
+from nextclick.contracts.silver import EVENTS
 from nextclick.settings import Settings, load
-from nextclick.tables.silver import EVENTS
 
 K = 20
 SEED = 1

@@ -18,8 +18,8 @@ from pathlib import Path
 from benchmarks.collector import need_wrk, serving
 from benchmarks.measure import own_mb, ratio
 from benchmarks.serving import API, ASK, COLLECTOR, furnish, under_load, wrk
-from nextclick import profile
 from nextclick.kv import open_profiles
+from nextclick.profile import profile
 from nextclick.settings import Settings, hand_down, load
 
 MINUTE = 60

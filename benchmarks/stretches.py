@@ -22,9 +22,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ml.interactions import Interactions, Rows
-from ml.models.diagonal import power, sums
-from ml.split import Split, parted
+from ml.data.interactions import Interactions, Rows
+from ml.data.split import Split, parted
+from ml.models.topk.diagonal import power, sums
 
 FEWEST_FIRST = 5
 """A person who is the first to name fewer items than this has no order."""

@@ -28,9 +28,9 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from benchmarks.measure import measured, ratio
-from nextclick import arrow
+from nextclick.contracts import arrow
+from nextclick.contracts.gold import INTERACTIONS, RECOMMENDATIONS, SIMILAR_ITEMS
 from nextclick.settings import Settings, load
-from nextclick.tables.gold import INTERACTIONS, RECOMMENDATIONS, SIMILAR_ITEMS
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ def copy_pairs(settings: Settings, options: argparse.Namespace) -> None:
 
 
 def print_imports() -> None:
-    for name in ("ml.train", "mlflow.pyfunc"):
+    for name in ("ml.jobs.train", "mlflow.pyfunc"):
         print(f"import {name}: {timed(partial(importlib.import_module, name))[1]:.1f} s")
 
 
@@ -97,7 +97,7 @@ def timed(work: Callable[[], T]) -> tuple[T, float]:
 
 def compare(settings: Settings, rounds: int) -> None:
     """Print the figures."""
-    from ml import interactions
+    from ml.data import interactions
     from ml.models import registry
 
     recipe = registry.plain_als(settings)
@@ -116,7 +116,8 @@ def compare(settings: Settings, rounds: int) -> None:
 
 def learned(settings: Settings) -> Any:
     """What training does between the table and the file, without its evaluation and MLflow."""
-    from ml import interactions, train
+    from ml.data import interactions
+    from ml.jobs import train
     from ml.models import registry
 
     night = train.Night(settings, *interactions.read(settings))
@@ -129,8 +130,8 @@ def learned(settings: Settings) -> Any:
 def compare_export(settings: Settings, artifact: Any) -> None:
     from threadpoolctl import threadpool_limits
 
-    from ml import published
-    from ml.lists import Stamp, personal_rows, similar_rows
+    from ml.lists import delta_files
+    from ml.lists.rows import Stamp, personal_rows, similar_rows
 
     model, people = artifact.model, np.arange(len(artifact.people), dtype=np.int32)
     implicit, n = model.recipe.implicit(0, model.person_factors, model.item_factors), settings.export.top_n
@@ -138,18 +139,20 @@ def compare_export(settings: Settings, artifact: Any) -> None:
         _, alone = timed(lambda: implicit.recommend(people, artifact.seen, N=n))
     stamp = Stamp(settings.site, "1", datetime.now(UTC))
     rows = personal_rows(artifact, people, settings.export, stamp)
-    _, ours = timed(lambda: published.replace(settings.lake, RECOMMENDATIONS, rows))
+    _, ours = timed(lambda: delta_files.replace(settings.lake, RECOMMENDATIONS, rows))
     print(f"implicit.recommend {len(people) / alone:,.0f} lists/s; into Delta {len(people) / ours:,.0f} lists/s")
     print(ratio("export to Delta", len(people) / ours, "implicit.recommend", len(people) / alone, 0.6, at_least=True))
     items = np.arange(len(artifact.items), dtype=np.int32)
     similar = similar_rows(model, artifact.items, items, settings.export.similar_n, stamp)
-    print(f"similar items {timed(lambda: published.replace(settings.lake, SIMILAR_ITEMS, similar))[1]:.1f} s")
+    print(f"similar items {timed(lambda: delta_files.replace(settings.lake, SIMILAR_ITEMS, similar))[1]:.1f} s")
 
 
 def print_apart(settings: Settings) -> None:
     """The whole way as the pipeline goes it, and an update."""
-    from ml import export, interactions, tracking, train, update
-    from serving import export as to_table
+    from ml.data import interactions
+    from ml.jobs import publish_lists, train, update
+    from ml.registry import tracking
+    from serving.export import export as to_table
 
     print(f"MLflow's store made in {timed(lambda: tracking.champion(settings.lake))[1]:.1f} s")
     with measured() as trained:
@@ -159,7 +162,7 @@ def print_apart(settings: Settings) -> None:
         f"train {trained.seconds:.1f} s, {trained.peak_mb:.0f} MB at peak; {report.details['reason'] or 'passed the gate'}"
     )
     print("  " + ", ".join(f"{name} {value:.1f}" for name, value in costs.items() if isinstance(value, float)))
-    lists, lists_seconds = timed(lambda: export.run(settings))
+    lists, lists_seconds = timed(lambda: publish_lists.run(settings))
     _, table_seconds = timed(lambda: to_table.run(settings))
     print(
         f"lists of {lists.written:,} people into Delta {lists_seconds:.1f} s, into the key-value table {table_seconds:.1f} s"

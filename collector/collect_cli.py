@@ -22,7 +22,7 @@ def collect(settings: Settings, as_json: bool, **given: str | int | None) -> Non
     """
     settings = _OPENING.chosen(settings, **given)
     _OPENING.prepare(settings)
-    from collector.server import serve
+    from collector.http.server import serve
 
     _OPENING.announce(settings, lambda address: f"collecting on {address} into {settings.lake.root}", as_json)
     serve(settings)

@@ -18,9 +18,9 @@ from collector.imports.importer import Importer, ImportReport
 from collector.imports.mapping import load
 from collector.imports.reading import MappedReading, Reading
 from nextclick.cli import common_options, json_option, print_json
+from nextclick.contracts.events import derived_id
 from nextclick.errors import UsageError
-from nextclick.events import derived_id
-from nextclick.locks import hold
+from nextclick.lake.locks import hold
 from nextclick.settings import Settings
 
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)

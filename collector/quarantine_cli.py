@@ -7,7 +7,7 @@ import click
 import msgspec
 
 from nextclick.cli import common_options, json_option, print_json
-from nextclick.locks import hold
+from nextclick.lake.locks import hold
 from nextclick.settings import Settings
 
 _LINE = "{:<20}{:<18}{:<12}{:>10}{:>12}  {}"
@@ -37,7 +37,7 @@ def _wanted(command: Any) -> Any:
 @common_options
 def list_(settings: Settings, reason: str | None, source: str | None, as_json: bool) -> None:
     """Count rejects by reason and source."""
-    from collector.replay import Wanted, counts
+    from collector.replay.replay import Wanted, counts
 
     found = counts(settings, Wanted(reason=reason, source=source))
     if as_json:
@@ -63,7 +63,7 @@ def list_(settings: Settings, reason: str | None, source: str | None, as_json: b
 @common_options
 def show(settings: Settings, id: str | None, reason: str | None, source: str | None, limit: int, as_json: bool) -> None:
     """Show single rejects, newest first: message and payload; or the one with the ID that `show` prints."""
-    from collector.replay import Wanted, records
+    from collector.replay.replay import Wanted, records
 
     found = records(settings, Wanted(reason=reason, source=source, id=id), limit)
     if as_json:
@@ -95,8 +95,8 @@ def replay(
     What is still wrong stays where it is. Rows of an import are not replayed here: mend the mapping and call
     `nextclick import --again`, which adds nothing twice.
     """
-    from collector.replay import Wanted
-    from collector.replay import replay as replay_all
+    from collector.replay.replay import Wanted
+    from collector.replay.replay import replay as replay_all
 
     with hold(settings.lake.locks, "replay", purpose="nextclick quarantine replay"):
         report = replay_all(settings, Wanted(reason=reason, source=source, id=id), dry_run)

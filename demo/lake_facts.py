@@ -11,7 +11,7 @@ from demo.facts import Business, Checks, Contest, Facts, Flow, Portrait, Suggest
 from demo.judgement import judge
 from demo.tastes import Tastes, load_tastes
 from demo.truth import load_truth
-from ml import champion
+from ml.registry import champion
 from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings
 from orchestration.sql import ask

@@ -13,11 +13,11 @@ from collector.imports.mapping import load
 from collector.imports.reading import MappedReading
 from expectations.judge import Judge
 from nextclick.errors import NextclickError
-from nextclick.locks import hold
+from nextclick.lake.locks import hold
 from nextclick.settings import Settings
 from spark_jobs.session import open_session
 
-_SLOW_TO_IMPORT = ("orchestration.definitions", "ml.tracking", "demo.lake_facts")
+_SLOW_TO_IMPORT = ("orchestration.definitions", "ml.registry.tracking", "demo.lake_facts")
 
 
 @contextmanager

@@ -1,9 +1,9 @@
-"""What a contract (nextclick/tables) says by itself: not-null, sets, ranges, types, keys."""
+"""What a contract (nextclick/contracts) says by itself: not-null, sets, ranges, types, keys."""
 
 from collections.abc import Iterator
 
 from expectations.expectation import Expectation, Of, none_of, rows
-from nextclick.contract import Column, Table
+from nextclick.contracts.table import Column, Table
 
 
 def from_contract(table: Table) -> tuple[Expectation, ...]:

@@ -15,9 +15,9 @@ from expectations.expectation import Of
 from expectations.look import Fact, Lakewide, Look, Measure, looking
 from expectations.parts import Part
 from expectations.types import differences
-from nextclick import events as wire
+from nextclick.contracts import bronze, silver
+from nextclick.contracts import events as wire
 from nextclick.errors import LakeError
-from nextclick.tables import bronze, silver
 
 
 def measure(part: Part, lakewide: Lakewide) -> dict[str, Fact]:

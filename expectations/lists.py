@@ -7,14 +7,14 @@ cursor): what a person used since then cannot be masked yet.
 from typing import Final
 
 from expectations.look import Fact, Look, Measure
-from nextclick import exports
-from nextclick.tables import gold, silver
+from nextclick.contracts import gold, silver
+from nextclick.lake import lists_manifest
 
 
 def _with_interactions(look: Look) -> None:
     """Add the views `used` (site, person_id, item_id) and `known` (site, item_id)."""
     lists = look.part.version if look.part.table is gold.RECOMMENDATIONS else None
-    manifest = exports.read(look.settings.lake, lists)
+    manifest = lists_manifest.read(look.settings.lake, lists)
     cursor = manifest.interactions_version if manifest else None
     look.neighbour("used", gold.INTERACTIONS.name, ("site", "person_id", "item_id"), cursor)
     look.neighbour("items", silver.ITEMS.name, ("site", "item_id"))

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from expectations.parts import Part
-from nextclick.duck import connect, open_table, show
+from nextclick.lake.duck import connect, open_table, show
 from nextclick.reconciliation import Reconciliation, reconcile
 from nextclick.settings import Settings
 

@@ -14,13 +14,13 @@ from expectations.arrivals import hours_since_arrival
 from expectations.expectation import Expectation
 from expectations.results import Standing, standings
 from expectations.suites import CHECKED, suite
-from nextclick import catalog
-from nextclick.contract import Table
-from nextclick.duck import files, open_table
+from nextclick.contracts import catalog
+from nextclick.contracts.bronze import EVENTS as BRONZE
+from nextclick.contracts.silver import EVENTS
+from nextclick.contracts.table import Table
 from nextclick.errors import LakeError
+from nextclick.lake.duck import files, open_table
 from nextclick.settings import Settings
-from nextclick.tables.bronze import EVENTS as BRONZE
-from nextclick.tables.silver import EVENTS
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

@@ -7,9 +7,9 @@ from typing import Final, Literal
 
 import msgspec
 
-from nextclick.duck import connect, open_table
-from nextclick.lake import Lake
-from nextclick.tables.gold import DATA_QUALITY
+from nextclick.contracts.gold import DATA_QUALITY
+from nextclick.lake.duck import connect, open_table
+from nextclick.lake.paths import Lake
 
 _FILES: Final = 64
 """More files than this are compacted: a check adds one, and every reader opens them all."""
@@ -60,7 +60,7 @@ def append(lake: Lake, results: Iterable[Result]) -> None:
     import pyarrow as pa
     from deltalake import DeltaTable, write_deltalake
 
-    from nextclick import arrow
+    from nextclick.contracts import arrow
 
     schema, path = arrow.schema(DATA_QUALITY), lake.table(DATA_QUALITY.name)
     rows = pa.Table.from_pylist([msgspec.structs.asdict(result) for result in results], schema)

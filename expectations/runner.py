@@ -11,10 +11,10 @@ from expectations.judge import Judge, Verdict
 from expectations.look import Lakewide
 from expectations.parts import Part, due
 from expectations.results import Result, append
-from nextclick import locks
-from nextclick.duck import paths
+from nextclick.contracts.gold import DATA_QUALITY
+from nextclick.lake import locks
+from nextclick.lake.duck import paths
 from nextclick.settings import Settings
-from nextclick.tables.gold import DATA_QUALITY
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from expectations.results import Result, append, standings
-from nextclick import catalog, locks
+from nextclick.contracts import catalog
+from nextclick.contracts.gold import DATA_QUALITY
 from nextclick.errors import CheckStopped, UsageError
+from nextclick.lake import locks
 from nextclick.settings import Settings
-from nextclick.tables.gold import DATA_QUALITY
 
 
 def open_stops(settings: Settings) -> list[Result]:

@@ -5,9 +5,8 @@ from typing import Final
 from expectations.derived import from_contract
 from expectations.expectation import Expectation
 from expectations.written import WRITTEN
-from nextclick import catalog
+from nextclick.contracts import catalog, gold
 from nextclick.settings import Settings
-from nextclick.tables import gold
 
 CHECKED: Final = tuple(table.name for table in catalog.TABLES if table is not gold.DATA_QUALITY)
 """Tables with a suite, in flow order: all but the one that holds the results."""

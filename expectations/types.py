@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from nextclick.contract import Table
+from nextclick.contracts.table import Table
 
 _WORDS: Final = {"long": "bigint", "integer": "int", "short": "smallint", "byte": "tinyint"}
 """Delta's names of types that SQL calls otherwise."""

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Final
 
 from expectations.expectation import Expectation, Of, Severity, fact, none_of, rows
-from nextclick.contract import Table
+from nextclick.contracts import bronze, gold, silver
+from nextclick.contracts.table import Table
 from nextclick.settings import Settings
-from nextclick.tables import bronze, gold, silver
 
 WARN: Final = Severity.WARN
 
@@ -64,7 +64,11 @@ def _bronze_events(table: str, settings: Settings) -> tuple[Expectation, ...]:
         none_of(table, "missing", "Bronze has every line that its landing segments were published with.", WARN),
         none_of(table, "excess", "Bronze has no line beyond those.", WARN),
         none_of(
-            table, "unknown_fields", "New events carry no field that nextclick/events.py does not know.", WARN, Of.NEW
+            table,
+            "unknown_fields",
+            "New events carry no field that nextclick/contracts/events.py does not know.",
+            WARN,
+            Of.NEW,
         ),
     )
 

@@ -4,8 +4,8 @@ What is learned from is what was logged: each `served` record has the features o
 when they were scored (property `features`: a JSON object, an array with a value for each place by feature).
 
 A new term of the ranking is a name in Term and what it is in `terms`, `weight_NAME` in `settings.Ranking` and conf/default.toml,
-and its row and place in the formula in docs/api.md. A new feature is a name in FEATURES, its measure in serving/scoring.py and
-its row in docs/api.md. tests/unit/test_ranking_terms.py says which of these is forgotten.
+and its row and place in the formula in docs/api.md. A new feature is a name in FEATURES, its measure in serving/ranking/score.py and
+its row in docs/api.md. tests/unit/serving/test_ranking_terms.py says which of these is forgotten.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextclick.errors import ModelError
-from nextclick.lake import Lake
+from nextclick.lake.paths import Lake
 from nextclick.settings import Ranking
 
 FEATURES: Final = ("popularity", "recency", "category_match", "personal", "similar", "affinity")

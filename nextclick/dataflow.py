@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 
-from nextclick.catalog import TABLES
-from nextclick.contract import Column, Layer, Table
+from nextclick.contracts.catalog import TABLES
+from nextclick.contracts.table import Column, Layer, Table
 from nextclick.settings import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "dataflow.md"
 _HEAD = """\
 # The flow of the data
 
-Generated from `nextclick/tables/` by `make docs`; change it there. An arrow carries the name of the job that
+Generated from `nextclick/contracts/` by `make docs`; change it there. An arrow carries the name of the job that
 writes the table it points to.
 """
 

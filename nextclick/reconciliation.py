@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from nextclick import landing
-from nextclick.duck import connect, open_table, show
 from nextclick.errors import LakeError
-from nextclick.lake import Lake
+from nextclick.lake.duck import connect, open_table, show
+from nextclick.lake.paths import Lake
+from nextclick.landing import reader
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _row(duck: "DuckDBPyConnection", query: str) -> tuple[int, ...]:
 
 def _log_against_bronze(lake: Lake, lines: Mapping[str, int]) -> dict[str, int]:
     """The landing log's listing against the lines that bronze has of each segment."""
-    segments = landing.segments(lake.landing)
+    segments = reader.segments(lake.landing)
     read = [segment for segment in segments if segment.path.name in lines or not segment.bytes]
     unread = [segment for segment in segments if segment.path.name not in lines and segment.bytes]
     beyond = [lines.get(segment.path.name, 0) - segment.lines for segment in read]

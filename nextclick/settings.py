@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from nextclick.errors import SettingsError
-from nextclick.lake import Lake, lake_at
+from nextclick.lake.paths import Lake, lake_at
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_CONF = CHECKOUT / "conf"

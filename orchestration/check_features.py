@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from nextclick import features_check, profile
-from nextclick.duck import connect, open_table, show
+from nextclick.contracts.events import OUTSIDE_SESSIONS, Event
 from nextclick.errors import LakeError
-from nextclick.events import OUTSIDE_SESSIONS, Event
-from nextclick.features_check import FeaturesCheck
 from nextclick.kv import open_profiles
-from nextclick.kv.profiles import Profiles
-from nextclick.live_arrivals import Arrivals
-from nextclick.profile import Deed
+from nextclick.kv.profiles.protocol import Profiles
+from nextclick.lake.duck import connect, open_table, show
+from nextclick.profile import features_check, profile
+from nextclick.profile.features_check import FeaturesCheck
+from nextclick.profile.live_arrivals import Arrivals
+from nextclick.profile.profile import Deed
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:

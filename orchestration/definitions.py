@@ -28,11 +28,11 @@ from dagster import (
 
 from expectations import stops
 from expectations.suites import CHECKED
-from nextclick import locks
+from nextclick.contracts import gold, silver
 from nextclick.errors import NextclickError
-from nextclick.landing import segments
+from nextclick.lake import locks
+from nextclick.landing.reader import segments
 from nextclick.settings import Settings, load
-from nextclick.tables import gold, silver
 from orchestration import home
 from orchestration.assets import bronze as bronze_assets
 from orchestration.assets import gold as gold_assets

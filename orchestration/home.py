@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from nextclick.errors import LakeError
-from nextclick.lake import Lake
+from nextclick.lake.paths import Lake
 
 _CONTENT: Final = """\
 # Written by nextclick at each start; change orchestration/home.py instead.

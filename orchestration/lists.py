@@ -1,7 +1,7 @@
 """The lists that people are served: made anew for a new model, else brought up to what changed."""
 
-from ml import export, update
-from nextclick import exports
+from ml.jobs import publish_lists, update
+from nextclick.lake import lists_manifest
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from orchestration.stations import Progress
@@ -9,7 +9,7 @@ from orchestration.stations import Progress
 
 def run(settings: Settings, progress: Progress) -> JobReport:
     """A full export if the champion is not the one that made the lists; else an update of those whom news touches."""
-    report = export.run(settings, progress)
-    if report.written or exports.read(settings.lake) is None:
+    report = publish_lists.run(settings, progress)
+    if report.written or lists_manifest.read(settings.lake) is None:
         return report
     return update.run(settings, progress)

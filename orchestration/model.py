@@ -7,12 +7,12 @@ from functools import partial
 import click
 import msgspec
 
-from nextclick import duck
 from nextclick.cli import common_options, json_option, print_json
+from nextclick.contracts import silver
 from nextclick.errors import ModelError
+from nextclick.lake import duck
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from nextclick.tables import silver
 
 
 @click.command(
@@ -32,17 +32,17 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
     the champion's lists take in what has changed. Where answers were served and clicked, the
     click model is learned as well (docs/loop.md).
     """
-    from ml import export as lists
-    from ml import train as training
-    from ml import update as updating
-    from serving import export as serving
+    from ml.jobs import publish_lists as lists
+    from ml.jobs import train as training
+    from ml.jobs import update as updating
+    from serving.export import export as serving
 
     with _progress() as progress:
         reports = [training.run(settings, progress, force)]
         if duck.open_table(settings.lake, silver.IMPRESSIONS.name):  # something was served
-            from ml import ctr
+            from ml.jobs import train_ctr
 
-            reports.append(ctr.run(settings, progress, force))
+            reports.append(train_ctr.run(settings, progress, force))
         reports.append(lists.run(settings, progress, force))
         if reports[-1].details.get("export"):
             reports += [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
@@ -74,11 +74,11 @@ def tune(settings: Settings, minutes: float, trials: int | None, forget: bool, a
     Called again it goes on where it stopped. What is used lies in _state/model/tuned.json,
     the studies in _state/tuning.db (Optuna), the best parameters in MLflow.
     """
-    from ml import candidates
-    from ml import tune as tuning
+    from ml.jobs import tune as tuning
+    from ml.selection import model_candidates
 
     if forget:
-        report = JobReport(job="tune", details={"forgotten": int(candidates.forget(settings.lake))})
+        report = JobReport(job="tune", details={"forgotten": int(model_candidates.forget(settings.lake))})
     else:
         with _progress() as progress:
             report = tuning.run(settings, minutes, trials, progress)
@@ -99,9 +99,9 @@ def update(settings: Settings, as_json: bool) -> None:
 
     The bandits learn from what was shown and clicked since.
     """
-    from ml import update as updating
-    from serving import export as serving
+    from ml.jobs import update as updating
     from serving.bandits import learn
+    from serving.export import export as serving
 
     with _progress() as progress:
         reports = [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
@@ -117,10 +117,10 @@ def update(settings: Settings, as_json: bool) -> None:
 def rollback(settings: Settings, to: int | None, only_list: bool, as_json: bool) -> None:
     """Return to the export before the current one: its lists, its model as champion, its cursor for updates."""
     from serving import cli as tables
-    from serving import export as serving
+    from serving.export import export as serving
 
     if not only_list:
-        from ml import rollback as going_back
+        from ml.jobs import rollback as going_back
 
         wanted = serving.rollback_target(settings, to)
         try:

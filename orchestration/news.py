@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nextclick.duck import connect, open_table, show
-from nextclick.lake import Lake
-from nextclick.landing import segments
-from nextclick.tables import bronze
+from nextclick.contracts import bronze
+from nextclick.lake.duck import connect, open_table, show
+from nextclick.lake.paths import Lake
+from nextclick.landing.reader import segments
 from orchestration.pipeline import Station
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from nextclick.catalog import JOBS, TABLES, written_by
-from nextclick.contract import Layer
-from nextclick.tables import bronze, gold, silver
+from nextclick.contracts import bronze, gold, silver
+from nextclick.contracts.catalog import JOBS, TABLES, written_by
+from nextclick.contracts.table import Layer
 
 
 class Kind(Enum):
@@ -62,11 +62,11 @@ STATIONS: tuple[Station, ...] = (
     Station(
         "learn_bandits", "which arms are clicked", Kind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
     ),
-    Station("train", "fit, judge, promote", Kind.WORK, LEARNED_FROM, (), "ml.train:run"),
-    Station("train_ctr", "what is clicked", Kind.WORK, (silver.IMPRESSIONS.name,), (), "ml.ctr:run"),
+    Station("train", "fit, judge, promote", Kind.WORK, LEARNED_FROM, (), "ml.jobs.train:run"),
+    Station("train_ctr", "what is clicked", Kind.WORK, (silver.IMPRESSIONS.name,), (), "ml.jobs.train_ctr:run"),
     Station("lists", "what to show everyone", Kind.WORK, LEARNED_FROM, LISTS, "orchestration.lists:run"),
     _check("check_lists", "what lists must hold", LISTS),
-    Station("export", "lists → key-value table", Kind.WORK, LISTS, (), "serving.export:run"),
+    Station("export", "lists → key-value table", Kind.WORK, LISTS, (), "serving.export.export:run"),
 )
 
 NAMES = tuple(station.name for station in STATIONS)

@@ -9,7 +9,7 @@ from nextclick.cli import common_options, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
 from serving import cli
-from serving.grids import show
+from serving.console_table import show
 
 _plain = cli.recommend
 _explain = click.Option(["--explain"], is_flag=True, help="Say of each item which used ones speak for it.")
@@ -22,7 +22,7 @@ def _answer(explain: bool, **words: Any) -> None:
 
 @common_options
 def _explained(settings: Settings, person: str | None, n: int, similar: str | None, as_json: bool) -> None:
-    from ml import explain
+    from ml.lists import explain
     from serving.recommend import lookup
 
     if person is None or similar is not None:

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from nextclick.catalog import TABLES
 from nextclick.cli import common_options, json_option, print_json
-from nextclick.contract import Layer
+from nextclick.contracts.catalog import TABLES
+from nextclick.contracts.table import Layer
 from nextclick.errors import QueryError
-from nextclick.lake import Lake
+from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 
 _SHUT = """

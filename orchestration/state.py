@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from nextclick.catalog import TABLES
+from nextclick.contracts.catalog import TABLES
 from nextclick.errors import LakeError
-from nextclick.lake import Lake
+from nextclick.lake.paths import Lake
 
 
 class TableState(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from nextclick import locks
+from nextclick.lake import locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from orchestration import gate

@@ -30,8 +30,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 def look(settings: Settings) -> Status:
     """The lake as it stands now."""
-    from ml import champion
-    from serving import export
+    from ml.registry import champion
+    from serving.export import export
 
     attempt = champion.standing(settings.lake).attempt
     return Status(

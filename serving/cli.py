@@ -10,8 +10,8 @@ import msgspec
 from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
-from serving.export import Progress, quiet
-from serving.grids import show
+from serving.console_table import show
+from serving.export.export import Progress, quiet
 from serving.recommend import Answer
 
 
@@ -24,7 +24,7 @@ def export(settings: Settings, full: bool, as_json: bool) -> None:
 
     What is served changes in one step, when the new version is complete and checked.
     """
-    from serving.export import run
+    from serving.export.export import run
 
     with _bar() as progress:
         report = run(settings, progress, full)

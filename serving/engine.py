@@ -11,26 +11,29 @@ import numpy as np
 from msgspec import UNSET
 
 from nextclick import kv
-from nextclick.conversion import probability
 from nextclick.ctr import TERMS
-from nextclick.live_features import open_session
-from nextclick.profile import Deed
+from nextclick.profile.conversion import probability
+from nextclick.profile.live_features import open_session
+from nextclick.profile.profile import Deed
 from nextclick.settings import Settings
-from serving import answers, asking, experiments, given, pool, showing
+from serving import response
 from serving.bandits.context import context as bandit_context
 from serving.bandits.live import Bandits, banners
-from serving.catalogue import Numbers
-from serving.edition import Edition
-from serving.editions import Editions
-from serving.experiments import Assignments
+from serving.experiments import assignment
+from serving.experiments.assignment import Assignments
+from serving.index.index import Edition
+from serving.index.items import Numbers
+from serving.index.next_action import ACTIONS
+from serving.index.refresh import Editions
 from serving.metrics import Metrics
-from serving.next_action import ACTIONS
-from serving.pool import Pool
-from serving.ranking import By, Order, Ranked, rank
-from serving.record import Recorder
-from serving.rules import Rules, never, rules
-from serving.showing import Listed
-from serving.visitor import Known, Visitors, Who
+from serving.ranking import caller_candidates, pool
+from serving.ranking.pool import Pool
+from serving.ranking.rank import By, Order, Ranked, rank
+from serving.ranking.rules import Rules, never, rules
+from serving.ranking.visitor import Known, Visitors, Who
+from serving.response import Listed
+from serving.schema import requests, responses
+from serving.served_log import Recorder
 
 _DAY_MS: Final = 86_400_000
 _NOTHING: Final[dict[str, Any]] = {"model_version": "none", "variant": None, "source": "none", "degraded": True}
@@ -62,7 +65,7 @@ class Engine:
         self._settings = settings
         self._metrics = metrics
         self._bandits = Bandits(settings.lake, settings.bandits, banners(settings.conf_dir / "banners.toml"))
-        self._experiments = experiments.load(settings.conf_dir / "experiments")
+        self._experiments = assignment.load(settings.conf_dir / "experiments")
         table = kv.open_table(settings)
         self._editions = Editions(table, settings.serving.refresh_seconds, self._bandits.refresh)
         self._visitors = Visitors(settings, metrics)
@@ -79,38 +82,38 @@ class Engine:
         self._editions.stop()
         self._visitors.close()
 
-    def ready(self) -> answers.Ready:
+    def ready(self) -> responses.Ready:
         """Whether there are lists to answer from."""
         edition = self._editions.current
         status: Any = "ready" if edition else "no lists"
-        return answers.Ready(
+        return responses.Ready(
             status=status, version=edition.version if edition else None, degraded=not self._editions.reachable
         )
 
-    async def personalize(self, site: str, asked: asking.Personalize) -> answers.Personalized:
+    async def personalize(self, site: str, asked: requests.Personalize) -> responses.Personalized:
         """Recommendations, a banner and a feed."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
-            return answers.Personalized(
+            return responses.Personalized(
                 request_id=_new_id(), **_NOTHING, recommendations=[], personalized_banner=None, ranked_feed=[]
             )
         n, feed = self._most(asked.n), self._most(asked.feed)
         listed = self._with_banner(context, self._for_visitor(context, asked, max(n, feed)), asked.surface)
-        return answers.Personalized(
+        return responses.Personalized(
             **self._head("/v1/personalize", context, listed, asked.surface),
             recommendations=listed.ids[:n],
-            personalized_banner=showing.banner(listed.banner) if listed.banner else None,
-            ranked_feed=showing.items(context.edition, listed, asked.explain)[:feed],
+            personalized_banner=response.banner(listed.banner) if listed.banner else None,
+            ranked_feed=response.items(context.edition, listed, asked.explain)[:feed],
             weights=listed.ranked.scored.weights if asked.explain else UNSET,
         )
 
-    async def recommend(self, site: str, asked: asking.Recommend) -> answers.Items:
+    async def recommend(self, site: str, asked: requests.Recommend) -> responses.Items:
         """A list for a visitor."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         listed = self._for_visitor(context, asked, self._most(asked.n)) if context else None
         return self._items("/v1/recommendations", context, listed, asked)
 
-    async def popular(self, site: str, asked: asking.Popular) -> answers.Items:
+    async def popular(self, site: str, asked: requests.Popular) -> responses.Items:
         """What everybody likes, in that order; the rules hold."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
@@ -128,7 +131,7 @@ class Engine:
         )
         return self._items("/v1/popular", context, _listed(edition, ranked), asked)
 
-    async def similar(self, site: str, asked: asking.Similar) -> answers.Items:
+    async def similar(self, site: str, asked: requests.Similar) -> responses.Items:
         """Items that resemble one, the likest first; then as for a visitor who has just viewed it and nothing else."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
@@ -147,14 +150,14 @@ class Engine:
         context = context._replace(known=context.known._replace(degraded=context.known.degraded or failed))
         return self._items("/v1/similar", context, _listed(edition, ranked), asked)
 
-    async def rank(self, site: str, asked: asking.Rank) -> answers.Items:
+    async def rank(self, site: str, asked: requests.Rank) -> responses.Items:
         """The caller's own candidates in order; nothing is added to them."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
             return self._items("/v1/rank", None, None, asked)
         edition, conf = context.edition, self._settings.ranking.rules
-        ids, candidates = given.pool(edition.catalogue, asked.items)
-        rows = given.listed_rows(ids, asked, conf, never(conf, asked, context.known))
+        ids, candidates = caller_candidates.pool(edition.catalogue, asked.items)
+        rows = caller_candidates.listed_rows(ids, asked, conf, never(conf, asked, context.known))
         candidates = candidates.take(np.array(rows, np.int64))
         pool.mark(edition, candidates, context.known)
         found = replace(self._rules(context, asked), allow=None, hidden=candidates.number[:0])
@@ -163,25 +166,25 @@ class Engine:
         shown = [ids[row] for row in ranked.pool.row.tolist()]
         return self._items("/v1/rank", context, Listed(shown, ranked, [1.0] * len(shown)), asked)
 
-    async def next_action(self, site: str, asked: asking.NextAction) -> answers.NextActions:
+    async def next_action(self, site: str, asked: requests.NextAction) -> responses.NextActions:
         """What the visitor does next."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
-            return answers.NextActions(actions=[], acts=[], degraded=True)
+            return responses.NextActions(actions=[], acts=[], degraded=True)
         acts = self._acts(context)
         found = context.edition.transitions.after(acts, self._settings.ranking.transition_prior)
         ordered: list[Any] = sorted(found.items(), key=lambda pair: -pair[1])
-        actions = [answers.Action(action=name, probability=probability) for name, probability in ordered]
-        return answers.NextActions(actions=actions, acts=acts, degraded=context.known.degraded)
+        actions = [responses.Action(action=name, probability=probability) for name, probability in ordered]
+        return responses.NextActions(actions=actions, acts=acts, degraded=context.known.degraded)
 
-    async def suggest(self, site: str, asked: asking.Suggest) -> answers.Suggestions:
+    async def suggest(self, site: str, asked: requests.Suggest) -> responses.Suggestions:
         """Completions of what was typed."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
-            return answers.Suggestions(suggestions=[], degraded=True)
+            return responses.Suggestions(suggestions=[], degraded=True)
         ids, interest = context.edition.catalogue.ids, context.known.features.interest
         found = [
-            answers.Suggested(
+            responses.Suggested(
                 text=each.text,
                 item_id=ids[each.item] if each.item is not None else UNSET,
                 score=each.score,
@@ -189,25 +192,25 @@ class Engine:
             )
             for each in context.edition.suggestions.find(asked.q, asked.n, interest)
         ]
-        return answers.Suggestions(suggestions=found, degraded=context.known.degraded)
+        return responses.Suggestions(suggestions=found, degraded=context.known.degraded)
 
-    async def profile(self, site: str, asked: asking.Profile) -> answers.LiveProfile:
+    async def profile(self, site: str, asked: requests.Profile) -> responses.LiveProfile:
         """What is known of a visitor now; all of it empty for a stranger."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         known = context.known if context else self._visitors.stranger(_now(), degraded=True)
         shown = [
-            answers.DeedShown(at=deed.at, kind=deed.kind, item_id=deed.item, category=deed.category, query=deed.query)
+            responses.DeedShown(at=deed.at, kind=deed.kind, item_id=deed.item, category=deed.category, query=deed.query)
             for deed in known.profile.deeds
         ]
         prior = self._settings.ranking.transition_prior
         after = context.edition.transitions.after(self._acts(context), prior) if context else {}
         chance = probability(self._session(context), context.edition.conversion) if context else 0.0
         liked = self._visitors.attributes(context.edition, known, context.now) if context else {}
-        return answers.LiveProfile(
+        return responses.LiveProfile(
             visitor_id=asked.visitor_id,
             features=msgspec.structs.replace(known.features, attributes=liked),
             deeds=shown,
-            embedding=showing.embedding(context.edition, known) if context else None,
+            embedding=response.embedding(context.edition, known) if context else None,
             next_action=after,
             conversion=chance,
             degraded=known.degraded,
@@ -219,10 +222,10 @@ class Engine:
         if edition is None:
             return None
         at = datetime.fromtimestamp(now / 1000, UTC)
-        assigned = experiments.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)
+        assigned = assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)
         return Context(edition, who, await self._visitors.known(edition, who, now), now, assigned)
 
-    def _for_visitor(self, context: Context, asked: asking.Ruled, n: int) -> Listed:
+    def _for_visitor(self, context: Context, asked: requests.Ruled, n: int) -> Listed:
         """The n best items for who asks; places that exploration fills are drawn from the items below."""
         edition, ranking = context.edition, self._settings.ranking
         positions = self._settings.bandits.positions
@@ -236,23 +239,23 @@ class Engine:
         surface = getattr(asked, "surface", None) or ""
         told = bandit_context(context.known.features)
         drawn = self._bandits.explore(surface, listed.ids[:n], listed.ids[n:], told, _method(context))
-        ranked = showing.in_order(ranked, listed.ids, drawn.items)
+        ranked = response.in_order(ranked, listed.ids, drawn.items)
         return Listed(drawn.items, ranked, drawn.propensities, drawn.draws)
 
     def _with_banner(self, context: Context, listed: Listed, surface: str | None) -> Listed:
         drawn = self._bandits.banner(surface or "", bandit_context(context.known.features), _method(context))
         return listed._replace(banner=drawn[0], draws=[*listed.draws, drawn[1]]) if drawn else listed
 
-    def _rules(self, context: Context, asked: asking.Ruled, *hidden: str) -> Rules:
+    def _rules(self, context: Context, asked: requests.Ruled, *hidden: str) -> Rules:
         return rules(context.edition.catalogue, self._settings.ranking.rules, asked, context.known, hidden)
 
-    def _items(self, route: str, context: Context | None, listed: Listed | None, asked: Any) -> answers.Items:
+    def _items(self, route: str, context: Context | None, listed: Listed | None, asked: Any) -> responses.Items:
         """A list as its answer; an empty one before the first export."""
         if context is None or listed is None:
-            return answers.Items(request_id=_new_id(), **_NOTHING, items=[])
-        return answers.Items(
+            return responses.Items(request_id=_new_id(), **_NOTHING, items=[])
+        return responses.Items(
             **self._head(route, context, listed, asked.surface),
-            items=showing.items(context.edition, listed, asked.explain),
+            items=response.items(context.edition, listed, asked.explain),
             weights=listed.ranked.scored.weights if asked.explain else UNSET,
         )
 
@@ -263,7 +266,9 @@ class Engine:
         request_id, who = _new_id(), context.who
         if self._settings.serving.record and (who.visitor_id or who.user_id) and listed.ids:
             self._recorder.put(
-                showing.record(request_id, context.now, who, model, context.assigned, listed, surface, source, degraded)
+                response.record(
+                    request_id, context.now, who, model, context.assigned, listed, surface, source, degraded
+                )
             )
         return {
             "request_id": request_id,

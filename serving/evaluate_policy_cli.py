@@ -8,9 +8,9 @@ import msgspec
 from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
-from serving.grids import show
-from serving.off_policy import Estimate, Judgement, Log, Target
-from serving.policy_log import Columns
+from serving.console_table import show
+from serving.off_policy.estimators import Estimate, Judgement, Log, Target
+from serving.off_policy.policy_log import Columns
 
 _ESTIMATES = ("logged", "ips", "snips", "dr")
 
@@ -66,7 +66,7 @@ def evaluate_policy(
 
     LOG is CSV or Parquet, a row for each action that was shown. docs/bandits.md explains the figures.
     """
-    from serving import off_policy
+    from serving.off_policy import estimators
 
     columns = Columns(action, reward, propensity, stratum, group, target_column)
     wanted = [target, target_log, target_column]
@@ -81,7 +81,7 @@ def evaluate_policy(
         rows, judged = _of_bandit(settings, bandit, str(target))
     else:
         rows, judged = _of_rows(settings, log, columns, target, target_log)
-    found = off_policy.evaluate(rows, judged, confidence, resamples, seed)
+    found = estimators.evaluate(rows, judged, confidence, resamples, seed)
     if as_json:
         print_json(msgspec.to_builtins(found))
     else:
@@ -92,7 +92,7 @@ def _of_rows(
     settings: Settings, path: Path | None, columns: Columns, action: str | None, other: Path | None
 ) -> tuple[Log, Target]:
     """The log of a file, or without one of silver.impressions, and the target."""
-    from serving import off_policy, policy_log
+    from serving.off_policy import estimators, policy_log
 
     if path is None:
         log, given = policy_log.of_impressions(settings.lake, settings.site, columns.strata), None
@@ -101,20 +101,20 @@ def _of_rows(
     if given is not None:
         return log, Target(given, None)
     if other is None:
-        return log, off_policy.by_distribution(log, off_policy.named(log, str(action)))
+        return log, estimators.by_distribution(log, estimators.named(log, str(action)))
     read, _ = policy_log.read(other, columns)
-    return log, off_policy.by_distribution(log, policy_log.distribution_of(read, log))
+    return log, estimators.by_distribution(log, policy_log.distribution_of(read, log))
 
 
 def _of_bandit(settings: Settings, bandit: str, action: str) -> tuple[Log, Target]:
-    from serving import off_policy, policy_log
     from serving.bandits import trials
+    from serving.off_policy import estimators, policy_log
 
     found = trials.read(settings.lake, settings.site, settings.bandits.window_days).rows
     log, even = policy_log.of_trials(found, bandit)
     if action == "uniform" and (even != 1 / len(log.actions)).any():  # not all rows had all arms to choose from
         return log, Target(even, None)
-    return log, off_policy.by_distribution(log, off_policy.named(log, action))
+    return log, estimators.by_distribution(log, estimators.named(log, action))
 
 
 def _show(found: Judgement) -> None:

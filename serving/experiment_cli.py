@@ -8,10 +8,10 @@ import msgspec
 from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
-from serving import experiments
-from serving.experiment_report import Comparison, Report, VariantReport
-from serving.experiments import Experiment
-from serving.grids import show
+from serving.console_table import show
+from serving.experiments import assignment
+from serving.experiments.assignment import Experiment
+from serving.experiments.report import Comparison, Report, VariantReport
 
 
 @click.group("experiment")
@@ -56,7 +56,7 @@ def assign(settings: Settings, visitor: str | None, user: str | None, at: dateti
     if visitor is None and user is None:
         raise UsageError("Name somebody: --visitor ID, --user ID, or both.")
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    found = experiments.assign(_all(settings), settings.site, visitor, user, now)
+    found = assignment.assign(_all(settings), settings.site, visitor, user, now)
     if as_json:
         print_json({"assigned": {each.experiment: each.variant for each in found.assigned}, "params": found.params})
         return
@@ -79,9 +79,9 @@ def report(settings: Settings, name: str, as_json: bool) -> None:
 
     Intervals are confidence sequences: they hold at every look, so a verdict may be acted on when it appears.
     """
-    from serving.experiment_report import report as reported
+    from serving.experiments.report import report as reported
 
-    found = reported(settings.lake, experiments.named(_all(settings), name))
+    found = reported(settings.lake, assignment.named(_all(settings), name))
     if as_json:
         print_json(msgspec.to_builtins(found))
         return
@@ -89,7 +89,7 @@ def report(settings: Settings, name: str, as_json: bool) -> None:
 
 
 def _all(settings: Settings) -> tuple[Experiment, ...]:
-    return experiments.load(settings.conf_dir / "experiments")
+    return assignment.load(settings.conf_dir / "experiments")
 
 
 def _row(one: Experiment, now: datetime) -> list[str]:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from nextclick import duck, human_events
+from nextclick.contracts.silver import EVENTS
 from nextclick.errors import QueryError, TableMissing
-from nextclick.lake import Lake
-from nextclick.tables.silver import EVENTS
+from nextclick.lake import duck, human_events
+from nextclick.lake.paths import Lake
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -7,10 +7,11 @@ from typing import Literal
 
 import msgspec
 
-from nextclick import exports, kv
+from nextclick import kv
 from nextclick.errors import ModelError, VersionGone
-from nextclick.kv.packing import CHUNK, POPULAR, chunk_key, person_key, similar_key, unpack, unpack_ids
-from nextclick.kv.protocol import Snapshot, Table
+from nextclick.kv.lists.packing import CHUNK, POPULAR, chunk_key, person_key, similar_key, unpack, unpack_ids
+from nextclick.kv.lists.protocol import Snapshot, Table
+from nextclick.lake import lists_manifest
 from nextclick.settings import Settings
 
 Source = Literal["model", "popular", "similar"]
@@ -78,7 +79,7 @@ class Lists:
         items = tuple(
             Item(rank, item, score) for rank, (item, (_, score)) in enumerate(zip(ids, pairs, strict=True), 1)
         )
-        return ("popular" if version == exports.POPULAR else source), version, items
+        return ("popular" if version == lists_manifest.POPULAR else source), version, items
 
     def _ids(self, snapshot: Snapshot, indices: list[int]) -> list[str]:
         of, chunks = self._chunks

@@ -23,7 +23,7 @@ def serve(settings: Settings, as_json: bool, **given: str | int | None) -> None:
     """
     settings = _OPENING.chosen(settings, **given)
     _OPENING.prepare(settings)
-    from serving.server import serve as run
+    from serving.api.server import serve as run
 
     _OPENING.announce(settings, lambda address: f"answering on {address} from {settings.lake.root}", as_json)
     run(settings)

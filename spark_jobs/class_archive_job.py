@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from nextclick.landing_writer import SegmentWriter
+from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import load
 from spark_jobs.jobs import ingest_events
 from spark_jobs.session import open_session

@@ -6,11 +6,11 @@ from typing import NamedTuple
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from nextclick.contract import Table
-from nextclick.lake import Lake
+from nextclick.contracts import silver
+from nextclick.contracts.table import Table
+from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from nextclick.tables import silver
 from spark_jobs import tables
 from spark_jobs.streaming import Batch, Trigger, run_query
 from spark_jobs.transforms import Transformer

@@ -19,9 +19,10 @@ from typing import Final
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
-from nextclick import catalog, locks
-from nextclick.contract import Table
+from nextclick.contracts import catalog
+from nextclick.contracts.table import Table
 from nextclick.errors import LakeError
+from nextclick.lake import locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables

@@ -1,6 +1,6 @@
 """Delta tables by their contracts: create, read, stream, append, merge, replace.
 
-A contract (nextclick/tables) decides names, types and properties; nothing here knows
+A contract (nextclick/contracts) decides names, types and properties; nothing here knows
 what a column means. Every write carries (application id, version), so that a commit
 whose reply was lost, or a batch that is run again after a crash, is committed once.
 """
@@ -13,10 +13,10 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
-from nextclick.contract import Table
-from nextclick.duck import open_table
+from nextclick.contracts.table import Table
 from nextclick.errors import TableMissing
-from nextclick.lake import Lake
+from nextclick.lake.duck import open_table
+from nextclick.lake.paths import Lake
 
 _TXN = "spark.databricks.delta.write.{}"
 

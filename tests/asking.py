@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from collector.dialects import Router, choose
-from collector.exchange import Limits, Parsed, Refused, Request
+from collector.request.model import Limits, Parsed, Refused, Request
 
 NOW: Final = 1_767_225_600_000
 """When each request arrives: 2026-01-01T00:00:00Z."""

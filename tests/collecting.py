@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nextclick.lake import lake_at
-from nextclick.landing import read_segment, segments
+from nextclick.lake.paths import lake_at
+from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import environment, load
 
 Records = list[dict[str, Any]]

@@ -33,8 +33,8 @@ def write_interactions() -> WriteInteractions:
 def _write(lake: Path, pairs: Iterable[Pair], mode: Mode = "append", site: str = "default") -> int:
     from deltalake import DeltaTable, write_deltalake
 
-    from nextclick import arrow
-    from nextclick.tables.gold import INTERACTIONS
+    from nextclick.contracts import arrow
+    from nextclick.contracts.gold import INTERACTIONS
 
     start = datetime(2026, 1, 1, tzinfo=UTC)
     rows = [
@@ -64,14 +64,14 @@ def tastes() -> list[Pair]:
 @pytest.fixture(scope="session")
 def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with `tastes` in gold.interactions, a champion and its lists; copied by `trained`, never changed."""
-    from ml import export, train
+    from ml.jobs import publish_lists, train
     from nextclick.settings import load
 
     lake = tmp_path_factory.mktemp("trained") / LAKE
     _write(lake, tastes())
     settings = load(lake, profile="test", environ={})
     assert train.run(settings).details["passed"]
-    export.run(settings)
+    publish_lists.run(settings)
     return lake
 
 

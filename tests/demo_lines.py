@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from collector.dialects import dialect
-from collector.exchange import Refused
+from collector.request.model import Refused
 from demo.trackers import Line
 from demo.trackers import request as told
 from tests.asking import LIMITS, request

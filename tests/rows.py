@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
-from nextclick import catalog
-from nextclick.contract import Column, Table
-from nextclick.lake import Lake
+from nextclick.contracts import catalog
+from nextclick.contracts.table import Column, Table
+from nextclick.lake.paths import Lake
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

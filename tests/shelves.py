@@ -9,11 +9,11 @@ import msgspec
 import numpy as np
 
 from nextclick import ctr
-from nextclick.exports import Vectors
-from nextclick.kv import packing
-from nextclick.kv.packing import Shelf
-from serving import edition
-from serving.edition import Edition
+from nextclick.kv.lists import packing
+from nextclick.kv.lists.packing import Shelf
+from nextclick.lake.lists_manifest import Vectors
+from serving.index import index
+from serving.index.index import Edition
 
 NOW: Final = 1_795_341_600_000
 """2026-11-22T10:00:00Z in milliseconds."""
@@ -79,7 +79,7 @@ def _shelf(rows: Sequence[Mapping[str, Any]]) -> Shelf:
 
 def shop(**how: Any) -> Edition:
     """The edition of GOODS (or `goods`); the other arguments are those of `Store`."""
-    return edition.load(Store(how.pop("goods", GOODS), **how))
+    return index.load(Store(how.pop("goods", GOODS), **how))
 
 
 def click_model(coefficients: Mapping[str, float], intercept: float = 0.0) -> dict[bytes, bytes]:

@@ -19,7 +19,7 @@ from collector.access_logs.values import (
     unescaped,
 )
 from collector.imports.rows import Row
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 
 _HOST: Final = (
     r"(?P<host>[^\s:\[]+|\[[^\s\]]+\])(?::(?P<port>\d+))? (?P<address>(?!- )\S+) (?P<ident>\S+) (?P<user>\S+)"

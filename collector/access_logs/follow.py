@@ -13,8 +13,8 @@ from collector.access_logs.values import Format
 from collector.imports.chunks import chunks
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.journal import FileProgress, Mark
+from nextclick.contracts.events import derived_id
 from nextclick.errors import UsageError
-from nextclick.events import derived_id
 from nextclick.settings import Settings
 
 _SEEN: Final = (-1, -1)

@@ -5,7 +5,7 @@ from typing import Final
 
 from collector.access_logs import common, json_objects, load_balancers, w3c
 from collector.access_logs.values import Format, decoded
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 
 FORMATS: Final[dict[str, Format]] = {
     format.name: format

@@ -12,7 +12,7 @@ import msgspec
 from collector.access_logs.values import Format, Names, Reader, any_time, missing, request
 from collector.imports.json_lines import flat
 from collector.imports.rows import Row
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 
 _NGINX: Final[Names] = {
     "time": ("time_iso8601", "msec", "time_local", "@timestamp", "timestamp", "time", "ts"),

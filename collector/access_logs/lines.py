@@ -12,7 +12,7 @@ from collector.imports.gunzip import Gunzip
 from collector.imports.journal import Mark
 from collector.imports.rows import Row
 from collector.imports.source import Batch, LineSource
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 
 _REMEMBERED: Final = 500_000
 _HEAD: Final = 1024

@@ -10,8 +10,8 @@ from typing import Final
 
 from collector.access_logs.values import Format, Names, Reader, request, unescaped
 from collector.imports.rows import Row
-from collector.times import parser
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
+from collector.request.times import parser
 
 _ELB: Final = [
     "time", "elb", "client", "backend", "request_processing_time", "backend_processing_time",

@@ -14,7 +14,7 @@ from collector.access_logs.visitors import Visitors, lake_key
 from collector.imports import files
 from collector.imports.opening import opened
 from collector.imports.rows import Row
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 from collector.access_logs.labels import label
 from collector.access_logs.visitors import Visitors
 from collector.imports.rows import Row, payload, text
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 from nextclick.address import masked, truncated
-from nextclick.events import Event, derived_id, somebody
+from nextclick.contracts.events import Event, derived_id, somebody
 
 REQUEST: Final = "request"
-"""The custom event of a request that is no page view; nextclick.events.OUTSIDE_SESSIONS has it."""
+"""The custom event of a request that is no page view; nextclick.contracts.events.OUTSIDE_SESSIONS has it."""
 _ABSOLUTE: Final = re.compile(r"(?i)([a-z][a-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from collector.imports.rows import Row, text
-from collector.times import parser
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
+from collector.request.times import parser
 
 Reader = Callable[[str], Row | None]
 """A line without its newline → a request; None for a line that is none (a directive).

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 from collector.access_logs.values import Format, Names, request
 from collector.imports.rows import Row
-from collector.times import parser
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
+from collector.request.times import parser
 
 _NAMES: Final[Names] = {
     "time": ("when",),

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, Protocol, cast
 
 import msgspec
 
-from collector.exchange import Answer, Limits, Parsed, Refused, Request
+from collector.request.model import Answer, Limits, Parsed, Refused, Request
 
 NAMES: Final = (
     "plain",

@@ -8,9 +8,11 @@ from typing import Final
 
 import msgspec
 
-from collector.dialects.agents import of_visitor
-from collector.dialects.ecommerce import deeds
-from collector.dialects.fields import (
+from collector.dialects.shared.ecommerce import deeds
+from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.payload import fields, first_record, sent_at, short, take
+from collector.dialects.shared.user_agent import of_visitor
+from collector.dialects.shared.values import (
     Json,
     address,
     corrected,
@@ -23,11 +25,9 @@ from collector.dialects.fields import (
     text,
     whole,
 )
-from collector.dialects.items import Growth, told
-from collector.dialects.sdk import fields, first_record, sent_at, short, take
-from collector.exchange import Answer, Limits, Parsed, Refused, Request
-from collector.unmappable import Unmappable
-from nextclick.events import Event
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from nextclick.contracts.events import Event
 
 ROUTES: Final = dict.fromkeys(("/2/httpapi", "/batch", "/2/batch"), ("POST",))
 

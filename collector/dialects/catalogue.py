@@ -7,10 +7,10 @@ holds are attributes. `updated_at` says from when it counts (default: its arriva
 from typing import Any, Final
 
 from collector.dialects import plain
-from collector.dialects.fields import Json, event, first, mapping, millis, money, properties, reject, text
-from collector.exchange import Answer, Limits, Parsed, Request
-from collector.unmappable import Unmappable
-from nextclick.events import Event
+from collector.dialects.shared.values import Json, event, first, mapping, millis, money, properties, reject, text
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Request
+from nextclick.contracts.events import Event
 
 ROUTES: Final = {"/v1/items": ("POST",)}
 SECRET: Final = True

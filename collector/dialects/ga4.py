@@ -7,9 +7,11 @@ from typing import Final
 
 import msgspec
 
-from collector.dialects.agents import of_visitor
-from collector.dialects.ecommerce import deeds
-from collector.dialects.fields import (
+from collector.dialects.shared.ecommerce import deeds
+from collector.dialects.shared.fan_out import Growth
+from collector.dialects.shared.payload import fields, percent, take
+from collector.dialects.shared.user_agent import of_visitor
+from collector.dialects.shared.values import (
     Json,
     address,
     decode,
@@ -24,11 +26,9 @@ from collector.dialects.fields import (
     text,
     whole,
 )
-from collector.dialects.items import Growth
-from collector.dialects.sdk import fields, percent, take
-from collector.exchange import Answer, Limits, Parsed, Refused, Request
-from collector.unmappable import Unmappable
-from nextclick.events import Event
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from nextclick.contracts.events import Event
 
 _DEBUG: Final = "/debug/mp/collect"
 ROUTES: Final = {"/mp/collect": ("POST",), _DEBUG: ("POST",)}

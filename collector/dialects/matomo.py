@@ -9,24 +9,14 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from collector.dialects.agents import of_visitor
-from collector.dialects.ecommerce import deeds
-from collector.dialects.fields import (
-    Json,
-    address,
-    decode,
-    form,
-    millis,
-    objects,
-    query,
-    reject,
-    text,
-)
-from collector.dialects.items import Growth, told
-from collector.dialects.sdk import PIXEL, fields, stranger, take
-from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
-from collector.unmappable import Unmappable
-from nextclick.events import Event
+from collector.dialects.shared.ecommerce import deeds
+from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.payload import PIXEL, fields, stranger, take
+from collector.dialects.shared.user_agent import of_visitor
+from collector.dialects.shared.values import Json, address, decode, form, millis, objects, query, reject, text
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Refused, Request, problem
+from nextclick.contracts.events import Event
 
 ROUTES: Final = dict.fromkeys(("/matomo.php", "/piwik.php"), ("GET", "POST"))
 

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.dialects.agents import of_visitor
-from collector.dialects.ecommerce import deeds
-from collector.dialects.fields import (
+from collector.dialects.shared.ecommerce import deeds
+from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.payload import PIXEL, fields, payload, sent_at, take
+from collector.dialects.shared.user_agent import of_visitor
+from collector.dialects.shared.values import (
     Json,
     address,
     base64_text,
@@ -26,11 +28,9 @@ from collector.dialects.fields import (
     reject,
     text,
 )
-from collector.dialects.items import Growth, told
-from collector.dialects.sdk import PIXEL, fields, payload, sent_at, take
-from collector.exchange import Answer, Limits, Parsed, Refused, Request
-from collector.unmappable import Unmappable
-from nextclick.events import Event
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from nextclick.contracts.events import Event
 
 ROUTES: Final = dict.fromkeys(("/track", "/import", "/engage", "/groups"), ("GET", "POST"))
 

@@ -1,6 +1,6 @@
 """The plain event of nextclick: `POST /v1/events` with one JSON object, an array, NDJSON, or the page tag's beacon.
 
-An event names canonical fields (nextclick/events.py) or their aliases; what no field takes goes to
+An event names canonical fields (nextclick/contracts/events.py) or their aliases; what no field takes goes to
 `properties`. The beacon is `{"key", "sent_at", "cookieless", "events": […]}`, also as text/plain, which
 browsers send without asking first; where it is cookieless, an event without a visitor is the stranger's who asks.
 """
@@ -10,10 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.cookieless import visitor_id
-from collector.dialects import canonical
-from collector.dialects.agents import of_visitor
-from collector.dialects.fields import (
+from collector.dialects import plain_fast
+from collector.dialects.shared.user_agent import of_visitor
+from collector.dialects.shared.values import (
     Json,
     corrected,
     decode,
@@ -28,9 +27,10 @@ from collector.dialects.fields import (
     text,
     whole,
 )
-from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
-from collector.unmappable import Unmappable
-from nextclick.events import ALIASES, Event
+from collector.request.cookieless import visitor_id
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Refused, Request, problem
+from nextclick.contracts.events import ALIASES, Event
 
 ROUTES: Final = {"/v1/events": ("POST",)}
 
@@ -65,7 +65,7 @@ _READER_OF_TYPE: Final[dict[Any, Reader]] = {str: _text, int: whole, float: _num
 def readers(kind: type[Event]) -> dict[str, Reader]:
     """How each field is read, by its type, as `canonical` does."""
     fields = [field for field in msgspec.structs.fields(kind) if field.name not in _OWN]
-    return {field.name: _READER_OF_TYPE[canonical.type_of(field)] for field in fields}
+    return {field.name: _READER_OF_TYPE[plain_fast.type_of(field)] for field in fields}
 
 
 _READERS: Final = readers(Event)
@@ -74,7 +74,7 @@ _READERS: Final = readers(Event)
 def parse(request: Request, limits: Limits) -> Parsed:
     """Each object of the body is an event; the answer counts the accepted and names what was rejected."""
     request = of_visitor(request)
-    if (as_it_stands := canonical.parse(request, limits)) is not None:
+    if (as_it_stands := plain_fast.parse(request, limits)) is not None:
         quick = Parsed(events=as_it_stands, answer=Answer(), key=request.headers.get("x-write-key"))
         quick.answer = answer(quick)
         return quick

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.dialects.ecommerce import deeds
-from collector.dialects.fields import Json, decode, first, mapping, money, reject, text, whole
-from collector.dialects.items import Growth, told
-from collector.dialects.sdk import percent, stranger
-from collector.exchange import Answer, Limits, Parsed, Refused, Request
-from collector.unmappable import Unmappable
-from nextclick.events import Event
+from collector.dialects.shared.ecommerce import deeds
+from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.payload import percent, stranger
+from collector.dialects.shared.values import Json, decode, first, mapping, money, reject, text, whole
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from nextclick.contracts.events import Event
 
 ROUTES: Final = {"/api/event": ("POST",)}
 

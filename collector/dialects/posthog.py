@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.dialects.agents import of_visitor
-from collector.dialects.ecommerce import deeds
-from collector.dialects.fields import (
+from collector.dialects.shared.ecommerce import deeds
+from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.payload import fields, first_record, payload, sent_at, short, take
+from collector.dialects.shared.user_agent import of_visitor
+from collector.dialects.shared.values import (
     Json,
     address,
     corrected,
@@ -24,11 +26,9 @@ from collector.dialects.fields import (
     text,
     whole,
 )
-from collector.dialects.items import Growth, told
-from collector.dialects.sdk import fields, first_record, payload, sent_at, short, take
-from collector.exchange import Answer, Limits, Parsed, Refused, Request
-from collector.unmappable import Unmappable
-from nextclick.events import Event
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from nextclick.contracts.events import Event
 
 _PER_EVENT: Final = "/i/v1/analytics/events"
 _ASIDE: Final = ("/flags", "/decide")

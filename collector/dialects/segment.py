@@ -10,9 +10,10 @@ from urllib.parse import unquote
 
 import msgspec
 
-from collector.dialects.agents import of_visitor
-from collector.dialects.ecommerce import deeds
-from collector.dialects.fields import (
+from collector.dialects.shared.ecommerce import deeds
+from collector.dialects.shared.fan_out import FANS_OUT, Deed, Growth, beside, told
+from collector.dialects.shared.user_agent import of_visitor
+from collector.dialects.shared.values import (
     Json,
     address,
     base64_text,
@@ -26,10 +27,9 @@ from collector.dialects.fields import (
     text,
     without,
 )
-from collector.dialects.items import FANS_OUT, Deed, Growth, beside, told
-from collector.exchange import Answer, Limits, Parsed, Refused, Request
-from collector.unmappable import Unmappable
-from nextclick.events import Event
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from nextclick.contracts.events import Event
 
 _TYPES: Final = ("track", "page", "screen", "identify", "group", "alias")
 _PATHS: Final = {name[0]: name for name in _TYPES} | {name: name for name in _TYPES}

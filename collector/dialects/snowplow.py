@@ -11,8 +11,10 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from collector.dialects.agents import of_visitor
-from collector.dialects.fields import (
+from collector.dialects.shared.fan_out import FANS_OUT, Deed, Growth, beside, place, places, told
+from collector.dialects.shared.payload import PIXEL
+from collector.dialects.shared.user_agent import of_visitor
+from collector.dialects.shared.values import (
     Json,
     address,
     base64_text,
@@ -28,11 +30,9 @@ from collector.dialects.fields import (
     whole,
     without,
 )
-from collector.dialects.items import FANS_OUT, Deed, Growth, beside, place, places, told
-from collector.dialects.sdk import PIXEL
-from collector.exchange import Answer, Limits, Parsed, Refused, Request, problem
-from collector.unmappable import Unmappable
-from nextclick.events import Event
+from collector.request.errors import Unmappable
+from collector.request.model import Answer, Limits, Parsed, Refused, Request, problem
+from nextclick.contracts.events import Event
 
 ROUTES: Final = {"/com.snowplowanalytics.snowplow/tp2": ("POST",), "/i": ("GET",), "/ice.png": ("GET",)}
 

@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 from collector.imports.rows import Row, text
 from collector.imports.source import Batch, Source
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 from nextclick.address import masked
-from nextclick.events import Reject
+from nextclick.contracts.events import Reject
 
 _ROWS: Final = 2_000
 

@@ -12,7 +12,7 @@ from collector.imports.gunzip import Gunzip
 from collector.imports.mapping import Mapping
 from collector.imports.rows import Row
 from collector.imports.source import Batch, LineSource
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 
 
 class Delimited(LineSource):

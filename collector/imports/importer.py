@@ -12,9 +12,9 @@ from collector.imports import files
 from collector.imports.chunks import Chunk, chunks
 from collector.imports.journal import FileProgress, Journal
 from collector.imports.reading import Reading
+from nextclick.contracts.events import derived_id, encode
 from nextclick.errors import LakeError
-from nextclick.events import derived_id, encode
-from nextclick.landing_writer import StagedWriter, settle
+from nextclick.landing.writer import StagedWriter, settle
 from nextclick.settings import Settings
 
 

@@ -10,7 +10,7 @@ import msgspec
 from collector.imports.gunzip import Gunzip
 from collector.imports.rows import Row
 from collector.imports.source import Batch, LineSource
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 
 _decode = msgspec.json.Decoder().decode
 

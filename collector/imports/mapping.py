@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from nextclick.contracts.events import Event, derived_id
 from nextclick.errors import MappingError
-from nextclick.events import Event, derived_id
 
 EVENT_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Event)}
 UNITS: Final = ("s", "ms", "us", "iso8601", "auto")

@@ -9,7 +9,7 @@ from collector.imports.mapping import Mapping
 from collector.imports.opening import open_source
 from collector.imports.rows import Row, RowMapper
 from collector.imports.source import Source
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 
 
 class Reading(Protocol):

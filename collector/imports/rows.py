@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from collector.imports.mapping import EVENT_FIELDS, Mapping, Rule
-from collector.times import parser
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
+from collector.request.times import parser
 from nextclick.address import truncated
-from nextclick.events import Event, derived_id, encode, payload_id, somebody
+from nextclick.contracts.events import Event, derived_id, encode, payload_id, somebody
 
 Row = dict[str, Any]
 """Column → value as the file has it; None and "" mean that there is none."""

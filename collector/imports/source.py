@@ -7,7 +7,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from collector.imports.gunzip import Gunzip
 from collector.imports.rows import Row
-from collector.unmappable import Unmappable
+from collector.request.errors import Unmappable
 
 _LONGEST_LINE: Final = 1 << 20
 """Bytes or characters; the rest of a longer line is skipped, so that a bomb cannot fill the memory."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from collector.sinks import Batch, Durable, SinkDown, untold
 from nextclick.errors import LakeError
-from nextclick.landing_writer import SegmentWriter
+from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
 
 

@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple, Protocol, Self, runtime_checkable
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ml.interactions import Floats, Interactions, Rows
-from ml.models.sparse import Sparse
-from ml.sessions import Sessions
+from ml.data.interactions import Floats, Interactions, Rows
+from ml.data.sessions import Sessions
+from ml.models.topk.sparse_arrays import Sparse
 
 Arrays = Mapping[str, NDArray[Any]]
 Layout = Mapping[str, tuple[int, ...] | Sparse]
@@ -91,7 +91,7 @@ class Embedding(NamedTuple):
     """Items × dimensions."""
     regularization: float = 0.0
     alpha: float = 0.0
-    """What folds a person into the space of a factorization; nextclick/embedding.py."""
+    """What folds a person into the space of a factorization; nextclick/profile/embedding.py."""
 
 
 @runtime_checkable

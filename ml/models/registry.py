@@ -1,8 +1,8 @@
 """The recommenders that there are, by the `model` of their recipes as JSON: what is asked of a kind is written here once.
 
-A new one is an entry here, and besides: in `Member` (ml/models/blend.py), for JSON and the type checker; in `_MODELS` of
-ml/tracking/pyfunc.py, which scores alone in MLflow's folder and can import nothing of this; a recipe in RECIPES of
-tests/unit/test_ml_models.py; a row in docs/models.md. tests/unit/test_ml_registry.py says which of these is forgotten.
+A new one is an entry here, and besides: in `Member` (ml/models/user_item/blend.py), for JSON and the type checker; in `_MODELS` of
+ml/registry/pyfunc.py, which scores alone in MLflow's folder and can import nothing of this; a recipe in RECIPES of
+tests/unit/ml/test_models.py; a row in docs/models.md. tests/unit/ml/test_registry.py says which of these is forgotten.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ml.models.als import Als
-from ml.models.blend import Member
-from ml.models.item_graph import ItemGraph
-from ml.models.person_neighbours import PersonNeighbours
-from ml.models.popular import ALL_TIME, Popular
+from ml.models.user_item.als import Als
+from ml.models.user_item.blend import Member
+from ml.models.user_item.gf_cf import ItemGraph
+from ml.models.user_item.popular import ALL_TIME, Popular
+from ml.models.user_item.user_knn import PersonNeighbours
 from nextclick.settings import Settings
 
 

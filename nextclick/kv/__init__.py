@@ -8,8 +8,8 @@ written by `nextclick export` alone, profiles by the collector. backends.py has 
 """
 
 from nextclick.kv.backends import BACKENDS
-from nextclick.kv.profiles import Profiles
-from nextclick.kv.protocol import Manifest, Table
+from nextclick.kv.lists.protocol import Manifest, Table
+from nextclick.kv.profiles.protocol import Profiles
 from nextclick.settings import Settings
 
 RECOMMENDATIONS = "recommendations"

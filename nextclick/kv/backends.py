@@ -7,8 +7,8 @@ says which of these is forgotten), and a place in both behaviour suites (each sa
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from nextclick.kv.profiles import Profiles
-from nextclick.kv.protocol import Table
+from nextclick.kv.lists.protocol import Table
+from nextclick.kv.profiles.protocol import Profiles
 from nextclick.settings import Settings
 
 
@@ -23,25 +23,25 @@ class Backend(NamedTuple):
 
 
 def _lmdb_lists(settings: Settings, name: str) -> Table:
-    from nextclick.kv.lmdb import LmdbTable
+    from nextclick.kv.lists.lmdb import LmdbTable
 
     return LmdbTable(settings.lake.kv / name, settings.kv.map_gib << 30)
 
 
 def _lmdb_profiles(settings: Settings) -> Profiles:
-    from nextclick.kv.profiles_lmdb import LmdbProfiles
+    from nextclick.kv.profiles.lmdb import LmdbProfiles
 
     return LmdbProfiles(settings.lake.kv / "profiles", settings.kv.map_gib << 30)
 
 
 def _redis_lists(settings: Settings, name: str) -> Table:
-    from nextclick.kv.redis import RedisTable
+    from nextclick.kv.lists.redis import RedisTable
 
     return RedisTable(settings.kv.redis_url, f"nextclick:{settings.site}:{name}", settings.kv.redis_timeout_seconds)
 
 
 def _redis_profiles(settings: Settings) -> Profiles:
-    from nextclick.kv.profiles_redis import RedisProfiles
+    from nextclick.kv.profiles.redis import RedisProfiles
 
     prefix = f"nextclick:{settings.site}:profiles"
     return RedisProfiles(settings.kv.redis_url, prefix, settings.kv.redis_timeout_seconds, settings.live.keep_ms)

@@ -1,11 +1,11 @@
-"""Bronze, in Dagster: see nextclick/tables/bronze.py."""
+"""Bronze, in Dagster: see nextclick/contracts/bronze.py."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
-from nextclick.tables import bronze
+from nextclick.contracts import bronze
 from orchestration.assets.words import build, spec
 from orchestration.stations import Stations
 

@@ -1,11 +1,11 @@
-"""Gold, in Dagster: see nextclick/tables/gold.py."""
+"""Gold, in Dagster: see nextclick/contracts/gold.py."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
-from nextclick import catalog
+from nextclick.contracts import catalog
 from orchestration.assets.words import build, spec
 from orchestration.pipeline import GOLD, LISTS
 from orchestration.stations import Stations

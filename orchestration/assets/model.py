@@ -13,7 +13,7 @@ from orchestration.stations import Stations
 @asset(deps=[key(table) for table in station("train").reads], group_name="model", pool="train", kinds={"mlflow"})
 def recommender(stations: ResourceParam[Stations]) -> MaterializeResult[Any]:
     """The nightly model: fitted, judged, registered in MLflow and, through the gate, champion."""
-    from ml import champion
+    from ml.registry import champion
 
     [report] = stations.perform("train")
     standing, port = champion.standing(stations.settings.lake), stations.settings.orchestration.mlflow_port

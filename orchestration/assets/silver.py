@@ -1,13 +1,13 @@
-"""Silver, in Dagster: see nextclick/tables/silver.py."""
+"""Silver, in Dagster: see nextclick/contracts/silver.py."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
-from nextclick.catalog import TABLES
-from nextclick.contract import Layer, Table
-from nextclick.tables import silver
+from nextclick.contracts import silver
+from nextclick.contracts.catalog import TABLES
+from nextclick.contracts.table import Layer, Table
 from orchestration.assets.words import build, spec
 from orchestration.stations import Stations
 

@@ -16,10 +16,10 @@ from dagster import (
     TableSchema,
 )
 
-from nextclick import locks
-from nextclick.catalog import table as contract
-from nextclick.contract import Table
-from nextclick.lake import Lake
+from nextclick.contracts.catalog import table as contract
+from nextclick.contracts.table import Table
+from nextclick.lake import locks
+from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from orchestration.pipeline import steps, writers
 from orchestration.state import table_state
@@ -36,7 +36,7 @@ def spec(table: Table, *further: str) -> AssetSpec:
     return AssetSpec(
         key(table.name),
         deps=[*map(key, table.reads), *further],
-        description=f"{table.doc}\n\nKey: {', '.join(table.key)}. Contract: nextclick/tables/{table.layer}.py.",
+        description=f"{table.doc}\n\nKey: {', '.join(table.key)}. Contract: nextclick/contracts/{table.layer}.py.",
         group_name=str(table.layer),
         metadata={"dagster/column_schema": _columns(table), "dagster/table_name": table.name},
         kinds={"delta"},

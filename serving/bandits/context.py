@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from nextclick.live_features import Features
+from nextclick.profile.live_features import Features
 from serving.bandits.methods import Floats
 
 BUCKETS: Final = 8

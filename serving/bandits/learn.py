@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 
-from nextclick import duck, locks
+from nextclick.contracts.silver import EVENTS
+from nextclick.lake import duck, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from nextclick.tables.silver import EVENTS
 from serving.bandits import state, trials
 
 JOB = "learn_bandits"

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Meta
 
 from nextclick.errors import LakeError, SettingsError
-from nextclick.lake import Lake
+from nextclick.lake.paths import Lake
 from nextclick.settings import Bandits as BanditSettings
 from serving.bandits import state
 from serving.bandits.methods import EMPTY, Arms, Bandit, EpsilonGreedy, Floats, LinearThompson, Thompson, draw

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from nextclick.errors import LakeError
-from nextclick.lake import Lake
+from nextclick.lake.paths import Lake
 from serving.bandits.methods import Arm
 from serving.bandits.trials import Trial
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from nextclick.lake import Lake
+from nextclick.lake.paths import Lake
 from serving.people import events
 
 DRAWS = "draws"

@@ -1,12 +1,12 @@
 """The jobs, in the order in which the data flows: each a module with `run(spark, settings, trigger)`.
 
-Which there are is said by the tables that they write (nextclick/catalog.py).
+Which there are is said by the tables that they write (nextclick/contracts/catalog.py).
 """
 
 from typing import Final
 
-from nextclick.catalog import JOBS
-from nextclick.contract import Layer
+from nextclick.contracts.catalog import JOBS
+from nextclick.contracts.table import Layer
 
 INGEST: Final = tuple(job.name for job in JOBS if not job.reads)
 """Those that read the door's logs."""

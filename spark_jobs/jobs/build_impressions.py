@@ -3,9 +3,9 @@
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from nextclick.contracts import silver
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from nextclick.tables import silver
 from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Batch, Trigger, run_query

@@ -2,9 +2,9 @@
 
 from pyspark.sql import SparkSession
 
+from nextclick.contracts import gold, silver
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from nextclick.tables import gold, silver
 from spark_jobs import tables
 from spark_jobs.days import Days
 from spark_jobs.launch import launch

@@ -3,9 +3,9 @@
 from msgspec import structs
 from pyspark.sql import DataFrame, SparkSession
 
+from nextclick.contracts import bronze
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from nextclick.tables import bronze
 from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.sources import arrivals

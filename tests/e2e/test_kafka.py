@@ -19,14 +19,14 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from collector.kafka_log import received_at
-from collector.replay import Wanted, replay
-from nextclick import profile
+from collector.replay.kafka_records import received_at
+from collector.replay.replay import Wanted, replay
 from nextclick.errors import LakeError
 from nextclick.kv import open_profiles
-from nextclick.landing_writer import SegmentWriter
-from nextclick.live_arrivals import Arrivals
-from nextclick.profile import EMPTY, Deed, Profile
+from nextclick.landing.writer import SegmentWriter
+from nextclick.profile import profile
+from nextclick.profile.live_arrivals import Arrivals
+from nextclick.profile.profile import EMPTY, Deed, Profile
 from nextclick.reconciliation import Reconciliation
 from nextclick.settings import DEFAULT_CONF, Settings, load
 from orchestration.sql import ask

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
-from serving.answers import Item, Personalized
+from serving.schema.responses import Item, Personalized
 from tests.collecting import Collector, collecting
 from tests.e2e.browsing import chromium, serving
 

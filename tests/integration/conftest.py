@@ -15,10 +15,11 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from nextclick import arrow, exports
-from nextclick.contract import Table
+from nextclick.contracts import arrow
+from nextclick.contracts.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.contracts.table import Table
+from nextclick.lake import lists_manifest
 from nextclick.settings import Settings, load
-from nextclick.tables.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from serving.recommend import lookup
 from tests.collecting import Collector, collecting
 
@@ -151,7 +152,7 @@ class Gold:
         popular: List | None = None,
     ) -> None:
         """New lists of some people, and some that went: `unsaid` ones without a word in the manifest."""
-        now, before = self._clock(), exports.read(self.lake)
+        now, before = self._clock(), lists_manifest.read(self.lake)
         assert before is not None
         changed = [*people, *removed, *unsaid]
         manifest = msgspec.structs.replace(
@@ -167,36 +168,38 @@ class Gold:
 
     def rows(self, rows: pa.Table, people: int) -> None:
         """gold.recommendations as `rows` has it, in that order."""
-        before = exports.read(self.lake)
+        before = lists_manifest.read(self.lake)
         assert before is not None
         versions = before.popular_version, before.similar_version
         self._write(RECOMMENDATIONS, rows, self._manifest(self._clock(), people, versions, "1"))
 
     def back_to(self, version: int) -> None:
         """gold.recommendations as it was at a version, as a rollback of the model brings it."""
-        wanted = exports.read(self.lake, version)
+        wanted = lists_manifest.read(self.lake, version)
         assert wanted is not None
         DeltaTable(self.lake.table(RECOMMENDATIONS.name)).restore(
-            version, commit_properties=CommitProperties(custom_metadata=exports.encode(wanted))
+            version, commit_properties=CommitProperties(custom_metadata=lists_manifest.encode(wanted))
         )
 
-    def _vectors(self, vectors: Mapping[str, Sequence[float]], now: datetime, model: str) -> exports.Vectors:
+    def _vectors(self, vectors: Mapping[str, Sequence[float]], now: datetime, model: str) -> lists_manifest.Vectors:
         stamp = {"site": self._site, "model_version": model, "generated_at": now}
         rows = [{"item_id": item, "vector": vector} | stamp for item, vector in vectors.items()]
         version = self._write(ITEM_VECTORS, pa.Table.from_pylist(rows, schema=arrow.schema(ITEM_VECTORS)))
         dimensions = len(next(iter(vectors.values())))
-        return exports.Vectors(table_version=version, method="als", dimensions=dimensions, regularization=1, alpha=1)
+        return lists_manifest.Vectors(
+            table_version=version, method="als", dimensions=dimensions, regularization=1, alpha=1
+        )
 
-    def _manifest(self, now: datetime, people: int, versions: tuple[int, int], model: str) -> exports.Manifest:
-        return exports.Manifest(
+    def _manifest(self, now: datetime, people: int, versions: tuple[int, int], model: str) -> lists_manifest.Manifest:
+        return lists_manifest.Manifest(
             export=f"{now:%Y%m%dT%H}", kind="full", site=self._site, model_version=model, run_id=None,
             interactions_version=7, interactions_id="a", generated_at=now, people=people, changed=people,
             popular_version=versions[0], similar_version=versions[1], state="exports/1", digest="", model_digest="",
         )  # fmt: skip
 
-    def _write(self, table: Table, rows: pa.Table, manifest: exports.Manifest | None = None) -> int:
+    def _write(self, table: Table, rows: pa.Table, manifest: lists_manifest.Manifest | None = None) -> int:
         path = self.lake.table(table.name)
-        properties = CommitProperties(custom_metadata=exports.encode(manifest)) if manifest else None
+        properties = CommitProperties(custom_metadata=lists_manifest.encode(manifest)) if manifest else None
         write_deltalake(path, rows, mode="overwrite", commit_properties=properties)
         return int(DeltaTable(path).version())
 

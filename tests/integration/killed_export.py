@@ -19,11 +19,11 @@ from typing import Any
 import msgspec
 import redis.connection
 
-from nextclick.kv.lmdb import _LmdbWriter
+from nextclick.kv.lists.lmdb import _LmdbWriter
 from nextclick.settings import Settings, load
-from serving import export, lists
+from serving.export import export, gold_lists
 
-lists.ROWS = 5  # so that a few people make several chunks
+gold_lists.ROWS = 5  # so that a few people make several chunks
 
 
 class Fuse:

@@ -10,17 +10,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from nextclick.landing import read_segment, segments
+from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import Settings
-from serving import experiments, export
-from serving.answers import Personalized
-from serving.asking import Personalize
 from serving.bandits import learn, state
 from serving.bandits.context import SIZE
 from serving.bandits.methods import Arm
 from serving.bandits.trials import Draw
 from serving.engine import Engine
-from serving.experiment_report import report
+from serving.experiments import assignment
+from serving.experiments.report import report
+from serving.export import export
+from serving.schema.requests import Personalize
+from serving.schema.responses import Personalized
 from tests import rows
 from tests.integration.conftest import Gold
 
@@ -86,7 +87,7 @@ def test_what_is_answered_is_on_record_with_its_propensities(exploring: Settings
     given = answered(exploring, metrics, 20)
     said = {record["visitor_id"]: record for record in records(exploring)}
     assert set(said) == set(given)
-    running = experiments.load(exploring.conf_dir / "experiments")
+    running = assignment.load(exploring.conf_dir / "experiments")
     for visitor, answer in given.items():
         record, properties = said[visitor], said[visitor]["properties"]
         slot, banner = msgspec.json.decode(properties["draws"], type=list[Draw])
@@ -98,7 +99,7 @@ def test_what_is_answered_is_on_record_with_its_propensities(exploring: Settings
         assert answer.personalized_banner is not None
         assert (banner.bandit, banner.arm, banner.arms) == ("banner:home", answer.personalized_banner["id"], 3)
         assert len(banner.context) == len(slot.context) == SIZE
-        [assigned] = experiments.assign(running, "default", visitor, None, datetime.now(UTC)).assigned
+        [assigned] = assignment.assign(running, "default", visitor, None, datetime.now(UTC)).assigned
         assert (record["experiment"], record["variant"], answer.variant) == (*assigned, assigned.variant)
 
 
@@ -122,7 +123,7 @@ def test_what_is_clicked_is_learned_and_reported(exploring: Settings, metrics: A
     arms = learned.bandits["banner:home"].values()
     assert (sum(arm.trials for arm in arms), sum(arm.rewards for arm in arms)) == (20, clicks)
     assert "slot:home" not in learned.bandits, "no item was shown"
-    [running] = experiments.load(exploring.conf_dir / "experiments")
+    [running] = assignment.load(exploring.conf_dir / "experiments")
     counts = {one.name: (one.exposed, one.clicked) for one in report(exploring.lake, running).variants}
     assert counts == {"greedy": (clicks, clicks), "thompson": (20 - clicks, 0)}
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from nextclick.landing import check_segment, read_segment, segments
-from nextclick.landing_writer import recover
+from nextclick.landing.reader import check_segment, read_segment, segments
+from nextclick.landing.writer import recover
 from tests.collecting import Collector, collecting
 
 

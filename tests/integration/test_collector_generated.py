@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.app import Door
 from collector.dialects import NAMES, Router, dialect
-from collector.metrics import Metrics
+from collector.http.app import Door
+from collector.http.metrics import Metrics
 from collector.sinks import Batch
 from nextclick.settings import load
 from tests.asking import json_of

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ml import clicks, ctr
+from ml.data import clicks
+from ml.jobs import train_ctr
 from nextclick.ctr import FEATURES, read
 from nextclick.settings import Settings, load
 from tests import rows
@@ -51,12 +52,12 @@ def test_rows_are_what_people_were_shown_with_features_and_can_no_longer_click(s
 
 def test_it_waits_for_enough_rows_is_registered_behind_its_gate_and_is_not_trained_twice(settings: Settings) -> None:
     rows.write(settings.lake, "silver.impressions", [item(number, 1) for number in range(100)])
-    waiting = ctr.run(settings)
+    waiting = train_ctr.run(settings)
     assert "ctr.min_shown = 500" in str(waiting.details["reason"])
     assert read(settings.lake) is None
 
     rows.write(settings.lake, "silver.impressions", [item(n, place) for n in range(100, 500) for place in (1, 2)])
-    trained = ctr.run(settings)
+    trained = train_ctr.run(settings)
     assert (trained.details["passed"], trained.details["version"], trained.details["reason"]) == (1, "1", None)
     model = read(settings.lake)
     assert model is not None
@@ -69,7 +70,7 @@ def test_it_waits_for_enough_rows_is_registered_behind_its_gate_and_is_not_train
     assert mlflow.pyfunc.load_model("models:/ctr@champion").predict(pd.DataFrame(columns))[
         "probability"
     ].tolist() == pytest.approx(model.predict(columns).tolist())
-    assert ctr.run(settings).details["reason"] == "Nothing has changed since the last training."
+    assert train_ctr.run(settings).details["reason"] == "Nothing has changed since the last training."
 
     noise = [
         item(n, place, features=list(dict.fromkeys(FEATURES, 0.5).items()))
@@ -77,6 +78,6 @@ def test_it_waits_for_enough_rows_is_registered_behind_its_gate_and_is_not_train
         for place in (1, 2)
     ]
     rows.write(settings.lake, "silver.impressions", noise)
-    refused = ctr.run(settings)
+    refused = train_ctr.run(settings)
     assert "not surely better" in str(refused.details["reason"])
     assert read(settings.lake) == model

@@ -13,7 +13,7 @@ from demo.service import running
 from demo.traffic import Traffic, make_traffic
 from demo.truth import Truth
 from nextclick.errors import NextclickError
-from nextclick.landing import read_segment, segments
+from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import Settings, load
 
 

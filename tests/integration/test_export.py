@@ -12,14 +12,15 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from nextclick import kv, locks
+from nextclick import kv
 from nextclick.cli import main
+from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS
 from nextclick.errors import LakeError, ModelError, SettingsError, TableBusy, TableMissing
-from nextclick.kv.lmdb import LmdbTable, _LmdbWriter
-from nextclick.kv.protocol import Entry
+from nextclick.kv.lists.lmdb import LmdbTable, _LmdbWriter
+from nextclick.kv.lists.protocol import Entry
+from nextclick.lake import locks
 from nextclick.settings import Settings
-from nextclick.tables.gold import POPULAR_ITEMS, RECOMMENDATIONS
-from serving import export, lists
+from serving.export import export, gold_lists
 from serving.recommend import lookup, similar
 
 from .conftest import ANN, BOB, CLO, POPULAR, Gold, served, with_kv
@@ -158,7 +159,7 @@ def test_rows_in_any_order_give_the_same_answers(settings: Settings, gold: Gold,
 def test_lists_that_span_the_batches_of_the_reader_are_whole(
     settings: Settings, gold: Gold, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists, "ROWS", 7)
+    monkeypatch.setattr(gold_lists, "ROWS", 7)
     people = {f"{person:03d}": [(f"i{rank}", 1.0 / rank) for rank in range(1, 2 + person % 20)] for person in range(60)}
     gold.full(people, POPULAR)
     assert export.run(settings).details["kind"] == "full"
@@ -245,7 +246,7 @@ def test_gold_files_that_are_missing_are_an_error_of_the_lake(settings: Settings
 
 def test_a_second_export_at_the_same_time_is_refused_with_the_holder_named(settings: Settings, gold: Gold) -> None:
     gold.full({"ann": ANN}, POPULAR)
-    holding = "from nextclick import locks; import sys, pathlib\n"
+    holding = "from nextclick.lake import locks; import sys, pathlib\n"
     holding += f"with locks.hold(pathlib.Path(sys.argv[1]), {export.LOCK!r}, purpose='export'): print('held', flush=True); input()"
     command = [sys.executable, "-c", holding, str(settings.lake.locks)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
@@ -342,6 +343,6 @@ def _traces(settings: Settings) -> set[str]:
 
 
 def _schema() -> pa.Schema:
-    from nextclick import arrow
+    from nextclick.contracts import arrow
 
     return arrow.schema(RECOMMENDATIONS)

@@ -9,18 +9,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from nextclick import ctr, kv, profile
-from nextclick.conversion import Rates
+from nextclick import ctr, kv
 from nextclick.errors import ModelError
 from nextclick.kv import open_profiles
-from nextclick.kv.packing import QUERIES, TRANSITIONS
-from nextclick.profile import Deed
+from nextclick.kv.lists.packing import QUERIES, TRANSITIONS
+from nextclick.profile import profile
+from nextclick.profile.conversion import Rates
+from nextclick.profile.profile import Deed
 from nextclick.settings import Settings
-from serving import edition, export, habits
-from serving.edition import Edition
 from serving.engine import Engine
+from serving.export import behaviour_counts, export
+from serving.index import index
+from serving.index.index import Edition
 from serving.metrics import Metrics
-from serving.visitor import Visitors, Who
+from serving.ranking.visitor import Visitors, Who
 from tests import rows
 from tests.conftest import WriteInteractions
 from tests.integration.conftest import Gold
@@ -30,7 +32,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def served(settings: Settings) -> Edition:
-    return edition.load(kv.open_table(settings).snapshot())
+    return index.load(kv.open_table(settings).snapshot())
 
 
 @pytest.fixture
@@ -161,9 +163,9 @@ def with_gap(lake: Settings, minutes: int) -> Settings:
 def test_transitions_are_counted_by_the_gap_of_the_site(lake: Settings, gold: Gold) -> None:
     said = [event("view_item", "a", 0), event("add_to_cart", "a", 40), event("view_item", "b", 60)]
     rows.write(lake.lake, "silver.events", said)
-    [encoded] = [value for key, value in habits.entries(with_gap(lake, 45), "default") if key == TRANSITIONS]
+    [encoded] = [value for key, value in behaviour_counts.entries(with_gap(lake, 45), "default") if key == TRANSITIONS]
     assert msgspec.msgpack.decode(encoded) == [["", "view", "add_to_cart", 1]]
-    [encoded] = [value for key, value in habits.entries(with_gap(lake, 45), "other") if key == TRANSITIONS]
+    [encoded] = [value for key, value in behaviour_counts.entries(with_gap(lake, 45), "other") if key == TRANSITIONS]
     assert msgspec.msgpack.decode(encoded) == []
 
 

@@ -16,8 +16,8 @@ import pytest
 from nextclick import kv
 from nextclick.errors import ModelError
 from nextclick.settings import Settings
-from serving import export
-from serving.filling import Tally
+from serving.export import export
+from serving.export.build import Tally
 from serving.recommend import Lists
 
 from .conftest import Gold, with_kv

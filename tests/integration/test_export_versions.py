@@ -4,7 +4,7 @@ import pytest
 
 from nextclick.errors import ModelError
 from nextclick.settings import Settings
-from serving import export
+from serving.export import export
 
 from .conftest import ANN, BOB, CLO, POPULAR, Gold, served
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from nextclick.cli import cli
 from nextclick.errors import LakeError, MappingError, TableBusy, UsageError
-from nextclick.landing import check_segment, read_segment, segments
+from nextclick.landing.reader import check_segment, read_segment, segments
 from nextclick.settings import CHECKOUT, load
 
 GLOBO = CHECKOUT.parent / "shared" / "data" / "globo-clicks"

@@ -21,7 +21,7 @@ from collector.access_logs.reading import LogReading
 from collector.imports.importer import Importer, ImportReport
 from nextclick.cli import cli
 from nextclick.errors import NextclickError, UsageError
-from nextclick.landing import check_segment, read_segment, segments
+from nextclick.landing.reader import check_segment, read_segment, segments
 from nextclick.settings import CHECKOUT, load
 
 WEBLOGS = CHECKOUT.parent / "shared" / "data" / "weblogs"

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from nextclick.landing import check_segment, read_segment, segments
+from nextclick.landing.reader import check_segment, read_segment, segments
 
 _KILLED_IMPORT = """
 import os, signal, sys
 from collector.imports.journal import Journal
 from nextclick.cli import main
-from nextclick.landing_segment import OpenSegment
-from nextclick.landing_writer import StagedWriter
+from nextclick.landing.segment import OpenSegment
+from nextclick.landing.writer import StagedWriter
 
 point, number, *sys.argv[1:] = sys.argv[1:]
 owner, name, killed_after = {

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from nextclick import exports
 from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.backends import BACKENDS
-from nextclick.kv.lmdb import LmdbTable
-from nextclick.kv.protocol import Entry, Manifest, Pointer, Table
-from nextclick.kv.redis import RedisTable
+from nextclick.kv.lists.lmdb import LmdbTable
+from nextclick.kv.lists.protocol import Entry, Manifest, Pointer, Table
+from nextclick.kv.lists.redis import RedisTable
+from nextclick.lake import lists_manifest
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -69,7 +69,7 @@ def manifest(version: int, previous: int | None = None) -> Manifest:
         "state": "", "digest": "", "model_digest": "",
     }  # fmt: skip
     return Manifest(
-        version=version, previous=previous, lists=msgspec.convert(lists, exports.Manifest), lists_version=0, models=("1",),
+        version=version, previous=previous, lists=msgspec.convert(lists, lists_manifest.Manifest), lists_version=0, models=("1",),
         people=0, rows=0, items=0, entries=0, digest="", exported_at=NOW,
     )  # fmt: skip
 

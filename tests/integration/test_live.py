@@ -12,18 +12,18 @@ from typing import Any
 
 import pytest
 
-from collector.live import Live
-from collector.metrics import LiveMetrics
+from collector.http.metrics import LiveMetrics
+from collector.live.landing_follower import Live
 from collector.sinks import Batch
-from nextclick import profile
+from nextclick.contracts.events import Event, encode
 from nextclick.errors import ModelError
-from nextclick.events import Event, encode
 from nextclick.kv import open_profiles
-from nextclick.kv.profiles import NONE_MERGED, Profiles
-from nextclick.landing import read_segment, segments
-from nextclick.landing_writer import SegmentWriter, recover
-from nextclick.live_arrivals import Arrivals
-from nextclick.profile import EMPTY, Deed, Profile
+from nextclick.kv.profiles.protocol import NONE_MERGED, Profiles
+from nextclick.landing.reader import read_segment, segments
+from nextclick.landing.writer import SegmentWriter, recover
+from nextclick.profile import profile
+from nextclick.profile.live_arrivals import Arrivals
+from nextclick.profile.profile import EMPTY, Deed, Profile
 from nextclick.settings import Settings, load
 from tests.answering import answering
 from tests.collecting import Collector, collecting

@@ -18,15 +18,17 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 
-from ml import artifact, champion, export, published, tracking, train
-from ml.artifact import Artifact
-from ml.interactions import IdMap, Interactions
-from ml.models.als import Als, AlsModel
-from nextclick import exports, locks
+from ml.data.interactions import IdMap, Interactions
+from ml.jobs import publish_lists, train
+from ml.lists import delta_files
+from ml.models.user_item.als import Als, AlsModel
+from ml.registry import artifact, champion, tracking
+from ml.registry.artifact import Artifact
 from nextclick.cli import Context
-from nextclick.contract import Table
+from nextclick.contracts.table import Table
 from nextclick.errors import ModelError, TableBusy, TableMissing
-from nextclick.lake import Lake
+from nextclick.lake import lists_manifest, locks
+from nextclick.lake.paths import Lake
 from nextclick.settings import Settings, load
 from orchestration.model import train as train_verb
 
@@ -82,7 +84,7 @@ def test_the_first_item_is_the_one_that_the_person_lacks_of_their_taste(trained:
 
 def test_a_manifest_pins_one_state_of_the_three_tables(trained: Path) -> None:
     settings = settings_of(trained)
-    manifest = exports.read(settings.lake)
+    manifest = lists_manifest.read(settings.lake)
     assert manifest is not None
     assert (manifest.kind, manifest.model_version, manifest.interactions_version) == ("full", "1", 0)
     for table, version in (("popular_items", manifest.popular_version), ("similar_items", manifest.similar_version)):
@@ -159,11 +161,11 @@ def test_each_training_leaves_its_report_with_the_run(trained_template: Path) ->
 
 def test_training_again_on_the_same_data_changes_nothing(trained: Path) -> None:
     settings = settings_of(trained)
-    before = [DeltaTable(settings.lake.table(name)).version() for name in export.TABLES]
+    before = [DeltaTable(settings.lake.table(name)).version() for name in publish_lists.TABLES]
     report = train.run(settings)
     assert (report.read, report.written) == (0, 0)
-    assert export.run(settings).written == 0
-    assert [DeltaTable(settings.lake.table(name)).version() for name in export.TABLES] == before
+    assert publish_lists.run(settings).written == 0
+    assert [DeltaTable(settings.lake.table(name)).version() for name in publish_lists.TABLES] == before
 
 
 def test_new_data_make_a_new_champion_and_the_old_one_the_previous(grown: Path) -> None:
@@ -172,7 +174,7 @@ def test_new_data_make_a_new_champion_and_the_old_one_the_previous(grown: Path) 
     standing = champion.standing(settings.lake)
     assert standing.previous is not None
     assert standing.previous.version == "1"
-    assert export.run(settings).details["model_version"] == "2"
+    assert publish_lists.run(settings).details["model_version"] == "2"
 
 
 def test_the_same_data_and_settings_give_the_same_model(grown: Path, tmp_path: Path) -> None:
@@ -194,25 +196,25 @@ def test_a_challenger_of_another_recipe_is_compared_with_the_champions(grown: Pa
 def test_killed_before_its_last_commit_an_export_shows_readers_the_old_lists(
     grown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, replacing = settings_of(grown), published.replace
+    settings, replacing = settings_of(grown), delta_files.replace
     train.run(settings)
-    before, lists = exports.read(settings.lake), rows(grown, "gold.recommendations")
+    before, lists = lists_manifest.read(settings.lake), rows(grown, "gold.recommendations")
 
     def killed(lake: Lake, table: Table, *rest: Any) -> int:
         if table.name == "gold.recommendations":
             raise KeyboardInterrupt
         return replacing(lake, table, *rest)
 
-    monkeypatch.setattr(published, "replace", killed)
+    monkeypatch.setattr(delta_files, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        export.run(settings)
-    assert exports.read(settings.lake) == before
+        publish_lists.run(settings)
+    assert lists_manifest.read(settings.lake) == before
     assert before is not None
     popular = DeltaTable(settings.lake.table("gold.popular_items"), version=before.popular_version).to_pyarrow_table()
     assert popular["model_version"].to_pylist()[0] == "1"
     pd.testing.assert_frame_equal(rows(grown, "gold.recommendations"), lists)
     monkeypatch.undo()
-    assert export.run(settings).details["model_version"] == "2"
+    assert publish_lists.run(settings).details["model_version"] == "2"
 
 
 def not_a_number(model: AlsModel, train: Interactions) -> AlsModel:
@@ -249,7 +251,7 @@ def test_a_bad_model_does_not_move_the_alias(
     reigning = tracking.champion(settings_of(grown).lake)
     assert reigning is not None
     assert reigning.version == "1"
-    assert export.run(settings_of(grown)).written == 0
+    assert publish_lists.run(settings_of(grown)).written == 0
 
 
 def test_a_model_file_cut_on_its_way_to_disk_is_blocked(grown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +299,7 @@ def test_without_a_champion_a_failing_model_leaves_popular_lists(unlearnable: Pa
     assert report.details["champion"] is None
     assert "too little to judge" in str(report.details["reason"])
     assert champion.facts(settings.lake) is None
-    assert export.run(settings).details["model_version"] == "popular"
+    assert publish_lists.run(settings).details["model_version"] == "popular"
     lists = rows(unlearnable, "gold.recommendations")
     assert lists[["person_id", "rank", "item_id", "model_version"]].values.tolist() == [["anna", 1, "pot", "popular"]]
     assert rows(unlearnable, "gold.popular_items").sort_values("rank").item_id.tolist() == ["tea", "pot"]
@@ -313,7 +315,7 @@ def test_no_interactions_of_the_site_are_a_reason_not_an_error(trained: Path) ->
 def test_a_lake_without_interactions_names_the_job_that_writes_them(tmp_path: Path) -> None:
     with pytest.raises(TableMissing, match="build_interactions"):
         train.run(settings_of(tmp_path))
-    assert "nothing to export" in str(export.run(settings_of(tmp_path)).details["reason"])
+    assert "nothing to export" in str(publish_lists.run(settings_of(tmp_path)).details["reason"])
 
 
 @contextmanager
@@ -330,7 +332,7 @@ def test_with_mlflow_locked_training_says_what_to_do_and_recovers(grown: Path, m
         with pytest.raises(ModelError, match=r"locked.*The last champion is still served"):
             train.run(settings_of(grown))
         assert (champion.facts(settings_of(grown).lake) or {})["version"] == "1"
-        assert export.run(settings_of(grown), force=True).details["model_version"] == "1"
+        assert publish_lists.run(settings_of(grown), force=True).details["model_version"] == "1"
     assert train.run(settings_of(grown)).details["champion"] == "2"
 
 
@@ -339,7 +341,7 @@ def test_a_damaged_mlflow_store_is_named_and_the_champion_is_still_served(grown:
     (lake.state / "mlflow.db").write_bytes(b"not a database" * 1000)
     with pytest.raises(ModelError, match=r"mlflow\.db cannot be used: file is not a database"):
         train.run(settings_of(grown))
-    assert export.run(settings_of(grown), force=True).details["model_version"] == "1"
+    assert publish_lists.run(settings_of(grown), force=True).details["model_version"] == "1"
 
 
 def test_the_alias_in_mlflow_is_the_truth(grown: Path) -> None:
@@ -355,7 +357,7 @@ def test_two_trainings_of_one_lake_do_not_meet(trained: Path) -> None:
     settings = settings_of(trained)
 
     hold = (
-        "import sys; from pathlib import Path; from nextclick import locks\n"
+        "import sys; from pathlib import Path; from nextclick.lake import locks\n"
         f"with locks.hold(Path({str(settings.lake.locks)!r}), 'model', purpose='train'):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ml import candidates, train, tune
-from ml.models.als import Als
-from ml.models.blend import Member
+from ml.jobs import train, tune
+from ml.models.user_item.als import Als
+from ml.models.user_item.blend import Member
+from ml.selection import model_candidates
 from nextclick.cli import Context
 from nextclick.errors import ModelError
 from nextclick.settings import Settings, load
@@ -26,34 +27,34 @@ def settings_of(lake: Path) -> Settings:
 def test_what_is_found_is_at_least_as_good_and_is_used_until_it_is_forgotten(trained: Path) -> None:
     settings = settings_of(trained)
     details = tune.run(settings, minutes=1, trials=2).details
-    found = candidates.tuned(settings.lake)
+    found = model_candidates.tuned(settings.lake)
     assert found.keys() == {"popular_fading", "popular_recent", "als"}
     for name, one in found.items():
         assert one.before is not None
         assert one.value >= one.before
         assert (details[f"{name}.recall@20"], details[f"{name}.trials"]) == (one.value, 2)
-    assert found["popular_recent"].recipe in candidates.popular_recipes(settings).values()
-    assert candidates.forget(settings.lake)
-    assert candidates.tuned(settings.lake) == {}
+    assert found["popular_recent"].recipe in model_candidates.popular_recipes(settings).values()
+    assert model_candidates.forget(settings.lake)
+    assert model_candidates.tuned(settings.lake) == {}
 
 
 def test_a_second_call_goes_on_and_the_next_training_uses_what_was_found(trained: Path) -> None:
     settings = settings_of(trained)
     tune.run(settings, minutes=1, trials=1)
-    first = {name: one.trials for name, one in candidates.tuned(settings.lake).items()}
+    first = {name: one.trials for name, one in model_candidates.tuned(settings.lake).items()}
     tune.run(settings, minutes=1, trials=2)
-    assert {name: one.trials for name, one in candidates.tuned(settings.lake).items()} == {
+    assert {name: one.trials for name, one in model_candidates.tuned(settings.lake).items()} == {
         name: trials + 2 for name, trials in first.items()
     }
-    als = candidates.tuned(settings.lake)["als"].recipe
+    als = model_candidates.tuned(settings.lake)["als"].recipe
     assert isinstance(als, Als)
-    other = candidates.Found(
+    other = model_candidates.Found(
         recipe=Als(**{**_parameters(als), "factors": 8}), value=1.0, before=None, trials=1, interactions_version=0
     )
-    candidates.keep(settings.lake, {"als": other})
+    model_candidates.keep(settings.lake, {"als": other})
     report = train.run(settings)  # other parameters are news
     assert report.read > 0
-    recipes = candidates.personal_recipes(settings)
+    recipes = model_candidates.personal_recipes(settings)
     assert [_parameters(recipes[name])["factors"] for name in ("als", "als_trending")] == [8, 8]
 
 

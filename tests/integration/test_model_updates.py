@@ -15,10 +15,12 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from ml import artifact, champion, export, published, rollback, tracking, train, update
-from nextclick import exports
+from ml.jobs import publish_lists, rollback, train, update
+from ml.lists import delta_files
+from ml.registry import artifact, champion, tracking
 from nextclick.errors import ModelError
-from nextclick.exports import Manifest
+from nextclick.lake import lists_manifest
+from nextclick.lake.lists_manifest import Manifest
 from nextclick.settings import Settings, load
 from tests.rows import NOON, write
 
@@ -35,7 +37,7 @@ def rows(lake: Path, table: str) -> pd.DataFrame:
 
 
 def manifest(lake: Path) -> Manifest:
-    found = exports.read(settings_of(lake).lake)
+    found = lists_manifest.read(settings_of(lake).lake)
     assert found is not None
     return found
 
@@ -129,8 +131,8 @@ def test_what_follows_an_item_is_made_anew_by_the_first_update_after_an_hour(
         return str(lists[(lists.item_id == item) & (lists["rank"] == 1)].next_item_id.item())
 
     write(settings.lake, "silver.events", walks(200, "v", "i10", "i11", "i12", "i13", "i14", "i15"))
-    monkeypatch.setattr(export, "datetime", TwoHoursAgo)
-    export.run(settings, force=True)
+    monkeypatch.setattr(publish_lists, "datetime", TwoHoursAgo)
+    publish_lists.run(settings, force=True)
     assert first_after("i10") == "i11"
     write(settings.lake, "silver.events", walks(400, "w", "i10", "brand-new"))
     write_interactions(trained, NEWS)
@@ -146,9 +148,9 @@ def test_what_follows_an_item_is_made_anew_by_the_first_update_after_an_hour(
 
 def test_an_update_twice_changes_nothing_the_second_time(news: Path) -> None:
     update.run(settings_of(news))
-    versions = [DeltaTable(settings_of(news).lake.table(name)).version() for name in export.TABLES]
+    versions = [DeltaTable(settings_of(news).lake.table(name)).version() for name in publish_lists.TABLES]
     assert update.run(settings_of(news)).written == 0
-    assert [DeltaTable(settings_of(news).lake.table(name)).version() for name in export.TABLES] == versions
+    assert [DeltaTable(settings_of(news).lake.table(name)).version() for name in publish_lists.TABLES] == versions
 
 
 def test_updates_one_by_one_give_the_same_popular_list_as_one_for_all(
@@ -214,14 +216,14 @@ def test_another_sites_changes_are_none_of_ours(trained: Path, write_interaction
 def test_killed_before_its_last_commit_an_update_is_done_again_whole(
     news: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, upsert = rows(news, "gold.recommendations"), published.upsert
+    before, upsert = rows(news, "gold.recommendations"), delta_files.upsert
 
     def killed(lake: object, table: object, column: str, *rest: object) -> int:
         if column == "person_id":
             raise KeyboardInterrupt
         return upsert(lake, table, column, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(published, "upsert", killed)
+    monkeypatch.setattr(delta_files, "upsert", killed)
     with pytest.raises(KeyboardInterrupt):
         update.run(settings_of(news))
     pd.testing.assert_frame_equal(rows(news, "gold.recommendations"), before)
@@ -260,7 +262,7 @@ def test_popular_lists_are_updated_too(trained: Path, write_interactions: WriteI
     champion.write(settings.lake, champion.Standing())
     tracking.promote(settings.lake, None)
     train.run(settings)
-    export.run(settings)
+    publish_lists.run(settings)
     write_interactions(trained, [("carl", "pot", 1.0, 3, 3), ("ben", "cup", 1.0, 3, 3)])
     assert update.run(settings).written == 2
     assert [list_of(trained, person) for person in ("anna", "ben", "carl")] == [
@@ -278,7 +280,7 @@ def two_exports(news: Path) -> tuple[Path, Manifest, pd.DataFrame]:
     update.run(settings)
     first, lists = manifest(news), rows(news, "gold.recommendations")
     train.run(settings)
-    export.run(settings)
+    publish_lists.run(settings)
     assert manifest(news).model_version == "2"
     return news, first, lists
 
@@ -292,7 +294,7 @@ def test_a_rollback_brings_back_lists_champion_and_cursor(two_exports: tuple[Pat
     reigning = tracking.champion(settings_of(lake).lake)
     assert reigning is not None
     assert reigning.version == "1"
-    assert export.run(settings_of(lake)).written == 0
+    assert publish_lists.run(settings_of(lake)).written == 0
 
 
 def test_after_a_rollback_updates_start_from_the_cursor_of_its_export(
@@ -346,7 +348,7 @@ def test_a_rollback_with_mlflow_locked_is_whole_and_mlflow_learns_of_it_at_the_n
 def test_only_the_newest_lists_and_their_models_are_kept(
     news: Path, write_interactions: WriteInteractions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(published, "_YOUNG", 0.0)
+    monkeypatch.setattr(delta_files, "_YOUNG", 0.0)
     lake = settings_of(news).lake
     for day in range(22, 28):
         update.run(settings_of(news))
@@ -354,9 +356,9 @@ def test_only_the_newest_lists_and_their_models_are_kept(
     kept = sorted(path.name for path in (lake.state / "exports").glob("*/*"))
     assert kept == ["full", "update-3", "update-4", "update-5", "update-6"]
     table = lake.table("gold.recommendations")
-    newest = [version for version, _ in exports.history(lake)][:4]
+    newest = [version for version, _ in lists_manifest.history(lake)][:4]
     named = {Path(uri).name for version in newest for uri in DeltaTable(table, version=version).file_uris()}
     assert {path.name for path in table.glob("*.parquet")} == named
-    oldest = list(exports.history(lake))[3][1]
+    oldest = list(lists_manifest.history(lake))[3][1]
     rollback.run(settings_of(news), oldest)
     assert manifest(news) == oldest

@@ -54,7 +54,7 @@ def test_people_are_served_the_version_before_even_where_gold_cannot_follow(
     def gone(*_: Any) -> None:
         raise ModelError("gold.recommendations cannot go back")
 
-    monkeypatch.setattr("ml.rollback.run", gone)
+    monkeypatch.setattr("ml.jobs.rollback.run", gone)
     done = CliRunner().invoke(rollback, ["--json"], obj=Context(lake=str(trained), profile="test"))
     assert isinstance(done.exception, ModelError)
     assert ask(trained, recommend, "p1")["model_version"] == "1"

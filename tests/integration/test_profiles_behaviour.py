@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from nextclick import profile
 from nextclick.errors import ModelError
-from nextclick.kv import profiles_lmdb
 from nextclick.kv.backends import BACKENDS
-from nextclick.kv.profiles import Profiles
-from nextclick.kv.profiles_lmdb import LmdbProfiles
-from nextclick.kv.profiles_redis import RedisProfiles
-from nextclick.profile import EMPTY, Deed, K
+from nextclick.kv.profiles import lmdb
+from nextclick.kv.profiles.lmdb import LmdbProfiles
+from nextclick.kv.profiles.protocol import Profiles
+from nextclick.kv.profiles.redis import RedisProfiles
+from nextclick.profile import profile
+from nextclick.profile.profile import EMPTY, Deed, K
 
 DAY = 86_400_000
 NOW = time.time_ns() // 1_000_000
@@ -159,7 +159,7 @@ def test_lmdb_waits_for_an_environment_that_is_just_being_closed(tmp_path: Path)
     store = LmdbProfiles(tmp_path, 1 << 26)
     store.merge({b"va": [deed(1)]})
     other = store._open.env
-    profiles_lmdb._environments.clear()  # as at the moment when nobody needs it any more
+    lmdb._environments.clear()  # as at the moment when nobody needs it any more
     closing = threading.Timer(0.1, other.close)
     closing.start()
     assert LmdbProfiles(tmp_path, 1 << 26).get_many([b"va"]) == [profile.merge(EMPTY, [deed(1)])]
@@ -170,7 +170,7 @@ def test_lmdb_begins_anew_after_a_restart_of_the_machine_since_pages_may_be_torn
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, boot = tmp_path / "profiles", tmp_path / "boot_id"
-    monkeypatch.setattr(profiles_lmdb, "_BOOT", boot)
+    monkeypatch.setattr(lmdb, "_BOOT", boot)
     boot.write_text("first\n")
     first = LmdbProfiles(folder, 1 << 26)
     first.merge({b"va": [deed(1)]}, ["s1"], {"t-0": 1})

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from nextclick.cli import cli
-from nextclick.lake import Lake
-from nextclick.landing import read_segment, segments
+from nextclick.lake.paths import Lake
+from nextclick.landing.reader import read_segment, segments
 from tests import rows
 from tests.collecting import Collector, collecting
 

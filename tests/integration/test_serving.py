@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from nextclick.settings import Settings, load
-from serving import export
+from serving.export import export
 from tests import rows
 from tests.answering import answering
 from tests.collecting import Collector, collecting
@@ -389,6 +389,6 @@ def test_a_stalled_or_dead_store_costs_what_is_known_of_the_visitor_and_no_answe
 
 def test_the_answering_process_starts_nothing_heavy() -> None:
     heavy = {"pyspark", "mlflow", "dagster", "great_expectations", "deltalake", "duckdb", "pyarrow", "pandas", "scipy"}
-    script = "import sys, serving.server\nprint(*{name.partition('.')[0] for name in sys.modules})"
+    script = "import sys, serving.api.server\nprint(*{name.partition('.')[0] for name in sys.modules})"
     said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert not heavy & set(said.split())

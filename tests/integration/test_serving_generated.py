@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextclick.settings import load
-from serving.openapi import document
+from serving.api.openapi import document
 from tests.answering import answering
 from tests.asking import json_of
 from tests.generated import generated

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from pyspark.sql import SparkSession
 
-from nextclick.landing_writer import SegmentWriter
+from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
 from spark_jobs.session import open_session
 from tests.conftest import LAKE

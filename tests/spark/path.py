@@ -6,7 +6,7 @@ from typing import Any
 
 from pyspark.sql import Row, SparkSession
 
-from nextclick import catalog
+from nextclick.contracts import catalog
 from nextclick.settings import Settings
 from spark_jobs import jobs, tables
 from spark_jobs.cli import job

@@ -8,8 +8,8 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
+from nextclick.contracts import silver
 from nextclick.settings import Settings
-from nextclick.tables import silver
 from spark_jobs import tables
 from spark_jobs.jobs import build_sessions
 from spark_jobs.transforms.silver.sessionize import as_sessions, event_intervals, merge_intervals

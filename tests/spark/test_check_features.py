@@ -7,13 +7,13 @@ import pytest
 from click.testing import CliRunner
 from pyspark.sql import SparkSession
 
-from nextclick import features_check, profile
 from nextclick.cli import Context
-from nextclick.features_check import FeaturesCheck
 from nextclick.kv import open_profiles
-from nextclick.landing import read_segment, segments
-from nextclick.live_arrivals import Arrivals
-from nextclick.profile import Deed
+from nextclick.landing.reader import read_segment, segments
+from nextclick.profile import features_check, profile
+from nextclick.profile.features_check import FeaturesCheck
+from nextclick.profile.live_arrivals import Arrivals
+from nextclick.profile.profile import Deed
 from nextclick.settings import Settings, load
 from orchestration import check_features
 from orchestration.check import check

@@ -16,7 +16,7 @@ from expectations.runner import run
 from expectations.stops import open_stops, override, refuse
 from nextclick.cli import Context
 from nextclick.errors import CheckStopped
-from nextclick.lake import Lake
+from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 from orchestration.check import check
 from tests.rows import NOON, seq, write

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from nextclick.contracts import silver
 from nextclick.settings import Settings
-from nextclick.tables import silver
 from spark_jobs.transforms.silver.validate_events import RANGES
 from tests.spark.conftest import Land, new_events
 from tests.spark.path import rows, run_jobs

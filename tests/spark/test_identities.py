@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from nextclick.events import NOBODY, somebody
+from nextclick.contracts.events import NOBODY, somebody
 from spark_jobs.transforms.gold.interactions import touched_persons
 from spark_jobs.transforms.silver import nobody
 from spark_jobs.transforms.silver.identities import as_identities, as_links, identity_links, merge_links, persons

@@ -10,10 +10,10 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
-from nextclick import catalog
-from nextclick.contract import Layer, Table
+from nextclick.contracts import catalog
+from nextclick.contracts.table import Layer, Table
 from nextclick.errors import LakeError
-from nextclick.lake import Lake
+from nextclick.lake.paths import Lake
 from nextclick.settings import Settings, load
 from spark_jobs import jobs, tables
 from spark_jobs.cli import REBUILDS

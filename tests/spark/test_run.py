@@ -22,10 +22,10 @@ from pyspark.sql import SparkSession
 
 from expectations import results, stops
 from expectations.suites import CHECKED, suite
-from ml import champion
+from ml.registry import champion
 from nextclick.cli import cli
 from nextclick.errors import CheckStopped, TableBusy
-from nextclick.landing_writer import SegmentWriter
+from nextclick.landing.writer import SegmentWriter
 from nextclick.reconciliation import reconcile
 from nextclick.report import JobReport
 from nextclick.settings import Settings, load
@@ -34,7 +34,7 @@ from orchestration.pipeline import NAMES, STATIONS, steps
 from orchestration.runner import InProcess
 from orchestration.state import TableState, table_states
 from orchestration.stations import Unwatched, stations
-from serving import export
+from serving.export import export
 
 pytestmark = pytest.mark.spark
 
@@ -159,7 +159,7 @@ def test_stop_after_ends_after_the_named_station(settings: Settings) -> None:
 def another_process_holds(settings: Settings, table: str) -> Iterator[int]:
     """A process that is `table`'s writer; yields its id."""
     code = (
-        "import sys; from pathlib import Path; from nextclick import locks\n"
+        "import sys; from pathlib import Path; from nextclick.lake import locks\n"
         "with locks.hold(Path(sys.argv[1]), sys.argv[2], purpose='stream'): print('held', flush=True); sys.stdin.read()"
     )
     words = [sys.executable, "-c", code, str(settings.lake.locks), table]

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
+from nextclick.contracts import silver
 from nextclick.settings import Sessions
-from nextclick.tables import silver
 from spark_jobs.transforms.silver.sessionize import (
     as_sessions,
     event_intervals,

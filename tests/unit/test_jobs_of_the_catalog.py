@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dagster import AssetsDefinition, ResourceDefinition, load_assets_from_modules, materialize
 
-from nextclick import catalog
+from nextclick.contracts import catalog
 from nextclick.report import JobReport
 from nextclick.settings import Settings, load
 from orchestration.assets import bronze, gold, silver

@@ -10,7 +10,7 @@ _FRAME = 4
 
 
 def landing_lines(batch: int) -> Transformer:
-    """Split each line's frame and check its CRC-32 (nextclick/landing.py has the form).
+    """Split each line's frame and check its CRC-32 (nextclick/landing/reader.py has the form).
 
     Input: what spark_jobs/sources.py gives. A line whose CRC does not hold is kept whole,
     with `intact` false; its position is then a negative number of its own in the batch,

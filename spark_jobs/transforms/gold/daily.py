@@ -5,7 +5,7 @@ from typing import Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from nextclick.tables.silver import AMOUNT, REVENUE
+from nextclick.contracts.silver import AMOUNT, REVENUE
 from spark_jobs.transforms import Transformer
 
 _TRAFFIC: Final = ("date", "site", "channel", "device", "country")

@@ -9,8 +9,8 @@ from typing import Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from nextclick.contracts.silver import AMOUNT, IMPRESSIONS, REVENUE
 from nextclick.settings import Impressions
-from nextclick.tables.silver import AMOUNT, IMPRESSIONS, REVENUE
 from spark_jobs.transforms import Transformer
 
 KEY: Final = IMPRESSIONS.key

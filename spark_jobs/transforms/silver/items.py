@@ -5,7 +5,7 @@ from typing import Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from nextclick.tables import silver
+from nextclick.contracts import silver
 
 KEY: Final = ("site", "item_id")
 ATTRIBUTES: Final = ("name", "category", "price", "available", "attributes")

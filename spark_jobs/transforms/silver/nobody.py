@@ -1,8 +1,8 @@
-"""Ids that are words for nobody, as SQL: nextclick.events.somebody for a column."""
+"""Ids that are words for nobody, as SQL: nextclick.contracts.events.somebody for a column."""
 
 from typing import Final
 
-from nextclick.events import NOBODY
+from nextclick.contracts.events import NOBODY
 
 _WORDS: Final = ", ".join(f"r'{word}'" for word in sorted(NOBODY))
 

@@ -3,7 +3,7 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from nextclick.tables import silver
+from nextclick.contracts import silver
 
 _REJECT = "struct<reason:string,message:string,payload:string,replayable:boolean>"
 

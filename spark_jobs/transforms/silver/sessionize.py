@@ -11,9 +11,9 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from nextclick.events import OUTSIDE_SESSIONS, PASSIVE
+from nextclick.contracts.events import OUTSIDE_SESSIONS, PASSIVE
+from nextclick.contracts.silver import AMOUNT, REVENUE
 from nextclick.settings import Sessions
-from nextclick.tables.silver import AMOUNT, REVENUE
 from spark_jobs.transforms import Transformer
 
 COUNTS: Final = {

@@ -11,8 +11,8 @@ import msgspec
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from nextclick import events as wire
-from nextclick.tables import silver
+from nextclick.contracts import events as wire
+from nextclick.contracts import silver
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.silver import nobody
 

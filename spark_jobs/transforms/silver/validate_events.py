@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 from pyspark.sql import DataFrame
 
-from nextclick.events import IDS
+from nextclick.contracts import silver
+from nextclick.contracts.events import IDS
 from nextclick.settings import Events
-from nextclick.tables import silver
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.silver.type_events import FIELDS
 

@@ -1,0 +1,118 @@
+"""E-commerce events as most trackers name them → canonical kinds, one an item.
+
+Two vocabularies are common, whatever the tracker: that of Segment's e-commerce specification ("Product
+Viewed", `products`, `product_id`) and that of GA4 ("view_item", `items`, `item_id`). Both are read here.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from collector.dialects.shared.fan_out import FANS_OUT, Deed, Growth, place, places
+from collector.dialects.shared.payload import take
+from collector.dialects.shared.values import Json, money, text, whole
+
+_PROMOTION: Final = "promotion"
+_LIST: Final = "list"
+
+_KINDS: Final[Mapping[str, tuple[str, str | None]]] = {
+    **dict.fromkeys(("view_item", "view_product", "product_viewed", "viewed_product"), ("view_item", None)),
+    **dict.fromkeys(("add_to_cart", "added_to_cart", "product_added", "added_product"), ("add_to_cart", None)),
+    **dict.fromkeys(
+        ("remove_from_cart", "removed_from_cart", "product_removed", "removed_product"), ("remove_from_cart", None)
+    ),
+    **dict.fromkeys(("purchase", "order_completed", "completed_order"), ("purchase", None)),
+    **dict.fromkeys(("view_item_list", "product_list_viewed", "viewed_product_list"), ("impression", _LIST)),
+    **dict.fromkeys(("select_item", "product_clicked", "clicked_product"), ("click", _LIST)),
+    **dict.fromkeys(("view_promotion", "promotion_viewed", "viewed_promotion"), ("impression", _PROMOTION)),
+    **dict.fromkeys(("select_promotion", "promotion_clicked", "clicked_promotion"), ("click", _PROMOTION)),
+    **dict.fromkeys(("search", "products_searched", "view_search_results"), ("search", None)),
+}
+_LISTS: Final = ("items", "products")
+
+_QUERY: Final = ("search_term", "query", "search_query", "search_string", "q")
+_ITEM_ID: Final = ("item_id", "product_id", "productId", "sku")
+_ITEM: Final[Mapping[str, tuple[str, ...]]] = {
+    "item_id": (*_ITEM_ID, "id"),
+    "name": ("item_name", "product_name", "name"),
+    "category": ("item_category", "product_category", "category"),
+    "price": ("price",),
+    "quantity": ("quantity",),
+}
+_TOTAL: Final = ("value", "revenue", "total")
+_EVENT: Final[Mapping[str, tuple[str, ...]]] = {
+    "currency": ("currency",),
+    "order_id": ("transaction_id", "order_id", "orderId"),
+    "list_id": ("item_list_id", "list_id", "item_list_name", "list_name"),
+}
+_PROMOTED: Final[Mapping[str, tuple[str, ...]]] = {
+    "list_id": ("promotion_id",),
+    "name": ("promotion_name", "name"),
+    "currency": ("currency",),
+}
+
+
+def deeds(name: Any, values: Json, growth: Growth, *around: Json) -> list[Deed]:
+    """What an event of this name and these properties means: one deed, or one an item of `items` or `products`.
+
+    A custom event keeps its name, and of its properties only the item's id becomes a field. `around` is what
+    else each event of the record will repeat.
+    """
+    kind, surface = _KINDS.get(word(name), (None, None))
+    if kind is None or kind == "search":
+        rest = dict(values)
+        taken = {"query": text(take(rest, *_QUERY))} if kind else {"item_id": text(take(rest, *_ITEM_ID))}
+        return [Deed(kind or name, None, taken, (rest,))]
+    listed = next((each for each in _LISTS if isinstance(values.get(each), list) and values[each]), None)
+    if listed is None:
+        return [_deed(kind, surface, 0 if kind in FANS_OUT else None, dict(values))]
+    shared = {key: value for key, value in values.items() if key != listed}
+    growth.allow((shared, around), len(values[listed]))
+    products = [dict(item) if isinstance(item, dict) else {"item_id": item} for item in values[listed]]
+    several = len(products) > 1 or kind in FANS_OUT
+    made = [_deed(kind, surface, i if several else None, item, dict(shared)) for i, item in enumerate(products)]
+    for deed, seen in zip(made, places([deed.fields["position"] for deed in made]), strict=True):
+        if kind == "impression" or deed.fields["position"] is not None:
+            deed.fields["position"] = seen
+    return made
+
+
+def word(name: Any) -> str:
+    """A name in small letters, with _ for anything else.
+
+    >>> word("Product List Viewed")
+    'product_list_viewed'
+    """
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") if isinstance(name, str) else ""
+
+
+def _deed(kind: str, surface: str | None, part: int | None, item: Json, beside: Json | None = None) -> Deed:
+    """`item` is one of a list, and `beside` what is said beside the list; or all there is."""
+    fields, shared = Json(), beside or {}
+    if surface == _PROMOTION:
+        fields = _either(item, shared, _PROMOTED)
+    fields |= {field: _typed(field, take(item, *names)) for field, names in _ITEM.items() if not fields.get(field)}
+    fields |= _either(item, shared, {field: names for field, names in _EVENT.items() if not fields.get(field)})
+    fields |= {"position": _place(item), "surface": surface}
+    if beside is not None:
+        fields["item_id"] = fields["item_id"] or fields["name"]
+    elif kind == "purchase" and not fields["item_id"]:
+        fields["price"] = fields["price"] or money(take(item, *_TOTAL), "the total")
+    return Deed(kind, part, fields, (item, shared))
+
+
+def _either(item: Json, shared: Json, names: Mapping[str, tuple[str, ...]]) -> Json:
+    return {field: text(take(item, *given) or take(shared, *given)) for field, given in names.items()}
+
+
+def _typed(field: str, value: Any) -> str | int | None:
+    return money(value) if field == "price" else whole(value, field) if field == "quantity" else text(value)
+
+
+def _place(item: Json) -> int | None:
+    """Where in a list the item was, as it says."""
+    for name in ("position", "index"):
+        if (found := place(item.get(name))) is not None:
+            del item[name]
+            return found
+    return None

@@ -1,0 +1,96 @@
+"""What the SDKs of several trackers do alike: how they pack a payload and name its fields."""
+
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Mapping
+from typing import Any, Final
+
+from collector.dialects.shared.values import Json, base64_text, decode, form, millis, query, text
+from collector.request.cookieless import visitor_id
+from collector.request.decompress import unpack
+from collector.request.errors import Unmappable
+from collector.request.model import Limits, Refused, Request
+
+PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+"""A transparent GIF of one pixel."""
+
+_JSON_STARTS: Final = (b"{", b"[")
+_LONGEST_KEY: Final = 200
+
+
+def payload(request: Request, limits: Limits) -> tuple[Any, dict[str, str]]:
+    """The JSON of a request, and its other parameters, those of the address and of its form.
+
+    It is the body; else the `data` of a form or of the address; either may be base64, and that gzip.
+    """
+    given = query(request)
+    body = request.body.strip()
+    if body.startswith(_JSON_STARTS):
+        return decode(body, limits), given
+    if body:
+        sent = form(body.decode("utf-8", "replace"))
+        if "data" not in sent:
+            return _packed(body, limits), given
+        given |= sent
+    if "data" not in given:
+        raise Refused(400, "no_data", "There is neither a JSON body nor a parameter `data`.")
+    return _packed(given.pop("data").encode("utf-8", "surrogatepass").strip(), limits), given
+
+
+def first_record(request: Request) -> Json:
+    """The object that a request holds, or the first of its list; {} where there is none. For telling dialects apart."""
+    try:
+        held = payload(request, Limits(batch_events=1, json_depth=200))[0]
+    except Refused:
+        return {}
+    held = held[0] if isinstance(held, list) and held else held
+    return held if isinstance(held, dict) else {}
+
+
+def _packed(text: bytes, limits: Limits) -> Any:
+    if not text.startswith(_JSON_STARTS):
+        try:
+            text = unpack(base64_text(text.decode("ascii")), "", limits)
+        except (ValueError, NotBase64):
+            raise Refused(400, "malformed_data", "`data` is neither JSON nor base64.") from None
+    return decode(text, limits)
+
+
+def stranger(request: Request, site: str | None) -> str | None:
+    """The visitor of a request that brings no id of theirs: see collector/request/cookieless.py."""
+    return visitor_id(request.stranger, site or "") if request.stranger else None
+
+
+def sent_at(value: Any) -> int | None:
+    """When the client says it sent the request; None where that is no time, since its events may be good."""
+    try:
+        return millis(value, "sent_at")
+    except Unmappable:
+        return None
+
+
+def short(value: Any) -> str | None:
+    """A key as it may be repeated in each reject of a request; None where it is no text, or too long to be a key."""
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_KEY else None
+
+
+def fields(values: Json, names: Mapping[str, tuple[str, ...]]) -> Json:
+    """Fields of an event as text, each taken out of `values` by the first of its names there."""
+    return {field: text(take(values, *given)) for field, given in names.items()}
+
+
+def percent(value: Any) -> float | None:
+    """Per cent as a number or as text, with or without the sign; None for what is none."""
+    try:
+        number = float((text(value) or "").rstrip("% "))
+    except ValueError:
+        return None
+    return number if 0 <= number <= 100 else None
+
+
+def take(values: Json, *names: str) -> Any:
+    """Take the first of `names` that has a value out of `values`."""
+    for name in names:
+        if values.get(name) not in (None, ""):
+            return values.pop(name)
+    return None

@@ -1,0 +1,57 @@
+"""What passes between the server and a dialect: a request, what it means, and the answer.
+
+A dialect is a module with ROUTES, `parse` and `refuse` (collector/dialects/__init__.py). It is pure: it
+knows neither the network nor the disk, and the same request gives the same events.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from nextclick.contracts.events import Event, Reject
+from nextclick.web.answers import Answer, Refused, problem
+
+__all__ = ["Answer", "Limits", "Parsed", "Refused", "Request", "problem"]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request, its body whole and unpacked."""
+
+    method: str
+    path: str
+    """Without the dialect's prefix: `/track`, also where `/mixpanel/track` was asked for."""
+    query: str = ""
+    """As it stood in the address, not decoded."""
+    headers: Mapping[str, str] = {}
+    """Names in lower case."""
+    body: bytes = b""
+    received_at: int
+    """Milliseconds since 1970-01-01 UTC: the door's own clock."""
+    token: str
+    """Unique to the request: makes the ids of events that their client gave neither id nor time. A replay brings the same."""
+    ip: str | None = None
+    """The peer's address, truncated."""
+    stranger: str | None = None
+    """Who asks, of those that say not who they are: for collector.request.cookieless.visitor_id; another one each day."""
+
+    @property
+    def user_agent(self) -> str | None:
+        return self.headers.get("user-agent") or None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a dialect holds a request to; the sections `collector` and `landing` of the settings."""
+
+    batch_events: int
+    json_depth: int
+    unpacked_bytes: int = 8 << 20
+
+
+class Parsed(msgspec.Struct, kw_only=True):
+    """What a request holds. `answer` is sent once all of it is durable."""
+
+    events: list[Event] = []
+    rejects: list[Reject] = []
+    answer: Answer
+    key: str | None = None
+    """The write key that the request names, in its body, its query or its headers."""

@@ -1,0 +1,128 @@
+"""Full export: the lists of the champion, or popular lists while there is none, into gold."""
+
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ml.lists import delta_files, item_vectors, next_items, similar_items
+from ml.lists.next_items import Facts
+from ml.lists.rows import Stamp, personal_rows, popular_rows, similar_rows
+from ml.models.protocol import Stages, quiet
+from ml.registry import champion
+from ml.registry.artifact import Artifact
+from ml.registry.champion import Model
+from nextclick.contracts import catalog, gold
+from nextclick.lake import lists_manifest, locks
+from nextclick.lake.lists_manifest import Manifest
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+
+TABLES = tuple(table.name for table in catalog.written_by("export"))
+
+
+def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
+    """Export what the standing says is served, if it is not what the tables hold already."""
+    started = time.monotonic()
+    served, current = champion.standing(settings.lake).served, lists_manifest.read(settings.lake)
+    if served is None:
+        return JobReport(job="export", details={"reason": "There is no model and no popular list: nothing to export."})
+    if current and current.model_digest == served.digest and not force:
+        return JobReport(job="export", details=details(current), seconds=time.monotonic() - started)
+    with locks.hold(settings.lake.locks, *TABLES, purpose="export"):
+        artifact = champion.artifact(settings.lake, served)
+        manifest, facts = write(settings, served, artifact, progress)
+    seconds = time.monotonic() - started
+    return JobReport(
+        job="export",
+        read=len(artifact.people),
+        written=manifest.people,
+        details=details(manifest) | facts,
+        seconds=seconds,
+    )
+
+
+def write(settings: Settings, served: Model, artifact: Artifact, progress: Stages = quiet) -> tuple[Manifest, Facts]:
+    """Overwrite the tables; the last commit, to gold.recommendations, makes it the export."""
+    lake, now = settings.lake, datetime.now(UTC)
+    stamp = Stamp(settings.site, served.version, now)
+    name = f"{now:%Y%m%dT%H%M%S%f}-{served.version}"
+    state = _keep_state(settings, name, lake.state / served.artifact)
+    people = np.arange(len(artifact.people), dtype=np.int32)
+    popular_version = delta_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.export, stamp))
+    alike, ids, items = similar_items.of(settings, artifact)
+    similar = similar_rows(alike, ids, items, settings.export.similar_n, stamp)
+    similar_version = delta_files.replace(lake, gold.SIMILAR_ITEMS, similar)
+    follows = next_items.publish(settings, artifact.items, stamp, progress)
+    vectors = item_vectors.publish(settings, artifact, alike, stamp)
+    manifest = Manifest(
+        export=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
+        interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,
+        people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
+        next_version=follows.version, next_model=follows.model, next_at=now, vectors=vectors,
+        state=state, digest=served.digest, model_digest=served.digest,
+    )  # fmt: skip
+    rows = personal_rows(artifact, people, settings.export, stamp, partial(progress, "lists"))
+    delta_files.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
+    forget_old(settings)
+    return manifest, follows.facts
+
+
+def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
+    """Link the model's files beside the export, so that its updates need nothing else."""
+    root = settings.lake.state / "exports"
+    folder = root / name / "full"
+    folder.parent.mkdir(parents=True)
+    shutil.copytree(artifact, folder, copy_function=_link)
+    return str(folder.relative_to(settings.lake.state))
+
+
+def forget_old(settings: Settings) -> None:
+    """Keep the newest lists, twice as many as the key-value table keeps, with their models; remove what is older.
+
+    The last lists of each full export that the table may go back to stay as well. An update
+    rewrites most files of gold.recommendations, so a day of updates would keep a hundred
+    copies of it. What each export began with stays: links to what the registry has.
+    """
+    lake, commits, keep = settings.lake, list(lists_manifest.history(settings.lake)), settings.export.keep_versions
+    last_of: dict[str, tuple[int, Manifest]] = {}
+    for version, manifest in commits:
+        last_of.setdefault(manifest.export, (version, manifest))
+    newest = [*commits[: 2 * keep], *list(last_of.values())[:keep]]
+    states = {manifest.state for _, manifest in newest}
+    states |= {f"{Path(manifest.state).parent}/full" for _, manifest in commits}
+    versions = {
+        gold.RECOMMENDATIONS: {version for version, _ in newest},
+        gold.POPULAR_ITEMS: {manifest.popular_version for _, manifest in newest},
+        gold.SIMILAR_ITEMS: {manifest.similar_version for _, manifest in newest},
+        gold.NEXT_ITEMS: {manifest.next_version for _, manifest in newest if manifest.next_version is not None},
+        gold.ITEM_VECTORS: {manifest.vectors.table_version for _, manifest in newest if manifest.vectors},
+    }
+    for table, kept in versions.items():
+        if kept:  # none of a table that is younger than the lists
+            delta_files.sweep(lake, table, kept)
+    for folder in (lake.state / "exports").glob("*/*"):
+        if str(folder.relative_to(lake.state)) not in states:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _link(source: str, target: str) -> None:
+    """Files of an artifact are replaced, never changed: a second name is as good as a copy, where there can be one."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def details(manifest: Manifest) -> dict[str, str | int | float | None]:
+    """What a report says of an export."""
+    return {
+        "export": manifest.export,
+        "model_version": manifest.model_version,
+        "people": manifest.people,
+        "interactions_version": manifest.interactions_version,
+    }

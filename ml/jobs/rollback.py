@@ -1,0 +1,118 @@
+"""Back to an earlier export: its lists in gold, its model as champion, its cursor for the updates to come.
+
+The key-value table goes back by flipping a pointer (serving); this brings gold and the
+registry to the same lists. It is told which, so it can be called again after an interruption.
+"""
+
+import time
+from datetime import datetime
+
+import msgspec
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import DeltaError
+
+from ml.jobs import publish_lists
+from ml.registry import champion, tracking
+from ml.registry.artifact import read_card
+from ml.registry.champion import Model, Standing
+from nextclick.contracts import gold
+from nextclick.contracts.table import Table
+from nextclick.errors import ModelError
+from nextclick.lake import lists_manifest, locks
+from nextclick.lake.lists_manifest import POPULAR, Manifest
+from nextclick.lake.paths import Lake
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+
+
+def run(settings: Settings, wanted: Manifest) -> JobReport:
+    """Bring gold and the champion to the lists that `wanted` describes, as an export of the key-value table names them.
+
+    Nothing happens where they are there already. If MLflow's store cannot be used, that
+    is reported; people are served from here all the same, and the next training tells it.
+    """
+    started, lake = time.monotonic(), settings.lake
+    with locks.hold(lake.locks, "model", *publish_lists.TABLES, purpose="rollback"):
+        if _which(lists_manifest.read(lake)) != _which(wanted):
+            wanted = _restore(lake, wanted)
+        missed = _crown(lake, wanted)
+    details = publish_lists.details(wanted) | {"mlflow": missed}
+    return JobReport(job="rollback", written=wanted.people, details=details, seconds=time.monotonic() - started)
+
+
+def _which(manifest: Manifest | None) -> tuple[str, datetime] | None:
+    """What tells lists from all others."""
+    return (manifest.export, manifest.generated_at) if manifest else None
+
+
+def _restore(lake: Lake, wanted: Manifest) -> Manifest:
+    """The tables as they were; the lists last, with their manifest, which pins the others."""
+    version = next((at for at, manifest in lists_manifest.history(lake) if _which(manifest) == _which(wanted)), None)
+    if version is None:
+        raise ModelError(f"gold.recommendations remembers no export {wanted.export}. Call `nextclick train`.")
+    if not (lake.state / wanted.state / "card.json").exists():
+        wanted = _from_full(lake, wanted)
+    _back(lake, gold.POPULAR_ITEMS, wanted.popular_version)
+    _back(lake, gold.SIMILAR_ITEMS, wanted.similar_version)
+    if wanted.next_version is not None:
+        _back(lake, gold.NEXT_ITEMS, wanted.next_version)
+    if wanted.vectors is not None:
+        _back(lake, gold.ITEM_VECTORS, wanted.vectors.table_version)
+    _back(lake, gold.RECOMMENDATIONS, version, wanted)
+    return wanted
+
+
+def _from_full(lake: Lake, wanted: Manifest) -> Manifest:
+    """With the cursor of the full export, where the state after its updates is gone: the next update repeats them."""
+    folder = f"exports/{wanted.export}/full"
+    card = read_card(lake.state / folder, wanted.model_digest)
+    return msgspec.structs.replace(
+        wanted, interactions_version=card.source.version, state=folder, digest=wanted.model_digest
+    )
+
+
+def _back(lake: Lake, table: Table, version: int, manifest: Manifest | None = None) -> None:
+    properties = CommitProperties(custom_metadata=lists_manifest.encode(manifest)) if manifest else None
+    delta = DeltaTable(lake.table(table.name))
+    if delta.version() == version:
+        return
+    try:
+        delta.restore(version, commit_properties=properties)
+    except (DeltaError, OSError) as error:
+        raise ModelError(
+            f"{table.name} cannot go back to version {version}: {error}. Call `nextclick train`."
+        ) from error
+
+
+def _crown(lake: Lake, wanted: Manifest) -> str | None:
+    """The model of the lists is champion again; popular lists have none. Returns why MLflow was not told, if so."""
+    before, popular = champion.standing(lake), wanted.model_version == POPULAR
+    missed = None
+    try:
+        reigning, previous = tracking.promote(lake, None if popular else wanted.model_version)
+    except ModelError as error:
+        reigning, previous, missed = None if popular else _model(lake, wanted, before), before.champion, str(error)
+    fallback = _model(lake, wanted, before) if popular else None
+    after = Standing(champion=reigning, previous=previous, fallback=fallback, attempt=before.attempt, owed=bool(missed))
+    champion.write(lake, after)
+    return missed
+
+
+def _model(lake: Lake, wanted: Manifest, before: Standing) -> Model:
+    """The model of the lists: as it is known, or else as it lies with its export, whose figures are not."""
+    for known in (before.champion, before.previous, before.fallback):
+        if known and known.digest == wanted.model_digest and (lake.state / known.artifact / "card.json").exists():
+            return known
+    folder = f"exports/{wanted.export}/full"
+    card = read_card(lake.state / folder, wanted.model_digest)
+    return Model(
+        version=wanted.model_version,
+        run_id=wanted.run_id,
+        recipe=card.recipe,
+        metrics={},
+        interactions_version=card.source.version,
+        interactions_id=card.source.table_id,
+        as_of=card.as_of,
+        artifact=folder,
+        digest=wanted.model_digest,
+    )

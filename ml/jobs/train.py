@@ -1,0 +1,268 @@
+"""Nightly training: read, choose, judge, refit on everything, log, register and, through the gate, promote."""
+
+import hashlib
+import resource
+import shutil
+import time
+from collections import ChainMap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+
+from ml.data import interactions
+from ml.data.interactions import Interactions, Source
+from ml.lists import similar_items
+from ml.models.protocol import Stages, quiet
+from ml.models.user_item.blend import Blend
+from ml.models.user_item.popular import Popular
+from ml.registry import artifact, champion, tracking
+from ml.registry.artifact import AnyRecipe, Artifact, Card, Likeness
+from ml.registry.champion import Attempt, Model, Standing
+from ml.report import figures, report_page
+from ml.selection import gate, model_candidates, select
+from ml.selection.select import Choice
+from nextclick.errors import ModelError
+from nextclick.lake import locks
+from nextclick.lake.lists_manifest import POPULAR
+from nextclick.lake.paths import Lake
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+
+_CANDIDATE, _FALLBACK = "model/candidate/model", "model/popular"
+"""Folders below the lake's state folder."""
+
+
+@dataclass
+class Night:
+    """One training: what it reads, and how long each of its stages took."""
+
+    settings: Settings
+    pairs: Interactions
+    source: Source
+    progress: Stages = quiet
+    started: float = field(default_factory=time.time)
+    seconds: dict[str, float] = field(default_factory=dict)
+    likes: dict[str, float] = field(default_factory=dict)
+    """HR@k of what could make similar items."""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
+    """Train on gold.interactions as it stands; the same data and settings are not trained on twice unless forced."""
+    started = time.monotonic()
+    with locks.hold(settings.lake.locks, "model", purpose="train"):
+        _, source = interactions.open_table(settings)
+        standing, key = champion.standing(settings.lake), _key(settings, source)
+        if not force and standing.attempt and standing.attempt.key == key and _is_there(settings, standing):
+            return _report(standing, 0, started, reason="Nothing has changed since the last training.")
+        reading = time.perf_counter()
+        pairs, source = interactions.read(settings, version=source.version)
+        if not len(pairs):
+            return _report(
+                standing, 0, started, reason=f"{source.path} holds no interaction of site {settings.site!r}."
+            )
+        tracking.check(settings.lake)  # before the minutes of a fit
+        night = Night(settings, pairs, source, progress, seconds={"read": time.perf_counter() - reading})
+        standing = _train(night, key, standing)
+        champion.write(settings.lake, standing)
+    return _report(standing, len(pairs), started)
+
+
+def fit(night: Night, personal: AnyRecipe, popular: Popular, similar: Likeness | None = None) -> Artifact:
+    """Both recipes fitted on everything; `similar`: by what items are alike."""
+    pairs = night.pairs
+    card = Card(
+        recipe=personal,
+        popular=popular,
+        similar=similar or Likeness(),
+        site=night.settings.site,
+        source=night.source,
+        as_of=pairs.as_of,
+        people=len(pairs.people),
+        items=len(pairs.items),
+    )
+    model = personal.fit(pairs, night.settings.als.threads, partial(night.progress, "fit"))
+    return Artifact(card, model, popular.fit(pairs), pairs.people, pairs.items, pairs.seen)
+
+
+def _train(night: Night, key: str, standing: Standing) -> Standing:
+    settings = night.settings
+    reigning = _reigning(settings.lake, standing)
+    with night.stage("evaluate"):
+        chosen = select.choose(settings, night.pairs, reigning.recipe if reigning else None, night.progress)
+    reasons = gate.judge(chosen.judged, chosen.name, chosen.champion, settings.gate, gate.is_personal(chosen.recipe))
+    reasons += gate.leaks(chosen.test, chosen.validation, chosen.judged, chosen.name, settings.gate)
+    with night.stage("similar items"):
+        alike = similar_items.judge(settings, chosen.before, chosen.test, chosen.model)
+    likeness = alike.likeness if alike else Likeness()
+    with night.stage("fit"):
+        fitted = fit(night, chosen.recipe, chosen.popular, likeness)
+    night.likes = similar_items.figures(alike, chosen.judged.k) if alike else {}
+    model, broken = _enter(night, fitted, chosen, reigning, reasons)
+    reasons += broken
+    if not reasons:
+        reigning, previous = tracking.promote(settings.lake, model.version)
+    else:
+        previous = tracking.champion(settings.lake, tracking.PREVIOUS)
+    fallback = None if reigning else _fallback(night, chosen, likeness)
+    attempt = Attempt(
+        key=key,
+        passed=not reasons,
+        reasons=reasons,
+        chosen=chosen.name,
+        validation=chosen.recalls,
+        skipped=chosen.skipped,
+        metrics=model.metrics,
+        seconds=night.seconds,
+        run_id=model.run_id,
+    )
+    return Standing(champion=reigning, previous=previous, fallback=fallback, attempt=attempt)
+
+
+def _reigning(lake: Lake, standing: Standing) -> Model | None:
+    """The champion by MLflow, which first learns of a rollback that it missed."""
+    if standing.owed:
+        tracking.promote(lake, standing.champion.version if standing.champion else None)
+    return tracking.champion(lake)
+
+
+def _enter(
+    night: Night, fitted: Artifact, chosen: Choice, reigning: Model | None, reasons: list[str]
+) -> tuple[Model, list[str]]:
+    """Save the model, read it back, inspect it, log and register it; returns its facts and what else is wrong with it."""
+    settings, folder = night.settings, night.settings.lake.state / _CANDIDATE
+    with night.stage("save"):
+        digest = fitted.save(folder)
+    model = _model(night, fitted, digest, _CANDIDATE, chosen.judged.flat(chosen.name))
+    try:
+        candidate = artifact.load(folder, digest)
+    except ModelError as error:  # what cannot be read back is not registered
+        broken = [str(error)]
+        run_id = tracking.log(settings.lake, _run(night, chosen, model, reasons + broken))
+        model = msgspec.structs.replace(model, run_id=run_id)
+    else:
+        broken = gate.inspect(candidate, night.pairs, reigning, settings.gate, chosen.judged.k, settings.als.seed)
+        with night.stage("register"):
+            model = tracking.register(settings.lake, _run(night, chosen, model, reasons + broken), folder, model)
+    shutil.rmtree(folder.parent)  # the registry has its own copy
+    return model, broken
+
+
+def _model(night: Night, fitted: Artifact, digest: str, folder: str, metrics: dict[str, float]) -> Model:
+    return Model(
+        version=POPULAR,
+        run_id=None,
+        recipe=fitted.card.recipe,
+        metrics=metrics,
+        interactions_version=night.source.version,
+        interactions_id=night.source.table_id,
+        as_of=fitted.card.as_of,
+        artifact=folder,
+        digest=digest,
+    )
+
+
+def _run(night: Night, chosen: Choice, model: Model, reasons: list[str]) -> tracking.Run:
+    pages = _pages(night, chosen, reasons)
+    skipped = {f"skipped.{name}": reason for name, reason in chosen.skipped.items()}
+    card = artifact.read_card(night.settings.lake.state / model.artifact)
+    return tracking.Run(
+        name="train",
+        source=night.source,
+        digest=card.ids_digest,
+        started=night.started,
+        params={
+            **_parameters(model.recipe),
+            "chosen": chosen.name,
+            "popular": chosen.popular_name,
+            "k": chosen.judged.k,
+            "judged_people": chosen.judged.people,
+            **similar_items.words(card.similar),
+        },
+        metrics={**model.metrics, **_validation(chosen.recalls, chosen.judged.k), **night.likes, **_costs(night)},
+        tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)} | skipped,
+        pages=pages,
+    )
+
+
+def _pages(night: Night, chosen: Choice, reasons: list[str]) -> dict[str, str]:
+    """The report, where it is wanted."""
+    settings, source = night.settings, night.source
+    if not settings.report.enabled:
+        return {}
+    with night.stage("report"):
+        title = f"Training on version {source.version} of gold.interactions, site {settings.site}"
+        shown = figures.facts(settings, title, chosen, reasons, night.seconds["fit"], night.progress)
+        return {"report.html": report_page.page(shown)}
+
+
+def _parameters(recipe: AnyRecipe, prefix: str = "") -> dict[str, object]:
+    """Of a blend those of each member, by its number."""
+    if not isinstance(recipe, Blend):
+        return {f"{prefix}{name}": value for name, value in msgspec.to_builtins(recipe).items()}
+    members = [_parameters(member, f"{at}.") for at, member in enumerate(recipe.members)]
+    return {"model": "blend", "weights": recipe.weights, "depth": recipe.depth} | dict(ChainMap(*members))
+
+
+def _validation(recalls: dict[str, float], k: int) -> dict[str, float]:
+    return {f"validation.{name}.recall@{k}": recall for name, recall in recalls.items()}
+
+
+def _costs(night: Night) -> dict[str, float]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds = {f"seconds.{stage}": seconds for stage, seconds in night.seconds.items()}
+    return {**seconds, "seconds": time.time() - night.started, "peak_memory_mb": peak}
+
+
+def _fallback(night: Night, chosen: Choice, likeness: Likeness) -> Model:
+    """Popular lists, kept as a model that nobody registered."""
+    fitted = fit(night, chosen.popular, chosen.popular, likeness)
+    digest = fitted.save(night.settings.lake.state / _FALLBACK)
+    return _model(night, fitted, digest, _FALLBACK, chosen.judged.flat(chosen.popular_name))
+
+
+def _key(settings: Settings, source: Source) -> str:
+    decides = (
+        source.table_id,
+        source.version,
+        settings.site,
+        model_candidates.personal_recipes(settings),
+        model_candidates.popular_recipes(settings),
+        settings.evaluation,
+        settings.gate,
+    )
+    return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
+
+
+def _is_there(settings: Settings, standing: Standing) -> bool:
+    return standing.served is not None and (settings.lake.state / standing.served.artifact / "card.json").exists()
+
+
+def _report(standing: Standing, read: int, started: float, reason: str | None = None) -> JobReport:
+    attempt = standing.attempt
+    if reason is None and attempt and not attempt.passed:
+        reason = "; ".join(attempt.reasons)
+    return JobReport(
+        job="train",
+        read=read,
+        written=int(bool(read and attempt and attempt.passed)),
+        seconds=time.monotonic() - started,
+        details={
+            "champion": standing.champion.version if standing.champion else None,
+            "passed": int(attempt.passed) if attempt else None,
+            "reason": reason,
+            "chosen": attempt.chosen if attempt else None,
+            **({f"validation.{name}": recall for name, recall in attempt.validation.items()} if attempt else {}),
+            **({f"skipped.{name}": why for name, why in attempt.skipped.items()} if attempt else {}),
+            **(attempt.metrics if attempt else {}),
+            **({f"seconds.{stage}": seconds for stage, seconds in attempt.seconds.items()} if attempt and read else {}),
+        },
+    )

@@ -1,0 +1,155 @@
+"""Incremental update: what changed since the export's cursor goes into its lists, without a new fit.
+
+People who changed are folded in with their whole history, new people and items get
+vectors, items that were used are solved anew, and the lists of those who changed are
+made anew (the popular list is refreshed, too). The updated vectors are stored with the
+export, never as the champion. The cursor stands in the manifest of the lists themselves,
+so after a new export or a rollback an update goes on from the cursor of what is there.
+"""
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml.data import interactions
+from ml.data.interactions import Interactions, Rows, Source
+from ml.jobs import publish_lists
+from ml.lists import delta_files, item_vectors, next_items, similar_items
+from ml.lists.rows import Stamp, personal_rows, popular_rows, similar_rows
+from ml.models.protocol import FoldIn, Stages, quiet
+from ml.registry import artifact, tracking
+from ml.registry.artifact import Artifact
+from nextclick.contracts import gold
+from nextclick.errors import ModelError
+from nextclick.lake import lists_manifest, locks
+from nextclick.lake.lists_manifest import Manifest
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+
+
+class Update(NamedTuple):
+    """A model after an update, and what is new in it."""
+
+    artifact: Artifact
+    people: Rows
+    """Those who changed and have a history."""
+    new_items: Rows
+    removed: pa.StringArray
+    """Ids of those who had a list and have no history any more."""
+
+
+def run(settings: Settings, progress: Stages = quiet) -> JobReport:
+    """Bring the exported lists up to gold.interactions as it stands; without changes nothing is written."""
+    started = time.time()
+    with locks.hold(settings.lake.locks, *publish_lists.TABLES, purpose="update"):
+        current = lists_manifest.read(settings.lake)
+        if current is None:
+            raise ModelError("There are no exported lists to update. Call `nextclick train`.")
+        changed, source = interactions.changed_people(settings, current.interactions_version, current.interactions_id)
+        if not len(changed):
+            return JobReport(job="update", details=publish_lists.details(current), seconds=time.time() - started)
+        base = artifact.load(settings.lake.state / current.state, current.digest)
+        pairs, source = interactions.read(settings, version=source.version)
+        update = take_in(base, pairs, source, changed)
+        manifest = _write(settings, current, update, progress)
+    facts = publish_lists.details(manifest) | {
+        "new_people": len(update.artifact.people) - len(base.people),
+        "new_items": len(update.new_items),
+        "removed": len(update.removed),
+        "next_items": f"as of {manifest.next_at:%Y-%m-%d %H:%M}" if manifest.next_at else "none",
+    }
+    facts["mlflow"] = _log(settings, manifest, source, facts, started)
+    return JobReport(
+        job="update", read=len(changed), written=manifest.changed, details=facts, seconds=time.time() - started
+    )
+
+
+def take_in(base: Artifact, pairs: Interactions, source: Source, changed: pa.StringArray) -> Update:
+    """The model after the people `changed`; `pairs` are all pairs there are now."""
+    newcomers = changed.filter(pa.array(base.people.rows(changed) < 0))
+    people = base.people.extended(newcomers.filter(pc.is_in(newcomers, pairs.people.ids)))
+    items = base.items.extended(pairs.items.ids.filter(pa.array(base.items.rows(pairs.items.ids) < 0)))
+    new_items = np.arange(len(base.items), len(items), dtype=np.int32)
+    pairs = replace(pairs.over(people, items), now=base.card.as_of)
+    touched = people.rows(changed)
+    touched = touched[touched >= 0]
+    has_history = np.isin(touched, pairs.person)
+    model = base.model
+    model = model.fold_in(pairs, touched, new_items) if isinstance(model, FoldIn) else model.recipe.fit(pairs)
+    card = msgspec.structs.replace(base.card, source=source, as_of=pairs.as_of, people=len(people), items=len(items))
+    updated = Artifact(card, model, base.popular.recipe.fit(pairs), people, items, pairs.seen)
+    return Update(updated, touched[has_history], new_items, people.take(touched[~has_history]))
+
+
+def _write(settings: Settings, current: Manifest, update: Update, progress: Stages) -> Manifest:
+    """The lists of those who changed in the place of their old ones; the state first, the commit with the cursor last."""
+    lake, now, fresh = settings.lake, datetime.now(UTC), update.artifact
+    stamp = Stamp(settings.site, current.model_version, now)
+    state = f"exports/{current.export}/update-{fresh.card.source.version}"
+    digest = fresh.save(lake.state / state)
+    popular_version = delta_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(fresh, settings.export, stamp))
+    similar_version, vectors = current.similar_version, current.vectors
+    if len(update.new_items):
+        new = fresh.items.take(update.new_items)
+        alike = similar_items.of(settings, fresh, update.new_items)
+        similar = similar_rows(*alike, settings.export.similar_n, stamp)
+        similar_version = delta_files.upsert(lake, gold.SIMILAR_ITEMS, "item_id", new, similar)
+        vectors = item_vectors.add(settings, fresh, update.new_items, stamp, current.vectors)
+    manifest = msgspec.structs.replace(
+        _with_next_items(settings, current, fresh, stamp),
+        kind="update",
+        interactions_version=fresh.card.source.version,
+        generated_at=now,
+        people=int(np.count_nonzero(np.diff(fresh.seen.indptr))),
+        changed=len(update.people) + len(update.removed),
+        removed=update.removed.to_pylist(),
+        popular_version=popular_version,
+        similar_version=similar_version,
+        vectors=vectors,
+        state=state,
+        digest=digest,
+    )
+    lists = personal_rows(fresh, update.people, settings.export, stamp, partial(progress, "lists"))
+    whose = pa.concat_arrays([fresh.people.take(update.people), update.removed])
+    delta_files.upsert(lake, gold.RECOMMENDATIONS, "person_id", whose, lists, manifest)
+    publish_lists.forget_old(settings)
+    return manifest
+
+
+def _with_next_items(settings: Settings, current: Manifest, fresh: Artifact, stamp: Stamp) -> Manifest:
+    """The manifest with what follows an item made anew, where that is due."""
+    due = timedelta(minutes=settings.next_items.refresh_minutes)
+    if not (due and current.next_model and current.next_at and stamp.generated_at - current.next_at >= due):
+        return current
+    version = next_items.refresh(settings, fresh.items, stamp, current.next_model)
+    if version is None:
+        return current
+    return msgspec.structs.replace(current, next_version=version, next_at=stamp.generated_at)
+
+
+def _log(
+    settings: Settings, manifest: Manifest, source: Source, facts: dict[str, str | int | float | None], started: float
+) -> str:
+    """The update's run, a child of the champion's; the lists are out already, so MLflow may be missing."""
+    run = tracking.Run(
+        name="update",
+        source=source,
+        digest=artifact.read_card(settings.lake.state / manifest.state).ids_digest,
+        started=started,
+        params={"export": manifest.export, "interactions_version": source.version},
+        metrics={name: float(value) for name, value in facts.items() if isinstance(value, int | float)}
+        | {"changed": float(manifest.changed), "seconds": time.time() - started},
+        tags={"champion": manifest.model_version}
+        | ({"mlflow.parentRunId": manifest.run_id} if manifest.run_id else {}),
+    )
+    try:
+        return tracking.log(settings.lake, run)
+    except ModelError as error:
+        return f"not logged: {error}"

@@ -1,0 +1,185 @@
+"""Publishing rows of gold: Parquet files first, then one commit that makes them the table.
+
+Lists are millions of rows with few distinct ids. Arrow's dictionary arrays go into
+Parquet as they are, without hashing one string, so the files are written here and
+only committed through Delta. Files that no commit names are never read; VACUUM takes them.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable
+from deltalake.transaction import AddAction, RemoveAction
+
+from nextclick.contracts import arrow
+from nextclick.contracts.table import Table
+from nextclick.lake import lists_manifest
+from nextclick.lake.lists_manifest import Manifest
+from nextclick.lake.paths import Lake
+
+ROWS_A_FILE = 4_000_000
+_YOUNG = 3600.0
+"""Seconds for which files of a version that nobody keeps stay all the same."""
+_PRUNED = ("site", "person_id", "generated_at")
+"""Columns whose lowest and highest value is kept per row group, so that readers skip rows."""
+
+
+class Files:
+    """Writes tables as Parquet files into the folder of a Delta table, a row group a table."""
+
+    def __init__(self, lake: Lake, table: Table) -> None:
+        self.folder = lake.table(table.name)
+        self.schema = arrow.schema(table)
+        self.adds: list[AddAction] = []
+        self.rows = 0
+        self._writer: pq.ParquetWriter | None = None
+        self._path = Path()
+        self._bounds: dict[str, tuple[Any, Any]] = {}
+        self._rows = 0
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows, in the contract's order of columns; strings may be dictionary-encoded."""
+        if not len(rows):
+            return
+        if self._writer is None:
+            self._path = self.folder / f"part-{uuid.uuid4().hex}.parquet"
+            self._writer = pq.ParquetWriter(
+                self._path,
+                _encoded(self.schema),
+                compression="zstd",
+                use_dictionary=[name for name in self.schema.names if name != "score"],
+                write_statistics=list(_PRUNED),  # those of items would cost half of the write
+                store_schema=False,
+            )
+        self._writer.write_table(_as(rows, self._writer.schema), row_group_size=len(rows))
+        for name in rows.column_names:  # of every column: deltalake takes a bound that is missing as "column >= null"
+            self._bounds[name] = _wider(self._bounds.get(name), rows[name])
+        self._rows += len(rows)
+        if self._rows >= ROWS_A_FILE:
+            self.close()
+
+    def close(self) -> list[AddAction]:
+        """Finish the open file; returns all actions so far."""
+        if self._writer is None:
+            return self.adds
+        self._writer.close()
+        lowest, highest = ({name: _json(pair[end]) for name, pair in self._bounds.items()} for end in (0, 1))
+        stats = {"numRecords": self._rows, "minValues": lowest, "maxValues": highest}
+        stats["nullCount"] = dict.fromkeys(self.schema.names, 0)
+        size = self._path.stat().st_size
+        self.adds.append(AddAction(self._path.name, size, {}, int(time.time() * 1000), True, json.dumps(stats)))
+        self.rows += self._rows
+        self._writer, self._bounds, self._rows = None, {}, 0
+        return self.adds
+
+
+def open_or_create(lake: Lake, table: Table) -> DeltaTable:
+    """The Delta table of a contract, made if it is not there."""
+    path = lake.table(table.name)
+    path.mkdir(parents=True, exist_ok=True)
+    return DeltaTable.create(path, arrow.schema(table), mode="ignore", description=table.doc)
+
+
+def replace(lake: Lake, table: Table, rows: Iterable[pa.Table], manifest: Manifest | None = None) -> int:
+    """Make `rows` the whole table in one commit; returns its version."""
+    delta, files = open_or_create(lake, table), Files(lake, table)
+    for part in rows:
+        files.write(part)
+    delta.create_write_transaction(
+        list(files.close()), "overwrite", files.schema, commit_properties=_properties(manifest)
+    )
+    return delta_version(lake, table)
+
+
+def delta_version(lake: Lake, table: Table) -> int:
+    return DeltaTable(lake.table(table.name)).version()
+
+
+def upsert(
+    lake: Lake, table: Table, column: str, changed: pa.Array, rows: Iterable[pa.Table], manifest: Manifest | None = None
+) -> int:
+    """Put `rows` in the place of all rows whose `column` is in `changed`, in one commit; returns its version."""
+    delta, files = open_or_create(lake, table), Files(lake, table)
+    actions: list[AddAction | RemoveAction] = []
+    for add in _added(delta):
+        path = files.folder / add["path"]
+        if _holds(path, column, changed):
+            actions.append(RemoveAction(add["path"], True, int(time.time() * 1000), add["size_bytes"], {}))
+            for kept in _without(path, column, changed):
+                files.write(kept)
+            files.close()  # a file of old rows keeps its old generated_at, so that readers of changes skip it
+    for part in rows:
+        files.write(part)
+    actions += files.close()
+    delta.create_write_transaction(actions, "append", files.schema, commit_properties=_properties(manifest))
+    return delta_version(lake, table)
+
+
+def sweep(lake: Lake, table: Table, versions: Iterable[int]) -> None:
+    """Remove files that neither the newest version nor any of `versions` has; young ones may have readers or a writer."""
+    folder = lake.table(table.name)
+    kept = {add["path"] for version in (None, *versions) for add in _added(DeltaTable(folder, version=version))}
+    for file in folder.glob("*.parquet"):
+        if file.name not in kept and time.time() - file.stat().st_mtime > _YOUNG:
+            file.unlink(missing_ok=True)
+
+
+def _properties(manifest: Manifest | None) -> CommitProperties:
+    return CommitProperties(custom_metadata=lists_manifest.encode(manifest) if manifest else None)
+
+
+def _added(delta: DeltaTable) -> list[dict[str, Any]]:
+    actions: list[dict[str, Any]] = (
+        pa.table(delta.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pylist()
+    )
+    return actions
+
+
+def _holds(path: Path, column: str, values: pa.Array) -> bool:
+    with pq.ParquetFile(path, read_dictionary=[column]) as file:
+        return any(
+            pc.any(pc.is_in(file.read_row_group(group, [column])[column].combine_chunks().dictionary, values)).as_py()
+            for group in range(file.num_row_groups)
+        )
+
+
+def _without(path: Path, column: str, values: pa.Array) -> Iterable[pa.Table]:
+    strings = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
+    with pq.ParquetFile(path, read_dictionary=strings) as file:
+        for group in range(file.num_row_groups):
+            rows = file.read_row_group(group)
+            yield rows.filter(pc.invert(pc.is_in(rows[column], values)))
+
+
+def _encoded(schema: pa.Schema) -> pa.Schema:
+    """The schema with dictionary-encoded strings, as it is written."""
+    coded = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([field.with_type(coded) if pa.types.is_string(field.type) else field for field in schema])
+
+
+def _as(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        column if column.type == field.type else column.dictionary_encode() if pa.types.is_string(column.type) else column.cast(field.type)
+        for column, field in zip(rows.columns, schema, strict=True)
+    ]  # fmt: skip
+    return pa.table(columns, schema=schema)
+
+
+def _wider(bounds: tuple[Any, Any] | None, column: pa.ChunkedArray) -> tuple[Any, Any]:
+    if pa.types.is_dictionary(column.type):
+        column = column.combine_chunks().dictionary
+    extremes = pc.min_max(column).as_py()
+    found = (extremes["min"], extremes["max"])
+    return (min(bounds[0], found[0]), max(bounds[1], found[1])) if bounds else found
+
+
+def _json(value: Any) -> Any:
+    return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if isinstance(value, datetime) else value

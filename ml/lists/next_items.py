@@ -1,0 +1,207 @@
+"""What people look at next after an item: sessions of silver.events, the best model of them, its lists in gold.next_items.
+
+Chosen and judged as the personal model is (ml/selection/select.py), by the clicks themselves: the
+candidates learn from all clicks but the last two tenths, and the best at predicting the
+first of these is judged on the second. A list knows only the item at hand, so that is
+all that a model is asked with. It is published where it beats what is popular now; else
+there are no lists, and an item's similar ones stand in.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ml.data.interactions import IdMap, Source
+from ml.data.sessions import Offsets, Sessions, from_clicks
+from ml.evaluation import prequential
+from ml.lists import delta_files
+from ml.lists.rows import Stamp, next_rows
+from ml.models.protocol import Progress, SessionRecipe, Stages, quiet
+from ml.models.session.blend import SessionBlend
+from ml.models.session.markov import Transitions
+from ml.models.session.popular import SessionPopular
+from ml.models.session.vmis_knn import SessionKnn
+from ml.registry import tracking
+from nextclick.contracts import gold, silver
+from nextclick.errors import ModelError
+from nextclick.lake import duck, human_events
+from nextclick.settings import Settings
+
+Facts = dict[str, str | int | float | None]
+
+FLOOR = "popular"
+_CLICKS = 5_000
+"""Clicks that a model is asked about, drawn by the seed."""
+FEWEST = 100
+"""Fewer clicks to ask about prove nothing."""
+
+_STEPS = """
+WITH used AS (
+    SELECT visitor_id, item_id, occurred_at, event_id
+    FROM events
+    WHERE site = $site AND item_id IS NOT NULL AND event IN (SELECT unnest($kinds))
+        AND occurred_at > (SELECT max(occurred_at) FROM every_events) - to_days($days)
+)
+SELECT visitor_id, item_id, epoch_us(occurred_at) AS at FROM used
+QUALIFY item_id IS DISTINCT FROM lag(item_id) OVER (PARTITION BY visitor_id ORDER BY occurred_at, event_id)
+ORDER BY visitor_id, occurred_at, event_id
+"""
+
+
+class Judged(NamedTuple):
+    """What was chosen, and how well it predicts."""
+
+    name: str
+    recipe: SessionRecipe
+    validation: dict[str, float]
+    """HR@k of every candidate on the validation part."""
+    hit_rate: float
+    """HR@k of the chosen on the test part."""
+    floor: float
+    """The same of what is popular now."""
+
+
+def recipes(settings: Settings) -> dict[str, SessionRecipe]:
+    """The candidates by name."""
+    found: dict[str, SessionRecipe] = {
+        FLOOR: SessionPopular(half_life_hours=settings.evaluation.recent_hours),
+        "knn": SessionKnn(),
+    }
+    for name, hours in (("hours", 8.0), ("days", 72.0), ("weeks", 24 * settings.interactions.half_life_days)):
+        follows, now = Transitions(half_life_hours=hours), SessionPopular(half_life_hours=hours)
+        found[f"transitions_{name}"] = follows
+        found[f"blend_{name}"] = SessionBlend(
+            parts={"knn": SessionKnn(half_life_hours=hours), "follows": follows, "now": now},
+            weights={"knn": 1.0, "follows": 1.0, "now": 0.25},
+        )
+    return found
+
+
+def read(settings: Settings, items: IdMap) -> tuple[Sessions, Source] | None:
+    """The sessions of the last next_items.days, each with the items that were used in turn; None without silver.events.
+
+    Left out: bots, kinds of events that count for nothing, and items that `items` does not know.
+    """
+    lake, name = settings.lake, silver.EVENTS.name
+    table = duck.open_table(lake, name)
+    if table is None:
+        return None
+    with duck.connect(lake) as database:
+        human_events.show(database, "events", lake, name, table)
+        kinds = [kind for kind, weight in settings.interactions.weights.items() if weight > 0]
+        asked = {"site": settings.site, "kinds": kinds, "days": settings.next_items.days}
+        steps = database.sql(_STEPS, params=asked).to_arrow_table()
+    item = items.rows(steps["item_id"].combine_chunks())
+    visitor = steps["visitor_id"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    known = item >= 0
+    gap = settings.sessions.gap_for(settings.site)
+    sessions = from_clicks(items, visitor[known].astype(np.int32), item[known], steps["at"].to_numpy()[known], gap)
+    return sessions, Source(str(lake.table(name)), table.version(), str(table.metadata().id))
+
+
+def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) -> Judged | None:
+    """Choose on the last but one tenth of the clicks, judge on the last; None where there are too few."""
+    if not len(sessions.at):
+        return None
+    validation, test = (int(np.quantile(sessions.at, share)) for share in (0.8, 0.9))
+    seed, k = settings.als.seed, settings.evaluation.k
+    candidates, found = recipes(settings), {}
+    for done, (name, recipe) in enumerate(candidates.items()):
+        found[name] = _hit_rate(recipe, sessions, validation, test, k, seed)
+        progress(done + 1, len(candidates))
+    rates = {name: rate for name, rate in found.items() if rate is not None}
+    if not rates:
+        return None
+    best = max((name for name in rates if name != FLOOR), key=rates.__getitem__)
+    after, floor = (_hit_rate(candidates[name], sessions, test, sessions.as_of + 1, k, seed) for name in (best, FLOOR))
+    if after is None or floor is None:
+        return None
+    return Judged(best, candidates[best], rates, after, floor)
+
+
+def _hit_rate(recipe: SessionRecipe, sessions: Sessions, begin: int, end: int, k: int, seed: int) -> float | None:
+    """HR@k on the clicks from `begin` until `end` that follow another item, given that item alone."""
+    clicks = asked(sessions, begin, end, seed)
+    if len(clicks) < FEWEST:
+        return None
+    model = recipe.fit(sessions.between(0, begin))
+    ranks = prequential.rank(model.next_items(sessions.before(clicks, 1), k).items, sessions.item[clicks])
+    return float((ranks > 0).mean())
+
+
+def asked(sessions: Sessions, begin: int, end: int, seed: int) -> Offsets:
+    """Clicks from `begin` until `end` that follow another of their session; a sample if they are many."""
+    found = np.flatnonzero((sessions.at >= begin) & (sessions.at < end) & ~sessions.opens)
+    if len(found) > _CLICKS:
+        found = np.sort(np.random.default_rng(seed).choice(found, _CLICKS, replace=False))
+    return found
+
+
+class Published(NamedTuple):
+    """gold.next_items as it was written."""
+
+    version: int
+    """Delta version."""
+    model: str | None
+    """The name of the model, one of `recipes`; None where popular items are as good: the table is empty."""
+    facts: Facts
+    """What the export's report says of it."""
+
+
+def publish(settings: Settings, items: IdMap, stamp: Stamp, progress: Stages = quiet) -> Published:
+    """Choose, judge, and make gold.next_items anew."""
+    started, found = time.time(), read(settings, items)
+    judged = judge(settings, found[0], partial(progress, "next items")) if found else None
+    lists: Iterable[pa.Table] = ()
+    if found and judged and judged.hit_rate > judged.floor:
+        lists = next_rows(judged.recipe.fit(found[0]), items, settings.next_items.n, stamp)
+    version = delta_files.replace(settings.lake, gold.NEXT_ITEMS, lists)
+    if not (found and judged):
+        return Published(version, None, {})
+    name = judged.name if lists else None
+    facts: Facts = {"next_items": name, "next_items.floor": judged.floor}
+    facts |= {f"next_items.hr@{settings.evaluation.k}": judged.hit_rate}
+    return Published(version, name, facts | {"next_items.mlflow": _log(settings, judged, found, facts, started)})
+
+
+def refresh(settings: Settings, items: IdMap, stamp: Stamp, name: str) -> int | None:
+    """Make gold.next_items anew by the model of that name, fitted on the clicks that there are now; its Delta version.
+
+    None, and nothing is written, where silver.events is gone or no candidate has that name any more.
+    """
+    recipe, found = recipes(settings).get(name), read(settings, items)
+    if recipe is None or found is None:
+        return None
+    return delta_files.replace(
+        settings.lake, gold.NEXT_ITEMS, next_rows(recipe.fit(found[0]), items, settings.next_items.n, stamp)
+    )
+
+
+def _log(settings: Settings, judged: Judged, found: tuple[Sessions, Source], facts: Facts, started: float) -> str:
+    """The choice in MLflow; the lists are out already, so it may be missing."""
+    sessions, source = found
+    figures = {name: value for name, value in facts.items() if isinstance(value, float)}
+    rates = {f"validation.{name}.hr@{settings.evaluation.k}": rate for name, rate in judged.validation.items()}
+    run = tracking.Run(
+        name="next_items",
+        source=source,
+        digest=hashlib.sha256(msgspec.json.encode(sessions.items.ids.to_pylist())).hexdigest(),
+        started=started,
+        params={
+            "chosen": judged.name,
+            "sessions": len(sessions),
+            "recipe": msgspec.json.encode(judged.recipe).decode(),
+        },
+        metrics=figures | rates | {"seconds": time.time() - started},
+        tags={"published": str(facts["next_items"] is not None)},
+    )
+    try:
+        return tracking.log(settings.lake, run)
+    except ModelError as error:
+        return f"not logged: {error}"

@@ -1,0 +1,223 @@
+"""Items like an item: the personal model's vectors, the sessions that items share, or how they are described.
+
+Which of them is asked is chosen by the clicks of the validation part, apart for items that
+many have used and for items that few have: of an item that was looked at, is the next one
+of the session among the k most similar (HR@k)? Every model knows what was known when that
+part began. Whoever the chosen model knows nothing of has the list of those described
+alike, so that an item that nobody has used has neighbours, too. An item's next and an
+item's like are not the same, but a list of likes that people never follow is of no use.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ml.data.interactions import IdMap, Interactions, Rows
+from ml.data.sessions import Sessions
+from ml.data.split import Split
+from ml.evaluation import prequential
+from ml.lists import next_items
+from ml.models.item_item.item2vec import Item2Vec
+from ml.models.item_item.tfidf import Content, ContentModel, Described
+from ml.models.protocol import Embedding, Embeds, Lists, SimilarItems
+from ml.registry.artifact import Artifact, Likeness
+from nextclick.contracts import silver
+from nextclick.lake import duck
+from nextclick.settings import Settings
+
+PERSONAL, SESSIONS, CONTENT = "personal", "item2vec", "content"
+OFTEN = 20
+"""People who have used an item from whom on it counts as used often."""
+_WORK = 3e9
+"""Products of words that are summed for lists of items described alike, at most: about a minute on one core."""
+
+
+class Judged(NamedTuple):
+    """What was chosen, and by what."""
+
+    likeness: Likeness
+    validation: dict[str, float]
+    """HR@k by `often.MODEL` and `seldom.MODEL`."""
+    test: dict[str, float]
+    """The same of the same models on the test part."""
+
+
+@dataclass(frozen=True)
+class ByUse:
+    """One model for items that are used often, one for the others, and content where these know nothing."""
+
+    models: Mapping[str, SimilarItems]
+    """By name; what is not there knows nothing."""
+    likeness: Likeness
+    often: NDArray[np.bool_]
+    """Of each item."""
+
+    def similar(self, items: Rows, n: int) -> Lists:
+        lists = Lists(np.full((len(items), n), -1, np.int32), np.zeros((len(items), n), np.float32))
+        often = self.often[items]
+        for name, whose in ((self.likeness.often, often), (self.likeness.seldom, ~often)):
+            self._fill(lists, items, whose, name, n)
+        for name in (CONTENT, PERSONAL):
+            self._fill(lists, items, np.asarray((lists.items < 0).all(axis=1)), name, n)
+        return lists
+
+    def embedding(self) -> Embedding | None:
+        """The vectors of item2vec, where it was learned."""
+        learned = self.models.get(SESSIONS)
+        return learned.model.embedding() if isinstance(learned, Bounded) and isinstance(learned.model, Embeds) else None
+
+    def _fill(self, lists: Lists, items: Rows, whose: NDArray[np.bool_], name: str, n: int) -> None:
+        if name in self.models and whose.any():
+            lists.items[whose], lists.scores[whose] = self.models[name].similar(items[whose], n)
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """A model over the first of the items of a longer id map, or that is asked about some of them only."""
+
+    model: SimilarItems
+    known: NDArray[np.bool_]
+    """Of each item whether the model is asked."""
+
+    def similar(self, items: Rows, n: int) -> Lists:
+        lists = Lists(np.full((len(items), n), -1, np.int32), np.zeros((len(items), n), np.float32))
+        known = self.known[items]
+        if known.any():
+            found = self.model.similar(items[known], n)
+            width = found.items.shape[1]
+            lists.items[known, :width], lists.scores[known, :width] = found
+        return lists
+
+
+def judge(settings: Settings, validation: Split, test: Split, model: object) -> Judged | None:
+    """Choose by the clicks from the validation's cut to the test's; None without silver.events.
+
+    `model` is fitted on the validation's training part, as the others are here. Where
+    clicks are too few to tell: the personal model for items used often, content for the others.
+    """
+    found = next_items.read(settings, validation.train.items)
+    if found is None:
+        return None
+    sessions, _ = found
+    ids, described = catalogue(settings, validation.train.items, known_only=True)
+    models: dict[str, SimilarItems] = {
+        SESSIONS: Item2Vec(seed=settings.als.seed).fit(sessions.between(0, validation.cut)),
+        CONTENT: _content(described, np.arange(len(ids), dtype=np.int32)),
+    }
+    if isinstance(model, SimilarItems):
+        models[PERSONAL] = model
+    often = used_often(validation.train)
+    rates = [
+        _rates(settings, models, often, sessions, begin, end)
+        for begin, end in ((validation.cut, test.cut), (test.cut, sessions.as_of + 1))
+    ]
+    likeness = Likeness(
+        often=_best(rates[0], "often", PERSONAL if PERSONAL in models else SESSIONS),
+        seldom=_best(rates[0], "seldom", CONTENT),
+    )
+    return Judged(likeness, *rates)
+
+
+def used_often(pairs: Interactions) -> NDArray[np.bool_]:
+    """Of each item whether many people have used it."""
+    return np.bincount(pairs.item, minlength=len(pairs.items)) >= OFTEN
+
+
+def of(settings: Settings, artifact: Artifact, some: Rows | None = None) -> tuple[ByUse, IdMap, Rows]:
+    """What gives the lists, over which items, and of which of them there are lists.
+
+    Of all items, and of those that the catalogue describes and nobody has used. In an
+    update of `some` alone: no sessions are learned then.
+    """
+    ids, described = catalogue(settings, artifact.items)
+    used = np.zeros(len(ids), np.int64)
+    used[: len(artifact.items)] = artifact.seen.getnnz(axis=0)
+    asked = np.arange(len(ids), dtype=np.int32) if some is None else some
+    seldom_first = asked[np.argsort(used[asked], kind="stable")]
+    models: dict[str, SimilarItems] = {CONTENT: _content(described, seldom_first)}
+    known = np.arange(len(ids)) < len(artifact.items)
+    if isinstance(artifact.model, SimilarItems):
+        models[PERSONAL] = Bounded(artifact.model, known)
+    likeness = artifact.card.similar
+    if some is None and SESSIONS in (likeness.often, likeness.seldom):
+        found = next_items.read(settings, artifact.items)
+        if found:
+            models[SESSIONS] = Bounded(Item2Vec(seed=settings.als.seed).fit(found[0]), known)
+    return ByUse(models, likeness, used >= OFTEN), ids, asked
+
+
+def catalogue(settings: Settings, items: IdMap, known_only: bool = False) -> tuple[IdMap, list[Described]]:
+    """`items` and, after them, what silver.items describes besides; and what it says of each."""
+    table = duck.open_table(settings.lake, silver.ITEMS.name)
+    if table is None:
+        return items, [Described()] * len(items)
+    rows = pa.table(
+        table.to_pyarrow_dataset().to_table(
+            columns=["item_id", "name", "category", "attributes"],
+            filter=(pc.field("site") == settings.site)
+            & (pc.field("name").is_valid() | pc.field("category").is_valid() | pc.field("attributes").is_valid()),
+        )
+    )
+    found = rows["item_id"].cast(pa.string()).combine_chunks()
+    ids = items if known_only else items.extended(found.filter(pa.array(items.rows(found) < 0)))
+    described = [Described()] * len(ids)
+    for place, row in zip(ids.rows(found).tolist(), rows.to_pylist(maps_as_pydicts="strict"), strict=True):
+        if place >= 0:
+            attributes = tuple((row["attributes"] or {}).items())
+            described[place] = Described(row["name"], row["category"], attributes)
+    return ids, described
+
+
+def _content(described: list[Described], first: Rows) -> Bounded:
+    """Asked about the `first` items as long as their words meet no more than _WORK words in all."""
+    model: ContentModel = Content().fit(described)
+    words = model.item_words
+    meet = words.astype(bool).astype(np.float64) @ words.getnnz(axis=0)
+    known = np.zeros(len(described), np.bool_)
+    known[first[np.cumsum(meet[first]) <= _WORK]] = True
+    return Bounded(model, known)
+
+
+def _rates(
+    settings: Settings,
+    models: Mapping[str, SimilarItems],
+    often: NDArray[np.bool_],
+    sessions: Sessions,
+    begin: int,
+    end: int,
+) -> dict[str, float]:
+    """HR@k of each model on the clicks from `begin` until `end`, by how often the item before had been used."""
+    asked = next_items.asked(sessions, begin, end, settings.als.seed)
+    before, after = sessions.item[asked - 1], sessions.item[asked]
+    items, place = np.unique(before, return_inverse=True)
+    found: dict[str, float] = {}
+    for name, model in models.items():
+        hit = prequential.rank(model.similar(items, settings.evaluation.k).items[place], after) > 0
+        for use, whose in (("often", often[before]), ("seldom", ~often[before])):
+            if whose.sum() >= next_items.FEWEST:
+                found[f"{use}.{name}"] = float(hit[whose].mean())
+    return found
+
+
+def _best(rates: Mapping[str, float], use: str, default: str) -> str:
+    found = {
+        name: rates[f"{use}.{name}"] for name in (default, PERSONAL, SESSIONS, CONTENT) if f"{use}.{name}" in rates
+    }
+    return max(found, key=found.__getitem__, default=default)
+
+
+def figures(judged: Judged, k: int) -> dict[str, float]:
+    """By the names that MLflow and `status` know them by."""
+    parts = (("validation.", judged.validation), ("", judged.test))
+    return {f"{part}similar.{name}.hr@{k}": rate for part, rates in parts for name, rate in rates.items()}
+
+
+def words(likeness: Likeness) -> dict[str, str]:
+    """The choice as facts of a run."""
+    return {f"similar.{use}": name for use, name in msgspec.to_builtins(likeness).items()}

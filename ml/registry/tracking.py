@@ -1,0 +1,242 @@
+"""MLflow, and nothing but MLflow: runs, the registered model `recommender`, the alias `champion`.
+
+The only importer of mlflow, and only inside functions: it takes seconds. Every call
+names the lake's own SQLite store, so that nothing of the surroundings decides where
+it goes. Where the store is gone or locked, ModelError says so; nothing that serves
+people needs it.
+"""
+
+import logging
+import os
+import platform
+import sqlite3
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import msgspec
+
+from ml.data.interactions import Source
+from ml.registry.champion import NAME, Model
+from nextclick.errors import ModelError
+from nextclick.lake.paths import Lake
+
+CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
+"""Aliases of the registered model: what is served, what was served before it, the last that was trained."""
+
+_FACTS = "nextclick.model"
+_PACKAGES = ("implicit", "numpy", "scipy", "pyarrow", "deltalake", "mlflow")
+_LOCK_SECONDS = 5.0
+
+
+class Run(NamedTuple):
+    """What one run leaves in MLflow."""
+
+    name: str
+    source: Source
+    digest: str
+    """Of the id maps: people and items, in order."""
+    started: float
+    """Seconds since 1970-01-01 UTC."""
+    params: Mapping[str, object]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    pages: Mapping[str, str] = {}
+    """Texts that are kept with it, by file name."""
+
+
+def check(lake: Lake) -> None:
+    """The store can be written now, or ModelError: asked before minutes are spent on a fit."""
+    path = lake.state / "mlflow.db"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=_LOCK_SECONDS)) as store:
+            store.execute("BEGIN IMMEDIATE")
+            store.rollback()
+    except (OSError, sqlite3.Error) as error:
+        raise _unusable(lake, error) from error
+
+
+def champion(lake: Lake, alias: str = CHAMPION) -> Model | None:
+    """The facts of the version that has the alias, as the registry knows them."""
+    with connected(lake) as client:
+        found = _by_alias(client, alias)
+        return _facts(found) if found else None
+
+
+def log(lake: Lake, run: Run) -> str:
+    """Log a run without a model; returns its id."""
+    with connected(lake) as client:
+        return record(client, lake, run)
+
+
+def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
+    """Log a run with its model, and register it as the next version; returns its facts, completed."""
+    import mlflow.pyfunc
+
+    with connected(lake) as client:
+        run_id = record(client, lake, run)
+        with mlflow.start_run(run_id), without_advice():
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(__file__).with_name("pyfunc.py")),
+                artifacts={"model": str(folder)},
+                signature=_signature(),
+                pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas", "scipy")],
+            )
+        if not client.search_registered_models(f"name = '{NAME}'"):
+            client.create_registered_model(NAME)
+        version = client.create_model_version(NAME, info.model_uri, run_id, model_id=info.model_id).version
+        stored = Path(url2pathname(urlsplit(client.get_logged_model(info.model_id).artifact_location).path))
+        place = str((stored / "artifacts" / folder.name).relative_to(lake.state))
+        facts = msgspec.structs.replace(facts, version=str(version), run_id=run_id, artifact=place)
+        client.set_model_version_tag(NAME, version, _FACTS, msgspec.json.encode(facts).decode())
+        client.set_registered_model_alias(NAME, CHALLENGER, version)
+        return facts
+
+
+def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None]:
+    """Make `version` champion (None: nobody); who was champion is `previous` from now on. Returns both."""
+    with connected(lake) as client:
+        before = _by_alias(client, CHAMPION)
+        if before is not None and str(before.version) != version:
+            client.set_registered_model_alias(NAME, PREVIOUS, before.version)
+        if version is not None:
+            client.set_registered_model_alias(NAME, CHAMPION, version)
+        elif before is not None:
+            client.delete_registered_model_alias(NAME, CHAMPION)
+        now, then = (_by_alias(client, alias) for alias in (CHAMPION, PREVIOUS))
+        return _facts(now) if now else None, _facts(then) if then else None
+
+
+@contextmanager
+def connected(lake: Lake) -> Iterator[Any]:
+    """A client of the lake's own store; what MLflow raises becomes a ModelError."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    check(lake)
+    import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    mlflow.set_tracking_uri(lake.mlflow_uri)  # log_model has no argument for it
+    mlflow.set_registry_uri(lake.mlflow_uri)
+    try:
+        yield mlflow.MlflowClient(lake.mlflow_uri, lake.mlflow_uri)
+    except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise _unusable(lake, error) from error
+
+
+def _unusable(lake: Lake, error: Exception) -> ModelError:
+    reason = str(error).splitlines()[0]
+    return ModelError(
+        f"MLflow's store {lake.mlflow_uri} cannot be used: {reason}. The last champion is still served. "
+        "If another process holds it, wait for it or stop it; if the file is damaged, restore it or move it away; "
+        "then call `nextclick train` again."
+    )
+
+
+def record(client: Any, lake: Lake, run: Run) -> str:
+    from mlflow.entities import Metric, Param
+
+    started = int(run.started * 1000)
+    created = client.create_run(_experiment(client, lake), started, dict(run.tags), run.name)
+    run_id: str = created.info.run_id
+    client.log_batch(
+        run_id,
+        metrics=[Metric(_metric(name), value, started, 0) for name, value in run.metrics.items()],
+        params=[Param(name, str(value)) for name, value in run.params.items()],
+    )
+    client.log_inputs(run_id, [_dataset(run)])
+    client.log_dict(run_id, _environment(), "environment.json")
+    for name, page in run.pages.items():
+        client.log_text(run_id, page, name)
+    client.set_terminated(run_id)
+    return run_id
+
+
+def _experiment(client: Any, lake: Lake) -> str:
+    """The lake's experiment; of a lake that was moved another one, since an experiment cannot change its place."""
+    place = lake.mlflow_artifacts.as_uri()
+    for name in (NAME, f"{NAME} in {lake.root}"):
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            return str(client.create_experiment(name, place))
+        if found.artifact_location == place:
+            break
+    return str(found.experiment_id)
+
+
+def _dataset(run: Run) -> Any:
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.entities import DatasetInput, InputTag
+
+    source = DeltaDatasetSource(path=run.source.path, delta_table_version=run.source.version)
+    name = ".".join(Path(run.source.path).parts[-2:])  # LAYER.TABLE
+    dataset = MetaDataset(source, name=name, digest=run.digest[:36])  # type: ignore[abstract]
+    tags = {"mlflow.data.context": run.name, "delta_table_version": str(run.source.version)}  # the source omits a 0
+    return DatasetInput(dataset._to_mlflow_entity(), tags=[InputTag(*tag) for tag in tags.items()])
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+        "packages": {name: installed(name) for name in _PACKAGES},
+    }
+
+
+def _signature() -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import Array
+
+    person = ColSpec(DataType.string, "person_id")
+    lists = [ColSpec(Array(DataType.string), "items"), ColSpec(Array(DataType.double), "scores")]
+    outputs = Schema([person, *lists, ColSpec(DataType.string, "source")])
+    return ModelSignature(Schema([person]), outputs, ParamSchema([ParamSpec("n", DataType.long, 10)]))
+
+
+def _by_alias(client: Any, alias: str) -> Any:
+    """The version that has the alias; None without the model or the alias."""
+    from mlflow import MlflowException
+    from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    try:
+        return client.get_model_version_by_alias(NAME, alias)
+    except MlflowException as error:
+        if error.error_code in (ErrorCode.Name(INVALID_PARAMETER_VALUE), ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)):
+            return None
+        raise
+
+
+def _facts(version: Any) -> Model:
+    text = version.tags.get(_FACTS)
+    if text is None:
+        raise ModelError(
+            f"Version {version.version} of {NAME} was not registered by nextclick: it lacks the tag {_FACTS}. "
+            f"Give the alias {CHAMPION} to one that has it, or call `nextclick train`."
+        )
+    return msgspec.json.decode(text, type=Model)
+
+
+def _metric(name: str) -> str:
+    """MLflow allows no @ in a name."""
+    return name.replace("@", "_at_")
+
+
+@contextmanager
+def without_advice() -> Iterator[None]:
+    """MLflow advises on type hints and examples; the signature is given here by hand."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,62 @@
+"""All tables, in the order in which the data flows, and the Spark jobs that write them."""
+
+from collections.abc import Iterator
+
+from nextclick.contracts import bronze, gold, silver
+from nextclick.contracts.table import Job, Table
+from nextclick.errors import UsageError
+
+TABLES: tuple[Table, ...] = (
+    bronze.EVENTS,
+    silver.EVENTS,
+    silver.QUARANTINE,
+    silver.IDENTITIES,
+    silver.ITEMS,
+    silver.USER_AGENTS,
+    silver.SESSIONS,
+    silver.IMPRESSIONS,
+    gold.INTERACTIONS,
+    gold.TRAFFIC_DAILY,
+    gold.ITEM_DAILY,
+    gold.RECOMMENDATION_PERFORMANCE,
+    gold.RECOMMENDATIONS,
+    gold.POPULAR_ITEMS,
+    gold.SIMILAR_ITEMS,
+    gold.NEXT_ITEMS,
+    gold.ITEM_VECTORS,
+    gold.DATA_QUALITY,
+)
+
+_BY_NAME = {table.name: table for table in TABLES}
+
+
+def written_by(job: str) -> tuple[Table, ...]:
+    """The tables that a job writes, in the order in which the data flows."""
+    return tuple(table for table in TABLES if table.job == job)
+
+
+def _jobs() -> Iterator[Job]:
+    for table in TABLES:
+        if table.log_job:
+            yield Job(*table.log_job, table.layer, (table.name,))
+        if table.spark and table is written_by(table.job)[0]:
+            yield _job(table)
+
+
+def _job(first: Table) -> Job:
+    tables = written_by(first.job)
+    reads = tuple(dict.fromkeys(source for table in tables for source in table.reads))
+    writes = tuple(table.name for table in tables)
+    return Job(first.job, first.does, first.layer, writes, reads, first.waits_for)
+
+
+JOBS: tuple[Job, ...] = tuple(sorted(_jobs(), key=lambda job: bool(job.reads)))
+"""In order: those that read the logs, then along the tables."""
+
+
+def table(name: str) -> Table:
+    """The contract of `name`, such as `silver.events`; UsageError lists the names there are."""
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise UsageError(f"There is no table {name!r}. The tables are: {', '.join(_BY_NAME)}.") from None

@@ -1,0 +1,145 @@
+"""The event as it crosses the wire: one thing that a visitor did.
+
+The collector and the import make an `Event`, encode it, and append it to the landing
+log; silver types and checks it. So this is the one list of the fields that exist
+between the door and silver. `received_at` and `source` are not in the payload: the
+door stamps them into the line's frame (nextclick/landing/reader.py).
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+KINDS: Final = (
+    "page_view", "view_item", "search", "add_to_cart", "remove_from_cart", "purchase", "click", "scroll",
+    "engagement", "play", "pause", "impression", "served", "identify", "alias", "item_update",
+)  # fmt: skip
+"""The kinds that stations know. Any other word is a custom event: kept and counted, with no meaning of its own."""
+
+OUTSIDE_SESSIONS: Final = ("served", "impression", "identify", "alias", "item_update", "request")
+"""What the system, a catalogue or an access log says, not what the visitor did: neither opens nor extends a session."""
+
+PASSIVE: Final = ("engagement", "scroll", "pause")
+"""Attention rather than an act: extends a session, but does not end a bounce."""
+
+IDS: Final = ("site", "event_id", "event", "visitor_id", "user_id", "session_hint", "item_id", "order_id", "request_id")
+"""Fields that name something, held to events.max_id_chars; other texts to events.max_text_chars."""
+
+NOBODY: Final = frozenset((
+    "undefined", "null", "none", "nil", "nan", "n/a", "(not set)", "not set", "(none)", "(null)", "unknown", "anonymous", "anon",
+    "guest", "not_authenticated", "distinct_id", "[object object]", "true", "false", "\\n", "-", "0",
+    "00000000-0000-0000-0000-000000000000",
+))  # fmt: skip
+"""Words that programs write where they know nobody, in lower case. As an id they would make one person of strangers."""
+
+_LONGEST_WORD: Final = 17
+_NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
+
+MILLIS: Final = (-62_135_596_800_000, 253_402_300_799_999)
+"""Years 1 to 9999: outside, a timestamp overflows instead of being merely impossible."""
+
+ALIASES: Final = {"view_product": "view_item", "product_id": "item_id"}
+"""Words of the plain event that mean a canonical one."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One event; times are integer milliseconds since 1970-01-01 UTC, money is a decimal as text."""
+
+    event: str
+    event_id: str
+    client_time: int
+    """As the client stamped it, once; a resend carries it again."""
+    site: str | None = None
+    occurred_at: int | None = None
+    """Corrected for the client's clock; None: as client_time."""
+    sent_at: int | None = None
+    visitor_id: str | None = None
+    user_id: str | None = None
+    session_hint: str | None = None
+    item_id: str | None = None
+    name: str | None = None
+    category: str | None = None
+    price: str | None = None
+    currency: str | None = None
+    quantity: int | None = None
+    order_id: str | None = None
+    query: str | None = None
+    page_url: str | None = None
+    referrer: str | None = None
+    utm_source: str | None = None
+    utm_medium: str | None = None
+    utm_campaign: str | None = None
+    utm_term: str | None = None
+    utm_content: str | None = None
+    user_agent: str | None = None
+    ip: str | None = None
+    country: str | None = None
+    device: str | None = None
+    dwell_ms: int | None = None
+    scroll_pct: float | None = None
+    position: int | None = None
+    surface: str | None = None
+    list_id: str | None = None
+    request_id: str | None = None
+    model_version: str | None = None
+    propensity: float | None = None
+    experiment: str | None = None
+    variant: str | None = None
+    properties: dict[str, str] | None = None
+    """Everything else; `available` and the attributes of an item_update; `previous_id` of an alias."""
+
+
+def somebody(visitor_id: str | None, user_id: str | None) -> tuple[str | None, str | None]:
+    """The two ids without words for nobody; "0" counts as one only of a user whose visitor is known, since others number from 0.
+
+    >>> somebody("v", "undefined"), somebody(" NULL ", None), somebody("v", "0"), somebody("0", None)
+    (('v', None), (None, None), ('v', None), ('0', None))
+    """
+    visitor = None if visitor_id is None or (_is_nobody(visitor_id) and visitor_id != "0") else visitor_id
+    user = None if user_id is None or (_is_nobody(user_id) and (user_id != "0" or visitor)) else user_id
+    return visitor, user
+
+
+def _is_nobody(name: str) -> bool:
+    return (len(name) <= _LONGEST_WORD and name.strip().lower() in NOBODY) or name == _NO_UUID
+
+
+class Reject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A typed record of what the door could not accept; a line of the quarantine log."""
+
+    reason: str
+    """A reason code: lower case, underscores, stable."""
+    message: str
+    """What was wrong, where, and the limit it broke."""
+    payload: str
+    """The payload, whole up to the body cap."""
+    replayable: bool = True
+    """The payload is whole, so that a replay can mend it."""
+    request: dict[str, str] | None = None
+    """Of a reject that came over HTTP: what a replay needs beside the body (method, path, query, headers)."""
+
+
+encode = msgspec.json.Encoder().encode
+_sorted_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def derived_id(*parts: object) -> str:
+    """An event id from what identifies the event: 128 bits of BLAKE2b as hex; the parts' order matters.
+
+    >>> derived_id("shop", "v1", 1) == derived_id("shop", "v1", 1)
+    True
+    >>> derived_id("ab", "c") == derived_id("a", "bc")
+    False
+    """
+    text = "\x1f".join(map(str, parts))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def payload_id(event: Event) -> str:
+    """The id of an event that has none: of its site, visitor, client time and payload.
+
+    A resend gets the same id: what may differ in it (`sent_at`, the corrected `occurred_at`, the network) is left out.
+    """
+    lasting = msgspec.structs.replace(event, event_id="", sent_at=None, occurred_at=None, ip=None)
+    return derived_id(_sorted_encode(lasting).decode())

@@ -1,0 +1,243 @@
+"""Gold: what models and people read."""
+
+from nextclick.contracts.silver import REVENUE, SITE
+from nextclick.contracts.table import Column, Table
+
+INTERACTIONS = Table(
+    name="gold.interactions",
+    doc="One row per person and item: how strongly the person used the item, as of the pair's last event; bots left out.",
+    columns=(
+        SITE,
+        Column("person_id", "string", "A known user, stitched from visitors; else the visitor.", nullable=False),
+        Column("item_id", "string", "The item.", nullable=False),
+        Column(
+            "strength",
+            "double",
+            "Sum over the pair's events of weight(kind) · 2^(-(last_at − occurred_at) / half-life). Readers decay it to now.",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("events", "bigint", "Events that count.", nullable=False, minimum=1),
+        Column("views", "bigint", "Events page_view and view_item.", nullable=False, minimum=0),
+        Column("clicks", "bigint", "Events click.", nullable=False, minimum=0),
+        Column("carts", "bigint", "Events add_to_cart.", nullable=False, minimum=0),
+        Column("purchases", "bigint", "Events purchase.", nullable=False, minimum=0),
+        Column("plays", "bigint", "Events play.", nullable=False, minimum=0),
+        Column("first_at", "timestamp", "First event.", nullable=False),
+        Column("last_at", "timestamp", "Last event.", nullable=False),
+    ),
+    key=("site", "person_id", "item_id"),
+    job="build_interactions",
+    does="who used what, how strongly",
+    reads=("silver.events", "silver.identities", "silver.user_agents"),
+    change_feed=True,
+)
+
+TRAFFIC_DAILY = Table(
+    name="gold.traffic_daily",
+    doc="One row per UTC day (of started_at), site, channel, device and country; bots left out.",
+    columns=(
+        Column("date", "date", "UTC day.", nullable=False),
+        SITE,
+        Column("channel", "string", "Marketing channel.", nullable=False),
+        Column(
+            "device", "string", "Device class: as the source says, else by the user agent; or unknown.", nullable=False
+        ),
+        Column("country", "string", "Country code, or unknown.", nullable=False),
+        Column(
+            "visitors",
+            "bigint",
+            "Distinct visitors of this row; they do not add up over rows.",
+            nullable=False,
+            minimum=1,
+        ),
+        Column("sessions", "bigint", "Sessions.", nullable=False, minimum=1),
+        Column("views", "bigint", "Events page_view and view_item.", nullable=False, minimum=0),
+        Column("bounces", "bigint", "Sessions with at most one act.", nullable=False, minimum=0),
+        Column("bounce_rate", "double", "bounces / sessions.", nullable=False, minimum=0, maximum=1),
+        Column("engaged_seconds", "double", "Reported engagement, seconds.", nullable=False, minimum=0),
+        Column("conversions", "bigint", "Sessions with a purchase.", nullable=False, minimum=0),
+        Column("conversion_rate", "double", "conversions / sessions.", nullable=False, minimum=0, maximum=1),
+        Column("revenue", REVENUE, "Revenue per currency.", nullable=False),
+    ),
+    key=("date", "site", "channel", "device", "country"),
+    job="build_traffic_daily",
+    does="traffic by day",
+    reads=("silver.sessions", "silver.user_agents"),
+    partitioned_by=("date",),
+)
+
+ITEM_DAILY = Table(
+    name="gold.item_daily",
+    doc="One row per UTC day (of the event), site and item; bots left out.",
+    columns=(
+        Column("date", "date", "UTC day.", nullable=False),
+        SITE,
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("views", "bigint", "Events page_view and view_item with this item.", nullable=False, minimum=0),
+        Column("carts", "bigint", "Events add_to_cart.", nullable=False, minimum=0),
+        Column("purchases", "bigint", "Events purchase.", nullable=False, minimum=0),
+        Column("revenue", REVENUE, "Revenue per currency.", nullable=False),
+        Column("view_to_cart", "double", "carts / views; null without views.", minimum=0),
+        Column("cart_to_purchase", "double", "purchases / carts; null without carts.", minimum=0),
+        Column("view_to_purchase", "double", "purchases / views; null without views.", minimum=0),
+    ),
+    key=("date", "site", "item_id"),
+    job="build_item_daily",
+    does="items by day",
+    reads=("silver.events", "silver.user_agents"),
+    partitioned_by=("date",),
+)
+
+RECOMMENDATION_PERFORMANCE = Table(
+    name="gold.recommendation_performance",
+    doc="One row per UTC day (of the answer), site, surface, model version, experiment, variant and position; bots left out.",
+    columns=(
+        Column("date", "date", "UTC day.", nullable=False),
+        SITE,
+        Column("surface", "string", "Where it was asked for, or unknown.", nullable=False),
+        Column("model_version", "string", "The model that made the answers, or unknown.", nullable=False),
+        Column("experiment", "string", "The experiment, or none.", nullable=False),
+        Column("variant", "string", "The experiment's variant, or none.", nullable=False),
+        Column("position", "int", "Place in the answer, from 1.", nullable=False, minimum=1),
+        Column("served", "bigint", "Items that answers held here.", nullable=False, minimum=1),
+        Column("shown", "bigint", "Those that were really shown.", nullable=False, minimum=0),
+        Column("clicks", "bigint", "Those that were clicked.", nullable=False, minimum=0),
+        Column("ctr", "double", "clicks / shown; null where none was shown.", minimum=0, maximum=1),
+        Column("carts", "bigint", "Those that were put into a cart.", nullable=False, minimum=0),
+        Column("purchases", "bigint", "Those that were bought.", nullable=False, minimum=0),
+        Column("revenue", REVENUE, "What was paid for them, per currency.", nullable=False),
+    ),
+    key=("date", "site", "surface", "model_version", "experiment", "variant", "position"),
+    job="build_recommendation_performance",
+    does="answers by day",
+    reads=("silver.impressions", "silver.user_agents"),
+    waits_for=("silver.impressions", "request_id"),
+    partitioned_by=("date",),
+)
+
+RECOMMENDATIONS = Table(
+    name="gold.recommendations",
+    doc="One row per person and rank: the lists of the last export.",
+    columns=(
+        SITE,
+        Column("person_id", "string", "The person.", nullable=False),
+        Column("rank", "int", "Place in the list, from 1.", nullable=False, minimum=1),
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("score", "float", "The model's score; comparable within one list.", nullable=False),
+        Column("model_version", "string", "Registered version of the model, or `popular`.", nullable=False),
+        Column("generated_at", "timestamp", "When the list was made.", nullable=False),
+    ),
+    key=("site", "person_id", "rank"),
+    job="export",
+    spark=False,
+    reads=("gold.interactions",),
+)
+
+POPULAR_ITEMS = Table(
+    name="gold.popular_items",
+    doc="One row per rank: what everybody uses, for people nobody knows yet.",
+    columns=(
+        SITE,
+        Column("rank", "int", "Place in the list, from 1.", nullable=False, minimum=1),
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("score", "float", "Strength of all its interactions, decayed to the newest.", nullable=False),
+        Column("model_version", "string", "Model that was exported with it, or `popular`.", nullable=False),
+        Column("generated_at", "timestamp", "When the list was made.", nullable=False),
+    ),
+    key=("site", "rank"),
+    job="export",
+    spark=False,
+    reads=("gold.interactions",),
+)
+
+SIMILAR_ITEMS = Table(
+    name="gold.similar_items",
+    doc="One row per item and rank: items like it, by whichever of vectors, sessions and words foretells best what follows.",
+    columns=(
+        SITE,
+        Column("item_id", "string", "The item that is looked at.", nullable=False),
+        Column("rank", "int", "Place in its list, from 1.", nullable=False, minimum=1),
+        Column("similar_item_id", "string", "The item that resembles it.", nullable=False),
+        Column("score", "float", "Cosine, -1 to 1; comparable within one list.", nullable=False),
+        Column("model_version", "string", "Registered version of the model.", nullable=False),
+        Column("generated_at", "timestamp", "When the list was made.", nullable=False),
+    ),
+    key=("site", "item_id", "rank"),
+    job="export",
+    spark=False,
+    reads=("gold.interactions", "silver.events", "silver.items"),
+)
+
+NEXT_ITEMS = Table(
+    name="gold.next_items",
+    doc="One row per item and rank: what people use next after it, by the sessions up to the last full export or the refresh since.",
+    columns=(
+        SITE,
+        Column("item_id", "string", "The item that is looked at.", nullable=False),
+        Column("rank", "int", "Place in its list, from 1.", nullable=False, minimum=1),
+        Column("next_item_id", "string", "The item that follows.", nullable=False),
+        Column("score", "float", "The session model's score; comparable within one list.", nullable=False),
+        Column("model_version", "string", "Model that was exported with it, or `popular`.", nullable=False),
+        Column("generated_at", "timestamp", "When the list was made.", nullable=False),
+    ),
+    key=("site", "item_id", "rank"),
+    job="export",
+    spark=False,
+    reads=("silver.events", "gold.interactions"),
+)
+
+ITEM_VECTORS = Table(
+    name="gold.item_vectors",
+    doc="One row per item that has a vector: near to those of items that the same people use. Visitors' live embeddings are made of them.",
+    columns=(
+        SITE,
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("vector", "array<float>", "Its coordinates; comparable within one model_version.", nullable=False),
+        Column("model_version", "string", "Model that was exported with it, or `popular`.", nullable=False),
+        Column("generated_at", "timestamp", "When the row was written.", nullable=False),
+    ),
+    key=("site", "item_id"),
+    job="export",
+    spark=False,
+    reads=("silver.events", "gold.interactions"),
+)
+
+DATA_QUALITY = Table(
+    name="gold.data_quality",
+    doc="One row per expectation checked on a table version, and one per stop that a person overrode.",
+    columns=(
+        Column("table_name", "string", "The table.", nullable=False),
+        Column(
+            "table_id", "string", "Delta's id of the table: with another one, its versions start again.", nullable=False
+        ),
+        Column("table_version", "bigint", "Its Delta version.", nullable=False, minimum=0),
+        Column(
+            "kind",
+            "string",
+            "A check's result, or a person's override of a stop.",
+            nullable=False,
+            one_of=("check", "override"),
+        ),
+        Column("expectation", "string", "Name of the expectation, unique within its table.", nullable=False),
+        Column("meaning", "string", "What it says, with its limits.", nullable=False),
+        Column("severity", "string", "What a failure does.", nullable=False, one_of=("stop", "warn")),
+        Column("success", "boolean", "It holds.", nullable=False),
+        Column(
+            "scope",
+            "string",
+            "All rows, or those in files added since the last checked version.",
+            nullable=False,
+            one_of=("all", "changed"),
+        ),
+        Column("observed", "string", "What was seen, where there is something to say."),
+        Column("checked_at", "timestamp", "When it was checked or overridden.", nullable=False),
+        Column("run_id", "string", "The run of checks, or the override.", nullable=False),
+        Column("actor", "string", "Who overrode the stop."),
+        Column("reason", "string", "Why."),
+    ),
+    key=("table_name", "table_version", "kind", "expectation", "run_id"),
+    job="check",
+    spark=False,
+    reads=(),
+)

@@ -1,0 +1,276 @@
+"""Silver: typed, checked, deduplicated for ever; sessions, identities, items and every reject."""
+
+from nextclick.contracts.bronze import SEQ
+from nextclick.contracts.table import Column, Table
+
+MONEY = "decimal(18,4)"
+AMOUNT = "decimal(38,4)"
+"""Price × quantity, and sums of it: the largest price and quantity fit 1e14 times."""
+REVENUE = f"map<string,{AMOUNT}>"
+DWELL_MS = 31 * 86_400_000
+"""A month: no page was looked at for longer in one piece, and a bigint holds the sum of three billion such events."""
+SITE = Column("site", "string", "The site or app that the event belongs to.", nullable=False)
+
+EVENTS = Table(
+    name="silver.events",
+    doc="One row per event: the first arrival of each (site, event_id, client_time).",
+    columns=(
+        SEQ,
+        SITE,
+        Column("event_id", "string", "The event's id within its site, from the client or derived.", nullable=False),
+        Column("event", "string", "Kind: page_view, view_item, add_to_cart, purchase, … or custom.", nullable=False),
+        Column(
+            "client_time", "timestamp", "As the client stamped it, once; a resend carries it again.", nullable=False
+        ),
+        Column("occurred_at", "timestamp", "When it happened, corrected for the client's clock.", nullable=False),
+        Column("sent_at", "timestamp", "When the client sent it."),
+        Column("received_at", "timestamp", "When the collector or the import accepted it.", nullable=False),
+        Column("visitor_id", "string", "A device or browser; null only for item_update."),
+        Column("user_id", "string", "The known user, where the event names one."),
+        Column("session_hint", "string", "The client's own session id: kept, never trusted."),
+        Column("item_id", "string", "What is recommended: product, article, video."),
+        Column("name", "string", "The item's name."),
+        Column("category", "string", "The item's category."),
+        Column("price", MONEY, "Price of one piece, in `currency`.", minimum=0),
+        Column("currency", "string", "ISO 4217 code."),
+        Column("quantity", "int", "Pieces.", minimum=0, maximum=1_000_000),
+        Column("order_id", "string", "The order that a purchase belongs to."),
+        Column("query", "string", "What was searched."),
+        Column(
+            "page_url", "string", "The page's address, without click, session and UTM parameters and e-mail addresses."
+        ),
+        Column("referrer", "string", "Where the visitor came from, cleaned likewise."),
+        Column(
+            "utm_source", "string", "Campaign source, from the event or from the page's address; so the other four."
+        ),
+        Column("utm_medium", "string", "Campaign medium."),
+        Column("utm_campaign", "string", "Campaign name."),
+        Column("utm_term", "string", "Campaign term."),
+        Column("utm_content", "string", "Campaign content."),
+        Column("user_agent", "string", "The browser's User-Agent header."),
+        Column("ip", "string", "The address, truncated before it is stored."),
+        Column("country", "string", "Country code, as the source gives it."),
+        Column("device", "string", "Device class, as the source gives it."),
+        Column(
+            "dwell_ms",
+            "bigint",
+            "Milliseconds of engagement that this event reports.",
+            minimum=0,
+            maximum=DWELL_MS,
+        ),
+        Column("scroll_pct", "double", "Depth reached, per cent.", minimum=0, maximum=100),
+        Column("position", "int", "Place in a list, from 1.", minimum=0),
+        Column("surface", "string", "Where on the page or app a list was shown."),
+        Column("list_id", "string", "The list that the item was shown in."),
+        Column("request_id", "string", "The recommendation answer that this event belongs to."),
+        Column("model_version", "string", "The model that made the answer."),
+        Column("propensity", "double", "Probability with which the item was shown.", minimum=0, maximum=1),
+        Column("experiment", "string", "The experiment that the visitor was in."),
+        Column("variant", "string", "The experiment's variant."),
+        Column("properties", "map<string,string>", "Everything else that the event carried."),
+        Column("source", "string", "Who sent it: a dialect, `log`, `import:NAME`.", nullable=False),
+        Column("channel", "string", "Marketing channel, from UTM tags, click ids and referrer.", nullable=False),
+        Column(
+            "payload_hash", "bigint", "xxhash64 of the event without its times, network and source.", nullable=False
+        ),
+    ),
+    key=("site", "event_id", "client_time"),
+    job="build_events",
+    does="typed, checked, deduplicated",
+    reads=("bronze.events",),
+)
+
+QUARANTINE = Table(
+    name="silver.quarantine",
+    doc="One row per reject, with its reason: by the door (collector, import) or by silver.",
+    columns=(
+        SEQ,
+        Column("origin", "string", "Who rejected it.", nullable=False, one_of=("door", "silver")),
+        Column("reason", "string", "Reason code, such as bad_type or id_collision.", nullable=False),
+        Column("message", "string", "What was wrong, where, and the limit it broke.", nullable=False),
+        Column("payload", "string", "The payload, whole up to the body cap.", nullable=False),
+        Column("replayable", "boolean", "The payload is whole, so a replay can mend it.", nullable=False),
+        Column("source", "string", "Who sent it."),
+        Column("received_at", "timestamp", "When it came."),
+    ),
+    key=("origin", "seq"),
+    job="build_events",
+    log_job=("ingest_rejects", "quarantine log → silver"),
+    reads=("bronze.events",),
+)
+
+IDENTITIES = Table(
+    name="silver.identities",
+    doc="One row per link seen between a visitor (or an alias) and a user; the latest link of an id counts.",
+    columns=(
+        SITE,
+        Column(
+            "kind",
+            "string",
+            "A visitor's user, or a user merged into another.",
+            nullable=False,
+            one_of=("visitor", "alias"),
+        ),
+        Column("id", "string", "The visitor_id, or the user id that was merged away.", nullable=False),
+        Column("user_id", "string", "The user that it is.", nullable=False),
+        Column("first_at", "timestamp", "First event that says so.", nullable=False),
+        Column("last_at", "timestamp", "Last event that says so.", nullable=False),
+        Column("last_event_id", "string", "Id of that last event: breaks ties of last_at.", nullable=False),
+    ),
+    key=("site", "kind", "id", "user_id"),
+    job="build_identities",
+    does="which visitor is which user",
+    reads=("silver.events",),
+    change_feed=True,
+)
+
+ITEMS = Table(
+    name="silver.items",
+    doc="One row per item: each attribute as its latest event or catalogue record gives it.",
+    columns=(
+        SITE,
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("name", "string", "Latest name."),
+        Column("category", "string", "Latest category."),
+        Column("price", MONEY, "Latest price.", minimum=0),
+        Column("currency", "string", "Currency of that price."),
+        Column("available", "boolean", "Latest availability; null if nobody said."),
+        Column("attributes", "map<string,string>", "Latest attributes of a catalogue record."),
+        Column("first_seen", "timestamp", "First event or record of it.", nullable=False),
+        Column("last_seen", "timestamp", "Last event or record of it.", nullable=False),
+        Column(
+            "latest",
+            "struct<name:struct<at:timestamp,id:string,value:string>,"
+            "category:struct<at:timestamp,id:string,value:string>,"
+            f"price:struct<at:timestamp,id:string,value:struct<price:{MONEY},currency:string>>,"
+            "available:struct<at:timestamp,id:string,value:boolean>,"
+            "attributes:struct<at:timestamp,id:string,value:string>>",
+            "For each attribute the event (time, id) that it comes from, so that late events compose.",
+        ),
+    ),
+    key=("site", "item_id"),
+    job="build_items",
+    does="what is known of each item",
+    reads=("silver.events",),
+)
+
+DEVICES = ("desktop", "phone", "tablet", "tv", "console", "bot", "other")
+
+USER_AGENTS = Table(
+    name="silver.user_agents",
+    doc="One row per distinct user agent: what it says of the browser, the system and the device, and whether it is a bot.",
+    columns=(
+        Column("user_agent", "string", "The User-Agent header, as events carry it.", nullable=False),
+        Column(
+            "browser",
+            "string",
+            "Browser, or the program that it is; null where nothing is known, as in the next three.",
+        ),
+        Column("browser_version", "string", "Its version: up to three numbers with dots between."),
+        Column("os", "string", "Operating system."),
+        Column("os_version", "string", "Its version."),
+        Column("device", "string", "Device class.", nullable=False, one_of=DEVICES),
+        Column("is_bot", "boolean", "A program visits, not a person: gold leaves it out.", nullable=False),
+        Column("bot_name", "string", "Which bot; null for people."),
+    ),
+    key=("user_agent",),
+    job="build_user_agents",
+    does="browsers, devices, bots",
+    reads=("silver.events",),
+)
+
+SESSIONS = Table(
+    name="silver.sessions",
+    doc="One row per session: events of one visitor on one site with no gap longer than the site's ([sessions] of the settings).",
+    columns=(
+        Column("session_id", "string", "Hash of the site, the visitor and the session's first event.", nullable=False),
+        SITE,
+        Column("visitor_id", "string", "The device or browser.", nullable=False),
+        Column("started_at", "timestamp", "Time of the first event.", nullable=False),
+        Column("ended_at", "timestamp", "Time of the last event.", nullable=False),
+        Column("events", "bigint", "Events.", nullable=False, minimum=1),
+        Column("page_views", "bigint", "Events page_view.", nullable=False, minimum=0),
+        Column("item_views", "bigint", "Events view_item.", nullable=False, minimum=0),
+        Column("searches", "bigint", "Events search.", nullable=False, minimum=0),
+        Column("clicks", "bigint", "Events click.", nullable=False, minimum=0),
+        Column("plays", "bigint", "Events play.", nullable=False, minimum=0),
+        Column("carts", "bigint", "Events add_to_cart.", nullable=False, minimum=0),
+        Column("purchases", "bigint", "Events purchase (one an item).", nullable=False, minimum=0),
+        Column(
+            "passive",
+            "bigint",
+            "Events engagement, scroll and pause: attention, not an act.",
+            nullable=False,
+            minimum=0,
+        ),
+        Column("revenue", REVENUE, "Sum of price × quantity of its purchases, per currency.", nullable=False),
+        Column("engaged_ms", "bigint", "Sum of dwell_ms.", nullable=False, minimum=0),
+        Column("max_scroll_pct", "double", "Deepest scroll, per cent.", minimum=0, maximum=100),
+        Column("entry_page", "string", "page_url of the first event that has one."),
+        Column("exit_page", "string", "page_url of the last event that has one."),
+        Column("channel", "string", "Channel of the first event.", nullable=False),
+        Column("device", "string", "Device class of the first event."),
+        Column("country", "string", "Country of the first event."),
+        Column(
+            "user_agent", "string", "User agent of the first event: a bot's session is one that starts with a bot's."
+        ),
+        Column("is_bounce", "boolean", "At most one act (an event that is not passive).", nullable=False),
+        Column("is_overlong", "boolean", "Longer than sessions.overlong_hours.", nullable=False),
+        Column("first_event_id", "string", "Id of the first event by (occurred_at, event_id).", nullable=False),
+        Column(
+            "entry", "struct<at:timestamp,id:string,page:string>", "The event of entry_page, so that sessions compose."
+        ),
+        Column(
+            "exit", "struct<at:timestamp,id:string,page:string>", "The event of exit_page, so that sessions compose."
+        ),
+    ),
+    key=("session_id",),
+    job="build_sessions",
+    does="visits, exact",
+    reads=("silver.events",),
+    change_feed=True,
+)
+
+IMPRESSIONS = Table(
+    name="silver.impressions",
+    doc="One row per item of an answer: that it was served, and, where it happened, shown, clicked, put into a cart and bought.",
+    columns=(
+        SITE,
+        Column("request_id", "string", "The answer.", nullable=False),
+        Column("item_id", "string", "The item.", nullable=False),
+        Column("position", "int", "Its place in the answer, from 1.", nullable=False, minimum=1),
+        Column("visitor_id", "string", "Whom the answer was for.", nullable=False),
+        Column("user_id", "string", "The known user, where the request named one."),
+        Column("surface", "string", "Where on the page or app it was asked for."),
+        Column("model_version", "string", "The model that made the answer."),
+        Column("experiment", "string", "The experiment that the visitor was in."),
+        Column("variant", "string", "The experiment's variant."),
+        Column(
+            "propensity",
+            "double",
+            "Probability with which the item was put at this place; 1 where nothing is drawn.",
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            "answered_from", "string", "Which way of answering it was: a list of the person's own, popular items, …"
+        ),
+        Column("degraded", "boolean", "The answer was a makeshift, since a store was down or slow."),
+        Column(
+            "features", "map<string,double>", "What the ranking knew of the item when it answered: nextclick/ctr.py."
+        ),
+        Column("user_agent", "string", "Of the first event that says that it was shown, else of the request."),
+        Column("served_at", "timestamp", "When the answer was made.", nullable=False),
+        Column("shown_at", "timestamp", "First event that names the request and the item: an impression, or an act."),
+        Column("clicked_at", "timestamp", "First click that counts for this row: docs/loop.md says which do."),
+        Column("carted_at", "timestamp", "First add_to_cart that counts for it."),
+        Column("purchased_at", "timestamp", "First purchase that counts for it."),
+        Column("revenue", REVENUE, "Sum of price × quantity of those purchases, per currency.", nullable=False),
+    ),
+    key=("site", "request_id", "item_id"),
+    job="build_impressions",
+    does="what was served, shown, clicked",
+    reads=("silver.events",),
+    waits_for=("silver.events", "request_id"),
+    change_feed=True,
+)

@@ -1,0 +1,54 @@
+"""Where live profiles are kept: one protocol, LMDB (embedded) and Redis.
+
+An environment, or a prefix, of its own: an export of lists never stalls a merge.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from nextclick.profile.profile import Deed, Profile
+
+NONE_MERGED: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+class Profiles(Protocol):
+    """Profiles by key (nextclick.profile.visitor_key, person_key); any number of processes. Errors of the store are ModelError."""
+
+    @property
+    def place(self) -> str:
+        """What tells this store from every other, the same wherever it is opened; without passwords, and nothing is connected."""
+        ...
+
+    def get_many(self, keys: Sequence[bytes]) -> list[Profile]:
+        """The profiles of `keys` in their order; empty ones where nothing is known."""
+        ...
+
+    def merge(
+        self,
+        updates: Mapping[bytes, Sequence[Deed]],
+        segments: Sequence[str] = (),
+        offsets: Mapping[str, int] = NONE_MERGED,
+    ) -> None:
+        """Merge deeds into the profiles of their keys, each atomically; no update of another process is lost.
+
+        `segments` of the landing log are marked as merged with, or after, the deeds: never before. So are `offsets`: up to
+        where (exclusive) the partitions of Kafka are merged, in place of what was known of them.
+        """
+        ...
+
+    def merged_offsets(self) -> dict[str, int]:
+        """Of each partition that something was merged from (TOPIC-NUMBER): the offset of the first record that is not."""
+        ...
+
+    def merged_segments(self) -> tuple[str, set[str]]:
+        """A name up to which all segments of the landing log are merged, and the names after it that are, too."""
+        ...
+
+    def settle_segments(self, upto: str) -> None:
+        """All segments named up to `upto` are merged: forget their single marks."""
+        ...
+
+    def expire(self, before: int, most: int) -> int:
+        """Remove profiles whose newest deed is older than `before` (ms); looks at `most` profiles, and goes on there next time."""
+        ...

@@ -1,0 +1,103 @@
+"""What an export is: lists in gold, made from one model and one version of gold.interactions.
+
+`ml` writes the lists and `serving` brings them into the key-value table; what both must
+agree on stands here. Every commit to gold.recommendations that changes lists carries a
+`Manifest` in its commit information (key `nextclick`, as JSON): the newest one says
+what the table holds. Commits of maintenance (OPTIMIZE, VACUUM) carry none.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from nextclick.lake.paths import Lake
+
+KEY = "nextclick"
+LISTS = "gold.recommendations"
+POPULAR = "popular"
+"""The model_version of lists that no personal model made."""
+_RECENT = 16
+
+
+class Vectors(msgspec.Struct, frozen=True, kw_only=True):
+    """Which vectors gold.item_vectors holds, and what folds a visitor into their space (nextclick/profile/embedding.py)."""
+
+    table_version: int
+    """Delta version of gold.item_vectors."""
+    method: Literal["als", "item2vec"]
+    dimensions: int
+    regularization: float = 0.0
+    """λ of the factorization; for item2vec, 0."""
+    alpha: float = 0.0
+    """Confidence of an item of strength s is 1 + alpha · s; for item2vec, 0."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One state of the exported lists. `export` names a full export; its updates keep the name."""
+
+    export: str
+    """Sortable name of the full export, unique in the lake."""
+    kind: Literal["full", "update"]
+    site: str
+    model_version: str
+    """Registered version of the model, or `popular`."""
+    run_id: str | None
+    """MLflow run of the model."""
+    interactions_version: int
+    """The cursor: the Delta version of gold.interactions that the lists account for."""
+    interactions_id: str
+    """Delta's id of that table: if it is another one, the cursor means nothing."""
+    generated_at: datetime
+    """Stamp of every row that this commit wrote: rows with a later one than yours are what changed."""
+    people: int
+    """People who are known; one about whom the model can say nothing has no list (popular items are the answer)."""
+    changed: int
+    """People whose lists this commit wrote or removed."""
+    removed: list[str] = []
+    """People whose list went, since nothing is known of them any more (a visitor became a known user)."""
+    popular_version: int
+    """Delta version of gold.popular_items that belongs to it."""
+    similar_version: int
+    """Delta version of gold.similar_items that belongs to it."""
+    next_version: int | None = None
+    """Delta version of gold.next_items that belongs to it; None for lists from before that table."""
+    next_model: str | None = None
+    """What made these (ml/lists/next_items.py names its models); None where no model beats what is popular: there are none."""
+    next_at: datetime | None = None
+    """When."""
+    vectors: Vectors | None = None
+    """The item vectors that belong to it; None where no model has any."""
+    state: str
+    """Folder of the model that made them, below the lake's state folder."""
+    digest: str
+    """sha256 of that folder's card.json."""
+    model_digest: str
+    """The same of the model as it was registered, before any update."""
+
+
+def encode(manifest: Manifest) -> dict[str, str]:
+    """The manifest as a commit's custom metadata."""
+    return {KEY: msgspec.json.encode(manifest).decode()}
+
+
+def read(lake: Lake, version: int | None = None) -> Manifest | None:
+    """The manifest of gold.recommendations at `version` (default: the newest); None before the first export."""
+    return next((manifest for at, manifest in history(lake) if version is None or at <= version), None)
+
+
+def history(lake: Lake) -> Iterator[tuple[int, Manifest]]:
+    """(Delta version, manifest) of each commit that changed lists, newest first."""
+    from deltalake import DeltaTable  # only here: whoever needs the words alone starts faster
+
+    path = str(lake.table(LISTS))
+    if not DeltaTable.is_deltatable(path):
+        return
+    table, known = DeltaTable(path), 0
+    for limit in (_RECENT, None):  # the newest commits nearly always say it
+        commits: list[dict[str, Any]] = table.history(limit)
+        for commit in commits[known:]:
+            if KEY in commit:
+                yield commit["version"], msgspec.json.decode(commit[KEY], type=Manifest)
+        known = len(commits)

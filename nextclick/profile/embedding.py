@@ -1,0 +1,38 @@
+"""The live embedding: where a visitor stands among the vectors of the items, by what the profile says they used."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextclick.profile.profile import Deed
+
+Floats = NDArray[np.float64]
+
+
+def strengths(deeds: Iterable[Deed], now: int, weights: Mapping[str, float], half_life_ms: float) -> dict[str, float]:
+    """How strongly each item was used: Σ weight(kind) · 2^(−age / half-life), as gold.interactions has it, decayed to `now` (ms).
+
+    Items whose sum is not positive are left out. A deed ahead of `now` has just happened.
+    """
+    sums: dict[str, float] = {}
+    for deed in deeds:
+        if deed.item and (weight := weights.get(deed.kind, 0.0)):
+            sums[deed.item] = sums.get(deed.item, 0.0) + weight * 2.0 ** (-max(0, now - deed.at) / half_life_ms)
+    return {item: strength for item, strength in sums.items() if strength > 0}
+
+
+def fold_in(gram: Floats, used: Floats, strength: Floats, alpha: float, regularization: float) -> Floats:
+    """The person vector that ALS would give: (YᵀY + Σ (c − 1) y yᵀ + λI)⁻¹ Σ c y, with c = 1 + alpha · strength.
+
+    `gram` is YᵀY of all items; `used` [n × dimensions] and `strength` [n] are of the items used.
+    Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, equation 4.
+    """
+    confidence = 1.0 + alpha * strength
+    ridge = gram + (used.T * (confidence - 1.0)) @ used + regularization * np.eye(len(gram))
+    return np.asarray(np.linalg.solve(ridge, confidence @ used))
+
+
+def mean(used: Floats, strength: Floats) -> Floats:
+    """The mean of the vectors of the items used [n × dimensions], weighted by strength [n]."""
+    return np.asarray(strength @ used / strength.sum())

@@ -1,0 +1,147 @@
+"""What a live profile says now: each feature a pure function of the profile, the rules and now.
+
+Counts are capped at the K deeds of a profile. A deed after `now` (the reader's clock is
+behind the collector's) counts as just happened.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Self
+
+import msgspec
+
+from nextclick.profile.profile import Deed, Profile
+from nextclick.settings import Settings
+
+MINUTE: Final = 60_000
+DAY: Final = 24 * 60 * MINUTE
+_VIEWS: Final = ("view_item", "page_view", "click", "play")
+
+Words = Callable[[Deed], Iterable[str]]
+"""What a deed speaks for: its category, or attributes of its item that the reader knows."""
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What the features depend on besides the profile; milliseconds."""
+
+    gap_ms: int
+    """A longer gap between two deeds opens a session, as in silver; each site has its own."""
+    half_life_ms: int
+    """A deed's weight in an interest halves in this time."""
+    keep_ms: int
+    """Older deeds count for nothing: the store may have dropped them."""
+    weights: Mapping[str, float]
+    """Weight of a deed by kind; others have none."""
+
+    @classmethod
+    def of(cls, settings: Settings, site: str) -> Self:
+        return cls(
+            gap_ms=settings.sessions.gap_ms_for(site),
+            half_life_ms=round(settings.live.half_life_hours * 60 * MINUTE),
+            keep_ms=settings.live.keep_ms,
+            weights=settings.interactions.weights,
+        )
+
+
+class Features(msgspec.Struct, frozen=True, kw_only=True):
+    """One profile as of one moment; "" where a name is unknown, None where nothing happened."""
+
+    last_items: tuple[tuple[str, int], ...]
+    """Distinct items with the time of their last deed, the newest first."""
+    last_category: str
+    last_at: int | None
+    """Time of the newest deed."""
+    seconds_since_last: float | None
+    interest: dict[str, float]
+    """By category, the strongest first: `interest`."""
+    attributes: dict[str, float]
+    """The like by attribute of the items ("brand: Acme"); empty unless a reader who knows the items fills it in."""
+    last_minute: dict[str, int]
+    """Deeds by kind in (now − 1 min, now]; likewise the next two."""
+    last_5_minutes: dict[str, int]
+    last_day: dict[str, int]
+    session: dict[str, int]
+    """Deeds by kind in the session that is open now; empty where none is."""
+    session_started_at: int | None
+    session_category: str
+    """The category viewed most in this session; of equal ones that of the newest view."""
+    session_dwell_ms: int
+    searches: tuple[str, ...]
+    """Distinct queries, the newest first."""
+
+    @property
+    def top_categories(self) -> tuple[str, ...]:
+        """Categories that the profile leans to, the strongest first."""
+        return tuple(name for name, score in self.interest.items() if score > 0)
+
+
+def of_category(deed: Deed) -> tuple[str, ...]:
+    """The category that the event named."""
+    return (deed.category,) if deed.category else ()
+
+
+def features(profile: Profile, now: int, rules: Rules, words: Words = of_category) -> Features:
+    """All features as of `now`; `words` gives a deed's categories, best first."""
+    deeds = profile.since(now - rules.keep_ms).deeds
+    session = open_session(deeds, now, rules.gap_ms)
+    named = (name for deed in deeds for name in words(deed))
+    return Features(
+        last_items=tuple(_firsts((deed.item, deed.at) for deed in deeds)),
+        last_category=next(named, ""),
+        last_at=deeds[0].at if deeds else None,
+        seconds_since_last=max(0, now - deeds[0].at) / 1000 if deeds else None,
+        interest=interest(deeds, now, rules, words),
+        attributes={},
+        last_minute=_counts(deeds, now - MINUTE),
+        last_5_minutes=_counts(deeds, now - 5 * MINUTE),
+        last_day=_counts(deeds, now - DAY),
+        session=_counts(session),
+        session_started_at=session[-1].at if session else None,
+        session_category=_most_viewed(session, words),
+        session_dwell_ms=sum(deed.dwell_ms for deed in session),
+        searches=tuple(query for query, _ in _firsts((deed.query, deed.at) for deed in deeds)),
+    )
+
+
+def open_session(deeds: tuple[Deed, ...], now: int, gap_ms: int) -> tuple[Deed, ...]:
+    """Of deeds, the newest first, those of the session that is open at `now`: no gap longer than `gap_ms`."""
+    after = now
+    for place, deed in enumerate(deeds):
+        if after - deed.at > gap_ms:
+            return deeds[:place]
+        after = deed.at
+    return deeds
+
+
+def interest(deeds: Iterable[Deed], now: int, rules: Rules, words: Words = of_category) -> dict[str, float]:
+    """How much a profile leans to each word, in (−1, 1), the strongest first.
+
+    score(w) = s(w) / (1 + Σ|s|), with s(w) = Σ weight(kind) · 2^(−age / half-life) over its deeds:
+    one fresh view gives +0.5, more of the same come near 1, a removal from the cart counts against.
+    """
+    sums: dict[str, float] = {}
+    for deed in deeds:
+        if weight := rules.weights.get(deed.kind, 0.0):
+            decayed: float = weight * 2.0 ** (-max(0, now - deed.at) / rules.half_life_ms)
+            for word in words(deed):
+                sums[word] = sums.get(word, 0.0) + decayed
+    whole = 1.0 + sum(map(abs, sums.values()))
+    return {word: sums[word] / whole for word in sorted(sums, key=lambda word: (-sums[word], word))}
+
+
+def _counts(deeds: Iterable[Deed], after: int = -1) -> dict[str, int]:
+    return dict(Counter(deed.kind for deed in deeds if deed.at > after))
+
+
+def _firsts(pairs: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
+    """The first pair of each name, in order; pairs without a name are left out."""
+    seen = {""}
+    for name, at in pairs:
+        if name not in seen:
+            seen.add(name)
+            yield name, at
+
+
+def _most_viewed(session: Iterable[Deed], words: Words) -> str:
+    views = Counter(word for deed in session if deed.kind in _VIEWS for word in words(deed))
+    return views.most_common(1)[0][0] if views else ""

@@ -1,0 +1,187 @@
+"""The live profile: what a visitor, or a known person, did last. Pure functions, no store and no clock.
+
+A profile is the K newest distinct deeds, ordered by (time, id hash). Of copies of one
+deed (a resend, whose corrected time may differ; an id used twice) the greatest by all its
+fields counts. So a profile is "the K greatest of a set", and merging is commutative,
+associative and idempotent: order, duplicates, several workers and replays cannot change it.
+
+Time is milliseconds since 1970-01-01 UTC throughout.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Final, Self
+
+import msgspec
+
+from nextclick.contracts.events import ALIASES, OUTSIDE_SESSIONS, Event
+
+K: Final = 64
+"""Deeds of a profile; every count of it is capped by this."""
+MAX_BYTES: Final = 8_192
+"""No encoded profile is larger."""
+TEXT_BYTES: Final = 84
+"""UTF-8 bytes that the item, category and query of one deed may have together."""
+
+_CODES: Final = (
+    "", "page_view", "view_item", "search", "add_to_cart", "remove_from_cart", "purchase", "click", "scroll",
+    "engagement", "play", "pause",
+)  # fmt: skip
+"""Stored by place: only ever add to the end. The first stands for every custom event."""
+_CODE_OF: Final = {kind: code for code, kind in enumerate(_CODES)}
+_CODE_OF.update((alias, _CODE_OF[word]) for alias, word in ALIASES.items() if word in _CODE_OF)
+_MOST_DWELL: Final = (1 << 32) - 1
+_MOST_VALUE: Final = (1 << 63) - 1
+_MOST_DIGITS: Final = 13
+"""Exponent of the largest price: 14 digits before the point."""
+
+
+class Deed(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
+    """One event as a profile keeps it; the order of the fields is the order of deeds."""
+
+    at: int
+    """When it happened, never later than it arrived."""
+    id: int
+    """64 bits of hash of the event's id and client time."""
+    code: int
+    item: str = ""
+    category: str = ""
+    query: str = ""
+    value: int = 0
+    """Price × quantity in ten-thousandths of the currency; 0 where the event names no price."""
+    dwell_ms: int = 0
+    """Milliseconds of attention that the event reports."""
+
+    @property
+    def kind(self) -> str:
+        """The event's kind; "" for a custom one."""
+        return _CODES[self.code]
+
+
+class Profile(msgspec.Struct, frozen=True, gc=False):
+    """The K newest distinct deeds, the newest first."""
+
+    deeds: tuple[Deed, ...] = ()
+
+    def since(self, oldest: int) -> Self:
+        """The profile without the deeds before `oldest`."""
+        if not self.deeds or self.deeds[-1].at >= oldest:
+            return self
+        return type(self)(tuple(deed for deed in self.deeds if deed.at >= oldest))
+
+
+EMPTY: Final = Profile()
+
+
+def deed(event: Event, received_at: int) -> Deed | None:
+    """The event as its profile keeps it; None for what is not the visitor's own doing (`OUTSIDE_SESSIONS`),
+    and for a price that is no amount of money, with which silver refuses it.
+
+    An event later than its arrival happened at its arrival: a client's fast clock cannot hold a
+    profile's first place. Texts that do not fit TEXT_BYTES together are left out whole, an item first kept.
+    """
+    value = _value(event.price, event.quantity) if event.price is not None else 0
+    if event.event in OUTSIDE_SESSIONS or value is None:
+        return None
+    occurred_at = event.client_time if event.occurred_at is None else event.occurred_at
+    item, category, query = _fitting(event.item_id or "", event.category or "", event.query or "")
+    return Deed(
+        at=max(0, min(occurred_at, received_at)),
+        id=deed_id(event.event_id, event.client_time),
+        code=_CODE_OF.get(event.event, 0),
+        item=item,
+        category=category,
+        query=query,
+        value=value,
+        dwell_ms=min(max(0, event.dwell_ms or 0), _MOST_DWELL),
+    )
+
+
+def deed_id(event_id: str, client_time: int) -> int:
+    """The identity of an event within its site as 64 bits."""
+    hashed = hashlib.blake2b(b"%d %b" % (client_time, event_id.encode()), digest_size=8)
+    return int.from_bytes(hashed.digest(), "big")
+
+
+def merge(profile: Profile, deeds: Iterable[Deed]) -> Profile:
+    """The profile with `deeds` added; `profile` itself where they change nothing."""
+    best = {known.id: known for known in profile.deeds}
+    changed = False
+    for new in deeds:
+        known = best.get(new.id)
+        if known is None or new > known:
+            best[new.id] = new
+            changed = True
+    if not changed:
+        return profile
+    return Profile(tuple(sorted(best.values(), reverse=True)[:K]))
+
+
+def union(*profiles: Profile) -> Profile:
+    """One profile of several, such as a visitor's and the person's that it is."""
+    first, *others = profiles or (EMPTY,)
+    return merge(first, (new for other in others for new in other.deeds))
+
+
+def visitor_key(site: str, visitor_id: str) -> bytes:
+    """Where the profile of a device or browser is stored: 17 bytes."""
+    return _key(b"v", site, visitor_id)
+
+
+def person_key(site: str, user_id: str) -> bytes:
+    """Where the profile of a known user is stored: 17 bytes."""
+    return _key(b"u", site, user_id)
+
+
+def keys(event: Event, site: str) -> tuple[bytes, ...]:
+    """The profiles that an event belongs to: its visitor's, and its user's; `site` is that of events that name none.
+
+    As in silver, an event without a visitor has its user for one.
+    """
+    where = event.site or site
+    visitor = visitor_key(where, event.visitor_id or event.user_id or "")
+    return (visitor, person_key(where, event.user_id)) if event.user_id else (visitor,)
+
+
+def _key(kind: bytes, site: str, name: str) -> bytes:
+    return kind + hashlib.blake2b(f"{site}\x1f{name}".encode(), digest_size=16).digest()
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(tuple[Deed, ...])
+
+
+def encode(profile: Profile) -> bytes:
+    """The profile as MessagePack, at most MAX_BYTES."""
+    return _encoder.encode(profile.deeds)
+
+
+def decode(stored: bytes | memoryview) -> Profile:
+    """What `encode` wrote. Raises msgspec.MsgspecError for anything else."""
+    return Profile(_decoder.decode(stored))
+
+
+def _fitting(*texts: str) -> tuple[str, ...]:
+    """The texts in their order, as far as TEXT_BYTES hold them whole."""
+    if sum(map(len, texts)) * 4 <= TEXT_BYTES:
+        return texts
+    room = TEXT_BYTES
+    kept = []
+    for text in texts:
+        size = len(text.encode())
+        kept.append(text if size <= room else "")
+        room -= size if size <= room else 0
+    return tuple(kept)
+
+
+def _value(price: str, quantity: int | None) -> int | None:
+    """Price × quantity in ten-thousandths; None if the price is none that decimal(18,4) holds, or below 0."""
+    try:
+        piece = Decimal(price)
+        if not piece.is_finite() or piece.adjusted() > _MOST_DIGITS:
+            return None
+        whole = int(piece.scaleb(4).to_integral_value(ROUND_HALF_UP))
+    except InvalidOperation:
+        return None
+    return None if whole < 0 else min(whole * max(0, 1 if quantity is None else quantity), _MOST_VALUE)

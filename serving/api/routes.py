@@ -1,0 +1,65 @@
+"""The routes of the API, in one table: the app, the OpenAPI document and the tests all read it."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from serving.engine import Engine
+from serving.schema import requests, responses
+
+Handle = Callable[[Engine, str, Any], Awaitable[msgspec.Struct]]
+"""(engine, site, question) → answer."""
+
+
+class Route(NamedTuple):
+    """One path. A path that ends in `{name}` takes the rest of the path, slashes too, as that field."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    asked: type[msgspec.Struct]
+    answer: type[msgspec.Struct]
+    handle: Handle
+    summary: str
+    secret: bool = False
+
+    @property
+    def parameter(self) -> str | None:
+        """The field that stands in the path."""
+        return self.path[self.path.index("{") + 1 : -1] if self.path.endswith("}") else None
+
+    @property
+    def start(self) -> str:
+        """The path without its parameter."""
+        return self.path.partition("{")[0]
+
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET", "/v1/personalize", requests.Personalize, responses.Personalized, Engine.personalize,
+        "Recommendations, a banner and a ranked feed for a visitor, in one answer",
+    ),
+    Route(
+        "GET", "/v1/recommendations", requests.Recommend, responses.Items, Engine.recommend, "A list of items for a visitor"
+    ),
+    Route("GET", "/v1/similar/{item_id}", requests.Similar, responses.Items, Engine.similar, "Items that resemble an item"),
+    Route("GET", "/v1/popular", requests.Popular, responses.Items, Engine.popular, "What everybody likes"),
+    Route("POST", "/v1/rank", requests.Rank, responses.Items, Engine.rank, "The caller's own items, ranked for a visitor"),
+    Route(
+        "GET", "/v1/next-action", requests.NextAction, responses.NextActions, Engine.next_action,
+        "What a visitor does next, with probabilities",
+    ),
+    Route("GET", "/v1/suggest", requests.Suggest, responses.Suggestions, Engine.suggest, "Completions of a search"),
+    Route(
+        "GET", "/v1/profile/{visitor_id}", requests.Profile, responses.LiveProfile, Engine.profile,
+        "What is known of a visitor now", secret=True,
+    ),
+)  # fmt: skip
+
+
+def find(path: str) -> list[tuple[Route, str]]:
+    """The routes of a path (one a method), each with the value of its parameter."""
+    exact = [(route, "") for route in ROUTES if route.path == path]
+    return exact or [
+        (route, path[len(route.start) :]) for route in ROUTES if route.parameter and path.startswith(route.start)
+    ]

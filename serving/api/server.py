@@ -1,0 +1,27 @@
+"""The API as a process: Granian around the door."""
+
+import sys
+from typing import Final
+
+from nextclick.settings import Settings, load
+from nextclick.web import process
+from serving.api.app import Door
+from serving.engine import Engine
+from serving.metrics import Metrics
+
+_SWITCH_SECONDS: Final = 0.0005
+"""How long a thread that reads an export, or writes what was served, may hold up an answer; Python's own 5 ms is a whole answer."""
+
+
+def app(settings: Settings | None = None) -> Door:
+    """The door of one worker; without `settings`, as the environment names them."""
+    settings = settings or load()
+    process.end_with_the_parent()
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    metrics = Metrics()
+    return Door(settings, Engine(settings, metrics), metrics)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; requests in flight end first, within drain_seconds."""
+    process.serve("serving.api.server:app", settings.serving)

@@ -1,0 +1,186 @@
+"""What an experiment has found so far: rates, differences and the sample-ratio check, from silver.
+
+A unit is exposed from the first impression of an answer that was made under a variant: one that was served and
+never shown is none. It succeeds if it does the experiment's `metric` within the window after that, and it
+counts once that window is over, so what counts never changes with later looks.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+from nextclick.lake.paths import Lake
+from serving.experiments import sequential
+from serving.experiments.assignment import Experiment
+from serving.experiments.sequential import Difference, Interval
+from serving.people import events
+
+SUSPICIOUS = 0.001
+"""An always-valid p-value of the sample ratio below it: variants lose units, so do not trust the rates."""
+
+
+class VariantReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One variant's units and answers."""
+
+    name: str
+    share: float
+    """Of the experiment's units, as planned."""
+    exposed: int
+    """Units that were really shown an answer of this variant, and of no other."""
+    units: int
+    """Those of them whose window is over: the rates are of these."""
+    successes: int
+    rate: Interval
+    answers: int
+    """Answers that were shown to the exposed."""
+    clicked: int
+    """Those of them with a click."""
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A variant against the control; the interval and p hold for all comparisons together, at every look."""
+
+    variant: str
+    control: str
+    difference: Difference | None
+    """None while one of them has no units."""
+    verdict: Literal["better", "worse", "open"]
+
+
+class SampleRatio(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether units are in variants as planned."""
+
+    chi_square_p: float
+    """Of one look."""
+    p: float
+    """Always valid: the one that decides."""
+    suspicious: bool
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """An experiment at one version of silver.events."""
+
+    experiment: str
+    site: str
+    unit: str
+    metric: str
+    window_minutes: float
+    confidence: float
+    version: int
+    """Of silver.events."""
+    variants: list[VariantReport]
+    comparisons: list[Comparison]
+    sample_ratio: SampleRatio
+    mixed: int
+    """Units that were exposed to several variants, and so count in none."""
+
+
+_QUERY = """
+WITH answers AS (
+    SELECT request_id, $unit AS unit, split(variant, ',')[list_position(split(experiment, ','), $name)] AS variant
+    FROM events
+    WHERE site = $site AND event = 'served' AND source = 'server' AND list_contains(split(experiment, ','), $name)
+), seen AS (
+    SELECT request_id,
+        min(occurred_at) FILTER (event = 'impression' AND occurred_at >= $start AND occurred_at < $stop) AS shown_at,
+        bool_or(event = 'click') AS clicked
+    FROM events WHERE site = $site AND event IN ('impression', 'click') AND request_id IS NOT NULL
+    GROUP BY request_id
+), shown AS (
+    SELECT DISTINCT request_id, unit, variant, shown_at, clicked FROM answers JOIN seen USING (request_id)
+    WHERE shown_at IS NOT NULL AND unit IS NOT NULL AND variant IS NOT NULL
+), exposed AS (
+    SELECT unit, min(variant) AS variant, count(DISTINCT variant) AS variants, min(shown_at) AS shown_at,
+        count(*) AS answers, count(*) FILTER (clicked) AS clicked
+    FROM shown GROUP BY unit
+), done AS (
+    SELECT DISTINCT exposed.unit FROM exposed JOIN events ON $unit = exposed.unit
+    WHERE site = $site AND event = $metric AND ($metric <> 'click' OR request_id IS NOT NULL)
+        AND occurred_at >= shown_at AND occurred_at < shown_at + $window
+), judged AS (
+    SELECT exposed.*, shown_at + $window <= (SELECT max(received_at) FROM events) AS closed, done.unit IS NOT NULL AS success
+    FROM exposed LEFT JOIN done USING (unit)
+)
+SELECT variant, variants > 1 AS mixed, count(*), count(*) FILTER (closed), count(*) FILTER (closed AND success),
+    sum(answers)::BIGINT, sum(clicked)::BIGINT
+FROM judged GROUP BY ALL
+"""
+
+
+class _Counts(msgspec.Struct):
+    exposed: int = 0
+    units: int = 0
+    successes: int = 0
+    answers: int = 0
+    clicked: int = 0
+
+
+def report(lake: Lake, experiment: Experiment) -> Report:
+    """The experiment as silver.events tells it now."""
+    version, counts, mixed = _counted(lake, experiment)
+    alpha = 1 - experiment.confidence
+    names, shares = list(experiment.shares), list(experiment.shares.values())
+    ratio = sequential.sample_ratio([counts[name].exposed for name in names], shares)
+    return Report(
+        experiment=experiment.name,
+        site=experiment.site,
+        unit=experiment.unit,
+        metric=experiment.metric,
+        window_minutes=experiment.window_minutes,
+        confidence=experiment.confidence,
+        version=version,
+        variants=[_variant(experiment, name, counts[name], alpha) for name in names],
+        comparisons=[
+            _comparison(experiment, name, counts, alpha / (len(names) - 1))  # Bonferroni
+            for name in names
+            if name != experiment.control
+        ],
+        sample_ratio=SampleRatio(chi_square_p=ratio[0], p=ratio[1], suspicious=ratio[1] < SUSPICIOUS),
+        mixed=mixed,
+    )
+
+
+def _counted(lake: Lake, experiment: Experiment) -> tuple[int, dict[str, _Counts], int]:
+    """The version, counts by variant, and units of several variants."""
+    counts, mixed = {name: _Counts() for name in experiment.shares}, 0
+    given: dict[str, Any] = {
+        "name": experiment.name,
+        "site": experiment.site,
+        "start": experiment.start,
+        "stop": experiment.stop,
+        "metric": experiment.metric,
+        "window": experiment.window,
+    }
+    with events(lake) as (duck, version):
+        unit = {"visitor": "visitor_id", "user": "user_id"}[experiment.unit]
+        for variant, several, *found in duck.execute(_QUERY.replace("$unit", unit), given).fetchall():
+            if several:
+                mixed += found[0]
+            elif variant in counts:  # one that the file no longer names is of another experiment
+                counts[variant] = _Counts(*found)
+    return version, counts, mixed
+
+
+def _variant(experiment: Experiment, name: str, counts: _Counts, alpha: float) -> VariantReport:
+    return VariantReport(
+        name=name,
+        share=experiment.shares[name],
+        rate=sequential.rate(
+            counts.successes, counts.units, alpha, experiment.expected_units * experiment.shares[name]
+        ),
+        **msgspec.structs.asdict(counts),
+    )
+
+
+def _comparison(experiment: Experiment, name: str, counts: dict[str, _Counts], alpha: float) -> Comparison:
+    ours, theirs = counts[name], counts[experiment.control]
+    found = sequential.difference(
+        (theirs.successes, theirs.units),
+        (ours.successes, ours.units),
+        alpha,
+        experiment.expected_units * (experiment.shares[name] + experiment.shares[experiment.control]),
+    )
+    verdict: Literal["better", "worse", "open"] = "open"
+    if found and not found.low <= 0 <= found.high:
+        verdict = "better" if found.value > 0 else "worse"
+    return Comparison(variant=name, control=experiment.control, difference=found, verdict=verdict)

@@ -1,0 +1,161 @@
+"""Everything that answers are made of, of one version of the key-value table: an answer takes one edition and no more."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from nextclick import ctr
+from nextclick.errors import ModelError
+from nextclick.kv.lists.packing import CONVERSION, CTR_MODEL, POPULAR, QUERIES, TRANSITIONS
+from nextclick.kv.lists.protocol import Snapshot
+from nextclick.profile.conversion import Rates
+from serving.index import items as catalogues
+from serving.index import vectors
+from serving.index.items import UNKNOWN, Catalogue, Floats, Numbers
+from serving.index.next_action import Transitions
+from serving.index.packed_lists import places
+from serving.index.suggest import Suggestions
+from serving.index.vectors import ItemVectors
+
+_log: Final = logging.getLogger("_granian.serving")
+Rows = TypeVar("Rows")
+FRESH: Final = 1_000
+"""Newest items that are kept in order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edition:
+    """One version in memory; lists of single people and items stay in the store."""
+
+    snapshot: Snapshot
+    catalogue: Catalogue
+    by_popularity: Numbers
+    """All items: the popular list, then the others by strength."""
+    rank: Numbers
+    """Place of each item in by_popularity; one row more, for unknown items, the last place."""
+    popularity: Floats
+    """n / (n + κ) of each item's strength n; κ is the median of those in use. One row more: 0."""
+    in_categories: Numbers
+    """All items by category, each category's by popularity."""
+    category_starts: Numbers
+    """Where a category's items start in `in_categories`; one row more, the end."""
+    newest: Numbers
+    """The FRESH items that were seen first most lately, the newest first."""
+    ctr: ctr.CtrModel | None
+    """None: popularity is the expected click rate."""
+    transitions: Transitions
+    conversion: Rates
+    suggestions: Suggestions
+    vectors: ItemVectors | None
+    """None where no model places items."""
+
+    _row: Numbers
+    """Scratch of `rows`, UNKNOWN everywhere: answers are made one at a time."""
+
+    @property
+    def version(self) -> int:
+        return self.snapshot.manifest.version
+
+    @property
+    def model_version(self) -> str:
+        return self.snapshot.manifest.lists.model_version
+
+    def rows(self, numbers: Numbers, *lists: Numbers) -> list[Numbers]:
+        """For each of the lists, the row of `numbers` at which each of its items stands; UNKNOWN where at none.
+
+        As `np.searchsorted` and `np.isin` would say, without sorting.
+        """
+        self._row[numbers] = np.arange(len(numbers))
+        found = [self._row[each] for each in lists]
+        self._row[numbers] = UNKNOWN
+        return found
+
+    def among(self, numbers: Numbers, others: Numbers) -> NDArray[np.bool_]:
+        """Which of `numbers` are among `others`."""
+        found: NDArray[np.bool_] = self.rows(others, numbers)[0] != UNKNOWN
+        return found
+
+    def of_category(self, code: int) -> Numbers:
+        """The items of a category, the most popular first."""
+        return self.in_categories[self.category_starts[code] : self.category_starts[code + 1]]
+
+    def fresh(self, since: float) -> Numbers:
+        """Items first seen after `since` (ms), the newest first."""
+        return self.newest[: int(np.count_nonzero(self.catalogue.first_seen[self.newest] > since))]
+
+
+def load(snapshot: Snapshot) -> Edition:
+    """Read a version into memory. ModelError if it is damaged, VersionGone if it was dropped meanwhile."""
+    stock = catalogues.load(snapshot)
+    count = len(stock)
+    popular, model, transitions, queries, rates = snapshot.get_many(
+        [POPULAR, CTR_MODEL, TRANSITIONS, QUERIES, CONVERSION]
+    )
+    _, listed, scores = places(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0, np.float32))
+    first = np.sort(np.unique(listed, return_index=True)[1])
+    listed, scores = listed[first], scores[first]
+    by_popularity = _by_popularity(listed, stock.strength[:count])
+    rank = np.full(count + 1, count, np.int64)
+    rank[by_popularity] = np.arange(count)
+    popularity = _popularity(listed, scores, stock.strength)
+    category = stock.category[:count]
+    in_categories = np.lexsort((rank[:count], category))
+    starts = np.searchsorted(category[in_categories], np.arange(len(stock.category_names) + 1))
+    return Edition(
+        snapshot=snapshot,
+        catalogue=stock,
+        by_popularity=by_popularity,
+        rank=rank,
+        popularity=popularity,
+        in_categories=in_categories,
+        category_starts=starts,
+        newest=_newest(stock),
+        ctr=_click_model(model),
+        transitions=Transitions(_counts(transitions, list[tuple[str, str, str, int]])),
+        conversion=msgspec.msgpack.decode(rates, type=Rates) if rates else Rates(),
+        suggestions=Suggestions(stock, popularity, _counts(queries, list[tuple[str, int]])),
+        vectors=vectors.load(snapshot),
+        _row=np.full(count + 1, UNKNOWN, np.int64),
+    )
+
+
+def _by_popularity(listed: Numbers, strength: Floats) -> Numbers:
+    others = np.argsort(-strength, kind="stable")
+    return np.concatenate([listed, others[~np.isin(others, listed)]])
+
+
+def _popularity(listed: Numbers, scores: NDArray[np.floating[Any]], strength: Floats) -> Floats:
+    """n / (n + κ); an item of the popular list has its n from there."""
+    uses = np.maximum(strength, 0.0)
+    uses[listed] = np.maximum(np.nan_to_num(scores), 0.0)
+    used = uses[uses > 0]
+    return uses / (uses + float(np.median(used))) if len(used) else uses
+
+
+def _newest(stock: Catalogue) -> Numbers:
+    seen = stock.first_seen[: len(stock)]
+    order = np.argsort(-seen, kind="stable")[:FRESH]  # not-a-number sorts last
+    return order[~np.isnan(seen[order])]
+
+
+def _click_model(value: bytes | None) -> ctr.CtrModel | None:
+    """The click model; one that cannot be used costs no list: popularity stands for it."""
+    try:
+        return ctr.decode(value) if value is not None else None
+    except ModelError as error:
+        _log.warning("%s Popularity is used instead.", error)
+        return None
+
+
+def _counts(value: bytes | None, kind: type[Rows]) -> Rows:
+    """Stored rows; none where the version has none."""
+    try:
+        return msgspec.msgpack.decode(value or b"\x90", type=kind)
+    except msgspec.MsgspecError as error:
+        raise ModelError(
+            f"Counts of the key-value table are damaged: {error}. Run `nextclick export --full`."
+        ) from error

@@ -1,0 +1,73 @@
+"""The edition that is served now, kept up to date by a thread, so that no request waits for an export to be read."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from nextclick.errors import NextclickError
+from nextclick.kv.lists.protocol import Table
+from serving.index import index
+from serving.index.index import Edition
+
+_log: Final = logging.getLogger("_granian.serving")
+
+
+class Editions:
+    """Looks every `seconds` whether the pointer has flipped; the old edition is whole until the new one is read.
+
+    `also` is called after each look.
+    """
+
+    def __init__(self, table: Table, seconds: float, also: Callable[[], None] = lambda: None) -> None:
+        self._table = table
+        self._also = also
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="editions", daemon=True)
+        self.current: Edition | None = None
+        """What to answer from; None before the first export."""
+        self.reachable = False
+        """Whether the last look found the store."""
+
+    def start(self) -> None:
+        """Read the version that is served, if there is one, and follow from then on."""
+        self.look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> None:
+        """Take the version that is served now; what cannot be read leaves the edition before."""
+        try:
+            pointer = self._table.pointer()
+            self.reachable = True
+            if pointer and (self.current is None or self.current.version != pointer.version):
+                self.current = index.load(self._table.snapshot())
+        except NextclickError as error:
+            if self.reachable or self.current is None:
+                _log.warning("The lists cannot be read now: %s", error)
+            self.reachable = False
+        except Exception:  # a mistake of ours must not end the following
+            _log.exception("The newest lists cannot be taken up; those before are used on")
+
+    def _follow(self) -> None:
+        while True:
+            self._try(self._prepare, "The index of suggestions cannot be made now; the first use makes it")
+            if self._stopped.wait(self._seconds):
+                return
+            self.look()
+            self._try(self._also, "What goes with a look at the lists failed; the next look tries again")
+
+    def _prepare(self) -> None:
+        if self.current:
+            self.current.suggestions.prepare()
+
+    def _try(self, act: Callable[[], None], otherwise: str) -> None:
+        try:
+            act()
+        except Exception:  # nor may one here end the following
+            _log.exception(otherwise)

@@ -1,0 +1,87 @@
+"""The vectors of one version's items in memory: the space in which live embeddings lie."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextclick.errors import ModelError
+from nextclick.kv.lists.packing import CHUNK, vectors_key
+from nextclick.kv.lists.protocol import Snapshot
+from nextclick.lake import lists_manifest
+from nextclick.profile import embedding
+from serving.index.items import Catalogue, Floats, Numbers, read_chunks
+
+
+class Embedded(NamedTuple):
+    """Where a visitor stands."""
+
+    vector: Floats
+    """Folded in, where a factorization made the vectors of the items; else their mean."""
+    mean: Floats
+    """The mean of the vectors of the items used, weighted by strength."""
+    used: Numbers
+    """These items."""
+
+
+@dataclass(frozen=True, eq=False)
+class ItemVectors:
+    """A direction and a length for each item; one row more, for unknown items: zero, as for items without a vector."""
+
+    about: lists_manifest.Vectors
+    direction: NDArray[np.float32]
+    length: NDArray[np.float32]
+    gram: Floats
+    """YᵀY of the vectors."""
+
+    def embed(self, stock: Catalogue, strengths: Mapping[str, float]) -> Embedded | None:
+        """Who used these items as strongly as that; None for who used none that has a vector."""
+        number, strength = stock.numbers(list(strengths)), np.array(list(strengths.values()))
+        known = self.length[number] > 0
+        if not known.any():
+            return None
+        number, strength = number[known], strength[known]
+        used = (self.direction[number] * self.length[number, None]).astype(np.float64)
+        mean = embedding.mean(used, strength)
+        if self.about.method != "als":
+            return Embedded(mean, mean, number)
+        folded = embedding.fold_in(self.gram, used, strength, self.about.alpha, self.about.regularization)
+        return Embedded(folded, mean, number)
+
+    def affinity(self, embedded: Embedded, number: Numbers) -> Floats:
+        """Cosine of the angle between a visitor and items, 0 for a right one and more.
+
+        0 for items without a vector, and for those that the visitor used: how near these are says nothing new.
+        """
+        length = float(np.linalg.norm(embedded.vector))
+        if not length > 0:  # nor where it is no number
+            return np.zeros(len(number))
+        near = self.direction[number] @ (embedded.vector / length).astype(np.float32)
+        near[np.isin(number, embedded.used)] = 0.0
+        return np.clip(near, 0.0, 1.0).astype(np.float64)
+
+
+def load(snapshot: Snapshot) -> ItemVectors | None:
+    """The vectors of a version; None where it has none. ModelError where they are damaged."""
+    about = snapshot.manifest.lists.vectors
+    if about is None:
+        return None
+    found = np.zeros((snapshot.manifest.items + 1, about.dimensions), np.float32)
+    gram = np.zeros((about.dimensions, about.dimensions))
+    for number, value in enumerate(read_chunks(snapshot, vectors_key, snapshot.manifest.items)):
+        rows = _rows(value or b"", about.dimensions)
+        room = found[number * CHUNK : -1][:CHUNK]
+        if len(rows) > len(room) or not np.isfinite(rows).all():
+            raise ModelError("The vectors of items are damaged. Run `nextclick export --full`.")
+        room[: len(rows)] = rows
+        gram += rows.T @ rows
+    length = np.linalg.norm(found, axis=1)
+    return ItemVectors(about, found / np.maximum(length, np.finfo(np.float32).tiny)[:, None], length, gram)
+
+
+def _rows(value: bytes, dimensions: int) -> Floats:
+    if len(value) % (2 * dimensions):
+        raise ModelError("The vectors of items are cut short. Run `nextclick export --full`.")
+    return np.frombuffer(value, "<f2").reshape(-1, dimensions).astype(np.float64)

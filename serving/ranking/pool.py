@@ -1,0 +1,106 @@
+"""The items that are ranked for one answer, as arrays: a row an item."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.index.index import Edition
+from serving.index.items import Catalogue, Floats, Numbers
+from serving.ranking.visitor import Known
+
+SESSION, PERSONAL, CATEGORY, POPULAR, SIMILAR = 1, 2, 4, 8, 16
+"""Where a candidate comes from; several of them may hold."""
+_VIEW_DECAY: Final = 0.8
+"""What an item resembles counts by this factor less for each view since."""
+_SHARES: Final = {"personal": 0.35, "session": 0.35, "categories": 0.15, "fresh": 0.05}
+"""Of the candidates; popular items fill what is left."""
+_CATEGORIES: Final = 3
+
+
+@dataclass(eq=False)
+class Pool:
+    """Candidates; the arrays are as long as `number`."""
+
+    number: Numbers
+    """Index of each item; UNKNOWN for what the catalogue does not have."""
+    category: Numbers
+    price: Floats
+    available: NDArray[np.int8]
+    origin: NDArray[np.int64]
+    """Where it comes from: a sum of the constants above."""
+    personal: Floats
+    """1 for the first of the person's own list, falling evenly; 0 outside."""
+    similar: Floats
+    """The like for the lists of what resembles the last views, 0.8 times as much for each view since."""
+    row: Numbers
+    """Which row of the pool it began in this was."""
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def take(self, rows: NDArray[Any]) -> "Pool":
+        """Some rows, in that order."""
+        return Pool(*(column[rows] for column in vars(self).values()))
+
+
+def of_numbers(stock: Catalogue, number: Numbers, origin: int = 0) -> Pool:
+    """Items of the catalogue about which nothing else is known."""
+    nothing = np.zeros(len(number))
+    return Pool(
+        number=number,
+        category=stock.category[number],
+        price=stock.price[number],
+        available=stock.available[number],
+        origin=np.full(len(number), origin, np.int64),
+        personal=nothing,
+        similar=nothing.copy(),
+        row=np.arange(len(number)),
+    )
+
+
+def candidates(edition: Edition, known: Known, limit: int, fresh_since: float) -> Pool:
+    """At most `limit` items for a visitor: their own list, what resembles their last views, and popular and fresh ones."""
+    room = {name: max(1, int(share * limit)) for name, share in _SHARES.items()}
+    personal = known.personal[: room["personal"]] if known.personal is not None else edition.by_popularity[:0]
+    each = max(1, room["session"] // max(1, len(known.similar)))
+    similar = [items[:each] for items in known.similar]
+    liked = [edition.of_category(code)[: room["categories"] // _CATEGORIES + 1] for code in leaning(edition, known)]
+    fresh = edition.fresh(fresh_since)[: room["fresh"]]
+    chosen = once(edition, np.concatenate([personal, *similar, *liked, fresh]))[:limit]
+    popular = edition.by_popularity[:limit]
+    more = popular[~edition.among(popular, chosen)][: limit - len(chosen)]
+    pool = of_numbers(edition.catalogue, np.concatenate([chosen, more]))
+    for origin, items in ((POPULAR, popular), *((CATEGORY, items) for items in liked)):
+        rows = edition.rows(pool.number, items)[0]
+        pool.origin[rows[rows >= 0]] |= origin
+    mark(edition, pool, known)
+    return pool
+
+
+def once(edition: Edition, items: Numbers) -> Numbers:
+    """Each item where it stands last."""
+    last: Numbers = items[edition.rows(items, items)[0] == np.arange(len(items))]
+    return last
+
+
+def leaning(edition: Edition, known: Known) -> list[int]:
+    """The codes of the categories that the visitor leans to most: of the session, the last one, by interest."""
+    found = known.features
+    names = dict.fromkeys((found.session_category, found.last_category, *found.top_categories))
+    codes = [edition.catalogue.code[name] for name in names if name in edition.catalogue.code]
+    return codes[:_CATEGORIES]
+
+
+def mark(edition: Edition, pool: Pool, known: Known) -> None:
+    """Fill in what the person's own list and the last views say of the pool's items."""
+    lists = [(pool.personal, known.personal, 1.0, PERSONAL)] if known.personal is not None else []
+    lists += [(pool.similar, items, _VIEW_DECAY**place, SESSION) for place, items in enumerate(known.similar)]
+    rows = edition.rows(pool.number, *(items for _, items, _, _ in lists))
+    for (column, items, most, origin), row in zip(lists, rows, strict=True):
+        there = row >= 0
+        worth = most * (1.0 - np.arange(len(items)) / max(1, len(items)))
+        row, worth = row[there], worth[there]
+        column[row] = np.maximum(column[row], worth)
+        pool.origin[row] |= origin

@@ -1,0 +1,91 @@
+"""From candidates to a list: rules, fill, score, order, pick."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from nextclick.settings import Ranking
+from serving.index.index import Edition
+from serving.index.items import Floats, Numbers
+from serving.ranking import pool as pools
+from serving.ranking import rules as ruling
+from serving.ranking.pool import Pool
+from serving.ranking.rules import Rules
+from serving.ranking.score import Scored, score
+from serving.ranking.visitor import Known
+from serving.schema.responses import Source
+
+
+class Ranked(NamedTuple):
+    """A list, best first; every array has a row a place."""
+
+    pool: Pool
+    scored: Scored
+    boost: Floats
+    score: Floats
+    """Of the scored terms, times the boost."""
+
+    @property
+    def source(self) -> Source:
+        """Where the list comes from: of the ways that gave an item of it, the first in the chain."""
+        found = int(np.bitwise_or.reduce(self.pool.origin, initial=0))
+        if not len(self.pool):
+            return "none"
+        return next((name for flag, name in _CHAIN if found & flag), "popular")
+
+    def take(self, rows: Numbers) -> "Ranked":
+        """Some rows, in that order."""
+        scored = Scored(
+            self.scored.score[rows],
+            {name: values[rows] for name, values in self.scored.terms.items()},
+            {name: values[rows] for name, values in self.scored.features.items()},
+            self.scored.weights,
+        )
+        return Ranked(self.pool.take(rows), scored, self.boost[rows], self.score[rows])
+
+
+_CHAIN: tuple[tuple[int, Source], ...] = (
+    (pools.SIMILAR, "similar"),
+    (pools.SESSION, "session"),
+    (pools.PERSONAL, "personal"),
+    (pools.CATEGORY, "popular_in_categories"),
+)
+
+
+By = Literal["score", "popularity", "likeness"]
+"""What decides: the score; popularity alone; or how like it is, before everything that resembles nothing."""
+
+
+class Order(NamedTuple):
+    """How a list is put in order."""
+
+    ranking: Ranking
+    now: int
+    """Milliseconds since 1970-01-01 UTC."""
+    weights: Mapping[str, float]
+    """By term; they win over those in conf/."""
+    by: By = "score"
+
+
+def rank(
+    edition: Edition, pool: Pool, known: Known, rules: Rules, need: int, order: Order, fill: bool = True
+) -> Ranked:
+    """The `need` best of the pool that the rules let through; `fill`: from the catalogue, where these are too few."""
+    pool = ruling.filled(edition, rules, pool, need if fill else 0, known)
+    scored = score(edition, pool, known, order.ranking, order.now, order.weights)
+    boost = ruling.boosts(rules, pool)
+    total = _deciding(scored, order.by) * boost
+    first = np.lexsort((edition.rank[pool.number], -total))
+    rows = ruling.pick(first, pool.category, need, rules.per_category)
+    return Ranked(pool, scored, boost, total).take(rows)
+
+
+def _deciding(scored: Scored, by: By) -> Floats:
+    """In [0, 1]."""
+    if by == "popularity":
+        return scored.features["popularity"]
+    if by == "likeness":
+        like = scored.features["similar"]
+        return 0.5 * np.where(like > 0, 1.0 + like, scored.score)
+    return scored.score

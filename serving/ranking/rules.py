@@ -1,0 +1,215 @@
+"""Which items may be in a list, and how many of a category: what conf/ says and what the request adds."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextclick.settings import Rules as Conf
+from serving.index.index import Edition
+from serving.index.items import UNKNOWN, Catalogue, Floats, Numbers
+from serving.ranking import pool as pools
+from serving.ranking.pool import Pool
+from serving.ranking.visitor import BOUGHT, SEEN, Known
+from serving.schema.requests import Ruled
+
+_BLOCK = 16_384
+"""Items of the catalogue that are looked at together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """The rules of one answer, by index of item and code of category."""
+
+    categories: Numbers | None
+    """Only these; None: all."""
+    price_min: float | None
+    price_max: float | None
+    only_available: bool
+    allow: Numbers | None
+    """Only these; None: all."""
+    hidden: Numbers
+    """None of these."""
+    per_category: int
+    """0: no limit."""
+    item_boost: dict[int, float]
+    category_boost: dict[int, float]
+
+
+def rules(stock: Catalogue, conf: Conf, asked: Ruled, known: Known, hidden: Iterable[str] = ()) -> Rules:
+    """The rules of conf/ and of a request together: lists of items meet or add up, single values of the request win."""
+    boosts = conf.boost | dict(_boost(each) for each in asked.boost)
+    return Rules(
+        categories=_codes(stock, asked.categories) if asked.categories else None,
+        price_min=asked.price_min,
+        price_max=asked.price_max,
+        only_available=conf.only_available if asked.available is None else asked.available,
+        allow=_allowed(stock, conf.allow, asked.allow),
+        hidden=_known(stock, never(conf, asked, known) | set(hidden)),
+        per_category=conf.per_category if asked.per_category is None else asked.per_category,
+        item_boost={
+            stock.number[name[5:]]: factor
+            for name, factor in boosts.items()
+            if name.startswith("item:") and name[5:] in stock.number
+        },
+        category_boost={
+            stock.code[name[9:]]: factor
+            for name, factor in boosts.items()
+            if name.startswith("category:") and name[9:] in stock.code
+        },
+    )
+
+
+def never(conf: Conf, asked: Ruled, known: Known) -> set[str]:
+    """The ids of the items that a list may not hold: denied, seen, bought."""
+    hide_seen = conf.hide_seen if asked.hide_seen is None else asked.hide_seen
+    hide_bought = conf.hide_bought if asked.hide_bought is None else asked.hide_bought
+    seen = known.items(SEEN) if hide_seen else set()
+    bought = known.items(BOUGHT) if hide_bought else set()
+    return {*conf.deny, *asked.deny} | seen | bought
+
+
+def may_show(edition: Edition, found: Rules, pool: Pool) -> NDArray[np.bool_]:
+    """Which of a pool's items may be shown; where a rule needs a fact that nobody knows, the item may not."""
+    fine = np.ones(len(pool), bool)
+    if found.only_available:
+        fine &= pool.available != 0
+    if found.categories is not None:
+        fine &= np.isin(pool.category, found.categories)
+    if found.price_min is not None:
+        fine &= pool.price >= found.price_min
+    if found.price_max is not None:
+        fine &= pool.price <= found.price_max
+    if found.allow is not None:
+        fine &= edition.among(pool.number, found.allow)
+    if len(found.hidden):
+        fine &= ~edition.among(pool.number, found.hidden)
+    return fine
+
+
+def boosts(found: Rules, pool: Pool) -> Floats:
+    """The factor of each item's score."""
+    factor = np.ones(len(pool))
+    for code, by in found.category_boost.items():
+        factor[pool.category == code] *= by
+    for number, by in found.item_boost.items():
+        factor[pool.number == number] *= by
+    return factor
+
+
+def filled(edition: Edition, found: Rules, pool: Pool, need: int, known: Known) -> Pool:
+    """The pool's items that may be shown, and, where they are fewer than `need`, more of the catalogue.
+
+    First what is left of the visitor's own lists, then the popular ones first.
+
+    Fewer come back only where the rules leave fewer in the whole catalogue.
+    """
+    fine = may_show(edition, found, pool)
+    if not fine.all():
+        pool = pool.take(np.flatnonzero(fine))
+    if not found.per_category and len(pool) >= need:
+        return pool
+    used = _Used(found.per_category, pool.category)
+    if used.places >= need:
+        return pool
+    blocks = _blocks(edition, found, pool, known)
+    more = [number for block in blocks for number in used.fitting(block, edition, need)]
+    if not more:
+        return pool
+    extra = pools.of_numbers(edition.catalogue, np.array(more, np.int64), pools.POPULAR)
+    columns = zip(vars(pool).values(), vars(extra).values(), strict=True)
+    whole = Pool(*(np.concatenate(pair) for pair in columns))
+    pools.mark(edition, whole, known)
+    return whole
+
+
+def pick(order: Numbers, category: Numbers, n: int, per_category: int) -> Numbers:
+    """The first n rows of `order`, at most `per_category` of a known category (0: no limit)."""
+    if not per_category:
+        return order[:n]
+    counts: dict[int, int] = {}
+    picked: list[int] = []
+    for row, code in zip(order.tolist(), category[order].tolist(), strict=True):
+        if len(picked) == n:
+            break
+        if code == UNKNOWN or counts.get(code, 0) < per_category:
+            counts[code] = counts.get(code, 0) + 1
+            picked.append(row)
+    return np.array(picked, np.int64)
+
+
+class _Used:
+    """How many places of a list the items so far can fill, with at most `most` of a category."""
+
+    def __init__(self, most: int, category: Numbers) -> None:
+        self._most = most
+        self._count: dict[int, int] = {}
+        self.places = 0
+        for code in category.tolist():
+            self._add(code)
+
+    def fitting(self, block: Numbers, edition: Edition, need: int) -> Iterable[int]:
+        """Those of a block that fill another place, until there are `need`."""
+        codes = edition.catalogue.category[block]
+        if self._most:
+            over = [code for code, count in self._count.items() if count >= self._most]
+            block, codes = block[~np.isin(codes, over)], codes[~np.isin(codes, over)]
+        for number, code in zip(block.tolist(), codes.tolist(), strict=True):
+            if self.places >= need:
+                return
+            if self._add(code):
+                yield number
+
+    def _add(self, code: int) -> bool:
+        fits = not self._most or code == UNKNOWN or self._count.get(code, 0) < self._most
+        if fits:
+            self.places += 1
+            if code != UNKNOWN:
+                self._count[code] = self._count.get(code, 0) + 1
+        return fits
+
+
+def _blocks(edition: Edition, found: Rules, pool: Pool, known: Known) -> Iterable[Numbers]:
+    """Items outside the pool that may be shown, each once."""
+    own = np.concatenate([known.personal if known.personal is not None else pool.number[:0], *known.similar])
+    own = own[np.sort(np.unique(own, return_index=True)[1])]
+    source = edition.by_popularity
+    if found.allow is not None:
+        source = _popular_first(edition, found.allow)
+    elif found.categories is not None:
+        parts = [edition.of_category(code) for code in found.categories.tolist()]
+        source = _popular_first(edition, np.concatenate([source[:0], *parts]))
+    yield _new(edition, found, own, pool.number)
+    done = np.concatenate([pool.number, own])
+    for start in range(0, len(source), _BLOCK):
+        yield _new(edition, found, source[start : start + _BLOCK], done)
+
+
+def _new(edition: Edition, found: Rules, block: Numbers, done: Numbers) -> Numbers:
+    """The items of a block that may be shown and are not done."""
+    block = block[~edition.among(block, done)]
+    return block[may_show(edition, found, pools.of_numbers(edition.catalogue, block))]
+
+
+def _popular_first(edition: Edition, items: Numbers) -> Numbers:
+    return items[np.argsort(edition.rank[items], kind="stable")]
+
+
+def _boost(text: str) -> tuple[str, float]:
+    name, _, factor = text.rpartition("=")
+    return name, float(factor)
+
+
+def _codes(stock: Catalogue, names: Sequence[str]) -> Numbers:
+    return np.array([stock.code[name] for name in dict.fromkeys(names) if name in stock.code], np.int64)
+
+
+def _known(stock: Catalogue, ids: Iterable[str]) -> Numbers:
+    return np.array([stock.number[item] for item in dict.fromkeys(ids) if item in stock.number], np.int64)
+
+
+def _allowed(stock: Catalogue, *lists: Sequence[str]) -> Numbers | None:
+    """The items on every list that names any; None where none does."""
+    given = [set(each) for each in lists if each]
+    return _known(stock, sorted(set.intersection(*given))) if given else None

@@ -1,0 +1,177 @@
+"""What is known of who asks: the live profile, their own list, and what resembles the items of their last views."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from nextclick import kv
+from nextclick.errors import NextclickError
+from nextclick.kv.lists.packing import next_key, person_key, similar_key
+from nextclick.kv.lists.protocol import Snapshot
+from nextclick.lake import lists_manifest
+from nextclick.profile import embedding, profile
+from nextclick.profile.live_features import Features, Rules, features, interest
+from nextclick.profile.profile import Deed, Profile
+from nextclick.settings import Settings
+from serving.index.index import Edition
+from serving.index.items import Catalogue, Numbers
+from serving.index.packed_lists import places
+from serving.index.vectors import Embedded
+from serving.metrics import Metrics
+
+Found = TypeVar("Found")
+_THREADS: Final = 8
+SEEN: Final = ("view_item", "page_view", "click", "play")
+BOUGHT: Final = ("purchase",)
+
+
+class Who(NamedTuple):
+    """Who asks, on which site."""
+
+    site: str
+    visitor_id: str | None
+    user_id: str | None
+
+
+class Known(NamedTuple):
+    """What is known; all of it empty for a stranger."""
+
+    profile: Profile
+    features: Features
+    personal: Numbers | None
+    """The person's own list, best first."""
+    similar: tuple[Numbers, ...]
+    """For each of the last viewed items, the newest first, what people use next after it, else what resembles it."""
+    embedded: Embedded | None = None
+    """Where they stand among the vectors of the items."""
+    degraded: bool = False
+    """A store did not answer in time: who asks is taken for a stranger."""
+
+    def items(self, kinds: Sequence[str]) -> set[str]:
+        """The items of the profile's deeds of these kinds."""
+        return {deed.item for deed in self.profile.deeds if deed.item and deed.kind in kinds}
+
+
+class Visitors:
+    """Looks up who asks, within serving.budget_milliseconds.
+
+    LMDB is read where it is asked, a few microseconds; a store that machines share, by threads. After a failure none is asked
+    for retry_seconds.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._budget = settings.serving.budget_milliseconds / 1000
+        self._retry = settings.serving.retry_seconds
+        self._last_views = settings.ranking.last_views
+        self._settings = settings
+        self._rules = Rules.of(settings, settings.site)  # where no session is asked for: its gap is the site's
+        self._half_life_ms = settings.interactions.half_life.total_seconds() * 1000
+        self._metrics = metrics
+        limits = msgspec.structs.replace(settings.kv, redis_timeout_seconds=self._budget)
+        quick = msgspec.structs.replace(settings, kv=limits)
+        self._profiles = kv.open_profiles(quick)
+        self._table = kv.open_table(quick)
+        self._remote = kv.shared(settings)
+        self._snapshot: Snapshot | None = None
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        self._closed_until = 0.0
+
+    async def known(self, edition: Edition, who: Who, now: int) -> Known:
+        """What is known of who asks at `now` (ms); a stranger, marked degraded, where a store fails or is slow."""
+        if not (who.visitor_id or who.user_id):
+            return self.stranger(now)
+        try:
+            return await self._read(edition, lambda snapshot: self._look(edition, snapshot, who, now))
+        except (NextclickError, TimeoutError):
+            return self.stranger(now, degraded=True)
+
+    async def similar(self, edition: Edition, item: str) -> tuple[Numbers | None, bool]:
+        """What resembles an item, and whether the store failed; None for an item without a list."""
+        try:
+            return await self._read(edition, lambda snapshot: self._list(edition, snapshot, similar_key(item))), False
+        except (NextclickError, TimeoutError):
+            return None, True
+
+    async def _read(self, edition: Edition, look: Callable[[Snapshot], Found]) -> Found:
+        """What `look` finds in the edition's version. ModelError or TimeoutError where a store fails, is slow, or was just now."""
+        if time.monotonic() < self._closed_until:
+            raise TimeoutError
+        try:
+            if not self._remote:
+                return look(edition.snapshot)
+            looked = asyncio.get_running_loop().run_in_executor(self._threads, lambda: look(self._far(edition)))
+            return await asyncio.wait_for(looked, self._budget)
+        except (NextclickError, TimeoutError):
+            self._metrics.store_failures.inc()
+            self._closed_until = time.monotonic() + self._retry
+            raise
+
+    def attributes(self, edition: Edition, known: Known, now: int) -> dict[str, float]:
+        """Interest by attribute of the items; for who asks for a profile, since no list depends on it."""
+        deeds = known.profile.since(now - self._rules.keep_ms).deeds
+        return interest(deeds, now, self._rules, lambda deed: edition.catalogue.traits_of(deed.item))
+
+    def stranger(self, now: int, degraded: bool = False) -> Known:
+        """Nothing is known."""
+        return Known(profile.EMPTY, features(profile.EMPTY, now, self._rules), None, (), degraded=degraded)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _far(self, edition: Edition) -> Snapshot:
+        """The edition's version through the client that waits no longer than the budget."""
+        if self._snapshot is None or self._snapshot.manifest.version != edition.version:
+            self._snapshot = self._table.snapshot(edition.version)
+        return self._snapshot
+
+    def _look(self, edition: Edition, snapshot: Snapshot, who: Who, now: int) -> Known:
+        keys = [profile.visitor_key(who.site, who.visitor_id)] if who.visitor_id else []
+        keys += [profile.person_key(who.site, who.user_id)] if who.user_id else []
+        whole = profile.union(*self._profiles.get_many(keys))
+        stock = edition.catalogue
+
+        named = {deed: _category(stock, deed) for deed in whole.deeds}
+        found = features(whole, now, Rules.of(self._settings, who.site), named.__getitem__)
+        viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
+        people = [person for person in (who.user_id, who.visitor_id) if person]
+        wanted = [*map(person_key, people), *map(next_key, viewed), *map(similar_key, viewed)]
+        values = iter(snapshot.get_many(wanted))
+        own = _first(*islice(values, len(people)))
+        after, like = list(islice(values, len(viewed))), values
+        lists = (_first(*pair) for pair in zip(after, like, strict=True))
+        similar = [places(value, len(stock))[1] for value in lists if value is not None]
+        embedded = self._embed(edition, whole, now)
+        return Known(whole, found, self._personal(edition, own), tuple(similar), embedded)
+
+    def _embed(self, edition: Edition, whole: Profile, now: int) -> Embedded | None:
+        if edition.vectors is None:
+            return None
+        deeds = whole.since(now - self._rules.keep_ms).deeds
+        used = embedding.strengths(deeds, now, self._rules.weights, self._half_life_ms)
+        return edition.vectors.embed(edition.catalogue, used)
+
+    def _personal(self, edition: Edition, value: bytes | None) -> Numbers | None:
+        """A person's list; one that the popular model made is not theirs."""
+        if value is None:
+            return None
+        model, items, _ = places(value, len(edition.catalogue))
+        return None if edition.snapshot.manifest.models[model] == lists_manifest.POPULAR else items
+
+    def _list(self, edition: Edition, snapshot: Snapshot, key: bytes) -> Numbers | None:
+        value = snapshot.get_many([key])[0]
+        return None if value is None else places(value, len(edition.catalogue))[1]
+
+
+def _first(*values: bytes | None) -> bytes | None:
+    return next((value for value in values if value is not None), None)
+
+
+def _category(stock: Catalogue, deed: Deed) -> tuple[str, ...]:
+    """What the deed was about: the category that the catalogue gives its item, else the one that the event named."""
+    name = stock.category_of(deed.item) or deed.category
+    return (name,) if name else ()

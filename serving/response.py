@@ -1,0 +1,125 @@
+"""A ranked list as the client sees it, and as the landing log keeps it."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from msgspec import UNSET
+
+from nextclick.contracts.events import Event, encode
+from serving.bandits.live import Banner
+from serving.bandits.trials import DRAWS, Draw
+from serving.bandits.trials import encode as encode_draws
+from serving.experiments.assignment import Assignments
+from serving.index.index import Edition
+from serving.index.items import Floats
+from serving.ranking.rank import Ranked
+from serving.ranking.visitor import Known, Who
+from serving.schema.responses import Item, LiveEmbedding, Source
+
+_json: Final = msgspec.json.Encoder().encode
+_PLACES: Final = 6
+"""Decimal places of a score."""
+
+
+class Listed(NamedTuple):
+    """A list as it is answered: ids, the ranked row of each, and what was drawn."""
+
+    ids: list[str]
+    ranked: Ranked
+    propensities: list[float]
+    """Of each place; 1 where nothing was drawn."""
+    draws: Sequence[Draw] = ()
+    banner: Banner | None = None
+
+
+def items(edition: Edition, listed: Listed, explain: bool) -> list[Item]:
+    """The places of a list with the facts of their items."""
+    stock, ranked = edition.catalogue, listed.ranked
+    terms = [_terms(ranked, row) if explain else UNSET for row in range(len(listed.ids))]
+    rows = zip(
+        listed.ids,
+        ranked.score.round(_PLACES).tolist(),
+        ranked.pool.number.tolist(),
+        ranked.pool.category.tolist(),
+        ranked.pool.price.tolist(),
+        terms,
+        strict=True,
+    )
+    return [
+        Item(
+            item_id=item,
+            score=score,
+            name=(stock.names[number] if number >= 0 else None) or UNSET,
+            category=stock.category_names[code] if 0 <= code < len(stock.category_names) else UNSET,
+            price=price if price == price else UNSET,
+            currency=(stock.currencies[number] if number >= 0 else None) or UNSET,
+            terms=why,
+        )
+        for item, score, number, code, price, why in rows
+    ]
+
+
+def banner(found: Banner) -> dict[str, str]:
+    """The banner as the client sees it."""
+    return {"id": found.id, "text": found.text, "link": found.link}
+
+
+def embedding(edition: Edition, known: Known) -> LiveEmbedding | None:
+    """Where the visitor stands, as the client sees it."""
+    if edition.vectors is None or known.embedded is None:
+        return None
+    vector, mean = (np.round(each, _PLACES).tolist() for each in known.embedded[:2])
+    return LiveEmbedding(method=edition.vectors.about.method, vector=vector, mean=mean)
+
+
+def record(
+    request_id: str,
+    now: int,
+    who: Who,
+    model_version: str,
+    assigned: Assignments,
+    listed: Listed,
+    surface: str | None,
+    source: Source,
+    degraded: bool,
+) -> bytes:
+    """The answer as a `served` event (docs/api.md has its properties)."""
+    features = {name: values.round(4).tolist() for name, values in listed.ranked.scored.features.items()}
+    properties = {
+        "items": _text(listed.ids),
+        "propensities": _text(listed.propensities),
+        "features": _text(features),
+        "source": source,
+        "degraded": "true" if degraded else "false",
+    }
+    if listed.draws:
+        properties[DRAWS] = encode_draws(list(listed.draws)).decode()
+        properties["bandit"] = listed.draws[0].bandit
+    if listed.banner:
+        properties["banner"] = listed.banner.id
+    return encode(
+        Event(
+            event="served", event_id=request_id, request_id=request_id, client_time=now, occurred_at=now, site=who.site,
+            visitor_id=who.visitor_id, user_id=who.user_id, surface=surface, model_version=model_version,
+            experiment=assigned.experiment, variant=assigned.variant, properties=properties,
+        )
+    )  # fmt: skip
+
+
+def _terms(ranked: Ranked, row: int) -> dict[str, float]:
+    """Every number that the score of a place is made of."""
+    scored = ranked.scored
+    columns: dict[str, Floats] = scored.features | scored.terms | {"boost": ranked.boost}
+    return {name: round(float(values[row]), _PLACES) for name, values in columns.items()}
+
+
+def _text(value: object) -> str:
+    return _json(value).decode()
+
+
+def in_order(ranked: Ranked, before: list[str], after: list[str]) -> Ranked:
+    """The rows of a list with the ids `before` in the order of `after`, which are some of them."""
+    row = {item: place for place, item in enumerate(before)}
+    return ranked.take(np.array([row[item] for item in after], np.int64))

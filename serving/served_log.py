@@ -1,0 +1,99 @@
+"""What was served, in the landing log: written behind the answer, never before it."""
+
+import logging
+import queue
+import threading
+import time
+from typing import Final
+
+from nextclick.errors import LakeError
+from nextclick.landing.writer import SegmentWriter
+from nextclick.settings import Settings
+from serving.metrics import Metrics
+
+SOURCE: Final = "server"
+_log: Final = logging.getLogger("_granian.serving")
+
+
+class Recorder:
+    """A thread with a segment of its own; records that come within group_milliseconds share an fsync.
+
+    A full disk, or a queue that is full, loses records and counts them: the answers have gone out.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._gather = settings.serving.group_milliseconds / 1000
+        self._roll_seconds = settings.serving.publish_seconds
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(settings.serving.record_queue)
+        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+        self._writer: SegmentWriter | None = None
+        self._opened_at: float | None = None
+        """When the oldest record that is not published yet was written."""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def put(self, record: bytes) -> None:
+        """Write an encoded event soon; returns at once."""
+        try:
+            if len(record) > self._settings.landing.max_event_bytes:
+                raise queue.Full
+            self._waiting.put_nowait(record)
+        except queue.Full:
+            self._metrics.records_lost.inc()
+
+    def close(self) -> None:
+        """Write and publish what waits."""
+        if self._thread.is_alive():
+            self._waiting.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        ending = False
+        while not ending:
+            group, ending = self._group()
+            if group:
+                self._write(group)
+            if self._opened_at is not None and (ending or time.monotonic() - self._opened_at >= self._roll_seconds):
+                self._publish()
+
+    def _group(self) -> tuple[list[bytes], bool]:
+        """The records that wait, and whether it is the end."""
+        patience = (
+            None if self._opened_at is None else max(0.01, self._opened_at + self._roll_seconds - time.monotonic())
+        )
+        try:
+            found = [self._waiting.get(timeout=patience)]
+        except queue.Empty:
+            return [], False
+        if found[0] is not None:
+            time.sleep(self._gather)
+        while found[-1] is not None:
+            try:
+                found.append(self._waiting.get_nowait())
+            except queue.Empty:
+                break
+        return [record for record in found if record is not None], found[-1] is None
+
+    def _write(self, group: list[bytes]) -> None:
+        try:
+            self._writer = self._writer or SegmentWriter(self._settings.lake.landing, self._settings.landing)
+            self._writer.extend(group, SOURCE, time.time_ns() // 1_000_000)
+            self._writer.sync()
+        except LakeError as error:
+            _log.warning("%d records of what was served are lost: %s", len(group), error)
+            self._metrics.records_lost.inc(len(group))
+        else:
+            self._metrics.recorded.inc(len(group))
+            self._opened_at = self._opened_at or time.monotonic()
+
+    def _publish(self) -> None:
+        try:
+            if self._writer:
+                self._writer.roll()
+            self._opened_at = None
+        except LakeError as error:
+            _log.warning("What was served is not published yet: %s", error)
+            self._opened_at = time.monotonic()  # the next try

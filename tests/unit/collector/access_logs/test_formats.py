@@ -1,0 +1,271 @@
+"""Each format of access logs: lines as its servers write them, recognized and read."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from collector.access_logs.formats import FORMATS, NAMES, named, recognized
+from collector.access_logs.requests import RequestMapper
+from collector.access_logs.visitors import Visitors
+from collector.request.errors import Unmappable
+from nextclick.settings import CHECKOUT
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+REFERRER = "https://search.example/?q=shoes"
+AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+CLF = "02/Jan/2026:00:04:05 -0300"
+
+CADDY = {
+    "level": "info", "ts": AT.timestamp() + 0.25, "logger": "http.log.access", "msg": "handled request",
+    "request": {
+        "remote_ip": "10.0.0.1", "client_ip": "203.0.113.9", "proto": "HTTP/2.0", "method": "GET", "host": "shop.example",
+        "uri": "/shoes?size=42", "headers": {"User-Agent": [FIREFOX], "Referer": [REFERRER], "Cookie": ["session=secret"]},
+        "tls": {"version": 772},
+    },
+    "user_id": "", "duration": 0.012, "size": 5120, "status": 200, "resp_headers": {"Content-Type": ["text/html; charset=utf-8"]},
+}  # fmt: skip
+TRAEFIK = {
+    "ClientAddr": "203.0.113.9:51234", "ClientHost": "203.0.113.9", "ClientUsername": "-", "DownstreamContentSize": 5120,
+    "DownstreamStatus": 200, "Duration": 1200345, "RequestHost": "shop.example", "RequestMethod": "GET",
+    "RequestPath": "/shoes?size=42", "RequestProtocol": "HTTP/2.0", "RequestScheme": "https", "RouterName": "shop@docker",
+    "StartUTC": "2026-01-02T03:04:05.25Z", "request_User-Agent": FIREFOX, "request_Referer": REFERRER, "time": "2026-01-02T03:04:05Z",
+}  # fmt: skip
+NGINX = {
+    "time_iso8601": "2026-01-02T00:04:05-03:00", "remote_addr": "203.0.113.9", "remote_user": "", "request": "GET /shoes?size=42 HTTP/2.0",
+    "status": "200", "body_bytes_sent": "5120", "http_referer": REFERRER, "http_user_agent": FIREFOX, "http_host": "shop.example",
+    "scheme": "https", "request_time": "0.012", "http_x_forwarded_for": "-",
+}  # fmt: skip
+IIS_AGENT, CLOUDFRONT_AGENT = FIREFOX.replace(" ", "+"), FIREFOX.replace(" ", "%2520")
+SAMPLES = {
+    "common": [f'203.0.113.9 - - [{CLF}] "GET /shoes?size=42 HTTP/2.0" 200 5120'],
+    "common_vhost": [f'shop.example:443 203.0.113.9 - - [{CLF}] "GET /shoes?size=42 HTTP/2.0" 200 5120'],
+    "combined": [f'203.0.113.9 - - [{CLF}] "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}"'],
+    "combined_vhost": [
+        f'shop.example:443 203.0.113.9 - - [{CLF}] "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}"'
+    ],
+    "nginx_json": [json.dumps(NGINX)],
+    "caddy": [json.dumps(CADDY)],
+    "traefik": [json.dumps(TRAEFIK)],
+    "w3c": [
+        "#Software: Microsoft Internet Information Services 10.0",
+        "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version cs(User-Agent) cs(Referer) "
+        "cs-host sc-status sc-substatus sc-win32-status sc-bytes time-taken",
+        f"2026-01-02 03:04:05 10.0.0.1 GET /shoes size=42 443 - 203.0.113.9 HTTP/2.0 {IIS_AGENT} {REFERRER} shop.example 200 0 0 5120 15",
+    ],
+    "cloudfront": [
+        "#Version: 1.0",
+        "#Fields: date time x-edge-location sc-bytes c-ip cs-method cs(Host) cs-uri-stem sc-status cs(Referer) cs(User-Agent) "
+        "cs-uri-query cs(Cookie) x-edge-result-type x-host-header cs-protocol cs-protocol-version x-forwarded-for sc-content-type",
+        "\t".join(
+            ["2026-01-02", "03:04:05", "GRU3-C1", "5120", "203.0.113.9", "GET", "d111111abcdef8.cloudfront.net", "/shoes", "200",
+             REFERRER, CLOUDFRONT_AGENT, "size=42", "session=secret", "Miss", "shop.example", "https", "HTTP/2.0", "-", "text/html"]
+        ),
+    ],
+    "elb": [
+        "2026-01-02T03:04:05.250000Z shop-lb 203.0.113.9:2817 10.0.0.1:80 0.000073 0.001048 0.000057 200 200 0 5120 "
+        f'"GET https://shop.example:443/shoes?size=42 HTTP/2.0" "{FIREFOX}" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2'
+    ],
+    "alb": [
+        "h2 2026-01-02T03:04:06.000000Z app/shop/50dc6c495c0c9188 203.0.113.9:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 5120 "
+        f'"GET https://shop.example:443/shoes?size=42 HTTP/2.0" "{FIREFOX}" ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 '
+        'arn:aws:elasticloadbalancing:region:1:targetgroup/shop/73e2 "Root=1-58337262-36d2" "shop.example" "-" 0 '
+        '2026-01-02T03:04:05.250000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-" TID_1 "new-field"'
+    ],
+}  # fmt: skip
+BARE = ("common", "combined")
+
+
+def events(name: str, *lines: str) -> list[dict[str, Any]]:
+    """The events of a file with these lines in the format; its visitors' key is zeros."""
+    reader = named(name).reader()
+    to_payload = RequestMapper("shop", Visitors(bytes(32), "shop", 24), "", 65_536)
+    rows = [row | {"line": line, "nth": 1} for line in lines if (row := reader(line)) is not None]
+    return [json.loads(to_payload(row)) for row in rows]
+
+
+def test_every_format_has_a_sample_here() -> None:
+    assert set(SAMPLES) == set(FORMATS)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_page_request_is_a_page_view_whoever_wrote_it_down(name: str) -> None:
+    (event,) = events(name, *SAMPLES[name])
+    assert event["event"] == "page_view"
+    assert event["client_time"] // 1000 == AT.timestamp()
+    assert event["page_url"] == ("/shoes?size=42" if name in BARE else "https://shop.example/shoes?size=42")
+    assert event["ip"] == "203.0.0.0"
+    assert "user_id" not in event
+    assert event.get("user_agent") == (None if name.startswith("common") else FIREFOX)
+    assert event.get("referrer") == (None if name.startswith("common") or name in ("elb", "alb") else REFERRER)
+    told = {name: event["properties"][name] for name in ("label", "status", "method", "bytes", "protocol")}
+    assert told == {"label": "page", "status": "200", "method": "GET", "bytes": "5120", "protocol": "HTTP/2.0"}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_each_format_is_recognized_also_behind_a_damaged_line(name: str) -> None:
+    lines = [f"{line}\n".encode() for line in SAMPLES[name]]
+    for found in (recognized(lines), recognized([*lines, b'broken" line\n', *lines])):
+        assert found is not None
+        assert found.name == name
+
+
+def test_what_is_no_access_log_is_not_recognized() -> None:
+    assert recognized([b"user_id,item_id,timestamp\n", b"1,2,3\n"]) is None
+    assert recognized([b'{"user": "u1", "event": "view_item"}\n']) is None
+    assert recognized([b"2026/01/02 03:04:05 [error] 7#7: *1 open() failed, client: 203.0.113.9\n"]) is None
+    assert recognized([]) is None
+
+
+def test_the_names_are_those_of_the_command_line() -> None:
+    assert NAMES[0] == "auto"
+    assert [named(name).name for name in NAMES[1:]] == [*FORMATS, "w3c", "combined", "combined"]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_no_secret_and_no_whole_address_is_kept(name: str) -> None:
+    (event,) = events(name, *SAMPLES[name])
+    assert "secret" not in json.dumps(event)
+    assert "203.0.113.9" not in json.dumps(event)
+    assert "10.0.0.1" not in json.dumps(event)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("caddy", {"duration": "0.012", "logger": "http.log.access"}),
+        ("traefik", {"Duration": "1200345", "RouterName": "shop@docker"}),
+        ("nginx_json", {"request_time": "0.012"}),
+        ("w3c", {"time-taken": "15", "s-ip": "10.0.0.0", "port": "443"}),
+        ("cloudfront", {"x-edge-location": "GRU3-C1", "x-edge-result-type": "Miss"}),
+        ("alb", {"type": "h2", "trace_id": "Root=1-58337262-36d2", "tail": "new-field"}),
+        ("elb", {"elb": "shop-lb", "backend": "10.0.0.0:80"}),
+    ],
+)
+def test_what_no_field_takes_is_a_property(name: str, kept: dict[str, str]) -> None:
+    (event,) = events(name, *SAMPLES[name])
+    assert kept.items() <= event["properties"].items()
+
+
+def test_a_request_line_may_lack_its_protocol_or_hold_blanks_and_quotes() -> None:
+    found = events(
+        "common",
+        '198.51.100.1 - - [09/Jul/1995:00:42:20 -0400] "GET /images/logo.gif" 200 5866',
+        '198.51.100.1 - - [09/Jul/1995:00:42:20 -0400] "GET /ksc.html   Home Page HTTP/1.0" 200 7067',
+        '198.51.100.1 - - [09/Jul/1995:00:42:20 -0400] "GET /say"hello" HTTP/1.0" 200 1',
+        '198.51.100.1 - - [09/Jul/1995:00:42:20 -0400] "GET / HTTP/V1.0" 200 -',
+    )
+    assert [event.get("page_url") for event in found] == [
+        "/images/logo.gif",
+        "/ksc.html   Home Page",
+        '/say"hello"',
+        "/",
+    ]
+    assert "bytes" not in found[3]["properties"]
+
+
+def test_a_request_that_is_none_is_an_error_and_kept() -> None:
+    (event,) = events("combined", rf'198.51.100.1 - - [{CLF}] "\x16\x03\x01" 400 226 "-" "-"')
+    assert event["event"] == "request"
+    assert event["properties"] == {"label": "error", "status": "400", "bytes": "226", "request": "\x16\x03\x01"}
+
+
+def test_escapes_of_apache_and_nginx_are_undone_and_cannot_forge_a_field() -> None:
+    forged = rf'198.51.100.1 - - [{CLF}] "GET /a\" 200 5 \"x HTTP/1.1" 404 9 "-" "caf\xc3\xa9 \"q\" \\"'
+    (event,) = events("combined", forged)
+    assert (event["page_url"], event["properties"]["status"]) == ('/a" 200 5 "x', "404")
+    assert event["user_agent"] == 'café "q" \\'
+
+
+def test_behind_a_proxy_the_forwarded_address_is_the_visitor() -> None:
+    line = SAMPLES["combined"][0]
+    direct, behind, own = events(
+        "combined", f'{line} "-" 0.012', f'{line} "198.51.100.7, 10.0.0.1"', f"{line} rt=0.012"
+    )
+    assert (direct["ip"], direct["properties"]["tail"]) == ("203.0.0.0", "0.012")
+    assert behind["ip"] == "198.51.0.0"
+    assert (own["ip"], own["properties"]["tail"]) == ("203.0.0.0", "rt=0.012")
+    assert direct["visitor_id"] == own["visitor_id"] != behind["visitor_id"]
+    (json_line,) = events("nginx_json", json.dumps(NGINX | {"http_x_forwarded_for": "198.51.100.7, 10.0.0.1"}))
+    assert json_line["ip"] == "198.51.0.0"
+
+
+def test_a_user_who_logged_in_is_a_user() -> None:
+    (event,) = events("combined", SAMPLES["combined"][0].replace(" - - ", " - frida kahlo "))
+    assert event["user_id"] == "frida kahlo"
+
+
+def test_addresses_of_ipv6_and_hosts_by_name() -> None:
+    six, name = events(
+        "common_vhost",
+        f'[2001:db8::1]:443 2001:db8:1:2::9 - - [{CLF}] "GET / HTTP/1.1" 200 1',
+        f'shop.example crawl.example.org - - [{CLF}] "GET / HTTP/1.1" 200 1',
+    )
+    assert (six["ip"], six["page_url"]) == ("2001:db8:1::", "https://[2001:db8::1]/")
+    assert "ip" not in name
+    assert "crawl" not in json.dumps(name)
+    (balanced,) = events("elb", SAMPLES["elb"][0].replace("203.0.113.9:2817", "[2001:db8:1:2::9]:2817"))
+    assert balanced["ip"] == "2001:db8:1::"
+
+
+@pytest.mark.parametrize(
+    "time", [AT.timestamp(), AT.timestamp() * 1000, "1767323045.000", AT.isoformat(), "2026/01/02 03:04:05", CLF]
+)
+def test_times_of_json_logs_in_any_usual_form(time: object) -> None:
+    (event,) = events("caddy", json.dumps(CADDY | {"ts": time}))
+    assert event["client_time"] == AT.timestamp() * 1000
+
+
+def test_the_columns_of_w3c_may_change_within_a_file_and_the_date_may_stand_above() -> None:
+    found = events(
+        "w3c",
+        "#Date: 2026-01-02 00:00:00",
+        "#Fields: time c-ip cs-method cs-uri",
+        "03:04:05 203.0.113.9 GET /a.html",
+        "#Fields: time c-ip cs-method cs-uri-stem cs-uri-query sc-status cs(User-Agent)",
+        '03:04:06 203.0.113.9 GET /b.html - 200 "Mozilla/5.0 (Windows)"',
+    )
+    assert [event["page_url"] for event in found] == ["/a.html", "/b.html"]
+    assert found[1]["client_time"] - found[0]["client_time"] == 1000
+    assert found[1]["user_agent"] == "Mozilla/5.0 (Windows)"
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "reason"),
+    [
+        ("combined", 'x - - [02/Jan/2026:00:04:05 -0300] "GET / HTTP/1.1" 200 1 "-" "no end', "malformed_line"),
+        ("combined", 'x - - [42/Jan/2026:00:04:05 -0300] "GET / HTTP/1.1" 200 1 "-" "-"', "bad_time"),
+        ("common", "", "malformed_line"),
+        ("caddy", "[]", "malformed_json"),
+        ("caddy", "{", "malformed_json"),
+        ("caddy", '{"request": {"method": "GET"}, "ts": 1}', "missing_visitor"),
+        ("caddy", '{"request": {"client_ip": "203.0.113.9"}}', "missing_time"),
+        ("nginx_json", '{"remote_addr": "203.0.113.9", "time": true}', "bad_time"),
+        ("nginx_json", '{"remote_addr": "203.0.113.9", "time": 1767323045, "status": "fine"}', "bad_type"),
+        ("w3c", "2026-01-02 03:04:05", "missing_header"),
+        ("alb", "http 2026-01-02T03:04:05Z app", "malformed_line"),
+    ],
+)  # fmt: skip
+def test_a_line_that_cannot_be_read_says_why(name: str, line: str, reason: str) -> None:
+    with pytest.raises(Unmappable) as fault:
+        events(name, line)
+    assert fault.value.reason == reason
+
+
+def test_a_line_of_w3c_with_another_number_of_columns_says_so() -> None:
+    with pytest.raises(Unmappable, match="2 columns instead of 18"):
+        events("w3c", SAMPLES["w3c"][1], "2026-01-02 03:04:05")
+
+
+def test_the_page_lists_every_format_label_and_reason() -> None:
+    page = (CHECKOUT / "docs" / "access-logs.md").read_text(encoding="utf-8")
+    sources = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "collector/access_logs").glob("*.py"))
+    reasons = set(re.findall(r'Unmappable\(\s*"(\w+)"', sources))
+    labels = set(
+        re.findall(r'return "(\w+)"', (CHECKOUT / "collector/access_logs/labels.py").read_text(encoding="utf-8"))
+    )
+    assert {"bad_time", "malformed_line"} <= reasons
+    assert {"bot", "error", "static"} <= labels
+    assert [word for word in (*NAMES[1:], *reasons, *labels) if f"`{word}`" not in page] == []

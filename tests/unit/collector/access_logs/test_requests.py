@@ -1,0 +1,141 @@
+"""What a request counts as, who asked, and what of it is kept."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from collector.access_logs.labels import is_bot, label
+from collector.access_logs.requests import RequestMapper
+from collector.access_logs.visitors import Visitors, lake_key
+from collector.imports.rows import Row
+from nextclick.contracts.events import OUTSIDE_SESSIONS
+from nextclick.errors import LakeError
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+DAY = 86_400_000
+PAGE: Row = {
+    "line": "a line", "nth": 1, "time": 5 * DAY, "address": "203.0.113.9", "agent": FIREFOX, "method": "GET", "target": "/",
+    "status": "200", "more": {},
+}  # fmt: skip
+
+
+def event_of(base_url: str = "", **changes: object) -> Row:
+    mapper = RequestMapper("shop", Visitors(bytes(32), "shop", 24), base_url, 65_536)
+    found: Row = json.loads(mapper({**PAGE, **changes}))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "path", "content_type", "agent", "expected"),
+    [
+        ("GET", 200, "/", None, FIREFOX, "page"),
+        ("GET", 304, "/history/apollo.html", None, None, "page"),
+        ("GET", 206, "/guide.txt", None, None, "page"),
+        ("GET", 200, "/v1.2/guide", None, None, "page"),
+        ("GET", 200, "/a.PNG", None, FIREFOX, "static"),
+        ("GET", 200, "/style.css;jsessionid=1", None, FIREFOX, "static"),
+        ("GET", 200, "/robots.txt", None, FIREFOX, "static"),
+        ("GET", 200, "/api/cart", None, FIREFOX, "data"),
+        ("GET", 200, "/cart", "application/json", FIREFOX, "data"),
+        ("GET", 200, "/logo", "image/png", FIREFOX, "static"),
+        ("GET", 200, "/logo.png", "text/html; charset=utf-8", FIREFOX, "page"),
+        ("GET", 302, "/", None, FIREFOX, "redirect"),
+        ("GET", 404, "/", None, FIREFOX, "error"),
+        ("GET", 500, "/a.png", None, FIREFOX, "error"),
+        ("GET", 0, "/", None, FIREFOX, "error"),
+        (None, 400, "", None, None, "error"),
+        ("POST", 200, "/", None, FIREFOX, "not_get"),
+        ("HEAD", 200, "/a.png", None, FIREFOX, "not_get"),
+        ("GET", 404, "/a.png", None, GOOGLEBOT, "bot"),
+    ],
+)  # fmt: skip
+def test_a_request_is_labelled(
+    method: str | None, status: int, path: str, content_type: str | None, agent: str | None, expected: str
+) -> None:
+    assert label(method, status, path, content_type, agent) == expected
+
+
+def test_a_page_counts_as_a_view_and_everything_else_does_not() -> None:
+    assert event_of()["event"] == "page_view"
+    others = [event_of(target="/a.png"), event_of(status="404"), event_of(method="POST"), event_of(agent=GOOGLEBOT)]
+    assert {event["event"] for event in others} == {"request"} <= set(OUTSIDE_SESSIONS)
+    assert [event["properties"]["label"] for event in others] == ["static", "error", "not_get", "bot"]
+    assert others[0]["properties"] == {"label": "static", "status": "200", "method": "GET"}
+
+
+def test_a_log_without_status_still_has_pages() -> None:
+    assert event_of(status=None)["event"] == "page_view"
+
+
+def test_bots_are_asked_for_once_an_agent() -> None:
+    is_bot.cache_clear()
+    assert [is_bot(agent) for agent in (GOOGLEBOT, FIREFOX, GOOGLEBOT)] == [True, False, True]
+    assert is_bot.cache_info().misses == 2
+
+
+def test_an_id_is_of_site_line_and_its_number_among_equal_lines() -> None:
+    assert event_of()["event_id"] == event_of()["event_id"]
+    assert len({event_of(**change)["event_id"] for change in ({}, {"nth": 2}, {"line": "another"})}) == 3
+
+
+@pytest.mark.parametrize(
+    ("base_url", "changes", "url"),
+    [
+        ("", {}, "/"),
+        ("https://shop.example/", {"target": "/a"}, "https://shop.example/a"),
+        ("https://shop.example", {"host": "other.example", "target": "/a"}, "http://other.example/a"),
+        ("", {"host": "shop.example", "port": "443"}, "https://shop.example/"),
+        ("", {"host": "shop.example", "scheme": "HTTPS"}, "https://shop.example/"),
+        ("", {"target": "http://shop.example:80/a?b"}, "http://shop.example/a?b"),
+        ("", {"target": "https://shop.example:8443/"}, "https://shop.example:8443/"),
+    ],
+)
+def test_the_pages_address_is_as_whole_as_the_log_allows(base_url: str, changes: Row, url: str) -> None:
+    assert event_of(base_url, **changes)["page_url"] == url
+
+
+def test_what_names_no_page_is_kept_as_it_was_asked() -> None:
+    event = event_of(method="OPTIONS", target="*")
+    assert "page_url" not in event
+    assert event["properties"]["target"] == "*"
+
+
+def test_addresses_are_kept_truncated_wherever_they_stand() -> None:
+    event = event_of(more={"upstream": "198.51.100.7:80, 2001:db8:1:2::9"})
+    assert event["ip"] == "203.0.0.0"
+    assert event["properties"]["upstream"] == "198.51.0.0:80, 2001:db8:1::"
+    assert "ip" not in event_of(address="ppp44.crim.ca")
+
+
+def test_a_visitor_is_an_address_and_agent_on_one_site_for_one_period() -> None:
+    visitors = Visitors(bytes(32), "shop", 24)
+    first = visitors("203.0.113.9", FIREFOX, 5 * DAY)
+    assert first == visitors("203.0.113.9", FIREFOX, 6 * DAY - 1)
+    assert len(first) == 32
+    others = [
+        visitors("203.0.113.10", FIREFOX, 5 * DAY),
+        visitors("203.0.113.9", GOOGLEBOT, 5 * DAY),
+        visitors("203.0.113.9", None, 5 * DAY),
+        visitors("203.0.113.9", FIREFOX, 6 * DAY),
+        Visitors(bytes(32), "other", 24)("203.0.113.9", FIREFOX, 5 * DAY),
+        Visitors(bytes(31) + b"1", "shop", 24)("203.0.113.9", FIREFOX, 5 * DAY),
+    ]
+    assert len({first, *others}) == 7
+
+
+def test_no_rotation_keeps_a_visitor_for_ever() -> None:
+    visitors = Visitors(bytes(32), "shop", 0)
+    assert visitors("203.0.113.9", FIREFOX, 0) == visitors("203.0.113.9", FIREFOX, 9_000 * DAY)
+
+
+def test_the_lakes_key_is_random_stays_and_is_its_owners_alone(tmp_path: Path) -> None:
+    key = lake_key(tmp_path / "a")
+    assert key == lake_key(tmp_path / "a") != lake_key(tmp_path / "b")
+    (file,) = (tmp_path / "a").iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    file.write_bytes(b"short")
+    with pytest.raises(LakeError, match="has 5 bytes instead of 32"):
+        lake_key(tmp_path / "a")

@@ -1,0 +1,74 @@
+"""The landing sink tells whoever follows it what became durable, before anybody else can publish past it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.sinks import Batch, SinkDown
+from collector.sinks.landing import LandingSink
+from nextclick.errors import LakeError
+from nextclick.landing.reader import segments
+from nextclick.settings import Settings, load
+
+Told = list[tuple[list[Batch] | None, list[str]]]
+
+
+def batch(*events: bytes) -> Batch:
+    return Batch("plain", 1_767_225_600_000, events, (), ())
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    quick = {"NEXTCLICK_COLLECTOR__PUBLISH_SECONDS": "60", "NEXTCLICK_LANDING__SEGMENT_BYTES": "1024"}
+    settings = load(tmp_path / "lake", environ=quick)
+    settings.lake.prepare()
+    return settings
+
+
+def with_sink(settings: Settings, use: Callable[[LandingSink], Coroutine[Any, Any, None]]) -> Told:
+    told: Told = []
+
+    def durable(batches: Sequence[Batch] | None, published: Sequence[str]) -> None:
+        told.append((None if batches is None else list(batches), list(published)))
+
+    async def within() -> None:
+        sink = LandingSink(settings, durable=durable)
+        await use(sink)
+        await sink.close()
+
+    asyncio.run(asyncio.wait_for(within(), 30))
+    return told
+
+
+def test_a_batch_is_told_once_it_is_durable_and_its_segment_once_it_is_published(settings: Settings) -> None:
+    told = with_sink(settings, lambda sink: sink.write(batch(b"{}")))
+    [segment] = segments(settings.lake.landing)
+    assert told == [([batch(b"{}")], []), ([], [segment.path.name])]
+
+
+def test_a_batch_that_fills_a_segment_is_told_together_with_it(settings: Settings) -> None:
+    large = batch(*[b'"' + b"x" * 500 + b'"'] * 3)
+    told = with_sink(settings, lambda sink: sink.write(large))
+    names = [segment.path.name for segment in segments(settings.lake.landing)]
+    assert told == [([large], names[:-1]), ([], names[-1:])]
+    assert len(names) > 1
+
+
+def test_after_a_write_that_failed_nobody_is_told_what_is_durable(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails() -> None:
+        raise LakeError("The quarantine's disk is full.")
+
+    async def use(sink: LandingSink) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(sink._quarantine, "sync", fails)
+            with pytest.raises(SinkDown):
+                await sink.write(batch(b'"may be durable"'))
+        await sink.write(batch(b"{}"))
+
+    told = with_sink(settings, use)
+    assert told[:2] == [(None, []), ([batch(b"{}")], [])]

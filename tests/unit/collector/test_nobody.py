@@ -1,0 +1,47 @@
+"""A word for nobody, such as `undefined`, is no id: its event stays the visitor's own, and strangers stay apart."""
+
+from typing import Any
+
+import pytest
+
+from nextclick.contracts.events import NOBODY, somebody
+from tests.asking import parsed, request
+
+WORDS = (*sorted(NOBODY), "NULL", "None", "NaN", "[object Object]", " undefined ")
+NOW = 1_767_225_600_000
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_user_of_that_name_is_left_out_and_the_visitor_stays(word: str) -> None:
+    for path, body in (
+        ("/v1/events", {"event": "view_item", "visitor_id": "v1", "user_id": word, "item_id": "x", "timestamp": NOW}),
+        (
+            "/v1/events",
+            [{"event": "view_item", "visitor_id": "v1", "user_id": word, "timestamp": "2026-01-01T00:00:00Z"}],
+        ),
+        ("/v1/identify", {"type": "identify", "anonymousId": "v1", "userId": word, "messageId": "m"}),
+        ("/v1/track", {"type": "track", "event": "Seen", "anonymousId": "v1", "userId": word, "messageId": "m"}),
+        ("/mp/collect", {"client_id": "v1", "user_id": word, "events": [{"name": "page_view", "params": {}}]}),
+        ("/2/httpapi", {"api_key": "k", "events": [{"event_type": "view", "device_id": "v1", "user_id": word}]}),
+    ):
+        [event] = parsed(request(path, body)).events
+        assert (event.visitor_id, event.user_id) == ("v1", None), path
+
+
+@pytest.mark.parametrize("word", [word for word in WORDS if word != "0"])
+def test_an_event_of_nobody_at_all_is_a_reject(word: str) -> None:
+    bodies: tuple[dict[str, Any], ...] = (
+        {"user_id": word},
+        {"visitor_id": word},
+        {"visitor_id": word, "user_id": word},
+    )
+    for who in bodies:
+        read = parsed(request("/v1/events", {"event": "view_item", "timestamp": NOW, **who}))
+        assert not read.events
+        assert [reject.reason for reject in read.rejects] == ["missing_visitor"]
+
+
+def test_names_that_only_hold_such_a_word_are_names() -> None:
+    for name in ("nullable", "anonymous-7", "nobody", "00", "10", "u-undefined", "None of your business"):
+        assert somebody("v", name) == ("v", name)
+        assert somebody(name, None) == (name, None)

@@ -1,0 +1,131 @@
+"""What is served: popularity by the best window, blends by learned weights, popularity for all where it is surely best."""
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from ml.data import split
+from ml.data.interactions import Interactions, Source, from_arrow
+from ml.jobs import train
+from ml.models.user_item.blend import Blend
+from ml.models.user_item.popular import Popular
+from ml.registry.artifact import AnyRecipe
+from ml.selection import gate, model_candidates, select
+from ml.selection.select import Choice, Contest
+from nextclick.errors import SettingsError
+from nextclick.settings import Settings, load
+
+HOUR = 3_600_000_000
+
+
+def asking(*names: str) -> Settings:
+    settings = load(profile="test", environ={})
+    return msgspec.structs.replace(
+        settings, evaluation=msgspec.structs.replace(settings.evaluation, k=5, candidates=names)
+    )
+
+
+SETTINGS = asking()
+
+
+def pairs(rows: list[tuple[str, str, int]]) -> Interactions:
+    """Rows of (person, item, microseconds)."""
+    person, item, at = zip(*rows, strict=True)
+    times = pa.array(at, pa.timestamp("us", "UTC"))
+    names = ["person_id", "item_id", "strength", "first_at", "last_at"]
+    return from_arrow(pa.table([person, item, [1.0] * len(rows), times, times], names=names))
+
+
+def news() -> Interactions:
+    """400 people without tastes; each reads a few of the 12 pieces of six hours, of which the first ones are read most."""
+    draw = np.random.default_rng(1)
+    likely = 1 / np.arange(1, 13)
+    rows = []
+    for slot in range(24):
+        for person in draw.choice(400, 200, replace=False):
+            pieces = draw.choice(12, 4, replace=False, p=likely / likely.sum())
+            times = np.sort(draw.uniform(0, 6, 4)) + 6 * slot
+            rows += [(f"p{person}", f"{slot}-{piece}", int(at * HOUR)) for piece, at in zip(pieces, times, strict=True)]
+    return pairs(rows)
+
+
+def shop() -> Interactions:
+    """400 people of eight tastes, who use half of the 20 items of their taste and some others, in ten days."""
+    draw, rows = np.random.default_rng(1), []
+    for person in range(400):
+        own = 20 * (person % 8) + draw.choice(20, 10, replace=False)
+        items = np.unique(np.concatenate([own, draw.integers(0, 160, 4)]))
+        rows += [
+            (f"p{person}", f"i{item}", int(at * HOUR))
+            for item, at in zip(items, draw.uniform(0, 240, len(items)), strict=True)
+        ]
+    return pairs(rows)
+
+
+@pytest.fixture(scope="module")
+def in_news() -> Choice:
+    return select.choose(asking("als", "als_trending", "blend", "popular_blend"), news())
+
+
+def test_a_windows_name_says_how_long_it_is() -> None:
+    names = {model_candidates.popular_name(Popular(window_hours=hours)) for hours in (0.5, 6, 24, 168)}
+    assert names == {"popular_last_30min", "popular_last_6h", "popular_last_24h", "popular_last_7d"}
+    assert model_candidates.popular_name(Popular(half_life_days=14)) == "popular_fading_14d"
+    assert model_candidates.popular_name(Popular()) == gate.FLOOR
+
+
+def test_the_best_window_is_that_of_the_popular_list(in_news: Choice) -> None:
+    popular = model_candidates.popular_recipes(SETTINGS)
+    assert popular.keys() <= in_news.recalls.keys()
+    assert in_news.recalls[in_news.popular_name] == max(in_news.recalls[name] for name in popular)
+    assert in_news.popular == popular[in_news.popular_name]
+
+
+def test_where_popularity_is_surely_best_everybody_gets_it_and_the_gate_lets_it_pass(in_news: Choice) -> None:
+    assert in_news.name == model_candidates.EVERYBODY
+    assert isinstance(in_news.recipe, Blend)
+    assert in_news.recipe.members[-1] == Popular()  # so that no list is short
+    judged = in_news.judged
+    assert judged.recall(in_news.name) >= judged.recall(in_news.popular_name) * 0.98
+    limits = msgspec.structs.replace(SETTINGS.gate, min_coverage=0.2)
+    assert gate.judge(judged, in_news.name, None, limits, gate.is_personal(in_news.recipe)) == []
+    assert "coverage" in gate.judge(judged, in_news.name, None, limits)[0]
+
+
+def test_a_model_of_declared_popularity_is_not_asked_for_what_makes_lists_personal(in_news: Choice) -> None:
+    everything = news()
+    fitted = train.fit(train.Night(SETTINGS, everything, Source("", 1, "t")), in_news.recipe, in_news.popular)
+    assert gate.inspect(fitted, everything, None, SETTINGS.gate, 5, seed=1) == []
+
+
+def test_where_people_differ_popularity_is_not_served_and_the_blend_is_no_worse_than_its_members() -> None:
+    found = select.choose(SETTINGS, shop())
+    assert gate.is_personal(found.recipe)
+    assert found.recalls[found.name] > 2 * found.recalls[found.popular_name]
+    assert found.recalls["blend"] > 0.95 * max(found.recalls[name] for name in ("als", "als_trending", "item_graph"))
+
+
+def test_weights_are_learned_by_people_who_are_not_asked_how_good_they_are() -> None:
+    everything = shop()
+    test = split.by_time(everything, 0.1)
+    contest = Contest(SETTINGS, select.before(SETTINGS, everything, test))
+    assert len(contest.learners) > 100
+    assert not np.intersect1d(contest.learners, contest.judges).size
+    members: dict[str, AnyRecipe] = {"all": Popular(), "last": Popular(window_hours=1)}
+    contest.ask(members)
+    weights = contest.learn(members).weights  # type: ignore[arg-type]
+    assert max(weights) == 1.0
+    few = Contest(SETTINGS, select.before(SETTINGS, everything.where(everything.person < 40), test))
+    assert len(few.learners) == 0
+    few.ask(members)
+    assert few.learn(members).weights == (1.0, 1.0)  # type: ignore[arg-type]
+
+
+def test_a_candidate_that_is_none_is_named() -> None:
+    with pytest.raises(SettingsError, match="names blend_now, which is no recipe; there are als"):
+        select.choose(asking("als", "blend_now"), shop())
+
+
+def test_one_name_alone_is_served_however_good_it_is() -> None:
+    assert select.choose(asking("als"), news()).name == "als"

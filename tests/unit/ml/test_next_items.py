@@ -1,0 +1,127 @@
+"""One behaviour for every model of the next item, and what each adds."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.sparse import csr_matrix
+
+from ml.data.interactions import IdMap, Rows
+from ml.data.sessions import Sessions, from_clicks
+from ml.evaluation import prequential
+from ml.models.protocol import NextItem, SessionRecipe
+from ml.models.session.blend import SessionBlend
+from ml.models.session.markov import Transitions
+from ml.models.session.popular import SessionPopular
+from ml.models.session.vmis_knn import SessionKnn
+from ml.models.topk.sparse_topk import best
+from ml.registry.artifact import flat
+
+HOUR = 3_600_000_000
+ITEMS = IdMap(pa.array(list("abcdefgh")))
+KNN, POPULAR, FOLLOWS = SessionKnn(), SessionPopular(half_life_hours=8.0), Transitions(half_life_hours=8.0)
+BLEND = SessionBlend(
+    parts={"knn": KNN, "popular": POPULAR, "follows": FOLLOWS}, weights={"knn": 1.0, "popular": 0.5, "follows": 0.5}
+)
+RECIPES = [
+    KNN,
+    SessionKnn(half_life_hours=2.0, window_hours=3.0),
+    POPULAR,
+    SessionPopular(window_hours=3.0),
+    FOLLOWS,
+    BLEND,
+]
+every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: str(msgspec.to_builtins(recipe)["model"]))
+
+
+def sessions(*texts: str) -> Sessions:
+    """A session a text, an hour apart; each letter is a click, a second after the one before."""
+    clicks = [(n, letter, n * HOUR + at * 1_000_000) for n, text in enumerate(texts) for at, letter in enumerate(text)]
+    person, letters, at = zip(*clicks, strict=True)
+    return from_clicks(
+        ITEMS, np.array(person, np.int32), ITEMS.rows(letters), np.array(at, np.int64), timedelta(minutes=30)
+    )
+
+
+def recent(*texts: str) -> Rows:
+    return np.array([[-1] * (4 - len(text)) + ITEMS.rows(list(text)).tolist() for text in texts], np.int32)
+
+
+def words(rows: Rows) -> list[str]:
+    return ["".join(ITEMS.ids[int(row)].as_py() for row in line if row >= 0) for line in rows]
+
+
+HISTORY = sessions("ab", "abc", "acd", "bd", "ef", "abd", "dc")
+ASKED = recent("a", "ab", "", "h", "bca")
+
+
+@every_recipe
+def test_a_recipe_and_its_models_are_what_the_protocol_says(recipe: Any) -> None:
+    assert isinstance(recipe, SessionRecipe)
+    assert isinstance(recipe.fit(HISTORY), NextItem)
+
+
+@every_recipe
+def test_lists_fall_in_score_hold_nothing_twice_and_nothing_of_the_session(recipe: Any) -> None:
+    lists = recipe.fit(HISTORY).next_items(ASKED, 8)
+    assert (lists.items.shape, str(lists.items.dtype), str(lists.scores.dtype)) == ((5, 8), "int32", "float32")
+    assert (np.diff(lists.scores, axis=1) <= 0).all()
+    assert ((lists.scores > 0) == (lists.items >= 0)).all()
+    for asked, listed in zip(words(ASKED), words(lists.items), strict=True):
+        assert len(set(asked + listed)) == len(asked + listed)
+
+
+@every_recipe
+def test_what_seen_holds_is_left_out(recipe: Any) -> None:
+    seen = csr_matrix(np.isin(np.arange(8), ITEMS.rows(["b", "d"])).astype(np.float32) * np.ones((5, 1), np.float32))
+    assert not set("bd") & set("".join(words(recipe.fit(HISTORY).next_items(ASKED, 8, seen).items)))
+
+
+@every_recipe
+def test_a_model_comes_back_from_its_recipe_as_json_and_its_arrays(recipe: Any) -> None:
+    model = recipe.fit(HISTORY)
+    again = msgspec.json.decode(msgspec.json.encode(recipe), type=type(recipe)).restore(model.arrays)
+    one, other = model.next_items(ASKED, 5), again.next_items(ASKED, 5)
+    assert np.array_equal(one.items, other.items)
+    assert np.array_equal(one.scores, other.scores)
+    found = {name: (array.dtype.type, array.shape) for name, array in model.arrays.items()}
+    assert flat(recipe.layout(len(ITEMS)), model.arrays) == found
+
+
+def test_of_equal_scores_the_lower_item_comes_first() -> None:
+    scores = csr_matrix(np.array([[0, 2, 3, 2, 3, -1], [0, 0, 0, 0, 0, 0]], np.float32))
+    assert best(scores, 3).items.tolist() == [[2, 4, 1], [-1, -1, -1]]
+
+
+def test_what_followed_lately_counts_for_more_than_what_followed_long_ago() -> None:
+    found = Transitions(half_life_hours=1.0).fit(sessions("ab", "ab", "gh", "ac")).next_items(recent("a"), 2)
+    assert words(found.items) == ["cb"]
+    assert found.scores[0].tolist() == pytest.approx([1.0, 2**-3 + 2**-2], rel=1e-3)
+
+
+def test_what_followed_at_once_counts_for_more_than_what_followed_later() -> None:
+    assert words(FOLLOWS.fit(sessions("abcd")).next_items(recent("a"), 3).items) == ["bcd"]
+
+
+def test_a_blend_lists_what_any_part_knows_and_prefers_what_all_agree_on() -> None:
+    model = BLEND.fit(sessions("abab", "cd", "ab", "ef"))
+    assert words(model.next_items(recent("a"), 1).items) == ["b"]
+    assert set(words(model.next_items(recent("a"), 8).items)[0]) == set("bcdef")
+
+
+def test_each_click_is_predicted_from_what_came_before_the_last_refresh() -> None:
+    clicks = sessions("ab", "ab", "ab", "cd", "cd")
+    once, hourly = (
+        prequential.next_clicks(FOLLOWS, clicks, 2 * HOUR, 5 * HOUR, refresh, k=1)
+        for refresh in (None, timedelta(hours=1))
+    )
+    assert once.clicks == hourly.clicks == 3
+    assert once.hit_rate == pytest.approx(1 / 3)  # of ab, cd, cd it has learned ab alone
+    assert hourly.hit_rate == pytest.approx(2 / 3)  # the first cd teaches the second
+
+
+def test_a_rank_counts_from_one_and_is_none_for_what_is_not_listed() -> None:
+    assert prequential.rank(np.array([[3, 5], [3, 5]], np.int32), np.array([5, 7], np.int32)).tolist() == [2, 0]

@@ -1,0 +1,129 @@
+"""gold.next_items: what is read of silver.events, how a model is chosen, and what is published."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from ml.data.interactions import IdMap
+from ml.lists import next_items
+from ml.lists.rows import Stamp
+from ml.registry import tracking
+from nextclick.errors import ModelError
+from nextclick.settings import Settings, load
+from tests.rows import NOON, write
+
+ITEMS = IdMap(pa.array([f"{letter}{n}" for letter in "ab" for n in range(6)]))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    def none(*_: object) -> str:
+        raise ModelError("no MLflow here")
+
+    monkeypatch.setattr(tracking, "log", none)
+    return load(tmp_path / "lake", profile="test", environ={})
+
+
+def event(visitor: str, item: str | None, at: datetime, kind: str = "view_item") -> dict[str, object]:
+    times = dict.fromkeys(("occurred_at", "client_time", "received_at"), at)
+    return {
+        "event_id": f"{visitor} {at}",
+        "event": kind,
+        "visitor_id": visitor,
+        "item_id": item,
+        "site": "default",
+        **times,
+    }
+
+
+def rounds(visitors: int) -> list[dict[str, object]]:
+    """Each visitor walks a0 → a1 → … → a5, or b0 → …, in one session."""
+    return [
+        event(f"v{n:03}", f"{'ab'[n % 2]}{step}", NOON + timedelta(hours=n, minutes=step))
+        for n in range(visitors)
+        for step in range(6)
+    ]
+
+
+def test_sessions_are_cut_at_the_gap_and_hold_each_item_once_in_turn(settings: Settings) -> None:
+    def minutes(count: int) -> datetime:
+        return NOON + timedelta(minutes=count)
+
+    write(
+        settings.lake,
+        "silver.events",
+        [
+            event("v", "a0", minutes(0)),
+            event("v", "a0", minutes(1), "add_to_cart"),  # the same item again
+            event("v", None, minutes(2), "page_view"),
+            event("v", "a1", minutes(3), "scroll"),  # counts for nothing
+            event("v", "unknown", minutes(4)),
+            event("v", "a2", minutes(5)),
+            event("v", "b0", minutes(36)),  # after the gap
+            event("w", "b1", minutes(1)),
+            event("w", "b2", minutes(-60 * 24 * 31)),  # too long ago
+        ],
+    )
+    found = next_items.read(settings, ITEMS)
+    assert found is not None
+    sessions, source = found
+    names = sessions.items.take(sessions.item).to_pylist()
+    assert [names[start:end] for start, end in zip(sessions.start[:-1], sessions.start[1:], strict=True)] == [
+        ["a0", "a2"],
+        ["b0"],
+        ["b1"],
+    ]
+    assert source.version == 0
+
+
+def test_sessions_are_cut_at_the_gap_of_the_site(settings: Settings) -> None:
+    steps = [event("v", f"a{step}", NOON + timedelta(minutes=40 * step)) for step in range(3)]
+    write(settings.lake, "silver.events", steps)
+    own = msgspec.structs.replace(settings.sessions, gaps={"default": 45, "other": 10})
+    lengths = []
+    for sessions in (settings.sessions, own):
+        found = next_items.read(msgspec.structs.replace(settings, sessions=sessions), ITEMS)
+        assert found is not None
+        lengths.append(found[0].lengths.tolist())
+    assert lengths == [[1, 1, 1], [3]]
+
+
+def published(settings: Settings) -> tuple[dict[str, list[str]], next_items.Facts]:
+    facts = next_items.publish(settings, ITEMS, Stamp("default", "1", NOON)).facts
+    lists: dict[str, list[str]] = {}
+    rows = DeltaTable(settings.lake.table("gold.next_items")).to_pyarrow_table().to_pylist()
+    for row in sorted(rows, key=lambda row: (row["item_id"], row["rank"])):
+        lists.setdefault(row["item_id"], []).append(row["next_item_id"])
+    return lists, facts
+
+
+def test_what_follows_an_item_comes_first_in_its_list(settings: Settings) -> None:
+    write(settings.lake, "silver.events", rounds(300))
+    few = msgspec.structs.replace(settings, evaluation=msgspec.structs.replace(settings.evaluation, k=2))
+    lists, facts = published(few)
+    assert lists["a0"][0] == "a1"
+    assert lists["b3"][0] == "b4"
+    assert all(item not in names for item, names in lists.items())
+    rate, floor = facts["next_items.hr@2"], facts["next_items.floor"]
+    assert isinstance(rate, float)
+    assert isinstance(floor, float)
+    assert rate > floor
+    assert facts["next_items"] != next_items.FLOOR
+    assert facts["next_items.mlflow"] == "not logged: no MLflow here"
+
+
+def test_with_few_clicks_or_none_there_are_no_lists(settings: Settings) -> None:
+    assert published(settings) == ({}, {})
+    write(settings.lake, "silver.events", rounds(10))
+    assert published(settings) == ({}, {})
+
+
+def test_what_beats_no_popularity_is_not_published(settings: Settings) -> None:
+    write(settings.lake, "silver.events", rounds(300))
+    lists, facts = published(settings)  # a list of 20 holds all 12 items: nothing is better than any
+    assert lists == {}
+    assert facts["next_items"] is None

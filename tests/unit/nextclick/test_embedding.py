@@ -1,0 +1,91 @@
+"""The live embedding: strengths by hand, and folding in against the library that fits the factors."""
+
+import numpy as np
+import pytest
+from implicit.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
+
+from nextclick.profile import embedding, profile
+from nextclick.profile.profile import Deed
+from serving.index import vectors
+from serving.index.index import Edition
+from serving.index.vectors import Embedded
+from tests.shelves import Store, shop
+
+HOUR = 3_600_000
+VIEW, CART, REMOVED, BUY = "view_item", "add_to_cart", "remove_from_cart", "purchase"
+WEIGHTS = {VIEW: 1.0, CART: 4.0, REMOVED: -2.0, BUY: 8.0}
+
+
+def deed(kind: str, item: str, hours_ago: float = 0) -> Deed:
+    return Deed(int(-hours_ago * HOUR), 0, profile._CODE_OF[kind], item)
+
+
+def test_strengths_add_up_by_item_and_fade() -> None:
+    deeds = [deed(VIEW, "a"), deed(CART, "a", 24), deed(VIEW, "b", 48), deed(VIEW, "", 1)]
+    assert embedding.strengths(deeds, 0, WEIGHTS, 24 * HOUR) == {"a": 3.0, "b": 0.25}
+
+
+def test_what_was_taken_out_of_the_cart_again_is_not_used() -> None:
+    assert embedding.strengths([deed(REMOVED, "a"), deed(VIEW, "a")], 0, WEIGHTS, HOUR) == {}
+
+
+def test_what_lies_ahead_has_just_happened() -> None:
+    assert embedding.strengths([deed(VIEW, "a", -5)], 0, WEIGHTS, HOUR) == {"a": 1.0}
+
+
+def test_folding_in_gives_the_vector_that_the_library_gives() -> None:
+    draw = np.random.default_rng(3)
+    items = draw.normal(size=(30, 8)).astype(np.float32)
+    used, strength, alpha, regularization = [4, 7, 21], np.array([1.0, 0.5, 6.0]), 3.0, 0.7
+    model = AlternatingLeastSquares(8, regularization=regularization, alpha=1.0, num_threads=1)
+    model.item_factors, model.user_factors = items, np.zeros((1, 8), np.float32)
+    row = csr_matrix((1 + alpha * strength, ([0, 0, 0], used)), (1, 30), dtype=np.float32)
+    exact = items.astype(np.float64)
+    ours = embedding.fold_in(exact.T @ exact, exact[used], strength, alpha, regularization)
+    np.testing.assert_allclose(ours, model.recalculate_user(0, row), rtol=1e-3, atol=1e-5)
+
+
+def test_the_mean_is_weighted_by_strength() -> None:
+    assert embedding.mean(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([3.0, 1.0])).tolist() == [0.75, 0.25]
+
+
+VECTORS = {"lamp": [1.0, 0.0], "bulb": [2.0, 0.0], "sofa": [0.0, 1.0], "stool": [-1.0, 0.0]}
+
+
+@pytest.fixture
+def edition() -> Edition:
+    return shop(vectors=VECTORS)
+
+
+def test_a_visitor_of_one_item_stands_in_its_direction(edition: Edition) -> None:
+    stock, space = edition.catalogue, edition.vectors
+    assert space is not None
+    found = space.embed(stock, {"lamp": 2.0, "gift": 9.0, "never": 9.0})  # of the other two nothing is known
+    assert found is not None
+    # gram [[6, 0], [0, 1]], c = 3: x = 3 / (6 + 2 + 1)
+    np.testing.assert_allclose(found.vector, [1 / 3, 0])
+    assert found.mean.tolist() == [1, 0]
+    near = space.affinity(found, stock.numbers(["lamp", "bulb", "sofa", "stool", "gift", "never"]))
+    assert near.tolist() == [0, 1, 0, 0, 0, 0]  # the lamp was used; right angles and more are nothing
+
+
+def test_who_used_nothing_that_has_a_vector_stands_nowhere(edition: Edition) -> None:
+    assert edition.vectors is not None
+    assert edition.vectors.embed(edition.catalogue, {"gift": 1.0}) is None
+    assert edition.vectors.embed(edition.catalogue, {}) is None
+    lost = Embedded(np.array([np.nan, 1.0]), np.zeros(2), np.zeros(0, np.int64))
+    assert edition.vectors.affinity(lost, np.array([0, 1])).tolist() == [0, 0]
+
+
+def test_a_version_without_vectors_has_no_space() -> None:
+    assert shop().vectors is None
+
+
+@pytest.mark.parametrize("value", [b"\0", b"\0\x7e" * 2 * 5, b"\0\0" * 2 * 6], ids=["cut", "NaN", "too many"])
+def test_damaged_vectors_are_refused(value: bytes) -> None:
+    store = Store({name: {} for name in "abcde"}, vectors={"a": [1.0, 0.0]})
+    (key,) = [key for key in store.entries if key.startswith(b"v")]
+    store.entries[key] = value
+    with pytest.raises(Exception, match="nextclick export --full"):
+        vectors.load(store)

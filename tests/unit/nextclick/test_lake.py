@@ -1,0 +1,32 @@
+"""A lake lies in a local folder that every reader of Delta tables finds again."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from nextclick.cli import cli
+from nextclick.errors import UsageError
+from nextclick.lake.paths import lake_at
+
+
+@pytest.mark.parametrize("name", ["with space", "läke", "100%", "a'b", "a+b", "a&b", "a;b", "ключ", "😀", "50% off"])
+def test_a_folder_as_people_name_them_is_a_lake(tmp_path: Path, name: str) -> None:
+    assert lake_at(tmp_path / name).root == tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["[x]", "#1", "what?", "a%20b", "{x}", "*", "a\\b", "a^b", "a|b", "a\nb"])
+def test_a_folder_that_a_reader_would_miss_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="Choose a folder without"):
+        lake_at(tmp_path / name / "lake")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://bucket/lake", "s3a://bucket/lake", "gs://b/l", "file:///tmp/lake", "abfss://c@a/l"]
+)
+def test_an_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="local folder"):
+        CliRunner().invoke(cli, ["--lake", address, "status"], standalone_mode=False, catch_exceptions=False)
+    assert not list(tmp_path.iterdir())

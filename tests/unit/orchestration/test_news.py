@@ -1,0 +1,133 @@
+"""When a Spark job has nothing to do, by checkpoints made by hand in Spark's own form."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from nextclick.lake.paths import Lake, lake_at
+from nextclick.landing.writer import SegmentWriter
+from nextclick.settings import load
+from orchestration.news import has_news
+from orchestration.pipeline import station
+from tests import rows
+
+INGEST, SESSIONS = station("ingest_events"), station("build_sessions")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A lake in which the targets of both jobs exist."""
+    lake = lake_at(tmp_path)
+    lake.prepare()
+    for table in ("bronze.events", "silver.sessions"):
+        write_deltalake(lake.table(table), pa.table({"n": [1]}))
+    return lake
+
+
+def write(path: Path, *lines: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(["v1", *map(json.dumps, lines)]))
+
+
+def batch(lake: Lake, job: str, number: int, *offsets: dict[str, Any], done: bool = True) -> None:
+    """One micro-batch in the checkpoint."""
+    write(lake.checkpoint(job) / "offsets" / str(number), {"batchWatermarkMs": 0}, *offsets)
+    if done:
+        write(lake.checkpoint(job) / "commits" / str(number), {"nextBatchWatermarkMs": 0})
+
+
+def segment(lake: Lake) -> str:
+    """Publish a segment; its name."""
+    with SegmentWriter(lake.landing, load(lake.root, environ={}).landing) as writer:
+        writer.extend([b"{}"], "plain", 0)
+    return max(path.name for path in lake.landing.glob("*.log"))
+
+
+def listed(lake: Lake, number: int, name: str) -> None:
+    """The file source listed a segment for a batch."""
+    entry = {"path": f"file://{lake.landing}/{name}", "timestamp": 0, "batchId": number}
+    write(lake.checkpoint("ingest_events") / "sources" / "0" / str(number), entry)
+
+
+def test_an_empty_log_is_no_news_and_its_first_segment_is(lake: Lake) -> None:
+    assert not has_news(lake, INGEST)
+    segment(lake)
+    assert has_news(lake, INGEST)
+
+
+def test_segments_of_committed_batches_are_no_news_and_one_more_is(lake: Lake) -> None:
+    for number in range(2):
+        listed(lake, number, segment(lake))
+        batch(lake, "ingest_events", number, {"logOffset": number})
+    assert not has_news(lake, INGEST)
+    segment(lake)
+    assert has_news(lake, INGEST)
+
+
+def test_a_batch_that_was_begun_and_not_committed_is_news(lake: Lake) -> None:
+    listed(lake, 0, segment(lake))
+    batch(lake, "ingest_events", 0, {"logOffset": 0}, done=False)
+    assert has_news(lake, INGEST)
+
+
+def test_a_segment_that_was_listed_but_is_in_no_batch_is_news(lake: Lake) -> None:
+    listed(lake, 0, segment(lake))
+    batch(lake, "ingest_events", 0, {"logOffset": 0})
+    listed(lake, 1, segment(lake))
+    assert has_news(lake, INGEST)
+
+
+def offset(lake: Lake, version: int, index: int) -> dict[str, Any]:
+    table_id = str(DeltaTable(lake.table("silver.events")).metadata().id)
+    return {"sourceVersion": 1, "reservoirId": table_id, "reservoirVersion": version, "index": index}
+
+
+@pytest.mark.parametrize(
+    ("version", "index", "news"),
+    [
+        (2, -1, False),  # version 1 is read whole, 2 would be next
+        (1, 5, False),  # version 1 up to its last file
+        (1, -1, True),  # version 1 would be next
+        (0, 5, True),
+    ],
+)
+def test_a_source_table_is_news_where_its_newest_version_is_not_covered(
+    lake: Lake, version: int, index: int, news: bool
+) -> None:
+    for _ in range(2):
+        write_deltalake(lake.table("silver.events"), pa.table({"n": [1]}), mode="append")
+    batch(lake, "build_sessions", 0, offset(lake, version, index))
+    assert has_news(lake, SESSIONS) is news
+
+
+def test_another_table_in_the_source_s_place_is_news(lake: Lake) -> None:
+    write_deltalake(lake.table("silver.events"), pa.table({"n": [1]}))
+    batch(lake, "build_sessions", 0, offset(lake, 1, -1) | {"reservoirId": "another"})
+    assert has_news(lake, SESSIONS)
+
+
+def test_a_target_that_is_gone_is_news(lake: Lake) -> None:
+    write_deltalake(lake.table("silver.events"), pa.table({"n": [1]}))
+    batch(lake, "build_items", 0, offset(lake, 1, -1))
+    assert has_news(lake, station("build_items"))
+
+
+def test_a_job_that_never_ran_has_news(lake: Lake) -> None:
+    write_deltalake(lake.table("silver.events"), pa.table({"n": [1]}))
+    assert has_news(lake, SESSIONS)
+
+
+def test_where_no_event_names_an_answer_impressions_are_no_news(lake: Lake) -> None:
+    impressions, performance = station("build_impressions"), station("build_recommendation_performance")
+    assert not has_news(lake, impressions)
+    rows.write(lake, "silver.events", [{"event_id": "e1"}])
+    assert not has_news(lake, impressions)
+    rows.write(lake, "silver.events", [{"event_id": "e2", "request_id": "r1"}])
+    assert has_news(lake, impressions)
+    assert not has_news(lake, performance)
+    rows.write(lake, "silver.impressions", [{"request_id": "r1"}])
+    assert has_news(lake, performance)

@@ -1,0 +1,60 @@
+"""The thread that follows the lists lives through mistakes of ours, and calls what goes with it once a look."""
+
+import logging
+import threading
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from nextclick.kv.lists.protocol import Table
+from serving.index.index import Edition
+from serving.index.refresh import Editions
+
+EMPTY = cast(Table, SimpleNamespace(pointer=lambda: None))
+
+
+class Clumsy:
+    """Fails at its first call, and tells of its third."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.third = threading.Event()
+
+    def __call__(self) -> None:
+        self.calls += 1
+        if self.calls == 3:
+            self.third.set()
+        if self.calls == 1:
+            raise ValueError("a mistake")
+
+
+def test_a_mistake_in_what_goes_with_a_look_is_told_and_does_not_end_the_following(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    also = Clumsy()
+    editions = Editions(EMPTY, 0.01, also)
+    with caplog.at_level(logging.ERROR):
+        editions.start()
+        assert also.third.wait(10)
+        editions.stop()
+    assert "a mistake" in caplog.text
+
+
+def test_what_goes_with_a_look_is_called_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    store = cast(Table, SimpleNamespace(pointer=lambda: calls.append("look")))
+    editions = Editions(store, 0.001, lambda: calls.append("also"))
+    rounds = iter([False, False, True])
+    monkeypatch.setattr(editions, "_stopped", SimpleNamespace(wait=lambda _: next(rounds)))
+    editions._follow()
+    assert calls == ["look", "also"] * 2
+
+
+def test_an_index_that_cannot_be_made_does_not_end_the_following() -> None:
+    also = Clumsy()
+    editions = Editions(EMPTY, 0.01, also)
+    editions.current = cast(Edition, SimpleNamespace(suggestions=SimpleNamespace(prepare=Clumsy())))
+    editions.start()
+    assert also.third.wait(10)
+    editions.stop()

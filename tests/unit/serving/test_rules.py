@@ -1,0 +1,91 @@
+"""Rules hold whatever is asked, and lists are as full as the rules allow: against a plain loop over the catalogue."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nextclick.settings import load
+from serving.ranking import pool
+from serving.ranking.rank import Order, rank
+from serving.ranking.rules import rules
+from serving.schema.requests import Recommend
+from tests.shelves import NOW, shop
+from tests.unit.serving.test_ranking import BUY, VIEW, known
+
+RANKING = load(environ={}).ranking
+ITEMS = [f"i{number}" for number in range(12)]
+CATEGORIES = ("a", "b", "c", None)
+GOOD = st.fixed_dictionaries(
+    {
+        "category": st.sampled_from(CATEGORIES),
+        "price": st.sampled_from((None, 1.0, 2.0, 3.0)),
+        "available": st.sampled_from((None, True, False)),
+        "strength": st.sampled_from((0.0, 1.0, 2.0)),
+    }
+)
+SOME = st.lists(st.sampled_from(ITEMS), max_size=4, unique=True)
+ASKED = st.fixed_dictionaries(
+    {},
+    optional={
+        "categories": st.lists(st.sampled_from(("a", "b", "zz")), max_size=2).map(tuple),
+        "price_min": st.sampled_from((0.0, 2.0)),
+        "price_max": st.sampled_from((2.0, 3.0)),
+        "available": st.booleans(),
+        "hide_seen": st.booleans(),
+        "hide_bought": st.booleans(),
+        "allow": SOME.map(lambda some: (*some, "unknown") if some else ()),
+        "deny": SOME.map(tuple),
+        "per_category": st.integers(0, 3),
+        "boost": st.sampled_from(((), ("category:a=9", "item:i1=0"))),
+    },
+)
+
+
+def fits(item: str, good: dict[str, Any], asked: Recommend, seen: set[str], bought: set[str]) -> bool:
+    """Whether an item may be shown, in plain words."""
+    return not (
+        (asked.categories and good["category"] not in asked.categories)
+        or (asked.price_min is not None and (good["price"] is None or good["price"] < asked.price_min))
+        or (asked.price_max is not None and (good["price"] is None or good["price"] > asked.price_max))
+        or (asked.available is not False and good["available"] is False)
+        or (asked.hide_seen and item in seen)
+        or (asked.hide_bought is not False and item in bought)
+        or (asked.allow and item not in asked.allow)
+        or item in asked.deny
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    goods=st.lists(GOOD, max_size=12).map(lambda rows: dict(zip(ITEMS, rows, strict=False))),
+    asked=ASKED,
+    deeds=st.lists(st.tuples(st.sampled_from((VIEW, BUY)), st.sampled_from(ITEMS)), max_size=4),
+    own=SOME,
+    n=st.integers(1, 12),
+    candidates=st.integers(1, 12),
+)
+def test_no_rule_is_ever_broken_and_lists_are_as_full_as_the_rules_allow(
+    goods: Any, asked: Any, deeds: Any, own: Any, n: int, candidates: int
+) -> None:
+    edition, question = shop(goods=goods), Recommend(**asked)
+    who = known(edition, *deeds, personal=[item for item in own if item in goods])
+    found = pool.candidates(edition, who, candidates, NOW)
+    ranked = rank(
+        edition, found, who, rules(edition.catalogue, RANKING.rules, question, who), n, Order(RANKING, NOW, {})
+    )
+    shown = [edition.catalogue.ids[number] for number in ranked.pool.number]
+
+    seen, bought = ({item for code, item in deeds if code == wanted} for wanted in (VIEW, BUY))
+    may = [item for item, good in goods.items() if fits(item, good, question, seen, bought)]
+    assert set(shown) <= set(may)
+    assert len(set(shown)) == len(shown)
+    most = question.per_category or len(goods)
+    counts = Counter(goods[item]["category"] for item in may)
+    assert len(shown) == min(n, sum(count if name is None else min(count, most) for name, count in counts.items()))
+    held = Counter(goods[item]["category"] for item in shown if goods[item]["category"] is not None)
+    assert not question.per_category or all(count <= most for count in held.values())
+    assert np.all(np.diff(ranked.score) <= 0)
+    assert ranked.source == "none" or shown

@@ -1,0 +1,62 @@
+"""What user agents say, by agents as they are sent; and every agent that the list of crawlers knows is a bot's."""
+
+import pytest
+from crawleruseragents import CRAWLER_USER_AGENTS_DATA
+
+from nextclick.contracts.silver import DEVICES
+from spark_jobs.transforms.silver.user_agents import described
+
+IPHONE = "iPhone; CPU iPhone OS 17_0 like Mac OS X"
+APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1"
+CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0"
+
+PEOPLE = {
+    f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {CHROME} Safari/537.36": ("Chrome", "120.0.0", "Windows", "10", "desktop"),
+    f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {CHROME} Safari/537.36": ("Chrome", "120.0.0", "Chrome OS", "14541.0.0", "desktop"),
+    f"Mozilla/5.0 (Linux; Android 10; K) {CHROME} Mobile Safari/537.36": ("Chrome Mobile", "120.0.0", "Android", "10", "phone"),
+    f"Mozilla/5.0 (Linux; Android 11; SM-T500) {CHROME} Safari/537.36": ("Chrome", "120.0.0", "Android", "11", "tablet"),
+    f"Mozilla/5.0 (Linux; Android 9; CUBOT X19) {CHROME} Mobile Safari/537.36": ("Chrome Mobile", "120.0.0", "Android", "9", "phone"),
+    f"Mozilla/5.0 (iPad; CPU OS 13_3 like Mac OS X) {APPLE} Mobile/15E148 Safari/604.1": ("Mobile Safari", "17.1", "iOS", "13.3", "tablet"),
+    f"Mozilla/5.0 ({IPHONE}) {APPLE} Mobile/15E148 Safari/604.1": ("Mobile Safari", "17.1", "iOS", "17.0", "phone"),
+    f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {APPLE} Safari/605.1.15": ("Safari", "17.1", "Mac OS X", "10.15.7", "desktop"),
+    "MyShop/1.0 CFNetwork/1120 Darwin/19.0.0": ("MyShop", "1.0", "iOS", None, "phone"),
+    "Dalvik/2.1.0 (Linux; U; Android 9; SM-G960F Build/PPR1)": ("Android", "9", "Android", "9", "phone"),
+    f"Mozilla/5.0 (SMART-TV; Linux; Tizen 5.0) {CHROME} TV Safari/537.36": ("Chrome", "120.0.0", "Tizen", "5.0", "tv"),
+    "Roku/DVP-9.10 (519.10E04111A)": ("Roku", "9.10", "Roku", "9.10", "tv"),
+    "Mozilla/5.0 (PlayStation 5 3.20) AppleWebKit/605.1.15 (KHTML, like Gecko)": (None, None, None, None, "console"),
+    "": (None, None, None, None, "other"),
+    "shop": (None, None, None, None, "other"),
+}  # fmt: skip
+"""Agent → browser, its version, system, its version, device; None: not looked at here."""
+
+
+@pytest.mark.parametrize("agent", PEOPLE)
+def test_agents_of_people(agent: str) -> None:
+    found, expected = described(agent), PEOPLE[agent]
+    assert [got for got, want in zip(found[1:6], expected, strict=True) if want] == [want for want in expected if want]
+    assert (found.user_agent, found.is_bot, found.bot_name) == (agent, False, None)
+
+
+def test_every_sample_of_the_list_of_crawlers_is_a_bot_with_a_name() -> None:
+    samples = [sample for entry in CRAWLER_USER_AGENTS_DATA for sample in entry.get("instances", ())]
+    assert len(samples) > 1000
+    found = [described(sample) for sample in samples]
+    assert {(one.is_bot, one.device) for one in found} == {(True, "bot")}
+    assert all(one.bot_name and one.bot_name in one.user_agent for one in found)
+
+
+def test_bots_have_the_name_that_they_give() -> None:
+    agents = {
+        "Googlebot": "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+        "bingbot": "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+        "GPTBot": "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko); compatible; GPTBot/1.1; +https://openai.com/gptbot",
+        "curl": "curl/8.5.0",
+    }
+    assert {name: described(agent).bot_name for name, agent in agents.items()} == {name: name for name in agents}
+
+
+def test_an_agent_of_any_length_is_kept_whole_and_takes_no_time() -> None:
+    for agent in ("Android " * 500, "Mozilla/5.0 (" + "(" * 4000, "x" * 4096):
+        found = described(agent)
+        assert found.user_agent == agent
+        assert found.device in DEVICES
