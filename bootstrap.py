@@ -1,12 +1,13 @@
 """`make setup`: everything that a checkout needs, below the checkout, from nothing or from a half-finished attempt.
 
-    Java 17 → .venv → uv (pinned in requirements.lock) → the locked packages → this project → .jars → their classes as an archive
+    Java 17, libgomp → .venv → uv (pinned in requirements.lock) → the locked packages → this project → .jars → their classes as an archive
 
 The stamp is written when .venv is whole. Without it the environment is built anew; with it
 but of another lock it is brought up to date; with the right one nothing happens.
 Python's own library alone is imported here.
 """
 
+import ctypes
 import fcntl
 import hashlib
 import re
@@ -38,6 +39,7 @@ _NETWORK = "The package index must be reachable (a mirror: name it in pip's conf
 def set_up() -> None:
     """Bring .venv and .jars to what the committed files say; under a second where they are."""
     java = require_java()
+    require_libgomp()
     start = time.monotonic()
     if _stamped() != _stamp() or not PYTHON.exists():
         _environment()
@@ -48,6 +50,19 @@ def set_up() -> None:
         _step("class archive", [PYTHON, "-m", "spark_jobs.class_archive"], "Call again to try once more.")
     if (seconds := time.monotonic() - start) > 1:
         print(f"set up in {seconds:.0f} s")
+
+
+def require_libgomp() -> None:
+    """SetupError where Linux lacks the OpenMP runtime that the model's packages are linked to and do not bring."""
+    if sys.platform != "linux":
+        return
+    try:
+        ctypes.CDLL("libgomp.so.1")
+    except OSError as error:
+        raise SetupError(
+            f"GNU's OpenMP runtime is needed, but: {error}. "
+            "Install it (Debian, Ubuntu: `apt-get install libgomp1`), then call again."
+        ) from error
 
 
 def _environment() -> None:

@@ -58,6 +58,27 @@ def test_from_nothing_everything_is_done_and_a_second_time_nothing(bootstrap: Mo
     assert steps == FROM_NOTHING
 
 
+def no_library(name: str) -> None:
+    raise OSError(f"{name}: cannot open shared object file: No such file or directory")
+
+
+def test_a_linux_without_libgomp_is_told_so_before_anything_is_fetched(
+    bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap.ctypes, "CDLL", no_library)
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(SetupError, match=r"libgomp\.so\.1: cannot open.*`apt-get install libgomp1`"):
+        bootstrap.set_up()
+    assert not steps
+
+
+def test_a_mac_needs_no_libgomp(bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap.ctypes, "CDLL", no_library)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    bootstrap.set_up()
+    assert steps == FROM_NOTHING
+
+
 def test_another_lock_brings_the_environment_up_to_date(bootstrap: ModuleType, steps: list[str]) -> None:
     bootstrap.set_up()
     steps.clear()
