@@ -99,7 +99,7 @@ def _of_rows(session: Session, part: Part, judge: Judge, settings: Settings) -> 
 
 
 def _frame(spark: "SparkSession", part: Part, settings: Settings) -> "DataFrame":
-    """The part's files as they are: rule 6 keeps tables free of what only Delta's own reader understands."""
+    """The part's files as they are: rule 6 of docs/design.md keeps tables free of what only Delta's own reader understands."""
     import json
 
     from pyspark.sql.types import StructType

@@ -1,4 +1,4 @@
-"""Rule 10: a failed check of severity stop is a fact in gold.data_quality, and downstream work is refused while it stands.
+"""docs/design.md, rule 10: a failed check of severity stop is a fact in gold.data_quality; downstream work is refused while it stands.
 
 Whoever starts work that reads a table calls `refuse` first. No Spark and no Great
 Expectations here, so that everybody can afford to.

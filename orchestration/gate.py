@@ -1,4 +1,4 @@
-"""Rule 10: nothing downstream starts while a stop stands on a table that it is made from.
+"""docs/design.md, rule 10: nothing downstream starts while a stop stands on a table that it is made from.
 
 The block is a fact in gold.data_quality, so the command line, Dagster and any other run
 meet the same one.

@@ -62,7 +62,7 @@ def show(
     """Make a version of table `name`, or `some` of its files, the view `view`.
 
     DuckDB's own reader of Parquet takes a third of the time that it takes over Arrow;
-    rule 6 keeps tables free of what only a Delta reader understands.
+    rule 6 of docs/design.md keeps tables free of what only a Delta reader understands.
     """
     import duckdb
 

@@ -1,6 +1,7 @@
 """Pages that follow from the code are the code's own."""
 
 import re
+from pathlib import Path
 
 from nextclick import dataflow
 from nextclick.cli import VERBS
@@ -26,3 +27,18 @@ def test_links_of_the_pages_lead_somewhere() -> None:
     }
     assert links
     assert not {(page.name, link) for page, link in links if not (page.parent / link).exists()}
+
+
+def test_every_page_is_reached_from_the_map() -> None:
+    """By links from docs/README.md, and the map from the README."""
+    start = CHECKOUT / "docs" / "README.md"
+    assert "(docs/README.md)" in README
+    reached, ahead = set[Path](), [start]
+    while ahead:
+        page = ahead.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        links = re.findall(r"\]\(([\w./-]+\.md)(?:#[\w-]*)?\)", page.read_text(encoding="utf-8"))
+        ahead += [(page.parent / link).resolve() for link in links]
+    assert {page.resolve() for page in CHECKOUT.glob("docs/**/*.md")} <= reached

@@ -1,4 +1,4 @@
-"""Rule 10: a failed check refuses downstream work until a newer version passes or a person overrides it."""
+"""docs/design.md, rule 10: a failed check refuses downstream work until a newer version passes or a person overrides it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
