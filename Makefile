@@ -10,7 +10,7 @@ ARGS ?=
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo shop test lint bench stress up kafka docs lock clean
+.PHONY: help setup demo shop test servers lint bench stress up kafka docs lock clean
 
 help:  ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ shop: setup  ## a small shop to click in, its pages ordered by what you click
 
 bench: setup  ## the benchmarks, each as a ratio against its baseline
 	@$(VENV)/python -m benchmarks $(ARGS)
+
+servers: setup  ## the tests against real servers, each skipped with its reason where its server is absent
+	@$(VENV)/python -m pytest -m servers -rs $(ARGS)
 
 stress: setup  ## kills and faults by the hundred, too long for `make test`
 	@$(VENV)/python -m pytest -m stress $(ARGS)

@@ -1,4 +1,4 @@
-"""The Kafka sink against a producer that does what a test says; tests/e2e/test_kafka.py has a real broker."""
+"""The Kafka sink against a producer that does what a test says; tests/servers/test_kafka.py has a real broker."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Live profiles that follow Kafka, against a consumer that has a topic of one partition; tests/e2e/test_kafka.py has a real broker."""
+"""Live profiles that follow Kafka, against a consumer that has a topic of one partition; tests/servers/test_kafka.py has a real broker."""
 
 import time
 from collections.abc import Iterator

@@ -32,12 +32,13 @@ from nextclick.settings import DEFAULT_CONF, Settings, load
 from orchestration.sql import ask
 from spark_jobs.jars import KAFKA, wanting
 from spark_jobs.retention import refuse_loss
-from tests import kafka_broker, waiting
+from tests import waiting
 from tests.collecting import Collector, collecting
 from tests.integration.test_live import Load
-from tests.kafka_broker import Broker
+from tests.servers import kafka_broker
+from tests.servers.kafka_broker import Broker
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.servers, pytest.mark.spark, pytest.mark.slow]
 
 NOW = round(time.time() * 1000)
 DAY = 86_400_000
