@@ -95,8 +95,8 @@ def test_records_carry_their_visitor_source_and_arrival(producer: type[Producer]
     with_sink(lambda sink: sink.write(TWO))
     headers = [("source", b"plain"), ("received_at", b"1767225600000")]
     assert producer.made[0].sent == [
-        ("nextclick.contracts.events", b"a", "ann", headers),
-        ("nextclick.contracts.events", b"b", None, headers),
+        ("nextclick.events", b"a", "ann", headers),
+        ("nextclick.events", b"b", None, headers),
         ("nextclick.rejects", b"no", None, headers),
     ]
 

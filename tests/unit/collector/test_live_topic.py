@@ -63,7 +63,7 @@ class Consumer:
         self._on_assign: Any = None
 
     def list_topics(self, timeout: float) -> Any:
-        return type("Known", (), {"topics": {"nextclick.contracts.events": None}})
+        return type("Known", (), {"topics": {"nextclick.events": None}})
 
     def subscribe(self, topics: list[str], on_assign: Any, on_revoke: Any) -> None:
         self._on_assign = on_assign
@@ -74,7 +74,7 @@ class Consumer:
 
     def poll(self, _seconds: float) -> Message | None:
         if self._on_assign:
-            self._on_assign(self, [TopicPartition("nextclick.contracts.events", 0)])
+            self._on_assign(self, [TopicPartition("nextclick.events", 0)])
             self._on_assign = None
         if Consumer.errors:
             return Message(None, -1, -1, Consumer.errors.pop())
