@@ -240,8 +240,8 @@ def test_a_topic_that_may_not_be_read_is_told_and_followed_once_it_may(
     with caplog.at_level("WARNING", "_granian.collector"), following(settings, store):
         wait_until(lambda: items(store) == {"i1"})
     assert [record.getMessage() for record in caplog.records] == [
-        "Live profiles cannot follow the topic nextclick.contracts.events: not allowed. Mend the brokers, or allow the collector to "
-        "read the topic, with groups named nextclick.live.*. Until then events wait in the topic nextclick.contracts.events."
+        "Live profiles cannot follow the topic nextclick.events: not allowed. Mend the brokers, or allow the collector to "
+        "read the topic, with groups named nextclick.live.*. Until then events wait in the topic nextclick.events."
     ]
 
 
