@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from nextclick import dataflow
+from nextclick import dataflow, settings_reference
 from nextclick.cli import VERBS
 from nextclick.settings import CHECKOUT
 
@@ -12,6 +12,10 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 def test_dataflow_page_is_what_the_catalog_says() -> None:
     assert dataflow.PAGE.read_text(encoding="utf-8") == dataflow.render(), "run `make docs`"
+
+
+def test_settings_page_is_what_the_settings_say() -> None:
+    assert settings_reference.PAGE.read_text(encoding="utf-8") == settings_reference.render(), "run `make docs`"
 
 
 def test_readme_lists_the_verbs_that_there_are() -> None:
