@@ -52,8 +52,9 @@ up: setup  ## the Dagster and MLflow pages on loopback
 kafka: setup  ## the jars for Kafka: Spark's source, and a broker for the tests (48 MB)
 	@$(VENV)/python -m spark_jobs.jars kafka
 
-docs: setup  ## docs/dataflow.md anew from the catalog
+docs: setup  ## docs/dataflow.md and docs/settings.md anew from the code
 	@$(VENV)/python -m nextclick.dataflow
+	@$(VENV)/python -m nextclick.settings_reference
 
 lock: setup  ## resolve requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

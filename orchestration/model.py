@@ -86,7 +86,7 @@ def tune(settings: Settings, minutes: float, trials: int | None, forget: bool, a
 
 
 @click.command(
-    short_help="Take what changed since the last export into the lists that are served.",
+    short_help="Fold new interactions into the published lists.",
     epilog="""\b
 Examples:
   nextclick update                    people and items since the last train or update

@@ -1,17 +1,24 @@
 """Pages that follow from the code are the code's own."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
-from nextclick import dataflow
+from nextclick import dataflow, settings_reference
 from nextclick.cli import VERBS
 from nextclick.settings import CHECKOUT
 
+WIDTH: Final = 140
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 
 
 def test_dataflow_page_is_what_the_catalog_says() -> None:
     assert dataflow.PAGE.read_text(encoding="utf-8") == dataflow.render(), "run `make docs`"
+
+
+def test_settings_page_is_what_the_settings_say() -> None:
+    assert settings_reference.PAGE.read_text(encoding="utf-8") == settings_reference.render(), "run `make docs`"
 
 
 def test_readme_lists_the_verbs_that_there_are() -> None:
@@ -27,6 +34,26 @@ def test_links_of_the_pages_lead_somewhere() -> None:
     }
     assert links
     assert not {(page.name, link) for page, link in links if not (page.parent / link).exists()}
+
+
+def test_no_line_of_the_pages_is_wider_than_a_reader_scrolls() -> None:
+    """Tables, code and the addresses of links are left out."""
+    wide = [
+        f"{page.relative_to(CHECKOUT)}:{number}"
+        for page in [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
+        for number, line in _prose(page)
+        if len(re.sub(r"\]\([^)]*\)|`[^`]{60,}`", "", line)) > WIDTH
+    ]
+    assert not wide
+
+
+def _prose(page: Path) -> Iterator[tuple[int, str]]:
+    """The numbered lines of a page that are neither a table's nor code."""
+    fenced = False
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
+        fenced ^= line.startswith("```")
+        if not (fenced or line.startswith(("|", "    "))):
+            yield number, line
 
 
 def test_every_page_is_reached_from_the_map() -> None:
