@@ -21,7 +21,7 @@ from benchmarks.measure import cpu_seconds, ratio
 from nextclick.contracts.events import Event, encode
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
-from spark_jobs.cli import job
+from spark_jobs.run_jobs import job
 from spark_jobs.session import open_session
 from spark_jobs.streaming import Trigger
 

@@ -3,11 +3,11 @@
     .venv/bin/python -m benchmarks.nightly ../shared/data/globo-clicks --mapping globo [--again] [--dagster] [--lake DIR]
 
 Runs the commands as a person would (`nextclick import`, then `nextclick run`, with the JVM's
-start) and prints seconds per station, the peak resident memory of all processes, the counts
+start) and prints seconds per step, the peak resident memory of all processes, the counts
 of the tables, and with --again that importing and running once more adds no row. With
---dagster the stations are steps of Dagster's nightly job, in this process. The share of the
+--dagster the steps are steps of Dagster's nightly job, in this process. The share of the
 tools is MLflow's store, log and register, and Great Expectations' checks; with --dagster, all
-seconds of the run that are no station's: Dagster, the checks, and the start of Spark.
+seconds of the run that are no step's: Dagster, the checks, and the start of Spark.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--mapping", required=True)
     parser.add_argument("--lake", help="keep the lake here (default: a temporary folder, removed)")
     parser.add_argument("--again", action="store_true", help="import with --again and run once more")
-    parser.add_argument("--dagster", action="store_true", help="run the stations as Dagster's nightly job")
+    parser.add_argument("--dagster", action="store_true", help="run the steps as Dagster's nightly job")
     options = parser.parse_args()
     lake = Path(options.lake or tempfile.mkdtemp(prefix="nextclick-bench-"))
     try:
@@ -50,19 +50,19 @@ def report(lake: Path, options: argparse.Namespace) -> None:
     with measured() as imported:
         call(lake, "import", options.path, "--mapping", options.mapping)
     with measured() as ran:
-        stations = through_dagster(lake) if options.dagster else call(lake, "run")["stations"]
-    for station in stations:
-        print(f"  {station['job']:<20} {station['seconds']:7.1f} s  {station['written']:>10,} written")
+        steps = through_dagster(lake) if options.dagster else call(lake, "run")["steps"]
+    for step in steps:
+        print(f"  {step['job']:<20} {step['seconds']:7.1f} s  {step['written']:>10,} written")
     total = imported.seconds + ran.seconds
     print(
         f"import {imported.seconds:.0f} s + run {ran.seconds:.0f} s = {total:.0f} s; {peak(imported, ran):.1f} GB at peak"
     )
-    tools = {"MLflow": sum(station["details"].get("seconds.register", 0) for station in stations)}
+    tools = {"MLflow": sum(step["details"].get("seconds.register", 0) for step in steps)}
     if options.dagster:  # checks are steps of its own, without a report
-        rest = ran.seconds - sum(station["seconds"] for station in stations)
+        rest = ran.seconds - sum(step["seconds"] for step in steps)
         tools["Dagster, Great Expectations and the start of Spark"] = rest
     else:
-        tools["Great Expectations"] = sum(station["seconds"] for station in stations if station["job"] in CHECKS)
+        tools["Great Expectations"] = sum(step["seconds"] for step in steps if step["job"] in CHECKS)
     print(*(f"{name} {seconds:.1f} s" for name, seconds in tools.items()), sep=", ")
     print(ratio("the tools' seconds", sum(tools.values()), "the run", ran.seconds, 0.3))
     first = counts(lake)
@@ -78,9 +78,9 @@ def report(lake: Path, options: argparse.Namespace) -> None:
 
 
 def through_dagster(lake: Path) -> list[dict[str, Any]]:
-    """The reports of the stations, as steps of the nightly job."""
+    """The reports of the steps, as steps of the nightly job."""
     from orchestration.definitions import run_nightly  # Dagster takes seconds to import: they count
-    from orchestration.stations import Unwatched
+    from orchestration.step_runner import Unwatched
 
     reports: list[dict[str, Any]] = []
 

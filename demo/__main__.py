@@ -16,7 +16,7 @@ from rich.console import Console
 from demo.facts import Facts, agrees
 from demo.report import WIDTH, print_report
 from demo.traffic import DAYS, make_traffic, write_traffic
-from nextclick.cli import main
+from nextclick.command import run_command
 from nextclick.errors import NextclickError, UsageError
 from nextclick.settings import Settings, load
 
@@ -110,4 +110,4 @@ def _console(stream: TextIO) -> Console:
 
 
 if __name__ == "__main__":
-    main(demo)
+    run_command(demo)

@@ -12,9 +12,9 @@ from demo.judgement import judge
 from demo.tastes import Tastes, load_tastes
 from demo.truth import load_truth
 from ml.registry import champion
+from nextclick.lake.sql import ask
 from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings
-from orchestration.sql import ask
 from serving.recommend import lookup
 
 LIST_LENGTH = 10

@@ -1,4 +1,4 @@
-"""Where the demo calls the stations in its own process: the import of the catalogue, and the path."""
+"""Where the demo calls the steps in its own process: the import of the catalogue, and the path."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ def spark_starting(settings: Settings) -> Iterator[None]:
     with ThreadPoolExecutor(1) as beside:
         starting = beside.submit(open_session, settings, "demo")
         yield
-        for module in _SLOW_TO_IMPORT:  # the stations would wait for them one by one
+        for module in _SLOW_TO_IMPORT:  # the steps would wait for them one by one
             import_module(module)
         Judge()  # imports Great Expectations, which takes seconds
         starting.result()
@@ -45,7 +45,7 @@ def import_items(settings: Settings, file: Path) -> ImportReport:
 
 
 def walk(settings: Settings, console: Console) -> None:
-    """The nightly job, in this process, recorded by Dagster in the lake: every station once, in order."""
+    """The nightly job, in this process, recorded by Dagster in the lake: every step once, in order."""
     from orchestration.console import ConsoleWatch
     from orchestration.definitions import run_nightly
 

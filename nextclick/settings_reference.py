@@ -90,7 +90,7 @@ A key is set in `conf/default.toml`, in a profile (`conf/NAME.toml`, `--profile 
 
 Read "after a change" from left to right: a rebuild comes before a training, and a training before an export. What was
 trained reaches answers with the next `nextclick export`. `nextclick run` trains and exports by itself, without `--force`
-and `--full`. `nextclick up` runs stations with the settings that it was started with, so restart it after any change.
+and `--full`. `nextclick up` runs steps with the settings that it was started with, so restart it after any change.
 """
 
 

@@ -1,7 +1,7 @@
 """The expectations as Dagster's asset checks: one op a table, one result an expectation.
 
 The specs are plain data. A failure of severity stop blocks what is downstream in the
-same run; what blocks every other run is the row in gold.data_quality (orchestration/gate.py).
+same run; what blocks every other run is the row in gold.data_quality (orchestration/stop_guard.py).
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,9 +19,9 @@ from expectations.expectation import Expectation, Severity
 from expectations.results import Standing, standings
 from expectations.suites import CHECKED, suite
 from nextclick.settings import Settings
-from orchestration import gate
-from orchestration.assets.words import key
-from orchestration.stations import Stations
+from orchestration import stop_guard
+from orchestration.assets.asset_specs import key
+from orchestration.step_runner import StepRunner
 
 
 def asset_checks(settings: Settings) -> list[AssetChecksDefinition]:
@@ -36,9 +36,9 @@ def _of_table(table: str, expected: tuple[Expectation, ...]) -> AssetChecksDefin
     ]
 
     @multi_asset_check(name=f"check_{table.replace('.', '_')}", specs=specs)
-    def check(stations: ResourceParam[Stations]) -> Iterable[AssetCheckResult]:
-        gate.look(stations.settings, (table,))
-        yield from _results(table, expected, standings(stations.settings.lake).get(table))
+    def check(steps: ResourceParam[StepRunner]) -> Iterable[AssetCheckResult]:
+        stop_guard.look(steps.settings, (table,))
+        yield from _results(table, expected, standings(steps.settings.lake).get(table))
 
     return check
 

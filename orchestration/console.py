@@ -1,4 +1,4 @@
-"""What a person sees while the stations work: a moving line on stderr, then what was done."""
+"""What a person sees while the steps work: a moving line on stderr, then what was done."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,21 +9,21 @@ from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 
 from nextclick.report import JobReport
-from orchestration.pipeline import Station
-from orchestration.stations import Progress
+from orchestration.pipeline import Step
+from orchestration.step_runner import Progress
 
 
 class ConsoleWatch:
-    """Shows each station on a console, stderr by default; where nobody can see a line move, it does not."""
+    """Shows each step on a console, stderr by default; where nobody can see a line move, it does not."""
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False)
 
     @contextmanager
-    def working(self, *stations: Station) -> Iterator[Progress]:
+    def working(self, *steps: Step) -> Iterator[Progress]:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn())
         with Bars(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bars:
-            title = " · ".join(f"{station.name}: {station.does}" for station in stations)
+            title = " · ".join(f"{step.name}: {step.does}" for step in steps)
             task = bars.add_task(title, total=None)
 
             def progress(*step: str | int) -> None:
@@ -39,8 +39,8 @@ class ConsoleWatch:
 
 
 def summary(reports: Sequence[JobReport], seconds: float) -> Grid:
-    """What each station read, wrote and took."""
-    grid = Grid("station", "read", "written", "rejected", "duplicate", "s", title="nextclick run")
+    """What each step read, wrote and took."""
+    grid = Grid("step", "read", "written", "rejected", "duplicate", "s", title="nextclick run")
     for column in grid.columns[1:]:
         column.justify = "right"
     for report in reports:

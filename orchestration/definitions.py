@@ -1,4 +1,4 @@
-"""When each station runs, in Dagster: assets, checks, jobs, schedule and sensor. `defs` loads without a JVM.
+"""When each step runs, in Dagster: assets, checks, jobs, schedule and sensor. `defs` loads without a JVM.
 
     dagster dev -m orchestration.definitions      (`nextclick up` does it, with the lake's own folder)
 
@@ -31,17 +31,17 @@ from expectations.suites import CHECKED
 from nextclick.contracts import gold, silver
 from nextclick.errors import NextclickError
 from nextclick.lake import locks
+from nextclick.lake.table_state import table_state
 from nextclick.landing.reader import segments
 from nextclick.settings import Settings, load
-from orchestration import home
+from orchestration import dagster_home
+from orchestration.assets import asset_specs
 from orchestration.assets import bronze as bronze_assets
 from orchestration.assets import gold as gold_assets
 from orchestration.assets import model as model_assets
 from orchestration.assets import silver as silver_assets
-from orchestration.assets import words
 from orchestration.checks import asset_checks
-from orchestration.state import table_state
-from orchestration.stations import Watch, stations
+from orchestration.step_runner import Watch, step_runner
 
 NIGHTLY, INCREMENTAL = "nightly", "incremental"
 _MODULES = (bronze_assets, silver_assets, gold_assets, model_assets)
@@ -57,12 +57,12 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
         description="What is new, up to the lists of those whom it touches; the model stays.",
     )
     return Definitions(
-        assets=[*_assets(settings), words.spec(gold.DATA_QUALITY)],
+        assets=[*_assets(settings), asset_specs.spec(gold.DATA_QUALITY)],
         asset_checks=asset_checks(settings),
         jobs=[nightly, incremental],
         schedules=[ScheduleDefinition(job=nightly, cron_schedule=settings.orchestration.nightly_cron)],
         sensors=[_news(settings)],
-        resources={"stations": ResourceDefinition(lambda _: stations(settings, watch))},
+        resources={"steps": ResourceDefinition(lambda _: step_runner(settings, watch))},
         executor=in_process_executor,
     )
 
@@ -103,7 +103,7 @@ def run_nightly(settings: Settings, watch: Watch | None = None) -> str:
 
     Raises CheckStopped if a stop stands after it, NextclickError if a step failed otherwise.
     """
-    with DagsterInstance.from_config(str(home.prepare(settings.lake))) as instance:
+    with DagsterInstance.from_config(str(dagster_home.prepare(settings.lake))) as instance:
         job = definitions(settings, watch).resolve_job_def(NIGHTLY)
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = job.execute_in_process(run_config=quiet, instance=instance, raise_on_error=False)

@@ -1,4 +1,4 @@
-"""The stations in order: what each one reads and writes, and so what runs after what."""
+"""The steps in order: what each one reads and writes, and so what runs after what."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from nextclick.contracts.table import Layer
 
 
 class Kind(Enum):
-    """How a station is run."""
+    """How a step is run."""
 
     JOB = "job"
     """A Spark job, spark_jobs/jobs/NAME.py."""
@@ -21,7 +21,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
-class Station:
+class Step:
     """One step of the way; `target` is "module:function" of a WORK."""
 
     name: str
@@ -34,17 +34,17 @@ class Station:
     """Table and column: a job whose tables are not there yet has nothing to do before there is a value in it."""
 
 
-def _jobs(*layers: Layer) -> tuple[Station, ...]:
+def _jobs(*layers: Layer) -> tuple[Step, ...]:
     """The Spark jobs of the layers, as the catalog knows them."""
     return tuple(
-        Station(job.name, job.does, Kind.JOB, job.reads, job.writes, waits_for=job.waits_for)
+        Step(job.name, job.does, Kind.JOB, job.reads, job.writes, waits_for=job.waits_for)
         for job in JOBS
         if job.layer in layers
     )
 
 
-def _check(name: str, does: str, tables: tuple[str, ...]) -> Station:
-    return Station(name, does, Kind.CHECK, tables, (gold.DATA_QUALITY.name,))
+def _check(name: str, does: str, tables: tuple[str, ...]) -> Step:
+    return Step(name, does, Kind.CHECK, tables, (gold.DATA_QUALITY.name,))
 
 
 SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
@@ -54,46 +54,44 @@ LISTS = tuple(table.name for table in written_by("export"))
 LEARNED_FROM = (gold.INTERACTIONS.name, silver.EVENTS.name, silver.ITEMS.name)
 """By whom items are used, in which sessions, and how they are described."""
 
-STATIONS: tuple[Station, ...] = (
+STEPS: tuple[Step, ...] = (
     *_jobs(Layer.BRONZE, Layer.SILVER),
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
     *_jobs(Layer.GOLD),
     _check("check_gold", "what gold must hold", GOLD),
-    Station(
-        "learn_bandits", "which arms are clicked", Kind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
-    ),
-    Station("train", "fit, judge, promote", Kind.WORK, LEARNED_FROM, (), "ml.jobs.train:run"),
-    Station("train_ctr", "what is clicked", Kind.WORK, (silver.IMPRESSIONS.name,), (), "ml.jobs.train_ctr:run"),
-    Station("lists", "what to show everyone", Kind.WORK, LEARNED_FROM, LISTS, "orchestration.lists:run"),
+    Step("learn_bandits", "which arms are clicked", Kind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"),
+    Step("train", "fit, judge, promote", Kind.WORK, LEARNED_FROM, (), "ml.jobs.train:run"),
+    Step("train_ctr", "what is clicked", Kind.WORK, (silver.IMPRESSIONS.name,), (), "ml.jobs.train_ctr:run"),
+    Step("lists", "what to show everyone", Kind.WORK, LEARNED_FROM, LISTS, "ml.jobs.lists:run"),
     _check("check_lists", "what lists must hold", LISTS),
-    Station("export", "lists → key-value table", Kind.WORK, LISTS, (), "serving.export.export:run"),
+    Step("export", "lists → key-value table", Kind.WORK, LISTS, (), "serving.export.export:run"),
 )
 
-NAMES = tuple(station.name for station in STATIONS)
+NAMES = tuple(step.name for step in STEPS)
 
 
-def station(name: str) -> Station:
-    return STATIONS[NAMES.index(name)]
+def step(name: str) -> Step:
+    return STEPS[NAMES.index(name)]
 
 
-def writers(tables: Iterable[str]) -> list[Station]:
-    """The stations whose work is one of these tables, in order; a check is a station of its own."""
+def writers(tables: Iterable[str]) -> list[Step]:
+    """The steps whose work is one of these tables, in order; a check is a step of its own."""
     wanted = {*tables}
-    return [place for place in STATIONS if place.kind is not Kind.CHECK and not wanted.isdisjoint(place.writes)]
+    return [step for step in STEPS if step.kind is not Kind.CHECK and not wanted.isdisjoint(step.writes)]
 
 
-def steps(places: Iterable[Station]) -> list[tuple[Station, ...]]:
-    """The stations in order, those together that follow each other as jobs and need nothing of each other."""
-    found: list[tuple[Station, ...]] = []
-    for place in places:
-        if found and all(_apart(place, other) for other in found[-1]):
-            found[-1] += (place,)
+def side_by_side(steps: Iterable[Step]) -> list[tuple[Step, ...]]:
+    """The steps in order, those together that follow each other as jobs and need nothing of each other."""
+    found: list[tuple[Step, ...]] = []
+    for step in steps:
+        if found and all(_apart(step, other) for other in found[-1]):
+            found[-1] += (step,)
         else:
-            found.append((place,))
+            found.append((step,))
     return found
 
 
-def _apart(later: Station, earlier: Station) -> bool:
+def _apart(later: Step, earlier: Step) -> bool:
     """Whether two jobs may run side by side: neither reads nor writes what the other writes."""
     ours, theirs = {*later.reads, *later.writes}, {*earlier.reads, *earlier.writes}
     jobs = later.kind is Kind.JOB is earlier.kind

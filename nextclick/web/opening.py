@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from nextclick import ports
-from nextclick.cli import common_options, json_option, print_json
+from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Door, Settings, hand_down
 

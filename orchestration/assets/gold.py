@@ -6,9 +6,9 @@ from typing import Any
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
 from nextclick.contracts import catalog
-from orchestration.assets.words import build, spec
+from orchestration.assets.asset_specs import build, spec
 from orchestration.pipeline import GOLD, LISTS
-from orchestration.stations import Stations
+from orchestration.step_runner import StepRunner
 
 Results = Iterable[MaterializeResult[Any]]
 
@@ -17,15 +17,15 @@ Results = Iterable[MaterializeResult[Any]]
     specs=[spec(catalog.table(name)) for name in GOLD],
     pool="gold_of_silver",
 )
-def gold_of_silver(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
+def gold_of_silver(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
     """Who used what, traffic, items and answers by day, side by side."""
-    yield from build(context, stations)
+    yield from build(context, steps)
 
 
 @multi_asset(
     specs=[spec(catalog.table(name), "recommender") for name in LISTS],
     pool="lists",
 )
-def gold_recommendations(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
+def gold_recommendations(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
     """What to show everyone, as the tables that belong together."""
-    yield from build(context, stations)
+    yield from build(context, steps)

@@ -8,8 +8,8 @@ from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, mul
 from nextclick.contracts import silver
 from nextclick.contracts.catalog import TABLES
 from nextclick.contracts.table import Layer, Table
-from orchestration.assets.words import build, spec
-from orchestration.stations import Stations
+from orchestration.assets.asset_specs import build, spec
+from orchestration.step_runner import StepRunner
 
 Results = Iterable[MaterializeResult[Any]]
 
@@ -22,15 +22,15 @@ def _typed(table: Table) -> bool:
 @multi_asset(
     specs=[spec(table) for table in TABLES if table.layer is Layer.SILVER and _typed(table)], pool="build_events"
 )
-def silver_events(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
+def silver_events(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
     """Events, and every reject with its reason: one job writes both, and another brings the door's rejects."""
-    yield from build(context, stations)
+    yield from build(context, steps)
 
 
 @multi_asset(
     specs=[spec(table) for table in TABLES if table.layer is Layer.SILVER and not _typed(table)],
     pool="silver_of_events",
 )
-def silver_of_events(context: AssetExecutionContext, stations: ResourceParam[Stations]) -> Results:
+def silver_of_events(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
     """What follows from the events alone, side by side: who is who, items, browsers and bots, sessions, impressions."""
-    yield from build(context, stations)
+    yield from build(context, steps)

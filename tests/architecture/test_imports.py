@@ -1,6 +1,5 @@
 """Imports point down, and what is heavy is imported by its one owner alone: the contracts of pyproject.toml."""
 
-import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from nextclick.cli import VERBS
+from cli.main import VERBS, verb
 from nextclick.settings import CHECKOUT
 
 
@@ -41,7 +40,7 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "from nextclick.cli import cli\ncli(['--help'], standalone_mode=False)"
+    code = "from cli.main import cli\ncli(['--help'], standalone_mode=False)"
     assert not modules_after(code) & set(HEAVY)
 
 
@@ -51,8 +50,14 @@ def test_the_set_up_needs_no_package() -> None:
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_each_verb_of_the_command_line_is_there(name: str) -> None:
-    module, _, attribute = VERBS[name].target.partition(":")
-    command = getattr(importlib.import_module(module), attribute)
+def test_each_verb_is_there_and_its_help_shows_examples(name: str) -> None:
+    command = verb(name)
     assert isinstance(command, click.Command)
-    assert command.help
+    assert command.name == name
+    examples = [line for line in (command.help or "").splitlines() if line.startswith("nextclick ")]
+    assert any(f" {name}" in line for line in examples)
+
+
+def test_each_module_of_the_verbs_is_listed() -> None:
+    modules = {path.stem.rstrip("_").replace("_", "-") for path in (CHECKOUT / "cli").glob("[a-z]*.py")}
+    assert modules - {*VERBS} == {"main", "console-table", "reports"}

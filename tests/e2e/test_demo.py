@@ -13,9 +13,9 @@ from rich.console import Console
 
 from demo.__main__ import clear, make_facts
 from demo.facts import Facts, agrees, comparisons
+from nextclick.lake.sql import ask
 from nextclick.settings import load
-from orchestration.sql import ask
-from orchestration.stations import stations
+from orchestration.step_runner import step_runner
 from tests.e2e.browsing import chromium
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -132,7 +132,7 @@ def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, fa
     query = f"select position, shown_at, clicked_at from silver.impressions where request_id = '{request}' and item_id = '{item}'"
     for _ in range(20):  # the collector and the API publish every two seconds
         for job in ("ingest_events", "build_events", "build_impressions"):
-            stations(settings).perform(job)
+            step_runner(settings).perform(job)
         found = ask(settings.lake, query)[1]
         if found and found[0][2] is not None:
             break

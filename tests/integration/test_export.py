@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from cli.main import main
 from nextclick import kv
-from nextclick.cli import main
 from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS
 from nextclick.errors import LakeError, ModelError, SettingsError, TableBusy, TableMissing
 from nextclick.kv.lists.lmdb import LmdbTable, _LmdbWriter

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from nextclick.cli import cli
+from cli.main import cli
 from nextclick.errors import LakeError, MappingError, TableBusy, UsageError
 from nextclick.landing.reader import check_segment, read_segment, segments
 from nextclick.settings import CHECKOUT, load

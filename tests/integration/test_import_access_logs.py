@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from cli.main import cli
 from collector.access_logs.follow import follow_files
 from collector.access_logs.reading import LogReading
 from collector.imports.importer import Importer, ImportReport
-from nextclick.cli import cli
 from nextclick.errors import NextclickError, UsageError
 from nextclick.landing.reader import check_segment, read_segment, segments
 from nextclick.settings import CHECKOUT, load
@@ -347,7 +347,7 @@ def test_the_journal_of_a_follower_does_not_grow(lake: Path, log: Path, follow: 
     assert len(list((lake / "_state" / "imports").iterdir())) == 2, "its start, and where it is"
 
 
-PROGRAM = (sys.executable, "-c", "from nextclick.cli import main; main()")
+PROGRAM = (sys.executable, "-c", "from cli.main import main; main()")
 
 
 def start(lake: Path, log: Path) -> "subprocess.Popen[str]":

@@ -13,7 +13,7 @@ from nextclick.landing.reader import check_segment, read_segment, segments
 _KILLED_IMPORT = """
 import os, signal, sys
 from collector.imports.journal import Journal
-from nextclick.cli import main
+from cli.main import main
 from nextclick.landing.segment import OpenSegment
 from nextclick.landing.writer import StagedWriter
 
@@ -45,7 +45,7 @@ POINTS = [
     "before a segment is durable", "before the commit", "after the commit", "before a segment is renamed",
     "after a segment is renamed", "between landing and quarantine",
 ]  # fmt: skip
-IMPORT = ("-c", "from nextclick.cli import main; main()")
+IMPORT = ("-c", "from cli.main import main; main()")
 ROWS, BAD = 9_000, 100
 """Rows of all files together; every BAD-th has no time."""
 

@@ -18,19 +18,19 @@ import pytest
 from click.testing import CliRunner
 from deltalake import DeltaTable
 
+from cli.train import train as train_verb
 from ml.data.interactions import IdMap, Interactions
 from ml.jobs import publish_lists, train
 from ml.lists import delta_files
 from ml.models.user_item.als import Als, AlsModel
 from ml.registry import artifact, champion, tracking
 from ml.registry.artifact import Artifact
-from nextclick.cli import Context
+from nextclick.command import Context
 from nextclick.contracts.table import Table
 from nextclick.errors import ModelError, TableBusy, TableMissing
 from nextclick.lake import lists_manifest, locks
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings, load
-from orchestration.model import train as train_verb
 
 WriteInteractions = Callable[..., int]
 Fit = Callable[..., AlsModel]

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from cli.tune import tune as tune_verb
 from ml.jobs import train, tune
 from ml.models.user_item.als import Als
 from ml.models.user_item.blend import Member
 from ml.selection import model_candidates
-from nextclick.cli import Context
+from nextclick.command import Context
 from nextclick.errors import ModelError
 from nextclick.settings import Settings, load
-from orchestration.model import tune as tune_verb
 
 WriteInteractions = Callable[..., int]
 

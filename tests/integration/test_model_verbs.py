@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from nextclick.cli import Context
+from cli.recommend import recommend
+from cli.rollback import rollback
+from cli.status import status
+from cli.train import train
+from cli.update import update
+from nextclick.command import Context
 from nextclick.errors import ModelError
-from orchestration.model import rollback, train, update
-from orchestration.recommend import recommend as recommend_verb
-from orchestration.status import status
-from serving.cli import recommend
 
 WriteInteractions = Callable[..., int]
 
@@ -63,14 +64,14 @@ def test_people_are_served_the_version_before_even_where_gold_cannot_follow(
 @pytest.mark.slow
 def test_an_explanation_names_what_the_person_has_used_of_the_same_taste(trained: Path) -> None:
     ask(trained, train)
-    answer = ask(trained, recommend_verb, "p5", "-n", "1", "--explain")
+    answer = ask(trained, recommend, "p5", "-n", "1", "--explain")
     (item,) = answer["items"]
     assert item["item_id"] == "i15"  # the one of their taste that they lack
     assert len(item["because"]) == 3
     assert all(reason["item_id"].startswith("i1") for reason in item["because"])
     assert 0 < sum(reason["share"] for reason in item["because"]) <= 1
-    assert ask(trained, recommend_verb, "p5", "-n", "1") == {**answer, "items": [_without_reasons(item)]}
-    stranger = ask(trained, recommend_verb, "stranger", "-n", "1", "--explain")
+    assert ask(trained, recommend, "p5", "-n", "1") == {**answer, "items": [_without_reasons(item)]}
+    stranger = ask(trained, recommend, "stranger", "-n", "1", "--explain")
     assert (stranger["source"], stranger["items"][0]["because"]) == ("popular", [])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from nextclick.cli import cli
+from cli.main import cli
 from nextclick.lake.paths import Lake
 from nextclick.landing.reader import read_segment, segments
 from tests import rows

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nextclick.settings import CHECKOUT
-from orchestration.up import HOST
+from orchestration.pages import HOST
 
 NEXTCLICK = str(Path(sys.executable).parent / "nextclick")
 

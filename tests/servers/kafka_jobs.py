@@ -13,7 +13,7 @@ import msgspec
 
 from nextclick.reconciliation import reconcile
 from nextclick.settings import load
-from spark_jobs.cli import job
+from spark_jobs.run_jobs import job
 from spark_jobs.session import open_session
 from spark_jobs.streaming import Trigger
 

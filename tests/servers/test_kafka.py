@@ -23,13 +23,13 @@ from collector.replay.kafka_records import received_at
 from collector.replay.replay import Wanted, replay
 from nextclick.errors import LakeError
 from nextclick.kv import open_profiles
+from nextclick.lake.sql import ask
 from nextclick.landing.writer import SegmentWriter
 from nextclick.profile import profile
 from nextclick.profile.live_arrivals import Arrivals
 from nextclick.profile.profile import EMPTY, Deed, Profile
 from nextclick.reconciliation import Reconciliation
 from nextclick.settings import DEFAULT_CONF, Settings, load
-from orchestration.sql import ask
 from spark_jobs.jars import KAFKA, wanting
 from spark_jobs.retention import refuse_loss
 from tests import waiting

@@ -9,7 +9,7 @@ from pyspark.sql import Row, SparkSession
 from nextclick.contracts import catalog
 from nextclick.settings import Settings
 from spark_jobs import jobs, tables
-from spark_jobs.cli import job
+from spark_jobs.run_jobs import job
 from spark_jobs.streaming import Trigger
 from tests import oracle
 

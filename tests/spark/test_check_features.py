@@ -7,7 +7,9 @@ import pytest
 from click.testing import CliRunner
 from pyspark.sql import SparkSession
 
-from nextclick.cli import Context
+from cli.check import check
+from expectations import live_profiles
+from nextclick.command import Context
 from nextclick.kv import open_profiles
 from nextclick.landing.reader import read_segment, segments
 from nextclick.profile import features_check, profile
@@ -15,8 +17,6 @@ from nextclick.profile.features_check import FeaturesCheck
 from nextclick.profile.live_arrivals import Arrivals
 from nextclick.profile.profile import Deed
 from nextclick.settings import Settings, load
-from orchestration import check_features
-from orchestration.check import check
 from spark_jobs.jobs import build_events, ingest_events, ingest_rejects
 from tests.spark.conftest import MINUTE, RECEIVED, new_events, publish
 from tests.spark.test_build_events import POISON
@@ -69,7 +69,7 @@ def fill(settings: Settings) -> None:
 
 
 def test_nothing_differs_on_settled_data_though_copies_poison_and_fast_clocks_came(settings: Settings) -> None:
-    found = check_features.run(settings)
+    found = live_profiles.run(settings)
     assert (found.profiles, found.differ, found.share, found.named) == (10 + 2 + 1 + 3, 0, 0.0, [])
     [resent] = open_profiles(settings).get_many([profile.visitor_key("default", "v5")])
     assert len(resent.deeds) == 3
@@ -83,7 +83,7 @@ def test_what_silver_refuses_is_no_deed(settings: Settings) -> None:
 
 
 def test_a_sample_is_a_part_of_all(settings: Settings) -> None:
-    assert 0 < check_features.run(settings, 0.5).profiles < 16
+    assert 0 < live_profiles.run(settings, 0.5).profiles < 16
 
 
 def test_a_profile_that_lacks_or_has_too_much_is_found_and_named(

@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 from pyspark.sql import SparkSession
 
+from cli.check import check
 from expectations.results import Result
 from expectations.runner import run
 from expectations.stops import open_stops, override, refuse
-from nextclick.cli import Context
+from nextclick.command import Context
 from nextclick.errors import CheckStopped
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
-from orchestration.check import check
 from tests.rows import NOON, seq, write
 
 pytestmark = pytest.mark.spark

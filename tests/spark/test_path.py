@@ -16,7 +16,7 @@ from nextclick.errors import LakeError
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings, load
 from spark_jobs import jobs, tables
-from spark_jobs.cli import REBUILDS
+from spark_jobs.run_jobs import REBUILDS
 from spark_jobs.streaming import forget
 from tests.spark import path
 from tests.spark.conftest import MINUTE, RECEIVED, publish

@@ -20,20 +20,20 @@ from click.testing import CliRunner
 from dagster import AssetKey, DagsterInstance
 from pyspark.sql import SparkSession
 
+from cli.main import cli
 from expectations import results, stops
 from expectations.suites import CHECKED, suite
 from ml.registry import champion
-from nextclick.cli import cli
 from nextclick.errors import CheckStopped, TableBusy
+from nextclick.lake.table_state import TableState, table_states
 from nextclick.landing.writer import SegmentWriter
 from nextclick.reconciliation import reconcile
 from nextclick.report import JobReport
 from nextclick.settings import Settings, load
 from orchestration.definitions import run_nightly
-from orchestration.pipeline import NAMES, STATIONS, steps
-from orchestration.runner import InProcess
-from orchestration.state import TableState, table_states
-from orchestration.stations import Unwatched, stations
+from orchestration.job_runner import InProcess
+from orchestration.pipeline import NAMES, STEPS, side_by_side
+from orchestration.step_runner import Unwatched, step_runner
 from serving.export import export
 
 pytestmark = pytest.mark.spark
@@ -43,17 +43,17 @@ HOUR = 3_600_000
 
 
 class PowerCut(Exception):
-    """Ends a run between two stations."""
+    """Ends a run between two steps."""
 
 
 class CutAfter(Unwatched):
-    """Cuts the power after one station."""
+    """Cuts the power after one step."""
 
-    def __init__(self, station: str) -> None:
-        self.station = station
+    def __init__(self, step: str) -> None:
+        self.step = step
 
     def done(self, report: JobReport) -> None:
-        if report.job == self.station:
+        if report.job == self.step:
             raise PowerCut
 
 
@@ -68,8 +68,10 @@ def land(settings: Settings, events: list[tuple[str, str, float]], first: int = 
 
 
 def walk(settings: Settings, watch: Unwatched | None = None) -> dict[str, JobReport]:
-    here = stations(settings, watch)
-    return {report.job: report for step in steps(STATIONS) for report in here.perform(*(one.name for one in step))}
+    here = step_runner(settings, watch)
+    return {
+        report.job: report for group in side_by_side(STEPS) for report in here.perform(*(step.name for step in group))
+    }
 
 
 def states(settings: Settings) -> dict[str, TableState]:
@@ -92,9 +94,9 @@ def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Sett
     bob = [("bob", "lamp", 30.0), ("bob", "sofa", 10.0)]
     eve = [("eve", "rug", 5.0), ("eve", "desk", 4.9)]
     land(settings, ann + bob + eve)
-    for station in ("build_events", "check_silver", "lists"):
+    for step in ("build_events", "check_silver", "lists"):
         with pytest.raises(PowerCut):
-            walk(settings, CutAfter(station))
+            walk(settings, CutAfter(step))
     walk(settings)
     return settings
 
@@ -144,15 +146,15 @@ def test_a_run_that_was_interrupted_thrice_lost_and_doubled_nothing(built: Setti
 def test_a_second_run_changes_nothing_and_starts_no_spark(settings: Settings) -> None:
     before = states(settings), champion.standing(settings.lake), export.current(settings)
     told = command(settings, "run")
-    assert [report["job"] for report in told["stations"]] == list(NAMES)
-    assert [report["written"] for report in told["stations"]] == [0] * len(NAMES)
+    assert [report["job"] for report in told["steps"]] == list(NAMES)
+    assert [report["written"] for report in told["steps"]] == [0] * len(NAMES)
     assert (states(settings), champion.standing(settings.lake), export.current(settings)) == before
 
 
 @pytest.mark.usefixtures("no_spark")
 def test_stop_after_ends_after_the_named_station(settings: Settings) -> None:
     told = command(settings, "run", "--stop-after", "build_events")
-    assert [report["job"] for report in told["stations"]] == ["ingest_events", "ingest_rejects", "build_events"]
+    assert [report["job"] for report in told["steps"]] == ["ingest_events", "ingest_rejects", "build_events"]
 
 
 @contextmanager
@@ -189,7 +191,7 @@ def fail(settings: Settings, table: str) -> None:
 @pytest.mark.usefixtures("no_spark")
 def test_a_stop_refuses_what_is_downstream_until_a_person_overrides_it(settings: Settings) -> None:
     fail(settings, "silver.sessions")
-    here = stations(settings)
+    here = step_runner(settings)
     here.perform("build_events")  # upstream of it: goes on
     for refused in ("check_silver", "build_traffic_daily"):
         with pytest.raises(CheckStopped, match=r"silver\.sessions version 1"):
@@ -200,7 +202,7 @@ def test_a_stop_refuses_what_is_downstream_until_a_person_overrides_it(settings:
 
 def test_a_newer_version_that_passes_lifts_a_stop(original: Settings) -> None:
     fail(original, "silver.events")
-    here = stations(original)
+    here = step_runner(original)
     with pytest.raises(CheckStopped):
         here.perform("build_identities")
     land(original, [("zoe", "lamp", 3.0)], first=100)

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
+from nextclick.lake.table_state import table_states
 from nextclick.settings import Settings, load
-from orchestration.runner import SparkSubmit, job_runner
-from orchestration.state import table_states
+from orchestration.job_runner import SparkSubmit, job_runner
 from tests.spark.conftest import Land
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]

@@ -12,9 +12,9 @@ from nextclick.contracts import catalog
 from nextclick.report import JobReport
 from nextclick.settings import Settings, load
 from orchestration.assets import bronze, gold, silver
-from orchestration.pipeline import STATIONS, Kind
+from orchestration.pipeline import STEPS, Kind
 from spark_jobs import jobs
-from spark_jobs.cli import REBUILDS
+from spark_jobs.run_jobs import REBUILDS
 
 NAMES = [job.name for job in catalog.JOBS]
 
@@ -26,7 +26,7 @@ def test_the_modules_of_jobs_are_the_jobs_of_the_catalog() -> None:
 
 @pytest.mark.parametrize("table", [table for table in catalog.TABLES if table.spark], ids=lambda table: table.name)
 def test_the_job_of_a_table_is_a_station_and_rebuilt_with_its_layer_and_those_below(table: Any) -> None:
-    assert table.job in [station.name for station in STATIONS if station.kind is Kind.JOB]
+    assert table.job in [step.name for step in STEPS if step.kind is Kind.JOB]
     layers = ["bronze", "silver", "gold"]
     for layer in layers[: layers.index(table.layer) + 1]:
         assert table.job in REBUILDS[layer]
@@ -56,7 +56,7 @@ def test_dagster_runs_every_station_that_writes_a_table(settings: Settings) -> N
         return [JobReport(job=name) for name in names]
 
     found = load_assets_from_modules([bronze, silver, gold])
-    stations = ResourceDefinition.hardcoded_resource(SimpleNamespace(settings=settings, perform=perform))
+    steps = ResourceDefinition.hardcoded_resource(SimpleNamespace(settings=settings, perform=perform))
     assets = [asset for asset in found if isinstance(asset, AssetsDefinition)]
-    assert materialize(assets, resources={"stations": stations}).success
+    assert materialize(assets, resources={"steps": steps}).success
     assert sorted(done) == sorted({*NAMES, "lists"})

@@ -78,7 +78,7 @@ def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_the_pairs_of_gowalla_are_those_of_the_papers() -> None:
-    from benchmarks.cli import FOLDERS
+    from cli.bench import FOLDERS
 
     if not FOLDERS["gowalla"].exists():
         pytest.skip(

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from msgspec.structs import replace
 
 from benchmarks import quality, quality_recipes
-from nextclick.cli import cli
+from cli.main import cli
 
 TRAIN = "".join(
     f"{person} {' '.join(str(first + item) for item in range(8) if item != person % 8)}\n"

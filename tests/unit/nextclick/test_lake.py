@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from nextclick.cli import cli
+from cli.main import cli
 from nextclick.errors import UsageError
 from nextclick.lake.paths import lake_at
 

@@ -12,7 +12,7 @@ from dagster import DagsterInstance, FreshnessPolicy, RunRequest, build_sensor_c
 from nextclick.lake import locks
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
-from orchestration import home
+from orchestration import dagster_home
 from orchestration.definitions import definitions
 
 
@@ -46,7 +46,7 @@ def test_every_asset_has_its_contract_as_documentation_and_a_freshness_policy(se
 
 
 def test_dagster_keeps_to_one_run_and_tells_nobody(settings: Settings) -> None:
-    written = yaml.safe_load((home.prepare(settings.lake) / "dagster.yaml").read_text())
+    written = yaml.safe_load((dagster_home.prepare(settings.lake) / "dagster.yaml").read_text())
     assert written["telemetry"] == {"enabled": False}
     assert written["concurrency"]["runs"] == {"max_concurrent_runs": 1}
     with DagsterInstance.from_config(str(settings.lake.dagster_home)) as instance:

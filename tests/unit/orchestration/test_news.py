@@ -11,11 +11,11 @@ from deltalake import DeltaTable, write_deltalake
 from nextclick.lake.paths import Lake, lake_at
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import load
-from orchestration.news import has_news
-from orchestration.pipeline import station
+from orchestration.new_data import has_new_data
+from orchestration.pipeline import step
 from tests import rows
 
-INGEST, SESSIONS = station("ingest_events"), station("build_sessions")
+INGEST, SESSIONS = step("ingest_events"), step("build_sessions")
 
 
 @pytest.fixture
@@ -54,31 +54,31 @@ def listed(lake: Lake, number: int, name: str) -> None:
 
 
 def test_an_empty_log_is_no_news_and_its_first_segment_is(lake: Lake) -> None:
-    assert not has_news(lake, INGEST)
+    assert not has_new_data(lake, INGEST)
     segment(lake)
-    assert has_news(lake, INGEST)
+    assert has_new_data(lake, INGEST)
 
 
 def test_segments_of_committed_batches_are_no_news_and_one_more_is(lake: Lake) -> None:
     for number in range(2):
         listed(lake, number, segment(lake))
         batch(lake, "ingest_events", number, {"logOffset": number})
-    assert not has_news(lake, INGEST)
+    assert not has_new_data(lake, INGEST)
     segment(lake)
-    assert has_news(lake, INGEST)
+    assert has_new_data(lake, INGEST)
 
 
 def test_a_batch_that_was_begun_and_not_committed_is_news(lake: Lake) -> None:
     listed(lake, 0, segment(lake))
     batch(lake, "ingest_events", 0, {"logOffset": 0}, done=False)
-    assert has_news(lake, INGEST)
+    assert has_new_data(lake, INGEST)
 
 
 def test_a_segment_that_was_listed_but_is_in_no_batch_is_news(lake: Lake) -> None:
     listed(lake, 0, segment(lake))
     batch(lake, "ingest_events", 0, {"logOffset": 0})
     listed(lake, 1, segment(lake))
-    assert has_news(lake, INGEST)
+    assert has_new_data(lake, INGEST)
 
 
 def offset(lake: Lake, version: int, index: int) -> dict[str, Any]:
@@ -101,33 +101,33 @@ def test_a_source_table_is_news_where_its_newest_version_is_not_covered(
     for _ in range(2):
         write_deltalake(lake.table("silver.events"), pa.table({"n": [1]}), mode="append")
     batch(lake, "build_sessions", 0, offset(lake, version, index))
-    assert has_news(lake, SESSIONS) is news
+    assert has_new_data(lake, SESSIONS) is news
 
 
 def test_another_table_in_the_source_s_place_is_news(lake: Lake) -> None:
     write_deltalake(lake.table("silver.events"), pa.table({"n": [1]}))
     batch(lake, "build_sessions", 0, offset(lake, 1, -1) | {"reservoirId": "another"})
-    assert has_news(lake, SESSIONS)
+    assert has_new_data(lake, SESSIONS)
 
 
 def test_a_target_that_is_gone_is_news(lake: Lake) -> None:
     write_deltalake(lake.table("silver.events"), pa.table({"n": [1]}))
     batch(lake, "build_items", 0, offset(lake, 1, -1))
-    assert has_news(lake, station("build_items"))
+    assert has_new_data(lake, step("build_items"))
 
 
-def test_a_job_that_never_ran_has_news(lake: Lake) -> None:
+def test_a_job_that_never_ran_has_new_data(lake: Lake) -> None:
     write_deltalake(lake.table("silver.events"), pa.table({"n": [1]}))
-    assert has_news(lake, SESSIONS)
+    assert has_new_data(lake, SESSIONS)
 
 
 def test_where_no_event_names_an_answer_impressions_are_no_news(lake: Lake) -> None:
-    impressions, performance = station("build_impressions"), station("build_recommendation_performance")
-    assert not has_news(lake, impressions)
+    impressions, performance = step("build_impressions"), step("build_recommendation_performance")
+    assert not has_new_data(lake, impressions)
     rows.write(lake, "silver.events", [{"event_id": "e1"}])
-    assert not has_news(lake, impressions)
+    assert not has_new_data(lake, impressions)
     rows.write(lake, "silver.events", [{"event_id": "e2", "request_id": "r1"}])
-    assert has_news(lake, impressions)
-    assert not has_news(lake, performance)
+    assert has_new_data(lake, impressions)
+    assert not has_new_data(lake, performance)
     rows.write(lake, "silver.impressions", [{"request_id": "r1"}])
-    assert has_news(lake, performance)
+    assert has_new_data(lake, performance)

@@ -9,7 +9,7 @@ import pytest
 from nextclick.errors import CheckStopped, LakeError, NextclickError, UsageError
 from nextclick.report import JobReport
 from nextclick.settings import load
-from orchestration.runner import InProcess, SparkSubmit, job_runner
+from orchestration.job_runner import InProcess, SparkSubmit, job_runner
 
 
 class StandIn(SparkSubmit):

@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 from deltalake import write_deltalake
 
-from nextclick.cli import cli
+from cli.main import cli
 from nextclick.errors import QueryError
 from nextclick.lake.paths import Lake, lake_at
-from orchestration.sql import ask
+from nextclick.lake.sql import ask
 
 
 @pytest.fixture

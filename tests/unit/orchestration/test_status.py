@@ -6,7 +6,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from nextclick.cli import cli
+from cli.main import cli
 from nextclick.contracts.catalog import TABLES
 from nextclick.lake import locks
 from tests.conftest import WriteInteractions

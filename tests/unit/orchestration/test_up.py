@@ -5,7 +5,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from nextclick.cli import cli
+from cli.main import cli
 from nextclick.errors import UsageError
 
 

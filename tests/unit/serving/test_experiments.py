@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import chi2_contingency, chisquare
 
-from nextclick.cli import cli
+from cli.main import cli
 from nextclick.errors import ExperimentError, UsageError
 from nextclick.settings import Settings, load
 from serving.experiments import assignment

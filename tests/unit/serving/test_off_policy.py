@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from nextclick.cli import cli
+from cli.main import cli
 from nextclick.errors import UsageError
 from serving.off_policy import estimators, policy_log
 from serving.off_policy.estimators import Judgement, Log, by_distribution, evaluate, named

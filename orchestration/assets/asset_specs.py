@@ -20,10 +20,10 @@ from nextclick.contracts.catalog import table as contract
 from nextclick.contracts.table import Table
 from nextclick.lake import locks
 from nextclick.lake.paths import Lake
+from nextclick.lake.table_state import table_state
 from nextclick.report import JobReport
-from orchestration.pipeline import steps, writers
-from orchestration.state import table_state
-from orchestration.stations import Stations
+from orchestration.pipeline import side_by_side, writers
+from orchestration.step_runner import StepRunner
 
 
 def key(table: str) -> AssetKey:
@@ -52,17 +52,17 @@ def _columns(table: Table) -> TableSchema:
     )
 
 
-def build(context: AssetExecutionContext, stations: Stations) -> Iterable[MaterializeResult[Any]]:
-    """Perform the stations that write the tables of this step, in order; a result for each table.
+def build(context: AssetExecutionContext, runner: StepRunner) -> Iterable[MaterializeResult[Any]]:
+    """Perform the steps that write the tables of this op, in order; a result for each table.
 
     While another process, such as `nextclick stream`, is the tables' writer, they are
     observed instead: what that process has written so far is what stands.
     """
-    lake, tables = stations.settings.lake, [spec.metadata["dagster/table_name"] for spec in context.assets_def.specs]
-    places = writers(tables)
-    busy = _holder(lake, *(table for place in places for table in place.writes))
-    todo = [] if busy else steps(places)
-    reports = [report for step in todo for report in stations.perform(*(place.name for place in step))]
+    lake, tables = runner.settings.lake, [spec.metadata["dagster/table_name"] for spec in context.assets_def.specs]
+    steps = writers(tables)
+    busy = _holder(lake, *(table for step in steps for table in step.writes))
+    todo = [] if busy else side_by_side(steps)
+    reports = [report for group in todo for report in runner.perform(*(step.name for step in group))]
     for table in map(contract, tables):
         facts = state(lake, table.name) | ({"written_by": busy} if busy else {})
         if busy:

@@ -8,10 +8,10 @@ from rich.console import Console, Group
 from rich.table import Table as Grid
 from rich.text import Text
 
-from nextclick.cli import common_options, json_option, print_json
+from nextclick.command import common_options, json_option, print_json
+from nextclick.lake.table_state import TableState, table_states
 from nextclick.reconciliation import Reconciliation, reconcile
 from nextclick.settings import Settings
-from orchestration.state import TableState, table_states
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def status(settings: Settings, as_json: bool) -> None:
     nextclick status --json | jq .reconciliation.residual
 
     Every accepted event is in exactly one of silver, quarantined and duplicates; the residual
-    counts those that are in none, and must be 0. `waiting` is what the stations have not taken yet.
+    counts those that are in none, and must be 0. `waiting` is what the steps have not taken yet.
     """
     seen = look(settings)
     if as_json:

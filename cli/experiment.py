@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from nextclick.cli import common_options, json_option, print_json
+from cli.console_table import show
+from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
-from serving.console_table import show
 from serving.experiments import assignment
 from serving.experiments.assignment import Experiment
 from serving.experiments.report import Comparison, Report, VariantReport

@@ -1,4 +1,4 @@
-"""`nextclick up`: the Dagster page, its daemon and the MLflow page, on loopback, until stopped."""
+"""The Dagster page, its daemon and the MLflow page, on loopback, until stopped."""
 
 import os
 import signal
@@ -8,18 +8,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import click
-
 from nextclick import ports
-from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import NextclickError, SetupError
 from nextclick.settings import CHECKOUT, Settings, environment
-from orchestration import home
+from orchestration import dagster_home
 
 HOST = "127.0.0.1"
 _START_SECONDS = 120.0
@@ -39,20 +36,12 @@ class Page(NamedTuple):
         return f"http://{HOST}:{self.port}"
 
 
-@click.command("up")
-@click.option("--port", type=click.IntRange(0, 65535), help="Dagster's port (default: orchestration.ui_port; 0: any).")
-@click.option("--mlflow-port", type=click.IntRange(0, 65535), help="MLflow's (default: orchestration.mlflow_port).")
-@json_option
-@common_options
-def up(settings: Settings, port: int | None, mlflow_port: int | None, as_json: bool) -> None:
-    """Start the Dagster and MLflow pages on loopback; Ctrl-C or SIGTERM stops them.
+def serve_pages(
+    settings: Settings, port: int | None, mlflow_port: int | None, announce: Callable[[Sequence[Page]], None]
+) -> None:
+    """Start both pages, `announce` them once they answer, and stay until SIGINT or SIGTERM.
 
-    \b
-    nextclick up
-    nextclick up --port 3001 --mlflow-port 5001
-    nextclick up --port 0 --mlflow-port 0 --json    any free ports, printed as JSON
-
-    Schedules are off until they are switched on in Dagster's page (Automation).
+    A port of None is the setting's, 0 any free one. Raises NextclickError with the end of its log if one of them ends.
     """
     settings.lake.prepare()
     stop = threading.Event()
@@ -64,11 +53,10 @@ def up(settings: Settings, port: int | None, mlflow_port: int | None, as_json: b
         for page, process in running:
             _wait_until_it_answers(page, process, stop)
         if not stop.is_set():
-            _announce(pages, as_json)
+            announce(pages)
         while not stop.wait(0.5):
             for page, process in running:
                 _require_alive(page, process)
-    click.echo("stopped", err=True)
 
 
 def _pages(settings: Settings, port: int | None, mlflow_port: int | None) -> tuple[Page, Page]:
@@ -80,7 +68,7 @@ def _pages(settings: Settings, port: int | None, mlflow_port: int | None) -> tup
     store = ("--backend-store-uri", lake.mlflow_uri, "--default-artifact-root", lake.mlflow_artifacts.as_uri())
     mlflow = (str(programs / "mlflow"), "server", *store, "--host", HOST, "--port", str(tracking), "--workers", "1")
     return (
-        Page("Dagster", ui, dagster, home.prepare(lake) / "up.log"),
+        Page("Dagster", ui, dagster, dagster_home.prepare(lake) / "up.log"),
         Page("MLflow", tracking, mlflow, lake.state / "mlflow.log"),
     )
 
@@ -145,12 +133,3 @@ def _require_alive(page: Page, process: subprocess.Popen[bytes]) -> None:
 def _log(page: Page) -> str:
     lines = page.log.read_text(errors="replace").splitlines()
     return "\n".join([f"The end of its log, {page.log}:", *lines[-15:]])
-
-
-def _announce(pages: Sequence[Page], as_json: bool) -> None:
-    if as_json:
-        print_json({page.name.lower(): page.address for page in pages})
-    else:
-        for page in pages:
-            click.echo(f"{page.name:<8} {page.address}")
-        click.echo("Stop with Ctrl-C.")

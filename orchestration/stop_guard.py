@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from expectations import runner, stops
 from expectations.results import Result
 from nextclick.errors import CheckStopped
+from nextclick.lake.table_state import table_state
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from orchestration.state import table_state
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

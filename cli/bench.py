@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from nextclick.cli import json_option, print_json
+from nextclick.command import json_option, print_json
 from nextclick.settings import CHECKOUT
 
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -18,17 +18,16 @@ FOLDERS = {"gowalla": DATA / "gowalla", "globo": DATA / "globo-clicks"}
 
 @click.group()
 def bench() -> None:
-    """Measure against baselines, from a checkout; needs no lake. `make bench` lists what else can be measured."""
+    """Measure against baselines, from a checkout; needs no lake.
+
+    \b
+    nextclick bench quality gowalla     recommendation quality beside the published figures
+    make bench                          lists what else can be measured
+    """
 
 
 @bench.command(
     short_help="Recommendation quality beside the published figures.",
-    epilog="""\b
-Examples:
-  nextclick bench quality gowalla                      the table, in some minutes
-  nextclick bench quality gowalla --json | jq .served
-  nextclick bench quality globo --data ../shared/data/globo-clicks
-  nextclick bench quality my-folder --tune stretch     a folder with train.txt and test.txt""",
 )
 @click.argument("dataset", default="gowalla")
 @click.option(
@@ -41,7 +40,14 @@ Examples:
 )
 @json_option
 def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) -> None:
-    """Judge the models on DATASET, all items ranked: gowalla, globo (the next click, the next day), or a folder in Gowalla's form."""
+    """Judge the models on DATASET, all items ranked: gowalla, globo (the next click, the next day), or a folder in Gowalla's form.
+
+    \b
+    nextclick bench quality gowalla                      the table, in some minutes
+    nextclick bench quality gowalla --json | jq .served
+    nextclick bench quality globo --data ../shared/data/globo-clicks
+    nextclick bench quality my-folder --tune stretch     a folder with train.txt and test.txt
+    """
     from benchmarks import quality as gowalla
     from benchmarks import quality_report as report
     from benchmarks.measure import measured

@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from nextclick.cli import common_options, json_option, print_json
+from cli.console_table import show
+from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
-from serving.console_table import show
 from serving.off_policy.estimators import Estimate, Judgement, Log, Target
 from serving.off_policy.policy_log import Columns
 

@@ -17,7 +17,7 @@ from collector.access_logs.reading import LogReading
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.mapping import load
 from collector.imports.reading import MappedReading, Reading
-from nextclick.cli import common_options, json_option, print_json
+from nextclick.command import common_options, json_option, print_json
 from nextclick.contracts.events import derived_id
 from nextclick.errors import UsageError
 from nextclick.lake.locks import hold

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from nextclick import ports
-from nextclick.cli import Context, json_option, print_json
+from nextclick.command import Context, json_option, print_json
 from nextclick.errors import NextclickError, UsageError
 from nextclick.settings import CHECKOUT, Settings, load
 
@@ -19,13 +19,17 @@ _CATALOGUE: Final = "traffic/catalogue.ndjson"
 _LAKE: Final = "demo-lake"
 
 
-@click.command("shop", epilog="Examples: nextclick shop · nextclick --lake my-demo shop --port 0 --json")
+@click.command("shop")
 @click.option("--lake", metavar="DIR", help=f"A lake that the demo made (default: ./{_LAKE}).")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
 @json_option
 @click.pass_obj
 def shop(context: Context, lake: str | None, port: int, as_json: bool) -> None:
     """Open a small shop in the demo's lake: click three things of a kind, and see the next page.
+
+    \b
+    nextclick shop
+    nextclick --lake my-demo shop --port 0 --json
 
     The first time, the demo runs before it opens, which takes a minute or two. Ctrl-C closes it.
     """

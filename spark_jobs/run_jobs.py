@@ -1,16 +1,13 @@
-"""The verbs `stream` and `rebuild`."""
+"""Jobs by name: one, all streams until stopped, or the rebuild of a layer."""
 
 import importlib
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-import click
-import msgspec
 from pyspark.sql import SparkSession
 
-from nextclick.cli import common_options, json_option, print_json
 from nextclick.errors import NextclickError
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -33,17 +30,8 @@ def job(name: str) -> Callable[[SparkSession, Settings, Trigger], JobReport]:
     return run
 
 
-@click.command()
-@common_options
 def stream(settings: Settings) -> None:
-    """Keep bronze and silver up to date until stopped (Ctrl-C or SIGTERM).
-
-    All queries run in one process. A batch that is under way when it stops is done anew at the next start, once.
-
-    \b
-    nextclick stream
-    nextclick --lake /data/lake stream
-    """
+    """Bronze and silver up to date, all queries in this process, until SIGINT or SIGTERM; raises the first error of a job."""
     settings.lake.prepare()
     spark = open_session(settings, "nextclick stream")
     failures: list[NextclickError] = []
@@ -60,28 +48,16 @@ def stream(settings: Settings) -> None:
     threads = [threading.Thread(target=keep, args=(name,), name=name) for name in jobs.STREAMED]
     for thread in threads:
         thread.start()
-    click.echo(f"streaming {settings.lake.root}: {', '.join(jobs.STREAMED)}; stop with Ctrl-C", err=True)
     for thread in threads:
         thread.join()
     if failures:
         raise failures[0]
-    click.echo("stopped; nothing is lost, the next start goes on here", err=True)
 
 
-@click.command()
-@click.argument("layer", type=click.Choice(list(REBUILDS)))
-@json_option
-@common_options
-def rebuild(settings: Settings, layer: str, as_json: bool) -> None:
-    """Recompute a layer, and what is made of it, from the layer below.
+def rebuild(settings: Settings, layer: str) -> Iterator[JobReport]:
+    """Recompute the layer, and what is made of it, from the layer below: a report as each job ends.
 
-    Each table is replaced in one commit, so that readers see the old rows or the new.
-    An interrupted rebuild goes on when it, or `nextclick run`, is called again.
-
-    \b
-    nextclick rebuild gold       after new weights or a new half-life
-    nextclick rebuild silver     after a lost checkpoint, a mended rule or another session gap
-    nextclick rebuild bronze     from the landing log up
+    Each table is replaced in one commit. What an interrupted rebuild left undone, it or `nextclick run` does later.
     """
     settings.lake.prepare()
     if layer == "bronze":
@@ -89,9 +65,5 @@ def rebuild(settings: Settings, layer: str, as_json: bool) -> None:
     spark = open_session(settings, f"nextclick rebuild {layer}")
     for name in REBUILDS[layer]:
         forget(settings, name)
-    reports = []
     for name in REBUILDS[layer]:
-        reports.append(job(name)(spark, settings, Trigger.AVAILABLE_NOW))
-        click.echo(reports[-1].line(), err=True)
-    if as_json:
-        print_json(msgspec.to_builtins(reports))
+        yield job(name)(spark, settings, Trigger.AVAILABLE_NOW)

@@ -1,10 +1,13 @@
 """The lists that people are served: made anew for a new model, else brought up to what changed."""
 
+from collections.abc import Callable
+
 from ml.jobs import publish_lists, update
 from nextclick.lake import lists_manifest
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from orchestration.stations import Progress
+
+Progress = Callable[..., None]
 
 
 def run(settings: Settings, progress: Progress) -> JobReport:

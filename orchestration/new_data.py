@@ -13,10 +13,10 @@ from nextclick.contracts import bronze
 from nextclick.lake.duck import connect, open_table, show
 from nextclick.lake.paths import Lake
 from nextclick.landing.reader import segments
-from orchestration.pipeline import Station
+from orchestration.pipeline import Step
 
 
-def has_news(lake: Lake, job: Station) -> bool:
+def has_new_data(lake: Lake, job: Step) -> bool:
     """False if the job's last batch is committed and its sources hold nothing beyond it."""
     if job.waits_for and open_table(lake, job.writes[0]) is None:
         return _has_value(lake, *job.waits_for)

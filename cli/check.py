@@ -12,7 +12,7 @@ from rich.text import Text
 
 from expectations import runner, stops
 from expectations.results import Result
-from nextclick.cli import common_options, json_option, print_json
+from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import CheckStopped, UsageError
 from nextclick.settings import Settings
 
@@ -83,9 +83,9 @@ def check(
 
 def _features(settings: Settings, sample: float, as_json: bool) -> None:
     """Compare, and say what differs."""
-    from orchestration import check_features
+    from expectations import live_profiles
 
-    found = check_features.run(settings, sample)
+    found = live_profiles.run(settings, sample)
     if as_json:
         print_json(msgspec.to_builtins(found))
         return

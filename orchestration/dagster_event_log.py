@@ -19,7 +19,7 @@ _OPEN_DATABASES = 8
 """One a run, and the index over all runs."""
 
 
-class History(SqliteEventLogStorage):
+class DagsterEventLog(SqliteEventLogStorage):
     """Named in dagster.yaml; the files are Dagster's own, so that its programs read them as they are."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:

@@ -9,7 +9,7 @@ from nextclick.errors import LakeError
 from nextclick.lake.paths import Lake
 
 _CONTENT: Final = """\
-# Written by nextclick at each start; change orchestration/home.py instead.
+# Written by nextclick at each start; change orchestration/dagster_home.py instead.
 telemetry:
   enabled: false
 nux:
@@ -24,8 +24,8 @@ concurrency:
     granularity: run
     default_limit: 1
 event_log_storage:
-  module: orchestration.history
-  class: History
+  module: orchestration.dagster_event_log
+  class: DagsterEventLog
   config:
     base_dir: {events}
 """

@@ -1,4 +1,4 @@
-"""`nextclick quarantine`: what was rejected, why, and once more."""
+"""`nextclick quarantine`: what was rejected, why, and its replay."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import click
 import msgspec
 
-from nextclick.cli import common_options, json_option, print_json
+from nextclick.command import common_options, json_option, print_json
 from nextclick.lake.locks import hold
 from nextclick.settings import Settings
 
@@ -15,7 +15,7 @@ _LINE = "{:<20}{:<18}{:<12}{:>10}{:>12}  {}"
 
 @click.group("quarantine")
 def quarantine() -> None:
-    """What was rejected and why; what is mended goes down the normal path again.
+    """What was rejected and why; what was mended is replayed down the normal path.
 
     \b
     nextclick quarantine list

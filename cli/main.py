@@ -1,0 +1,98 @@
+"""The command line: a table of verbs, each imported only when it is called.
+
+`nextclick --help` must answer at once, so nothing heavy is imported here.
+"""
+
+import importlib
+import keyword
+from typing import Any
+
+import click
+
+from nextclick import __version__
+from nextclick.command import Context, place_options, run_command
+
+VERBS: dict[str, str] = {
+    "import": "Bring in history: CSV, JSON, Parquet by a mapping; access logs.",
+    "collect": "Take what trackers send into the lake, until stopped.",
+    "quarantine": "List, inspect and replay rejected records.",
+    "run": "Everything once, in order: stream, gold, checks, train, export.",
+    "stream": "Bronze and silver, always on, until stopped.",
+    "rebuild": "Recompute silver or gold from the layer below.",
+    "check": "Check the tables; see or override what a stop refused.",
+    "train": "Fit, judge, register and, through the gate, promote the model.",
+    "tune": "Look for better parameters; the next training uses them.",
+    "update": "Fold new interactions into the published lists.",
+    "rollback": "Return to the export before the current one.",
+    "export": "Bring gold.recommendations into the key-value table.",
+    "recommend": "What to show a person next.",
+    "serve": "The API: what to show next, over HTTP, until stopped.",
+    "experiment": "A/B tests: what is set up, who is in, what came out.",
+    "evaluate-policy": "What another policy would have earned, from a log.",
+    "status": "What is in the lake, and whether every event is accounted for.",
+    "sql": "Ask the tables with DuckDB SQL, by their catalog names.",
+    "bench": "Measure against baselines, such as recommendation quality.",
+    "shop": "A small shop to click in, with everything behind it on loopback.",
+    "up": "Start the Dagster and MLflow pages on loopback.",
+}
+"""Verb → the line that `nextclick --help` shows for it, in the order of the way. The verb itself is in cli/VERB.py."""
+
+
+def verb(name: str) -> click.Command:
+    """The verb as its module has it: `evaluate-policy` is `evaluate_policy` of cli/evaluate_policy.py; `import` bears a dash below."""
+    stem = name.replace("-", "_")
+    stem += "_" * keyword.iskeyword(stem)
+    command: click.Command = getattr(importlib.import_module(f"cli.{stem}"), stem)
+    return command
+
+
+class _Stub(click.Command):
+    """Stands for a verb in `--help`, so that the listing imports nothing."""
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        if ctx.resilient_parsing or _only_listing():
+            return _Stub(name, short_help=VERBS[name])
+        return verb(name)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        global _listing
+        _listing = False
+        return super().resolve_command(ctx, args)
+
+
+_listing = True
+
+
+def _only_listing() -> bool:
+    return _listing
+
+
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check stopped it.",
+)
+@click.version_option(__version__, prog_name="nextclick")
+@place_options
+@click.pass_context
+def cli(ctx: click.Context, lake: str | None, conf_dir: str | None, profile: str | None) -> None:
+    """nextclick turns a clickstream into the next click.
+
+    \b
+    nextclick import clicks.csv.gz --mapping globo     bring history in
+    nextclick run                                      build, check, train, export
+    nextclick recommend 42 -n 10                       ask
+    """
+    ctx.obj = Context(lake, conf_dir, profile)
+
+
+def main() -> None:
+    """The program `nextclick`."""
+    run_command(cli)

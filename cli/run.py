@@ -1,0 +1,48 @@
+"""`nextclick run`: every step once, in order, in one process."""
+
+import time
+from collections.abc import Sequence
+
+import click
+import msgspec
+from rich.console import Console
+
+from nextclick.command import common_options, json_option, print_json
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from orchestration.console import ConsoleWatch, summary
+from orchestration.pipeline import NAMES, STEPS, Step, side_by_side
+from orchestration.step_runner import step_runner
+
+
+@click.command("run")
+@click.option(
+    "--stop-after", type=click.Choice(NAMES), metavar="STEP", help=f"End after this step: {', '.join(NAMES)}."
+)
+@json_option
+@common_options
+def run(settings: Settings, stop_after: str | None, as_json: bool) -> None:
+    """Everything once, in order: stream to the end of the landing log, gold, checks, train, export.
+
+    \b
+    nextclick run                              all steps
+    nextclick run --stop-after build_sessions  no further than this
+    nextclick run --json | jq '.steps[] | select(.written > 0)'
+
+    Interrupted at any point, it goes on where it stopped when it is called again; with nothing
+    new it changes nothing. A failed critical check ends it with exit code 3 (see `nextclick check`).
+    """
+    started = time.monotonic()
+    steps = STEPS[: NAMES.index(stop_after) + 1] if stop_after else STEPS
+    reports = run_steps(settings, steps, Console(stderr=True, highlight=False))
+    seconds = time.monotonic() - started
+    if as_json:
+        print_json({"steps": msgspec.to_builtins(reports), "seconds": round(seconds, 3)})
+    else:
+        Console().print(summary(reports, seconds))
+
+
+def run_steps(settings: Settings, steps: Sequence[Step], console: Console) -> list[JobReport]:
+    """Perform the steps in order, with their progress on `console`; the reports in order."""
+    here = step_runner(settings, ConsoleWatch(console))
+    return [report for group in side_by_side(steps) for report in here.perform(*(step.name for step in group))]

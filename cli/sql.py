@@ -1,0 +1,62 @@
+"""`nextclick sql`: a query of the lake's tables."""
+
+import re
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from nextclick.command import common_options, json_option, print_json
+from nextclick.lake.sql import ask, plain
+from nextclick.settings import Settings
+
+_FILE_WIDTH = 160
+"""Columns of text where no terminal says how wide it is."""
+
+
+@click.command("sql")
+@click.argument("query")
+@json_option
+@common_options
+def sql(settings: Settings, query: str, as_json: bool) -> None:
+    """Ask the lake's tables with DuckDB SQL, by their catalog names; times are UTC.
+
+    \b
+    nextclick sql "select count(*) as n from silver.sessions" --json
+    nextclick sql "select reason, count(*) from silver.quarantine group by all"
+    nextclick sql "describe gold.interactions"
+
+    Read-only: no file and no network can be reached. With --json: an array of row objects;
+    decimals and times are strings, durations seconds, maps objects, blobs base64.
+    """
+    columns, rows = ask(settings.lake, query)
+    if as_json:
+        print_json([dict(zip(columns, map(plain, row), strict=True)) for row in rows])
+        return
+    _show(columns, [[_visible(value) for value in row] for row in rows])
+
+
+def _visible(value: Any) -> str:
+    """A value for a terminal, which no visitor's text may steer."""
+    text = "" if value is None else str(value if isinstance(value, float) else plain(value))
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)
+
+
+def _show(columns: list[str], rows: list[list[str]]) -> None:
+    """A grid where it fits; else one line a value."""
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH, highlight=False, markup=False)
+    widths = [max(map(len, cells)) + 3 for cells in zip(columns, *rows, strict=True)]
+    if sum(widths) < console.width:
+        grid = Grid(*columns)
+        for row in rows:
+            grid.add_row(*map(Text, row))
+        console.print(grid)
+        return
+    margin = max(map(len, columns))
+    for row in rows:
+        console.rule()
+        for name, value in zip(columns, row, strict=True):
+            console.print(f"{name:>{margin}}  {value}", soft_wrap=True)
