@@ -7,7 +7,7 @@ from pathlib import Path
 
 FILES = {
     path.stem: path
-    for path in sorted(Path(__file__).parent.glob("[a-z]*.py"))
+    for path in sorted(Path(__file__).parent.glob("*/[a-z]*.py"))
     if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
 }
 
@@ -22,7 +22,7 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in FILES:
         sys.argv = sys.argv[1:]
-        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+        runpy.run_module(f"benchmarks.{FILES[name].parent.name}.{name}", run_name="__main__")
         return
     print("\n".join(f"  {stem:<16} {claim(path)}" for stem, path in FILES.items()))
     print('\nmake bench ARGS="NAME --help"')

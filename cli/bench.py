@@ -48,9 +48,9 @@ def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) ->
     nextclick bench quality globo --data ../shared/data/globo-clicks
     nextclick bench quality my-folder --tune stretch     a folder with train.txt and test.txt
     """
-    from benchmarks import quality as gowalla
-    from benchmarks import quality_report as report
     from benchmarks.measure import measured
+    from benchmarks.models import quality as gowalla
+    from benchmarks.models import quality_report as report
 
     say = partial(Console(stderr=True, highlight=False).print, markup=False, soft_wrap=True)
     folder = data or FOLDERS.get(dataset, Path(dataset))

@@ -83,7 +83,7 @@ def check(
 
 def _features(settings: Settings, sample: float, as_json: bool) -> None:
     """Compare, and say what differs."""
-    from expectations import live_profiles
+    from expectations.measures import live_profiles
 
     found = live_profiles.run(settings, sample)
     if as_json:

@@ -13,9 +13,9 @@ import click
 import msgspec
 from rich.console import Console
 
-from demo.facts import Facts, agrees
-from demo.report import WIDTH, print_report
-from demo.traffic import DAYS, make_traffic, write_traffic
+from demo.outcome.facts import Facts, agrees
+from demo.outcome.report import WIDTH, print_report
+from demo.traffic.generate import DAYS, make_traffic, write_traffic
 from nextclick.command import run_command
 from nextclick.errors import NextclickError, UsageError
 from nextclick.settings import Settings, load
@@ -80,8 +80,8 @@ def command() -> str:
 
 def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log: Console) -> Facts:
     """Make the traffic, send it down the path, read what became of it."""
-    from demo.door import send  # the stations take seconds to import: --help should not
-    from demo.path import import_items, spark_starting, walk
+    from demo.http_client import send  # the stations take seconds to import: --help should not
+    from demo.pipeline import import_items, spark_starting, walk
     from demo.service import running
 
     began = time.monotonic()
@@ -96,7 +96,7 @@ def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log:
         sent = f"{len(traffic.lines):,} records in {send(collector, traffic.lines):,} requests to {address}"
         log.print(f"collect: {sent}  in {time.monotonic() - began:.1f} s")
     walk(settings, log)
-    from demo.lake_facts import gather
+    from demo.outcome.lake_facts import gather
 
     return gather(settings, folder, shown_as)
 

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from expectations.expectation import Of
-from expectations.facts import measure
-from expectations.judge import Judge, Verdict
-from expectations.look import Lakewide
-from expectations.parts import Part, due
+from expectations.due import Part, due
+from expectations.ge_validator import Judge, Verdict
+from expectations.measures.facts import measure
+from expectations.measures.measure_context import Lakewide
 from expectations.results import Result, append
+from expectations.suites.expectation import Of
 from nextclick.contracts.gold import DATA_QUALITY
 from nextclick.lake import locks
 from nextclick.lake.duck import paths

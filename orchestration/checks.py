@@ -15,9 +15,9 @@ from dagster import (
     multi_asset_check,
 )
 
-from expectations.expectation import Expectation, Severity
 from expectations.results import Standing, standings
-from expectations.suites import CHECKED, suite
+from expectations.suites.expectation import Expectation, Severity
+from expectations.suites.suite import CHECKED, suite
 from nextclick.settings import Settings
 from orchestration import stop_guard
 from orchestration.assets.asset_specs import key

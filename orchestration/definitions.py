@@ -27,7 +27,7 @@ from dagster import (
 )
 
 from expectations import stops
-from expectations.suites import CHECKED
+from expectations.suites.suite import CHECKED
 from nextclick.contracts import gold, silver
 from nextclick.errors import NextclickError
 from nextclick.lake import locks

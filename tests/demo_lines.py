@@ -8,8 +8,8 @@ import msgspec
 
 from collector.dialects import dialect
 from collector.request.model import Refused
-from demo.trackers import Line
-from demo.trackers import request as told
+from demo.traffic.trackers import Line
+from demo.traffic.trackers import request as told
 from tests.asking import LIMITS, request
 
 Record = dict[str, Any]

@@ -54,7 +54,7 @@ def test_each_verb_is_there_and_its_help_shows_examples(name: str) -> None:
     command = verb(name)
     assert isinstance(command, click.Command)
     assert command.name == name
-    examples = [line for line in (command.help or "").splitlines() if line.startswith("nextclick ")]
+    examples = [line for line in (command.help or "").splitlines() if line.lstrip().startswith("nextclick ")]
     assert any(f" {name}" in line for line in examples)
 
 

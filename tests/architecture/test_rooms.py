@@ -1,19 +1,22 @@
 """A folder shows few modules at its root, and holds no room for one file."""
 
+import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Final
 
 from nextclick.settings import CHECKOUT
 
-STATIONS: Final = ("nextclick", "collector", "spark_jobs", "expectations", "ml", "serving")
+PACKAGES: Final = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
+    "packages"
+]
 MOST: Final = 14
-"""Modules at the root of a folder; jobs and dialects, one a table or a tracker, are lists by nature."""
-LISTS: Final = ("spark_jobs/jobs", "collector/dialects")
+"""Modules at the root of a folder; verbs, jobs and dialects, one a file, are lists by nature."""
+LISTS: Final = ("cli", "spark_jobs/jobs", "collector/dialects")
 
 
 def _modules() -> Counter[Path]:
-    files = (file for name in STATIONS for file in (CHECKOUT / name).rglob("*.py") if file.name != "__init__.py")
+    files = (file for name in PACKAGES for file in (CHECKOUT / name).rglob("*.py") if file.name != "__init__.py")
     return Counter(file.parent.relative_to(CHECKOUT) for file in files)
 
 

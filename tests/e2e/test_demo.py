@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from demo.__main__ import clear, make_facts
-from demo.facts import Facts, agrees, comparisons
+from demo.outcome.facts import Facts, agrees, comparisons
 from nextclick.lake.sql import ask
 from nextclick.settings import load
 from orchestration.step_runner import step_runner

@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from demo.door import send
+from demo.http_client import send
+from demo.outcome.ground_truth import Truth
 from demo.service import running
-from demo.traffic import Traffic, make_traffic
-from demo.truth import Truth
+from demo.traffic.generate import Traffic, make_traffic
 from nextclick.errors import NextclickError
 from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import Settings, load

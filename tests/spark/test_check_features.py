@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from pyspark.sql import SparkSession
 
 from cli.check import check
-from expectations import live_profiles
+from expectations.measures import live_profiles
 from nextclick.command import Context
 from nextclick.kv import open_profiles
 from nextclick.landing.reader import read_segment, segments

@@ -22,7 +22,7 @@ from pyspark.sql import SparkSession
 
 from cli.main import cli
 from expectations import results, stops
-from expectations.suites import CHECKED, suite
+from expectations.suites.suite import CHECKED, suite
 from ml.registry import champion
 from nextclick.errors import CheckStopped, TableBusy
 from nextclick.lake.table_state import TableState, table_states

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchmarks import day_of_updates
-from benchmarks.day_of_updates import Stream
+from benchmarks.models import day_of_updates
+from benchmarks.models.day_of_updates import Stream
 from ml.data.interactions import IdMap
 from ml.data.sessions import from_clicks
 from ml.jobs import update

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
-from benchmarks import quality, quality_recipes
+from benchmarks.models import quality, quality_recipes
 from cli.main import cli
 
 TRAIN = "".join(

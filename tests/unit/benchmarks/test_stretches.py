@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.stretches import held_out_stretches
+from benchmarks.models.stretches import held_out_stretches
 from ml.data.interactions import Interactions, from_ids
 
 

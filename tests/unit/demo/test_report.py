@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from demo.facts import (
+from demo.outcome.facts import (
     Business,
     Checks,
     Contest,
@@ -18,8 +18,8 @@ from demo.facts import (
     agrees,
     comparisons,
 )
-from demo.report import WIDTH, further, print_report
-from demo.truth import Truth
+from demo.outcome.ground_truth import Truth
+from demo.outcome.report import WIDTH, further, print_report
 from nextclick.reconciliation import Reconciliation
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from demo.trackers import PLAIN, TRACKERS, Parcel, encode, pack, request, tracker_of, write
+from demo.traffic.trackers import PLAIN, TRACKERS, Parcel, encode, pack, request, tracker_of, write
 from tests.demo_lines import as_collected
 
 AT = 1_780_272_000_000

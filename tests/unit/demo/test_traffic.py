@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from demo.acts import Acts
-from demo.catalogue import MAX_ITEMS, make_catalogue
-from demo.mishaps import BROKEN, arrivals, copies
-from demo.tastes import load_tastes
-from demo.trackers import TRACKERS
-from demo.traffic import Traffic, make_traffic, write_traffic
-from demo.truth import count_sessions, load_truth
+from demo.outcome.ground_truth import count_sessions, load_truth
+from demo.traffic.catalogue import MAX_ITEMS, make_catalogue
+from demo.traffic.events import Acts
+from demo.traffic.faults import BROKEN, arrivals, copies
+from demo.traffic.generate import Traffic, make_traffic, write_traffic
+from demo.traffic.tastes import load_tastes
+from demo.traffic.trackers import TRACKERS
 from nextclick.contracts.events import KINDS
 from tests.demo_lines import as_collected
 

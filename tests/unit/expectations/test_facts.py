@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from deltalake import write_deltalake
 
-from expectations.facts import measure
-from expectations.look import Fact, Lakewide
-from expectations.parts import Part, due
-from expectations.types import words
+from expectations.due import Part, due
+from expectations.measures.column_types import words
+from expectations.measures.facts import measure
+from expectations.measures.measure_context import Fact, Lakewide
 from nextclick.contracts import catalog
 from nextclick.lake.duck import files, open_table
 from nextclick.settings import Settings, load

@@ -1,0 +1,174 @@
+"""What the demo says: plain records, read from a lake or made by hand, and printed by
+demo/outcome/report.py or, with `--json`, as they are."""
+
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from demo.outcome.ground_truth import Truth
+from nextclick.reconciliation import Reconciliation
+
+
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """Where each line went, as `nextclick status` counts it, and why some were refused."""
+
+    counts: Reconciliation
+    reasons: dict[str, int]
+    """Rows of silver.quarantine by reason."""
+    sources: dict[str, int]
+    """Rows of silver.events by the dialect that brought them, without the catalogue's."""
+    kinds: dict[str, int]
+    """The same rows by kind of event."""
+
+    @property
+    def arrived(self) -> int:
+        return self.counts.accepted + self.counts.rejected
+
+    @property
+    def quarantined(self) -> int:
+        """By the door and by silver."""
+        return self.counts.rejected + self.counts.quarantined
+
+    @property
+    def astray(self) -> int:
+        """What must not be: in silver twice, still waiting, lost or doubled on disk."""
+        return self.counts.doubled + self.counts.waiting + self.counts.missing + self.counts.excess
+
+
+class Business(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals of silver.sessions and gold."""
+
+    sessions: int
+    bounces: int
+    conversions: int
+    people: int
+    """Distinct persons of gold.interactions."""
+    items: int
+    links: int
+    """Rows of silver.items and silver.identities."""
+    revenue: dict[str, str]
+    """By currency, from the sessions."""
+
+
+class Checks(msgspec.Struct, frozen=True, kw_only=True):
+    """The expectations that were checked in this run."""
+
+    passed: int
+    warned: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
+
+
+class Contest(msgspec.Struct, frozen=True, kw_only=True):
+    """The model against the popular lists, on the clicks that were held back."""
+
+    champion: str | None
+    """Registered version; None: the gate refused it."""
+    reasons: tuple[str, ...] = ()
+    """What the gate held against the last training."""
+    scores: dict[str, dict[str, float]]
+    """Contender → metric → value."""
+
+
+class TasteMatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Share of the recommended items that a person truly likes, by the tastes that only the generator knows."""
+
+    k: int
+    people: int
+    chance: float
+    """Any unseen item."""
+    popular: float
+    """The most popular unseen items."""
+    model: float
+    best: float
+    """The best that anyone could do who knew the tastes."""
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """One item of a person's history or list."""
+
+    item_id: str
+    name: str
+    category: str
+    like: float
+    """The true probability that the person likes it."""
+
+
+class Portrait(msgspec.Struct, frozen=True, kw_only=True):
+    """One person: what the generator knows, what the pipeline saw, and what it recommends."""
+
+    person_id: str
+    loves: tuple[str, ...]
+    """The categories that the person truly likes best."""
+    history: tuple[Suggestion, ...]
+    """The strongest interactions, strongest first."""
+    source: str
+    """Where the list comes from: the model, or the popular list."""
+    recommended: tuple[Suggestion, ...]
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the demo prints, but for times."""
+
+    lake: str
+    truth: Truth
+    flow: Flow
+    business: Business
+    checks: Checks
+    contest: Contest
+    tastes: TasteMatch
+    portrait: Portrait
+
+
+class Comparison(NamedTuple):
+    """A number of the pipeline beside what the generator knows."""
+
+    what: str
+    found: str
+    known: str
+
+    @property
+    def agrees(self) -> bool:
+        return self.found == self.known
+
+
+def comparisons(facts: Facts) -> list[Comparison]:
+    """Every number that the generator knows for sure."""
+    truth, flow, business = facts.truth, facts.flow, facts.business
+    counts = [
+        ("events that came in", flow.arrived, truth.arrived + truth.items),
+        ("→ silver.events, catalogue records among them", flow.counts.silver, truth.good + truth.items),
+        *_each("by ", flow.sources, truth.trackers),
+        ("    kinds of event, as many of each", _equal(flow.kinds, truth.kinds), len(flow.kinds | truth.kinds)),
+        ("→ duplicates: sent again, byte for byte", flow.counts.duplicates, truth.duplicates),
+        ("→ silver.quarantine", flow.quarantined, truth.rejected),
+        *_each("", flow.reasons, truth.reasons),
+        ("→ nowhere (residual)", flow.counts.residual, 0),
+        ("→ twice, waiting, or damaged on disk", flow.astray, 0),
+        ("silver.items", business.items, truth.items),
+        ("silver.identities", business.links, truth.links),
+        ("silver.sessions", business.sessions, truth.sessions),
+    ]
+    money = [
+        (f"revenue, {currency}", business.revenue.get(currency, "0.00"), truth.revenue.get(currency, "0.00"))
+        for currency in sorted(truth.revenue.keys() | business.revenue.keys())
+    ]
+    return [
+        *(Comparison(what, f"{found:,}", f"{known:,}") for what, found, known in counts),
+        *(Comparison(what, f"{Decimal(found):,}", f"{Decimal(known):,}") for what, found, known in money),
+    ]
+
+
+def _each(word: str, found: dict[str, int], known: dict[str, int]) -> list[tuple[str, int, int]]:
+    """One line a name that either side has."""
+    names = sorted(found.keys() | known.keys())
+    return [(f"    {word}{name}", found.get(name, 0), known.get(name, 0)) for name in names]
+
+
+def _equal(found: dict[str, int], known: dict[str, int]) -> int:
+    return sum(found.get(name) == count for name, count in known.items())
+
+
+def agrees(facts: Facts) -> bool:
+    """The pipeline found everything that the generator knows, and no check stopped it."""
+    return all(line.agrees for line in comparisons(facts)) and not facts.checks.stopped

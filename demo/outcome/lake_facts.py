@@ -1,0 +1,163 @@
+"""Read the demo's facts from the lake that it made: the tables as they are published, no JVM."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from demo.outcome.evaluation import judge
+from demo.outcome.facts import Business, Checks, Contest, Facts, Flow, Portrait, Suggestion
+from demo.outcome.ground_truth import load_truth
+from demo.traffic.tastes import Tastes, load_tastes
+from ml.registry import champion
+from nextclick.lake.sql import ask
+from nextclick.reconciliation import reconcile
+from nextclick.settings import Settings
+from serving.recommend import lookup
+
+LIST_LENGTH = 10
+"""Items of a list that are judged and shown."""
+_SHOWN = 5
+_OWN = "model"
+"""The contender whose metrics carry no prefix."""
+
+
+def gather(settings: Settings, traffic: Path, shown_as: str) -> Facts:
+    """All facts of the lake, against the truth in the folder `traffic`; `shown_as` is the lake's name for people."""
+    tastes = load_tastes(traffic / "tastes.npz")
+    return Facts(
+        lake=shown_as,
+        truth=load_truth(traffic / "truth.json"),
+        flow=_flow(settings),
+        business=_business(settings),
+        checks=_checks(settings),
+        contest=_contest(settings),
+        tastes=judge(
+            tastes,
+            _columns(settings, "gold.recommendations", "person_id", "rank", "item_id"),
+            _columns(settings, "gold.interactions", "person_id", "item_id"),
+            _columns(settings, "gold.popular_items", "rank", "item_id"),
+            LIST_LENGTH,
+        ),
+        portrait=_portrait(settings, tastes),
+    )
+
+
+def _rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
+    return ask(settings.lake, query)[1]
+
+
+def _columns(settings: Settings, table: str, *columns: str) -> pa.Table:
+    return DeltaTable(settings.lake.table(table)).to_pyarrow_table(columns=list(columns))
+
+
+def _flow(settings: Settings) -> Flow:
+    visits = "silver.events where event <> 'item_update'"
+    return Flow(
+        counts=reconcile(settings),
+        reasons=_counts(settings, "reason", "silver.quarantine"),
+        sources=_counts(settings, "source", visits),
+        kinds=_counts(settings, "event", visits),
+    )
+
+
+def _counts(settings: Settings, column: str, rows: str) -> dict[str, int]:
+    return dict(_rows(settings, f"select {column}, count(*) from {rows} group by 1 order by 1"))
+
+
+def _business(settings: Settings) -> Business:
+    sessions = _rows(settings, "select count(*), count_if(is_bounce), count_if(purchases > 0) from silver.sessions")[0]
+    counted = (
+        "count(distinct person_id) from gold.interactions",
+        "count(*) from silver.items",
+        "count(*) from silver.identities",
+    )
+    people, items, links = (_rows(settings, f"select {what}")[0][0] for what in counted)
+    revenue = _rows(
+        settings,
+        "select money.key, sum(money.value) from (select unnest(map_entries(revenue)) as money from silver.sessions) "
+        "group by 1 order by 1",
+    )
+    return Business(
+        sessions=sessions[0],
+        bounces=sessions[1],
+        conversions=sessions[2],
+        people=people,
+        items=items,
+        links=links,
+        revenue={currency: f"{total:.2f}" for currency, total in revenue},
+    )
+
+
+def _checks(settings: Settings) -> Checks:
+    """Of each expectation the newest verdict."""
+    verdicts = _rows(
+        settings,
+        "select table_name || ': ' || expectation, severity, arg_max(success, checked_at) from gold.data_quality "
+        "where kind = 'check' group by table_name, expectation, severity order by 1",
+    )
+    failed = {
+        level: tuple(name for name, severity, ok in verdicts if severity == level and not ok)
+        for level in ("warn", "stop")
+    }
+    return Checks(passed=sum(ok for _, _, ok in verdicts), warned=failed["warn"], stopped=failed["stop"])
+
+
+def _contest(settings: Settings) -> Contest:
+    """The champion's metrics, or those of the attempt that failed."""
+    standing = champion.standing(settings.lake)
+    served, attempt = standing.champion, standing.attempt
+    metrics = served.metrics if served else attempt.metrics if attempt else {}
+    scores: dict[str, dict[str, float]] = {}
+    for name, value in metrics.items():
+        contender, _, metric = name.rpartition(".")
+        scores.setdefault(contender or _OWN, {})[metric] = value
+    reasons = attempt.reasons if attempt else []
+    return Contest(champion=served.version if served else None, reasons=tuple(reasons), scores=scores)
+
+
+def _portrait(settings: Settings, tastes: Tastes) -> Portrait:
+    person = _somebody(settings, tastes)
+    row = tastes.rows_of(np.array([person]))
+    like = dict(zip(tastes.item_ids.tolist(), tastes.likes(row)[0].tolist(), strict=True))
+    items = {
+        item: (name, category)
+        for item, name, category in _rows(settings, "select item_id, name, category from silver.items")
+    }
+
+    def suggestion(item: str) -> Suggestion:
+        name, category = items[item]
+        return Suggestion(item_id=item, name=name, category=category, like=round(like[item], 6))
+
+    history = _rows(
+        settings,
+        f"select item_id from gold.interactions where person_id = '{person}' order by strength desc, item_id limit {_SHOWN}",
+    )
+    answer = lookup(settings, person, LIST_LENGTH)
+    return Portrait(
+        person_id=person,
+        loves=_loves({item: category for item, (_, category) in items.items()}, like),
+        history=tuple(suggestion(item) for (item,) in history),
+        source=answer.source,
+        recommended=tuple(suggestion(item.item_id) for item in answer.items[:_SHOWN]),
+    )
+
+
+def _somebody(settings: Settings, tastes: Tastes) -> str:
+    """Of the known users with enough to show (else of all people) the one whose taste is clearest, the first of equals."""
+    people = _rows(
+        settings,
+        f"select person_id, person_id like 'u%' and count(*) >= {2 * _SHOWN} from gold.interactions group by 1 order by 1",
+    )
+    ids = np.array([person for person, known in people if known] or [person for person, _ in people])
+    return str(ids[tastes.mixture[tastes.rows_of(ids)].max(axis=1).argmax()])
+
+
+def _loves(category_of: dict[str, str], like: dict[str, float]) -> tuple[str, ...]:
+    """The two categories whose items the person likes best on average."""
+    likes: dict[str, list[float]] = {}
+    for item, category in category_of.items():
+        likes.setdefault(category, []).append(like[item])
+    return tuple(sorted(likes, key=lambda category: (-float(np.mean(likes[category])), category))[:2])

@@ -1,0 +1,162 @@
+"""The demo's answer, as text for a terminal or a log."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from demo.outcome.facts import Comparison, Contest, Facts, Portrait, Suggestion, TasteMatch, comparisons
+
+WIDTH = 100
+_BAR = 40
+_METRICS = ("recall", "ndcg", "map", "coverage", "novelty")
+"""The columns; a metric's name may carry its k, such as recall@20."""
+_TRACKERS = {
+    "plain": "in nextclick's own form, POST /v1/events",
+    "segment": "from Segment's tracker",
+    "snowplow": "from Snowplow's tracker",
+}
+_NAMES = {
+    "popular_all_time": "popularity of all time",
+    "popular_last_": "popularity of the last ",
+    "popular_fading_": "popularity, half of it gone in ",
+    "popular_blend": "popularity of several kinds",
+}
+"""What a contender's name, or its beginning, means."""
+
+
+def print_report(console: Console, facts: Facts, command: str = "nextclick") -> None:
+    """All sections, one after the other; `command` is how nextclick is called here."""
+    for title, body in _sections(facts):
+        _print_section(console, title, body)
+    _print_section(console, "How to look further", further(facts, command))
+
+
+def _print_section(console: Console, title: str, body: RenderableType) -> None:
+    console.print()
+    console.print(Rule(title, align="left", style="bold"))
+    console.print(body, soft_wrap=isinstance(body, str), markup=False, highlight=False)
+
+
+def _sections(facts: Facts) -> Iterator[tuple[str, RenderableType]]:
+    """Title and content of each section, in the order of the data's way."""
+    yield "What came in", _came_in(facts)
+    yield "Where each event went", _went(comparisons(facts))
+    yield "What the shop did", _business(facts)
+    yield "Checks", _checks(facts)
+    yield "The model against popularity, on clicks that were held back", _contest(facts.contest)
+    yield "The model against the hidden tastes", _tastes(facts.tastes)
+    yield f"One person: {facts.portrait.person_id}", _portrait(facts.portrait)
+
+
+def further(facts: Facts, command: str) -> str:
+    """Commands to copy, one a line; each works on the lake that the demo left."""
+    call = f"{command} --lake {facts.lake}"
+    sql = "select channel, sum(sessions) as sessions from gold.traffic_daily group by 1 order by 2 desc"
+    return "\n".join(
+        (
+            f"{call} up         # the Dagster and MLflow pages",
+            f"{call} status     # tables, reconciliation, champion, export",
+            f"{call} recommend {facts.portrait.person_id} -n 10",
+            f'{call} sql "{sql}"',
+        )
+    )
+
+
+def _came_in(facts: Facts) -> RenderableType:
+    truth = facts.truth
+    table = _table("events", "what", justify=("right", "left"))
+    table.add_row(
+        f"{truth.good:,}", f"good events, {truth.late:,} of them late by minutes to days, in no order of time"
+    )
+    for tracker, count in truth.trackers.items():
+        table.add_row(f"{count:,}", f"  of them {_TRACKERS[tracker]}")
+    table.add_row(f"{truth.duplicates:,}", "sent again, byte for byte, some days later")
+    table.add_row(f"{truth.rejected:,}", f"broken: {', '.join(truth.broken)}")
+    table.add_row(f"{truth.items:,}", "records of the item catalogue")
+    return table
+
+
+def _went(lines: list[Comparison]) -> RenderableType:
+    table = _table("", "pipeline", "generator knows", "", justify=("left", "right", "right", "left"))
+    for line in lines:
+        table.add_row(line.what, line.found, line.known, "ok" if line.agrees else Text("DIFFERS", style="bold red"))
+    return table
+
+
+def _business(facts: Facts) -> RenderableType:
+    business = facts.business
+    sessions = max(1, business.sessions)
+    money = ", ".join(f"{Decimal(amount):,} {currency}" for currency, amount in business.revenue.items())
+    return Text(
+        f"{business.sessions:,} sessions of {business.people:,} people who used an item · "
+        f"{business.bounces / sessions:.1%} bounced · {business.conversions / sessions:.1%} bought · revenue {money}"
+    )
+
+
+def _checks(facts: Facts) -> RenderableType:
+    checks = facts.checks
+    lines = [Text(f"{checks.passed} expectations hold, {len(checks.warned)} warn, {len(checks.stopped)} stop")]
+    lines += [Text(f"warns: {name}", style="yellow") for name in checks.warned]
+    lines += [Text(f"STOPS: {name}", style="bold red") for name in checks.stopped]
+    return Group(*lines)
+
+
+def _contest(contest: Contest) -> RenderableType:
+    known = {metric for scores in contest.scores.values() for metric in scores}
+    metrics = [metric for name in _METRICS for metric in known if metric.partition("@")[0] == name]
+    table = _table("", *metrics, justify=("left", *("right" for _ in metrics)))
+    for contender, scores in contest.scores.items():
+        table.add_row(
+            _spoken(contender),
+            *(f"{scores[metric]:.4f}" if metric in scores else "–" for metric in metrics),
+        )
+    champion = f"version {contest.champion}" if contest.champion else "none, popular lists are served"
+    verdict = "; ".join(contest.reasons) or "every condition of the gate holds"
+    return Group(table, Text(f"champion: {champion} · {verdict}"))
+
+
+def _spoken(contender: str) -> str:
+    begin = next((begin for begin in _NAMES if contender.startswith(begin)), "")
+    return _NAMES.get(begin, "") + contender.removeprefix(begin)
+
+
+def _tastes(tastes: TasteMatch) -> RenderableType:
+    table = _table(f"truly liked among {tastes.k} new items", "", "", justify=("left", "right", "left"))
+    rows = (
+        ("any items", tastes.chance),
+        ("the popular ones", tastes.popular),
+        ("the model's", tastes.model),
+        ("the best possible", tastes.best),
+    )
+    for name, share in rows:
+        table.add_row(name, f"{share:.1%}", "█" * round(_BAR * share))
+    span = max(1e-9, tastes.best - tastes.chance)
+    reach = f"{(tastes.model - tastes.chance) / span:.0%} of the way from chance to the best possible"
+    return Group(table, Text(f"{tastes.people:,} people; the model goes {reach}"))
+
+
+def _portrait(portrait: Portrait) -> RenderableType:
+    return Group(
+        Text(f"truly loves {', '.join(portrait.loves)} (which the pipeline cannot know)"),
+        _items("used most", portrait.history),
+        _items(f"recommended ({portrait.source})", portrait.recommended),
+    )
+
+
+def _items(title: str, items: tuple[Suggestion, ...]) -> RenderableType:
+    table = _table("", title, "category", "item", "true liking", justify=("right", "left", "left", "left", "right"))
+    for rank, item in enumerate(items, 1):
+        table.add_row(str(rank), item.name, item.category, item.item_id, f"{item.like:.0%}")
+    return table
+
+
+def _table(*headers: str, justify: tuple[str, ...]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for header, side in zip(headers, justify, strict=True):
+        table.add_column(header, justify=side)  # type: ignore[arg-type]
+    return table

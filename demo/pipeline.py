@@ -1,0 +1,53 @@
+"""Where the demo calls the steps in its own process: the import of the catalogue, and the path."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+from rich.console import Console
+
+from collector.imports.importer import Importer, ImportReport
+from collector.imports.mapping import load
+from collector.imports.reading import MappedReading
+from expectations.ge_validator import Judge
+from nextclick.errors import NextclickError
+from nextclick.lake.locks import hold
+from nextclick.settings import Settings
+from spark_jobs.session import open_session
+
+_SLOW_TO_IMPORT = ("orchestration.definitions", "ml.registry.tracking", "demo.outcome.lake_facts")
+
+
+@contextmanager
+def spark_starting(settings: Settings) -> Iterator[None]:
+    """Spark starts while the body runs; its JVM is a process of its own, so the two overlap."""
+    with ThreadPoolExecutor(1) as beside:
+        starting = beside.submit(open_session, settings, "demo")
+        yield
+        for module in _SLOW_TO_IMPORT:  # the steps would wait for them one by one
+            import_module(module)
+        Judge()  # imports Great Expectations, which takes seconds
+        starting.result()
+
+
+def import_items(settings: Settings, file: Path) -> ImportReport:
+    """`nextclick import FILE --mapping plain --kind items`."""
+    mapping = load("plain", settings.conf_dir / "mappings")
+    reading = MappedReading(mapping, "items", settings.site, settings.landing.max_event_bytes)
+    settings.lake.prepare()
+    with (
+        hold(settings.lake.locks, f"import.{mapping.name}.items.{settings.site}", purpose="demo"),
+        Importer(settings, reading) as importer,
+    ):
+        return importer.run([file], again=False, tell=lambda _: None)
+
+
+def walk(settings: Settings, console: Console) -> None:
+    """The nightly job, in this process, recorded by Dagster in the lake: every step once, in order."""
+    from orchestration.console import ConsoleWatch
+    from orchestration.definitions import run_nightly
+
+    if not run_nightly(settings, ConsoleWatch(console)):
+        raise NextclickError(f"The nightly job failed; `nextclick --lake {settings.lake.root} up` shows the run.")

@@ -1,0 +1,92 @@
+"""Great Expectations, and nothing else: suites over frames → which expectations hold. The only importer of it.
+
+Its import takes seconds and talks; so it happens on first use, and in silence. Column
+expectations of one frame share one pass over it.
+"""
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from expectations.measures.measure_context import Fact
+from expectations.suites.expectation import Expectation
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_SAMPLES: Final = 5
+
+
+class Verdict(NamedTuple):
+    """What was found of one expectation."""
+
+    success: bool
+    observed: str | None = None
+
+
+class Judge:
+    """An ephemeral context of Great Expectations: nothing is stored, nothing is sent."""
+
+    def __init__(self) -> None:
+        warnings.filterwarnings("ignore", module="great_expectations")
+        logging.getLogger("great_expectations").setLevel(logging.ERROR)
+        import great_expectations as gx
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
+        self._gx = gx
+        self._context = gx.get_context(mode="ephemeral")
+        self._context.enable_analytics(False)
+        self._context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+        self._pandas = self._context.data_sources.add_pandas("pandas")
+
+    @cached_property
+    def _spark(self) -> Any:
+        """Made when a frame is there: without a session of ours it would start one of its own."""
+        return self._context.data_sources.add_spark("spark", persist=False)
+
+    def rows(self, table: str, frame: "DataFrame", suite: Sequence[Expectation]) -> dict[str, Verdict]:
+        """Judge every row of a Spark frame; those that fail are looked at again, to say what was seen."""
+        verdicts = self._judge(self._spark, table, frame, suite, "BOOLEAN_ONLY")
+        failed = [one for one in suite if not verdicts[one.name].success]
+        return verdicts | self._judge(self._spark, table, frame, failed, "BASIC")
+
+    def facts(self, table: str, facts: Mapping[str, Fact], suite: Sequence[Expectation]) -> dict[str, Verdict]:
+        """Judge measured numbers."""
+        import pandas as pd
+
+        frame = pd.DataFrame({name: pd.Series([fact.value], dtype="float64") for name, fact in facts.items()})
+        verdicts = self._judge(self._pandas, table, frame, suite, "BOOLEAN_ONLY")
+        return {name: Verdict(found.success, facts[name].observed) for name, found in verdicts.items()}
+
+    def _judge(
+        self, source: Any, table: str, frame: Any, suite: Sequence[Expectation], result_format: str
+    ) -> dict[str, Verdict]:
+        if not suite:
+            return {}
+        name = f"{table}-{result_format}"
+        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
+        classes = self._gx.expectations
+        asked = [getattr(classes, one.judge)(**one.arguments, meta={"name": one.name}) for one in suite]
+        found = batch.get_batch(batch_parameters={"dataframe": frame}).validate(
+            self._gx.ExpectationSuite(name=name, expectations=asked), result_format=result_format
+        )
+        source.delete_asset(name)
+        return {one.expectation_config.meta["name"]: _verdict(one) for one in found.results}
+
+
+def _verdict(found: Any) -> Verdict:
+    """What was seen of an expectation that fails; one that could not be judged fails, too."""
+    if found.success:
+        return Verdict(True)
+    raised = [info for info in found.exception_info.values() if isinstance(info, dict) and info.get("raised_exception")]
+    if raised:
+        return Verdict(False, f"could not be judged: {raised[0]['exception_message']}")
+    count = found.result.get("unexpected_count")
+    samples = ", ".join(map(str, found.result.get("partial_unexpected_list", [])[:_SAMPLES]))
+    if count is None:
+        return Verdict(False)
+    return Verdict(
+        False, f"{count:,} of {found.result['element_count']:,} rows" + (f", such as {samples}" if samples else "")
+    )

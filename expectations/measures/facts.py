@@ -1,0 +1,129 @@
+"""Facts: numbers over many rows or several tables, measured by DuckDB and judged like everything else.
+
+A fact has the name of its expectation. FACTS holds those of bronze and silver; those of
+the published lists are in expectations/measures/list_facts.py.
+"""
+
+import math
+from typing import Final
+
+import msgspec
+
+from expectations.due import Part
+from expectations.measures import list_facts
+from expectations.measures.arrivals import hours_since_arrival
+from expectations.measures.column_types import differences
+from expectations.measures.measure_context import Fact, Lakewide, Look, Measure, looking
+from expectations.suites.expectation import Of
+from nextclick.contracts import bronze, silver
+from nextclick.contracts import events as wire
+from nextclick.errors import LakeError
+
+
+def measure(part: Part, lakewide: Lakewide) -> dict[str, Fact]:
+    """The facts that the part's suite asks for."""
+    known = EVERYWHERE | FACTS.get(part.table.name, {}) | list_facts.FACTS.get(part.table.name, {})
+    names = [one.name for one in part.suite if one.of is not Of.ROWS]
+    try:
+        with looking(part, lakewide) as look:
+            return {name: _measured(known[name], look) for name in names}
+    except LakeError as error:
+        return dict.fromkeys(names, _not_measured(error))
+
+
+def _measured(fact: Measure, look: Look) -> Fact:
+    import duckdb
+
+    try:
+        return fact(look)
+    except (duckdb.Error, LakeError) as error:
+        return _not_measured(error)
+
+
+def _not_measured(error: Exception) -> Fact:
+    """What cannot be measured, since a column is not there or a file is damaged, is beyond every limit."""
+    return Fact(math.inf, f"cannot be measured: {error}")
+
+
+def types(look: Look) -> Fact:
+    found = differences(look.part.table, look.part.delta.schema().to_json())
+    return Fact(len(found), "; ".join(found) or "as the contract says")
+
+
+def key_unique(look: Look) -> Fact:
+    return look.repeated("keys are there more than once", look.part.table.key, among="whole")
+
+
+def reconciled(name: str, words: str) -> Measure:
+    """One of the counts of nextclick.reconciliation."""
+
+    def fact(look: Look) -> Fact:
+        counts = look.lakewide.reconciliation
+        number: int = getattr(counts, name)
+        return Fact(number, f"{number:,} {words} ({counts.accepted:,} accepted)")
+
+    return fact
+
+
+def unknown_fields(look: Look) -> Fact:
+    """Top-level fields of new payloads that nobody knows; silver keeps them in `properties`."""
+    known = [*(field.name for field in msgspec.structs.fields(wire.Event)), *wire.ALIASES]
+    (names,) = look.row(_UNKNOWN_FIELDS, known=known)
+    return Fact(len(names), ", ".join(names)[:200] or "none")
+
+
+_UNKNOWN_FIELDS: Final = """
+SELECT coalesce(list(field ORDER BY field), [])
+FROM (
+    SELECT DISTINCT unnest(fields) AS field
+    FROM (SELECT DISTINCT json_keys(payload) AS fields FROM new WHERE intact AND json_valid(payload))
+)
+WHERE NOT list_contains($known::VARCHAR[], field)
+"""
+
+
+def new_rejects(look: Look) -> Fact:
+    """New rows of quarantine, by reason and by who rejected them."""
+    found = look.duck.execute("SELECT reason, origin, count(*) FROM new GROUP BY ALL ORDER BY 3 DESC, 1, 2").fetchall()
+    words = ", ".join(f"{count:,} {reason} ({origin})" for reason, origin, count in found)
+    return Fact(sum(count for _, _, count in found), words or "none")
+
+
+def fresh(look: Look) -> Fact:
+    hours = hours_since_arrival(look.part.delta)
+    return Fact(hours, "no event yet" if hours is None else f"{hours:.1f} hours ago")
+
+
+def volume(look: Look) -> Fact:
+    """Arrivals of the last whole UTC day ÷ their mean over the 7 days before; imports bring history, not traffic."""
+    day, mean, days = look.row(_VOLUME)
+    if not mean or days < 8:
+        return Fact(None, "not yet 8 whole days of traffic")
+    return Fact(day / mean, f"{day:,} events against {mean:,.0f} a day")
+
+
+_VOLUME: Final = """
+WITH arrivals AS (
+    SELECT received_at::DATE AS day, count(*) AS events FROM whole WHERE source NOT LIKE 'import:%' GROUP BY day
+), newest AS (SELECT max(received_at)::DATE AS today FROM whole)
+SELECT coalesce(sum(events) FILTER (day = today - 1), 0),
+       coalesce(sum(events) FILTER (day BETWEEN today - 8 AND today - 2), 0) / 7,
+       date_diff('day', min(day), any_value(today))
+FROM arrivals, newest
+"""
+
+EVERYWHERE: Final[dict[str, Measure]] = {"types": types, "key_unique": key_unique}
+FACTS: Final[dict[str, dict[str, Measure]]] = {
+    bronze.EVENTS.name: {
+        "missing": reconciled("missing", "lines are missing"),
+        "excess": reconciled("excess", "lines too many"),
+        "unknown_fields": unknown_fields,
+    },
+    silver.EVENTS.name: {
+        "residual": reconciled("residual", "events are nowhere"),
+        "doubled": reconciled("doubled", "rows too many"),
+        "fresh": fresh,
+        "volume": volume,
+    },
+    silver.QUARANTINE.name: {"new_rejects": new_rejects},
+}

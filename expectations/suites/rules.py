@@ -1,0 +1,192 @@
+"""What a schema cannot say, by hand: times in order, every event accounted for, flow, lists that can be shown."""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from expectations.suites.expectation import Expectation, Of, Severity, fact, none_of, rows
+from nextclick.contracts import bronze, gold, silver
+from nextclick.contracts.table import Table
+from nextclick.settings import Settings
+
+WARN: Final = Severity.WARN
+
+Rules = Callable[[str, Settings], tuple[Expectation, ...]]
+"""What is expected of the table of that name."""
+WRITTEN: Final[dict[str, Callable[[Settings], tuple[Expectation, ...]]]] = {}
+"""By table; `_of` adds those below."""
+
+
+def _of(table: Table) -> Callable[[Rules], Rules]:
+    def add(rules: Rules) -> Rules:
+        WRITTEN[table.name] = partial(rules, table.name)
+        return rules
+
+    return add
+
+
+def ordered(table: str, low: str, high: str) -> Expectation:
+    """`low` is at most `high` in every row that has both."""
+    return rows(
+        table,
+        f"{low}_at_most_{high}",
+        f"{low} is at most {high}.",
+        "ExpectColumnPairValuesAToBeGreaterThanB",
+        column_A=high,
+        column_B=low,
+        or_equal=True,
+        ignore_row_if="either_value_is_missing",
+    )
+
+
+def finite(table: str, column: str, positive: bool = False) -> Expectation:
+    """Neither NaN, which Spark sorts above everything, nor infinite."""
+    return rows(
+        table,
+        f"{column}_finite",
+        f"{column} is finite{' and above 0' if positive else ''}.",
+        "ExpectColumnValuesToBeBetween",
+        column=column,
+        min_value=0 if positive else -sys.float_info.max,
+        max_value=sys.float_info.max,
+        strict_min=positive,
+    )
+
+
+def _known_items(table: str) -> Expectation:
+    return none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW)
+
+
+@_of(bronze.EVENTS)
+def _bronze_events(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        none_of(table, "missing", "Bronze has every line that its landing segments were published with.", WARN),
+        none_of(table, "excess", "Bronze has no line beyond those.", WARN),
+        none_of(
+            table,
+            "unknown_fields",
+            "New events carry no field that nextclick/contracts/events.py does not know.",
+            WARN,
+            Of.NEW,
+        ),
+    )
+
+
+@_of(silver.EVENTS)
+def _silver_events(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    quality = settings.quality
+    residual = "Every bronze row is in silver.events, in silver.quarantine, or a copy of an event in silver.events."
+    hours, ratio = quality.freshness_hours, quality.volume_ratio
+    return (
+        none_of(table, "residual", residual, Severity(quality.residual_severity)),
+        none_of(table, "doubled", "No bronze row is in silver.events and silver.quarantine together more than once."),
+        fact(table, "fresh", f"The newest event arrived at most {hours} hours ago.", WARN, at_most=hours),
+        fact(
+            table,
+            "volume",
+            f"The last whole UTC day brought between 1/{ratio:g} and {ratio:g} times the mean of the 7 days before it "
+            "(imports left out).",
+            WARN,
+            at_least=1 / ratio,
+            at_most=ratio,
+        ),
+    )
+
+
+@_of(silver.QUARANTINE)
+def _silver_quarantine(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (none_of(table, "new_rejects", "Nothing was rejected since the last check.", WARN, Of.NEW),)
+
+
+@_of(silver.ITEMS)
+def _silver_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (ordered(table, "first_seen", "last_seen"),)
+
+
+@_of(silver.SESSIONS)
+def _silver_sessions(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (ordered(table, "started_at", "ended_at"),)
+
+
+@_of(silver.IMPRESSIONS)
+def _silver_impressions(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return tuple(ordered(table, "shown_at", at) for at in ("clicked_at", "carted_at", "purchased_at"))
+
+
+@_of(gold.INTERACTIONS)
+def _gold_interactions(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (finite(table, "strength", positive=True), ordered(table, "first_at", "last_at"))
+
+
+@_of(gold.TRAFFIC_DAILY)
+def _gold_traffic_daily(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return tuple(ordered(table, part, "sessions") for part in ("visitors", "bounces", "conversions"))
+
+
+@_of(gold.RECOMMENDATION_PERFORMANCE)
+def _gold_recommendation_performance(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        ordered(table, "shown", "served"),
+        *(ordered(table, part, "shown") for part in ("clicks", "carts", "purchases")),
+    )
+
+
+@_of(gold.RECOMMENDATIONS)
+def _gold_recommendations(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    length = settings.export.top_n
+    masked = (none_of(table, "seen_items", "No list holds an item that its person already used.", of=Of.NEW),)
+    return (
+        finite(table, "score"),
+        none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
+        *(masked if settings.export.mask_seen else ()),
+        _known_items(table),
+        none_of(table, "unknown_people", "Every person is known in gold.interactions.", of=Of.NEW),
+        none_of(table, "broken_ranks", "The ranks of a list are 1, 2, 3, … without a gap.", of=Of.NEW),
+        none_of(
+            table,
+            "wrong_lengths",
+            f"A list holds export.top_n = {length} items, or all items that its person can be shown.",
+            WARN,
+            Of.NEW,
+        ),
+    )
+
+
+@_of(gold.POPULAR_ITEMS)
+def _gold_popular_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        finite(table, "score"),
+        none_of(table, "repeated_items", "The list holds no item twice.", of=Of.NEW),
+        _known_items(table),
+    )
+
+
+@_of(gold.SIMILAR_ITEMS)
+def _gold_similar_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        finite(table, "score"),
+        none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
+        none_of(table, "own_items", "No item is similar to itself.", of=Of.NEW),
+        _known_items(table),
+    )
+
+
+@_of(gold.NEXT_ITEMS)
+def _gold_next_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        finite(table, "score"),
+        none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
+        none_of(table, "own_items", "No item follows itself.", of=Of.NEW),
+        _known_items(table),
+    )
+
+
+@_of(gold.ITEM_VECTORS)
+def _gold_item_vectors(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        none_of(
+            table, "broken_vectors", "Every vector is of finite numbers, as many as every other of its site.", of=Of.NEW
+        ),
+        _known_items(table),
+    )
