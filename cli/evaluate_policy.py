@@ -18,7 +18,7 @@ _ESTIMATES = ("logged", "ips", "snips", "dr")
 @click.command("evaluate-policy")
 @click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option("--bandit", metavar="NAME", help="Judge by this bandit's own log in the lake, such as banner:home.")
-@click.option("--impressions", is_flag=True, help="Judge by the lake's silver.impressions.")
+@click.option("--served", is_flag=True, help="Judge by the lake's silver.served_items.")
 @click.option("--action", metavar="COLUMN", default="action", show_default=True, help="What was shown.")
 @click.option("--reward", metavar="COLUMN", default="reward", show_default=True, help="What it earned: a number.")
 @click.option("--propensity", metavar="COLUMN", default="propensity", show_default=True, help="With which probability.")
@@ -42,7 +42,7 @@ def evaluate_policy(
     settings: Settings,
     log: Path | None,
     bandit: str | None,
-    impressions: bool,
+    served: bool,
     action: str,
     reward: str,
     propensity: str,
@@ -60,7 +60,7 @@ def evaluate_policy(
 
     \b
     nextclick --lake shop evaluate-policy --bandit banner:home --target uniform
-    nextclick --lake shop evaluate-policy --impressions --stratum position --target sku-7
+    nextclick --lake shop evaluate-policy --served --stratum position --target sku-7
     nextclick evaluate-policy log.parquet --stratum position --target sku-7
     nextclick evaluate-policy random.csv.gz --target-log thompson.csv.gz --stratum position --json
 
@@ -70,13 +70,13 @@ def evaluate_policy(
 
     columns = Columns(action, reward, propensity, stratum, group, target_column)
     wanted = [target, target_log, target_column]
-    if [log is None, bandit is None, not impressions].count(False) != 1 or len(wanted) - wanted.count(None) != 1:
+    if [log is None, bandit is None, not served].count(False) != 1 or len(wanted) - wanted.count(None) != 1:
         raise UsageError(
-            "Name a LOG, a --bandit or --impressions, and one of --target, --target-log and --target-column. "
+            "Name a LOG, a --bandit or --served, and one of --target, --target-log and --target-column. "
             "`nextclick evaluate-policy --help` has examples."
         )
     if (log is None and target_column is not None) or (bandit is not None and target is None):
-        raise UsageError("A --bandit takes --target uniform or --target ARM; --impressions those, or --target-log.")
+        raise UsageError("A --bandit takes --target uniform or --target ARM; --served those, or --target-log.")
     if bandit is not None:
         rows, judged = _of_bandit(settings, bandit, str(target))
     else:
@@ -91,11 +91,11 @@ def evaluate_policy(
 def _of_rows(
     settings: Settings, path: Path | None, columns: Columns, action: str | None, other: Path | None
 ) -> tuple[Log, Target]:
-    """The log of a file, or without one of silver.impressions, and the target."""
+    """The log of a file, or without one of silver.served_items, and the target."""
     from serving.off_policy import estimators, policy_log
 
     if path is None:
-        log, given = policy_log.of_impressions(settings.lake, settings.site, columns.strata), None
+        log, given = policy_log.of_served_items(settings.lake, settings.site, columns.strata), None
     else:
         log, given = policy_log.read(path, columns)
     if given is not None:

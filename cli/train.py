@@ -33,11 +33,11 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
 
     with progress_bars() as progress:
         reports = [training.run(settings, progress, force)]
-        if duck.open_table(settings.lake, silver.IMPRESSIONS.name):  # something was served
+        if duck.open_table(settings.lake, silver.SERVED_ITEMS.name):  # something was served
             from ml.jobs import train_ctr
 
             reports.append(train_ctr.run(settings, progress, force))
         reports.append(lists.run(settings, progress, force))
-        if reports[-1].details.get("export"):
+        if reports[-1].details.get("lists_id"):
             reports += [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
     show_reports(reports, as_json)

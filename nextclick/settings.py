@@ -156,7 +156,7 @@ class Sessions(_Section, frozen=True):
         return timedelta(hours=self.overlong_hours)
 
 
-class Impressions(_Section, frozen=True):
+class Attribution(_Section, frozen=True):
     request_hours: Annotated[int, Meta(ge=1, le=720)]
     click_minutes: Annotated[int, Meta(ge=1, le=43_200)]
     purchase_hours: Annotated[int, Meta(ge=1, le=720)]
@@ -255,11 +255,14 @@ class Report(_Section, frozen=True):
     curve_seconds: Annotated[float, Meta(ge=0)]
 
 
-class Export(_Section, frozen=True):
+class ListLimits(_Section, frozen=True):
     top_n: Annotated[int, Meta(ge=1, le=1000)]
     popular_n: Annotated[int, Meta(ge=1, le=10000)]
     similar_n: Annotated[int, Meta(ge=1, le=1000)]
     mask_seen: bool
+
+
+class Export(_Section, frozen=True):
     keep_versions: Annotated[int, Meta(ge=2)]
 
 
@@ -311,7 +314,7 @@ class Settings(_Section, frozen=True):
     events: Events
     access_logs: AccessLogs
     sessions: Sessions
-    impressions: Impressions
+    attribution: Attribution
     streaming: Streaming
     kafka: Kafka
     spark: Spark
@@ -323,6 +326,7 @@ class Settings(_Section, frozen=True):
     gate: Gate
     next_items: NextItems
     report: Report
+    lists: ListLimits
     export: Export
     kv: Kv
     bandits: Bandits

@@ -49,7 +49,7 @@ def _check(name: str, does: str, tables: tuple[str, ...]) -> Step:
 
 SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
 GOLD = tuple(table.name for table in TABLES if table.layer is Layer.GOLD and table.spark)
-LISTS = tuple(table.name for table in written_by("export"))
+LISTS = tuple(table.name for table in written_by("lists"))
 
 LEARNED_FROM = (gold.INTERACTIONS.name, silver.EVENTS.name, silver.ITEMS.name)
 """By whom items are used, in which sessions, and how they are described."""
@@ -61,7 +61,7 @@ STEPS: tuple[Step, ...] = (
     _check("check_gold", "what gold must hold", GOLD),
     Step("learn_bandits", "which arms are clicked", Kind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"),
     Step("train", "fit, judge, promote", Kind.WORK, LEARNED_FROM, (), "ml.jobs.train:run"),
-    Step("train_ctr", "what is clicked", Kind.WORK, (silver.IMPRESSIONS.name,), (), "ml.jobs.train_ctr:run"),
+    Step("train_ctr", "what is clicked", Kind.WORK, (silver.SERVED_ITEMS.name,), (), "ml.jobs.train_ctr:run"),
     Step("lists", "what to show everyone", Kind.WORK, LEARNED_FROM, LISTS, "ml.jobs.lists:run"),
     _check("check_lists", "what lists must hold", LISTS),
     Step("export", "lists → key-value table", Kind.WORK, LISTS, (), "serving.export.export:run"),

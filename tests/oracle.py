@@ -161,7 +161,7 @@ def interactions(
 ACTS = {"shown": "impression", "clicked": "click", "carted": "add_to_cart", "purchased": "purchase"}
 
 
-def impressions(events: Iterable[Event], request_minutes: int, click_minutes: int, purchase_minutes: int) -> Fates:
+def served_items(events: Iterable[Event], request_minutes: int, click_minutes: int, purchase_minutes: int) -> Fates:
     """(request, item) → place, when it was served, shown, clicked, carted and purchased, its revenue, and its agent."""
     rows = list(events)
     done = [event for event in rows if event["event"] in ACTS.values() and "item_id" in event]

@@ -194,9 +194,9 @@ def _same(text: str, rows: int) -> pa.DictionaryArray:
 
 def _manifest(
     settings: Settings, kind: str, at: datetime, people: int, changed: int, popular: int, similar: int
-) -> lists_manifest.Manifest:
-    return lists_manifest.Manifest(
-        export="benchmark", kind="full" if kind == "full" else "update", site=settings.site, model_version="1", run_id=None,
+) -> lists_manifest.ListsManifest:
+    return lists_manifest.ListsManifest(
+        lists_id="benchmark", kind="full" if kind == "full" else "update", site=settings.site, model_version="1", run_id=None,
         interactions_version=0, interactions_id="benchmark", generated_at=at, people=people, changed=changed,
         popular_version=popular, similar_version=similar, state="models/1", digest="", model_digest="",
     )  # fmt: skip

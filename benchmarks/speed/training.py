@@ -134,16 +134,16 @@ def compare_export(settings: Settings, artifact: Any) -> None:
     from ml.lists.rows import Stamp, personal_rows, similar_rows
 
     model, people = artifact.model, np.arange(len(artifact.people), dtype=np.int32)
-    implicit, n = model.recipe.implicit(0, model.person_factors, model.item_factors), settings.export.top_n
+    implicit, n = model.recipe.implicit(0, model.person_factors, model.item_factors), settings.lists.top_n
     with threadpool_limits(1, "blas"):
         _, alone = timed(lambda: implicit.recommend(people, artifact.seen, N=n))
     stamp = Stamp(settings.site, "1", datetime.now(UTC))
-    rows = personal_rows(artifact, people, settings.export, stamp)
+    rows = personal_rows(artifact, people, settings.lists, stamp)
     _, ours = timed(lambda: delta_files.replace(settings.lake, RECOMMENDATIONS, rows))
     print(f"implicit.recommend {len(people) / alone:,.0f} lists/s; into Delta {len(people) / ours:,.0f} lists/s")
     print(ratio("export to Delta", len(people) / ours, "implicit.recommend", len(people) / alone, 0.6, at_least=True))
     items = np.arange(len(artifact.items), dtype=np.int32)
-    similar = similar_rows(model, artifact.items, items, settings.export.similar_n, stamp)
+    similar = similar_rows(model, artifact.items, items, settings.lists.similar_n, stamp)
     print(f"similar items {timed(lambda: delta_files.replace(settings.lake, SIMILAR_ITEMS, similar))[1]:.1f} s")
 
 

@@ -61,8 +61,8 @@ def broken_ranks(look: Look) -> Fact:
 
 def wrong_lengths(look: Look) -> Fact:
     _with_interactions(look)
-    export = look.settings.export
-    return look.count("lists have another length", _LENGTHS, n=export.top_n, masked=int(export.mask_seen))
+    limits = look.settings.lists
+    return look.count("lists have another length", _LENGTHS, n=limits.top_n, masked=int(limits.mask_seen))
 
 
 _LENGTHS: Final = """

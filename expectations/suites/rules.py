@@ -109,8 +109,8 @@ def _silver_sessions(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (ordered(table, "started_at", "ended_at"),)
 
 
-@_of(silver.IMPRESSIONS)
-def _silver_impressions(table: str, settings: Settings) -> tuple[Expectation, ...]:
+@_of(silver.SERVED_ITEMS)
+def _silver_served_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return tuple(ordered(table, "shown_at", at) for at in ("clicked_at", "carted_at", "purchased_at"))
 
 
@@ -134,19 +134,19 @@ def _gold_recommendation_performance(table: str, settings: Settings) -> tuple[Ex
 
 @_of(gold.RECOMMENDATIONS)
 def _gold_recommendations(table: str, settings: Settings) -> tuple[Expectation, ...]:
-    length = settings.export.top_n
+    length = settings.lists.top_n
     masked = (none_of(table, "seen_items", "No list holds an item that its person already used.", of=Of.NEW),)
     return (
         finite(table, "score"),
         none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
-        *(masked if settings.export.mask_seen else ()),
+        *(masked if settings.lists.mask_seen else ()),
         _known_items(table),
         none_of(table, "unknown_people", "Every person is known in gold.interactions.", of=Of.NEW),
         none_of(table, "broken_ranks", "The ranks of a list are 1, 2, 3, … without a gap.", of=Of.NEW),
         none_of(
             table,
             "wrong_lengths",
-            f"A list holds export.top_n = {length} items, or all items that its person can be shown.",
+            f"A list holds lists.top_n = {length} items, or all items that its person can be shown.",
             WARN,
             Of.NEW,
         ),

@@ -44,17 +44,17 @@ class Clicks:
 
 
 def read(settings: Settings) -> tuple[Clicks, Source]:
-    """The newest ctr.max_shown rows of silver.impressions that people were shown, of answers that logged all features.
+    """The newest ctr.max_shown rows of silver.served_items that people were shown, of answers that logged all features.
 
     Left out: bots, what was shown so lately that it may still be clicked, and rows from before the newest of FEATURES was logged.
     """
-    lake, name = settings.lake, silver.IMPRESSIONS.name
+    lake, name = settings.lake, silver.SERVED_ITEMS.name
     table = duck.open_table(lake, name)
     if table is None:
-        raise TableMissing(f"{name} was never written. Call `nextclick run` (job {silver.IMPRESSIONS.job}).")
+        raise TableMissing(f"{name} was never written. Call `nextclick run` (job {silver.SERVED_ITEMS.job}).")
     with duck.connect(lake) as database:
-        human_events.show(database, "impressions", lake, name, table)
-        asked = {"site": settings.site, "minutes": settings.impressions.click_minutes, "most": settings.ctr.max_shown}
+        human_events.show(database, "served_items", lake, name, table)
+        asked = {"site": settings.site, "minutes": settings.attribution.click_minutes, "most": settings.ctr.max_shown}
         found = database.sql(_SHOWN, params=asked).to_arrow_table()
     return _of_rows(found), Source(str(lake.table(name)), table.version(), str(table.metadata().id))
 
@@ -64,8 +64,8 @@ _KNOWN = " AND ".join(f'isfinite("{name}")' for name in FEATURES)
 _SHOWN = f"""
 WITH shown AS (
     SELECT request_id, served_at, position, clicked_at IS NOT NULL AS clicked, {_COLUMNS}
-    FROM impressions
-    WHERE site = $site AND shown_at <= (SELECT max(shown_at) FROM every_impressions) - to_minutes($minutes)
+    FROM served_items
+    WHERE site = $site AND shown_at <= (SELECT max(shown_at) FROM every_served_items) - to_minutes($minutes)
 )
 SELECT * FROM shown WHERE {_KNOWN} ORDER BY served_at DESC, request_id, position LIMIT $most
 """

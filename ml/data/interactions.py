@@ -188,7 +188,7 @@ def changed_people(settings: Settings, cursor: int, table_id: str) -> tuple[pa.S
     """Whose pairs changed after version `cursor`, by the table's change feed, and up to which version."""
     table, source = open_table(settings)
     if source.table_id != table_id or source.version < cursor:
-        raise ModelError(f"{INTERACTIONS.name} was made anew since the last export. Call `nextclick train`.")
+        raise ModelError(f"{INTERACTIONS.name} was made anew since the last lists. Call `nextclick train`.")
     if source.version == cursor:
         return pa.array([], pa.string()), source
     try:

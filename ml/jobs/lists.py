@@ -11,7 +11,7 @@ Progress = Callable[..., None]
 
 
 def run(settings: Settings, progress: Progress) -> JobReport:
-    """A full export if the champion is not the one that made the lists; else an update of those whom news touches."""
+    """A full publication if the champion is not the one that made the lists; else an update of those whom news touches."""
     report = publish_lists.run(settings, progress)
     if report.written or lists_manifest.read(settings.lake) is None:
         return report

@@ -1,4 +1,4 @@
-"""Full export: the lists of the champion, or popular lists while there is none, into gold."""
+"""Full publication: the lists of the champion, or popular lists while there is none, into gold."""
 
 import os
 import shutil
@@ -18,27 +18,27 @@ from ml.registry.artifact import Artifact
 from ml.registry.champion import Model
 from nextclick.contracts import catalog, gold
 from nextclick.lake import lists_manifest, locks
-from nextclick.lake.lists_manifest import Manifest
+from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
-TABLES = tuple(table.name for table in catalog.written_by("export"))
+TABLES = tuple(table.name for table in catalog.written_by("lists"))
 
 
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
-    """Export what the standing says is served, if it is not what the tables hold already."""
+    """Publish what the standing says is served, if it is not what the tables hold already."""
     started = time.monotonic()
     served, current = champion.standing(settings.lake).served, lists_manifest.read(settings.lake)
     if served is None:
-        return JobReport(job="export", details={"reason": "There is no model and no popular list: nothing to export."})
+        return JobReport(job="lists", details={"reason": "There is no model and no popular list: nothing to list."})
     if current and current.model_digest == served.digest and not force:
-        return JobReport(job="export", details=details(current), seconds=time.monotonic() - started)
-    with locks.hold(settings.lake.locks, *TABLES, purpose="export"):
+        return JobReport(job="lists", details=details(current), seconds=time.monotonic() - started)
+    with locks.hold(settings.lake.locks, *TABLES, purpose="lists"):
         artifact = champion.artifact(settings.lake, served)
         manifest, facts = write(settings, served, artifact, progress)
     seconds = time.monotonic() - started
     return JobReport(
-        job="export",
+        job="lists",
         read=len(artifact.people),
         written=manifest.people,
         details=details(manifest) | facts,
@@ -46,35 +46,37 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
     )
 
 
-def write(settings: Settings, served: Model, artifact: Artifact, progress: Stages = quiet) -> tuple[Manifest, Facts]:
-    """Overwrite the tables; the last commit, to gold.recommendations, makes it the export."""
+def write(
+    settings: Settings, served: Model, artifact: Artifact, progress: Stages = quiet
+) -> tuple[ListsManifest, Facts]:
+    """Overwrite the tables; the last commit, to gold.recommendations, publishes them."""
     lake, now = settings.lake, datetime.now(UTC)
     stamp = Stamp(settings.site, served.version, now)
     name = f"{now:%Y%m%dT%H%M%S%f}-{served.version}"
     state = _keep_state(settings, name, lake.state / served.artifact)
     people = np.arange(len(artifact.people), dtype=np.int32)
-    popular_version = delta_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.export, stamp))
+    popular_version = delta_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.lists, stamp))
     alike, ids, items = similar_items.of(settings, artifact)
-    similar = similar_rows(alike, ids, items, settings.export.similar_n, stamp)
+    similar = similar_rows(alike, ids, items, settings.lists.similar_n, stamp)
     similar_version = delta_files.replace(lake, gold.SIMILAR_ITEMS, similar)
     follows = next_items.publish(settings, artifact.items, stamp, progress)
     vectors = item_vectors.publish(settings, artifact, alike, stamp)
-    manifest = Manifest(
-        export=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
+    manifest = ListsManifest(
+        lists_id=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
         interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,
         people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
         next_version=follows.version, next_model=follows.model, next_at=now, vectors=vectors,
         state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
-    rows = personal_rows(artifact, people, settings.export, stamp, partial(progress, "lists"))
+    rows = personal_rows(artifact, people, settings.lists, stamp, partial(progress, "lists"))
     delta_files.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
     forget_old(settings)
     return manifest, follows.facts
 
 
 def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
-    """Link the model's files beside the export, so that its updates need nothing else."""
-    root = settings.lake.state / "exports"
+    """Link the model's files beside the lists, so that its updates need nothing else."""
+    root = settings.lake.state / "lists"
     folder = root / name / "full"
     folder.parent.mkdir(parents=True)
     shutil.copytree(artifact, folder, copy_function=_link)
@@ -84,14 +86,14 @@ def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
 def forget_old(settings: Settings) -> None:
     """Keep the newest lists, twice as many as the key-value table keeps, with their models; remove what is older.
 
-    The last lists of each full export that the table may go back to stay as well. An update
+    The last lists of each full publication that the table may go back to stay as well. An update
     rewrites most files of gold.recommendations, so a day of updates would keep a hundred
-    copies of it. What each export began with stays: links to what the registry has.
+    copies of it. What each publication began with stays: links to what the registry has.
     """
     lake, commits, keep = settings.lake, list(lists_manifest.history(settings.lake)), settings.export.keep_versions
-    last_of: dict[str, tuple[int, Manifest]] = {}
+    last_of: dict[str, tuple[int, ListsManifest]] = {}
     for version, manifest in commits:
-        last_of.setdefault(manifest.export, (version, manifest))
+        last_of.setdefault(manifest.lists_id, (version, manifest))
     newest = [*commits[: 2 * keep], *list(last_of.values())[:keep]]
     states = {manifest.state for _, manifest in newest}
     states |= {f"{Path(manifest.state).parent}/full" for _, manifest in commits}
@@ -105,7 +107,7 @@ def forget_old(settings: Settings) -> None:
     for table, kept in versions.items():
         if kept:  # none of a table that is younger than the lists
             delta_files.sweep(lake, table, kept)
-    for folder in (lake.state / "exports").glob("*/*"):
+    for folder in (lake.state / "lists").glob("*/*"):
         if str(folder.relative_to(lake.state)) not in states:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -118,10 +120,10 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def details(manifest: Manifest) -> dict[str, str | int | float | None]:
-    """What a report says of an export."""
+def details(manifest: ListsManifest) -> dict[str, str | int | float | None]:
+    """What a report says of published lists."""
     return {
-        "export": manifest.export,
+        "lists_id": manifest.lists_id,
         "model_version": manifest.model_version,
         "people": manifest.people,
         "interactions_version": manifest.interactions_version,

@@ -1,4 +1,4 @@
-"""Back to an earlier export: its lists in gold, its model as champion, its cursor for the updates to come.
+"""Back to earlier lists: their tables in gold, its model as champion, its cursor for the updates to come.
 
 The key-value table goes back by flipping a pointer (serving); this brings gold and the
 registry to the same lists. It is told which, so it can be called again after an interruption.
@@ -19,14 +19,14 @@ from nextclick.contracts import gold
 from nextclick.contracts.table import Table
 from nextclick.errors import ModelError
 from nextclick.lake import lists_manifest, locks
-from nextclick.lake.lists_manifest import POPULAR, Manifest
+from nextclick.lake.lists_manifest import POPULAR, ListsManifest
 from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
 
-def run(settings: Settings, wanted: Manifest) -> JobReport:
-    """Bring gold and the champion to the lists that `wanted` describes, as an export of the key-value table names them.
+def run(settings: Settings, wanted: ListsManifest) -> JobReport:
+    """Bring gold and the champion to the lists that `wanted` describes, as a version of the key-value table names them.
 
     Nothing happens where they are there already. If MLflow's store cannot be used, that
     is reported; people are served from here all the same, and the next training tells it.
@@ -40,16 +40,16 @@ def run(settings: Settings, wanted: Manifest) -> JobReport:
     return JobReport(job="rollback", written=wanted.people, details=details, seconds=time.monotonic() - started)
 
 
-def _which(manifest: Manifest | None) -> tuple[str, datetime] | None:
+def _which(manifest: ListsManifest | None) -> tuple[str, datetime] | None:
     """What tells lists from all others."""
-    return (manifest.export, manifest.generated_at) if manifest else None
+    return (manifest.lists_id, manifest.generated_at) if manifest else None
 
 
-def _restore(lake: Lake, wanted: Manifest) -> Manifest:
+def _restore(lake: Lake, wanted: ListsManifest) -> ListsManifest:
     """The tables as they were; the lists last, with their manifest, which pins the others."""
     version = next((at for at, manifest in lists_manifest.history(lake) if _which(manifest) == _which(wanted)), None)
     if version is None:
-        raise ModelError(f"gold.recommendations remembers no export {wanted.export}. Call `nextclick train`.")
+        raise ModelError(f"gold.recommendations remembers no lists {wanted.lists_id}. Call `nextclick train`.")
     if not (lake.state / wanted.state / "card.json").exists():
         wanted = _from_full(lake, wanted)
     _back(lake, gold.POPULAR_ITEMS, wanted.popular_version)
@@ -62,16 +62,16 @@ def _restore(lake: Lake, wanted: Manifest) -> Manifest:
     return wanted
 
 
-def _from_full(lake: Lake, wanted: Manifest) -> Manifest:
-    """With the cursor of the full export, where the state after its updates is gone: the next update repeats them."""
-    folder = f"exports/{wanted.export}/full"
+def _from_full(lake: Lake, wanted: ListsManifest) -> ListsManifest:
+    """With the cursor of the full publication, where the state after its updates is gone: the next update repeats them."""
+    folder = f"lists/{wanted.lists_id}/full"
     card = read_card(lake.state / folder, wanted.model_digest)
     return msgspec.structs.replace(
         wanted, interactions_version=card.source.version, state=folder, digest=wanted.model_digest
     )
 
 
-def _back(lake: Lake, table: Table, version: int, manifest: Manifest | None = None) -> None:
+def _back(lake: Lake, table: Table, version: int, manifest: ListsManifest | None = None) -> None:
     properties = CommitProperties(custom_metadata=lists_manifest.encode(manifest)) if manifest else None
     delta = DeltaTable(lake.table(table.name))
     if delta.version() == version:
@@ -84,7 +84,7 @@ def _back(lake: Lake, table: Table, version: int, manifest: Manifest | None = No
         ) from error
 
 
-def _crown(lake: Lake, wanted: Manifest) -> str | None:
+def _crown(lake: Lake, wanted: ListsManifest) -> str | None:
     """The model of the lists is champion again; popular lists have none. Returns why MLflow was not told, if so."""
     before, popular = champion.standing(lake), wanted.model_version == POPULAR
     missed = None
@@ -98,12 +98,12 @@ def _crown(lake: Lake, wanted: Manifest) -> str | None:
     return missed
 
 
-def _model(lake: Lake, wanted: Manifest, before: Standing) -> Model:
-    """The model of the lists: as it is known, or else as it lies with its export, whose figures are not."""
+def _model(lake: Lake, wanted: ListsManifest, before: Standing) -> Model:
+    """The model of the lists: as it is known, or else as it lies with its lists, whose figures are not."""
     for known in (before.champion, before.previous, before.fallback):
         if known and known.digest == wanted.model_digest and (lake.state / known.artifact / "card.json").exists():
             return known
-    folder = f"exports/{wanted.export}/full"
+    folder = f"lists/{wanted.lists_id}/full"
     card = read_card(lake.state / folder, wanted.model_digest)
     return Model(
         version=wanted.model_version,

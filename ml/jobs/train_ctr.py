@@ -65,7 +65,7 @@ class Judged:
 
 
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
-    """Train on silver.impressions as it stands; without enough rows, or with none that are new, the report says so."""
+    """Train on silver.served_items as it stands; without enough rows, or with none that are new, the report says so."""
     started = time.monotonic()
     with locks.hold(settings.lake.locks, "ctr", purpose="train_ctr"):
         shown, source = clicks.read(settings)

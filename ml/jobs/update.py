@@ -1,10 +1,10 @@
-"""Incremental update: what changed since the export's cursor goes into its lists, without a new fit.
+"""Incremental update: what changed since the lists' cursor goes into them, without a new fit.
 
 People who changed are folded in with their whole history, new people and items get
 vectors, items that were used are solved anew, and the lists of those who changed are
 made anew (the popular list is refreshed, too). The updated vectors are stored with the
-export, never as the champion. The cursor stands in the manifest of the lists themselves,
-so after a new export or a rollback an update goes on from the cursor of what is there.
+lists, never as the champion. The cursor stands in the manifest of the lists themselves,
+so after new lists or a rollback an update goes on from the cursor of what is there.
 """
 
 import time
@@ -29,7 +29,7 @@ from ml.registry.artifact import Artifact
 from nextclick.contracts import gold
 from nextclick.errors import ModelError
 from nextclick.lake import lists_manifest, locks
-from nextclick.lake.lists_manifest import Manifest
+from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
@@ -46,12 +46,12 @@ class Update(NamedTuple):
 
 
 def run(settings: Settings, progress: Stages = quiet) -> JobReport:
-    """Bring the exported lists up to gold.interactions as it stands; without changes nothing is written."""
+    """Bring the published lists up to gold.interactions as it stands; without changes nothing is written."""
     started = time.time()
     with locks.hold(settings.lake.locks, *publish_lists.TABLES, purpose="update"):
         current = lists_manifest.read(settings.lake)
         if current is None:
-            raise ModelError("There are no exported lists to update. Call `nextclick train`.")
+            raise ModelError("There are no published lists to update. Call `nextclick train`.")
         changed, source = interactions.changed_people(settings, current.interactions_version, current.interactions_id)
         if not len(changed):
             return JobReport(job="update", details=publish_lists.details(current), seconds=time.time() - started)
@@ -88,18 +88,18 @@ def take_in(base: Artifact, pairs: Interactions, source: Source, changed: pa.Str
     return Update(updated, touched[has_history], new_items, people.take(touched[~has_history]))
 
 
-def _write(settings: Settings, current: Manifest, update: Update, progress: Stages) -> Manifest:
+def _write(settings: Settings, current: ListsManifest, update: Update, progress: Stages) -> ListsManifest:
     """The lists of those who changed in the place of their old ones; the state first, the commit with the cursor last."""
     lake, now, fresh = settings.lake, datetime.now(UTC), update.artifact
     stamp = Stamp(settings.site, current.model_version, now)
-    state = f"exports/{current.export}/update-{fresh.card.source.version}"
+    state = f"lists/{current.lists_id}/update-{fresh.card.source.version}"
     digest = fresh.save(lake.state / state)
-    popular_version = delta_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(fresh, settings.export, stamp))
+    popular_version = delta_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(fresh, settings.lists, stamp))
     similar_version, vectors = current.similar_version, current.vectors
     if len(update.new_items):
         new = fresh.items.take(update.new_items)
         alike = similar_items.of(settings, fresh, update.new_items)
-        similar = similar_rows(*alike, settings.export.similar_n, stamp)
+        similar = similar_rows(*alike, settings.lists.similar_n, stamp)
         similar_version = delta_files.upsert(lake, gold.SIMILAR_ITEMS, "item_id", new, similar)
         vectors = item_vectors.add(settings, fresh, update.new_items, stamp, current.vectors)
     manifest = msgspec.structs.replace(
@@ -116,14 +116,14 @@ def _write(settings: Settings, current: Manifest, update: Update, progress: Stag
         state=state,
         digest=digest,
     )
-    lists = personal_rows(fresh, update.people, settings.export, stamp, partial(progress, "lists"))
+    lists = personal_rows(fresh, update.people, settings.lists, stamp, partial(progress, "lists"))
     whose = pa.concat_arrays([fresh.people.take(update.people), update.removed])
     delta_files.upsert(lake, gold.RECOMMENDATIONS, "person_id", whose, lists, manifest)
     publish_lists.forget_old(settings)
     return manifest
 
 
-def _with_next_items(settings: Settings, current: Manifest, fresh: Artifact, stamp: Stamp) -> Manifest:
+def _with_next_items(settings: Settings, current: ListsManifest, fresh: Artifact, stamp: Stamp) -> ListsManifest:
     """The manifest with what follows an item made anew, where that is due."""
     due = timedelta(minutes=settings.next_items.refresh_minutes)
     if not (due and current.next_model and current.next_at and stamp.generated_at - current.next_at >= due):
@@ -135,7 +135,11 @@ def _with_next_items(settings: Settings, current: Manifest, fresh: Artifact, sta
 
 
 def _log(
-    settings: Settings, manifest: Manifest, source: Source, facts: dict[str, str | int | float | None], started: float
+    settings: Settings,
+    manifest: ListsManifest,
+    source: Source,
+    facts: dict[str, str | int | float | None],
+    started: float,
 ) -> str:
     """The update's run, a child of the champion's; the lists are out already, so MLflow may be missing."""
     run = tracking.Run(
@@ -143,7 +147,7 @@ def _log(
         source=source,
         digest=artifact.read_card(settings.lake.state / manifest.state).ids_digest,
         started=started,
-        params={"export": manifest.export, "interactions_version": source.version},
+        params={"lists_id": manifest.lists_id, "interactions_version": source.version},
         metrics={name: float(value) for name, value in facts.items() if isinstance(value, int | float)}
         | {"changed": float(manifest.changed), "seconds": time.time() - started},
         tags={"champion": manifest.model_version}

@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from nextclick.contracts import arrow
 from nextclick.contracts.table import Table
 from nextclick.lake import lists_manifest
-from nextclick.lake.lists_manifest import Manifest
+from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.lake.paths import Lake
 
 ROWS_A_FILE = 4_000_000
@@ -88,7 +88,7 @@ def open_or_create(lake: Lake, table: Table) -> DeltaTable:
     return DeltaTable.create(path, arrow.schema(table), mode="ignore", description=table.doc)
 
 
-def replace(lake: Lake, table: Table, rows: Iterable[pa.Table], manifest: Manifest | None = None) -> int:
+def replace(lake: Lake, table: Table, rows: Iterable[pa.Table], manifest: ListsManifest | None = None) -> int:
     """Make `rows` the whole table in one commit; returns its version."""
     delta, files = open_or_create(lake, table), Files(lake, table)
     for part in rows:
@@ -104,7 +104,12 @@ def delta_version(lake: Lake, table: Table) -> int:
 
 
 def upsert(
-    lake: Lake, table: Table, column: str, changed: pa.Array, rows: Iterable[pa.Table], manifest: Manifest | None = None
+    lake: Lake,
+    table: Table,
+    column: str,
+    changed: pa.Array,
+    rows: Iterable[pa.Table],
+    manifest: ListsManifest | None = None,
 ) -> int:
     """Put `rows` in the place of all rows whose `column` is in `changed`, in one commit; returns its version."""
     delta, files = open_or_create(lake, table), Files(lake, table)
@@ -132,7 +137,7 @@ def sweep(lake: Lake, table: Table, versions: Iterable[int]) -> None:
             file.unlink(missing_ok=True)
 
 
-def _properties(manifest: Manifest | None) -> CommitProperties:
+def _properties(manifest: ListsManifest | None) -> CommitProperties:
     return CommitProperties(custom_metadata=lists_manifest.encode(manifest) if manifest else None)
 
 

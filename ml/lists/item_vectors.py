@@ -2,7 +2,7 @@
 
 Those of the served model where it factorizes, so that a visitor is folded in as the
 nightly fit folds people in; else item2vec's, from the sessions that items share. An
-update adds the vectors of new items; those of old ones stay as the full export wrote
+update adds the vectors of new items; those of old ones stay as the full publication wrote
 them, as the space must be one.
 """
 

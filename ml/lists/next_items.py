@@ -151,7 +151,7 @@ class Published(NamedTuple):
     model: str | None
     """The name of the model, one of `recipes`; None where popular items are as good: the table is empty."""
     facts: Facts
-    """What the export's report says of it."""
+    """What the report of the lists says of it."""
 
 
 def publish(settings: Settings, items: IdMap, stamp: Stamp, progress: Stages = quiet) -> Published:

@@ -1,13 +1,13 @@
 """From a model to the lists that are served: gold.recommendations, gold.popular_items, gold.similar_items.
 
-The three tables are overwritten by a full export (here) and changed in part by an
+The three tables are overwritten by a full publication (here) and changed in part by an
 update (ml/jobs/update.py). gold.recommendations is committed last, and that commit carries
-the manifest (nextclick/lake/lists_manifest.py): export, model_version, interactions_version (the
+the manifest (nextclick/lake/lists_manifest.py): lists_id, model_version, interactions_version (the
 cursor), generated_at, and the versions of the other two tables that belong to it. A
 reader takes the manifest, then the tables at those versions, and sees one state.
 
 What a manifest's lists are made of lies in `state` (an artifact, ml/registry/artifact.py), so
-that updates go on from the export that they belong to.
+that updates go on from the lists that they belong to.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from ml.models.protocol import Lists, NextItem, Progress, SimilarItems, quiet
 from ml.registry.artifact import Artifact
 from nextclick.contracts import gold
 from nextclick.contracts.table import Table
-from nextclick.settings import Export
+from nextclick.settings import ListLimits
 
 BATCH = 8192
 """Lists made at a time: memory is bounded by about BATCH × top_n rows."""
@@ -31,7 +31,7 @@ BATCH = 8192
 
 @dataclass(frozen=True)
 class Stamp:
-    """What every row of one export says of itself."""
+    """What every row of one publication says of itself."""
 
     site: str
     model_version: str
@@ -47,22 +47,22 @@ class Stamp:
 
 
 def personal_rows(
-    artifact: Artifact, people: Rows, export: Export, stamp: Stamp, progress: Progress = quiet
+    artifact: Artifact, people: Rows, limits: ListLimits, stamp: Stamp, progress: Progress = quiet
 ) -> Iterator[pa.Table]:
     """Rows of gold.recommendations for `people`, in batches."""
-    n = min(export.top_n, len(artifact.items))
+    n = min(limits.top_n, len(artifact.items))
     for start in range(0, len(people), BATCH):
         batch = people[start : start + BATCH]
-        lists = artifact.model.recommend(batch, n, artifact.seen[batch] if export.mask_seen else None)
+        lists = artifact.model.recommend(batch, n, artifact.seen[batch] if limits.mask_seen else None)
         yield _rows(
             gold.RECOMMENDATIONS, stamp, lists, artifact.items, "item_id", ("person_id", artifact.people, batch)
         )
         progress(start + len(batch), len(people))
 
 
-def popular_rows(artifact: Artifact, export: Export, stamp: Stamp) -> Iterator[pa.Table]:
+def popular_rows(artifact: Artifact, limits: ListLimits, stamp: Stamp) -> Iterator[pa.Table]:
     """Rows of gold.popular_items: one list, for everybody."""
-    lists = artifact.popular.recommend(np.zeros(1, np.int32), min(export.popular_n, len(artifact.items)))
+    lists = artifact.popular.recommend(np.zeros(1, np.int32), min(limits.popular_n, len(artifact.items)))
     yield _rows(gold.POPULAR_ITEMS, stamp, lists, artifact.items, "item_id")
 
 

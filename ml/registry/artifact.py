@@ -5,7 +5,7 @@
     card.json     recipe, source, sizes, and the sha256 of the three files above
 
 The sha256 of card.json therefore pins everything; it is the artifact's digest, kept in
-the registry and in the export's manifest. What is loaded is checked: digest, keys,
+the registry and in the lists' manifest. What is loaded is checked: digest, keys,
 dtypes, shapes, finiteness.
 """
 

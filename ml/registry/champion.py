@@ -1,7 +1,7 @@
 """Who is champion, without asking MLflow.
 
 The alias in MLflow's registry is the truth; `tracking` writes what follows from it
-into one small file of the lake, so that `nextclick status`, exports and updates need
+into one small file of the lake, so that `nextclick status`, lists and updates need
 neither MLflow's seconds of import nor its store. Each training reconciles the two.
 """
 

@@ -14,7 +14,7 @@ TABLES: tuple[Table, ...] = (
     silver.ITEMS,
     silver.USER_AGENTS,
     silver.SESSIONS,
-    silver.IMPRESSIONS,
+    silver.SERVED_ITEMS,
     gold.INTERACTIONS,
     gold.TRAFFIC_DAILY,
     gold.ITEM_DAILY,

@@ -111,8 +111,8 @@ RECOMMENDATION_PERFORMANCE = Table(
     key=("date", "site", "surface", "model_version", "experiment", "variant", "position"),
     job="build_recommendation_performance",
     does="answers by day",
-    reads=("silver.impressions", "silver.user_agents"),
-    waits_for=("silver.impressions", "request_id"),
+    reads=("silver.served_items", "silver.user_agents"),
+    waits_for=("silver.served_items", "request_id"),
     partitioned_by=("date",),
 )
 
@@ -129,7 +129,7 @@ RECOMMENDATIONS = Table(
         Column("generated_at", "timestamp", "When the list was made.", nullable=False),
     ),
     key=("site", "person_id", "rank"),
-    job="export",
+    job="lists",
     spark=False,
     reads=("gold.interactions",),
 )
@@ -146,7 +146,7 @@ POPULAR_ITEMS = Table(
         Column("generated_at", "timestamp", "When the list was made.", nullable=False),
     ),
     key=("site", "rank"),
-    job="export",
+    job="lists",
     spark=False,
     reads=("gold.interactions",),
 )
@@ -164,7 +164,7 @@ SIMILAR_ITEMS = Table(
         Column("generated_at", "timestamp", "When the list was made.", nullable=False),
     ),
     key=("site", "item_id", "rank"),
-    job="export",
+    job="lists",
     spark=False,
     reads=("gold.interactions", "silver.events", "silver.items"),
 )
@@ -182,7 +182,7 @@ NEXT_ITEMS = Table(
         Column("generated_at", "timestamp", "When the list was made.", nullable=False),
     ),
     key=("site", "item_id", "rank"),
-    job="export",
+    job="lists",
     spark=False,
     reads=("silver.events", "gold.interactions"),
 )
@@ -198,7 +198,7 @@ ITEM_VECTORS = Table(
         Column("generated_at", "timestamp", "When the row was written.", nullable=False),
     ),
     key=("site", "item_id"),
-    job="export",
+    job="lists",
     spark=False,
     reads=("silver.events", "gold.interactions"),
 )

@@ -231,8 +231,8 @@ SESSIONS = Table(
     change_feed=True,
 )
 
-IMPRESSIONS = Table(
-    name="silver.impressions",
+SERVED_ITEMS = Table(
+    name="silver.served_items",
     doc="One row per item of an answer: that it was served, and, where it happened, shown, clicked, put into a cart and bought.",
     columns=(
         SITE,
@@ -268,7 +268,7 @@ IMPRESSIONS = Table(
         Column("revenue", REVENUE, "Sum of price × quantity of those purchases, per currency.", nullable=False),
     ),
     key=("site", "request_id", "item_id"),
-    job="build_impressions",
+    job="build_served_items",
     does="what was served, shown, clicked",
     reads=("silver.events",),
     waits_for=("silver.events", "request_id"),

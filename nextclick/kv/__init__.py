@@ -8,7 +8,7 @@ written by `nextclick export` alone, profiles by the collector. backends.py has 
 """
 
 from nextclick.kv.backends import BACKENDS
-from nextclick.kv.lists.protocol import Manifest, Table
+from nextclick.kv.lists.protocol import Table, VersionManifest
 from nextclick.kv.profiles.protocol import Profiles
 from nextclick.settings import Settings
 
@@ -30,6 +30,6 @@ def shared(settings: Settings) -> bool:
     return BACKENDS[settings.kv.backend].shared
 
 
-def current(settings: Settings) -> Manifest | None:
+def current(settings: Settings) -> VersionManifest | None:
     """What the version that is served now was made from; None before the first export."""
     return open_table(settings).current()

@@ -1,8 +1,8 @@
-"""What an export is: lists in gold, made from one model and one version of gold.interactions.
+"""What a publication is: lists in gold, made from one model and one version of gold.interactions.
 
 `ml` writes the lists and `serving` brings them into the key-value table; what both must
 agree on stands here. Every commit to gold.recommendations that changes lists carries a
-`Manifest` in its commit information (key `nextclick`, as JSON): the newest one says
+`ListsManifest` in its commit information (key `nextclick`, as JSON): the newest one says
 what the table holds. Commits of maintenance (OPTIMIZE, VACUUM) carry none.
 """
 
@@ -34,11 +34,11 @@ class Vectors(msgspec.Struct, frozen=True, kw_only=True):
     """Confidence of an item of strength s is 1 + alpha · s; for item2vec, 0."""
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One state of the exported lists. `export` names a full export; its updates keep the name."""
+class ListsManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One state of the published lists. `lists_id` names those of one full publication; its updates keep the name."""
 
-    export: str
-    """Sortable name of the full export, unique in the lake."""
+    lists_id: str
+    """Sortable name of the full publication, unique in the lake."""
     kind: Literal["full", "update"]
     site: str
     model_version: str
@@ -77,17 +77,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The same of the model as it was registered, before any update."""
 
 
-def encode(manifest: Manifest) -> dict[str, str]:
+def encode(manifest: ListsManifest) -> dict[str, str]:
     """The manifest as a commit's custom metadata."""
     return {KEY: msgspec.json.encode(manifest).decode()}
 
 
-def read(lake: Lake, version: int | None = None) -> Manifest | None:
-    """The manifest of gold.recommendations at `version` (default: the newest); None before the first export."""
+def read(lake: Lake, version: int | None = None) -> ListsManifest | None:
+    """The manifest of gold.recommendations at `version` (default: the newest); None before the first lists."""
     return next((manifest for at, manifest in history(lake) if version is None or at <= version), None)
 
 
-def history(lake: Lake) -> Iterator[tuple[int, Manifest]]:
+def history(lake: Lake) -> Iterator[tuple[int, ListsManifest]]:
     """(Delta version, manifest) of each commit that changed lists, newest first."""
     from deltalake import DeltaTable  # only here: whoever needs the words alone starts faster
 
@@ -99,5 +99,5 @@ def history(lake: Lake) -> Iterator[tuple[int, Manifest]]:
         commits: list[dict[str, Any]] = table.history(limit)
         for commit in commits[known:]:
             if KEY in commit:
-                yield commit["version"], msgspec.json.decode(commit[KEY], type=Manifest)
+                yield commit["version"], msgspec.json.decode(commit[KEY], type=ListsManifest)
         known = len(commits)

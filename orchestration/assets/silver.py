@@ -32,5 +32,5 @@ def silver_events(context: AssetExecutionContext, steps: ResourceParam[StepRunne
     pool="silver_of_events",
 )
 def silver_of_events(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
-    """What follows from the events alone, side by side: who is who, items, browsers and bots, sessions, impressions."""
+    """What follows from the events alone, side by side: who is who, items, browsers and bots, sessions, items that were served."""
     yield from build(context, steps)

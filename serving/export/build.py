@@ -18,7 +18,7 @@ from nextclick.kv.lists.packing import (
     person_key,
     unpack_ids,
 )
-from nextclick.kv.lists.protocol import Entry, Manifest, Snapshot, Writer
+from nextclick.kv.lists.protocol import Entry, Snapshot, VersionManifest, Writer
 from nextclick.lake import lists_manifest
 from serving.export.gold_lists import EVERYBODY, Disordered, Packer, Source, count, layouts, read
 
@@ -52,11 +52,11 @@ class Tally:
         self.digest = (self.digest + sign * digest) % (1 << 128)
 
 
-def updates_since(source: Source, served: Manifest) -> list[lists_manifest.Manifest]:
+def updates_since(source: Source, served: VersionManifest) -> list[lists_manifest.ListsManifest]:
     """The updates that made the lists from the served ones; none if it was more than that, or most of the lists."""
     commits = (lists for version, lists in lists_manifest.history(source.lake) if version <= source.version)
     since = list(takewhile(lambda lists: lists != served.lists, commits))
-    updates = all(lists.kind == "update" and lists.export == served.lists.export for lists in since)
+    updates = all(lists.kind == "update" and lists.lists_id == served.lists.lists_id for lists in since)
     return since if updates and 2 * sum(lists.changed for lists in since) <= served.people else []
 
 
@@ -71,7 +71,7 @@ class Beside(NamedTuple):
     def click_version(self) -> str | None:
         return self.click_model.version if self.click_model else None
 
-    def is_in(self, manifest: Manifest) -> bool:
+    def is_in(self, manifest: VersionManifest) -> bool:
         """Whether a version was made with the same."""
         return (manifest.catalogue_version, manifest.click_model) == (self.catalogue, self.click_version)
 
@@ -88,7 +88,7 @@ class Filling:
         source: Source,
         beside: Callable[[Packer], list[Entry]],
         base: Snapshot | None = None,
-        updates: Sequence[lists_manifest.Manifest] = (),
+        updates: Sequence[lists_manifest.ListsManifest] = (),
         ordered: bool = False,
     ) -> None:
         self.read = self.written = 0
@@ -121,9 +121,9 @@ class Filling:
             raise Mismatch(f"It would hold {self.tally.rows:,} places of lists, where gold has {total:,}.")
         self._read_back()
 
-    def seal(self, previous: int | None, beside: Beside) -> Manifest:
+    def seal(self, previous: int | None, beside: Beside) -> VersionManifest:
         """Make the version durable, with its manifest."""
-        manifest = Manifest(
+        manifest = VersionManifest(
             version=self._writer.version,
             previous=previous,
             lists=self._source.lists,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nextclick import kv
 from nextclick.errors import ModelError
 from nextclick.kv.lists.packing import CTR_MODEL
-from nextclick.kv.lists.protocol import Entry, Manifest, Pointer, Table, Writer
+from nextclick.kv.lists.protocol import Entry, Pointer, Table, VersionManifest, Writer
 from nextclick.lake import locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]
 class Outcome(NamedTuple):
     """The version that holds the lists, and how it came to."""
 
-    manifest: Manifest
+    manifest: VersionManifest
     kind: str
     read: int = 0
     """Rows of gold."""
@@ -49,7 +49,7 @@ class Plan(NamedTuple):
     source: "Source"
     beside: "Beside"
     """What goes along."""
-    served: Manifest | None
+    served: VersionManifest | None
 
 
 def quiet(done: int, total: int) -> None:
@@ -105,7 +105,7 @@ def versions(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def rollback_target(settings: Settings, to: int | None = None) -> Manifest:
+def rollback_target(settings: Settings, to: int | None = None) -> VersionManifest:
     """The version that `rollback` would serve: `to`, or the one served before the current one.
 
     Its `lists` name the model, the cursor and gold's tables that belong to it, for whoever moves these along.
@@ -122,7 +122,7 @@ def rollback_target(settings: Settings, to: int | None = None) -> Manifest:
     )
 
 
-def rollback(settings: Settings, to: int | None = None) -> Manifest:
+def rollback(settings: Settings, to: int | None = None) -> VersionManifest:
     """Serve version `to`, or the one before the current one; returns its manifest. No list is copied."""
     with _exclusive(settings, "rollback"):
         target = rollback_target(settings, to)
@@ -141,7 +141,7 @@ def _flip(table: Table, version: int) -> None:
     table.point(Pointer(version, max(version, before.newest if before else 0)))
 
 
-def _sealed(table: Table, source: "Source", beside: "Beside") -> Manifest | None:
+def _sealed(table: Table, source: "Source", beside: "Beside") -> VersionManifest | None:
     """The version that holds these very lists already: the served one, or else the newest.
 
     None if it is served with a catalogue or a click model that is not the newest.
@@ -153,7 +153,7 @@ def _sealed(table: Table, source: "Source", beside: "Beside") -> Manifest | None
     return None if stale else found
 
 
-def _adopt(table: Table, sealed: Manifest) -> str:
+def _adopt(table: Table, sealed: VersionManifest) -> str:
     """Serve a version that is there: one whose export died before its flip, or one that gold went back to.
 
     One that was rolled back from stays where it is, though gold still holds its lists.
@@ -179,7 +179,7 @@ def _drop_old(table: Table, keep: int) -> None:
     exports: set[str] = set()
     version: int | None = served.version
     while version in kept:
-        made_by, before = kept[version].lists.export, kept[version].previous or 0
+        made_by, before = kept[version].lists.lists_id, kept[version].previous or 0
         if len(line) < keep or (made_by not in exports and len(exports) < keep):
             line.append(version)
         exports.add(made_by)
@@ -230,7 +230,7 @@ def _beside(plan: Plan, full: bool, packer: "Packer") -> list[Entry]:
 
 
 @contextmanager
-def _writer(table: Table, base: Manifest | None) -> Iterator[Writer]:
+def _writer(table: Table, base: VersionManifest | None) -> Iterator[Writer]:
     writer = table.begin(base.version if base else None)
     try:
         yield writer
@@ -240,7 +240,7 @@ def _writer(table: Table, base: Manifest | None) -> Iterator[Writer]:
         raise
 
 
-def _facts(manifest: Manifest) -> dict[str, Any]:
+def _facts(manifest: VersionManifest) -> dict[str, Any]:
     return {
         "version": manifest.version,
         "people": manifest.people,

@@ -41,7 +41,7 @@ class Source(NamedTuple):
     lake: Lake
     version: int
     """Delta version of gold.recommendations."""
-    lists: lists_manifest.Manifest
+    lists: lists_manifest.ListsManifest
 
     def table(self, name: str) -> DeltaTable:
         versions = {

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nextclick.contracts.silver import IMPRESSIONS
+from nextclick.contracts.silver import SERVED_ITEMS
 from nextclick.errors import TableMissing, UsageError
 from nextclick.lake import duck
 from nextclick.lake.paths import Lake
@@ -42,28 +42,28 @@ def read(path: Path, columns: Columns) -> tuple[Log, Floats | None]:
     return log, target
 
 
-def of_impressions(lake: Lake, site: str, strata: tuple[str, ...]) -> Log:
-    """What silver.impressions says was really shown: items are actions, a click earns 1, an answer is a group.
+def of_served_items(lake: Lake, site: str, strata: tuple[str, ...]) -> Log:
+    """What silver.served_items says was really shown: items are actions, a click earns 1, an answer is a group.
 
     Where nothing was drawn the propensity is 1: only places that exploration fills can judge other policies.
     """
     listed = ", ".join(_quoted(name) for name in strata)
     query = (
         "SELECT item_id, (clicked_at IS NOT NULL)::DOUBLE AS clicked, propensity, request_id"
-        f"{', ' if listed else ''}{listed} FROM impressions "
+        f"{', ' if listed else ''}{listed} FROM served_items "
         "WHERE site = $site AND shown_at IS NOT NULL AND propensity > 0"
     )
-    table = duck.open_table(lake, IMPRESSIONS.name)
+    table = duck.open_table(lake, SERVED_ITEMS.name)
     if table is None:
-        raise TableMissing(f"{IMPRESSIONS.name} was never written in {lake.root}. Call `nextclick run` first.")
+        raise TableMissing(f"{SERVED_ITEMS.name} was never written in {lake.root}. Call `nextclick run` first.")
     with duck.connect(lake) as connection:
-        duck.show(connection, "impressions", lake, IMPRESSIONS.name, table)
+        duck.show(connection, "served_items", lake, SERVED_ITEMS.name, table)
         try:
             found: Any = connection.sql(query, params={"site": site}).to_arrow_table()
         except duckdb.Error as error:
-            raise UsageError(f"{IMPRESSIONS.name} cannot be read as a log: {error}.") from error
+            raise UsageError(f"{SERVED_ITEMS.name} cannot be read as a log: {error}.") from error
     if not len(found):
-        raise UsageError(f"{IMPRESSIONS.name} holds nothing of the site {site} that was shown: nothing to judge by.")
+        raise UsageError(f"{SERVED_ITEMS.name} holds nothing of the site {site} that was shown: nothing to judge by.")
     return from_table(found, Columns("item_id", "clicked", "propensity", strata, "request_id"))
 
 

@@ -1,4 +1,4 @@
-"""silver.impressions and user_agents → gold.recommendation_performance: whole days, recomputed when a row of theirs changed."""
+"""silver.served_items and user_agents → gold.recommendation_performance: whole days, recomputed when a row of theirs changed."""
 
 from pyspark.sql import SparkSession
 
@@ -14,7 +14,7 @@ from spark_jobs.transforms.gold.performance import recommendation_performance
 _DAYS = Days(
     job="build_recommendation_performance",
     table=gold.RECOMMENDATION_PERFORMANCE,
-    source=silver.IMPRESSIONS,
+    source=silver.SERVED_ITEMS,
     at="served_at",
     changes=tables.stream_changes,
     anew=bots,

@@ -129,9 +129,9 @@ def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, fa
     first.locator("a").click()
     visit.locator("#panel >> text='4 × view item'").wait_for()
     settings = load(lake, profile="demo", environ={})
-    query = f"select position, shown_at, clicked_at from silver.impressions where request_id = '{request}' and item_id = '{item}'"
+    query = f"select position, shown_at, clicked_at from silver.served_items where request_id = '{request}' and item_id = '{item}'"
     for _ in range(20):  # the collector and the API publish every two seconds
-        for job in ("ingest_events", "build_events", "build_impressions"):
+        for job in ("ingest_events", "build_events", "build_served_items"):
             step_runner(settings).perform(job)
         found = ask(settings.lake, query)[1]
         if found and found[0][2] is not None:

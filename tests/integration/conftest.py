@@ -190,14 +190,16 @@ class Gold:
             table_version=version, method="als", dimensions=dimensions, regularization=1, alpha=1
         )
 
-    def _manifest(self, now: datetime, people: int, versions: tuple[int, int], model: str) -> lists_manifest.Manifest:
-        return lists_manifest.Manifest(
-            export=f"{now:%Y%m%dT%H}", kind="full", site=self._site, model_version=model, run_id=None,
+    def _manifest(
+        self, now: datetime, people: int, versions: tuple[int, int], model: str
+    ) -> lists_manifest.ListsManifest:
+        return lists_manifest.ListsManifest(
+            lists_id=f"{now:%Y%m%dT%H}", kind="full", site=self._site, model_version=model, run_id=None,
             interactions_version=7, interactions_id="a", generated_at=now, people=people, changed=people,
             popular_version=versions[0], similar_version=versions[1], state="exports/1", digest="", model_digest="",
         )  # fmt: skip
 
-    def _write(self, table: Table, rows: pa.Table, manifest: lists_manifest.Manifest | None = None) -> int:
+    def _write(self, table: Table, rows: pa.Table, manifest: lists_manifest.ListsManifest | None = None) -> int:
         path = self.lake.table(table.name)
         properties = CommitProperties(custom_metadata=lists_manifest.encode(manifest)) if manifest else None
         write_deltalake(path, rows, mode="overwrite", commit_properties=properties)

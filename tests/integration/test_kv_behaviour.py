@@ -12,7 +12,7 @@ import pytest
 from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.backends import BACKENDS
 from nextclick.kv.lists.lmdb import LmdbTable
-from nextclick.kv.lists.protocol import Entry, Manifest, Pointer, Table
+from nextclick.kv.lists.protocol import Entry, Pointer, Table, VersionManifest
 from nextclick.kv.lists.redis import RedisTable
 from nextclick.lake import lists_manifest
 
@@ -62,14 +62,14 @@ def test_the_lists_of_every_backend_are_tested_here() -> None:
     assert PLACES.keys() == BACKENDS.keys()
 
 
-def manifest(version: int, previous: int | None = None) -> Manifest:
+def manifest(version: int, previous: int | None = None) -> VersionManifest:
     lists = {
-        "export": "e", "kind": "full", "site": "default", "model_version": "1", "run_id": None, "interactions_version": 0,
+        "lists_id": "e", "kind": "full", "site": "default", "model_version": "1", "run_id": None, "interactions_version": 0,
         "interactions_id": "", "generated_at": NOW, "people": 0, "changed": 0, "popular_version": 0, "similar_version": 0,
         "state": "", "digest": "", "model_digest": "",
     }  # fmt: skip
-    return Manifest(
-        version=version, previous=previous, lists=msgspec.convert(lists, lists_manifest.Manifest), lists_version=0, models=("1",),
+    return VersionManifest(
+        version=version, previous=previous, lists=msgspec.convert(lists, lists_manifest.ListsManifest), lists_version=0, models=("1",),
         people=0, rows=0, items=0, entries=0, digest="", exported_at=NOW,
     )  # fmt: skip
 

@@ -315,7 +315,7 @@ def test_no_interactions_of_the_site_are_a_reason_not_an_error(trained: Path) ->
 def test_a_lake_without_interactions_names_the_job_that_writes_them(tmp_path: Path) -> None:
     with pytest.raises(TableMissing, match="build_interactions"):
         train.run(settings_of(tmp_path))
-    assert "nothing to export" in str(publish_lists.run(settings_of(tmp_path)).details["reason"])
+    assert "nothing to list" in str(publish_lists.run(settings_of(tmp_path)).details["reason"])
 
 
 @contextmanager
@@ -374,4 +374,4 @@ def test_the_verb_prints_json_alone(trained: Path) -> None:
     assert done.exit_code == 0, done.output
     printed = json.loads(done.stdout)
     assert printed["train"]["details"]["champion"] == "1"
-    assert printed["export"]["details"]["model_version"] == "1"
+    assert [printed[job]["details"]["model_version"] for job in ("lists", "export")] == ["1", "1"]

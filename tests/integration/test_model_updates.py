@@ -20,7 +20,7 @@ from ml.lists import delta_files
 from ml.registry import artifact, champion, tracking
 from nextclick.errors import ModelError
 from nextclick.lake import lists_manifest
-from nextclick.lake.lists_manifest import Manifest
+from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.settings import Settings, load
 from tests.rows import NOON, write
 
@@ -36,7 +36,7 @@ def rows(lake: Path, table: str) -> pd.DataFrame:
     return found.sort_values([name for name in ("person_id", "item_id", "rank") if name in found], ignore_index=True)
 
 
-def manifest(lake: Path) -> Manifest:
+def manifest(lake: Path) -> ListsManifest:
     found = lists_manifest.read(settings_of(lake).lake)
     assert found is not None
     return found
@@ -174,7 +174,7 @@ def test_the_champion_is_not_touched_and_the_updated_vectors_lie_with_the_export
     assert before.champion is not None
     assert "newcomer" not in champion.artifact(lake, before.champion).people.ids.to_pylist()
     state = manifest(news)
-    assert state.state.startswith(f"exports/{state.export}/")
+    assert state.state.startswith(f"lists/{state.lists_id}/")
     assert "newcomer" in artifact.load(lake.state / state.state, state.digest).people.ids.to_pylist()
 
 
@@ -274,7 +274,7 @@ def test_popular_lists_are_updated_too(trained: Path, write_interactions: WriteI
 
 
 @pytest.fixture
-def two_exports(news: Path) -> tuple[Path, Manifest, pd.DataFrame]:
+def two_exports(news: Path) -> tuple[Path, ListsManifest, pd.DataFrame]:
     """The first export with an update, then a second model's; the lake, and the first's last state and lists."""
     settings = settings_of(news)
     update.run(settings)
@@ -285,7 +285,9 @@ def two_exports(news: Path) -> tuple[Path, Manifest, pd.DataFrame]:
     return news, first, lists
 
 
-def test_a_rollback_brings_back_lists_champion_and_cursor(two_exports: tuple[Path, Manifest, pd.DataFrame]) -> None:
+def test_a_rollback_brings_back_lists_champion_and_cursor(
+    two_exports: tuple[Path, ListsManifest, pd.DataFrame],
+) -> None:
     lake, first, lists = two_exports
     rollback.run(settings_of(lake), first)
     pd.testing.assert_frame_equal(rows(lake, "gold.recommendations"), lists)
@@ -298,17 +300,17 @@ def test_a_rollback_brings_back_lists_champion_and_cursor(two_exports: tuple[Pat
 
 
 def test_after_a_rollback_updates_start_from_the_cursor_of_its_export(
-    two_exports: tuple[Path, Manifest, pd.DataFrame], write_interactions: WriteInteractions
+    two_exports: tuple[Path, ListsManifest, pd.DataFrame], write_interactions: WriteInteractions
 ) -> None:
     lake, first, _ = two_exports
     write_interactions(lake, [("p2", "i22", 1.0, 22, 22)])
     rollback.run(settings_of(lake), first)
     assert update.run(settings_of(lake)).read == 1
     after = manifest(lake)
-    assert (after.export, after.interactions_version, after.model_version) == (first.export, 2, "1")
+    assert (after.lists_id, after.interactions_version, after.model_version) == (first.lists_id, 2, "1")
 
 
-def test_a_rollback_twice_is_a_rollback_once(two_exports: tuple[Path, Manifest, pd.DataFrame]) -> None:
+def test_a_rollback_twice_is_a_rollback_once(two_exports: tuple[Path, ListsManifest, pd.DataFrame]) -> None:
     lake, first, _ = two_exports
     rollback.run(settings_of(lake), first)
     version = DeltaTable(settings_of(lake).lake.table("gold.recommendations")).version()
@@ -317,18 +319,18 @@ def test_a_rollback_twice_is_a_rollback_once(two_exports: tuple[Path, Manifest, 
 
 
 def test_a_rollback_to_a_state_that_is_gone_goes_on_from_the_exports_beginning(
-    two_exports: tuple[Path, Manifest, pd.DataFrame],
+    two_exports: tuple[Path, ListsManifest, pd.DataFrame],
 ) -> None:
     lake, first, lists = two_exports
     shutil.rmtree(settings_of(lake).lake.state / first.state)
     rollback.run(settings_of(lake), first)
     pd.testing.assert_frame_equal(rows(lake, "gold.recommendations"), lists)
-    assert (manifest(lake).interactions_version, manifest(lake).state) == (0, f"exports/{first.export}/full")
+    assert (manifest(lake).interactions_version, manifest(lake).state) == (0, f"lists/{first.lists_id}/full")
     assert update.run(settings_of(lake)).written == 5
 
 
 def test_a_rollback_with_mlflow_locked_is_whole_and_mlflow_learns_of_it_at_the_next_training(
-    two_exports: tuple[Path, Manifest, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+    two_exports: tuple[Path, ListsManifest, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake, first, lists = two_exports
     settings = settings_of(lake)
@@ -353,7 +355,7 @@ def test_only_the_newest_lists_and_their_models_are_kept(
     for day in range(22, 28):
         update.run(settings_of(news))
         write_interactions(news, [("p1", f"i3{day % 10}", 1.0, day, day)])
-    kept = sorted(path.name for path in (lake.state / "exports").glob("*/*"))
+    kept = sorted(path.name for path in (lake.state / "lists").glob("*/*"))
     assert kept == ["full", "update-3", "update-4", "update-5", "update-6"]
     table = lake.table("gold.recommendations")
     newest = [version for version, _ in lists_manifest.history(lake)][:4]

@@ -82,7 +82,7 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
 
 
 def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequence[Event]) -> None:
-    """Events, quarantine, sessions and impressions are what plain Python makes of the landed events."""
+    """Events, quarantine, sessions and served items are what plain Python makes of the landed events."""
     events, duplicates, collisions = oracle.first_arrivals(landed)
     silver = rows(spark, settings, "silver.events")
     assert Counter(row.event_id for row in silver) == Counter(event["event_id"] for event in events)
@@ -115,7 +115,7 @@ def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed:
                 for name in ("served", *oracle.ACTS)
             },
         }
-        for row in rows(spark, settings, "silver.impressions")
+        for row in rows(spark, settings, "silver.served_items")
     } == _fates(settings, events)
 
 
@@ -127,5 +127,5 @@ def _gaps(settings: Settings) -> tuple[int, dict[str, int]]:
 
 def _fates(settings: Settings, events: Sequence[Event]) -> oracle.Fates:
     """Of each item that was served what became of it."""
-    limits = settings.impressions
-    return oracle.impressions(events, limits.request_hours * 60, limits.click_minutes, limits.purchase_hours * 60)
+    limits = settings.attribution
+    return oracle.served_items(events, limits.request_hours * 60, limits.click_minutes, limits.purchase_hours * 60)

@@ -118,7 +118,7 @@ WRITERS = {
     "build_items": ("merge", "silver.items"),
     "build_user_agents": ("append", "silver.user_agents"),
     "build_sessions": ("exchange", "silver.sessions"),
-    "build_impressions": ("merge", "silver.impressions"),
+    "build_served_items": ("merge", "silver.served_items"),
     "build_interactions": ("merge", "gold.interactions"),
     "build_traffic_daily": ("replace", "gold.traffic_daily"),
     "build_item_daily": ("replace", "gold.item_daily"),

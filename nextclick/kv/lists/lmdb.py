@@ -25,7 +25,7 @@ import msgspec
 
 from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.environment import open_environment
-from nextclick.kv.lists.protocol import Entry, Manifest, Pointer, Snapshot, Writer
+from nextclick.kv.lists.protocol import Entry, Pointer, Snapshot, VersionManifest, Writer
 
 _DATA, _MANIFEST = "data.mdb", "manifest.json"
 Stored = TypeVar("Stored", bound=msgspec.Struct)
@@ -46,7 +46,7 @@ class LmdbTable:
     def pointer(self) -> Pointer | None:
         return _read(Path(self._pointer_file), Pointer)
 
-    def current(self) -> Manifest | None:
+    def current(self) -> VersionManifest | None:
         for _ in range(3):  # between the two reads, two exports may pass and drop the version
             pointer = self.pointer()
             if pointer is None:
@@ -55,7 +55,7 @@ class LmdbTable:
                 return manifest
         raise ModelError(f"The current version {pointer} is not in {self._folder}. Run `nextclick export --full`.")
 
-    def versions(self) -> list[Manifest]:
+    def versions(self) -> list[VersionManifest]:
         numbers = (int(path.name) for path in self._folder.glob("[0-9]*") if path.name.isdigit())
         found = (self._manifest(number) for number in sorted(numbers, reverse=True))
         return [manifest for manifest in found if manifest]
@@ -113,12 +113,12 @@ class LmdbTable:
             (self._folder / str(version)).rename(hidden)
             _remove(hidden)
 
-    def _manifest(self, version: int) -> Manifest | None:
-        return _read(self._folder / str(version) / _MANIFEST, Manifest)
+    def _manifest(self, version: int) -> VersionManifest | None:
+        return _read(self._folder / str(version) / _MANIFEST, VersionManifest)
 
 
 class _LmdbSnapshot:
-    def __init__(self, folder: Path, manifest: Manifest) -> None:
+    def __init__(self, folder: Path, manifest: VersionManifest) -> None:
         self.manifest = manifest
         self._environment = _environment(folder)
 
@@ -156,7 +156,7 @@ class _LmdbWriter:
         with _translated(self._folder), self._environment.begin() as transaction, transaction.cursor() as cursor:
             yield from cursor
 
-    def seal(self, manifest: Manifest) -> None:
+    def seal(self, manifest: VersionManifest) -> None:
         with _translated(self._folder):
             self._environment.sync(True)
             self._environment.close()

@@ -17,14 +17,14 @@ Entry = tuple[bytes, bytes]
 """A key and its value."""
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class VersionManifest(msgspec.Struct, frozen=True, kw_only=True):
     """What one version was made from and what it holds; stored beside it."""
 
     version: int
     """Number of the export, from 1; never used twice."""
     previous: int | None
     """The version that was current when this one was made: where a rollback goes."""
-    lists: lists_manifest.Manifest
+    lists: lists_manifest.ListsManifest
     """What the lists were made from: model, cursor, time."""
     lists_version: int
     """Delta version of gold.recommendations that was read; `lists` names those of the other two."""
@@ -59,7 +59,7 @@ class Snapshot(Protocol):
     """One sealed version, pinned: what it answers never changes."""
 
     @property
-    def manifest(self) -> Manifest: ...
+    def manifest(self) -> VersionManifest: ...
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The values of `keys` in their order, None where there is none.
@@ -85,7 +85,7 @@ class Writer(Protocol):
         """Everything that the store holds of this version, read back from it."""
         ...
 
-    def seal(self, manifest: Manifest) -> None:
+    def seal(self, manifest: VersionManifest) -> None:
         """Make it durable and complete: from now on it can be pointed at, and never changes."""
         ...
 
@@ -103,11 +103,11 @@ class Table(Protocol):
 
     def pointer(self) -> Pointer | None: ...
 
-    def current(self) -> Manifest | None:
+    def current(self) -> VersionManifest | None:
         """The manifest of the version that is served; quick, and nothing else is opened."""
         ...
 
-    def versions(self) -> list[Manifest]:
+    def versions(self) -> list[VersionManifest]:
         """Sealed versions, newest first."""
         ...
 

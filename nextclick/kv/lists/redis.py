@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from nextclick.errors import ModelError, SettingsError, VersionGone
-from nextclick.kv.lists.protocol import Entry, Manifest, Pointer, Snapshot, Writer
+from nextclick.kv.lists.protocol import Entry, Pointer, Snapshot, VersionManifest, Writer
 
 BUCKETS = 1024
 _PIPELINE = 2_000
@@ -50,7 +50,7 @@ class RedisTable:
             raw = self._redis.get(f"{self._prefix}:current")
         return msgspec.json.decode(raw, type=Pointer) if raw else None
 
-    def current(self) -> Manifest | None:
+    def current(self) -> VersionManifest | None:
         for _ in range(3):  # between the two reads, two exports may pass and drop the version
             pointer = self.pointer()
             if pointer is None:
@@ -61,7 +61,7 @@ class RedisTable:
             f"The current version {pointer} is not in {_where(self._redis)}. Run `nextclick export --full`."
         )
 
-    def versions(self) -> list[Manifest]:
+    def versions(self) -> list[VersionManifest]:
         with _translated(self._redis):
             numbers = sorted(map(int, self._redis.smembers(f"{self._prefix}:versions")), reverse=True)
         return [manifest for number in numbers if (manifest := self._manifest(number))]
@@ -120,14 +120,14 @@ class RedisTable:
     def _buckets(self, version: int) -> Iterator[str]:
         return (f"{self._prefix}:{version}:{number}" for number in range(BUCKETS))
 
-    def _manifest(self, version: int) -> Manifest | None:
+    def _manifest(self, version: int) -> VersionManifest | None:
         with _translated(self._redis):
             raw = self._redis.get(f"{self._prefix}:{version}:manifest")
-        return msgspec.json.decode(raw, type=Manifest) if raw else None
+        return msgspec.json.decode(raw, type=VersionManifest) if raw else None
 
 
 class _RedisSnapshot:
-    def __init__(self, client: Any, prefix: str, manifest: Manifest) -> None:
+    def __init__(self, client: Any, prefix: str, manifest: VersionManifest) -> None:
         self.manifest = manifest
         self._redis = client
         self._version = f"{prefix}:{manifest.version}"
@@ -173,7 +173,7 @@ class _RedisWriter:
             for bucket in buckets:
                 yield from bucket.items()
 
-    def seal(self, manifest: Manifest) -> None:
+    def seal(self, manifest: VersionManifest) -> None:
         with _translated(self._redis), self._redis.pipeline(transaction=True) as together:
             together.set(f"{self._version}:manifest", msgspec.json.encode(manifest))
             together.sadd(f"{self._prefix}:versions", self.version)

@@ -12,10 +12,10 @@ _WITHOUT: Final = {"surface": "unknown", "model_version": "unknown", "experiment
 _COUNTS: Final = {"shown": "shown_at", "clicks": "clicked_at", "carts": "carted_at", "purchases": "purchased_at"}
 
 
-def recommendation_performance(impressions: DataFrame) -> DataFrame:
+def recommendation_performance(served: DataFrame) -> DataFrame:
     """One row per UTC day of served_at, site, surface, model version, experiment, variant and position."""
     named = {name: F.coalesce(name, F.lit(word)) for name, word in _WITHOUT.items()}
-    rows = impressions.withColumns({"date": F.to_date("served_at"), **named})
+    rows = served.withColumns({"date": F.to_date("served_at"), **named})
     paid = rows.select(*_KEY, F.explode("revenue").alias("currency", "amount"))
     return (
         rows.groupBy(*_KEY)

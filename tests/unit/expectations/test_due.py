@@ -100,7 +100,7 @@ def test_a_changed_expectation_looks_at_everything(settings: Settings) -> None:
     write(settings.lake, "gold.recommendations", [{"person_id": "p"}])
     (part,) = due(settings)
     passed(settings, part)
-    longer = load(settings.lake.root, profile="test", environ={"NEXTCLICK_EXPORT__TOP_N": "7"})
+    longer = load(settings.lake.root, profile="test", environ={"NEXTCLICK_LISTS__TOP_N": "7"})
     assert due(settings) == []
     assert [part.whole for part in due(longer)] == [True]
 

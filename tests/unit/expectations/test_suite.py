@@ -83,7 +83,7 @@ def test_settings_decide_what_an_unexplained_event_does() -> None:
 
 
 def test_without_masking_seen_items_are_allowed() -> None:
-    unmasked = load("lake", profile="test", environ={"NEXTCLICK_EXPORT__MASK_SEEN": "false"})
+    unmasked = load("lake", profile="test", environ={"NEXTCLICK_LISTS__MASK_SEEN": "false"})
     assert "seen_items" not in {one.name for one in suite("gold.recommendations", unmasked)}
 
 

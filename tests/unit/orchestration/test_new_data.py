@@ -122,12 +122,12 @@ def test_a_job_that_never_ran_has_new_data(lake: Lake) -> None:
 
 
 def test_where_no_event_names_an_answer_impressions_are_no_news(lake: Lake) -> None:
-    impressions, performance = step("build_impressions"), step("build_recommendation_performance")
-    assert not has_new_data(lake, impressions)
+    served, performance = step("build_served_items"), step("build_recommendation_performance")
+    assert not has_new_data(lake, served)
     rows.write(lake, "silver.events", [{"event_id": "e1"}])
-    assert not has_new_data(lake, impressions)
+    assert not has_new_data(lake, served)
     rows.write(lake, "silver.events", [{"event_id": "e2", "request_id": "r1"}])
-    assert has_new_data(lake, impressions)
+    assert has_new_data(lake, served)
     assert not has_new_data(lake, performance)
-    rows.write(lake, "silver.impressions", [{"request_id": "r1"}])
+    rows.write(lake, "silver.served_items", [{"request_id": "r1"}])
     assert has_new_data(lake, performance)

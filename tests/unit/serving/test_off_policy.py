@@ -199,8 +199,8 @@ def test_the_verb_judges_what_was_shown_in_lists(tmp_path: Path) -> None:
         return {"site": "default", "request_id": request, "item_id": item, "propensity": 0.5} | times
 
     said = [row("r1", "a", clicked=True), row("r2", "a"), row("r3", "b"), row("r4", "c", shown=False)]
-    rows.write(lake_at(tmp_path / "lake"), "silver.impressions", said)
-    lake = ("--lake", str(tmp_path / "lake"), "--impressions")
+    rows.write(lake_at(tmp_path / "lake"), "silver.served_items", said)
+    lake = ("--lake", str(tmp_path / "lake"), "--served")
     found = asked(*lake, "--stratum", "position", "--target", "a")
     assert (found["rows"], found["ips"]["value"]) == (3, pytest.approx(2 / 3))
     with pytest.raises(UsageError, match="colour"):

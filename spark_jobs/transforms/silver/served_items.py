@@ -1,4 +1,4 @@
-"""Answers and what visitors did afterwards → rows of silver.impressions: which item of which answer an act counts for.
+"""Answers and what visitors did afterwards → rows of silver.served_items: which item of which answer an act counts for.
 
 An act that names its answer (`request_id`) counts for the item there. One that names none counts for
 the item as this visitor was last shown it, within a window. docs/loop.md has the rules in full.
@@ -9,22 +9,22 @@ from typing import Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from nextclick.contracts.silver import AMOUNT, IMPRESSIONS, REVENUE
-from nextclick.settings import Impressions
+from nextclick.contracts.silver import AMOUNT, REVENUE, SERVED_ITEMS
+from nextclick.settings import Attribution
 from spark_jobs.transforms import Transformer
 
-KEY: Final = IMPRESSIONS.key
+KEY: Final = SERVED_ITEMS.key
 OWNER: Final = ("site", "visitor_id", "item_id")
 ACTS: Final = ("impression", "click", "add_to_cart", "purchase")
 SERVER: Final = "server"
 """The source of answers that count: the door takes no `served` from outside."""
 _STAMPS: Final = {"clicked_at": "click", "carted_at": "add_to_cart", "purchased_at": "purchase"}
 _RESULTS: Final = ("shown_at", *_STAMPS, "revenue")
-SERVED: Final = tuple(name for name in IMPRESSIONS.column_names if name not in _RESULTS)
+SERVED: Final = tuple(name for name in SERVED_ITEMS.column_names if name not in _RESULTS)
 """Columns that the answer alone decides, but for `user_agent`, which the first event that has one decides."""
 
 
-def served_items(events: DataFrame) -> DataFrame:
+def items_of_answers(events: DataFrame) -> DataFrame:
     """One row per item of the answers among `events`, at its first place there: the columns SERVED."""
     lists = {"items": "array<string>", "propensities": "array<double>", "features": "map<string,array<double>>"}
     answers = events.where(
@@ -75,8 +75,8 @@ def touched_owners(found: DataFrame, fresh: DataFrame) -> Transformer:
     return transform
 
 
-def impressions(found: DataFrame, limits: Impressions) -> Transformer:
-    """`served` (SERVED columns) → rows of silver.impressions, by the acts `found`."""
+def attribute(found: DataFrame, limits: Attribution) -> Transformer:
+    """`served` (SERVED columns) → rows of silver.served_items, by the acts `found`."""
     near = F.expr(
         f"at BETWEEN served_at - INTERVAL {limits.request_hours} HOURS AND served_at + INTERVAL {limits.request_hours} HOURS"
     )
@@ -98,7 +98,7 @@ def impressions(found: DataFrame, limits: Impressions) -> Transformer:
     return transform
 
 
-def _unnamed(found: DataFrame, rows: DataFrame, limits: Impressions) -> DataFrame:
+def _unnamed(found: DataFrame, rows: DataFrame, limits: Attribution) -> DataFrame:
     """Acts that name no answer, each with the KEY of the row that this visitor was shown last before it."""
     window = (
         f"CASE event WHEN 'click' THEN INTERVAL {limits.click_minutes * 60} SECONDS "

@@ -1,4 +1,4 @@
-"""silver.events → silver.impressions: what became of each item that was served, whatever the order of arrival."""
+"""silver.events → silver.served_items: what became of each item that was served, whatever the order of arrival."""
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -9,7 +9,7 @@ from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Batch, Trigger, run_query
-from spark_jobs.transforms.silver.impressions import OWNER, SERVED, acts, impressions, served_items, touched_owners
+from spark_jobs.transforms.silver.served_items import OWNER, SERVED, acts, attribute, items_of_answers, touched_owners
 from spark_jobs.transforms.time_ranges import time_ranges
 
 CHANGED, READ, EVENTS = 4, 7, 8
@@ -19,7 +19,7 @@ compete with for acts; and the events of all of them. docs/loop.md counts them o
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
     """Recompute the rows that each batch's answers and acts touch, and upsert those that differ."""
-    lake, window = settings.lake, int(settings.impressions.longest.total_seconds())
+    lake, window = settings.lake, int(settings.attribution.longest.total_seconds())
 
     def source(spark: SparkSession) -> DataFrame:
         return tables.stream(spark, lake, silver.EVENTS)
@@ -27,10 +27,10 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def process(events: DataFrame, batch: Batch) -> None:
         everything = tables.read(events.sparkSession, lake, silver.EVENTS)
         if batch.replaces:
-            rows = everything.transform(served_items).transform(impressions(acts(everything), settings.impressions))
-            tables.replace(rows, lake, silver.IMPRESSIONS, batch.commit("rows"))
+            rows = everything.transform(items_of_answers).transform(attribute(acts(everything), settings.attribution))
+            tables.replace(rows, lake, silver.SERVED_ITEMS, batch.commit("rows"))
             return
-        fresh, found = events.transform(served_items).persist(), events.transform(acts).persist()
+        fresh, found = events.transform(items_of_answers).persist(), events.transform(acts).persist()
         times = fresh.select(F.col("served_at").alias("at")).unionByName(found.select("at"))
         seen, hours = times.agg(F.count("*"), F.collect_set(F.expr("div(unix_seconds(at), 3600)"))).collect()[0]
         batch.counts.read += seen
@@ -38,18 +38,18 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         def near(lengths: int, column: str) -> str:
             return time_ranges(hours, column, margin_seconds=lengths * window)
 
-        present = tables.read(events.sparkSession, lake, silver.IMPRESSIONS).where(near(READ, "served_at"))
-        served = present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver.IMPRESSIONS.key)).persist()
+        present = tables.read(events.sparkSession, lake, silver.SERVED_ITEMS).where(near(READ, "served_at"))
+        served = present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver.SERVED_ITEMS.key)).persist()
         if seen and not served.isEmpty():
             rows = served.join(served.transform(touched_owners(found, fresh)), list(OWNER), "left_semi")
             counted = acts(everything.where(near(EVENTS, "occurred_at")))
-            changed = rows.transform(impressions(counted, settings.impressions)).where(near(CHANGED, "served_at"))
-            prune, differ = near(CHANGED, "t.served_at"), tables.differ(silver.IMPRESSIONS)
-            tables.merge(changed, lake, silver.IMPRESSIONS, batch.commit("rows"), prune, differ)
+            changed = rows.transform(attribute(counted, settings.attribution)).where(near(CHANGED, "served_at"))
+            prune, differ = near(CHANGED, "t.served_at"), tables.differ(silver.SERVED_ITEMS)
+            tables.merge(changed, lake, silver.SERVED_ITEMS, batch.commit("rows"), prune, differ)
         for frame in (served, fresh, found):
             frame.unpersist()
 
-    return run_query(spark, settings, trigger, "build_impressions", (silver.IMPRESSIONS,), source, process)
+    return run_query(spark, settings, trigger, "build_served_items", (silver.SERVED_ITEMS,), source, process)
 
 
 if __name__ == "__main__":
