@@ -11,7 +11,7 @@ from nextclick.errors import UsageError
 from nextclick.settings import Settings
 from serving.experiments import assignment
 from serving.experiments.assignment import Experiment
-from serving.experiments.report import Comparison, Report, VariantReport
+from serving.experiments.report import ExperimentReport, VariantComparison, VariantReport
 
 
 @click.group("experiment")
@@ -98,7 +98,7 @@ def _row(one: Experiment, now: datetime) -> list[str]:
     return [one.name, one.state(now), one.layer, traffic, f"{one.holdout:.0%}", one.metric, names]
 
 
-def _show(found: Report) -> None:
+def _show(found: ExperimentReport) -> None:
     level = f"{found.confidence:.0%}"
     show(
         ("variant", "share", "exposed", "judged", found.metric, "rate", f"{level} at every look", "answers", "clicked"),
@@ -129,7 +129,7 @@ def _variant(one: VariantReport) -> list[str]:
     ]
 
 
-def _comparison(one: Comparison) -> list[str]:
+def _comparison(one: VariantComparison) -> list[str]:
     if one.difference is None:
         return [one.variant, one.control, "", "", "", "no units yet"]
     value, low, high, p = msgspec.structs.astuple(one.difference)

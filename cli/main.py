@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from nextclick import __version__
-from nextclick.command import Context, place_options, run_command
+from nextclick.command import CommandContext, place_options, run_command
 
 VERBS: dict[str, str] = {
     "import": "Bring in history: CSV, JSON, Parquet by a mapping; access logs.",
@@ -90,7 +90,7 @@ def cli(ctx: click.Context, lake: str | None, conf_dir: str | None, profile: str
     nextclick run                                      build, check, train, export
     nextclick recommend 42 -n 10                       ask
     """
-    ctx.obj = Context(lake, conf_dir, profile)
+    ctx.obj = CommandContext(lake, conf_dir, profile)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from cli.console_table import show
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
-from serving.recommend import Answer, lookup
+from serving.recommend import ListAnswer, lookup
 from serving.recommend import similar as lookup_similar
 
 if TYPE_CHECKING:
@@ -52,14 +52,14 @@ Reasons = Mapping[str, Sequence["Reason"]]
 """Item id → used items that speak for it, the strongest first; an item of a popular list has none."""
 
 
-def _reasons(settings: Settings, answer: Answer) -> Reasons:
+def _reasons(settings: Settings, answer: ListAnswer) -> Reasons:
     from ml.lists import explain
 
     listed = [item.item_id for item in answer.items]
     return explain.reasons(settings, str(answer.person_id), listed) if answer.source == "model" else {}
 
 
-def _builtins(answer: Answer, reasons: Reasons | None) -> dict[str, object]:
+def _builtins(answer: ListAnswer, reasons: Reasons | None) -> dict[str, object]:
     plain: dict[str, object] = msgspec.to_builtins(answer)
     if reasons is not None:
         plain["items"] = [
@@ -69,7 +69,7 @@ def _builtins(answer: Answer, reasons: Reasons | None) -> dict[str, object]:
     return plain
 
 
-def _show(answer: Answer, reasons: Reasons | None) -> None:
+def _show(answer: ListAnswer, reasons: Reasons | None) -> None:
     if answer.source == "popular":
         subject = answer.person_id if answer.person_id is not None else answer.item_id
         click.echo(f"There is no list for {subject} yet: this is what everybody likes.")

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from nextclick import ports
-from nextclick.command import Context, json_option, print_json
+from nextclick.command import CommandContext, json_option, print_json
 from nextclick.errors import NextclickError, UsageError
 from nextclick.settings import CHECKOUT, Settings, load
 
@@ -24,7 +24,7 @@ _LAKE: Final = "demo-lake"
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
 @json_option
 @click.pass_obj
-def shop(context: Context, lake: str | None, port: int, as_json: bool) -> None:
+def shop(context: CommandContext, lake: str | None, port: int, as_json: bool) -> None:
     """Open a small shop in the demo's lake: click three things of a kind, and see the next page.
 
     \b

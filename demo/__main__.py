@@ -13,7 +13,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from demo.outcome.facts import Facts, agrees
+from demo.outcome.facts import DemoFacts, agrees
 from demo.outcome.report import WIDTH, print_report
 from demo.traffic.generate import DAYS, make_traffic, write_traffic
 from nextclick.command import run_command
@@ -78,7 +78,7 @@ def command() -> str:
     return "nextclick" if shutil.which("nextclick") else os.path.relpath(Path(sys.executable).parent / "nextclick")
 
 
-def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log: Console) -> Facts:
+def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log: Console) -> DemoFacts:
     """Make the traffic, send it down the path, read what became of it."""
     from demo.http_client import send  # the stations take seconds to import: --help should not
     from demo.pipeline import import_items, spark_starting, walk

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from demo.service import Service
-from demo.traffic.trackers import TRACKERS, Line, request
+from demo.traffic.trackers import TRACKERS, TrackerRecord, request
 from nextclick.errors import NextclickError
 
 _AT_ONCE: Final = 1_000
@@ -18,7 +18,7 @@ _READ: Final = (200, 400)
 _PATIENCE_SECONDS: Final = 60
 
 
-def send(collector: Service, lines: Sequence[Line]) -> int:
+def send(collector: Service, lines: Sequence[TrackerRecord]) -> int:
     """Post the records in their order, those of one tracker together; how many requests it took."""
     requests = 0
     with closing(HTTPConnection(urlsplit(collector.address).netloc, timeout=_PATIENCE_SECONDS)) as connection:

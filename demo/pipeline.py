@@ -11,7 +11,7 @@ from rich.console import Console
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.mapping import load
 from collector.imports.reading import MappedReading
-from expectations.ge_validator import Judge
+from expectations.ge_validator import Validator
 from nextclick.errors import NextclickError
 from nextclick.lake.locks import hold
 from nextclick.settings import Settings
@@ -28,7 +28,7 @@ def spark_starting(settings: Settings) -> Iterator[None]:
         yield
         for module in _SLOW_TO_IMPORT:  # the steps would wait for them one by one
             import_module(module)
-        Judge()  # imports Great Expectations, which takes seconds
+        Validator()  # imports Great Expectations, which takes seconds
         starting.result()
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from expectations.measures.arrivals import hours_since_arrival
-from expectations.results import Standing, standings
+from expectations.results import TableStatus, standings
 from expectations.suites.expectation import Expectation
 from expectations.suites.suite import CHECKED, suite
 from nextclick.contracts import catalog
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Part:
+class CheckTask:
     """One table version, its expectations, and the files whose rows are looked at."""
 
     table: Table
@@ -47,7 +47,7 @@ class Part:
         return str(self.delta.metadata().id)
 
 
-def due(settings: Settings, tables: Iterable[str] | None = None, all_rows: bool = False) -> list[Part]:
+def due(settings: Settings, tables: Iterable[str] | None = None, all_rows: bool = False) -> list[CheckTask]:
     """What is to be checked of `tables` (default: all that were written); nothing where nothing changed.
 
     A table is checked whole at first, after a rebuild, when its expectations changed,
@@ -59,7 +59,7 @@ def due(settings: Settings, tables: Iterable[str] | None = None, all_rows: bool 
     return [part for name, delta in written if delta for part in _parts(settings, name, delta, known.get(name))]
 
 
-def _parts(settings: Settings, name: str, delta: "DeltaTable", standing: Standing | None) -> Iterator[Part]:
+def _parts(settings: Settings, name: str, delta: "DeltaTable", standing: TableStatus | None) -> Iterator[CheckTask]:
     """What is due of one table: one part, or none."""
     table, expected = catalog.table(name), suite(name, settings)
     if standing and not _same(standing, delta, expected):
@@ -67,14 +67,14 @@ def _parts(settings: Settings, name: str, delta: "DeltaTable", standing: Standin
     if standing and standing.version == delta.version():
         again = _again(settings, delta, standing) if name == EVENTS.name else set()
         if again:
-            yield Part(table, delta, tuple(one for one in expected if one.name in again), (), whole=False)
+            yield CheckTask(table, delta, tuple(one for one in expected if one.name in again), (), whole=False)
         return
     before = _files_at(settings, name, standing.version) if standing and not standing.stops else frozenset()
     now = files(delta)
-    yield Part(table, delta, expected, tuple(sorted(now - before)), whole=not now & before)
+    yield CheckTask(table, delta, expected, tuple(sorted(now - before)), whole=not now & before)
 
 
-def _same(standing: Standing, delta: "DeltaTable", expected: tuple[Expectation, ...]) -> bool:
+def _same(standing: TableStatus, delta: "DeltaTable", expected: tuple[Expectation, ...]) -> bool:
     """It was this very table, and the same was expected of it."""
     checked = {(check.expectation, check.meaning, check.severity) for check in standing.checks.values()}
     return standing.table_id == str(delta.metadata().id) and checked.issuperset(
@@ -82,7 +82,7 @@ def _same(standing: Standing, delta: "DeltaTable", expected: tuple[Expectation, 
     )
 
 
-def _again(settings: Settings, events: "DeltaTable", standing: Standing) -> set[str]:
+def _again(settings: Settings, events: "DeltaTable", standing: TableStatus) -> set[str]:
     """Expectations of silver.events whose answer may be another though its version is the same."""
     age = hours_since_arrival(events)
     is_fresh = age is None or age <= settings.quality.freshness_hours

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _SAMPLES: Final = 5
 
 
-class Verdict(NamedTuple):
+class Validation(NamedTuple):
     """What was found of one expectation."""
 
     success: bool
     observed: str | None = None
 
 
-class Judge:
+class Validator:
     """An ephemeral context of Great Expectations: nothing is stored, nothing is sent."""
 
     def __init__(self) -> None:
@@ -46,23 +46,23 @@ class Judge:
         """Made when a frame is there: without a session of ours it would start one of its own."""
         return self._context.data_sources.add_spark("spark", persist=False)
 
-    def rows(self, table: str, frame: "DataFrame", suite: Sequence[Expectation]) -> dict[str, Verdict]:
+    def rows(self, table: str, frame: "DataFrame", suite: Sequence[Expectation]) -> dict[str, Validation]:
         """Judge every row of a Spark frame; those that fail are looked at again, to say what was seen."""
         verdicts = self._judge(self._spark, table, frame, suite, "BOOLEAN_ONLY")
         failed = [one for one in suite if not verdicts[one.name].success]
         return verdicts | self._judge(self._spark, table, frame, failed, "BASIC")
 
-    def facts(self, table: str, facts: Mapping[str, Fact], suite: Sequence[Expectation]) -> dict[str, Verdict]:
+    def facts(self, table: str, facts: Mapping[str, Fact], suite: Sequence[Expectation]) -> dict[str, Validation]:
         """Judge measured numbers."""
         import pandas as pd
 
         frame = pd.DataFrame({name: pd.Series([fact.value], dtype="float64") for name, fact in facts.items()})
         verdicts = self._judge(self._pandas, table, frame, suite, "BOOLEAN_ONLY")
-        return {name: Verdict(found.success, facts[name].observed) for name, found in verdicts.items()}
+        return {name: Validation(found.success, facts[name].observed) for name, found in verdicts.items()}
 
     def _judge(
         self, source: Any, table: str, frame: Any, suite: Sequence[Expectation], result_format: str
-    ) -> dict[str, Verdict]:
+    ) -> dict[str, Validation]:
         if not suite:
             return {}
         name = f"{table}-{result_format}"
@@ -76,17 +76,17 @@ class Judge:
         return {one.expectation_config.meta["name"]: _verdict(one) for one in found.results}
 
 
-def _verdict(found: Any) -> Verdict:
+def _verdict(found: Any) -> Validation:
     """What was seen of an expectation that fails; one that could not be judged fails, too."""
     if found.success:
-        return Verdict(True)
+        return Validation(True)
     raised = [info for info in found.exception_info.values() if isinstance(info, dict) and info.get("raised_exception")]
     if raised:
-        return Verdict(False, f"could not be judged: {raised[0]['exception_message']}")
+        return Validation(False, f"could not be judged: {raised[0]['exception_message']}")
     count = found.result.get("unexpected_count")
     samples = ", ".join(map(str, found.result.get("partial_unexpected_list", [])[:_SAMPLES]))
     if count is None:
-        return Verdict(False)
-    return Verdict(
+        return Validation(False)
+    return Validation(
         False, f"{count:,} of {found.result['element_count']:,} rows" + (f", such as {samples}" if samples else "")
     )

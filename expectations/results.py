@@ -39,7 +39,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Standing:
+class TableStatus:
     """What the newest checked version of one table is known to hold."""
 
     table_id: str
@@ -71,7 +71,7 @@ def append(lake: Lake, results: Iterable[Result]) -> None:
         table.vacuum(dry_run=False)  # what was compacted a week ago
 
 
-def standings(lake: Lake) -> dict[str, Standing]:
+def standings(lake: Lake) -> dict[str, TableStatus]:
     """By table: its newest checked version, and what was found there."""
     table = open_table(lake, DATA_QUALITY.name)
     if table is None:
@@ -98,7 +98,7 @@ ORDER BY checked_at
 """
 
 
-def _standing(rows: list[Result]) -> Standing:
+def _standing(rows: list[Result]) -> TableStatus:
     """From all rows of one table version, oldest first; an override counts against the check before it."""
     checks: dict[str, Result] = {}
     overridden: set[str] = set()
@@ -108,4 +108,4 @@ def _standing(rows: list[Result]) -> Standing:
             overridden.discard(row.expectation)
         else:
             overridden.add(row.expectation)
-    return Standing(rows[0].table_id, rows[0].table_version, checks, frozenset(overridden))
+    return TableStatus(rows[0].table_id, rows[0].table_version, checks, frozenset(overridden))

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from expectations.due import Part, due
-from expectations.ge_validator import Judge, Verdict
+from expectations.due import CheckTask, due
+from expectations.ge_validator import Validation, Validator
 from expectations.measures.facts import measure
-from expectations.measures.measure_context import Lakewide
+from expectations.measures.measure_context import RunCache
 from expectations.results import Result, append
 from expectations.suites.expectation import Of
 from nextclick.contracts.gold import DATA_QUALITY
@@ -31,7 +31,7 @@ def quiet(table: str, done: int, total: int) -> None:
     """Nobody looks."""
 
 
-class Stamp(NamedTuple):
+class RunStamp(NamedTuple):
     """What all results of one run share."""
 
     run_id: str
@@ -55,7 +55,7 @@ def run(
         started, parts = datetime.now(UTC), due(settings, tables, all_rows)
         if not parts:
             return []
-        judge, lakewide, stamp = Judge(), Lakewide(settings), Stamp(uuid.uuid4().hex, started)
+        judge, lakewide, stamp = Validator(), RunCache(settings), RunStamp(uuid.uuid4().hex, started)
         results: list[Result] = []
         for done, part in enumerate(parts):
             progress(part.table.name, done, len(parts))
@@ -64,7 +64,7 @@ def run(
     return results
 
 
-def _check(session: Session, part: Part, judge: Judge, lakewide: Lakewide, stamp: Stamp) -> list[Result]:
+def _check(session: Session, part: CheckTask, judge: Validator, lakewide: RunCache, stamp: RunStamp) -> list[Result]:
     verdicts = _of_rows(session, part, judge, lakewide.settings) | _of_facts(part, judge, lakewide)
     return [
         Result(
@@ -84,21 +84,21 @@ def _check(session: Session, part: Part, judge: Judge, lakewide: Lakewide, stamp
     ]
 
 
-def _of_facts(part: Part, judge: Judge, lakewide: Lakewide) -> dict[str, Verdict]:
+def _of_facts(part: CheckTask, judge: Validator, lakewide: RunCache) -> dict[str, Validation]:
     suite = [one for one in part.suite if one.of is not Of.ROWS]
     return judge.facts(part.table.name, measure(part, lakewide), suite)
 
 
-def _of_rows(session: Session, part: Part, judge: Judge, settings: Settings) -> dict[str, Verdict]:
+def _of_rows(session: Session, part: CheckTask, judge: Validator, settings: Settings) -> dict[str, Validation]:
     suite = [one for one in part.suite if one.of is Of.ROWS]
     if not suite:
         return {}
     if not part.files:  # of no rows everything holds
-        return {one.name: Verdict(True) for one in suite}
+        return {one.name: Validation(True) for one in suite}
     return judge.rows(part.table.name, _frame(session(), part, settings), suite)
 
 
-def _frame(spark: "SparkSession", part: Part, settings: Settings) -> "DataFrame":
+def _frame(spark: "SparkSession", part: CheckTask, settings: Settings) -> "DataFrame":
     """The part's files as they are: rule 6 of docs/design.md keeps tables free of what only Delta's own reader understands."""
     import json
 

@@ -17,7 +17,7 @@ from nextclick.errors import NextclickError
 from nextclick.settings import Settings, load
 
 
-class Context(msgspec.Struct):
+class CommandContext(msgspec.Struct):
     """What the options before the verb said; settings are read once, on first use."""
 
     lake: str | None = None
@@ -48,9 +48,15 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @place_options
     @click.pass_obj
     def wrapper(
-        context: Context, /, *args: Any, lake: str | None, conf_dir: str | None, profile: str | None, **kwargs: Any
+        context: CommandContext,
+        /,
+        *args: Any,
+        lake: str | None,
+        conf_dir: str | None,
+        profile: str | None,
+        **kwargs: Any,
     ) -> Any:
-        merged = Context(lake or context.lake, conf_dir or context.conf_dir, profile or context.profile)
+        merged = CommandContext(lake or context.lake, conf_dir or context.conf_dir, profile or context.profile)
         return command(merged.settings(), *args, **kwargs)
 
     wrapper.__name__ = command.__name__

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nextclick.errors import ModelError
 from nextclick.lake.paths import Lake
-from nextclick.settings import Ranking
+from nextclick.settings import RankingSettings
 
 FEATURES: Final = ("popularity", "recency", "category_match", "personal", "similar", "affinity")
 """What an item is scored by, each in [0, 1]; docs/api.md defines them.
@@ -63,7 +63,7 @@ class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
         return 1.0 / (1.0 + np.exp(-np.clip(total, -700, 700)))
 
 
-def weights(ranking: Ranking) -> dict[Term, float]:
+def weights(ranking: RankingSettings) -> dict[Term, float]:
     """The weight of each term as conf/ has it."""
     return {term: getattr(ranking, f"weight_{term}") for term in TERMS}
 

@@ -34,7 +34,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class Landing(_Section, frozen=True):
+class LandingSettings(_Section, frozen=True):
     segment_bytes: Annotated[int, Meta(ge=1024, le=1 << 30)]
     max_event_bytes: Annotated[int, Meta(ge=256, le=16 << 20)]
     max_total_bytes: Annotated[int, Meta(ge=0)]
@@ -50,7 +50,7 @@ class ReadKey(_Section, frozen=True):
     origins: tuple[str, ...] = ()
 
 
-class Rules(_Section, frozen=True):
+class RuleSettings(_Section, frozen=True):
     """Rules of every list; what a request adds comes on top."""
 
     hide_seen: bool
@@ -62,7 +62,7 @@ class Rules(_Section, frozen=True):
     boost: dict[str, Annotated[float, Meta(ge=0, le=100)]]
 
 
-class Door(_Section, frozen=True):
+class ServerSettings(_Section, frozen=True):
     """What the sections of both doors, collector and serving, say alike."""
 
     host: str
@@ -79,7 +79,7 @@ class Door(_Section, frozen=True):
     secret_key: str
 
 
-class Collector(Door, frozen=True):
+class Collector(ServerSettings, frozen=True):
     sink: Literal["landing", "kafka"]
     group_milliseconds: Annotated[float, Meta(ge=0, le=100)]
     publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
@@ -90,7 +90,7 @@ class Collector(Door, frozen=True):
     write_keys: dict[str, WriteKey]
 
 
-class Serving(Door, frozen=True):
+class Serving(ServerSettings, frozen=True):
     group_milliseconds: Annotated[float, Meta(ge=0, le=1000)]
     publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
     budget_milliseconds: Annotated[float, Meta(gt=0, le=10_000)]
@@ -102,7 +102,7 @@ class Serving(Door, frozen=True):
     read_keys: dict[str, ReadKey]
 
 
-class Ranking(_Section, frozen=True):
+class RankingSettings(_Section, frozen=True):
     candidates: Annotated[int, Meta(ge=1, le=2000)]
     last_views: Annotated[int, Meta(ge=0, le=50)]
     fresh_days: PositiveFloat
@@ -115,10 +115,10 @@ class Ranking(_Section, frozen=True):
     transition_prior: PositiveFloat
     suggest_queries: Annotated[int, Meta(ge=0, le=1_000_000)]
     suggest_min_visitors: Positive
-    rules: Rules
+    rules: RuleSettings
 
 
-class Events(_Section, frozen=True):
+class EventsSettings(_Section, frozen=True):
     future_limit_minutes: Positive
     oldest: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     max_id_chars: Annotated[int, Meta(ge=16, le=4096)]
@@ -126,7 +126,7 @@ class Events(_Section, frozen=True):
     max_properties: Positive
 
 
-class AccessLogs(_Section, frozen=True):
+class AccessLogsSettings(_Section, frozen=True):
     rotate_hours: Annotated[int, Meta(ge=0, le=100_000)]
     base_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+)?$")]
     poll_seconds: Annotated[float, Meta(gt=0, le=60)]
@@ -134,7 +134,7 @@ class AccessLogs(_Section, frozen=True):
     quiet_seconds: Annotated[float, Meta(ge=0, le=86_400)]
 
 
-class Sessions(_Section, frozen=True):
+class SessionsSettings(_Section, frozen=True):
     gap_minutes: Positive
     overlong_hours: Positive
     gaps: dict[Annotated[str, Meta(min_length=1, max_length=256)], Positive] = {}
@@ -156,7 +156,7 @@ class Sessions(_Section, frozen=True):
         return timedelta(hours=self.overlong_hours)
 
 
-class Attribution(_Section, frozen=True):
+class AttributionSettings(_Section, frozen=True):
     request_hours: Annotated[int, Meta(ge=1, le=720)]
     click_minutes: Annotated[int, Meta(ge=1, le=43_200)]
     purchase_hours: Annotated[int, Meta(ge=1, le=720)]
@@ -166,7 +166,7 @@ class Attribution(_Section, frozen=True):
         return max(timedelta(hours=max(self.request_hours, self.purchase_hours)), timedelta(minutes=self.click_minutes))
 
 
-class Streaming(_Section, frozen=True):
+class StreamingSettings(_Section, frozen=True):
     source: Literal["landing", "kafka"]
     max_segments_per_trigger: Positive
     trigger_seconds: PositiveFloat
@@ -174,7 +174,7 @@ class Streaming(_Section, frozen=True):
     shuffle_partitions: Positive
 
 
-class Kafka(_Section, frozen=True):
+class KafkaSettings(_Section, frozen=True):
     servers: Annotated[str, Meta(min_length=1)]
     events_topic: Topic
     rejects_topic: Topic
@@ -187,14 +187,14 @@ class Kafka(_Section, frozen=True):
     spark: dict[str, str]
 
 
-class Spark(_Section, frozen=True):
+class SparkSettings(_Section, frozen=True):
     master: str
     driver_memory: Annotated[str, Meta(pattern=r"^\d+[mg]$")]
     java_options: str
     packages_dir: str
 
 
-class Interactions(_Section, frozen=True):
+class InteractionsSettings(_Section, frozen=True):
     half_life_days: PositiveFloat
     weights: dict[str, float]
 
@@ -203,13 +203,13 @@ class Interactions(_Section, frozen=True):
         return timedelta(days=self.half_life_days)
 
 
-class Quality(_Section, frozen=True):
+class QualitySettings(_Section, frozen=True):
     volume_ratio: Annotated[float, Meta(gt=1)]
     freshness_hours: Positive
     residual_severity: Literal["stop", "warn"]
 
 
-class Als(_Section, frozen=True):
+class AlsSettings(_Section, frozen=True):
     factors: Annotated[int, Meta(ge=1, le=1024)]
     iterations: Annotated[int, Meta(ge=1, le=1000)]
     regularization: Annotated[float, Meta(ge=0)]
@@ -218,7 +218,7 @@ class Als(_Section, frozen=True):
     threads: Annotated[int, Meta(ge=0)]
 
 
-class Evaluation(_Section, frozen=True):
+class EvaluationSettings(_Section, frozen=True):
     test_share: Annotated[float, Meta(gt=0, lt=1)]
     k: Positive
     max_people: Positive
@@ -228,14 +228,14 @@ class Evaluation(_Section, frozen=True):
     max_scores: PositiveFloat
 
 
-class Ctr(_Section, frozen=True):
+class CtrSettings(_Section, frozen=True):
     min_shown: Positive
     min_clicks: Annotated[int, Meta(ge=10)]
     max_shown: Positive
     penalty: PositiveFloat
 
 
-class Gate(_Section, frozen=True):
+class GateSettings(_Section, frozen=True):
     tolerance: Share
     min_coverage: Share
     coverage_kept: Share
@@ -244,36 +244,36 @@ class Gate(_Section, frozen=True):
     max_leap: Annotated[float, Meta(ge=1)]
 
 
-class NextItems(_Section, frozen=True):
+class NextItemsSettings(_Section, frozen=True):
     days: Positive
     n: Annotated[int, Meta(ge=1, le=1000)]
     refresh_minutes: Annotated[int, Meta(ge=0)]
 
 
-class Report(_Section, frozen=True):
+class ReportSettings(_Section, frozen=True):
     enabled: bool
     curve_seconds: Annotated[float, Meta(ge=0)]
 
 
-class ListLimits(_Section, frozen=True):
+class ListsSettings(_Section, frozen=True):
     top_n: Annotated[int, Meta(ge=1, le=1000)]
     popular_n: Annotated[int, Meta(ge=1, le=10000)]
     similar_n: Annotated[int, Meta(ge=1, le=1000)]
     mask_seen: bool
 
 
-class Export(_Section, frozen=True):
+class ExportSettings(_Section, frozen=True):
     keep_versions: Annotated[int, Meta(ge=2)]
 
 
-class Kv(_Section, frozen=True):
+class KvSettings(_Section, frozen=True):
     backend: Literal["lmdb", "redis"]
     redis_url: str
     redis_timeout_seconds: PositiveFloat
     map_gib: Positive
 
 
-class Bandits(_Section, frozen=True):
+class BanditsSettings(_Section, frozen=True):
     method: Literal["thompson", "epsilon_greedy", "linear"]
     epsilon: Annotated[float, Meta(ge=0, le=1)]
     draws: Annotated[int, Meta(ge=16, le=4096)]
@@ -283,7 +283,7 @@ class Bandits(_Section, frozen=True):
     pool: Annotated[int, Meta(ge=1, le=200)]
 
 
-class Live(_Section, frozen=True):
+class LiveSettings(_Section, frozen=True):
     enabled: bool
     keep_days: Annotated[int, Meta(ge=1, le=3650)]
     half_life_hours: PositiveFloat
@@ -295,7 +295,7 @@ class Live(_Section, frozen=True):
         return self.keep_days * 86_400_000
 
 
-class Orchestration(_Section, frozen=True):
+class OrchestrationSettings(_Section, frozen=True):
     nightly_cron: str
     incremental_minutes: Positive
     runner: Literal["in_process", "spark_submit"]
@@ -307,31 +307,31 @@ class Settings(_Section, frozen=True):
     """Everything that can be set, checked; `lake` and `conf_dir` come from the call."""
 
     site: Annotated[str, Meta(min_length=1, max_length=256)]
-    landing: Landing
+    landing: LandingSettings
     collector: Collector
     serving: Serving
-    ranking: Ranking
-    events: Events
-    access_logs: AccessLogs
-    sessions: Sessions
-    attribution: Attribution
-    streaming: Streaming
-    kafka: Kafka
-    spark: Spark
-    interactions: Interactions
-    quality: Quality
-    als: Als
-    evaluation: Evaluation
-    ctr: Ctr
-    gate: Gate
-    next_items: NextItems
-    report: Report
-    lists: ListLimits
-    export: Export
-    kv: Kv
-    bandits: Bandits
-    live: Live
-    orchestration: Orchestration
+    ranking: RankingSettings
+    events: EventsSettings
+    access_logs: AccessLogsSettings
+    sessions: SessionsSettings
+    attribution: AttributionSettings
+    streaming: StreamingSettings
+    kafka: KafkaSettings
+    spark: SparkSettings
+    interactions: InteractionsSettings
+    quality: QualitySettings
+    als: AlsSettings
+    evaluation: EvaluationSettings
+    ctr: CtrSettings
+    gate: GateSettings
+    next_items: NextItemsSettings
+    report: ReportSettings
+    lists: ListsSettings
+    export: ExportSettings
+    kv: KvSettings
+    bandits: BanditsSettings
+    live: LiveSettings
+    orchestration: OrchestrationSettings
     lake: Lake = msgspec.field(default_factory=lambda: lake_at("lake"))
     conf_dir: Path = DEFAULT_CONF
     profile: str | None = None

@@ -15,7 +15,7 @@ from dagster import (
     multi_asset_check,
 )
 
-from expectations.results import Standing, standings
+from expectations.results import TableStatus, standings
 from expectations.suites.expectation import Expectation, Severity
 from expectations.suites.suite import CHECKED, suite
 from nextclick.settings import Settings
@@ -43,7 +43,7 @@ def _of_table(table: str, expected: tuple[Expectation, ...]) -> AssetChecksDefin
     return check
 
 
-def _results(table: str, expected: tuple[Expectation, ...], found: Standing | None) -> Iterator[AssetCheckResult]:
+def _results(table: str, expected: tuple[Expectation, ...], found: TableStatus | None) -> Iterator[AssetCheckResult]:
     """What is known of the newest checked version; of a table that was never written everything holds."""
     for one in expected:
         result = found.checks[one.name] if found else None

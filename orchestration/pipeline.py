@@ -9,7 +9,7 @@ from nextclick.contracts.catalog import JOBS, TABLES, written_by
 from nextclick.contracts.table import Layer
 
 
-class Kind(Enum):
+class StepKind(Enum):
     """How a step is run."""
 
     JOB = "job"
@@ -26,7 +26,7 @@ class Step:
 
     name: str
     does: str
-    kind: Kind
+    kind: StepKind
     reads: tuple[str, ...]
     writes: tuple[str, ...] = ()
     target: str = ""
@@ -37,14 +37,14 @@ class Step:
 def _jobs(*layers: Layer) -> tuple[Step, ...]:
     """The Spark jobs of the layers, as the catalog knows them."""
     return tuple(
-        Step(job.name, job.does, Kind.JOB, job.reads, job.writes, waits_for=job.waits_for)
+        Step(job.name, job.does, StepKind.JOB, job.reads, job.writes, waits_for=job.waits_for)
         for job in JOBS
         if job.layer in layers
     )
 
 
 def _check(name: str, does: str, tables: tuple[str, ...]) -> Step:
-    return Step(name, does, Kind.CHECK, tables, (gold.DATA_QUALITY.name,))
+    return Step(name, does, StepKind.CHECK, tables, (gold.DATA_QUALITY.name,))
 
 
 SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
@@ -59,12 +59,14 @@ STEPS: tuple[Step, ...] = (
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
     *_jobs(Layer.GOLD),
     _check("check_gold", "what gold must hold", GOLD),
-    Step("learn_bandits", "which arms are clicked", Kind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"),
-    Step("train", "fit, judge, promote", Kind.WORK, LEARNED_FROM, (), "ml.jobs.train:run"),
-    Step("train_ctr", "what is clicked", Kind.WORK, (silver.SERVED_ITEMS.name,), (), "ml.jobs.train_ctr:run"),
-    Step("lists", "what to show everyone", Kind.WORK, LEARNED_FROM, LISTS, "ml.jobs.lists:run"),
+    Step(
+        "learn_bandits", "which arms are clicked", StepKind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
+    ),
+    Step("train", "fit, judge, promote", StepKind.WORK, LEARNED_FROM, (), "ml.jobs.train:run"),
+    Step("train_ctr", "what is clicked", StepKind.WORK, (silver.SERVED_ITEMS.name,), (), "ml.jobs.train_ctr:run"),
+    Step("lists", "what to show everyone", StepKind.WORK, LEARNED_FROM, LISTS, "ml.jobs.lists:run"),
     _check("check_lists", "what lists must hold", LISTS),
-    Step("export", "lists → key-value table", Kind.WORK, LISTS, (), "serving.export.export:run"),
+    Step("export", "lists → key-value table", StepKind.WORK, LISTS, (), "serving.export.export:run"),
 )
 
 NAMES = tuple(step.name for step in STEPS)
@@ -77,7 +79,7 @@ def step(name: str) -> Step:
 def writers(tables: Iterable[str]) -> list[Step]:
     """The steps whose work is one of these tables, in order; a check is a step of its own."""
     wanted = {*tables}
-    return [step for step in STEPS if step.kind is not Kind.CHECK and not wanted.isdisjoint(step.writes)]
+    return [step for step in STEPS if step.kind is not StepKind.CHECK and not wanted.isdisjoint(step.writes)]
 
 
 def side_by_side(steps: Iterable[Step]) -> list[tuple[Step, ...]]:
@@ -94,5 +96,5 @@ def side_by_side(steps: Iterable[Step]) -> list[tuple[Step, ...]]:
 def _apart(later: Step, earlier: Step) -> bool:
     """Whether two jobs may run side by side: neither reads nor writes what the other writes."""
     ours, theirs = {*later.reads, *later.writes}, {*earlier.reads, *earlier.writes}
-    jobs = later.kind is Kind.JOB is earlier.kind
+    jobs = later.kind is StepKind.JOB is earlier.kind
     return jobs and ours.isdisjoint(earlier.writes) and theirs.isdisjoint(later.writes)

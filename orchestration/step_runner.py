@@ -16,7 +16,7 @@ from nextclick.settings import Settings
 from orchestration import stop_guard
 from orchestration.job_runner import JobRunner, job_runner
 from orchestration.new_data import has_new_data
-from orchestration.pipeline import Kind, Step, step
+from orchestration.pipeline import Step, StepKind, step
 
 Progress = Callable[..., None]
 """Called with (done, in all), or (what is done now, done, in all)."""
@@ -69,10 +69,10 @@ class StepRunner:
         return report
 
     def _work(self, step: Step, progress: Progress) -> JobReport:
-        if step.kind is Kind.CHECK:
+        if step.kind is StepKind.CHECK:
             return stop_guard.check(self.settings, step.name, step.reads)
         stop_guard.admit(self.settings, step.reads)
-        if step.kind is Kind.JOB:
+        if step.kind is StepKind.JOB:
             return self._job(step)
         absent = [name for name in step.reads if table_state(self.settings.lake, name).version is None]
         if absent:  # such as lists, in a lake without interactions

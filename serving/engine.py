@@ -14,23 +14,23 @@ from nextclick import kv
 from nextclick.ctr import TERMS
 from nextclick.profile.conversion import probability
 from nextclick.profile.live_features import open_session
-from nextclick.profile.profile import Deed
+from nextclick.profile.profile import Action
 from nextclick.settings import Settings
 from serving import response
 from serving.bandits.context import context as bandit_context
 from serving.bandits.live import Bandits, banners
 from serving.experiments import assignment
 from serving.experiments.assignment import Assignments
-from serving.index.index import Edition
+from serving.index.index import ServingIndex
 from serving.index.items import Numbers
 from serving.index.next_action import ACTIONS
-from serving.index.refresh import Editions
-from serving.metrics import Metrics
+from serving.index.refresh import IndexRefresher
+from serving.metrics import ServingMetrics
 from serving.ranking import caller_candidates, pool
-from serving.ranking.pool import Pool
+from serving.ranking.pool import Candidates
 from serving.ranking.rank import By, Order, Ranked, rank
-from serving.ranking.rules import Rules, never, rules
-from serving.ranking.visitor import Known, Visitors, Who
+from serving.ranking.rules import AnswerRules, never, rules
+from serving.ranking.visitor import Known, VisitorLookup, Who
 from serving.response import Listed
 from serving.schema import requests, responses
 from serving.served_log import Recorder
@@ -40,10 +40,10 @@ _NOTHING: Final[dict[str, Any]] = {"model_version": "none", "variant": None, "so
 """What an answer says of itself before the first export."""
 
 
-class Context(NamedTuple):
+class AnswerContext(NamedTuple):
     """Who asks, when, and from what they are answered."""
 
-    edition: Edition
+    edition: ServingIndex
     who: Who
     known: Known
     now: int
@@ -61,14 +61,14 @@ class Context(NamedTuple):
 class Engine:
     """One worker's; `start` it before the first question."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: ServingMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._bandits = Bandits(settings.lake, settings.bandits, banners(settings.conf_dir / "banners.toml"))
         self._experiments = assignment.load(settings.conf_dir / "experiments")
         table = kv.open_table(settings)
-        self._editions = Editions(table, settings.serving.refresh_seconds, self._bandits.refresh)
-        self._visitors = Visitors(settings, metrics)
+        self._editions = IndexRefresher(table, settings.serving.refresh_seconds, self._bandits.refresh)
+        self._visitors = VisitorLookup(settings, metrics)
         self._recorder = Recorder(settings, metrics)
 
     def start(self) -> None:
@@ -90,7 +90,7 @@ class Engine:
             status=status, version=edition.version if edition else None, degraded=not self._editions.reachable
         )
 
-    async def personalize(self, site: str, asked: requests.Personalize) -> responses.Personalized:
+    async def personalize(self, site: str, asked: requests.PersonalizeRequest) -> responses.Personalized:
         """Recommendations, a banner and a feed."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
@@ -107,13 +107,13 @@ class Engine:
             weights=listed.ranked.scored.weights if asked.explain else UNSET,
         )
 
-    async def recommend(self, site: str, asked: requests.Recommend) -> responses.Items:
+    async def recommend(self, site: str, asked: requests.RecommendRequest) -> responses.Items:
         """A list for a visitor."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         listed = self._for_visitor(context, asked, self._most(asked.n)) if context else None
         return self._items("/v1/recommendations", context, listed, asked)
 
-    async def popular(self, site: str, asked: requests.Popular) -> responses.Items:
+    async def popular(self, site: str, asked: requests.PopularRequest) -> responses.Items:
         """What everybody likes, in that order; the rules hold."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
@@ -131,7 +131,7 @@ class Engine:
         )
         return self._items("/v1/popular", context, _listed(edition, ranked), asked)
 
-    async def similar(self, site: str, asked: requests.Similar) -> responses.Items:
+    async def similar(self, site: str, asked: requests.SimilarRequest) -> responses.Items:
         """Items that resemble one, the likest first; then as for a visitor who has just viewed it and nothing else."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
@@ -150,7 +150,7 @@ class Engine:
         context = context._replace(known=context.known._replace(degraded=context.known.degraded or failed))
         return self._items("/v1/similar", context, _listed(edition, ranked), asked)
 
-    async def rank(self, site: str, asked: requests.Rank) -> responses.Items:
+    async def rank(self, site: str, asked: requests.RankRequest) -> responses.Items:
         """The caller's own candidates in order; nothing is added to them."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
@@ -166,7 +166,7 @@ class Engine:
         shown = [ids[row] for row in ranked.pool.row.tolist()]
         return self._items("/v1/rank", context, Listed(shown, ranked, [1.0] * len(shown)), asked)
 
-    async def next_action(self, site: str, asked: requests.NextAction) -> responses.NextActions:
+    async def next_action(self, site: str, asked: requests.NextActionRequest) -> responses.NextActions:
         """What the visitor does next."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
@@ -177,7 +177,7 @@ class Engine:
         actions = [responses.Action(action=name, probability=probability) for name, probability in ordered]
         return responses.NextActions(actions=actions, acts=acts, degraded=context.known.degraded)
 
-    async def suggest(self, site: str, asked: requests.Suggest) -> responses.Suggestions:
+    async def suggest(self, site: str, asked: requests.SuggestRequest) -> responses.Suggestions:
         """Completions of what was typed."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
@@ -194,7 +194,7 @@ class Engine:
         ]
         return responses.Suggestions(suggestions=found, degraded=context.known.degraded)
 
-    async def profile(self, site: str, asked: requests.Profile) -> responses.LiveProfile:
+    async def profile(self, site: str, asked: requests.ProfileRequest) -> responses.LiveProfile:
         """What is known of a visitor now; all of it empty for a stranger."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         known = context.known if context else self._visitors.stranger(_now(), degraded=True)
@@ -216,16 +216,16 @@ class Engine:
             degraded=known.degraded,
         )
 
-    async def _context(self, who: Who) -> Context | None:
+    async def _context(self, who: Who) -> AnswerContext | None:
         """None before the first export."""
         edition, now = self._editions.current, _now()
         if edition is None:
             return None
         at = datetime.fromtimestamp(now / 1000, UTC)
         assigned = assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)
-        return Context(edition, who, await self._visitors.known(edition, who, now), now, assigned)
+        return AnswerContext(edition, who, await self._visitors.known(edition, who, now), now, assigned)
 
-    def _for_visitor(self, context: Context, asked: requests.Ruled, n: int) -> Listed:
+    def _for_visitor(self, context: AnswerContext, asked: requests.FilteredRequest, n: int) -> Listed:
         """The n best items for who asks; places that exploration fills are drawn from the items below."""
         edition, ranking = context.edition, self._settings.ranking
         positions = self._settings.bandits.positions
@@ -242,14 +242,14 @@ class Engine:
         ranked = response.in_order(ranked, listed.ids, drawn.items)
         return Listed(drawn.items, ranked, drawn.propensities, drawn.draws)
 
-    def _with_banner(self, context: Context, listed: Listed, surface: str | None) -> Listed:
+    def _with_banner(self, context: AnswerContext, listed: Listed, surface: str | None) -> Listed:
         drawn = self._bandits.banner(surface or "", bandit_context(context.known.features), _method(context))
         return listed._replace(banner=drawn[0], draws=[*listed.draws, drawn[1]]) if drawn else listed
 
-    def _rules(self, context: Context, asked: requests.Ruled, *hidden: str) -> Rules:
+    def _rules(self, context: AnswerContext, asked: requests.FilteredRequest, *hidden: str) -> AnswerRules:
         return rules(context.edition.catalogue, self._settings.ranking.rules, asked, context.known, hidden)
 
-    def _items(self, route: str, context: Context | None, listed: Listed | None, asked: Any) -> responses.Items:
+    def _items(self, route: str, context: AnswerContext | None, listed: Listed | None, asked: Any) -> responses.Items:
         """A list as its answer; an empty one before the first export."""
         if context is None or listed is None:
             return responses.Items(request_id=_new_id(), **_NOTHING, items=[])
@@ -259,7 +259,7 @@ class Engine:
             weights=listed.ranked.scored.weights if asked.explain else UNSET,
         )
 
-    def _head(self, route: str, context: Context, listed: Listed, surface: str | None) -> dict[str, Any]:
+    def _head(self, route: str, context: AnswerContext, listed: Listed, surface: str | None) -> dict[str, Any]:
         """What a list says of itself; it is put on record."""
         source, degraded, model = listed.ranked.source, context.known.degraded, context.edition.model_version
         self._metrics.answers.labels(route, source, degraded).inc()
@@ -278,12 +278,12 @@ class Engine:
             "degraded": degraded,
         }
 
-    def _acts(self, context: Context) -> list[str]:
+    def _acts(self, context: AnswerContext) -> list[str]:
         """The last two acts of the open session, the newest last."""
         session = self._session(context)
         return [ACTIONS[deed.kind] for deed in session if deed.kind in ACTIONS][:2][::-1]
 
-    def _session(self, context: Context) -> tuple[Deed, ...]:
+    def _session(self, context: AnswerContext) -> tuple[Action, ...]:
         """The deeds of the session that is open now, the newest first."""
         gap_ms = self._settings.sessions.gap_ms_for(context.who.site)
         return open_session(context.known.profile.deeds, context.now, gap_ms)
@@ -292,12 +292,12 @@ class Engine:
         return min(n, self._settings.serving.max_items)
 
 
-def _listed(edition: Edition, ranked: Ranked) -> Listed:
+def _listed(edition: ServingIndex, ranked: Ranked) -> Listed:
     ids = [edition.catalogue.ids[number] for number in ranked.pool.number.tolist()]
     return Listed(ids, ranked, [1.0] * len(ids))
 
 
-def _resembling(edition: Edition, like: Numbers | None, category: str, n: int) -> Pool:
+def _resembling(edition: ServingIndex, like: Numbers | None, category: str, n: int) -> Candidates:
     """What resembles an item; without such a list the popular items of its category."""
     stock = edition.catalogue
     if like is not None:
@@ -307,7 +307,7 @@ def _resembling(edition: Edition, like: Numbers | None, category: str, n: int) -
     return pool.of_numbers(stock, edition.by_popularity[:0])
 
 
-def _method(context: Context) -> str | None:
+def _method(context: AnswerContext) -> str | None:
     """The bandit's method that an experiment chooses."""
     method = context.assigned.params.get("bandits.method")
     return method if isinstance(method, str) else None

@@ -8,7 +8,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 _LATENCY = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.007, 0.010, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
 
 
-class Metrics:
+class ServingMetrics:
     """What all workers count together: they meet in the folder PROMETHEUS_MULTIPROC_DIR, which `nextclick serve` sets."""
 
     def __init__(self) -> None:

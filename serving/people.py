@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-class Events(NamedTuple):
+class EventsVersion(NamedTuple):
     """One version of silver.events; the view `events` of `duck` has its rows."""
 
     duck: "DuckDBPyConnection"
@@ -21,7 +21,7 @@ class Events(NamedTuple):
 
 
 @contextmanager
-def events(lake: Lake) -> Iterator[Events]:
+def events(lake: Lake) -> Iterator[EventsVersion]:
     """The newest silver.events, a consistent version. TableMissing before the first `nextclick run`."""
     import duckdb
 
@@ -31,6 +31,6 @@ def events(lake: Lake) -> Iterator[Events]:
     with duck.connect(lake) as connection:
         human_events.show(connection, "events", lake, EVENTS.name, table)
         try:
-            yield Events(connection, int(table.version()))
+            yield EventsVersion(connection, int(table.version()))
         except duckdb.Error as error:
             raise QueryError(f"{EVENTS.name} cannot be asked: {error}. See docs/jobs/recovery.md.") from error

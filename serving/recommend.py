@@ -10,14 +10,14 @@ import msgspec
 from nextclick import kv
 from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.lists.packing import CHUNK, POPULAR, chunk_key, person_key, similar_key, unpack, unpack_ids
-from nextclick.kv.lists.protocol import Snapshot, Table
+from nextclick.kv.lists.protocol import ListsTable, Snapshot
 from nextclick.lake import lists_manifest
 from nextclick.settings import Settings
 
 Source = Literal["model", "popular", "similar"]
 
 
-class Item(msgspec.Struct, frozen=True):
+class ListedItem(msgspec.Struct, frozen=True):
     """One place of a list."""
 
     rank: int
@@ -25,7 +25,7 @@ class Item(msgspec.Struct, frozen=True):
     score: float
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ListAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A list, for whom or what it is, and where it comes from."""
 
     person_id: str | None = None
@@ -34,31 +34,31 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: Source
     """`popular`: nothing of its own is known about the person or item, so this is what everybody likes."""
     model_version: str
-    items: tuple[Item, ...]
+    items: tuple[ListedItem, ...]
 
 
-class Lists:
+class ServedLists:
     """The lists that are served now. Keep one a process: it notices a new export by itself.
 
     The item ids that answers named stay in memory, at most the whole table of ids of the
     version that is served.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: ListsTable) -> None:
         self._table = table
         self._chunks: tuple[Snapshot | None, dict[int, list[str]]] = None, {}
 
-    def of_person(self, person_id: str, n: int) -> Answer:
+    def of_person(self, person_id: str, n: int) -> ListAnswer:
         """The person's n best items, or the popular ones for a person without a list."""
         source, model, items = self._list(person_key(person_id), "model", n)
-        return Answer(person_id=person_id, source=source, model_version=model, items=items)
+        return ListAnswer(person_id=person_id, source=source, model_version=model, items=items)
 
-    def similar_to(self, item_id: str, n: int) -> Answer:
+    def similar_to(self, item_id: str, n: int) -> ListAnswer:
         """The n items that resemble the item most, or the popular ones for an item that no model knows."""
         source, model, items = self._list(similar_key(item_id), "similar", n)
-        return Answer(item_id=item_id, source=source, model_version=model, items=items)
+        return ListAnswer(item_id=item_id, source=source, model_version=model, items=items)
 
-    def _list(self, key: bytes, source: Source, n: int) -> tuple[Source, str, tuple[Item, ...]]:
+    def _list(self, key: bytes, source: Source, n: int) -> tuple[Source, str, tuple[ListedItem, ...]]:
         for _ in range(3):
             snapshot = self._table.snapshot()
             try:
@@ -67,7 +67,9 @@ class Lists:
                 continue
         raise ModelError("The key-value table changes faster than it can be read. Ask again.")
 
-    def _read(self, snapshot: Snapshot, key: bytes, source: Source, n: int) -> tuple[Source, str, tuple[Item, ...]]:
+    def _read(
+        self, snapshot: Snapshot, key: bytes, source: Source, n: int
+    ) -> tuple[Source, str, tuple[ListedItem, ...]]:
         value = snapshot.get_many([key])[0]
         if value is None:
             source, value = "popular", snapshot.get_many([POPULAR])[0]
@@ -77,7 +79,7 @@ class Lists:
         version = snapshot.manifest.models[model]
         ids = self._ids(snapshot, [index for index, _ in pairs])
         items = tuple(
-            Item(rank, item, score) for rank, (item, (_, score)) in enumerate(zip(ids, pairs, strict=True), 1)
+            ListedItem(rank, item, score) for rank, (item, (_, score)) in enumerate(zip(ids, pairs, strict=True), 1)
         )
         return ("popular" if version == lists_manifest.POPULAR else source), version, items
 
@@ -107,11 +109,11 @@ def _damaged(snapshot: Snapshot, what: str) -> ModelError:
     )
 
 
-def lookup(settings: Settings, person_id: str, n: int) -> Answer:
-    """One answer for one person; whoever asks often keeps a `Lists`."""
-    return Lists(kv.open_table(settings)).of_person(person_id, n)
+def lookup(settings: Settings, person_id: str, n: int) -> ListAnswer:
+    """One answer for one person; whoever asks often keeps a `ServedLists`."""
+    return ServedLists(kv.open_table(settings)).of_person(person_id, n)
 
 
-def similar(settings: Settings, item_id: str, n: int) -> Answer:
+def similar(settings: Settings, item_id: str, n: int) -> ListAnswer:
     """One answer for one item."""
-    return Lists(kv.open_table(settings)).similar_to(item_id, n)
+    return ServedLists(kv.open_table(settings)).similar_to(item_id, n)

@@ -12,7 +12,7 @@ from serving.bandits.live import Banner
 from serving.bandits.trials import DRAWS, Draw
 from serving.bandits.trials import encode as encode_draws
 from serving.experiments.assignment import Assignments
-from serving.index.index import Edition
+from serving.index.index import ServingIndex
 from serving.index.items import Floats
 from serving.ranking.rank import Ranked
 from serving.ranking.visitor import Known, Who
@@ -34,7 +34,7 @@ class Listed(NamedTuple):
     banner: Banner | None = None
 
 
-def items(edition: Edition, listed: Listed, explain: bool) -> list[Item]:
+def items(edition: ServingIndex, listed: Listed, explain: bool) -> list[Item]:
     """The places of a list with the facts of their items."""
     stock, ranked = edition.catalogue, listed.ranked
     terms = [_terms(ranked, row) if explain else UNSET for row in range(len(listed.ids))]
@@ -66,7 +66,7 @@ def banner(found: Banner) -> dict[str, str]:
     return {"id": found.id, "text": found.text, "link": found.link}
 
 
-def embedding(edition: Edition, known: Known) -> LiveEmbedding | None:
+def embedding(edition: ServingIndex, known: Known) -> LiveEmbedding | None:
     """Where the visitor stands, as the client sees it."""
     if edition.vectors is None or known.embedded is None:
         return None

@@ -9,7 +9,7 @@ from typing import Final
 from nextclick.errors import LakeError
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
-from serving.metrics import Metrics
+from serving.metrics import ServingMetrics
 
 SOURCE: Final = "server"
 _log: Final = logging.getLogger("_granian.serving")
@@ -21,7 +21,7 @@ class Recorder:
     A full disk, or a queue that is full, loses records and counts them: the answers have gone out.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: ServingMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._gather = settings.serving.group_milliseconds / 1000

@@ -12,13 +12,13 @@ from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
-from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots
 from spark_jobs.transforms.time_ranges import among, on_days
 
 
-class Days(NamedTuple):
+class DailyTable(NamedTuple):
     """A table of gold by day, and what it is made of."""
 
     job: str
@@ -42,7 +42,7 @@ class Days(NamedTuple):
             rows = self.changes(spark, lake, self.source).select(self.at)
             return rows.unionByName(agents, allowMissingColumns=True)
 
-        def process(changed: DataFrame, batch: Batch) -> None:
+        def process(changed: DataFrame, batch: MicroBatch) -> None:
             seen, known, days = changed.agg(F.count(self.at), F.count("user_agent"), F.collect_set(day)).collect()[0]
             batch.counts.read += seen
             rows = tables.read(changed.sparkSession, lake, self.source)

@@ -27,7 +27,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.checkpoints import damaged
-from spark_jobs.tables import Commit
+from spark_jobs.tables import WriteIdentity
 
 
 class Trigger(Enum):
@@ -52,7 +52,7 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Batch:
+class MicroBatch:
     """One micro-batch: its number in the checkpoint, and the identities of its writes."""
 
     job: str
@@ -62,13 +62,13 @@ class Batch:
     replaces: bool = False
     """The first batch of a rebuild: it takes everything there is, and its result replaces the table."""
 
-    def commit(self, purpose: str) -> Commit:
+    def commit(self, purpose: str) -> WriteIdentity:
         """The identity of a write. Two writes of one batch need different purposes, or Delta skips the
         second; a new checkpoint starts at batch 0 again, so its query id is part of the identity."""
-        return Commit(f"{self.job}/{purpose}/{self.query}", self.id)
+        return WriteIdentity(f"{self.job}/{purpose}/{self.query}", self.id)
 
 
-Process = Callable[[DataFrame, Batch], None]
+Process = Callable[[DataFrame, MicroBatch], None]
 
 
 def run_query(
@@ -94,7 +94,7 @@ def run_query(
 
         def each_batch(rows: DataFrame, batch_id: int) -> None:
             query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
-            process(rows, Batch(job, query, batch_id, counts, replaces=batch_id == 0 and marker.exists()))
+            process(rows, MicroBatch(job, query, batch_id, counts, replaces=batch_id == 0 and marker.exists()))
             if (batch_id + 1) % settings.streaming.compact_batches == 0:
                 for table in targets:
                     tables.compact(rows.sparkSession, lake, table)

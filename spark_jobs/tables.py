@@ -21,7 +21,7 @@ from nextclick.lake.paths import Lake
 _TXN = "spark.databricks.delta.write.{}"
 
 
-class Commit(NamedTuple):
+class WriteIdentity(NamedTuple):
     """The identity of one write: Delta skips a second write under the same one."""
 
     app_id: str
@@ -88,16 +88,18 @@ def rows_changed(lake: Lake, table: Table, since: int) -> int:
     )
 
 
-def append(rows: DataFrame, lake: Lake, table: Table, commit: Commit) -> None:
+def append(rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity) -> None:
     _write(rows, lake, table, commit, "append")
 
 
-def replace(rows: DataFrame, lake: Lake, table: Table, commit: Commit, where: str | None = None) -> None:
+def replace(rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, where: str | None = None) -> None:
     """Replace all rows, or those that `where` selects, in one commit: readers see the old ones or the new."""
     _write(rows, lake, table, commit, "overwrite", where)
 
 
-def exchange(rows: DataFrame, lake: Lake, table: Table, commit: Commit, column: str, gone: Sequence[str]) -> None:
+def exchange(
+    rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, column: str, gone: Sequence[str]
+) -> None:
     """`rows` in the place of those whose `column` is in `gone`, in one commit: files are filtered, where a merge joins them.
 
     `gone` are ids of letters and digits; a few thousand at most, since the condition names them all.
@@ -107,7 +109,9 @@ def exchange(rows: DataFrame, lake: Lake, table: Table, commit: Commit, column: 
         _write(rows, lake, table, commit, "overwrite", f"{column} IN ({names})")
 
 
-def _write(rows: DataFrame, lake: Lake, table: Table, commit: Commit, mode: str, where: str | None = None) -> None:
+def _write(
+    rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, mode: str, where: str | None = None
+) -> None:
     writer = rows.select(*table.column_names).write.format("delta").mode(mode)
     if where:
         writer = writer.option("replaceWhere", where)
@@ -117,7 +121,7 @@ def _write(rows: DataFrame, lake: Lake, table: Table, commit: Commit, mode: str,
 
 
 def merge(
-    rows: DataFrame, lake: Lake, table: Table, commit: Commit, prune: str = "true", changed: str = "true"
+    rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, prune: str = "true", changed: str = "true"
 ) -> None:
     """Upsert by key; a row whose `_delete` is true removes its key instead.
 
@@ -153,7 +157,7 @@ def differ(table: Table) -> str:
     return " OR ".join(terms)
 
 
-def _transaction(spark: SparkSession, commit: Commit) -> AbstractContextManager[None]:
+def _transaction(spark: SparkSession, commit: WriteIdentity) -> AbstractContextManager[None]:
     """MERGE takes its (appId, version) from the session."""
     return _configured(spark, {_TXN.format("txnAppId"): commit.app_id, _TXN.format("txnVersion"): str(commit.version)})
 

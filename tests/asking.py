@@ -7,11 +7,11 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from collector.dialects import Router, choose
-from collector.request.model import Limits, Parsed, Refused, Request
+from collector.request.model import Parsed, Refused, Request, RequestLimits
 
 NOW: Final = 1_767_225_600_000
 """When each request arrives: 2026-01-01T00:00:00Z."""
-LIMITS: Final = Limits(batch_events=100, json_depth=32)
+LIMITS: Final = RequestLimits(batch_events=100, json_depth=32)
 CHROME: Final = "Mozilla/5.0 (X11; Linux x86_64) Chrome/142.0"
 
 

@@ -8,9 +8,13 @@ from typing import Literal
 
 import pyarrow as pa
 import pytest
+from hypothesis import settings
 
 Pair = tuple[str, str, float, float, float]
 """person, item, strength, day of the first event, day of the last event."""
+
+settings.register_profile("no times", deadline=None)  # a test asserts no time, however busy the machine is
+settings.load_profile("no times")
 
 Mode = Literal["append", "overwrite"]
 WriteInteractions = Callable[..., int]

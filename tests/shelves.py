@@ -13,7 +13,7 @@ from nextclick.kv.lists import packing
 from nextclick.kv.lists.packing import Shelf
 from nextclick.lake.lists_manifest import Vectors
 from serving.index import index
-from serving.index.index import Edition
+from serving.index.index import ServingIndex
 
 NOW: Final = 1_795_341_600_000
 """2026-11-22T10:00:00Z in milliseconds."""
@@ -77,7 +77,7 @@ def _shelf(rows: Sequence[Mapping[str, Any]]) -> Shelf:
     return Shelf(names, categories, prices, nothing, available, nothing, seen, seen, strengths)
 
 
-def shop(**how: Any) -> Edition:
+def shop(**how: Any) -> ServingIndex:
     """The edition of GOODS (or `goods`); the other arguments are those of `Store`."""
     return index.load(Store(how.pop("goods", GOODS), **how))
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from scipy.linalg import orthogonal_procrustes
 from scipy.sparse import csr_matrix
 
-from ml.data.interactions import Floats, IdMap, Interactions, Rows, Source
+from ml.data.interactions import Floats, IdMap, Interactions, InteractionsVersion, Rows
 from ml.data.sessions import Sessions
 from ml.evaluation import metrics
 from ml.evaluation.prequential import spans
@@ -87,7 +87,7 @@ class Stream:
         return used
 
 
-class Step(NamedTuple):
+class UpdateStep(NamedTuple):
     """What is asked in one step, and what is learned after it."""
 
     seen: csr_matrix
@@ -109,7 +109,7 @@ class Step(NamedTuple):
         return np.setdiff1d(self.news.indices, self.seen.indices)
 
 
-Way = Callable[[Artifact, Step, Stream], Artifact]
+Way = Callable[[Artifact, UpdateStep, Stream], Artifact]
 
 
 def day(
@@ -146,7 +146,7 @@ def fitted(recipe: AnyRecipe, popular: Popular, pairs: Interactions) -> Artifact
         recipe=recipe,
         popular=popular,
         site="",
-        source=Source("", 0, ""),  # these pairs come from no table
+        source=InteractionsVersion("", 0, ""),  # these pairs come from no table
         as_of=pairs.as_of,
         people=len(pairs.people),
         items=len(pairs.items),
@@ -188,29 +188,29 @@ def _cosine(one: Floats, other: Floats) -> float:
     return float(np.mean((one * other).sum(axis=1)[there] / lengths[there])) if there.any() else 1.0
 
 
-def _step(stream: Stream, start: int, stop: int) -> Step:
+def _step(stream: Stream, start: int, stop: int) -> UpdateStep:
     seen, used = stream.used(0, start), stream.used(start, stop)
     news = csr_matrix(used - used.multiply(seen))
     news.eliminate_zeros()
-    return Step(seen, news, np.flatnonzero(np.diff(used.indptr)).astype(np.int32), stream.pairs(stop))
+    return UpdateStep(seen, news, np.flatnonzero(np.diff(used.indptr)).astype(np.int32), stream.pairs(stop))
 
 
-def _stale(artifact: Artifact, step: Step, stream: Stream) -> Artifact:
+def _stale(artifact: Artifact, step: UpdateStep, stream: Stream) -> Artifact:
     return artifact
 
 
-def _updated(artifact: Artifact, step: Step, stream: Stream) -> Artifact:
+def _updated(artifact: Artifact, step: UpdateStep, stream: Stream) -> Artifact:
     return update.take_in(artifact, step.pairs, artifact.card.source, stream.people.take(step.changed)).artifact
 
 
-def _retrained(artifact: Artifact, step: Step, stream: Stream) -> Artifact:
+def _retrained(artifact: Artifact, step: UpdateStep, stream: Stream) -> Artifact:
     return fitted(artifact.card.recipe, artifact.card.popular, step.pairs)
 
 
 _WAYS: dict[str, Way] = {"stale": _stale, "update": _updated, "retrain": _retrained}
 
 
-def _recall(artifact: Artifact, step: Step, stream: Stream, k: int) -> float:
+def _recall(artifact: Artifact, step: UpdateStep, stream: Stream, k: int) -> float:
     """recall@k of what this artifact's lists would be at the beginning of the step."""
     asked, columns = step.asked, stream.sessions.items.rows(artifact.items.ids)
     seen = csr_matrix(step.seen[asked][:, columns])

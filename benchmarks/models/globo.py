@@ -28,9 +28,9 @@ from ml.data.sessions import Sessions, from_clicks
 from ml.evaluation.prequential import NextJudged, next_clicks
 from ml.models.protocol import SessionRecipe
 from ml.models.session.blend import SessionBlend
-from ml.models.session.markov import Transitions
+from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular
-from ml.models.session.vmis_knn import SessionKnn
+from ml.models.session.vmis_knn import VmisKnn
 
 Recipe = TypeVar("Recipe", bound=SessionRecipe)
 
@@ -40,19 +40,19 @@ GAP = timedelta(minutes=30)
 COLUMNS = {"user_id": pa.string(), "click_article_id": pa.string(), "click_timestamp": pa.int64()}
 
 
-class Clicks(NamedTuple):
+class GloboClicks(NamedTuple):
     """All clicks in sessions of a 30-minute gap, and whose they are."""
 
     sessions: Sessions
     people: IdMap
 
 
-def load(folder: Path) -> Clicks:
+def load(folder: Path) -> GloboClicks:
     """Read the hourly files, in about 4 s."""
     types = csv.ConvertOptions(column_types=COLUMNS)
     table = ds.dataset(folder, format=ds.CsvFileFormat(convert_options=types)).to_table(columns=list(COLUMNS))
     (person, people), (item, items) = (_encoded(table[name]) for name in ("user_id", "click_article_id"))
-    return Clicks(from_clicks(items, person, item, table["click_timestamp"].to_numpy() * 1000, GAP), people)
+    return GloboClicks(from_clicks(items, person, item, table["click_timestamp"].to_numpy() * 1000, GAP), people)
 
 
 def _encoded(values: pa.ChunkedArray) -> tuple[Any, IdMap]:
@@ -64,9 +64,9 @@ def blend(follows: float, sample: int, window_hours: float, popular: float = 0.5
     """Neighbours with weight 1, what is popular within minutes, and what follows within the hour."""
     return SessionBlend(
         parts={
-            "knn": SessionKnn(neighbours=sample // 3, sample=sample, last_items=3, window_hours=window_hours),
+            "knn": VmisKnn(neighbours=sample // 3, sample=sample, last_items=3, window_hours=window_hours),
             "popular": SessionPopular(half_life_hours=0.1),
-            "follows": Transitions(half_life_hours=1.0),
+            "follows": MarkovTransitions(half_life_hours=1.0),
         },
         weights={"knn": 1.0, "popular": popular, "follows": follows},
         floor=1e-3,
@@ -75,7 +75,7 @@ def blend(follows: float, sample: int, window_hours: float, popular: float = 0.5
 
 LAST_HOUR = SessionPopular(window_hours=1.0)
 PUBLISHED = [
-    SessionKnn(neighbours=neighbours, sample=sample, last_items=last_items)
+    VmisKnn(neighbours=neighbours, sample=sample, last_items=last_items)
     for neighbours, sample, last_items in ((100, 500, 9), (500, 500, 9), (500, 1500, 3), (500, 2500, 3))
 ]
 BLENDS = [

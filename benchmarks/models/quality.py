@@ -40,7 +40,7 @@ VALIDATION_SHARE, VALIDATION_PEOPLE = 0.2, 6000
 Say = Callable[[str], None]
 
 
-class Choice(NamedTuple):
+class ServedChoice(NamedTuple):
     """What is fitted, and which of it is served."""
 
     recipes: Mapping[str, AnyRecipe]
@@ -58,7 +58,7 @@ def run(dataset: str, folder: Path, tune: str | None, say: Say) -> dict[str, Any
     parts = pairs_files.read_split(folder)
     people, items = len(parts.train.people), len(parts.train.items)
     say(f"{len(parts.train):,} + {len(parts.test):,} pairs of {people:,} people and {items:,} items")
-    choice = chosen(parts, tune, say) if tune else Choice(CHOSEN, SERVED)
+    choice = chosen(parts, tune, say) if tune else ServedChoice(CHOSEN, SERVED)
     models = judged({**BASELINES, **choice.recipes}, parts, say)
     papers = PUBLISHED.get(dataset, {})
     return {
@@ -101,7 +101,7 @@ def fit(recipe: AnyRecipe, parts: Split, known: Iterable[Fitted]) -> Fitted:
     return Fitted(recipe.fit(parts.train), time.perf_counter() - started)
 
 
-def chosen(parts: Split, by: str, say: Say) -> Choice:
+def chosen(parts: Split, by: str, say: Say) -> ServedChoice:
     """The best of each grid on a part of train, a blend of them with learned weights, and the best of all."""
     validation, people = held_out(parts.train, by)
     best = {name: _best(grid, validation, people, say) for name, grid in GRIDS.items()}
@@ -111,7 +111,7 @@ def chosen(parts: Split, by: str, say: Say) -> Choice:
     blend = blend_weights.weigh(equal, list(members.values()), validation, people, K)
     worths = {name: worth for name, (_, worth) in best.items()}
     worths["blend"] = _worth(BlendModel(blend, tuple(members.values())), validation, people, say)
-    return Choice(recipes | {"blend": blend}, max(worths, key=lambda name: worths[name]))
+    return ServedChoice(recipes | {"blend": blend}, max(worths, key=lambda name: worths[name]))
 
 
 def held_out(train: Interactions, by: str) -> tuple[Split, Rows]:

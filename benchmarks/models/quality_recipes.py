@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from ml.models.user_item.als import Als
 from ml.models.user_item.blend import Blend
-from ml.models.user_item.gf_cf import ItemGraph
+from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
-from ml.models.user_item.user_knn import PersonNeighbours
+from ml.models.user_item.user_knn import UserKnn
 from ml.registry.artifact import AnyRecipe
 
 SEED = 1
@@ -29,15 +29,15 @@ PUBLISHED = {
 
 BASELINES: dict[str, AnyRecipe] = {
     "popular": Popular(),
-    "gf_cf": ItemGraph(busy=1.0, used=0.5, popular=0.5, neighbours=1 << 30, factors=256, smooth=0.3, seed=SEED),
+    "gf_cf": GfCf(busy=1.0, used=0.5, popular=0.5, neighbours=1 << 30, factors=256, smooth=0.3, seed=SEED),
 }
 """GF-CF is as published."""
 
 ALS = Als(
     factors=512, iterations=10, regularization=100.0, alpha=100.0, seed=SEED, half_life_days=14.0, recent_hours=6.0
 )
-GRAPH = ItemGraph(busy=0.6, used=0.5, popular=0.4, neighbours=2000, factors=512, smooth=0.3, seed=SEED)
-NEIGHBOURS = PersonNeighbours(shared=0.5, popular=0.2, sharpness=1.5)
+GRAPH = GfCf(busy=0.6, used=0.5, popular=0.4, neighbours=2000, factors=512, smooth=0.3, seed=SEED)
+NEIGHBOURS = UserKnn(shared=0.5, popular=0.2, sharpness=1.5)
 CHOSEN: dict[str, AnyRecipe] = {
     "als": ALS,
     "item_graph": GRAPH,

@@ -64,7 +64,7 @@ async def empty(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"{}"})
 
 
-class Figure(NamedTuple):
+class LoadFigure(NamedTuple):
     """What wrk saw: requests a second, and milliseconds of the median and the 99th percentile."""
 
     rate: float
@@ -149,7 +149,7 @@ def serving(command: tuple[str, ...], port: int, folder: Path) -> Iterator[subpr
             process.wait(30)
 
 
-def load_of(address: str, seconds: int, batch: int = 1, wait: int = 0) -> Figure:
+def load_of(address: str, seconds: int, batch: int = 1, wait: int = 0) -> LoadFigure:
     """Post for `seconds` over CONNECTIONS connections; `wait` milliseconds lie between an answer and the next post."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         text = LOAD.format(batch=batch, wait=wait)
@@ -158,7 +158,7 @@ def load_of(address: str, seconds: int, batch: int = 1, wait: int = 0) -> Figure
         command = ("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "-s", script.name, address)
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = json.loads(said[said.index("{") :])
-    return Figure(found["requests"] / found["seconds"], found["p50"], found["p99"], found["errors"])
+    return LoadFigure(found["requests"] / found["seconds"], found["p50"], found["p99"], found["errors"])
 
 
 if __name__ == "__main__":

@@ -29,14 +29,14 @@ import redis
 from benchmarks.measure import ratio
 from ml.lists import item_vectors
 from ml.lists.delta_files import replace, upsert
-from ml.lists.rows import Stamp
+from ml.lists.rows import ListStamp
 from nextclick import kv
 from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from nextclick.lake import lists_manifest
 from nextclick.settings import Settings, load
 from serving.export import export
 from serving.export.gold_lists import PEOPLE, pin, read
-from serving.recommend import Lists
+from serving.recommend import ServedLists
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
@@ -83,7 +83,7 @@ def make_lists(settings: Settings, people: int, items: int, n: int) -> None:
     )
     everybody, vectors = _ids(people), np.random.default_rng(2).normal(size=(items, 64)).astype(np.float32)
     placed = lists_manifest.Vectors(
-        table_version=item_vectors.write(lake, item_ids, vectors, Stamp(settings.site, "1", START), "overwrite"),
+        table_version=item_vectors.write(lake, item_ids, vectors, ListStamp(settings.site, "1", START), "overwrite"),
         method="als",
         dimensions=64,
         regularization=10,
@@ -146,7 +146,7 @@ def stored_bytes(settings: Settings) -> int:
 
 
 def reads_a_second(settings: Settings, people: int, reads: int = 100_000) -> float:
-    lists, ids = Lists(kv.open_table(settings)), _ids(people).to_pylist()
+    lists, ids = ServedLists(kv.open_table(settings)), _ids(people).to_pylist()
     chosen = random.Random(1).choices(ids, k=reads if settings.kv.backend == "lmdb" else reads // 20)
     _, taken = timed(lambda: [lists.of_person(person, 10) for person in chosen])
     return len(chosen) / taken.wall

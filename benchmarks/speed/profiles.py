@@ -26,7 +26,7 @@ from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
 from nextclick.profile import profile
 from nextclick.profile.live_arrivals import Arrivals
-from nextclick.profile.profile import Deed
+from nextclick.profile.profile import Action
 from nextclick.settings import Settings, load
 
 WANTED = 20_000
@@ -86,7 +86,7 @@ def compare(settings: Settings, events: int, visitors: int) -> None:
 
 def merge(store: Profiles, arrivals: Arrivals, batch: Sequence[bytes]) -> None:
     """What the collector's thread does with a batch."""
-    updates: dict[bytes, list[Deed]] = {}
+    updates: dict[bytes, list[Action]] = {}
     for payload in batch:
         if arrival := arrivals.read(payload, START + 86_400_000):
             for key in arrival.keys:

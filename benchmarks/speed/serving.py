@@ -31,7 +31,7 @@ from benchmarks.speed.collector import need_wrk, serving
 from benchmarks.speed.export import make_lists
 from nextclick.kv import open_profiles
 from nextclick.profile import profile
-from nextclick.profile.profile import Deed
+from nextclick.profile.profile import Action
 from nextclick.settings import Settings, hand_down, load
 from serving.export import export
 
@@ -66,7 +66,7 @@ end
 """
 
 
-class Figure(NamedTuple):
+class LatencyFigure(NamedTuple):
     """What wrk saw: requests a second, and milliseconds of three percentiles."""
 
     rate: float
@@ -123,7 +123,7 @@ def furnish(settings: Settings, people: int, items: int) -> None:
         profiles.merge(
             {
                 profile.visitor_key(settings.site, f"{person:08d}"): [
-                    Deed(start - 1000 * place, place, 2, f"{item:08d}")
+                    Action(start - 1000 * place, place, 2, f"{item:08d}")
                     for place, item in enumerate(rng.integers(0, items, 40).tolist())
                 ]
                 for person in range(first, min(first + 1000, people // 2))
@@ -199,13 +199,13 @@ def _one_change(number: int) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def load_of(port: int, script: str, seconds: int, rate: float | None = None) -> Figure:
+def load_of(port: int, script: str, seconds: int, rate: float | None = None) -> LatencyFigure:
     """Ask for `seconds`, about `rate` times a second (None: as often as answers come)."""
     with ExitStack() as stack:
         said = subprocess.run(
             wrk(stack, port, script, seconds, rate), capture_output=True, text=True, check=True
         ).stdout
-    return Figure(**json.loads(said[said.index("{") :]))
+    return LatencyFigure(**json.loads(said[said.index("{") :]))
 
 
 def wrk(stack: ExitStack, port: int, script: str, seconds: int, rate: float | None, path: str = "/") -> list[str]:

@@ -120,7 +120,7 @@ def learned(settings: Settings) -> Any:
     from ml.jobs import train
     from ml.models import registry
 
-    night = train.Night(settings, *interactions.read(settings))
+    night = train.TrainingRun(settings, *interactions.read(settings))
     recipe = registry.plain_als(settings)
     artifact = train.fit(night, recipe, registry.default_popular(settings)["popular_fading"])
     artifact.save(settings.lake.state / "model" / "benchmark")
@@ -131,13 +131,13 @@ def compare_export(settings: Settings, artifact: Any) -> None:
     from threadpoolctl import threadpool_limits
 
     from ml.lists import delta_files
-    from ml.lists.rows import Stamp, personal_rows, similar_rows
+    from ml.lists.rows import ListStamp, personal_rows, similar_rows
 
     model, people = artifact.model, np.arange(len(artifact.people), dtype=np.int32)
     implicit, n = model.recipe.implicit(0, model.person_factors, model.item_factors), settings.lists.top_n
     with threadpool_limits(1, "blas"):
         _, alone = timed(lambda: implicit.recommend(people, artifact.seen, N=n))
-    stamp = Stamp(settings.site, "1", datetime.now(UTC))
+    stamp = ListStamp(settings.site, "1", datetime.now(UTC))
     rows = personal_rows(artifact, people, settings.lists, stamp)
     _, ours = timed(lambda: delta_files.replace(settings.lake, RECOMMENDATIONS, rows))
     print(f"implicit.recommend {len(people) / alone:,.0f} lists/s; into Delta {len(people) / ours:,.0f} lists/s")

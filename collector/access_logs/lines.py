@@ -11,7 +11,7 @@ from collector.access_logs.values import Format, decoded
 from collector.imports.gunzip import Gunzip
 from collector.imports.journal import Mark
 from collector.imports.rows import Row
-from collector.imports.source import Batch, LineSource
+from collector.imports.source import LineSource, RecordBatch
 from collector.request.errors import Unmappable
 
 _REMEMBERED: Final = 500_000
@@ -45,7 +45,7 @@ class LogLines(LineSource):
     def fileno(self) -> int:
         return self._file.fileno()
 
-    def batches(self, after: int, size: int) -> Iterator[Batch]:
+    def batches(self, after: int, size: int) -> Iterator[RecordBatch]:
         """Of a growing file: what is there by now; call again for more."""
         lines = self._bounded(self._readline, (b"\n",))
         for line in islice(lines, max(0, after - self.last)):
@@ -83,11 +83,11 @@ class LogLines(LineSource):
             self.head += line[:_HEAD]
         return line
 
-    def _batch(self, lines: list[bytes]) -> Batch:
+    def _batch(self, lines: list[bytes]) -> RecordBatch:
         start = self.last
         found = [(number, *self._row(line)) for number, line in enumerate(lines, start + 1)]
         kept = [(number, row, text) for number, row, text in found if row is not None]
-        return Batch(
+        return RecordBatch(
             [number for number, _, _ in kept], [row for _, row, _ in kept], [text for *_, text in kept], self.last
         )
 

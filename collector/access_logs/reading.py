@@ -10,7 +10,7 @@ from collector.access_logs.formats import FORMATS, named, recognized
 from collector.access_logs.lines import LogLines
 from collector.access_logs.requests import RequestMapper
 from collector.access_logs.values import Format
-from collector.access_logs.visitors import Visitors, lake_key
+from collector.access_logs.visitors import LogVisitors, lake_key
 from collector.imports import files
 from collector.imports.opening import opened
 from collector.imports.rows import Row
@@ -76,7 +76,7 @@ class LogReading:
         if self._mapper is None:  # one for all files: its caches serve them all
             settings = self._settings
             key = lake_key(settings.lake.state)
-            visitors = Visitors(key, self.site, settings.access_logs.rotate_hours)
+            visitors = LogVisitors(key, self.site, settings.access_logs.rotate_hours)
             base = settings.access_logs.base_url
             self._mapper = RequestMapper(self.site, visitors, base, settings.landing.max_event_bytes)
         return self._mapper

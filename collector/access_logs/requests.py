@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from collector.access_logs.labels import label
-from collector.access_logs.visitors import Visitors
+from collector.access_logs.visitors import LogVisitors
 from collector.imports.rows import Row, payload, text
 from collector.request.errors import Unmappable
 from nextclick.address import masked, truncated
@@ -20,7 +20,7 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 class RequestMapper:
     """Turns the requests of one site's logs into encoded events; one that cannot be one raises `Unmappable`."""
 
-    def __init__(self, site: str, visitors: Visitors, base_url: str, max_bytes: int) -> None:
+    def __init__(self, site: str, visitors: LogVisitors, base_url: str, max_bytes: int) -> None:
         self._site, self._visitors, self._base, self._max_bytes = site, visitors, base_url.rstrip("/"), max_bytes
 
     def __call__(self, row: Row | Unmappable) -> bytes:

@@ -13,7 +13,7 @@ _KEY_BYTES: Final = 32
 _HOUR: Final = 3_600_000
 
 
-class Visitors:
+class LogVisitors:
     """Ids of visitors; the salt changes every `rotate_hours` (0: never), by the request's own time.
 
     So a file imported once more gives the same ids, and nobody without the key can join one period's ids to the next.

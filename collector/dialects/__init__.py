@@ -5,7 +5,7 @@ Each module has
 - ROUTES: path → methods, as the tracker asks for them (protocol pages of the trackers; see docs/trackers/);
 - `parse(request, limits) -> Parsed`: pure; raises `Refused` for a request that is not taken at all, and
   turns a record that cannot be an event into a reject, so that the others go on;
-- `refuse(request, refused) -> Answer`: how this tracker is told no, so that it neither loses what it
+- `refuse(request, refused) -> HttpAnswer`: how this tracker is told no, so that it neither loses what it
   could send again nor sends again what can never be taken;
 - SECRET = True where only who brings the secret key may send;
 - `claims(request) -> bool`, where another dialect has the same path: whether the body is this one's.
@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, Protocol, cast
 
 import msgspec
 
-from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
 
 NAMES: Final = (
     "plain",
@@ -41,11 +41,11 @@ class Dialect(Protocol):
 
     ROUTES: Mapping[str, tuple[str, ...]]
 
-    def parse(self, request: Request, limits: Limits) -> Parsed: ...
-    def refuse(self, request: Request, refused: Refused) -> Answer: ...
+    def parse(self, request: Request, limits: RequestLimits) -> Parsed: ...
+    def refuse(self, request: Request, refused: Refused) -> HttpAnswer: ...
 
 
-class Route(NamedTuple):
+class DialectRoute(NamedTuple):
     """A dialect at one of its paths."""
 
     name: str
@@ -68,15 +68,15 @@ class Router:
     """Finds the dialects that have a path; more than one may, and then the body decides."""
 
     def __init__(self, names: tuple[str, ...] = NAMES) -> None:
-        self._exact: dict[str, tuple[Route, ...]] = {}
-        self._patterns: list[tuple[re.Pattern[str], Route]] = []
+        self._exact: dict[str, tuple[DialectRoute, ...]] = {}
+        self._patterns: list[tuple[re.Pattern[str], DialectRoute]] = []
         for name in names:
             module = dialect(name)
             for path, methods in module.ROUTES.items():
                 for prefix in ("", f"/{name}"):
-                    self._add(prefix, Route(name, module, path, methods))
+                    self._add(prefix, DialectRoute(name, module, path, methods))
 
-    def _add(self, prefix: str, route: Route) -> None:
+    def _add(self, prefix: str, route: DialectRoute) -> None:
         if "*" in route.path:
             pattern = re.escape(prefix + route.path).replace(r"\*", r"[^/]+")
             self._patterns.append((re.compile(pattern), route))
@@ -84,7 +84,7 @@ class Router:
             path = prefix + route.path
             self._exact[path] = (*self._exact.get(path, ()), route)
 
-    def find(self, path: str) -> tuple[Route, ...]:
+    def find(self, path: str) -> tuple[DialectRoute, ...]:
         """The routes at `path`; a slash at its end does not count."""
         plain = path.rstrip("/") or "/"
         if found := self._exact.get(plain):
@@ -93,7 +93,7 @@ class Router:
         return tuple(route._replace(path=plain) for route, match in matched if match)[:1]
 
 
-def choose(routes: tuple[Route, ...], request: Request) -> tuple[Route, Request]:
+def choose(routes: tuple[DialectRoute, ...], request: Request) -> tuple[DialectRoute, Request]:
     """The route that takes a request, and the request with the route's path.
 
     Of dialects that share a path it is the first that claims the body; else the first.
@@ -104,6 +104,6 @@ def choose(routes: tuple[Route, ...], request: Request) -> tuple[Route, Request]
     return route, msgspec.structs.replace(request, path=route.path)
 
 
-def _claims(route: Route, request: Request) -> bool:
+def _claims(route: DialectRoute, request: Request) -> bool:
     claims = getattr(route.dialect, "claims", None)
     return bool(claims and claims(request))

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.fan_out import FanOutBudget, told
 from collector.dialects.shared.payload import fields, first_record, sent_at, short, take
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -26,7 +26,7 @@ from collector.dialects.shared.values import (
     whole,
 )
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 ROUTES: Final = dict.fromkeys(("/2/httpapi", "/batch", "/2/batch"), ("POST",))
@@ -54,13 +54,13 @@ def claims(request: Request) -> bool:
     return "events" in first_record(request)
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object of `events` is an event. The answer counts them, those too that went to quarantine beside others."""
     body = decode(request.body, limits)
     if not isinstance(body, dict) or "events" not in body:
         raise Refused(400, "malformed_batch", "The body is not an object with `events`.")
     records, sent = objects(body["events"], limits), sent_at(body.get("client_upload_time"))
-    parsed, growth = Parsed(answer=Answer(), key=text(body.get("api_key"))), Growth(limits)
+    parsed, growth = Parsed(answer=HttpAnswer(), key=text(body.get("api_key"))), FanOutBudget(limits)
     invalid: dict[str, list[int]] = {}
     for index, values in enumerate(records):
         try:
@@ -73,23 +73,23 @@ def parse(request: Request, limits: Limits) -> Parsed:
     return parsed
 
 
-def refuse(request: Request, refused: Refused) -> Answer:
+def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """The SDKs send again what is refused, except where a field is missing: so that is said of what never can be taken."""
     told: Json = {"code": refused.status, "error": str(refused)}
     if refused.status == 400:
         told["missing_field"] = "events"
-    return Answer(status=refused.status, body=msgspec.json.encode(told))
+    return HttpAnswer(status=refused.status, body=msgspec.json.encode(told))
 
 
-def _answer(request: Request, parsed: Parsed, count: int, invalid: dict[str, list[int]]) -> Answer:
+def _answer(request: Request, parsed: Parsed, count: int, invalid: dict[str, list[int]]) -> HttpAnswer:
     if invalid and not parsed.events:
         told: Json = {"code": 400, "error": parsed.rejects[0].message, "events_with_invalid_fields": invalid}
     else:
         told = {"code": 200, "events_ingested": count, "payload_size_bytes": len(request.body)}
-    return Answer(status=told["code"], body=msgspec.json.encode(told | {"server_upload_time": request.received_at}))
+    return HttpAnswer(status=told["code"], body=msgspec.json.encode(told | {"server_upload_time": request.received_at}))
 
 
-def _events(request: Request, values: Json, sent: int | None, index: int, growth: Growth) -> list[Event]:
+def _events(request: Request, values: Json, sent: int | None, index: int, growth: FanOutBudget) -> list[Event]:
     name = values.pop("event_type", None)
     inside = dict(mapping(values.pop("event_properties", None), "event_properties"))
     if name in ("$identify", "$groupidentify"):

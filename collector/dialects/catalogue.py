@@ -9,7 +9,7 @@ from typing import Any, Final
 from collector.dialects import plain
 from collector.dialects.shared.values import Json, event, first, mapping, millis, money, properties, reject, text
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Request
+from collector.request.model import HttpAnswer, Parsed, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 ROUTES: Final = {"/v1/items": ("POST",)}
@@ -20,10 +20,10 @@ _OWN: Final = (*_TEXTS, "item_id", "product_id", "price", "updated_at", "attribu
 refuse = plain.refuse
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object of the body is a record; the answer counts the accepted and names what was rejected."""
     records, _ = plain.records(request.body, limits)
-    parsed = Parsed(answer=Answer())
+    parsed = Parsed(answer=HttpAnswer())
     for index, values in enumerate(records):
         try:
             parsed.events.append(_record(request, plain.readable(values), index))

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import Growth
+from collector.dialects.shared.fan_out import FanOutBudget
 from collector.dialects.shared.payload import fields, percent, take
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -27,7 +27,7 @@ from collector.dialects.shared.values import (
     whole,
 )
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 _DEBUG: Final = "/debug/mp/collect"
@@ -49,10 +49,10 @@ _CAMPAIGN: Final = {
 }
 _AROUND: Final = ("user_properties", "consent", "user_location", "device")
 _KEPT: Final = (*_AROUND, "client_id", "app_instance_id", "user_id", "timestamp_micros", "user_agent", "ip_override")
-_TAKEN: Final = Answer(status=204)
+_TAKEN: Final = HttpAnswer(status=204)
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object of `events` is an event; the answer is 204 whatever they are worth, or the debugger's messages."""
     if request.path != _DEBUG:
         return _parsed(request, limits)
@@ -63,17 +63,17 @@ def parse(request: Request, limits: Limits) -> Parsed:
     return Parsed(answer=_said([(each.reason, each.message) for each in parsed.rejects]), key=parsed.key)
 
 
-def refuse(request: Request, refused: Refused) -> Answer:
+def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """GA4 says 204 to a body that it cannot read; a key or a rate that it may not use is told."""
-    return _TAKEN if refused.status in (400, 413) else Answer(status=refused.status)
+    return _TAKEN if refused.status in (400, 413) else HttpAnswer(status=refused.status)
 
 
-def _parsed(request: Request, limits: Limits) -> Parsed:
+def _parsed(request: Request, limits: RequestLimits) -> Parsed:
     body = decode(request.body, limits)
     if not isinstance(body, dict):
         raise Refused(400, "malformed_batch", "The body is not an object.")
     parsed = Parsed(answer=_TAKEN, key=query(request).get("api_secret"))
-    around, growth = {name: body[name] for name in _KEPT if name in body}, Growth(limits)
+    around, growth = {name: body[name] for name in _KEPT if name in body}, FanOutBudget(limits)
     records = objects(body.get("events"), limits)
     try:
         growth.allow(around, len(records))
@@ -87,15 +87,15 @@ def _parsed(request: Request, limits: Limits) -> Parsed:
     return parsed
 
 
-def _said(problems: list[tuple[str, str]]) -> Answer:
+def _said(problems: list[tuple[str, str]]) -> HttpAnswer:
     told = [
         {"fieldPath": "events", "description": message, "validationCode": reason.upper()}
         for reason, message in problems
     ]
-    return Answer(body=msgspec.json.encode({"validationMessages": told}))
+    return HttpAnswer(body=msgspec.json.encode({"validationMessages": told}))
 
 
-def _events(request: Request, around: Json, values: Json, index: int, growth: Growth) -> list[Event]:
+def _events(request: Request, around: Json, values: Json, index: int, growth: FanOutBudget) -> list[Event]:
     name = values.pop("name", None)
     inside = dict(mapping(values.pop("params", None), "params"))
     stamp = first(values, "timestamp_micros") or around.get("timestamp_micros")

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 import msgspec
 
 from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.fan_out import FanOutBudget, told
 from collector.dialects.shared.payload import PIXEL, fields, stranger, take
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import Json, address, decode, form, millis, objects, query, reject, text
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Refused, Request, problem
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
 from nextclick.contracts.events import Event
 
 ROUTES: Final = dict.fromkeys(("/matomo.php", "/piwik.php"), ("GET", "POST"))
@@ -38,27 +38,27 @@ _SAYING: Final = {"url", "action_name", "e_a", "search", "c_n", "link", "downloa
 _NO_GOAL: Final = "0"
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """One action, or each of a bulk request; the answer is a pixel, or what became of the bulk."""
     if request.body.lstrip().startswith(b"{"):
         return _bulk(request, limits)
     given = _parameters(request)
-    parsed = Parsed(answer=Answer(), key=given.get("idsite"))
+    parsed = Parsed(answer=HttpAnswer(), key=given.get("idsite"))
     if given:
-        _add(parsed, request, given, 0, Growth(limits), urlencode(_kept(given)))
+        _add(parsed, request, given, 0, FanOutBudget(limits), urlencode(_kept(given)))
     status = 400 if parsed.rejects else 204 if given.get("send_image") == "0" else 200
-    parsed.answer = Answer(status=status, body=b"" if status == 204 else PIXEL, content_type="image/gif")
+    parsed.answer = HttpAnswer(status=status, body=b"" if status == 204 else PIXEL, content_type="image/gif")
     return parsed
 
 
-def refuse(request: Request, refused: Refused) -> Answer:
+def refuse(request: Request, refused: Refused) -> HttpAnswer:
     return problem(refused.status, refused.reason, str(refused))
 
 
-def _bulk(request: Request, limits: Limits) -> Parsed:
+def _bulk(request: Request, limits: RequestLimits) -> Parsed:
     body = decode(request.body, limits)
     records = objects(body.get("requests") if isinstance(body, dict) else None, limits)
-    parsed, growth = Parsed(answer=Answer()), Growth(limits)
+    parsed, growth = Parsed(answer=HttpAnswer()), FanOutBudget(limits)
     invalid: list[int] = []
     for index, record in enumerate(records):
         given = (
@@ -74,7 +74,7 @@ def _bulk(request: Request, limits: Limits) -> Parsed:
         "invalid": len(invalid),
         "invalid_indices": invalid,
     }
-    parsed.answer = Answer(body=msgspec.json.encode(told))
+    parsed.answer = HttpAnswer(body=msgspec.json.encode(told))
     return parsed
 
 
@@ -86,7 +86,7 @@ def _kept(given: Json) -> Json:
     return {name: value for name, value in given.items() if name not in _NOT_KEPT}
 
 
-def _add(parsed: Parsed, request: Request, given: Json, index: int, growth: Growth, alone: Any) -> None:
+def _add(parsed: Parsed, request: Request, given: Json, index: int, growth: FanOutBudget, alone: Any) -> None:
     """Add the events of an action, or its reject, in which no token_auth is kept."""
     try:
         parsed.events += _events(request, _kept(given), index, growth)
@@ -94,7 +94,7 @@ def _add(parsed: Parsed, request: Request, given: Json, index: int, growth: Grow
         parsed.rejects.append(reject(msgspec.structs.replace(request, query=""), error, alone))
 
 
-def _events(request: Request, given: Json, index: int, growth: Growth) -> list[Event]:
+def _events(request: Request, given: Json, index: int, growth: FanOutBudget) -> list[Event]:
     if not any(given.get(name) for name in _SAYING):
         raise Unmappable("missing_event", "no parameter says what happened")
     client_time, ip = millis(given.pop("cdt", None), "cdt"), address(given.pop("cip", None))

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.fan_out import FanOutBudget, told
 from collector.dialects.shared.payload import PIXEL, fields, payload, sent_at, take
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -29,7 +29,7 @@ from collector.dialects.shared.values import (
     text,
 )
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 ROUTES: Final = dict.fromkeys(("/track", "/import", "/engage", "/groups"), ("GET", "POST"))
@@ -47,12 +47,12 @@ _TEXTS: Final = {
 }
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object is an event, or a profile's update; the answer is Mixpanel's."""
     body, given = _body(request, limits)
     records = objects(body if isinstance(body, list) else [body], limits)
-    parsed = Parsed(answer=Answer(), key=_key(request, records))
-    sent, growth = sent_at(given.get("_")), Growth(limits)
+    parsed = Parsed(answer=HttpAnswer(), key=_key(request, records))
+    sent, growth = sent_at(given.get("_")), FanOutBudget(limits)
     failed: list[Json] = []
     for index, values in enumerate(records):
         try:
@@ -68,13 +68,13 @@ def parse(request: Request, limits: Limits) -> Parsed:
     return parsed
 
 
-def refuse(request: Request, refused: Refused) -> Answer:
+def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """mixpanel-python reads `status` and `error` of the body, whatever the status of HTTP."""
     told = {"status": 0, "error": str(refused), "code": refused.status}
-    return Answer(status=refused.status, body=msgspec.json.encode(told))
+    return HttpAnswer(status=refused.status, body=msgspec.json.encode(told))
 
 
-def _body(request: Request, limits: Limits) -> tuple[Any, dict[str, str]]:
+def _body(request: Request, limits: RequestLimits) -> tuple[Any, dict[str, str]]:
     if "ndjson" not in request.headers.get("content-type", "") or request.body.lstrip().startswith(b"["):
         return payload(request, limits)
     lines = [line for line in request.body.splitlines() if line.strip()]
@@ -99,7 +99,7 @@ def _insert_id(values: Any) -> str | None:
     return text(inside.get("$insert_id")) if isinstance(inside, dict) else None
 
 
-def _events(request: Request, values: Json, sent: int | None, growth: Growth, index: int) -> list[Event]:
+def _events(request: Request, values: Json, sent: int | None, growth: FanOutBudget, index: int) -> list[Event]:
     inside = dict(mapping(values.pop("properties", None), "properties"))
     inside.pop("token", None)
     name = values.pop("event", None)
@@ -186,27 +186,27 @@ def _profile(request: Request, values: Json, sent: int | None, index: int) -> Ev
     )
 
 
-def _answer(request: Request, given: dict[str, str], count: int, failed: list[Json]) -> Answer:
+def _answer(request: Request, given: dict[str, str], count: int, failed: list[Json]) -> HttpAnswer:
     """Of `/import` the count; else 1, or 0 where nothing could be taken; group profiles are kept, so not told of."""
     if request.path == "/import" and "data" not in given and "verbose" not in given:
         return _imported(given, count, failed)
     good = len(failed) < count or not count or request.path == "/groups"
     if given.get("img") == "1":
-        return Answer(body=PIXEL, content_type="image/gif")
+        return HttpAnswer(body=PIXEL, content_type="image/gif")
     if given.get("verbose") != "1":
-        return Answer(body=b"1" if good else b"0")
+        return HttpAnswer(body=b"1" if good else b"0")
     error = None if good else failed[0]["message"]
-    return Answer(body=msgspec.json.encode({"status": int(good), "error": error}))
+    return HttpAnswer(body=msgspec.json.encode({"status": int(good), "error": error}))
 
 
-def _imported(given: dict[str, str], count: int, failed: list[Json]) -> Answer:
+def _imported(given: dict[str, str], count: int, failed: list[Json]) -> HttpAnswer:
     told: Json = {"code": 200, "num_records_imported": count - len(failed), "status": "OK"}
     if not failed or given.get("strict", "1") == "0":
-        return Answer(body=msgspec.json.encode(told))
+        return HttpAnswer(body=msgspec.json.encode(told))
     told |= {
         "code": 400,
         "status": "Bad Request",
         "error": "some data points in the request failed validation",
         "failed_records": failed,
     }
-    return Answer(status=400, body=msgspec.json.encode(told))
+    return HttpAnswer(status=400, body=msgspec.json.encode(told))

@@ -29,7 +29,7 @@ from collector.dialects.shared.values import (
 )
 from collector.request.cookieless import visitor_id
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Refused, Request, problem
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
 from nextclick.contracts.events import ALIASES, Event
 
 ROUTES: Final = {"/v1/events": ("POST",)}
@@ -71,16 +71,16 @@ def readers(kind: type[Event]) -> dict[str, Reader]:
 _READERS: Final = readers(Event)
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object of the body is an event; the answer counts the accepted and names what was rejected."""
     request = of_visitor(request)
     if (as_it_stands := plain_fast.parse(request, limits)) is not None:
-        quick = Parsed(events=as_it_stands, answer=Answer(), key=request.headers.get("x-write-key"))
+        quick = Parsed(events=as_it_stands, answer=HttpAnswer(), key=request.headers.get("x-write-key"))
         quick.answer = answer(quick)
         return quick
     found, shared = records(request.body, limits)
     key = text(shared.get("key"))
-    parsed = Parsed(answer=Answer(), key=key or request.headers.get("x-write-key"))
+    parsed = Parsed(answer=HttpAnswer(), key=key or request.headers.get("x-write-key"))
     beacon = {"sent_at": text(shared.get("sent_at")), "visitor_id": _visitor(request, shared, parsed.key)}
     around = {name: value for name, value in {"key": key, **beacon}.items() if value}
     for index, values in enumerate(found):
@@ -92,7 +92,7 @@ def parse(request: Request, limits: Limits) -> Parsed:
     return parsed
 
 
-def refuse(request: Request, refused: Refused) -> Answer:
+def refuse(request: Request, refused: Refused) -> HttpAnswer:
     return problem(refused.status, refused.reason, str(refused))
 
 
@@ -104,7 +104,7 @@ class Unreadable(msgspec.Struct, frozen=True):
     message: str
 
 
-def records(body: bytes, limits: Limits) -> tuple[list[Any], Json]:
+def records(body: bytes, limits: RequestLimits) -> tuple[list[Any], Json]:
     """The events of a body, and what a beacon says of all of them."""
     try:
         value = decode(body, limits)
@@ -132,7 +132,7 @@ def alone(value: Any, around: Json | None = None) -> Any:
     return {**around, "events": [value]} if around else [value]
 
 
-def _line(line: bytes, limits: Limits) -> Any:
+def _line(line: bytes, limits: RequestLimits) -> Any:
     try:
         return decode(line, limits)
     except Refused as error:
@@ -169,9 +169,9 @@ def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
     return event(request, kind, own_id=values.get("event_id"), client_time=client_time, index=index, **fields)
 
 
-def answer(parsed: Parsed) -> Answer:
+def answer(parsed: Parsed) -> HttpAnswer:
     told = {
         "accepted": len(parsed.events),
         "rejected": [{"error": r.reason, "message": r.message} for r in parsed.rejects],
     }
-    return Answer(status=200 if parsed.events or not parsed.rejects else 400, body=msgspec.json.encode(told))
+    return HttpAnswer(status=200 if parsed.events or not parsed.rejects else 400, body=msgspec.json.encode(told))

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from collector.dialects.shared.values import corrected
-from collector.request.model import Limits, Request
+from collector.request.model import Request, RequestLimits
 from nextclick.contracts.events import ALIASES, Event, payload_id, somebody
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
@@ -65,7 +65,7 @@ _one: Final = msgspec.json.Decoder(Canonical)
 _many: Final = msgspec.json.Decoder(list[Canonical])
 
 
-def parse(request: Request, limits: Limits) -> list[Event] | None:
+def parse(request: Request, limits: RequestLimits) -> list[Event] | None:
     """The events of an object or an array; None where one of them is not canonical to the letter."""
     try:
         events = [_one.decode(request.body)] if request.body[:1] == b"{" else _many.decode(request.body)

@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.fan_out import FanOutBudget, told
 from collector.dialects.shared.payload import percent, stranger
 from collector.dialects.shared.values import Json, decode, first, mapping, money, reject, text, whole
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 ROUTES: Final = {"/api/event": ("POST",)}
@@ -22,29 +22,29 @@ _KINDS: Final = {"pageview": "page_view", "Outbound Link: Click": "click"}
 _READ: Final = (
     "n", "name", "u", "url", "d", "domain", "r", "referrer", "p", "props", "m", "meta", "$", "revenue", "e", "sd",
 )  # fmt: skip
-_TAKEN: Final = Answer(status=202, body=b"ok", content_type="text/plain")
-_DROPPED: Final = Answer(status=202, body=b"ok", content_type="text/plain", headers=(("x-plausible-dropped", "1"),))
+_TAKEN: Final = HttpAnswer(status=202, body=b"ok", content_type="text/plain")
+_DROPPED: Final = HttpAnswer(status=202, body=b"ok", content_type="text/plain", headers=(("x-plausible-dropped", "1"),))
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """The body is one event; 202 also where it goes to quarantine, which a header says."""
     body = decode(request.body, limits)
     if not isinstance(body, dict):
         raise Refused(400, "malformed_event", "The body is not an object.")
     key = text(first(body, "d", "domain"))
     try:
-        return Parsed(events=_events(request, body, Growth(limits)), answer=_TAKEN, key=key)
+        return Parsed(events=_events(request, body, FanOutBudget(limits)), answer=_TAKEN, key=key)
     except Unmappable as error:
         return Parsed(rejects=[reject(request, error, body)], answer=_DROPPED, key=key)
 
 
-def refuse(request: Request, refused: Refused) -> Answer:
+def refuse(request: Request, refused: Refused) -> HttpAnswer:
     if refused.status in (400, 413):
         return _DROPPED
-    return Answer(status=refused.status, body=str(refused).encode(), content_type="text/plain")
+    return HttpAnswer(status=refused.status, body=str(refused).encode(), content_type="text/plain")
 
 
-def _events(request: Request, body: Json, growth: Growth) -> list[Event]:
+def _events(request: Request, body: Json, growth: FanOutBudget) -> list[Event]:
     name = first(body, "n", "name")
     props = _props(first(body, "m", "meta", "p", "props"))
     paid = mapping(first(body, "$", "revenue"), "revenue")

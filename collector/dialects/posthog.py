@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import Growth, told
+from collector.dialects.shared.fan_out import FanOutBudget, told
 from collector.dialects.shared.payload import fields, first_record, payload, sent_at, short, take
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -27,7 +27,7 @@ from collector.dialects.shared.values import (
     whole,
 )
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 _PER_EVENT: Final = "/i/v1/analytics/events"
@@ -81,14 +81,14 @@ def claims(request: Request) -> bool:
     )
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each event of the body is an event; `/i/v1/…` is answered for each of them, the other paths as a whole."""
     if request.path.startswith(("/array/", *_ASIDE)):
-        return Parsed(answer=Answer(body=msgspec.json.encode(_SETTINGS)))
+        return Parsed(answer=HttpAnswer(body=msgspec.json.encode(_SETTINGS)))
     body, given = payload(request, limits)
     around = body if isinstance(body, dict) and "batch" in body else {}
     records = objects(around["batch"] if around else body if isinstance(body, list) else [body], limits)
-    parsed, growth = Parsed(answer=Answer(), key=_key(request, around, given, records)), Growth(limits)
+    parsed, growth = Parsed(answer=HttpAnswer(), key=_key(request, around, given, records)), FanOutBudget(limits)
     sent = _sent(request, around, given)
     results: Json = {}
     for index, values in enumerate(records):
@@ -104,10 +104,10 @@ def parse(request: Request, limits: Limits) -> Parsed:
     return parsed
 
 
-def refuse(request: Request, refused: Refused) -> Answer:
+def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """As PostHog says no: posthog-python tells the `detail`; no SDK sends again after a 4xx but 408 and 429."""
     told = {"type": "validation_error", "code": refused.reason, "detail": str(refused), "error": str(refused)}
-    return Answer(status=refused.status, body=msgspec.json.encode(told))
+    return HttpAnswer(status=refused.status, body=msgspec.json.encode(told))
 
 
 def _key(request: Request, around: Json, given: dict[str, str], records: list[Any]) -> str | None:
@@ -126,17 +126,17 @@ def _sent(request: Request, around: Json, given: dict[str, str]) -> int | None:
     return sent_at(stamp or request.headers.get("posthog-request-timestamp") or around.get("created_at"))
 
 
-def _answer(request: Request, given: dict[str, str], parsed: Parsed, results: Json) -> Answer:
+def _answer(request: Request, given: dict[str, str], parsed: Parsed, results: Json) -> HttpAnswer:
     if request.path == _PER_EVENT:
-        return Answer(body=msgspec.json.encode({"results": results}))
+        return HttpAnswer(body=msgspec.json.encode({"results": results}))
     if parsed.rejects and not parsed.events:
         return refuse(request, Refused(400, parsed.rejects[0].reason, parsed.rejects[0].message))
     if given.get("beacon") == "1":
-        return Answer(status=204)
-    return Answer(body=b'{"status":1}')
+        return HttpAnswer(status=204)
+    return HttpAnswer(body=b'{"status":1}')
 
 
-def _events(request: Request, values: Json, sent: int | None, index: int, growth: Growth) -> list[Event]:
+def _events(request: Request, values: Json, sent: int | None, index: int, growth: FanOutBudget) -> list[Event]:
     inside = dict(mapping(values.pop("properties", None), "properties"))
     for each in (values, inside):
         take(each, "token"), take(each, "api_key")

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import FANS_OUT, Deed, Growth, beside, told
+from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, told
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     Json,
@@ -28,7 +28,7 @@ from collector.dialects.shared.values import (
     without,
 )
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Refused, Request
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 _TYPES: Final = ("track", "page", "screen", "identify", "group", "alias")
@@ -44,7 +44,7 @@ _READ: Final = (
     "type", "messageId", "anonymousId", "userId", "previousId", "groupId", "event", "properties", "traits",
     "context", "timestamp", "originalTimestamp", "receivedAt", "sentAt", "writeKey",
 )  # fmt: skip
-_TAKEN: Final = Answer(body=b'{"success":true}')
+_TAKEN: Final = HttpAnswer(body=b'{"success":true}')
 
 
 class _Part(NamedTuple):
@@ -54,7 +54,7 @@ class _Part(NamedTuple):
     rest: Json
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each message of the body is an event, and one an item where it lists items."""
     if request.method == "GET":
         return _project(request)
@@ -73,11 +73,11 @@ def parse(request: Request, limits: Limits) -> Parsed:
     return parsed
 
 
-def refuse(request: Request, refused: Refused) -> Answer:
+def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """As Segment says no: 400 also for what is too large; its libraries drop that and try the others again."""
     status = 400 if refused.status == 413 else refused.status
     told = {"success": False, "code": refused.reason, "message": str(refused)}
-    return Answer(status=status, body=msgspec.json.encode(told))
+    return HttpAnswer(status=status, body=msgspec.json.encode(told))
 
 
 def _project(request: Request) -> Parsed:
@@ -97,7 +97,8 @@ def _project(request: Request) -> Parsed:
         "analyticsNextEnabled": True,
     }
     return Parsed(
-        key=key, answer=Answer(body=msgspec.json.encode(settings), headers=(("cache-control", "private, no-store"),))
+        key=key,
+        answer=HttpAnswer(body=msgspec.json.encode(settings), headers=(("cache-control", "private, no-store"),)),
     )
 
 
@@ -114,8 +115,8 @@ def _key(request: Request, body: Json) -> str | None:
         return None
 
 
-def _growth(shared: Json, count: int, limits: Limits) -> Growth:
-    growth = Growth(limits)
+def _growth(shared: Json, count: int, limits: RequestLimits) -> FanOutBudget:
+    growth = FanOutBudget(limits)
     try:
         growth.allow(shared, count)
     except Unmappable as error:
@@ -123,7 +124,9 @@ def _growth(shared: Json, count: int, limits: Limits) -> Growth:
     return growth
 
 
-def _events(request: Request, kind: str | None, message: Json, shared: Json, index: int, growth: Growth) -> list[Event]:
+def _events(
+    request: Request, kind: str | None, message: Json, shared: Json, index: int, growth: FanOutBudget
+) -> list[Event]:
     kind = text(message.get("type")) or kind
     context = mapping(shared.get("context"), "the batch's context") | mapping(message.get("context"), "context")
     times, common = _times(request, message, shared), _common(message, context)
@@ -131,7 +134,7 @@ def _events(request: Request, kind: str | None, message: Json, shared: Json, ind
     several = len(parts) > 1 or name in FANS_OUT
     rest = _left_over(message, context, kind)
     growth.allow((common, rest), len(parts))
-    found = (Deed(name, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
+    found = (EventDraft(name, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
     return told(request, found, {**times, **common, "own_id": message.get("messageId"), "index": index}, rest)
 
 
@@ -172,7 +175,7 @@ def _left_over(message: Json, context: Json, kind: str | None) -> Json:
     return {name: value for name, value in (without(message, _READ) | left).items() if value not in ({}, [])}
 
 
-def _meaning(kind: str | None, message: Json, context: Json, growth: Growth) -> tuple[Any, list[_Part]]:
+def _meaning(kind: str | None, message: Json, context: Json, growth: FanOutBudget) -> tuple[Any, list[_Part]]:
     """The message's kind of event, and its events."""
     given = mapping(message.get("properties"), "properties")
     if kind == "track":
@@ -192,6 +195,6 @@ def _meaning(kind: str | None, message: Json, context: Json, growth: Growth) -> 
     return kind, [_Part({}, own.get(str(kind), {}) | traits | given)]
 
 
-def _part(deed: Deed) -> _Part:
+def _part(deed: EventDraft) -> _Part:
     item, shared = deed.rest if len(deed.rest) > 1 else (*deed.rest, {})
     return _Part(deed.fields, beside(item, shared, "order" if deed.kind == "purchase" else "list"))

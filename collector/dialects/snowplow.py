@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from collector.dialects.shared.fan_out import FANS_OUT, Deed, Growth, beside, place, places, told
+from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, place, places, told
 from collector.dialects.shared.payload import PIXEL
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -31,7 +31,7 @@ from collector.dialects.shared.values import (
     without,
 )
 from collector.request.errors import Unmappable
-from collector.request.model import Answer, Limits, Parsed, Refused, Request, problem
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
 from nextclick.contracts.events import Event
 
 ROUTES: Final = {"/com.snowplowanalytics.snowplow/tp2": ("POST",), "/i": ("GET",), "/ice.png": ("GET",)}
@@ -71,12 +71,12 @@ _READ: Final = (
     "e", "eid", "dtm", "stm", "ttm", "uid", "duid", "sid", "url", "refr", "ua", "ip", "ue_pr", "ue_px", "co", "cx",
     "se_ac", "tr_id", "tr_cu", "ti_id", *_LEGACY_ORDER_ITEM,
 )  # fmt: skip
-_PIXEL: Final = Answer(
+_PIXEL: Final = HttpAnswer(
     body=PIXEL,
     content_type="image/gif",
     headers=(("cache-control", "no-store"),),
 )
-_OK: Final = Answer(body=b"ok", content_type="text/plain; charset=utf-8")
+_OK: Final = HttpAnswer(body=b"ok", content_type="text/plain; charset=utf-8")
 
 
 class _Part(NamedTuple):
@@ -86,12 +86,12 @@ class _Part(NamedTuple):
     rest: Json
 
 
-def parse(request: Request, limits: Limits) -> Parsed:
+def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object of `data`, or the address's parameters, is an event, and one an item where it lists items."""
     records = [query(request)] if request.method == "GET" else _records(request, limits)
     if _ANONYMOUS in request.headers:
         request, records = _anonymous(request, records)
-    parsed, growth = Parsed(answer=_answer(request), key=_key(request, records)), Growth(limits)
+    parsed, growth = Parsed(answer=_answer(request), key=_key(request, records)), FanOutBudget(limits)
     for index, record in enumerate(records):
         try:
             values = _texts(mapping(record, "the event"))
@@ -102,18 +102,18 @@ def parse(request: Request, limits: Limits) -> Parsed:
     return parsed
 
 
-def refuse(request: Request, refused: Refused) -> Answer:
+def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """200 for what can never be taken, which is in quarantine; else the tracker would send it for ever."""
     if refused.status in (400, 413):
         return _answer(request)
     return problem(refused.status, refused.reason, str(refused))
 
 
-def _answer(request: Request) -> Answer:
+def _answer(request: Request) -> HttpAnswer:
     return _PIXEL if request.method == "GET" else _OK
 
 
-def _records(request: Request, limits: Limits) -> list[Any]:
+def _records(request: Request, limits: RequestLimits) -> list[Any]:
     body = decode(request.body, limits)
     if not isinstance(body, dict):
         raise Refused(400, "malformed_batch", "The body is not an object with `data`.")
@@ -137,7 +137,9 @@ def _texts(record: Json) -> dict[str, str]:
     return {name: written for name, value in record.items() if (written := text(value))}
 
 
-def _events(request: Request, values: dict[str, str], limits: Limits, index: int, growth: Growth) -> list[Event]:
+def _events(
+    request: Request, values: dict[str, str], limits: RequestLimits, index: int, growth: FanOutBudget
+) -> list[Event]:
     entities = _entities(values, limits)
     common = _times(request, values) | _visitor(values, entities) | _common(values)
     kind, parts = _meaning(values, entities, limits, growth)
@@ -146,7 +148,7 @@ def _events(request: Request, values: dict[str, str], limits: Limits, index: int
         f"context.{name}": found[0] if len(found) == 1 else found for name, found in entities.items()
     }
     growth.allow((common, left), len(parts))
-    found = (Deed(kind, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
+    found = (EventDraft(kind, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
     return told(request, found, common | {"own_id": values.get("eid"), "index": index}, left)
 
 
@@ -182,7 +184,7 @@ def _visitor(values: dict[str, str], entities: dict[str, list[Json]]) -> Json:
     return {"visitor_id": known, "session_hint": session_id}
 
 
-def _entities(values: dict[str, str], limits: Limits) -> dict[str, list[Json]]:
+def _entities(values: dict[str, str], limits: RequestLimits) -> dict[str, list[Json]]:
     """What surrounds an event, by name; a name that is not Snowplow's own has its vendor before it."""
     found: dict[str, list[Json]] = {}
     around = _json(values, "co", "cx", limits).get("data") or []
@@ -201,7 +203,7 @@ def _described(value: Any) -> tuple[str, str, Json]:
     return parts[0], parts[1], mapping(described.get("data"), f"the data of {parts[1][:60]}")
 
 
-def _json(values: dict[str, str], plain: str, packed: str, limits: Limits) -> Json:
+def _json(values: dict[str, str], plain: str, packed: str, limits: RequestLimits) -> Json:
     """The JSON in `plain`, or as base64 in `packed`; {} where neither is there."""
     name = plain if plain in values else packed
     if name not in values:
@@ -216,7 +218,7 @@ def _json(values: dict[str, str], plain: str, packed: str, limits: Limits) -> Js
 
 
 def _meaning(
-    values: dict[str, str], entities: dict[str, list[Json]], limits: Limits, growth: Growth
+    values: dict[str, str], entities: dict[str, list[Json]], limits: RequestLimits, growth: FanOutBudget
 ) -> tuple[str | None, list[_Part]]:
     """The kind of event, and its events; takes the entities that it reads."""
     kind = values.get("e")
@@ -283,7 +285,7 @@ def _product(product: Json) -> _Part:
     return _Part(fields, without(product, ("id", *fields)))
 
 
-def _action(data: Json, entities: dict[str, list[Json]], growth: Growth) -> tuple[str | None, list[_Part]]:
+def _action(data: Json, entities: dict[str, list[Json]], growth: FanOutBudget) -> tuple[str | None, list[_Part]]:
     """A `snowplow_ecommerce_action` with its products, promotions or transaction."""
     action = text(data.get("type")) or ""
     kind, rest = _ACTIONS.get(action, action), without(data, ("type",))
@@ -320,7 +322,7 @@ def _alone(kind: str, told: Json, rest: Json) -> _Part:
     return _Part(told | {"price": price}, rest)
 
 
-def _promotion(promotion: Json, rest: Json, growth: Growth) -> Iterator[_Part]:
+def _promotion(promotion: Json, rest: Json, growth: FanOutBudget) -> Iterator[_Part]:
     """One event a product that the promotion shows; one without an item where it names none."""
     shown = promotion.get("product_ids")
     items = shown if isinstance(shown, list) and shown else [None]

@@ -8,17 +8,17 @@ from typing import Final
 import msgspec
 
 from collector import page_tag
-from collector.dialects import Route, choose
+from collector.dialects import DialectRoute, choose
 from collector.dialects.shared.values import address, envelope
 from collector.http.intake import Intake, unread
-from collector.http.metrics import Metrics
+from collector.http.metrics import CollectorMetrics
 from collector.http.resends import Recent
 from collector.http.write_keys import Keys
 from collector.request import client_ip
-from collector.request.cookieless import Strangers
+from collector.request.cookieless import AnonymousIds
 from collector.request.decompress import unpack
-from collector.request.model import Answer, Refused, Request, problem
-from collector.sinks import Batch, Sink, SinkDown
+from collector.request.model import HttpAnswer, Refused, Request, problem
+from collector.sinks import RequestBatch, Sink, SinkDown
 from nextclick.address import masked
 from nextclick.contracts.events import Reject
 from nextclick.settings import Settings
@@ -30,10 +30,12 @@ _RECORDED: Final = (400, 413)
 _RETRY_SECONDS: Final = "5"
 
 
-class Door:
+class CollectorApp:
     """Reads a request, lets its dialect say what it means, makes that durable, and answers."""
 
-    def __init__(self, settings: Settings, open_sink: Callable[[Metrics], Sink], metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, open_sink: Callable[[CollectorMetrics], Sink], metrics: CollectorMetrics
+    ) -> None:
         self._settings = settings.collector
         self._keys = Keys(self._settings)
         self._intake = Intake(settings, self._keys)
@@ -41,8 +43,8 @@ class Door:
         self._open_sink = open_sink
         self._metrics = metrics
         self._sink: Sink
-        self._strangers = Strangers(settings.lake.state / "cookieless")
-        self._pages: dict[str, Callable[[Mapping[str, str]], Awaitable[Answer]]] = {
+        self._strangers = AnonymousIds(settings.lake.state / "cookieless")
+        self._pages: dict[str, Callable[[Mapping[str, str]], Awaitable[HttpAnswer]]] = {
             **page_tag.PAGES,
             "/health": self._health,
             "/sink-health": self._sink_health,
@@ -78,11 +80,11 @@ class Door:
         await send_answer(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
 
     async def _tracked(
-        self, scope: Scope, headers: dict[str, str], routes: tuple[Route, ...], receive: Receive
-    ) -> Answer:
+        self, scope: Scope, headers: dict[str, str], routes: tuple[DialectRoute, ...], receive: Receive
+    ) -> HttpAnswer:
         method = scope["method"]
         if method == "OPTIONS":
-            return Answer(status=204)
+            return HttpAnswer(status=204)
         allowed = tuple(dict.fromkeys(name for route in routes for name in route.methods))
         if method not in allowed:
             return not_allowed(allowed)
@@ -112,7 +114,7 @@ class Door:
             self._metrics.refused.labels(503, "not_durable").inc()
             return _later(problem(503, "not_durable", "Nothing can be stored now: send it again."))
         except ConnectionError:
-            return Answer(status=400)  # nobody reads it
+            return HttpAnswer(status=400)  # nobody reads it
 
     def _request(self, scope: Scope, headers: dict[str, str], path: str) -> Request:
         """The request before its body."""
@@ -131,7 +133,7 @@ class Door:
             stranger=self._strangers.of(asks, headers.get("user-agent", ""), received_at),
         )
 
-    async def _land(self, batch: Batch) -> None:
+    async def _land(self, batch: RequestBatch) -> None:
         """Make what a request brought durable, and count it."""
         if batch.events or batch.rejects:
             await self._sink.write(batch)
@@ -142,21 +144,21 @@ class Door:
         for reason in batch.reasons:
             self._metrics.rejected.labels(batch.source, reason).inc()
 
-    async def _health(self, _: Mapping[str, str]) -> Answer:
-        return Answer(body=b'{"status":"ok"}')
+    async def _health(self, _: Mapping[str, str]) -> HttpAnswer:
+        return HttpAnswer(body=b'{"status":"ok"}')
 
-    async def _sink_health(self, _: Mapping[str, str]) -> Answer:
+    async def _sink_health(self, _: Mapping[str, str]) -> HttpAnswer:
         try:
             await self._sink.probe()
         except SinkDown as down:
             self._metrics.sink_up.set(0)
             return _later(problem(503, "not_durable", str(down)))
         self._metrics.sink_up.set(1)
-        return Answer(body=b'{"status":"ok"}')
+        return HttpAnswer(body=b'{"status":"ok"}')
 
-    async def _metrics_page(self, _: Mapping[str, str]) -> Answer:
+    async def _metrics_page(self, _: Mapping[str, str]) -> HttpAnswer:
         body, content_type = self._metrics.page()
-        return Answer(body=body, content_type=content_type)
+        return HttpAnswer(body=body, content_type=content_type)
 
 
 def _record(request: Request, refused: Refused, cap: int) -> Reject:
@@ -172,5 +174,5 @@ def _record(request: Request, refused: Refused, cap: int) -> Reject:
     )
 
 
-def _later(answer: Answer) -> Answer:
+def _later(answer: HttpAnswer) -> HttpAnswer:
     return msgspec.structs.replace(answer, headers=(*answer.headers, ("retry-after", _RETRY_SECONDS)))

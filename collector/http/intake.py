@@ -5,10 +5,10 @@ from typing import Final
 
 import msgspec
 
-from collector.dialects import Route, Router
+from collector.dialects import DialectRoute, Router
 from collector.http.write_keys import Keys
-from collector.request.model import Answer, Limits, Parsed, Refused, Request
-from collector.sinks import Batch
+from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
+from collector.sinks import RequestBatch
 from nextclick.contracts.events import Reject, encode
 from nextclick.settings import Settings
 
@@ -22,22 +22,22 @@ class Intake:
     """Lets a request's dialect say what it means, and its write key whose it is."""
 
     def __init__(self, settings: Settings, keys: Keys) -> None:
-        self._limits = msgspec.convert(settings.collector, Limits, from_attributes=True)
+        self._limits = msgspec.convert(settings.collector, RequestLimits, from_attributes=True)
         self._max_bytes = settings.landing.max_event_bytes
         self._keys = keys
         self._router = Router()
 
-    def routes(self, path: str) -> tuple[Route, ...]:
+    def routes(self, path: str) -> tuple[DialectRoute, ...]:
         """The dialects that answer at `path`."""
         return self._router.find(path)
 
-    def take(self, route: Route, request: Request, origin: str | None) -> tuple[Answer, Batch]:
+    def take(self, route: DialectRoute, request: Request, origin: str | None) -> tuple[HttpAnswer, RequestBatch]:
         """What the request brings, and the answer once that is durable. Refused where it is not taken at all."""
         parsed = self._understood(route, request)
         site = None if route.is_secret else self._keys.site(parsed.key, origin)
         return parsed.answer, self._batch(route, request, parsed, site)
 
-    def _understood(self, route: Route, request: Request) -> Parsed:
+    def _understood(self, route: DialectRoute, request: Request) -> Parsed:
         """What the dialect makes of it. A mistake of the dialect's own costs no event: the request goes to quarantine."""
         try:
             return route.dialect.parse(request, self._limits)
@@ -50,7 +50,7 @@ class Intake:
                 400, "dialect_error", f"The dialect {route.name} failed: {name}. This is a mistake of ours."
             ) from error
 
-    def _batch(self, route: Route, request: Request, parsed: Parsed, site: str | None) -> Batch:
+    def _batch(self, route: DialectRoute, request: Request, parsed: Parsed, site: str | None) -> RequestBatch:
         """Encode events and rejects; what no tracker may say, or is too large, becomes a reject.
 
         `site` is the write key's, and wins over what an event says; None: as the event says.
@@ -72,7 +72,7 @@ class Intake:
                 payloads.append(payload)
                 visitors.append(event.visitor_id or event.user_id or "")
                 identities.append(hash((whole.site, event.event_id, event.client_time)))
-        return Batch(
+        return RequestBatch(
             route.name,
             request.received_at,
             tuple(payloads),
@@ -83,9 +83,9 @@ class Intake:
         )
 
 
-def unread(route: Route, request: Request, reject: Reject) -> Batch:
+def unread(route: DialectRoute, request: Request, reject: Reject) -> RequestBatch:
     """A request that was refused as a whole."""
-    return Batch(route.name, request.received_at, (), (), (encode(reject),), (reject.reason,))
+    return RequestBatch(route.name, request.received_at, (), (), (encode(reject),), (reject.reason,))
 
 
 def _aside(payload: bytes, reason: str, message: str) -> Reject:

@@ -30,7 +30,7 @@ class LiveMetrics:
         )
 
 
-class Metrics:
+class CollectorMetrics:
     """What all workers count together: they meet in the folder PROMETHEUS_MULTIPROC_DIR, which `nextclick collect` sets."""
 
     def __init__(self) -> None:

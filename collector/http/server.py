@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from collector.http.app import Door
-from collector.http.metrics import Metrics
-from collector.live.follower import Followed
-from collector.live.landing_follower import Live
+from collector.http.app import CollectorApp
+from collector.http.metrics import CollectorMetrics
+from collector.live.follower import SinkWithUpdaters
+from collector.live.landing_follower import LandingFollower
 from collector.sinks import Sink
 from collector.sinks.landing import LandingSink
 from nextclick.errors import SetupError
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     from collector.sinks.kafka import KafkaSink
 
 
-def app(settings: Settings | None = None) -> Door:
+def app(settings: Settings | None = None) -> CollectorApp:
     """The door of one worker; without `settings`, as the environment names them."""
     settings = settings or load()
     process.end_with_the_parent()
-    return Door(settings, lambda metrics: _sink(settings, metrics), Metrics())
+    return CollectorApp(settings, lambda metrics: _sink(settings, metrics), CollectorMetrics())
 
 
-def _sink(settings: Settings, metrics: Metrics) -> Sink:
+def _sink(settings: Settings, metrics: CollectorMetrics) -> Sink:
     is_kafka = settings.collector.sink == "kafka"
     if not settings.live.enabled:
         return _kafka()(settings) if is_kafka else LandingSink(settings, metrics.group.observe)
     store = open_profiles(settings)
-    log = Live(settings, store, metrics.live)
+    log = LandingFollower(settings, store, metrics.live)
     if not is_kafka:
-        return Followed(LandingSink(settings, metrics.group.observe, log.durable), log)
+        return SinkWithUpdaters(LandingSink(settings, metrics.group.observe, log.durable), log)
     sink = _kafka()(settings)
     from collector.live.kafka_follower import LiveTopic
 
     # The log as well: imports and replays write it.
-    return Followed(sink, log, LiveTopic(settings, store, metrics.live))
+    return SinkWithUpdaters(sink, log, LiveTopic(settings, store, metrics.live))
 
 
 def _kafka() -> "type[KafkaSink]":

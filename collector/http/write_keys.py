@@ -3,7 +3,7 @@
 from collector.request.model import Refused
 from nextclick.settings import Collector
 from nextclick.web import secret
-from nextclick.web.rates import Rates
+from nextclick.web.rates import RateLimiter
 
 
 class Keys:
@@ -12,7 +12,7 @@ class Keys:
     def __init__(self, settings: Collector) -> None:
         self._keys = settings.write_keys
         self._secret = settings.secret_key
-        self._rates = Rates(settings.requests_per_second)
+        self._rates = RateLimiter(settings.requests_per_second)
 
     def site(self, key: str | None, origin: str | None) -> str | None:
         """The site that `key` writes to; None where no keys are set. Refused 401, 403 or 429."""

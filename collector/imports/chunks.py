@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from collector.imports.rows import Row, text
-from collector.imports.source import Batch, Source
+from collector.imports.source import HistoryFile, RecordBatch
 from collector.request.errors import Unmappable
 from nextclick.address import masked
 from nextclick.contracts.events import Reject
@@ -22,7 +22,7 @@ class Chunk(NamedTuple):
 
 
 def chunks(
-    source: Source, to_payload: Callable[[Row | Unmappable], bytes], after: int, max_bytes: int
+    source: HistoryFile, to_payload: Callable[[Row | Unmappable], bytes], after: int, max_bytes: int
 ) -> Iterator[Chunk]:
     """The file behind line `after`; if it was cut, the last chunk is one reject that says so.
 
@@ -38,7 +38,7 @@ def chunks(
         yield Chunk([], [cut], last)
 
 
-def _mapped(batch: Batch, to_payload: Callable[[Row | Unmappable], bytes], path: str, max_bytes: int) -> Chunk:
+def _mapped(batch: RecordBatch, to_payload: Callable[[Row | Unmappable], bytes], path: str, max_bytes: int) -> Chunk:
     chunk = Chunk([], [], batch.last)
     for number, row, raw in zip(batch.numbers, batch.rows, batch.raw, strict=True):
         try:

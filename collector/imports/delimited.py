@@ -11,7 +11,7 @@ from typing import IO, Any
 from collector.imports.gunzip import Gunzip
 from collector.imports.mapping import Mapping
 from collector.imports.rows import Row
-from collector.imports.source import Batch, LineSource
+from collector.imports.source import LineSource, RecordBatch
 from collector.request.errors import Unmappable
 
 
@@ -32,7 +32,7 @@ class Delimited(LineSource):
         self._delimiter = mapping.delimiter or max("\t;,", key=header.count)
         self.columns = mapping.columns or next(csv.reader([header.rstrip("\r\n")], delimiter=self._delimiter), [])
 
-    def batches(self, after: int, size: int) -> Iterator[Batch]:
+    def batches(self, after: int, size: int) -> Iterator[RecordBatch]:
         last = self._header_lines
         last += sum(1 for _ in islice(self._lines, max(0, after - last)))
         while lines := [*self._ahead, *islice(self._lines, size)]:
@@ -41,7 +41,7 @@ class Delimited(LineSource):
             last = batch.last
             yield batch
 
-    def _regular(self, lines: list[str], last: int) -> Batch | None:
+    def _regular(self, lines: list[str], last: int) -> RecordBatch | None:
         """The batch, if each line is one row with the right number of columns: the hot path."""
         try:
             found = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
@@ -50,9 +50,9 @@ class Delimited(LineSource):
         if len(found) != len(lines) or {*map(len, found)} != {len(self.columns)}:
             return None
         rows = [dict(zip(self.columns, row, strict=True)) for row in found]
-        return Batch(range(last + 1, last + 1 + len(rows)), rows, lines, last + len(rows))
+        return RecordBatch(range(last + 1, last + 1 + len(rows)), rows, lines, last + len(rows))
 
-    def _careful(self, lines: list[str], last: int, size: int) -> Batch:
+    def _careful(self, lines: list[str], last: int, size: int) -> RecordBatch:
         """The batch, row by row: rows over several lines, blank lines, and faults."""
         self._ahead.extend(lines)
         kept: list[str] = []
@@ -73,7 +73,7 @@ class Delimited(LineSource):
                 rows.append(row)
                 raw.append("".join(kept))
             last += len(kept)
-        return Batch(numbers, rows, raw, last)
+        return RecordBatch(numbers, rows, raw, last)
 
     def _next_row(self, reader: Any) -> Row | Unmappable | None:
         try:

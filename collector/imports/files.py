@@ -9,7 +9,7 @@ from pathlib import Path
 from collector.imports.delimited import Delimited
 from collector.imports.mapping import Mapping, Records
 from collector.imports.opening import open_source
-from collector.imports.source import Source
+from collector.imports.source import HistoryFile
 from nextclick.errors import MappingError, UsageError
 
 _SAMPLE = 100
@@ -44,7 +44,7 @@ def check(path: Path, mapping: Mapping, records: Records) -> None:
             )
 
 
-def _seen(source: Source) -> list[str]:
+def _seen(source: HistoryFile) -> list[str]:
     """The columns of the first records, where each record has its own."""
     first = next(source.batches(0, _SAMPLE), None)
     return list(

@@ -43,7 +43,7 @@ class FileProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Only of a file that is followed while it grows."""
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
+class JournalEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One transaction: its segments, by the names under which they are published, and the progress in them."""
 
     segments: list[str]
@@ -73,7 +73,7 @@ class Journal:
 
     def write(self, segments: list[str], files: Iterable[FileProgress]) -> None:
         """Commit: durable once this returns."""
-        commit = Commit(segments=segments, files=list(files))
+        commit = JournalEntry(segments=segments, files=list(files))
         number = max((int(path.name.partition("-")[0]) for path in self._paths()), default=0) + 1
         target = self._folder / f"{number:08d}-{secrets.token_hex(4)}.json"
         try:
@@ -91,11 +91,11 @@ class Journal:
             self._latest[0].unlink(missing_ok=True)
         self._latest = target, keys
 
-    def _commits(self) -> list[tuple[Path, Commit]]:
+    def _commits(self) -> list[tuple[Path, JournalEntry]]:
         commits = []
         for path in self._paths():
             try:
-                commits.append((path, msgspec.json.decode(path.read_bytes(), type=Commit)))
+                commits.append((path, msgspec.json.decode(path.read_bytes(), type=JournalEntry)))
             except FileNotFoundError:  # its owner, who lives, has superseded it
                 continue
             except (OSError, msgspec.DecodeError) as error:

@@ -9,7 +9,7 @@ import msgspec
 
 from collector.imports.gunzip import Gunzip
 from collector.imports.rows import Row
-from collector.imports.source import Batch, LineSource
+from collector.imports.source import LineSource, RecordBatch
 from collector.request.errors import Unmappable
 
 _decode = msgspec.json.Decoder().decode
@@ -22,12 +22,14 @@ class JsonLines(LineSource):
         super().__init__(path, file, gunzip)
         self._lines = self._bounded(stream.readline, (b"\n",))
 
-    def batches(self, after: int, size: int) -> Iterator[Batch]:
+    def batches(self, after: int, size: int) -> Iterator[RecordBatch]:
         last = sum(1 for _ in islice(self._lines, after))
         while lines := list(islice(self._lines, size)):
             filled = [number for number, line in enumerate(lines) if not line.isspace()]
             raw = [lines[number] for number in filled]
-            yield Batch([last + 1 + number for number in filled], [_row(line) for line in raw], raw, last + len(lines))
+            yield RecordBatch(
+                [last + 1 + number for number in filled], [_row(line) for line in raw], raw, last + len(lines)
+            )
             last += len(lines)
 
 

@@ -21,7 +21,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Rule(_Part, frozen=True):
+class FieldRule(_Part, frozen=True):
     """Where a field's value comes from: the first of `column` that has one, translated by `values`; or a constant."""
 
     column: str | list[str] = []
@@ -54,14 +54,14 @@ class Pairs(_Part, frozen=True):
     value: str
 
 
-_ITEM_UPDATE: Final = Rule(value="item_update")
+_ITEM_UPDATE: Final = FieldRule(value="item_update")
 
 
 class Records(_Part, frozen=True):
     """How the rows of one kind of file (events or items) become events."""
 
-    fields: dict[str, str | list[str] | Rule] = {}
-    event: Rule = _ITEM_UPDATE
+    fields: dict[str, str | list[str] | FieldRule] = {}
+    event: FieldRule = _ITEM_UPDATE
     time: Time = Time()
     identity: list[str] = []
     """Columns that together identify an event; none: its site, visitor, time and payload."""
@@ -73,12 +73,12 @@ class Records(_Part, frozen=True):
     files: tuple[str, ...] = ("*.csv*", "*.tsv*", "*.json*", "*.ndjson*", "*.parquet*")
     """Names of the files that count, where a folder is imported."""
 
-    def rule(self, field: str) -> Rule | None:
+    def rule(self, field: str) -> FieldRule | None:
         """The rule of a canonical field; None if nothing gives it."""
         found = self.fields.get(field)
         if found is None:
-            return Rule(f"{field}?") if self.canonical and field not in _RULED else None
-        return found if isinstance(found, Rule) else Rule(found)
+            return FieldRule(f"{field}?") if self.canonical and field not in _RULED else None
+        return found if isinstance(found, FieldRule) else FieldRule(found)
 
     def wanted(self) -> list[list[str]]:
         """Groups of alternative columns, one of each must be in a file; optional ones are left out."""

@@ -9,14 +9,14 @@ from collector.imports.delimited import Delimited
 from collector.imports.gunzip import Gunzip
 from collector.imports.json_lines import JsonLines
 from collector.imports.mapping import Mapping
-from collector.imports.source import Source
+from collector.imports.source import HistoryFile
 from nextclick.errors import UsageError
 
 _BUFFER: Final = 1 << 18
 _JSON_NAME: Final = re.compile(r"\.(json|jsonl|ndjson)(\.gz)?", re.IGNORECASE)
 
 
-def open_source(path: Path, mapping: Mapping) -> Source:
+def open_source(path: Path, mapping: Mapping) -> HistoryFile:
     """Open a history file; UsageError if it cannot be read or is of no known form."""
     file, stream, gunzip = opened(path)
     if file.peek(4)[:4] == b"PAR1":
@@ -37,7 +37,9 @@ def opened(path: Path) -> tuple[io.BufferedReader, io.BufferedReader, Gunzip | N
     return file, io.BufferedReader(gunzip, _BUFFER) if gunzip else file, gunzip
 
 
-def _lines(path: Path, file: IO[bytes], stream: io.BufferedReader, gunzip: Gunzip | None, mapping: Mapping) -> Source:
+def _lines(
+    path: Path, file: IO[bytes], stream: io.BufferedReader, gunzip: Gunzip | None, mapping: Mapping
+) -> HistoryFile:
     start = stream.peek(_BUFFER).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"[" and not mapping.columns:
         file.close()

@@ -8,12 +8,12 @@ import pyarrow
 from pyarrow.parquet import ParquetFile
 
 from collector.imports.json_lines import flat
-from collector.imports.source import Batch, Source
+from collector.imports.source import HistoryFile, RecordBatch
 
 _ERRORS = (pyarrow.ArrowException, OSError)
 
 
-class Parquet(Source):
+class Parquet(HistoryFile):
     """A Parquet file; a nested field has the column `a.b`."""
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
@@ -26,14 +26,14 @@ class Parquet(Source):
         except _ERRORS as error:
             self.damage = f"it is no whole Parquet file: {error}"
 
-    def batches(self, after: int, size: int) -> Iterator[Batch]:
+    def batches(self, after: int, size: int) -> Iterator[RecordBatch]:
         try:
             for batch in self._table.iter_batches(size) if self._table else ():
                 skipped = max(0, min(after - self._rows, batch.num_rows))
                 numbers = range(self._rows + skipped + 1, self._rows + batch.num_rows + 1)
                 self._rows += batch.num_rows
                 rows = batch.slice(skipped).to_pylist()
-                yield Batch(numbers, [flat(row) for row in rows], rows, self._rows)
+                yield RecordBatch(numbers, [flat(row) for row in rows], rows, self._rows)
         except _ERRORS as error:
             self.damage = f"it cannot be read on: {error}"
 

@@ -8,7 +8,7 @@ from collector.imports import files
 from collector.imports.mapping import Mapping
 from collector.imports.opening import open_source
 from collector.imports.rows import Row, RowMapper
-from collector.imports.source import Source
+from collector.imports.source import HistoryFile
 from collector.request.errors import Unmappable
 
 
@@ -25,7 +25,7 @@ class Reading(Protocol):
     def key(self, path: Path) -> tuple[str, ...]:
         """What tells this import of the file from another import of the same content."""
 
-    def open(self, path: Path) -> Source: ...
+    def open(self, path: Path) -> HistoryFile: ...
 
     def to_payload(self, path: Path) -> Callable[[Row | Unmappable], bytes]:
         """The function from the file's rows to encoded events; it raises Unmappable."""
@@ -48,7 +48,7 @@ class MappedReading:
     def key(self, path: Path) -> tuple[str, ...]:
         return self._mapping.digest, self._kind, self._site
 
-    def open(self, path: Path) -> Source:
+    def open(self, path: Path) -> HistoryFile:
         return open_source(path, self._mapping)
 
     def to_payload(self, path: Path) -> Callable[[Row | Unmappable], bytes]:

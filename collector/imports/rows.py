@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from collector.imports.mapping import EVENT_FIELDS, Mapping, Rule
+from collector.imports.mapping import EVENT_FIELDS, FieldRule, Mapping
 from collector.request.errors import Unmappable
 from collector.request.times import parser
 from nextclick.address import truncated
@@ -43,8 +43,8 @@ class RowMapper:
         self._time = parser(records.time.unit, records.time.zone)
         self._time_columns = _bare(records.time.columns)
         self._event = self._field("event", records.event)
-        self._given_id = self._field("event_id", records.rule("event_id") or Rule())
-        self._given_site = self._field("site", records.rule("site") or Rule())
+        self._given_id = self._field("event_id", records.rule("event_id") or FieldRule())
+        self._given_site = self._field("site", records.rule("site") or FieldRule())
         self._identity = _bare(records.identity)
         rules = {name: rule for name in EVENT_FIELDS if name not in _OWN and (rule := records.rule(name))}
         self._constants = {name: rule.value for name, rule in rules.items() if rule.value is not None}
@@ -72,7 +72,7 @@ class RowMapper:
         )
         return payload(event, self._max_bytes)
 
-    def _field(self, name: str, rule: Rule) -> _Field:
+    def _field(self, name: str, rule: FieldRule) -> _Field:
         made = {"ip": truncated, "occurred_at": self._time, "sent_at": self._time}
         convert = made.get(name) or _CONVERTERS.get(EVENT_FIELDS[name].type, text)
         return _Field(name, _bare(rule.columns), rule.values, convert)

@@ -13,7 +13,7 @@ _LONGEST_LINE: Final = 1 << 20
 """Bytes or characters; the rest of a longer line is skipped, so that a bomb cannot fill the memory."""
 
 
-class Batch(NamedTuple):
+class RecordBatch(NamedTuple):
     """Some records of a file, in order; the first three are parallel."""
 
     numbers: Sequence[int]
@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     """Last line of the last record."""
 
 
-class Source(ABC):
+class HistoryFile(ABC):
     """An open file: its columns, where all rows have the same (else None), and its rows."""
 
     columns: list[str] | None = None
@@ -40,7 +40,7 @@ class Source(ABC):
         self._file = file
 
     @abstractmethod
-    def batches(self, after: int, size: int) -> Iterator[Batch]:
+    def batches(self, after: int, size: int) -> Iterator[RecordBatch]:
         """Batches of about `size` records behind line (or row) `after`, where an earlier batch ended."""
 
     def tell(self) -> int:
@@ -51,7 +51,7 @@ class Source(ABC):
         self._file.close()
 
 
-class LineSource(Source):
+class LineSource(HistoryFile):
     """A file of lines, perhaps compressed."""
 
     def __init__(self, path: Path, file: IO[bytes], gunzip: Gunzip | None) -> None:

@@ -14,7 +14,7 @@ from collector.sinks import Sink
 from nextclick.errors import NextclickError
 from nextclick.kv.profiles.protocol import NONE_MERGED, Profiles
 from nextclick.profile.live_arrivals import Arrivals
-from nextclick.profile.profile import Deed
+from nextclick.profile.profile import Action
 from nextclick.settings import Settings
 
 TOGETHER: Final = 1_000
@@ -29,7 +29,7 @@ _DEFERENCE: Final = 10.0
 _log: Final = logging.getLogger("_granian.collector")
 
 
-class Rest:
+class Backoff:
     """How long the thread that asks should leave interpreter and cores to the others of its process, which answer requests."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Rest:
         return worked * _DEFERENCE * min(1.0, max(0.0, others))
 
 
-class Follower(ABC):
+class ProfileUpdater(ABC):
     """A thread that merges events into live profiles, step by step; `where` says where events wait while it cannot."""
 
     def __init__(self, settings: Settings, store: Profiles, metrics: LiveMetrics, where: str) -> None:
@@ -55,7 +55,7 @@ class Follower(ABC):
         self._arrivals = Arrivals(settings)
         self._closing = threading.Event()
         self._is_up = True
-        self._rest: Rest
+        self._rest: Backoff
         self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
 
     def start(self) -> None:
@@ -78,7 +78,7 @@ class Follower(ABC):
         """A step ended half-way: the next one begins with what is known to be merged."""
 
     def _run(self) -> None:
-        self._rest = Rest()
+        self._rest = Backoff()
         goes_on = True
         while goes_on:
             try:
@@ -95,7 +95,7 @@ class Follower(ABC):
         offsets: Mapping[str, int] = NONE_MERGED,
     ) -> None:
         """Merge payloads that arrived at a time (ms), resting after each piece; then keep the marks of all of them."""
-        updates: dict[bytes, list[Deed]] = {}
+        updates: dict[bytes, list[Action]] = {}
         oldest = self._oldest()
         for payload, received_at in events:
             arrival = self._arrivals.read(payload, received_at)
@@ -130,10 +130,10 @@ class Follower(ABC):
         self._closing.wait(SECOND)
 
 
-class Followed:
+class SinkWithUpdaters:
     """A sink whose followers end after it has told of everything."""
 
-    def __init__(self, sink: Sink, *followers: Follower) -> None:
+    def __init__(self, sink: Sink, *followers: ProfileUpdater) -> None:
         self._followers = followers
         self._sink = sink
         for follower in followers:

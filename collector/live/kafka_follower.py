@@ -17,7 +17,7 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from collector.http.metrics import LiveMetrics
-from collector.live.follower import SECOND, TOGETHER, Follower
+from collector.live.follower import SECOND, TOGETHER, ProfileUpdater
 from collector.replay.kafka_records import received_at
 from nextclick.errors import LakeError
 from nextclick.kv.profiles.protocol import Profiles
@@ -28,7 +28,7 @@ _POLL_SECONDS: Final = 0.1
 _log: Final = logging.getLogger("_granian.collector")
 
 
-class LiveTopic(Follower):
+class LiveTopic(ProfileUpdater):
     """Keeps live profiles up to date with the partitions of the topic of events that fall to one worker."""
 
     def __init__(self, settings: Settings, store: Profiles, metrics: LiveMetrics) -> None:

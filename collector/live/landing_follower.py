@@ -18,8 +18,8 @@ from typing import Final
 
 from collector.http.metrics import LiveMetrics
 from collector.live import unmerged_segments
-from collector.live.follower import PIECE, SECOND, TOGETHER, Follower
-from collector.sinks import Batch
+from collector.live.follower import PIECE, SECOND, TOGETHER, ProfileUpdater
+from collector.sinks import RequestBatch
 from nextclick.errors import TableBusy
 from nextclick.kv.profiles.protocol import Profiles
 from nextclick.lake import locks
@@ -41,14 +41,14 @@ class _Group:
 
     __slots__ = ("batches", "events", "published", "since")
 
-    def __init__(self, batches: Sequence[Batch] | None, events: int, published: Sequence[str]) -> None:
+    def __init__(self, batches: Sequence[RequestBatch] | None, events: int, published: Sequence[str]) -> None:
         self.batches = batches
         self.events = events
         self.published = list(published)
         self.since = time.monotonic()
 
 
-class Live(Follower):
+class LandingFollower(ProfileUpdater):
     """Keeps live profiles up to date with what one worker makes durable, and with the landing log."""
 
     def __init__(self, settings: Settings, store: Profiles, metrics: LiveMetrics) -> None:
@@ -62,7 +62,7 @@ class Live(Follower):
         self._replay: Iterator[None] | None = None
         self._next_look = self._next_sweep = 0.0
 
-    def durable(self, batches: Sequence[Batch] | None, published: Sequence[str] = ()) -> None:
+    def durable(self, batches: Sequence[RequestBatch] | None, published: Sequence[str] = ()) -> None:
         """Take what became durable (collector.sinks.Durable); never waits: what does not fit is left to the log."""
         events = sum(len(batch.events) for batch in batches or ())
         if batches is not None and not (events or published):

@@ -16,7 +16,7 @@ _SETTLING_SECONDS: Final = 60.0
 _DAY_MS: Final = 86_400_000
 
 
-class Found(NamedTuple):
+class Unmerged(NamedTuple):
     """What a look at the log found."""
 
     names: list[str]
@@ -25,7 +25,7 @@ class Found(NamedTuple):
     """Once they are merged, all segments up to this name are, and none will be published before it; "": not known."""
 
 
-def look(log: Path, upto: str, marked: Set[str], oldest: int, grace: float) -> Found:
+def look(log: Path, upto: str, marked: Set[str], oldest: int, grace: float) -> Unmerged:
     """Segments after `upto` without a mark, except those with nothing newer than `oldest` (ms).
 
     Segments published less than `grace` seconds ago are left to the worker that wrote them.
@@ -39,12 +39,12 @@ def look(log: Path, upto: str, marked: Set[str], oldest: int, grace: float) -> F
         missing = [name for name in names if name >= first and name not in marked]
         fresh = {name for name in missing if now - (log / name).stat().st_mtime < grace}
     except FileNotFoundError:
-        return Found([], "")
+        return Unmerged([], "")
     except OSError as error:
         raise LakeError(f"The log {log} cannot be listed: {error.strerror}. Mend the lake's permissions.") from error
     end = min([start, *open_ones, *fresh])
     settled = max((name for name in names if name < end), default="")
-    return Found([name for name in missing if name not in fresh], settled)
+    return Unmerged([name for name in missing if name not in fresh], settled)
 
 
 def _stamp(seconds: float) -> str:

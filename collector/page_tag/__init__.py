@@ -10,7 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from nextclick.web.answers import Answer
+from nextclick.web.answers import HttpAnswer
 
 _TYPE: Final = "text/javascript; charset=utf-8"
 _HEADERS: Final = (
@@ -30,14 +30,14 @@ class Script:
         self.packed = gzip.compress(self.source, mtime=0)
         self._etag = f'W/"{blake2b(self.source, digest_size=8).hexdigest()}"'
 
-    async def page(self, headers: Mapping[str, str]) -> Answer:
+    async def page(self, headers: Mapping[str, str]) -> HttpAnswer:
         """The script as a browser asks for it; `headers` have names in lower case. 304 where it has this version."""
         shared = (*_HEADERS, ("etag", self._etag))
         if self._etag in headers.get("if-none-match", ""):
-            return Answer(status=304, content_type=_TYPE, headers=shared)
+            return HttpAnswer(status=304, content_type=_TYPE, headers=shared)
         if "gzip" in headers.get("accept-encoding", ""):
-            return Answer(body=self.packed, content_type=_TYPE, headers=(*shared, ("content-encoding", "gzip")))
-        return Answer(body=self.source, content_type=_TYPE, headers=shared)
+            return HttpAnswer(body=self.packed, content_type=_TYPE, headers=(*shared, ("content-encoding", "gzip")))
+        return HttpAnswer(body=self.source, content_type=_TYPE, headers=shared)
 
 
 def _bare(source: str) -> str:
@@ -52,6 +52,6 @@ def _bare(source: str) -> str:
 
 TAG: Final = Script("n.js")
 SLOTS: Final = Script("n-slots.js")
-PAGES: Final[Mapping[str, Callable[[Mapping[str, str]], Awaitable[Answer]]]] = {
+PAGES: Final[Mapping[str, Callable[[Mapping[str, str]], Awaitable[HttpAnswer]]]] = {
     script.path: script.page for script in (TAG, SLOTS)
 }

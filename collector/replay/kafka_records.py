@@ -6,13 +6,13 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from nextclick.errors import LakeError
-from nextclick.landing.reader import Line
+from nextclick.landing.reader import SegmentLine
 from nextclick.settings import Settings
 
 _AT_ONCE: Final = 500
 
 
-def read_records(settings: Settings, partition: str, offsets: Collection[int]) -> Iterator[Line]:
+def read_records(settings: Settings, partition: str, offsets: Collection[int]) -> Iterator[SegmentLine]:
     """The records of `TOPIC-NUMBER` at `offsets`, as lines of a log. LakeError if one of them cannot be read."""
     topic, _, number = partition.rpartition("-")
     options: dict[str, Any] = {
@@ -36,7 +36,7 @@ def read_records(settings: Settings, partition: str, offsets: Collection[int]) -
                     raise LakeError(f"{partition} cannot be read from offset {min(wanted)} on: {error.str()}.")
                 if (offset := message.offset()) in wanted:
                     wanted.discard(offset)
-                    yield Line(message.value() or b"", offset, received_at(message))
+                    yield SegmentLine(message.value() or b"", offset, received_at(message))
     except KafkaException as error:
         raise LakeError(f"{partition} cannot be read: {error.args[0].str()}.") from error
     finally:

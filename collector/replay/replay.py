@@ -11,11 +11,11 @@ from collector.http.intake import Intake
 from collector.http.write_keys import Keys
 from collector.imports.journal import FileProgress, Journal
 from collector.request.model import Refused, Request
-from collector.sinks import Batch
+from collector.sinks import RequestBatch
 from nextclick.contracts.events import Reject, derived_id
 from nextclick.errors import LakeError
 from nextclick.lake.duck import connect, open_table, show
-from nextclick.landing.reader import Line, read_segment
+from nextclick.landing.reader import SegmentLine, read_segment
 from nextclick.landing.writer import StagedWriter, settle
 from nextclick.settings import Settings
 
@@ -122,7 +122,7 @@ def replay(settings: Settings, wanted: Wanted, dry_run: bool = False) -> ReplayR
     fresh = [record for record in found if journal.progress(_key(record)) is None]
     able = [record for record in fresh if _is_able(record)]
     still: Counter[str] = Counter()
-    mended: list[tuple[Record, Batch]] = []
+    mended: list[tuple[Record, RequestBatch]] = []
     for record, again in _again(settings, able):
         if isinstance(again, str):
             still[again] += 1
@@ -148,7 +148,7 @@ def _is_able(record: Record) -> bool:
     return record.replayable and not is_row and record.reason != "id_collision"
 
 
-def _again(settings: Settings, able: Iterable[Record]) -> Iterator[tuple[Record, Batch | str]]:
+def _again(settings: Settings, able: Iterable[Record]) -> Iterator[tuple[Record, RequestBatch | str]]:
     """Each record with what it becomes now, or the reason for which it is still rejected."""
     unhurried = msgspec.structs.replace(settings.collector, requests_per_second=0.0)
     intake = Intake(settings, Keys(unhurried))
@@ -158,7 +158,7 @@ def _again(settings: Settings, able: Iterable[Record]) -> Iterator[tuple[Record,
         request = requests.get(record.id)
         if request is None:  # silver's: an event that was understood
             event = record.payload.encode()
-            yield record, Batch(record.source or "replay", record.received_at, (event,), ("",), ())
+            yield record, RequestBatch(record.source or "replay", record.received_at, (event,), ("",), ())
             continue
         routes = intake.routes(request.path)
         if not routes:
@@ -187,7 +187,7 @@ def _requests(settings: Settings, able: Iterable[Record]) -> dict[str, Request]:
     return requests
 
 
-def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iterator[Line]:
+def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iterator[SegmentLine]:
     """The lines of a segment, or the records of Kafka, of which those at `positions` are wanted."""
     if segment.endswith(".log"):
         return read_segment(settings.lake.quarantine / segment)
@@ -212,7 +212,7 @@ def _request(reject: Reject, received_at: int, id: str) -> Request:
     )
 
 
-def _land(settings: Settings, journal: Journal, mended: Iterable[tuple[Record, Batch]]) -> None:
+def _land(settings: Settings, journal: Journal, mended: Iterable[tuple[Record, RequestBatch]]) -> None:
     """All or nothing: the journal's file is the commit, as of an import."""
     lake = settings.lake
     writer = StagedWriter(lake.landing, settings.landing)

@@ -33,7 +33,7 @@ def visitor_id(stranger: str, site: str) -> str:
     return blake2b(f"{stranger}\x1f{site}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-class Strangers:
+class AnonymousIds:
     """Tells strangers apart by the day's salt, which the workers share through a folder."""
 
     def __init__(self, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 import zlib
 
-from collector.request.model import Limits, Refused
+from collector.request.model import Refused, RequestLimits
 from nextclick.settings import Collector
 from nextclick.web.bodies import TooLarge
 
@@ -11,7 +11,7 @@ _PIECE = 4096
 """Bytes that are unpacked at once: what lies behind a member is copied, so a body of many tiny ones must not be one piece."""
 
 
-def unpack(body: bytes, encoding: str, limits: Collector | Limits) -> bytes:
+def unpack(body: bytes, encoding: str, limits: Collector | RequestLimits) -> bytes:
     """The body without its gzip or deflate; gzip is also known by its first bytes, since some trackers do not say so.
 
     A gzip body is one member or several (RFC 1952, 2.2), and all of them are read. Refused 400 where

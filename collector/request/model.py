@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import msgspec
 
 from nextclick.contracts.events import Event, Reject
-from nextclick.web.answers import Answer, Refused, problem
+from nextclick.web.answers import HttpAnswer, Refused, problem
 
-__all__ = ["Answer", "Limits", "Parsed", "Refused", "Request", "problem"]
+__all__ = ["HttpAnswer", "Parsed", "Refused", "Request", "RequestLimits", "problem"]
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return self.headers.get("user-agent") or None
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a dialect holds a request to; the sections `collector` and `landing` of the settings."""
 
     batch_events: int
@@ -52,6 +52,6 @@ class Parsed(msgspec.Struct, kw_only=True):
 
     events: list[Event] = []
     rejects: list[Reject] = []
-    answer: Answer
+    answer: HttpAnswer
     key: str | None = None
     """The write key that the request names, in its body, its query or its headers."""

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 
-class Batch(msgspec.Struct, frozen=True, gc=False):
+class RequestBatch(msgspec.Struct, frozen=True, gc=False):
     """What one request brings: it becomes durable as a whole before the request is answered.
 
     Live profiles keep tens of thousands waiting; of tuples and such a struct Python's cyclic collector knows nothing,
@@ -27,11 +27,11 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     """Of each event a hash of its identity."""
 
 
-Durable = Callable[[Sequence[Batch] | None, Sequence[str]], None]
+Durable = Callable[[Sequence[RequestBatch] | None, Sequence[str]], None]
 """Told by a sink of batches that became durable (None: of some it is not known), and of segments published since; returns at once."""
 
 
-def untold(batches: Sequence[Batch] | None, published: Sequence[str]) -> None:
+def untold(batches: Sequence[RequestBatch] | None, published: Sequence[str]) -> None:
     """Nobody wants to know."""
 
 
@@ -42,7 +42,7 @@ class SinkDown(Exception):
 class Sink(Protocol):
     """Makes batches durable; one event loop's."""
 
-    async def write(self, batch: Batch) -> None:
+    async def write(self, batch: RequestBatch) -> None:
         """Return once `batch` is durable; SinkDown if it is not."""
 
     async def probe(self) -> None:

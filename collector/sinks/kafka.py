@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from collector.sinks import Batch, SinkDown
+from collector.sinks import RequestBatch, SinkDown
 from nextclick.settings import Settings
 
 _log: Final = logging.getLogger("_granian.collector")
@@ -79,7 +79,7 @@ class KafkaSink:
         self._reports = threading.Thread(target=self._poll, name="kafka", daemon=True)
         self._reports.start()
 
-    async def write(self, batch: Batch) -> None:
+    async def write(self, batch: RequestBatch) -> None:
         await self._looked.wait()
         if not self._is_up:
             raise SinkDown(self._why_down)
@@ -105,7 +105,7 @@ class KafkaSink:
         self._closed.set()
         await asyncio.to_thread(self._reports.join)
 
-    def _send(self, batch: Batch, delivery: Delivery) -> None:
+    def _send(self, batch: RequestBatch, delivery: Delivery) -> None:
         headers: list[tuple[str, str | bytes | None]] = [
             ("source", batch.source.encode()),
             ("received_at", b"%d" % batch.received_at),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from collector.sinks import Batch, Durable, SinkDown, untold
+from collector.sinks import Durable, RequestBatch, SinkDown, untold
 from nextclick.errors import LakeError
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
@@ -30,13 +30,13 @@ class LandingSink:
         self._observe_group = observe_group
         self._durable = durable
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="landing")
-        self._waiting: list[tuple[Batch, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[RequestBatch, asyncio.Future[None]]] = []
         self._work = asyncio.Event()
         self._opened_at: float | None = None
         """When the oldest record that is not published yet was written."""
         self._task = asyncio.create_task(self._run())
 
-    async def write(self, batch: Batch) -> None:
+    async def write(self, batch: RequestBatch) -> None:
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((batch, done))
         self._work.set()
@@ -93,12 +93,12 @@ class LandingSink:
         await asyncio.get_running_loop().run_in_executor(self._disk, self._publish)
         self._tell(())
 
-    def _tell(self, batches: Sequence[Batch] | None) -> None:
+    def _tell(self, batches: Sequence[RequestBatch] | None) -> None:
         published = self._published.copy()  # the disk's thread is idle
         self._published.clear()
         self._durable(batches, published)
 
-    def _append(self, group: list[Batch]) -> None:
+    def _append(self, group: list[RequestBatch]) -> None:
         try:
             for batch in group:
                 self._landing.extend(batch.events, batch.source, batch.received_at)

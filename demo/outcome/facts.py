@@ -59,7 +59,7 @@ class Checks(msgspec.Struct, frozen=True, kw_only=True):
     stopped: tuple[str, ...] = ()
 
 
-class Contest(msgspec.Struct, frozen=True, kw_only=True):
+class AgainstPopular(msgspec.Struct, frozen=True, kw_only=True):
     """The model against the popular lists, on the clicks that were held back."""
 
     champion: str | None
@@ -84,7 +84,7 @@ class TasteMatch(msgspec.Struct, frozen=True, kw_only=True):
     """The best that anyone could do who knew the tastes."""
 
 
-class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+class ListedItemFact(msgspec.Struct, frozen=True, kw_only=True):
     """One item of a person's history or list."""
 
     item_id: str
@@ -100,14 +100,14 @@ class Portrait(msgspec.Struct, frozen=True, kw_only=True):
     person_id: str
     loves: tuple[str, ...]
     """The categories that the person truly likes best."""
-    history: tuple[Suggestion, ...]
+    history: tuple[ListedItemFact, ...]
     """The strongest interactions, strongest first."""
     source: str
     """Where the list comes from: the model, or the popular list."""
-    recommended: tuple[Suggestion, ...]
+    recommended: tuple[ListedItemFact, ...]
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class DemoFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the demo prints, but for times."""
 
     lake: str
@@ -115,12 +115,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     flow: Flow
     business: Business
     checks: Checks
-    contest: Contest
+    contest: AgainstPopular
     tastes: TasteMatch
     portrait: Portrait
 
 
-class Comparison(NamedTuple):
+class AgainstTruth(NamedTuple):
     """A number of the pipeline beside what the generator knows."""
 
     what: str
@@ -132,7 +132,7 @@ class Comparison(NamedTuple):
         return self.found == self.known
 
 
-def comparisons(facts: Facts) -> list[Comparison]:
+def comparisons(facts: DemoFacts) -> list[AgainstTruth]:
     """Every number that the generator knows for sure."""
     truth, flow, business = facts.truth, facts.flow, facts.business
     counts = [
@@ -154,8 +154,8 @@ def comparisons(facts: Facts) -> list[Comparison]:
         for currency in sorted(truth.revenue.keys() | business.revenue.keys())
     ]
     return [
-        *(Comparison(what, f"{found:,}", f"{known:,}") for what, found, known in counts),
-        *(Comparison(what, f"{Decimal(found):,}", f"{Decimal(known):,}") for what, found, known in money),
+        *(AgainstTruth(what, f"{found:,}", f"{known:,}") for what, found, known in counts),
+        *(AgainstTruth(what, f"{Decimal(found):,}", f"{Decimal(known):,}") for what, found, known in money),
     ]
 
 
@@ -169,6 +169,6 @@ def _equal(found: dict[str, int], known: dict[str, int]) -> int:
     return sum(found.get(name) == count for name, count in known.items())
 
 
-def agrees(facts: Facts) -> bool:
+def agrees(facts: DemoFacts) -> bool:
     """The pipeline found everything that the generator knows, and no check stopped it."""
     return all(line.agrees for line in comparisons(facts)) and not facts.checks.stopped

@@ -8,7 +8,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from demo.outcome.evaluation import judge
-from demo.outcome.facts import Business, Checks, Contest, Facts, Flow, Portrait, Suggestion
+from demo.outcome.facts import AgainstPopular, Business, Checks, DemoFacts, Flow, ListedItemFact, Portrait
 from demo.outcome.ground_truth import load_truth
 from demo.traffic.tastes import Tastes, load_tastes
 from ml.registry import champion
@@ -24,10 +24,10 @@ _OWN = "model"
 """The contender whose metrics carry no prefix."""
 
 
-def gather(settings: Settings, traffic: Path, shown_as: str) -> Facts:
+def gather(settings: Settings, traffic: Path, shown_as: str) -> DemoFacts:
     """All facts of the lake, against the truth in the folder `traffic`; `shown_as` is the lake's name for people."""
     tastes = load_tastes(traffic / "tastes.npz")
-    return Facts(
+    return DemoFacts(
         lake=shown_as,
         truth=load_truth(traffic / "truth.json"),
         flow=_flow(settings),
@@ -105,7 +105,7 @@ def _checks(settings: Settings) -> Checks:
     return Checks(passed=sum(ok for _, _, ok in verdicts), warned=failed["warn"], stopped=failed["stop"])
 
 
-def _contest(settings: Settings) -> Contest:
+def _contest(settings: Settings) -> AgainstPopular:
     """The champion's metrics, or those of the attempt that failed."""
     standing = champion.standing(settings.lake)
     served, attempt = standing.champion, standing.attempt
@@ -115,7 +115,7 @@ def _contest(settings: Settings) -> Contest:
         contender, _, metric = name.rpartition(".")
         scores.setdefault(contender or _OWN, {})[metric] = value
     reasons = attempt.reasons if attempt else []
-    return Contest(champion=served.version if served else None, reasons=tuple(reasons), scores=scores)
+    return AgainstPopular(champion=served.version if served else None, reasons=tuple(reasons), scores=scores)
 
 
 def _portrait(settings: Settings, tastes: Tastes) -> Portrait:
@@ -127,9 +127,9 @@ def _portrait(settings: Settings, tastes: Tastes) -> Portrait:
         for item, name, category in _rows(settings, "select item_id, name, category from silver.items")
     }
 
-    def suggestion(item: str) -> Suggestion:
+    def suggestion(item: str) -> ListedItemFact:
         name, category = items[item]
-        return Suggestion(item_id=item, name=name, category=category, like=round(like[item], 6))
+        return ListedItemFact(item_id=item, name=name, category=category, like=round(like[item], 6))
 
     history = _rows(
         settings,

@@ -9,7 +9,15 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from demo.outcome.facts import Comparison, Contest, Facts, Portrait, Suggestion, TasteMatch, comparisons
+from demo.outcome.facts import (
+    AgainstPopular,
+    AgainstTruth,
+    DemoFacts,
+    ListedItemFact,
+    Portrait,
+    TasteMatch,
+    comparisons,
+)
 
 WIDTH = 100
 _BAR = 40
@@ -29,7 +37,7 @@ _NAMES = {
 """What a contender's name, or its beginning, means."""
 
 
-def print_report(console: Console, facts: Facts, command: str = "nextclick") -> None:
+def print_report(console: Console, facts: DemoFacts, command: str = "nextclick") -> None:
     """All sections, one after the other; `command` is how nextclick is called here."""
     for title, body in _sections(facts):
         _print_section(console, title, body)
@@ -42,7 +50,7 @@ def _print_section(console: Console, title: str, body: RenderableType) -> None:
     console.print(body, soft_wrap=isinstance(body, str), markup=False, highlight=False)
 
 
-def _sections(facts: Facts) -> Iterator[tuple[str, RenderableType]]:
+def _sections(facts: DemoFacts) -> Iterator[tuple[str, RenderableType]]:
     """Title and content of each section, in the order of the data's way."""
     yield "What came in", _came_in(facts)
     yield "Where each event went", _went(comparisons(facts))
@@ -53,7 +61,7 @@ def _sections(facts: Facts) -> Iterator[tuple[str, RenderableType]]:
     yield f"One person: {facts.portrait.person_id}", _portrait(facts.portrait)
 
 
-def further(facts: Facts, command: str) -> str:
+def further(facts: DemoFacts, command: str) -> str:
     """Commands to copy, one a line; each works on the lake that the demo left."""
     call = f"{command} --lake {facts.lake}"
     sql = "select channel, sum(sessions) as sessions from gold.traffic_daily group by 1 order by 2 desc"
@@ -67,7 +75,7 @@ def further(facts: Facts, command: str) -> str:
     )
 
 
-def _came_in(facts: Facts) -> RenderableType:
+def _came_in(facts: DemoFacts) -> RenderableType:
     truth = facts.truth
     table = _table("events", "what", justify=("right", "left"))
     table.add_row(
@@ -81,14 +89,14 @@ def _came_in(facts: Facts) -> RenderableType:
     return table
 
 
-def _went(lines: list[Comparison]) -> RenderableType:
+def _went(lines: list[AgainstTruth]) -> RenderableType:
     table = _table("", "pipeline", "generator knows", "", justify=("left", "right", "right", "left"))
     for line in lines:
         table.add_row(line.what, line.found, line.known, "ok" if line.agrees else Text("DIFFERS", style="bold red"))
     return table
 
 
-def _business(facts: Facts) -> RenderableType:
+def _business(facts: DemoFacts) -> RenderableType:
     business = facts.business
     sessions = max(1, business.sessions)
     money = ", ".join(f"{Decimal(amount):,} {currency}" for currency, amount in business.revenue.items())
@@ -98,7 +106,7 @@ def _business(facts: Facts) -> RenderableType:
     )
 
 
-def _checks(facts: Facts) -> RenderableType:
+def _checks(facts: DemoFacts) -> RenderableType:
     checks = facts.checks
     lines = [Text(f"{checks.passed} expectations hold, {len(checks.warned)} warn, {len(checks.stopped)} stop")]
     lines += [Text(f"warns: {name}", style="yellow") for name in checks.warned]
@@ -106,7 +114,7 @@ def _checks(facts: Facts) -> RenderableType:
     return Group(*lines)
 
 
-def _contest(contest: Contest) -> RenderableType:
+def _contest(contest: AgainstPopular) -> RenderableType:
     known = {metric for scores in contest.scores.values() for metric in scores}
     metrics = [metric for name in _METRICS for metric in known if metric.partition("@")[0] == name]
     table = _table("", *metrics, justify=("left", *("right" for _ in metrics)))
@@ -148,7 +156,7 @@ def _portrait(portrait: Portrait) -> RenderableType:
     )
 
 
-def _items(title: str, items: tuple[Suggestion, ...]) -> RenderableType:
+def _items(title: str, items: tuple[ListedItemFact, ...]) -> RenderableType:
     table = _table("", title, "category", "item", "true liking", justify=("right", "left", "left", "left", "right"))
     for rank, item in enumerate(items, 1):
         table.add_row(str(rank), item.name, item.category, item.item_id, f"{item.like:.0%}")

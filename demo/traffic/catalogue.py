@@ -27,7 +27,7 @@ CENTS_OF_A_EURO: Final = {"EUR": 100, "GBP": 86}
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class ShopItems:
     """The items, one array entry an item."""
 
     ids: npt.NDArray[np.str_]
@@ -67,7 +67,7 @@ class Catalogue:
         ]
 
 
-def make_catalogue(rng: np.random.Generator, items: int) -> Catalogue:
+def make_catalogue(rng: np.random.Generator, items: int) -> ShopItems:
     """`items` distinct names (at most MAX_ITEMS), spread evenly over the categories."""
     category = np.arange(items) % len(CATEGORIES)
     words = rng.permutation(len(_MOODS) * len(_MOTIFS))[np.arange(items) // len(CATEGORIES)]
@@ -77,7 +77,7 @@ def make_catalogue(rng: np.random.Generator, items: int) -> Catalogue:
             ((words + 5 * category) % (len(_MOODS) * len(_MOTIFS))).tolist(), category.tolist(), strict=True
         )
     ]
-    return Catalogue(
+    return ShopItems(
         ids=np.array([f"i{n:04d}" for n in range(items)]),
         names=np.array(names),
         category=category,

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from demo.traffic.catalogue import CATEGORIES, STYLES, Catalogue
-from demo.traffic.visits import NEVER, Flags, Ints, Sessions, Texts, Views, Visitors
+from demo.traffic.catalogue import CATEGORIES, STYLES, ShopItems
+from demo.traffic.visits import NEVER, Devices, Flags, Ints, Texts, Views, Visits
 
 SHOP: Final = "https://shop.example"
 _ARRIVALS: Final[tuple[tuple[float, dict[str, str]], ...]] = (
@@ -36,7 +36,7 @@ class Acts:
 
 
 def make_acts(
-    rng: np.random.Generator, visitors: Visitors, sessions: Sessions, views: Views, catalogue: Catalogue
+    rng: np.random.Generator, visitors: Devices, sessions: Visits, views: Views, catalogue: ShopItems
 ) -> Acts:
     """Everything that the visits did."""
     parts = [
@@ -53,7 +53,7 @@ def make_acts(
     )
 
 
-def users_at(visitors: Visitors, sessions: Sessions, visitor: Ints, at: Ints) -> Texts:
+def users_at(visitors: Devices, sessions: Visits, visitor: Ints, at: Ints) -> Texts:
     """The user id that an event carries: none before the login, the guest's before the merge."""
     login_at, merge_at = (_moment(visitors, sessions, number) for number in (visitors.login, visitors.merge))
     person = visitors.person[visitor]
@@ -73,13 +73,13 @@ def _acts(at: Ints, visitor: Ints, event: str, **columns: npt.NDArray[Any]) -> A
     return Acts(at, visitor, [dict(zip(names, row, strict=True)) for row in rows])
 
 
-def _arrivals(rng: np.random.Generator, sessions: Sessions) -> Acts:
+def _arrivals(rng: np.random.Generator, sessions: Visits) -> Acts:
     way = rng.choice(len(_ARRIVALS), len(sessions.start), p=[share for share, _ in _ARRIVALS])
     page = {"event": "page_view", "page_url": f"{SHOP}/"}
     return Acts(sessions.start, sessions.visitor, [{**page, **_ARRIVALS[n][1]} for n in way.tolist()])
 
 
-def _identities(visitors: Visitors, sessions: Sessions) -> tuple[Acts, Acts]:
+def _identities(visitors: Devices, sessions: Visits) -> tuple[Acts, Acts]:
     """A login, and for a few a guest account that is merged into the real one."""
     logs_in = np.flatnonzero(sessions.number == visitors.login[sessions.visitor])
     merges = np.flatnonzero(sessions.number == visitors.merge[sessions.visitor])
@@ -91,7 +91,7 @@ def _identities(visitors: Visitors, sessions: Sessions) -> tuple[Acts, Acts]:
     )
 
 
-def _moment(visitors: Visitors, sessions: Sessions, number: Ints) -> Ints:
+def _moment(visitors: Devices, sessions: Visits, number: Ints) -> Ints:
     """When each visitor's visit of that number identifies; NEVER if there is no such visit."""
     moment = np.full(len(visitors.ids), NEVER)
     hit = sessions.number == number[sessions.visitor]
@@ -99,7 +99,7 @@ def _moment(visitors: Visitors, sessions: Sessions, number: Ints) -> Ints:
     return moment
 
 
-def _finding(rng: np.random.Generator, sessions: Sessions, views: Views, catalogue: Catalogue) -> tuple[Acts, ...]:
+def _finding(rng: np.random.Generator, sessions: Visits, views: Views, catalogue: ShopItems) -> tuple[Acts, ...]:
     """How an item was found: from the front page, a category page or a search; else nothing tells."""
     way = np.where(views.featured > 0, 2.0, rng.random(len(views.at)))
     browse, query, click = (
@@ -121,7 +121,7 @@ def _finding(rng: np.random.Generator, sessions: Sessions, views: Views, catalog
     )
 
 
-def _looking(rng: np.random.Generator, sessions: Sessions, views: Views, catalogue: Catalogue) -> tuple[Acts, ...]:
+def _looking(rng: np.random.Generator, sessions: Visits, views: Views, catalogue: ShopItems) -> tuple[Acts, ...]:
     """The item's page, how far down it was read, and for how long."""
     who = sessions.visitor[views.session]
     item = catalogue.ids[views.item]
@@ -138,7 +138,7 @@ def _looking(rng: np.random.Generator, sessions: Sessions, views: Views, catalog
 
 
 def _buying(
-    rng: np.random.Generator, visitors: Visitors, sessions: Sessions, views: Views, catalogue: Catalogue
+    rng: np.random.Generator, visitors: Devices, sessions: Visits, views: Views, catalogue: ShopItems
 ) -> tuple[Acts, ...]:
     """What is liked goes into the cart; some of it comes out again; not every cart becomes an order."""
     who = sessions.visitor[views.session]

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from demo.traffic.trackers import PLAIN, Fields, Line, Parcel, encode, write
+from demo.traffic.trackers import PLAIN, Fields, Parcel, TrackerRecord, encode, write
 from demo.traffic.visits import DAY_MS, Ints
 
 HOUR_MS: Final = 3_600_000
@@ -77,7 +77,7 @@ BROKEN: Final = {
 class Sent(NamedTuple):
     """Records in order of arrival, and how many events of them are what."""
 
-    lines: list[Line]
+    lines: list[TrackerRecord]
     arrival: Ints
     """Epoch ms, ascending."""
     late: int
@@ -96,7 +96,7 @@ def send(rng: np.random.Generator, parcels: list[Parcel], end: int) -> Sent:
     good = list(map(write, parcels))
     lines = good + [good[n] for n in again.tolist()]
     lines += [
-        Line(PLAIN, BROKEN[kind].spoil(parcels[n].events[0]))
+        TrackerRecord(PLAIN, BROKEN[kind].spoil(parcels[n].events[0]))
         for kind, chosen in victims.items()
         for n in chosen.tolist()
     ]

@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 
 from demo.outcome.ground_truth import Truth, count_links, count_sessions, revenue
-from demo.traffic.catalogue import Catalogue, make_catalogue
+from demo.traffic.catalogue import ShopItems, make_catalogue
 from demo.traffic.events import Acts, make_acts, numbered, users_at
 from demo.traffic.faults import send
 from demo.traffic.tastes import Tastes, make_affinity, make_mixture
-from demo.traffic.trackers import Fields, Line, encode, pack, tracker_of
-from demo.traffic.visits import DAY_MS, START_MS, Ints, Sessions, Visitors, make_sessions, make_views, make_visitors
+from demo.traffic.trackers import Fields, TrackerRecord, encode, pack, tracker_of
+from demo.traffic.visits import DAY_MS, START_MS, Devices, Ints, Visits, make_sessions, make_views, make_visitors
 
 DAYS: Final = 14
 ITEMS: Final = 360
@@ -29,10 +29,10 @@ ITEMS: Final = 360
 class Traffic:
     """Records in order of arrival, and what is true about them."""
 
-    lines: list[Line]
+    lines: list[TrackerRecord]
     arrival: Ints
     """Epoch ms, ascending."""
-    catalogue: Catalogue
+    catalogue: ShopItems
     tastes: Tastes
     truth: Truth
 
@@ -79,7 +79,7 @@ def write_traffic(traffic: Traffic, folder: Path) -> Path:
     return catalogue
 
 
-def _who_is_who(visitors: Visitors) -> tuple[np.ndarray[Any, Any], Ints]:
+def _who_is_who(visitors: Devices) -> tuple[np.ndarray[Any, Any], Ints]:
     """Every id that may appear in an event, sorted, and the person behind it."""
     people = np.arange(visitors.people)
     ids = np.concatenate([visitors.ids, numbered("u", people), numbered("g", people)])
@@ -88,7 +88,7 @@ def _who_is_who(visitors: Visitors) -> tuple[np.ndarray[Any, Any], Ints]:
     return ids[order], person[order]
 
 
-def _events(rng: np.random.Generator, visitors: Visitors, sessions: Sessions, acts: Acts) -> list[Fields]:
+def _events(rng: np.random.Generator, visitors: Devices, sessions: Visits, acts: Acts) -> list[Fields]:
     """The acts with id, time and who: what a tracker would have sent."""
     random = rng.bytes(16 * len(acts.at))
     ids = [str(UUID(bytes=random[n : n + 16], version=4)) for n in range(0, len(random), 16)]

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from demo.traffic.catalogue import CATEGORIES, STYLES, Catalogue
+from demo.traffic.catalogue import CATEGORIES, STYLES, ShopItems
 
 THEMES: Final = 8
 _LOVED_CATEGORIES, _LOVED_STYLES = 2, 2
@@ -65,7 +65,7 @@ def make_mixture(rng: np.random.Generator, people: int) -> npt.NDArray[np.float3
     return rng.dirichlet(np.full(THEMES, 0.15), people).astype(np.float32)
 
 
-def make_affinity(rng: np.random.Generator, catalogue: Catalogue) -> npt.NDArray[np.float32]:
+def make_affinity(rng: np.random.Generator, catalogue: ShopItems) -> npt.NDArray[np.float32]:
     """Log-odds by category, by style, and a little that no attribute explains."""
     by_category = _loves(rng, len(CATEGORIES), _LOVED_CATEGORIES, 4.4)[:, catalogue.category]
     by_style = _loves(rng, len(STYLES), _LOVED_STYLES, 2.2)[:, catalogue.style]

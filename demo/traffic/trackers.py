@@ -59,7 +59,7 @@ class Parcel(NamedTuple):
     events: list[Fields]
 
 
-class Line(NamedTuple):
+class TrackerRecord(NamedTuple):
     """One record as it leaves a tracker."""
 
     tracker: str
@@ -87,9 +87,9 @@ def pack(events: Iterable[Fields], visitors: Iterable[int], at: Iterable[int]) -
     return parcels
 
 
-def write(parcel: Parcel) -> Line:
+def write(parcel: Parcel) -> TrackerRecord:
     """The parcel as its tracker writes it."""
-    return Line(parcel.tracker, encode(_DIALECTS[parcel.tracker].tell(parcel.events)))
+    return TrackerRecord(parcel.tracker, encode(_DIALECTS[parcel.tracker].tell(parcel.events)))
 
 
 def request(tracker: str, records: Iterable[bytes]) -> tuple[str, str, bytes]:

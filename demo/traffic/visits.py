@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from demo.traffic.catalogue import Catalogue
+from demo.traffic.catalogue import ShopItems
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -26,7 +26,7 @@ FEATURED: Final = 8
 
 
 @dataclass(frozen=True)
-class Visitors:
+class Devices:
     """Devices; a person has one or two."""
 
     ids: Texts
@@ -47,7 +47,7 @@ class Visitors:
 
 
 @dataclass(frozen=True)
-class Sessions:
+class Visits:
     """Visits, sorted by visitor and start."""
 
     visitor: Ints
@@ -74,7 +74,7 @@ class Views:
     """Place on the front page that was clicked, from 1; 0: found otherwise."""
 
 
-def make_visitors(rng: np.random.Generator, visitors: int) -> Visitors:
+def make_visitors(rng: np.random.Generator, visitors: int) -> Devices:
     """About an eighth of the people use a second device; a third has an account and logs in after a while."""
     people = max(1, round(visitors / 1.125))
     person = np.concatenate([np.arange(people), rng.permutation(people)[: visitors - people]])
@@ -82,7 +82,7 @@ def make_visitors(rng: np.random.Generator, visitors: int) -> Visitors:
     has_account = (rng.random(people) < 0.35)[person]
     login = np.where(has_account, rng.integers(0, 3, visitors), NEVER)
     merges = has_account & (rng.random(visitors) < 0.04)
-    return Visitors(
+    return Devices(
         ids=np.array([f"v{n:05d}" for n in rng.permutation(visitors)]),
         person=person,
         country=country,
@@ -94,7 +94,7 @@ def make_visitors(rng: np.random.Generator, visitors: int) -> Visitors:
     )
 
 
-def make_sessions(rng: np.random.Generator, visitors: Visitors, days: int) -> Sessions:
+def make_sessions(rng: np.random.Generator, visitors: Devices, days: int) -> Visits:
     """Starts follow the week and the hour of the day, in UTC."""
     visitor = np.repeat(np.arange(len(visitors.ids)), visitors.sessions)
     busy = _BUSY_WEEKDAYS[np.arange(days) % 7]
@@ -102,11 +102,11 @@ def make_sessions(rng: np.random.Generator, visitors: Visitors, days: int) -> Se
     hour = rng.choice(24, len(visitor), p=_BUSY_HOURS / _BUSY_HOURS.sum())
     start = START_MS + day * DAY_MS + hour * 3_600_000 + rng.integers(0, 3_600_000, len(visitor))
     start = start[np.lexsort((start, visitor))]
-    return Sessions(visitor=visitor, number=_number_within(visitor), start=start)
+    return Visits(visitor=visitor, number=_number_within(visitor), start=start)
 
 
 def make_views(
-    rng: np.random.Generator, visitors: Visitors, sessions: Sessions, catalogue: Catalogue, likes: Floats, days: int
+    rng: np.random.Generator, visitors: Devices, sessions: Visits, catalogue: ShopItems, likes: Floats, days: int
 ) -> Views:
     """A quarter of the sessions bounce; the others look at a few items, rarely with a long break between two."""
     stays = rng.random(len(sessions.start)) > 0.25

@@ -9,18 +9,18 @@ from typing import Final
 
 import msgspec
 
-from expectations.due import Part
+from expectations.due import CheckTask
 from expectations.measures import list_facts
 from expectations.measures.arrivals import hours_since_arrival
 from expectations.measures.column_types import differences
-from expectations.measures.measure_context import Fact, Lakewide, Look, Measure, looking
+from expectations.measures.measure_context import Fact, Measure, MeasureContext, RunCache, looking
 from expectations.suites.expectation import Of
 from nextclick.contracts import bronze, silver
 from nextclick.contracts import events as wire
 from nextclick.errors import LakeError
 
 
-def measure(part: Part, lakewide: Lakewide) -> dict[str, Fact]:
+def measure(part: CheckTask, lakewide: RunCache) -> dict[str, Fact]:
     """The facts that the part's suite asks for."""
     known = EVERYWHERE | FACTS.get(part.table.name, {}) | list_facts.FACTS.get(part.table.name, {})
     names = [one.name for one in part.suite if one.of is not Of.ROWS]
@@ -31,7 +31,7 @@ def measure(part: Part, lakewide: Lakewide) -> dict[str, Fact]:
         return dict.fromkeys(names, _not_measured(error))
 
 
-def _measured(fact: Measure, look: Look) -> Fact:
+def _measured(fact: Measure, look: MeasureContext) -> Fact:
     import duckdb
 
     try:
@@ -45,19 +45,19 @@ def _not_measured(error: Exception) -> Fact:
     return Fact(math.inf, f"cannot be measured: {error}")
 
 
-def types(look: Look) -> Fact:
+def types(look: MeasureContext) -> Fact:
     found = differences(look.part.table, look.part.delta.schema().to_json())
     return Fact(len(found), "; ".join(found) or "as the contract says")
 
 
-def key_unique(look: Look) -> Fact:
+def key_unique(look: MeasureContext) -> Fact:
     return look.repeated("keys are there more than once", look.part.table.key, among="whole")
 
 
 def reconciled(name: str, words: str) -> Measure:
     """One of the counts of nextclick.reconciliation."""
 
-    def fact(look: Look) -> Fact:
+    def fact(look: MeasureContext) -> Fact:
         counts = look.lakewide.reconciliation
         number: int = getattr(counts, name)
         return Fact(number, f"{number:,} {words} ({counts.accepted:,} accepted)")
@@ -65,7 +65,7 @@ def reconciled(name: str, words: str) -> Measure:
     return fact
 
 
-def unknown_fields(look: Look) -> Fact:
+def unknown_fields(look: MeasureContext) -> Fact:
     """Top-level fields of new payloads that nobody knows; silver keeps them in `properties`."""
     known = [*(field.name for field in msgspec.structs.fields(wire.Event)), *wire.ALIASES]
     (names,) = look.row(_UNKNOWN_FIELDS, known=known)
@@ -82,19 +82,19 @@ WHERE NOT list_contains($known::VARCHAR[], field)
 """
 
 
-def new_rejects(look: Look) -> Fact:
+def new_rejects(look: MeasureContext) -> Fact:
     """New rows of quarantine, by reason and by who rejected them."""
     found = look.duck.execute("SELECT reason, origin, count(*) FROM new GROUP BY ALL ORDER BY 3 DESC, 1, 2").fetchall()
     words = ", ".join(f"{count:,} {reason} ({origin})" for reason, origin, count in found)
     return Fact(sum(count for _, _, count in found), words or "none")
 
 
-def fresh(look: Look) -> Fact:
+def fresh(look: MeasureContext) -> Fact:
     hours = hours_since_arrival(look.part.delta)
     return Fact(hours, "no event yet" if hours is None else f"{hours:.1f} hours ago")
 
 
-def volume(look: Look) -> Fact:
+def volume(look: MeasureContext) -> Fact:
     """Arrivals of the last whole UTC day ÷ their mean over the 7 days before; imports bring history, not traffic."""
     day, mean, days = look.row(_VOLUME)
     if not mean or days < 8:

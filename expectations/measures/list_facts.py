@@ -6,12 +6,12 @@ cursor): what a person used since then cannot be masked yet.
 
 from typing import Final
 
-from expectations.measures.measure_context import Fact, Look, Measure
+from expectations.measures.measure_context import Fact, Measure, MeasureContext
 from nextclick.contracts import gold, silver
 from nextclick.lake import lists_manifest
 
 
-def _with_interactions(look: Look) -> None:
+def _with_interactions(look: MeasureContext) -> None:
     """Add the views `used` (site, person_id, item_id) and `known` (site, item_id)."""
     lists = look.part.version if look.part.table is gold.RECOMMENDATIONS else None
     manifest = lists_manifest.read(look.settings.lake, lists)
@@ -23,13 +23,13 @@ def _with_interactions(look: Look) -> None:
 def no_item_twice(*key: str) -> Measure:
     """Items that one list holds more than once; a list is what has the same `key` but for its last column."""
 
-    def measure(look: Look) -> Fact:
+    def measure(look: MeasureContext) -> Fact:
         return look.repeated("items stand in a list more than once", key, among="new")
 
     return measure
 
 
-def seen_items(look: Look) -> Fact:
+def seen_items(look: MeasureContext) -> Fact:
     _with_interactions(look)
     return look.count(
         "places hold an item that the person used", "FROM new SEMI JOIN used USING (site, person_id, item_id)"
@@ -39,7 +39,7 @@ def seen_items(look: Look) -> Fact:
 def known_items(*columns: str) -> Measure:
     """Ids in `columns` that neither gold.interactions nor silver.items has."""
 
-    def measure(look: Look) -> Fact:
+    def measure(look: MeasureContext) -> Fact:
         _with_interactions(look)
         shown = " UNION ".join(f"SELECT DISTINCT site, {column} AS item_id FROM new" for column in columns)
         known = "(SELECT site, item_id FROM used UNION ALL SELECT site, item_id FROM items)"
@@ -48,18 +48,18 @@ def known_items(*columns: str) -> Measure:
     return measure
 
 
-def unknown_people(look: Look) -> Fact:
+def unknown_people(look: MeasureContext) -> Fact:
     _with_interactions(look)
     people = "(SELECT DISTINCT site, person_id FROM new)"
     return look.count("people are unknown", f"FROM {people} ANTI JOIN used USING (site, person_id)")
 
 
-def broken_ranks(look: Look) -> Fact:
+def broken_ranks(look: MeasureContext) -> Fact:
     broken = "FROM new GROUP BY site, person_id HAVING min(rank) <> 1 OR max(rank) <> count(*)"
     return look.count("lists have gaps", f"SELECT 1 {broken}")
 
 
-def wrong_lengths(look: Look) -> Fact:
+def wrong_lengths(look: MeasureContext) -> Fact:
     _with_interactions(look)
     limits = look.settings.lists
     return look.count("lists have another length", _LENGTHS, n=limits.top_n, masked=int(limits.mask_seen))
@@ -78,7 +78,7 @@ def own_items(column: str) -> Measure:
     return lambda look: look.count("places hold the item itself", f"FROM new WHERE item_id = {column}")
 
 
-def broken_vectors(look: Look) -> Fact:
+def broken_vectors(look: MeasureContext) -> Fact:
     broken = "FROM new WHERE len(vector) = 0 OR len(list_filter(vector, lambda x: NOT isfinite(x))) > 0"
     lengths = "FROM (SELECT DISTINCT site, len(vector) FROM new) GROUP BY site HAVING count(*) > 1"
     return look.count("vectors are broken", f"SELECT 1 {broken} UNION ALL SELECT 1 {lengths}")

@@ -18,7 +18,7 @@ from nextclick.lake.duck import connect, open_table, show
 from nextclick.profile import features_check, profile
 from nextclick.profile.features_check import FeaturesCheck
 from nextclick.profile.live_arrivals import Arrivals
-from nextclick.profile.profile import Deed
+from nextclick.profile.profile import Action
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Owner = tuple[str, str, str]
 """`visitor` or `person`, the site, the id."""
-Deeds = dict[Owner, list[Deed]]
+Deeds = dict[Owner, list[Action]]
 
 _TOGETHER: Final = 250_000
 """Events that are held in memory at once, about."""
@@ -78,10 +78,10 @@ WHERE intact
 """
 
 
-def _copies(duck: "DuckDBPyConnection", settings: Settings) -> dict[bytes, list[Deed]]:
+def _copies(duck: "DuckDBPyConnection", settings: Settings) -> dict[bytes, list[Action]]:
     """Deeds of the arrivals that silver holds under an earlier copy, or not yet, by the keys of their profiles."""
     arrivals = Arrivals(settings)
-    found: dict[bytes, list[Deed]] = {}
+    found: dict[bytes, list[Action]] = {}
     for payload, received_at in duck.execute(_COPIES).fetchall():
         if arrival := arrivals.read(payload.encode(), received_at):
             for key in arrival.keys:
@@ -124,7 +124,7 @@ def _parts(duck: "DuckDBPyConnection", oldest: int, sample: float) -> Iterator[D
         yield expected
 
 
-def _unlike(store: Profiles, expected: Deeds, copies: Mapping[bytes, list[Deed]], oldest: int) -> list[Owner]:
+def _unlike(store: Profiles, expected: Deeds, copies: Mapping[bytes, list[Action]], oldest: int) -> list[Owner]:
     """Owners whose profile in the store is another than their deeds make, from `oldest` on."""
     keys = [_KEYS[kind](site, owner) for kind, site, owner in expected]
     differing = []

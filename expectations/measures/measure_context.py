@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from expectations.due import Part
+from expectations.due import CheckTask
 from nextclick.lake.duck import connect, open_table, show
 from nextclick.reconciliation import Reconciliation, reconcile
 from nextclick.settings import Settings
@@ -22,7 +22,7 @@ class Fact(NamedTuple):
     observed: str
 
 
-class Lakewide:
+class RunCache:
     """What the facts of several tables share: measured once a run."""
 
     def __init__(self, settings: Settings) -> None:
@@ -34,11 +34,11 @@ class Lakewide:
 
 
 @dataclass(frozen=True)
-class Look:
+class MeasureContext:
     """One table version, open for questions."""
 
-    part: Part
-    lakewide: Lakewide
+    part: CheckTask
+    lakewide: RunCache
     duck: "DuckDBPyConnection"
 
     @property
@@ -83,14 +83,14 @@ class Look:
             show(self.duck, view, lake, name, table)
 
 
-Measure = Callable[[Look], Fact]
+Measure = Callable[[MeasureContext], Fact]
 
 
 @contextmanager
-def looking(part: Part, lakewide: Lakewide) -> Iterator[Look]:
+def looking(part: CheckTask, lakewide: RunCache) -> Iterator[MeasureContext]:
     """Open a part for questions."""
     lake = lakewide.settings.lake
     with connect(lake) as duck:
         show(duck, "whole", lake, part.table.name, part.delta)
         show(duck, "new", lake, part.table.name, part.delta, part.files)
-        yield Look(part, lakewide, duck)
+        yield MeasureContext(part, lakewide, duck)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ml.data.interactions import Source
+from ml.data.interactions import InteractionsVersion
 from nextclick.contracts import silver
 from nextclick.ctr import FEATURES
 from nextclick.errors import TableMissing
@@ -43,7 +43,7 @@ class Clicks:
         return Clicks(self.answer[rows], self.position[rows], self.features[rows], self.clicked[rows])
 
 
-def read(settings: Settings) -> tuple[Clicks, Source]:
+def read(settings: Settings) -> tuple[Clicks, InteractionsVersion]:
     """The newest ctr.max_shown rows of silver.served_items that people were shown, of answers that logged all features.
 
     Left out: bots, what was shown so lately that it may still be clicked, and rows from before the newest of FEATURES was logged.
@@ -56,7 +56,7 @@ def read(settings: Settings) -> tuple[Clicks, Source]:
         human_events.show(database, "served_items", lake, name, table)
         asked = {"site": settings.site, "minutes": settings.attribution.click_minutes, "most": settings.ctr.max_shown}
         found = database.sql(_SHOWN, params=asked).to_arrow_table()
-    return _of_rows(found), Source(str(lake.table(name)), table.version(), str(table.metadata().id))
+    return _of_rows(found), InteractionsVersion(str(lake.table(name)), table.version(), str(table.metadata().id))
 
 
 _COLUMNS = ", ".join(f"map_extract(features, '{name}')[1] AS " + f'"{name}"' for name in FEATURES)

@@ -154,7 +154,7 @@ class Interactions:
         return Interactions(people, items, person, item, self.strength, self.first_at, self.last_at, self.now)
 
 
-class Source(NamedTuple):
+class InteractionsVersion(NamedTuple):
     """Which state of gold.interactions was read."""
 
     path: str
@@ -164,7 +164,7 @@ class Source(NamedTuple):
     """Delta's id of the table: another one means that the table was made anew, and its versions start again."""
 
 
-def open_table(settings: Settings, version: int | None = None) -> tuple[DeltaTable, Source]:
+def open_table(settings: Settings, version: int | None = None) -> tuple[DeltaTable, InteractionsVersion]:
     """gold.interactions, pinned to one version (default: the newest)."""
     path = settings.lake.table(INTERACTIONS.name)
     if not DeltaTable.is_deltatable(str(path)):
@@ -172,10 +172,10 @@ def open_table(settings: Settings, version: int | None = None) -> tuple[DeltaTab
             f"{INTERACTIONS.name} was never written in {path}. Call `nextclick run` (job {INTERACTIONS.job})."
         )
     table = DeltaTable(str(path), version=version)
-    return table, Source(str(path), table.version(), str(table.metadata().id))
+    return table, InteractionsVersion(str(path), table.version(), str(table.metadata().id))
 
 
-def read(settings: Settings, version: int | None = None) -> tuple[Interactions, Source]:
+def read(settings: Settings, version: int | None = None) -> tuple[Interactions, InteractionsVersion]:
     """The pairs of settings.site; ids are sorted, so that the order of files changes nothing."""
     table, source = open_table(settings, version)
     options = ds.ParquetReadOptions(dictionary_columns=["person_id", "item_id"])
@@ -184,7 +184,7 @@ def read(settings: Settings, version: int | None = None) -> tuple[Interactions, 
     return from_arrow(pairs), source
 
 
-def changed_people(settings: Settings, cursor: int, table_id: str) -> tuple[pa.StringArray, Source]:
+def changed_people(settings: Settings, cursor: int, table_id: str) -> tuple[pa.StringArray, InteractionsVersion]:
     """Whose pairs changed after version `cursor`, by the table's change feed, and up to which version."""
     table, source = open_table(settings)
     if source.table_id != table_id or source.version < cursor:

@@ -12,7 +12,7 @@ from ml.evaluation import metrics
 from ml.lists.rows import BATCH
 from ml.models.protocol import Progress, Recipe, Recommender, Stages, quiet
 from ml.models.user_item.blend import Blend, BlendModel
-from nextclick.settings import Evaluation
+from nextclick.settings import EvaluationSettings
 
 MIN_PEOPLE = 10
 """Fewer judged people than this prove nothing."""
@@ -20,7 +20,7 @@ Models = Mapping[str, Recommender]
 """Fitted models by name."""
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
     """Metrics of each recipe by its name, over the same people and lists of the same length."""
 
     k: int
@@ -43,7 +43,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         """The name with the best recall; the first of equals."""
         return max(names, key=self.recall)
 
-    def beside(self, other: "Judged") -> "Judged":
+    def beside(self, other: "Evaluation") -> "Evaluation":
         """With the recipes of `other`, which were asked about the same people."""
         return msgspec.structs.replace(
             self,
@@ -65,11 +65,11 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 def compare(
     recipes: Mapping[str, Recipe],
     split: Split,
-    evaluation: Evaluation,
+    evaluation: EvaluationSettings,
     seed: int,
     threads: int = 0,
     progress: Stages = quiet,
-) -> Judged:
+) -> Evaluation:
     """Fit each recipe on the training part and judge it; one that can adopt what another has learned is not fitted."""
     enough = len(split.people(evaluation.max_people, seed)) >= MIN_PEOPLE
     return judged(fitted(recipes, split, threads, progress) if enough else {}, split, evaluation, seed)
@@ -86,13 +86,15 @@ def fitted(
     return models
 
 
-def judged(models: Models, split: Split, evaluation: Evaluation, seed: int, people: Rows | None = None) -> Judged:
+def judged(
+    models: Models, split: Split, evaluation: EvaluationSettings, seed: int, people: Rows | None = None
+) -> Evaluation:
     """The models on the test part, asked about `people` or a sample of it; no figures where they are too few."""
     people, k = split.people(evaluation.max_people, seed) if people is None else people, evaluation.k
     lists = {name: listed(model, split, people, k) for name, model in models.items() if len(people) >= MIN_PEOPLE}
     figures = {name: judge(items, split, people) for name, items in lists.items()}
     each = {name: metrics.recalls(items, split.test.seen[people]) for name, items in lists.items()}
-    return Judged(k=k, people=len(people), cut=split.cut, metrics=figures, each=each, lists=lists)
+    return Evaluation(k=k, people=len(people), cut=split.cut, metrics=figures, each=each, lists=lists)
 
 
 def _fitted(

@@ -11,7 +11,7 @@ import numpy as np
 
 from ml.lists import delta_files, item_vectors, next_items, similar_items
 from ml.lists.next_items import Facts
-from ml.lists.rows import Stamp, personal_rows, popular_rows, similar_rows
+from ml.lists.rows import ListStamp, personal_rows, popular_rows, similar_rows
 from ml.models.protocol import Stages, quiet
 from ml.registry import champion
 from ml.registry.artifact import Artifact
@@ -51,7 +51,7 @@ def write(
 ) -> tuple[ListsManifest, Facts]:
     """Overwrite the tables; the last commit, to gold.recommendations, publishes them."""
     lake, now = settings.lake, datetime.now(UTC)
-    stamp = Stamp(settings.site, served.version, now)
+    stamp = ListStamp(settings.site, served.version, now)
     name = f"{now:%Y%m%dT%H%M%S%f}-{served.version}"
     state = _keep_state(settings, name, lake.state / served.artifact)
     people = np.arange(len(artifact.people), dtype=np.int32)

@@ -14,7 +14,7 @@ from deltalake.exceptions import DeltaError
 from ml.jobs import publish_lists
 from ml.registry import champion, tracking
 from ml.registry.artifact import read_card
-from ml.registry.champion import Model, Standing
+from ml.registry.champion import Model, ModelStatus
 from nextclick.contracts import gold
 from nextclick.contracts.table import Table
 from nextclick.errors import ModelError
@@ -93,12 +93,14 @@ def _crown(lake: Lake, wanted: ListsManifest) -> str | None:
     except ModelError as error:
         reigning, previous, missed = None if popular else _model(lake, wanted, before), before.champion, str(error)
     fallback = _model(lake, wanted, before) if popular else None
-    after = Standing(champion=reigning, previous=previous, fallback=fallback, attempt=before.attempt, owed=bool(missed))
+    after = ModelStatus(
+        champion=reigning, previous=previous, fallback=fallback, attempt=before.attempt, owed=bool(missed)
+    )
     champion.write(lake, after)
     return missed
 
 
-def _model(lake: Lake, wanted: ListsManifest, before: Standing) -> Model:
+def _model(lake: Lake, wanted: ListsManifest, before: ModelStatus) -> Model:
     """The model of the lists: as it is known, or else as it lies with its lists, whose figures are not."""
     for known in (before.champion, before.previous, before.fallback):
         if known and known.digest == wanted.model_digest and (lake.state / known.artifact / "card.json").exists():

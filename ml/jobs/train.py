@@ -13,17 +13,17 @@ from functools import partial
 import msgspec
 
 from ml.data import interactions
-from ml.data.interactions import Interactions, Source
+from ml.data.interactions import Interactions, InteractionsVersion
 from ml.lists import similar_items
 from ml.models.protocol import Stages, quiet
 from ml.models.user_item.blend import Blend
 from ml.models.user_item.popular import Popular
 from ml.registry import artifact, champion, tracking
-from ml.registry.artifact import AnyRecipe, Artifact, Card, Likeness
-from ml.registry.champion import Attempt, Model, Standing
+from ml.registry.artifact import AnyRecipe, Artifact, Card, SimilarSource
+from ml.registry.champion import Attempt, Model, ModelStatus
 from ml.report import figures, report_page
 from ml.selection import gate, model_candidates, select
-from ml.selection.select import Choice
+from ml.selection.select import Selection
 from nextclick.errors import ModelError
 from nextclick.lake import locks
 from nextclick.lake.lists_manifest import POPULAR
@@ -36,12 +36,12 @@ _CANDIDATE, _FALLBACK = "model/candidate/model", "model/popular"
 
 
 @dataclass
-class Night:
+class TrainingRun:
     """One training: what it reads, and how long each of its stages took."""
 
     settings: Settings
     pairs: Interactions
-    source: Source
+    source: InteractionsVersion
     progress: Stages = quiet
     started: float = field(default_factory=time.time)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -70,19 +70,19 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
                 standing, 0, started, reason=f"{source.path} holds no interaction of site {settings.site!r}."
             )
         tracking.check(settings.lake)  # before the minutes of a fit
-        night = Night(settings, pairs, source, progress, seconds={"read": time.perf_counter() - reading})
+        night = TrainingRun(settings, pairs, source, progress, seconds={"read": time.perf_counter() - reading})
         standing = _train(night, key, standing)
         champion.write(settings.lake, standing)
     return _report(standing, len(pairs), started)
 
 
-def fit(night: Night, personal: AnyRecipe, popular: Popular, similar: Likeness | None = None) -> Artifact:
+def fit(night: TrainingRun, personal: AnyRecipe, popular: Popular, similar: SimilarSource | None = None) -> Artifact:
     """Both recipes fitted on everything; `similar`: by what items are alike."""
     pairs = night.pairs
     card = Card(
         recipe=personal,
         popular=popular,
-        similar=similar or Likeness(),
+        similar=similar or SimilarSource(),
         site=night.settings.site,
         source=night.source,
         as_of=pairs.as_of,
@@ -93,7 +93,7 @@ def fit(night: Night, personal: AnyRecipe, popular: Popular, similar: Likeness |
     return Artifact(card, model, popular.fit(pairs), pairs.people, pairs.items, pairs.seen)
 
 
-def _train(night: Night, key: str, standing: Standing) -> Standing:
+def _train(night: TrainingRun, key: str, standing: ModelStatus) -> ModelStatus:
     settings = night.settings
     reigning = _reigning(settings.lake, standing)
     with night.stage("evaluate"):
@@ -102,7 +102,7 @@ def _train(night: Night, key: str, standing: Standing) -> Standing:
     reasons += gate.leaks(chosen.test, chosen.validation, chosen.judged, chosen.name, settings.gate)
     with night.stage("similar items"):
         alike = similar_items.judge(settings, chosen.before, chosen.test, chosen.model)
-    likeness = alike.likeness if alike else Likeness()
+    likeness = alike.likeness if alike else SimilarSource()
     with night.stage("fit"):
         fitted = fit(night, chosen.recipe, chosen.popular, likeness)
     night.likes = similar_items.figures(alike, chosen.judged.k) if alike else {}
@@ -124,10 +124,10 @@ def _train(night: Night, key: str, standing: Standing) -> Standing:
         seconds=night.seconds,
         run_id=model.run_id,
     )
-    return Standing(champion=reigning, previous=previous, fallback=fallback, attempt=attempt)
+    return ModelStatus(champion=reigning, previous=previous, fallback=fallback, attempt=attempt)
 
 
-def _reigning(lake: Lake, standing: Standing) -> Model | None:
+def _reigning(lake: Lake, standing: ModelStatus) -> Model | None:
     """The champion by MLflow, which first learns of a rollback that it missed."""
     if standing.owed:
         tracking.promote(lake, standing.champion.version if standing.champion else None)
@@ -135,7 +135,7 @@ def _reigning(lake: Lake, standing: Standing) -> Model | None:
 
 
 def _enter(
-    night: Night, fitted: Artifact, chosen: Choice, reigning: Model | None, reasons: list[str]
+    night: TrainingRun, fitted: Artifact, chosen: Selection, reigning: Model | None, reasons: list[str]
 ) -> tuple[Model, list[str]]:
     """Save the model, read it back, inspect it, log and register it; returns its facts and what else is wrong with it."""
     settings, folder = night.settings, night.settings.lake.state / _CANDIDATE
@@ -156,7 +156,7 @@ def _enter(
     return model, broken
 
 
-def _model(night: Night, fitted: Artifact, digest: str, folder: str, metrics: dict[str, float]) -> Model:
+def _model(night: TrainingRun, fitted: Artifact, digest: str, folder: str, metrics: dict[str, float]) -> Model:
     return Model(
         version=POPULAR,
         run_id=None,
@@ -170,7 +170,7 @@ def _model(night: Night, fitted: Artifact, digest: str, folder: str, metrics: di
     )
 
 
-def _run(night: Night, chosen: Choice, model: Model, reasons: list[str]) -> tracking.Run:
+def _run(night: TrainingRun, chosen: Selection, model: Model, reasons: list[str]) -> tracking.Run:
     pages = _pages(night, chosen, reasons)
     skipped = {f"skipped.{name}": reason for name, reason in chosen.skipped.items()}
     card = artifact.read_card(night.settings.lake.state / model.artifact)
@@ -193,7 +193,7 @@ def _run(night: Night, chosen: Choice, model: Model, reasons: list[str]) -> trac
     )
 
 
-def _pages(night: Night, chosen: Choice, reasons: list[str]) -> dict[str, str]:
+def _pages(night: TrainingRun, chosen: Selection, reasons: list[str]) -> dict[str, str]:
     """The report, where it is wanted."""
     settings, source = night.settings, night.source
     if not settings.report.enabled:
@@ -216,20 +216,20 @@ def _validation(recalls: dict[str, float], k: int) -> dict[str, float]:
     return {f"validation.{name}.recall@{k}": recall for name, recall in recalls.items()}
 
 
-def _costs(night: Night) -> dict[str, float]:
+def _costs(night: TrainingRun) -> dict[str, float]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     seconds = {f"seconds.{stage}": seconds for stage, seconds in night.seconds.items()}
     return {**seconds, "seconds": time.time() - night.started, "peak_memory_mb": peak}
 
 
-def _fallback(night: Night, chosen: Choice, likeness: Likeness) -> Model:
+def _fallback(night: TrainingRun, chosen: Selection, likeness: SimilarSource) -> Model:
     """Popular lists, kept as a model that nobody registered."""
     fitted = fit(night, chosen.popular, chosen.popular, likeness)
     digest = fitted.save(night.settings.lake.state / _FALLBACK)
     return _model(night, fitted, digest, _FALLBACK, chosen.judged.flat(chosen.popular_name))
 
 
-def _key(settings: Settings, source: Source) -> str:
+def _key(settings: Settings, source: InteractionsVersion) -> str:
     decides = (
         source.table_id,
         source.version,
@@ -242,11 +242,11 @@ def _key(settings: Settings, source: Source) -> str:
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
 
 
-def _is_there(settings: Settings, standing: Standing) -> bool:
+def _is_there(settings: Settings, standing: ModelStatus) -> bool:
     return standing.served is not None and (settings.lake.state / standing.served.artifact / "card.json").exists()
 
 
-def _report(standing: Standing, read: int, started: float, reason: str | None = None) -> JobReport:
+def _report(standing: ModelStatus, read: int, started: float, reason: str | None = None) -> JobReport:
     attempt = standing.attempt
     if reason is None and attempt and not attempt.passed:
         reason = "; ".join(attempt.reasons)

@@ -21,7 +21,7 @@ import numpy as np
 
 from ml.data import clicks
 from ml.data.clicks import Clicks, Floats
-from ml.data.interactions import Source
+from ml.data.interactions import InteractionsVersion
 from ml.models.ctr import logistic, term_weights
 from ml.models.ctr.logistic import CALIBRATIONS, Calibration, ClickModel
 from ml.models.protocol import Stages, quiet
@@ -40,7 +40,7 @@ _CHOSEN_AT: Final = 0.5
 """Curves are compared on the later part of the calibration's answers, fitted on the earlier one."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class CtrTraining(msgspec.Struct, frozen=True, kw_only=True):
     """The last training: what was seen of it, and whether its model is served."""
 
     key: str
@@ -52,7 +52,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True)
-class Judged:
+class CtrEvaluation:
     """A recipe, fitted on the earlier parts, on the last one."""
 
     calibration: Calibration
@@ -82,15 +82,15 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
     return _report(verdict, len(shown), started)
 
 
-def last(lake: Lake) -> Verdict | None:
+def last(lake: Lake) -> CtrTraining | None:
     """The last verdict; None before the first training."""
     try:
-        return msgspec.json.decode(_path(lake).read_bytes(), type=Verdict)
+        return msgspec.json.decode(_path(lake).read_bytes(), type=CtrTraining)
     except FileNotFoundError:
         return None
 
 
-def judge(shown: Clicks, penalty: float, weights: Mapping[Term, float]) -> Judged:
+def judge(shown: Clicks, penalty: float, weights: Mapping[Term, float]) -> CtrEvaluation:
     """Learn from the earlier answers, calibrate on later ones, judge on the last; every part needs rows of both kinds.
 
     `weights` of the terms are those of conf/.
@@ -119,7 +119,7 @@ def judge(shown: Clicks, penalty: float, weights: Mapping[Term, float]) -> Judge
             f"its log loss {loss.mean():.4f} is not surely better than that of the rate of clicks, {floor.mean():.4f} "
             f"(difference an answer {low:.4f} to {high:.4f} with 95 % confidence)"
         )
-    return Judged(kind, metrics | scores, curve, weighs, reasons)
+    return CtrEvaluation(kind, metrics | scores, curve, weighs, reasons)
 
 
 def final(shown: Clicks, penalty: float, kind: Calibration, weighs: bool = False) -> CtrModel:
@@ -148,7 +148,7 @@ def _difference(rows: Clicks, losses: Floats, others: Floats) -> tuple[float, fl
     return gate.interval(by_answer.astype(np.float32))
 
 
-def _train(settings: Settings, shown: Clicks, source: Source, key: str) -> Verdict:
+def _train(settings: Settings, shown: Clicks, source: InteractionsVersion, key: str) -> CtrTraining:
     began, penalty = time.time(), settings.ctr.penalty
     judged = judge(shown, penalty, ctr.weights(settings.ranking))
     model = final(shown, penalty, judged.calibration, judged.weighs)
@@ -168,7 +168,7 @@ def _train(settings: Settings, shown: Clicks, source: Source, key: str) -> Verdi
     promoted = registry.register(settings.lake, run, model, judged.curve, champion=not judged.reasons)
     if not judged.reasons:
         _replace(ctr.path(settings.lake), ctr.encode(promoted))
-    return Verdict(key=key, reasons=judged.reasons, metrics=judged.metrics, version=promoted.version)
+    return CtrTraining(key=key, reasons=judged.reasons, metrics=judged.metrics, version=promoted.version)
 
 
 def _calibration(model: ClickModel, rows: Clicks) -> Calibration:
@@ -203,7 +203,7 @@ def _both(rows: Clicks) -> bool:
     return bool(len(rows)) and 0 < rows.clicked.sum() < len(rows)
 
 
-def _key(settings: Settings, source: Source) -> str:
+def _key(settings: Settings, source: InteractionsVersion) -> str:
     decides = (source.table_id, source.version, settings.site, settings.ctr, settings.ranking, ctr.FEATURES)
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
 
@@ -212,7 +212,7 @@ def _path(lake: Lake) -> Path:
     return ctr.path(lake).with_name("verdict.json")
 
 
-def _write(lake: Lake, verdict: Verdict) -> None:
+def _write(lake: Lake, verdict: CtrTraining) -> None:
     _replace(_path(lake), msgspec.json.format(msgspec.json.encode(verdict)))
 
 
@@ -224,7 +224,7 @@ def _replace(path: Path, content: bytes) -> None:
     os.replace(part, path)
 
 
-def _report(verdict: Verdict | None, read: int, started: float, reason: str | None = None) -> JobReport:
+def _report(verdict: CtrTraining | None, read: int, started: float, reason: str | None = None) -> JobReport:
     passed = verdict is not None and not verdict.reasons
     if reason is None and verdict and verdict.reasons:
         reason = "; ".join(verdict.reasons)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ml.data import interactions, split
-from ml.data.interactions import Interactions, Rows, Source
+from ml.data.interactions import Interactions, InteractionsVersion, Rows
 from ml.data.split import Split
 from ml.evaluation import evaluate
 from ml.models import registry
@@ -27,7 +27,7 @@ from ml.models.user_item.blend import Member
 from ml.registry import tracking
 from ml.registry.artifact import AnyRecipe
 from ml.selection import model_candidates, select
-from ml.selection.model_candidates import Found
+from ml.selection.model_candidates import TunedRecipe
 from nextclick.errors import ModelError
 from nextclick.lake import locks
 from nextclick.report import JobReport
@@ -46,7 +46,7 @@ class Bench:
     """What every trial is tried on."""
 
     settings: Settings
-    source: Source
+    source: InteractionsVersion
     part: Split
     people: Rows
 
@@ -172,11 +172,11 @@ def _complete(study: "Study") -> list["FrozenTrial"]:
     return [trial for trial in study.trials if trial.value is not None]
 
 
-def _found(study: "Study", bench: Bench, default: AnyRecipe) -> Found:
+def _found(study: "Study", bench: Bench, default: AnyRecipe) -> TunedRecipe:
     done = _complete(study)
     same = [trial for trial in done if all(getattr(default, name) == one for name, one in trial.params.items())]
     best = study.best_trial
-    return Found(
+    return TunedRecipe(
         recipe=msgspec.structs.replace(default, **best.params),
         value=study.best_value,
         before=same[0].value if same else None,
@@ -185,7 +185,7 @@ def _found(study: "Study", bench: Bench, default: AnyRecipe) -> Found:
     )
 
 
-def _details(found: dict[str, Found], k: int) -> dict[str, str | int | float | None]:
+def _details(found: dict[str, TunedRecipe], k: int) -> dict[str, str | int | float | None]:
     facts: dict[str, str | int | float | None] = {}
     for name, one in found.items():
         facts |= {f"{name}.recall@{k}": one.value, f"{name}.before": one.before, f"{name}.trials": one.trials}
@@ -193,7 +193,7 @@ def _details(found: dict[str, Found], k: int) -> dict[str, str | int | float | N
     return facts
 
 
-def _log(bench: Bench, pairs: Interactions, found: dict[str, Found], started: float) -> str:
+def _log(bench: Bench, pairs: Interactions, found: dict[str, TunedRecipe], started: float) -> str:
     """One run in MLflow: the best parameters and what they are worth."""
     settings, facts = bench.settings, _details(found, bench.settings.evaluation.k)
     ids = msgspec.json.encode([pairs.people.ids.to_pylist(), pairs.items.ids.to_pylist()])

@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.data import interactions
-from ml.data.interactions import Interactions, Rows, Source
+from ml.data.interactions import Interactions, InteractionsVersion, Rows
 from ml.jobs import publish_lists
 from ml.lists import delta_files, item_vectors, next_items, similar_items
-from ml.lists.rows import Stamp, personal_rows, popular_rows, similar_rows
+from ml.lists.rows import ListStamp, personal_rows, popular_rows, similar_rows
 from ml.models.protocol import FoldIn, Stages, quiet
 from ml.registry import artifact, tracking
 from ml.registry.artifact import Artifact
@@ -71,7 +71,7 @@ def run(settings: Settings, progress: Stages = quiet) -> JobReport:
     )
 
 
-def take_in(base: Artifact, pairs: Interactions, source: Source, changed: pa.StringArray) -> Update:
+def take_in(base: Artifact, pairs: Interactions, source: InteractionsVersion, changed: pa.StringArray) -> Update:
     """The model after the people `changed`; `pairs` are all pairs there are now."""
     newcomers = changed.filter(pa.array(base.people.rows(changed) < 0))
     people = base.people.extended(newcomers.filter(pc.is_in(newcomers, pairs.people.ids)))
@@ -91,7 +91,7 @@ def take_in(base: Artifact, pairs: Interactions, source: Source, changed: pa.Str
 def _write(settings: Settings, current: ListsManifest, update: Update, progress: Stages) -> ListsManifest:
     """The lists of those who changed in the place of their old ones; the state first, the commit with the cursor last."""
     lake, now, fresh = settings.lake, datetime.now(UTC), update.artifact
-    stamp = Stamp(settings.site, current.model_version, now)
+    stamp = ListStamp(settings.site, current.model_version, now)
     state = f"lists/{current.lists_id}/update-{fresh.card.source.version}"
     digest = fresh.save(lake.state / state)
     popular_version = delta_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(fresh, settings.lists, stamp))
@@ -123,7 +123,7 @@ def _write(settings: Settings, current: ListsManifest, update: Update, progress:
     return manifest
 
 
-def _with_next_items(settings: Settings, current: ListsManifest, fresh: Artifact, stamp: Stamp) -> ListsManifest:
+def _with_next_items(settings: Settings, current: ListsManifest, fresh: Artifact, stamp: ListStamp) -> ListsManifest:
     """The manifest with what follows an item made anew, where that is due."""
     due = timedelta(minutes=settings.next_items.refresh_minutes)
     if not (due and current.next_model and current.next_at and stamp.generated_at - current.next_at >= due):
@@ -137,7 +137,7 @@ def _with_next_items(settings: Settings, current: ListsManifest, fresh: Artifact
 def _log(
     settings: Settings,
     manifest: ListsManifest,
-    source: Source,
+    source: InteractionsVersion,
     facts: dict[str, str | int | float | None],
     started: float,
 ) -> str:

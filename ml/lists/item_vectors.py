@@ -16,7 +16,7 @@ from deltalake import write_deltalake
 
 from ml.data.interactions import Floats, Rows
 from ml.lists import delta_files, next_items
-from ml.lists.rows import Stamp
+from ml.lists.rows import ListStamp
 from ml.lists.similar_items import ByUse
 from ml.models.item_item.item2vec import Item2Vec
 from ml.models.protocol import Embedding, Embeds
@@ -30,7 +30,7 @@ _BATCH = 65_536
 """Items a record batch."""
 
 
-def publish(settings: Settings, artifact: Artifact, alike: ByUse, stamp: Stamp) -> Vectors | None:
+def publish(settings: Settings, artifact: Artifact, alike: ByUse, stamp: ListStamp) -> Vectors | None:
     """Make gold.item_vectors anew; None, and an empty table, where no model places items.
 
     `alike` made the lists of similar items: it may have learned item2vec already.
@@ -50,7 +50,7 @@ def publish(settings: Settings, artifact: Artifact, alike: ByUse, stamp: Stamp) 
 
 
 def add(
-    settings: Settings, artifact: Artifact, new_items: Rows, stamp: Stamp, current: Vectors | None
+    settings: Settings, artifact: Artifact, new_items: Rows, stamp: ListStamp, current: Vectors | None
 ) -> Vectors | None:
     """Append the vectors of `new_items`; nothing where only sessions place items, which an update does not learn."""
     found = _of(artifact.model)
@@ -66,7 +66,9 @@ def add(
     return msgspec.structs.replace(current, table_version=version)
 
 
-def write(lake: Lake, ids: pa.StringArray, vectors: Floats, stamp: Stamp, mode: Literal["overwrite", "append"]) -> int:
+def write(
+    lake: Lake, ids: pa.StringArray, vectors: Floats, stamp: ListStamp, mode: Literal["overwrite", "append"]
+) -> int:
     """Commit a row for each of `ids` with its row of `vectors`; returns the table's version."""
     schema = arrow.schema(gold.ITEM_VECTORS)
 

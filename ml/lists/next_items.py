@@ -17,16 +17,16 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ml.data.interactions import IdMap, Source
+from ml.data.interactions import IdMap, InteractionsVersion
 from ml.data.sessions import Offsets, Sessions, from_clicks
 from ml.evaluation import prequential
 from ml.lists import delta_files
-from ml.lists.rows import Stamp, next_rows
+from ml.lists.rows import ListStamp, next_rows
 from ml.models.protocol import Progress, SessionRecipe, Stages, quiet
 from ml.models.session.blend import SessionBlend
-from ml.models.session.markov import Transitions
+from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular
-from ml.models.session.vmis_knn import SessionKnn
+from ml.models.session.vmis_knn import VmisKnn
 from ml.registry import tracking
 from nextclick.contracts import gold, silver
 from nextclick.errors import ModelError
@@ -54,7 +54,7 @@ ORDER BY visitor_id, occurred_at, event_id
 """
 
 
-class Judged(NamedTuple):
+class NextItemsChoice(NamedTuple):
     """What was chosen, and how well it predicts."""
 
     name: str
@@ -71,19 +71,19 @@ def recipes(settings: Settings) -> dict[str, SessionRecipe]:
     """The candidates by name."""
     found: dict[str, SessionRecipe] = {
         FLOOR: SessionPopular(half_life_hours=settings.evaluation.recent_hours),
-        "knn": SessionKnn(),
+        "knn": VmisKnn(),
     }
     for name, hours in (("hours", 8.0), ("days", 72.0), ("weeks", 24 * settings.interactions.half_life_days)):
-        follows, now = Transitions(half_life_hours=hours), SessionPopular(half_life_hours=hours)
+        follows, now = MarkovTransitions(half_life_hours=hours), SessionPopular(half_life_hours=hours)
         found[f"transitions_{name}"] = follows
         found[f"blend_{name}"] = SessionBlend(
-            parts={"knn": SessionKnn(half_life_hours=hours), "follows": follows, "now": now},
+            parts={"knn": VmisKnn(half_life_hours=hours), "follows": follows, "now": now},
             weights={"knn": 1.0, "follows": 1.0, "now": 0.25},
         )
     return found
 
 
-def read(settings: Settings, items: IdMap) -> tuple[Sessions, Source] | None:
+def read(settings: Settings, items: IdMap) -> tuple[Sessions, InteractionsVersion] | None:
     """The sessions of the last next_items.days, each with the items that were used in turn; None without silver.events.
 
     Left out: bots, kinds of events that count for nothing, and items that `items` does not know.
@@ -102,10 +102,10 @@ def read(settings: Settings, items: IdMap) -> tuple[Sessions, Source] | None:
     known = item >= 0
     gap = settings.sessions.gap_for(settings.site)
     sessions = from_clicks(items, visitor[known].astype(np.int32), item[known], steps["at"].to_numpy()[known], gap)
-    return sessions, Source(str(lake.table(name)), table.version(), str(table.metadata().id))
+    return sessions, InteractionsVersion(str(lake.table(name)), table.version(), str(table.metadata().id))
 
 
-def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) -> Judged | None:
+def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) -> NextItemsChoice | None:
     """Choose on the last but one tenth of the clicks, judge on the last; None where there are too few."""
     if not len(sessions.at):
         return None
@@ -122,7 +122,7 @@ def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) ->
     after, floor = (_hit_rate(candidates[name], sessions, test, sessions.as_of + 1, k, seed) for name in (best, FLOOR))
     if after is None or floor is None:
         return None
-    return Judged(best, candidates[best], rates, after, floor)
+    return NextItemsChoice(best, candidates[best], rates, after, floor)
 
 
 def _hit_rate(recipe: SessionRecipe, sessions: Sessions, begin: int, end: int, k: int, seed: int) -> float | None:
@@ -154,7 +154,7 @@ class Published(NamedTuple):
     """What the report of the lists says of it."""
 
 
-def publish(settings: Settings, items: IdMap, stamp: Stamp, progress: Stages = quiet) -> Published:
+def publish(settings: Settings, items: IdMap, stamp: ListStamp, progress: Stages = quiet) -> Published:
     """Choose, judge, and make gold.next_items anew."""
     started, found = time.time(), read(settings, items)
     judged = judge(settings, found[0], partial(progress, "next items")) if found else None
@@ -170,7 +170,7 @@ def publish(settings: Settings, items: IdMap, stamp: Stamp, progress: Stages = q
     return Published(version, name, facts | {"next_items.mlflow": _log(settings, judged, found, facts, started)})
 
 
-def refresh(settings: Settings, items: IdMap, stamp: Stamp, name: str) -> int | None:
+def refresh(settings: Settings, items: IdMap, stamp: ListStamp, name: str) -> int | None:
     """Make gold.next_items anew by the model of that name, fitted on the clicks that there are now; its Delta version.
 
     None, and nothing is written, where silver.events is gone or no candidate has that name any more.
@@ -183,7 +183,13 @@ def refresh(settings: Settings, items: IdMap, stamp: Stamp, name: str) -> int | 
     )
 
 
-def _log(settings: Settings, judged: Judged, found: tuple[Sessions, Source], facts: Facts, started: float) -> str:
+def _log(
+    settings: Settings,
+    judged: NextItemsChoice,
+    found: tuple[Sessions, InteractionsVersion],
+    facts: Facts,
+    started: float,
+) -> str:
     """The choice in MLflow; the lists are out already, so it may be missing."""
     sessions, source = found
     figures = {name: value for name, value in facts.items() if isinstance(value, float)}

@@ -23,14 +23,14 @@ from ml.models.protocol import Lists, NextItem, Progress, SimilarItems, quiet
 from ml.registry.artifact import Artifact
 from nextclick.contracts import gold
 from nextclick.contracts.table import Table
-from nextclick.settings import ListLimits
+from nextclick.settings import ListsSettings
 
 BATCH = 8192
 """Lists made at a time: memory is bounded by about BATCH × top_n rows."""
 
 
 @dataclass(frozen=True)
-class Stamp:
+class ListStamp:
     """What every row of one publication says of itself."""
 
     site: str
@@ -47,7 +47,7 @@ class Stamp:
 
 
 def personal_rows(
-    artifact: Artifact, people: Rows, limits: ListLimits, stamp: Stamp, progress: Progress = quiet
+    artifact: Artifact, people: Rows, limits: ListsSettings, stamp: ListStamp, progress: Progress = quiet
 ) -> Iterator[pa.Table]:
     """Rows of gold.recommendations for `people`, in batches."""
     n = min(limits.top_n, len(artifact.items))
@@ -60,13 +60,13 @@ def personal_rows(
         progress(start + len(batch), len(people))
 
 
-def popular_rows(artifact: Artifact, limits: ListLimits, stamp: Stamp) -> Iterator[pa.Table]:
+def popular_rows(artifact: Artifact, limits: ListsSettings, stamp: ListStamp) -> Iterator[pa.Table]:
     """Rows of gold.popular_items: one list, for everybody."""
     lists = artifact.popular.recommend(np.zeros(1, np.int32), min(limits.popular_n, len(artifact.items)))
     yield _rows(gold.POPULAR_ITEMS, stamp, lists, artifact.items, "item_id")
 
 
-def similar_rows(model: SimilarItems, ids: IdMap, items: Rows, n: int, stamp: Stamp) -> Iterator[pa.Table]:
+def similar_rows(model: SimilarItems, ids: IdMap, items: Rows, n: int, stamp: ListStamp) -> Iterator[pa.Table]:
     """Rows of gold.similar_items for `items`, rows of `ids`, in batches."""
     n = min(n, len(ids) - 1)
     for start in range(0, len(items) if n > 0 else 0, BATCH):
@@ -75,7 +75,7 @@ def similar_rows(model: SimilarItems, ids: IdMap, items: Rows, n: int, stamp: St
         yield _rows(gold.SIMILAR_ITEMS, stamp, lists, ids, "similar_item_id", ("item_id", ids, batch))
 
 
-def next_rows(model: NextItem, items: IdMap, n: int, stamp: Stamp) -> Iterator[pa.Table]:
+def next_rows(model: NextItem, items: IdMap, n: int, stamp: ListStamp) -> Iterator[pa.Table]:
     """Rows of gold.next_items, in batches: what follows each item, where nothing else is known."""
     every = np.arange(len(items), dtype=np.int32)
     for start in range(0, len(items), BATCH):
@@ -85,7 +85,12 @@ def next_rows(model: NextItem, items: IdMap, n: int, stamp: Stamp) -> Iterator[p
 
 
 def _rows(
-    table: Table, stamp: Stamp, lists: Lists, items: IdMap, item_column: str, key: tuple[str, IdMap, Rows] | None = None
+    table: Table,
+    stamp: ListStamp,
+    lists: Lists,
+    items: IdMap,
+    item_column: str,
+    key: tuple[str, IdMap, Rows] | None = None,
 ) -> pa.Table:
     """Lists in long form, one row per place, in the contract's order of columns; `key`: whose list each is."""
     listed = lists.items >= 0

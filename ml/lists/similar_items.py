@@ -24,9 +24,9 @@ from ml.data.split import Split
 from ml.evaluation import prequential
 from ml.lists import next_items
 from ml.models.item_item.item2vec import Item2Vec
-from ml.models.item_item.tfidf import Content, ContentModel, Described
+from ml.models.item_item.tfidf import Content, ContentModel, DescribedItem
 from ml.models.protocol import Embedding, Embeds, Lists, SimilarItems
-from ml.registry.artifact import Artifact, Likeness
+from ml.registry.artifact import Artifact, SimilarSource
 from nextclick.contracts import silver
 from nextclick.lake import duck
 from nextclick.settings import Settings
@@ -38,10 +38,10 @@ _WORK = 3e9
 """Products of words that are summed for lists of items described alike, at most: about a minute on one core."""
 
 
-class Judged(NamedTuple):
+class SimilarItemsChoice(NamedTuple):
     """What was chosen, and by what."""
 
-    likeness: Likeness
+    likeness: SimilarSource
     validation: dict[str, float]
     """HR@k by `often.MODEL` and `seldom.MODEL`."""
     test: dict[str, float]
@@ -54,7 +54,7 @@ class ByUse:
 
     models: Mapping[str, SimilarItems]
     """By name; what is not there knows nothing."""
-    likeness: Likeness
+    likeness: SimilarSource
     often: NDArray[np.bool_]
     """Of each item."""
 
@@ -95,7 +95,7 @@ class Bounded:
         return lists
 
 
-def judge(settings: Settings, validation: Split, test: Split, model: object) -> Judged | None:
+def judge(settings: Settings, validation: Split, test: Split, model: object) -> SimilarItemsChoice | None:
     """Choose by the clicks from the validation's cut to the test's; None without silver.events.
 
     `model` is fitted on the validation's training part, as the others are here. Where
@@ -117,11 +117,11 @@ def judge(settings: Settings, validation: Split, test: Split, model: object) -> 
         _rates(settings, models, often, sessions, begin, end)
         for begin, end in ((validation.cut, test.cut), (test.cut, sessions.as_of + 1))
     ]
-    likeness = Likeness(
+    likeness = SimilarSource(
         often=_best(rates[0], "often", PERSONAL if PERSONAL in models else SESSIONS),
         seldom=_best(rates[0], "seldom", CONTENT),
     )
-    return Judged(likeness, *rates)
+    return SimilarItemsChoice(likeness, *rates)
 
 
 def used_often(pairs: Interactions) -> NDArray[np.bool_]:
@@ -152,11 +152,11 @@ def of(settings: Settings, artifact: Artifact, some: Rows | None = None) -> tupl
     return ByUse(models, likeness, used >= OFTEN), ids, asked
 
 
-def catalogue(settings: Settings, items: IdMap, known_only: bool = False) -> tuple[IdMap, list[Described]]:
+def catalogue(settings: Settings, items: IdMap, known_only: bool = False) -> tuple[IdMap, list[DescribedItem]]:
     """`items` and, after them, what silver.items describes besides; and what it says of each."""
     table = duck.open_table(settings.lake, silver.ITEMS.name)
     if table is None:
-        return items, [Described()] * len(items)
+        return items, [DescribedItem()] * len(items)
     rows = pa.table(
         table.to_pyarrow_dataset().to_table(
             columns=["item_id", "name", "category", "attributes"],
@@ -166,15 +166,15 @@ def catalogue(settings: Settings, items: IdMap, known_only: bool = False) -> tup
     )
     found = rows["item_id"].cast(pa.string()).combine_chunks()
     ids = items if known_only else items.extended(found.filter(pa.array(items.rows(found) < 0)))
-    described = [Described()] * len(ids)
+    described = [DescribedItem()] * len(ids)
     for place, row in zip(ids.rows(found).tolist(), rows.to_pylist(maps_as_pydicts="strict"), strict=True):
         if place >= 0:
             attributes = tuple((row["attributes"] or {}).items())
-            described[place] = Described(row["name"], row["category"], attributes)
+            described[place] = DescribedItem(row["name"], row["category"], attributes)
     return ids, described
 
 
-def _content(described: list[Described], first: Rows) -> Bounded:
+def _content(described: list[DescribedItem], first: Rows) -> Bounded:
     """Asked about the `first` items as long as their words meet no more than _WORK words in all."""
     model: ContentModel = Content().fit(described)
     words = model.item_words
@@ -212,12 +212,12 @@ def _best(rates: Mapping[str, float], use: str, default: str) -> str:
     return max(found, key=found.__getitem__, default=default)
 
 
-def figures(judged: Judged, k: int) -> dict[str, float]:
+def figures(judged: SimilarItemsChoice, k: int) -> dict[str, float]:
     """By the names that MLflow and `status` know them by."""
     parts = (("validation.", judged.validation), ("", judged.test))
     return {f"{part}similar.{name}.hr@{k}": rate for part, rates in parts for name, rate in rates.items()}
 
 
-def words(likeness: Likeness) -> dict[str, str]:
+def words(likeness: SimilarSource) -> dict[str, str]:
     """The choice as facts of a run."""
     return {f"similar.{use}": name for use, name in msgspec.to_builtins(likeness).items()}

@@ -13,9 +13,9 @@ import msgspec
 
 from ml.models.user_item.als import Als
 from ml.models.user_item.blend import Member
-from ml.models.user_item.gf_cf import ItemGraph
+from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import ALL_TIME, Popular
-from ml.models.user_item.user_knn import PersonNeighbours
+from ml.models.user_item.user_knn import UserKnn
 from nextclick.settings import Settings
 
 
@@ -39,7 +39,7 @@ def _alone(name: str, recipe: Member, recent_hours: float | None) -> dict[str, M
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class RecommenderKind:
     """A kind of recommender."""
 
     recipe: type[Member]
@@ -87,15 +87,15 @@ def _als_space(recipe: Als) -> Space:
 
 
 def _default_item_graph(settings: Settings) -> dict[str, Member]:
-    return {"item_graph": ItemGraph(half_life_days=settings.interactions.half_life_days)}
+    return {"item_graph": GfCf(half_life_days=settings.interactions.half_life_days)}
 
 
-def _item_graph_space(recipe: ItemGraph) -> Space:
+def _item_graph_space(recipe: GfCf) -> Space:
     exponents = dict.fromkeys(("busy", "used", "popular"), Range(0.1, 1.0))
     return Space({**exponents, "smooth": Range(0.03, 1.0), "half_life_days": Range(1.0, 365.0)}, 60)
 
 
-def _person_neighbours_space(recipe: PersonNeighbours) -> Space:
+def _person_neighbours_space(recipe: UserKnn) -> Space:
     exponents = dict.fromkeys(("shared", "popular"), Range(0.1, 1.0))
     return Space({**exponents, "sharpness": Range(1.0, 4.0), "half_life_days": Range(1.0, 365.0)}, 60)
 
@@ -114,8 +114,8 @@ def _popular_space(recipe: Popular) -> Space:
     return Space({name: ranges[name] for name in ranges if getattr(recipe, name) is not None}, 20)
 
 
-RECOMMENDERS: Final[Mapping[str, Kind]] = {
-    "als": Kind(
+RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
+    "als": RecommenderKind(
         recipe=Als,
         personal=True,
         defaults=lambda settings: {"als": plain_als(settings)},
@@ -123,21 +123,21 @@ RECOMMENDERS: Final[Mapping[str, Kind]] = {
         space=_als_space,
         scores_everything=False,
     ),
-    "item_graph": Kind(
-        recipe=ItemGraph,
+    "item_graph": RecommenderKind(
+        recipe=GfCf,
         personal=True,
         defaults=_default_item_graph,
         space=_item_graph_space,
         scores_everything=True,
     ),
-    "person_neighbours": Kind(
-        recipe=PersonNeighbours,
+    "person_neighbours": RecommenderKind(
+        recipe=UserKnn,
         personal=True,
         defaults=lambda settings: {},  # benchmarks alone: docs/quality.md
         space=_person_neighbours_space,
         scores_everything=True,
     ),
-    "popular": Kind(
+    "popular": RecommenderKind(
         recipe=Popular,
         personal=False,
         defaults=default_popular,
@@ -149,11 +149,11 @@ RECOMMENDERS: Final[Mapping[str, Kind]] = {
 _BY_CLASS: Final = {kind.recipe: kind for kind in RECOMMENDERS.values()}
 
 
-def of(recipe: Member) -> Kind:
+def of(recipe: Member) -> RecommenderKind:
     """The kind of a recipe."""
     return _BY_CLASS[type(recipe)]
 
 
-def personal() -> list[Kind]:
+def personal() -> list[RecommenderKind]:
     """Those that know people apart."""
     return [kind for kind in RECOMMENDERS.values() if kind.personal]

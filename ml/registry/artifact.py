@@ -23,7 +23,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ml.data.interactions import IdMap, Source
+from ml.data.interactions import IdMap, InteractionsVersion
 from ml.models.protocol import Arrays, Layout, Recommender
 from ml.models.topk import sparse_arrays
 from ml.models.topk.sparse_arrays import Sparse
@@ -37,7 +37,7 @@ AnyRecipe = Member | Blend
 _FILES = ("model.npz", "people.json", "items.json")
 
 
-class Likeness(msgspec.Struct, frozen=True):
+class SimilarSource(msgspec.Struct, frozen=True):
     """By which model items are alike: ml/lists/similar_items.py."""
 
     often: str = "personal"
@@ -52,9 +52,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     recipe: AnyRecipe
     popular: Popular
     """The recipe of the popular list."""
-    similar: Likeness = Likeness()
+    similar: SimilarSource = SimilarSource()
     site: str
-    source: Source
+    source: InteractionsVersion
     as_of: int
     """Newest event that it has learned from, in microseconds."""
     people: int

@@ -56,7 +56,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str | None
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Champion, the champion before it, the popular lists that stand in for one, and the last attempt."""
 
     champion: Model | None = None
@@ -73,12 +73,12 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return self.champion or self.fallback
 
 
-def standing(lake: Lake) -> Standing:
+def standing(lake: Lake) -> ModelStatus:
     """The facts as last written; empty before the first training."""
     try:
-        return msgspec.json.decode(_path(lake).read_bytes(), type=Standing)
+        return msgspec.json.decode(_path(lake).read_bytes(), type=ModelStatus)
     except FileNotFoundError:
-        return Standing()
+        return ModelStatus()
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(f"{_path(lake)} cannot be read: {error}. Remove it and call `nextclick train`.") from error
 
@@ -89,7 +89,7 @@ def facts(lake: Lake) -> dict[str, Any] | None:
     return {"name": NAME, "version": champion.version, "metrics": champion.metrics} if champion else None
 
 
-def write(lake: Lake, facts: Standing) -> None:
+def write(lake: Lake, facts: ModelStatus) -> None:
     """Replace the facts in one step."""
     path = _path(lake)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -112,7 +112,7 @@ _MODELS = {
 """By the recipe's `model`: all of ml/models/registry.py, and blends of them."""
 
 
-class Recommend(PythonModel):
+class RecommendModel(PythonModel):
     """person_id → the n best items that the person has not seen; popular ones for whom it does not know."""
 
     def load_context(self, context: PythonModelContext) -> None:
@@ -151,4 +151,4 @@ class Recommend(PythonModel):
         }
 
 
-set_model(Recommend())
+set_model(RecommendModel())

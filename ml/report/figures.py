@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ml.data.interactions import Rows
 from ml.data.split import Split
 from ml.evaluation import metrics
-from ml.evaluation.evaluate import Judged, listed
+from ml.evaluation.evaluate import Evaluation, listed
 from ml.models.protocol import Stages, quiet
-from ml.selection.select import Choice
+from ml.selection.select import Selection
 from nextclick.settings import Settings
 
 GROUPS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -32,7 +32,7 @@ class Group(msgspec.Struct, frozen=True):
     recall: float
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class TrainingFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One training: its candidates, and what was chosen."""
 
     title: str
@@ -53,13 +53,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def facts(
-    settings: Settings, title: str, choice: Choice, verdict: list[str], fit_seconds: float, progress: Stages = quiet
-) -> Facts:
+    settings: Settings, title: str, choice: Selection, verdict: list[str], fit_seconds: float, progress: Stages = quiet
+) -> TrainingFacts:
     """The numbers of the page; `fit_seconds`: what a fit of the chosen recipe took, by which the curve's cost is known."""
     judged, split = choice.judged, choice.test
     people = split.people(settings.evaluation.max_people, settings.als.seed)
     measured = bool(judged.metrics)
-    return Facts(
+    return TrainingFacts(
         title=title,
         chosen=choice.name,
         verdict=verdict,
@@ -73,7 +73,7 @@ def facts(
     )
 
 
-def _bias(judged: Judged, split: Split, people: Rows) -> dict[str, list[float]]:
+def _bias(judged: Evaluation, split: Split, people: Rows) -> dict[str, list[float]]:
     users = np.bincount(split.train.item, minlength=len(split.train.items))
     tenth = np.empty(len(users), np.int64)
     tenth[np.argsort(-users, kind="stable")] = np.arange(len(users)) * TENTHS // len(users)
@@ -86,7 +86,7 @@ def _shares(tenths: NDArray[np.int64]) -> list[float]:
     return [float(share) for share in counted / max(counted.sum(), 1)]
 
 
-def _groups(judged: Judged, chosen: str, split: Split, people: Rows) -> Iterator[Group]:
+def _groups(judged: Evaluation, chosen: str, split: Split, people: Rows) -> Iterator[Group]:
     """By activity before the cut."""
     used = np.bincount(split.train.person, minlength=len(split.train.people))[people]
     for least, most in zip(GROUPS, (*GROUPS[1:], np.inf), strict=True):
@@ -96,7 +96,7 @@ def _groups(judged: Judged, chosen: str, split: Split, people: Rows) -> Iterator
 
 
 def _curve(
-    settings: Settings, choice: Choice, people: Rows, fit_seconds: float, progress: Stages
+    settings: Settings, choice: Selection, people: Rows, fit_seconds: float, progress: Stages
 ) -> dict[float, float]:
     """The chosen recipe, fitted on random parts of what it learned from, as long as the time allows."""
     left, split, found = settings.report.curve_seconds, choice.test, {}

@@ -5,7 +5,7 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ml.report.figures import TENTHS, Facts
+from ml.report.figures import TENTHS, TrainingFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ td:first-child, th:first-child { text-align: left } figure { margin: 2em 0 } svg
 _INK, _PALE = "#1f6f8b", "#c5ced6"
 
 
-def page(facts: Facts) -> str:
+def page(facts: TrainingFacts) -> str:
     """The whole page."""
     verdict = "; ".join(facts.verdict)
     parts = [
@@ -36,7 +36,7 @@ def page(facts: Facts) -> str:
     )
 
 
-def _table(facts: Facts) -> str:
+def _table(facts: TrainingFacts) -> str:
     """Every figure of the test part, and the recall by which was chosen."""
     columns = list(dict.fromkeys(name for figures in facts.metrics.values() for name in figures))
     head = "".join(f"<th>{html.escape(name)}</th>" for name in ("recipe", f"validation recall@{facts.k}", *columns))
@@ -55,11 +55,11 @@ def _table(facts: Facts) -> str:
     return f"<table><tr>{head}</tr>{''.join(rows)}</table>"
 
 
-def _figures(facts: Facts) -> list[tuple[Callable[["Axes", Facts], None], str]]:
+def _figures(facts: TrainingFacts) -> list[tuple[Callable[["Axes", TrainingFacts], None], str]]:
     """What there is to draw, and what it shows."""
     if not facts.metrics:
         return []
-    drawn: list[tuple[Callable[[Axes, Facts], None], str]] = [
+    drawn: list[tuple[Callable[[Axes, TrainingFacts], None], str]] = [
         (_accuracy, "Accuracy against popularity and the champion’s recipe, all fitted on the same part."),
         (_coverage, f"Share of the catalogue that any list of {facts.k} reaches."),
         (
@@ -73,7 +73,7 @@ def _figures(facts: Facts) -> list[tuple[Callable[["Axes", Facts], None], str]]:
     )
 
 
-def _svg(draw: Callable[["Axes", Facts], None], facts: Facts) -> str:
+def _svg(draw: Callable[["Axes", TrainingFacts], None], facts: TrainingFacts) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -85,7 +85,7 @@ def _svg(draw: Callable[["Axes", Facts], None], facts: Facts) -> str:
     return drawn.getvalue()[drawn.getvalue().index("<svg") :]
 
 
-def _accuracy(axes: "Axes", facts: Facts) -> None:
+def _accuracy(axes: "Axes", facts: TrainingFacts) -> None:
     shown = [f"{name}@{facts.k}" for name in ("recall", "ndcg", "map")]
     width = 0.8 / len(facts.metrics)
     for place, (name, figures) in enumerate(facts.metrics.items()):
@@ -95,14 +95,14 @@ def _accuracy(axes: "Axes", facts: Facts) -> None:
     axes.legend(frameon=False)
 
 
-def _coverage(axes: "Axes", facts: Facts) -> None:
+def _coverage(axes: "Axes", facts: TrainingFacts) -> None:
     values = {name: figures[f"coverage@{facts.k}"] for name, figures in facts.metrics.items()}
     axes.barh(list(values), list(values.values()), color=[_INK if name == facts.chosen else _PALE for name in values])
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
 
 
-def _bias(axes: "Axes", facts: Facts) -> None:
+def _bias(axes: "Axes", facts: TrainingFacts) -> None:
     tenths = range(1, TENTHS + 1)
     axes.bar(tenths, facts.bias["used"], color=_PALE, label="used later")
     for name in [facts.chosen, *(name for name in facts.bias if name not in (facts.chosen, "used"))][:3]:
@@ -111,13 +111,13 @@ def _bias(axes: "Axes", facts: Facts) -> None:
     axes.legend(frameon=False)
 
 
-def _groups(axes: "Axes", facts: Facts) -> None:
+def _groups(axes: "Axes", facts: TrainingFacts) -> None:
     names = [f"{group.least}+\n{group.people:,} people" for group in facts.groups]
     axes.bar(names, [group.recall for group in facts.groups], color=_INK)
     axes.set_xlabel("items used before")
 
 
-def _curve(axes: "Axes", facts: Facts) -> None:
+def _curve(axes: "Axes", facts: TrainingFacts) -> None:
     axes.plot(list(facts.curve), list(facts.curve.values()), marker="o", color=_INK)
     axes.set_xlim(0, 1.05)
     axes.set_ylim(bottom=0)

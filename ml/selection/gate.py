@@ -24,13 +24,13 @@ from scipy.stats import bootstrap
 from ml.data.interactions import Floats, Interactions, Rows
 from ml.data.split import Split
 from ml.evaluation import metrics
-from ml.evaluation.evaluate import MIN_PEOPLE, Judged
+from ml.evaluation.evaluate import MIN_PEOPLE, Evaluation
 from ml.models import registry
 from ml.models.user_item.blend import Blend
 from ml.models.user_item.popular import ALL_TIME
 from ml.registry.artifact import AnyRecipe, Artifact
 from ml.registry.champion import Model
-from nextclick.settings import Gate
+from nextclick.settings import GateSettings
 
 FLOOR = ALL_TIME
 """The recipe that any model must beat."""
@@ -45,7 +45,9 @@ def is_personal(recipe: AnyRecipe) -> bool:
     return any(registry.of(one).personal for one in members)
 
 
-def judge(judged: Judged, challenger: str, champion: str | None, gate: Gate, personal: bool = True) -> list[str]:
+def judge(
+    judged: Evaluation, challenger: str, champion: str | None, gate: GateSettings, personal: bool = True
+) -> list[str]:
     """Recipes fitted on the same training part: against the floor, the coverage and the champion's recipe."""
     if not judged.metrics:
         return [
@@ -63,7 +65,7 @@ def judge(judged: Judged, challenger: str, champion: str | None, gate: Gate, per
     return reasons + (_against(judged, challenger, champion, gate, personal) if champion else [])
 
 
-def _against(judged: Judged, challenger: str, champion: str, gate: Gate, personal: bool) -> list[str]:
+def _against(judged: Evaluation, challenger: str, champion: str, gate: GateSettings, personal: bool) -> list[str]:
     """The champion's recipe, on the same people: no worse than by chance, and no collapse of what lists reach."""
     k, reasons = judged.k, []
     recall, before = judged.recall(challenger), judged.recall(champion)
@@ -92,7 +94,7 @@ def interval(values: Floats, seed: int = 0) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def leaks(split: Split, validation: Judged, judged: Judged, challenger: str, gate: Gate) -> list[str]:
+def leaks(split: Split, validation: Evaluation, judged: Evaluation, challenger: str, gate: GateSettings) -> list[str]:
     """Whether the challenger knew what it was asked: by the parts, and by a recall that leaps up from the validation part.
 
     Days differ, and so does what can be predicted of them: the leap is compared with that of popularity.
@@ -114,7 +116,7 @@ def leaks(split: Split, validation: Judged, judged: Judged, challenger: str, gat
 
 
 def inspect(
-    candidate: Artifact, pairs: Interactions, champion: Model | None, gate: Gate, k: int, seed: int
+    candidate: Artifact, pairs: Interactions, champion: Model | None, gate: GateSettings, k: int, seed: int
 ) -> list[str]:
     """The model that would be served, as read back from its files: about these people and items, and not stale."""
     return _age(candidate, pairs, champion) + _lists(candidate, pairs, gate, min(k, len(candidate.items)), seed)
@@ -134,7 +136,7 @@ def _age(candidate: Artifact, pairs: Interactions, champion: Model | None) -> li
     return reasons
 
 
-def _lists(candidate: Artifact, pairs: Interactions, gate: Gate, k: int, seed: int) -> list[str]:
+def _lists(candidate: Artifact, pairs: Interactions, gate: GateSettings, k: int, seed: int) -> list[str]:
     """Lists of a sample, nothing left out, by external ids: everybody has one, of items that are used, and their own."""
     if not len(candidate.people) or not k:
         return ["it is empty: it knows no person or no item"]
@@ -162,7 +164,7 @@ def _lists(candidate: Artifact, pairs: Interactions, gate: Gate, k: int, seed: i
     return reasons + _sameness(lists, len(pairs.items), gate) + _recognition(lists, pairs.seen[drawn])
 
 
-def _sameness(lists: Rows, items: int, gate: Gate) -> list[str]:
+def _sameness(lists: Rows, items: int, gate: GateSettings) -> list[str]:
     """Popularity in disguise: a person's list shares nearly all its items with a stranger's, beyond what chance would."""
     k = lists.shape[1]
     person = np.repeat(np.arange(len(lists)), k)

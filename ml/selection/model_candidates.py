@@ -22,7 +22,7 @@ _LEAST = 1e-4
 """Weight of all-time popularity where it only fills lists up."""
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class TunedRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """What a study found for one recipe, and where."""
 
     recipe: AnyRecipe
@@ -116,17 +116,17 @@ def _found(settings: Settings, name: str, default: Member) -> Member:
     return found.recipe if found and isinstance(found.recipe, type(default)) else default
 
 
-def tuned(lake: Lake) -> dict[str, Found]:
+def tuned(lake: Lake) -> dict[str, TunedRecipe]:
     """What `nextclick tune` found, by the recipe's name; empty without it."""
     try:
-        return msgspec.json.decode(_path(lake).read_bytes(), type=dict[str, Found])
+        return msgspec.json.decode(_path(lake).read_bytes(), type=dict[str, TunedRecipe])
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(f"{_path(lake)} cannot be read: {error}. Call `nextclick tune --forget`.") from error
 
 
-def keep(lake: Lake, found: dict[str, Found]) -> None:
+def keep(lake: Lake, found: dict[str, TunedRecipe]) -> None:
     """Use these from the next training on."""
     path = _path(lake)
     path.parent.mkdir(parents=True, exist_ok=True)

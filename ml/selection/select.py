@@ -18,7 +18,7 @@ from ml.data import split
 from ml.data.interactions import Interactions
 from ml.data.split import Split
 from ml.evaluation import evaluate
-from ml.evaluation.evaluate import Judged
+from ml.evaluation.evaluate import Evaluation
 from ml.models.protocol import Recommender, Stages, quiet
 from ml.models.user_item.blend import Blend, Member
 from ml.models.user_item.popular import Popular
@@ -30,7 +30,7 @@ _LEARNERS, _FEWEST = 3_000, 50
 """People by whom a blend's weights are learned, at most and at least; with fewer they stay equal."""
 
 
-class Choice(NamedTuple):
+class Selection(NamedTuple):
     """What was chosen, by what, and how good it is."""
 
     name: str
@@ -41,9 +41,9 @@ class Choice(NamedTuple):
     """Of the list for people nobody knows."""
     champion: str | None
     """The name of the champion's recipe among those that were judged."""
-    validation: Judged
+    validation: Evaluation
     """Every candidate on the validation part."""
-    judged: Judged
+    judged: Evaluation
     """The chosen, the champion's and popularity on the test part."""
     before: Split
     """The validation part, and what was learned from for it."""
@@ -60,7 +60,7 @@ class Choice(NamedTuple):
 
 
 @dataclass
-class Contest:
+class CandidateTrials:
     """Candidates on the validation part, one after the other: later ones adopt what earlier ones have learned."""
 
     settings: Settings
@@ -115,10 +115,10 @@ class Contest:
 
 def choose(
     settings: Settings, pairs: Interactions, reigning: AnyRecipe | None = None, progress: Stages = quiet
-) -> Choice:
+) -> Selection:
     """Choose on the validation part, and judge on the test part."""
     test = split.by_time(pairs, settings.evaluation.test_share)
-    contest = Contest(settings, before(settings, pairs, test), progress)
+    contest = CandidateTrials(settings, before(settings, pairs, test), progress)
     popular = _popular(contest)
     personal, skipped = _personal(contest, popular, pairs)
     recipes: dict[str, AnyRecipe] = {**popular, **personal}
@@ -130,13 +130,13 @@ def choose(
     asked = {name: recipes[name] for name in [*popular, best, *([champion] if champion else [])]}
     als = settings.als
     judged = evaluate.compare(asked, test, settings.evaluation, als.seed, als.threads, _said("test", progress))
-    return Choice(
+    return Selection(
         name=best, recipe=recipes[best], popular_name=most_liked, popular=popular[most_liked], champion=champion,
         validation=contest.judged, judged=judged, before=contest.part, test=test, skipped=skipped, model=contest.models.get(best),
     )  # fmt: skip
 
 
-def _popular(contest: Contest) -> dict[str, Popular]:
+def _popular(contest: CandidateTrials) -> dict[str, Popular]:
     """The best half-life, the best window, and popularity of all time."""
     every = model_candidates.popular_recipes(contest.settings)
     contest.ask(every)
@@ -146,7 +146,7 @@ def _popular(contest: Contest) -> dict[str, Popular]:
 
 
 def _personal(
-    contest: Contest, popular: dict[str, Popular], pairs: Interactions
+    contest: CandidateTrials, popular: dict[str, Popular], pairs: Interactions
 ) -> tuple[dict[str, AnyRecipe], dict[str, str]]:
     """What may be each person's list: models by themselves, then blends of the best of them; and why which is not asked."""
     recent = next(one.window_hours for one in popular.values() if one.window_hours)
@@ -164,7 +164,7 @@ def _personal(
     return {name: one for name, one in every.items() if wanted(name)} or every, skipped
 
 
-def _best_of_each_kind(contest: Contest, plain: Mapping[str, Member]) -> dict[str, Member]:
+def _best_of_each_kind(contest: CandidateTrials, plain: Mapping[str, Member]) -> dict[str, Member]:
     """Of candidates that differ in their parameters alone, such as `als` and `als_trending`, the better one."""
     names: dict[type[Member], list[str]] = {}
     for name, one in plain.items():

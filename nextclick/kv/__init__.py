@@ -8,14 +8,14 @@ written by `nextclick export` alone, profiles by the collector. backends.py has 
 """
 
 from nextclick.kv.backends import BACKENDS
-from nextclick.kv.lists.protocol import Table, VersionManifest
+from nextclick.kv.lists.protocol import ListsTable, VersionManifest
 from nextclick.kv.profiles.protocol import Profiles
 from nextclick.settings import Settings
 
 RECOMMENDATIONS = "recommendations"
 
 
-def open_table(settings: Settings, name: str = RECOMMENDATIONS) -> Table:
+def open_table(settings: Settings, name: str = RECOMMENDATIONS) -> ListsTable:
     """The table of the configured backend; nothing is connected or created before its first use."""
     return BACKENDS[settings.kv.backend].lists(settings, name)
 

@@ -7,7 +7,7 @@ says which of these is forgotten), and a place in both behaviour suites (each sa
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from nextclick.kv.lists.protocol import Table
+from nextclick.kv.lists.protocol import ListsTable
 from nextclick.kv.profiles.protocol import Profiles
 from nextclick.settings import Settings
 
@@ -15,14 +15,14 @@ from nextclick.settings import Settings
 class Backend(NamedTuple):
     """How a backend is opened; nothing is connected or created, and its client not imported, before that."""
 
-    lists: Callable[[Settings, str], Table]
+    lists: Callable[[Settings, str], ListsTable]
     """The table of this name."""
     profiles: Callable[[Settings], Profiles]
     shared: bool
     """Machines share it: it is asked over the network, within a time limit. Else it is read where it is asked, in microseconds."""
 
 
-def _lmdb_lists(settings: Settings, name: str) -> Table:
+def _lmdb_lists(settings: Settings, name: str) -> ListsTable:
     from nextclick.kv.lists.lmdb import LmdbTable
 
     return LmdbTable(settings.lake.kv / name, settings.kv.map_gib << 30)
@@ -34,7 +34,7 @@ def _lmdb_profiles(settings: Settings) -> Profiles:
     return LmdbProfiles(settings.lake.kv / "profiles", settings.kv.map_gib << 30)
 
 
-def _redis_lists(settings: Settings, name: str) -> Table:
+def _redis_lists(settings: Settings, name: str) -> ListsTable:
     from nextclick.kv.lists.redis import RedisTable
 
     return RedisTable(settings.kv.redis_url, f"nextclick:{settings.site}:{name}", settings.kv.redis_timeout_seconds)

@@ -33,7 +33,7 @@ class Segment(NamedTuple):
     bytes: int
 
 
-class Line(NamedTuple):
+class SegmentLine(NamedTuple):
     """One line of a segment; of a damaged one only the payload, the whole line, is there."""
 
     payload: bytes
@@ -47,7 +47,7 @@ class Line(NamedTuple):
         return self.position is not None
 
 
-class Verdict(NamedTuple):
+class SegmentContent(NamedTuple):
     """What a segment holds, line by line checked against its CRCs and its name."""
 
     intact: int
@@ -60,13 +60,13 @@ class Verdict(NamedTuple):
         return not (self.damaged or self.missing)
 
 
-def parse(line: bytes) -> Line:
+def parse(line: bytes) -> SegmentLine:
     """A line without its newline, checked; whatever does not hold comes back as a damaged line."""
     match = _FRAME.fullmatch(line)
     if match is None or int(line[:8], 16) != crc32(line[9:]):
-        return Line(line)
+        return SegmentLine(line)
     position, received_at, source, payload = match.groups()
-    return Line(payload, int(position), int(received_at), source.decode("utf-8", "replace"))
+    return SegmentLine(payload, int(position), int(received_at), source.decode("utf-8", "replace"))
 
 
 def segments(folder: Path) -> list[Segment]:
@@ -93,17 +93,17 @@ def promised_lines(name: str) -> int:
     return int(match["lines"])
 
 
-def read_segment(path: Path) -> Iterator[Line]:
+def read_segment(path: Path) -> Iterator[SegmentLine]:
     """The lines of a segment, damaged ones included; a torn last line is a damaged one."""
     try:
         with path.open("rb") as file:
             for line in file:
-                yield parse(line[:-1]) if line.endswith(b"\n") else Line(line)
+                yield parse(line[:-1]) if line.endswith(b"\n") else SegmentLine(line)
     except OSError as error:
         raise LakeError(f"The segment {path} cannot be read: {error.strerror}.") from error
 
 
-def check_segment(path: Path) -> Verdict:
+def check_segment(path: Path) -> SegmentContent:
     """Read a published segment whole; every truncation and every flipped bit shows."""
     intact = damaged = 0
     before = -1
@@ -112,4 +112,4 @@ def check_segment(path: Path) -> Verdict:
             intact, before = intact + 1, line.position
         else:
             damaged += 1
-    return Verdict(intact, damaged, max(0, promised_lines(path.name) - intact - damaged))
+    return SegmentContent(intact, damaged, max(0, promised_lines(path.name) - intact - damaged))

@@ -22,7 +22,7 @@ _FRAME_BYTES: Final = 128
 """At most: CRC 8, position 10, time 16, source 64, spaces and newline 5."""
 
 
-class Limits(Protocol):
+class LogLimits(Protocol):
     """Bounds of a log, in bytes; `Settings.landing` is one."""
 
     @property
@@ -41,7 +41,7 @@ class SegmentWriter:
 
     hidden: ClassVar[str] = ".open"
 
-    def __init__(self, folder: Path, limits: Limits, published: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, folder: Path, limits: LogLimits, published: Callable[[str], None] = lambda _: None) -> None:
         """`published` is told the name of each segment of this writer's own, as soon as it is in the log."""
         self.folder = folder
         self._limits = limits
@@ -163,7 +163,7 @@ class StagedWriter(SegmentWriter):
 
     hidden = ".staged"
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: LogLimits) -> None:
         super().__init__(folder, limits)
         self._sealed: list[OpenSegment] = []
 

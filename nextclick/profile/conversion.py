@@ -18,7 +18,7 @@ from nextclick.contracts.silver import SESSIONS
 from nextclick.lake import human_events
 from nextclick.lake.duck import connect, open_table
 from nextclick.lake.paths import Lake
-from nextclick.profile.profile import Deed
+from nextclick.profile.profile import Action
 
 LEVELS: Final = ("item_views >= 0", "item_views >= 1", "item_views >= 2", "item_views >= 5", "carts >= 1")
 """What a session of silver.sessions has done to have reached a level, the highest last."""
@@ -26,7 +26,7 @@ STRENGTH: Final = 20.0
 _VIEWS: Final = (0, 1, 2, 5)
 
 
-class Rates(msgspec.Struct, frozen=True):
+class ConversionRates(msgspec.Struct, frozen=True):
     """Of each level the sessions that reached it, and those of them with a purchase."""
 
     sessions: tuple[int, ...] = (0,) * len(LEVELS)
@@ -37,14 +37,14 @@ class Rates(msgspec.Struct, frozen=True):
         return (self.bought[level] + STRENGTH * overall) / (self.sessions[level] + STRENGTH)
 
 
-def count(lake: Lake, site: str) -> Rates:
+def count(lake: Lake, site: str) -> ConversionRates:
     """Rates of the sessions of people on a site; none where silver.sessions was never written.
 
     Seconds for millions, without a JVM.
     """
     table = open_table(lake, SESSIONS.name)
     if table is None:
-        return Rates()
+        return ConversionRates()
     reached = ", ".join(f"count(*) FILTER ({level})" for level in LEVELS)
     bought = ", ".join(f"count(*) FILTER ({level} AND purchases > 0)" for level in LEVELS)
     with connect(lake) as duck:
@@ -52,10 +52,10 @@ def count(lake: Lake, site: str) -> Rates:
         found = duck.execute(f"SELECT {reached}, {bought} FROM sessions WHERE site = $site", {"site": site}).fetchall()[
             0
         ]
-    return Rates(found[: len(LEVELS)], found[len(LEVELS) :])
+    return ConversionRates(found[: len(LEVELS)], found[len(LEVELS) :])
 
 
-def probability(session: Sequence[Deed], rates: Rates) -> float:
+def probability(session: Sequence[Action], rates: ConversionRates) -> float:
     """For the deeds of the open session (live_features.open_session), the newest first."""
     since = list(takewhile(lambda deed: deed.kind != "purchase", session))
     if any(deed.kind == "add_to_cart" for deed in since):

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from nextclick.profile.profile import Deed
+from nextclick.profile.profile import Action
 
 Floats = NDArray[np.float64]
 
 
-def strengths(deeds: Iterable[Deed], now: int, weights: Mapping[str, float], half_life_ms: float) -> dict[str, float]:
+def strengths(deeds: Iterable[Action], now: int, weights: Mapping[str, float], half_life_ms: float) -> dict[str, float]:
     """How strongly each item was used: Σ weight(kind) · 2^(−age / half-life), as gold.interactions has it, decayed to `now` (ms).
 
     Items whose sum is not positive are left out. A deed ahead of `now` has just happened.

@@ -13,8 +13,8 @@ from nextclick.contracts import silver
 from nextclick.contracts.events import IDS, MILLIS, Event
 from nextclick.contracts.table import Column
 from nextclick.profile import profile
-from nextclick.profile.profile import Deed
-from nextclick.settings import Events, Settings
+from nextclick.profile.profile import Action
+from nextclick.settings import EventsSettings, Settings
 
 _WHOLE: Final = {"int": (1 << 31) - 1, "bigint": (1 << 63) - 1}
 _REQUIRED: Final = ("event", "event_id")
@@ -25,7 +25,7 @@ class Arrival(NamedTuple):
     """A deed, and the keys of the profiles that it belongs to."""
 
     keys: tuple[bytes, ...]
-    deed: Deed
+    deed: Action
 
 
 class Arrivals:
@@ -55,7 +55,7 @@ class Arrivals:
         return Arrival(profile.keys(event, self._site), deed) if deed else None
 
 
-def _decoder(limits: Events) -> "msgspec.json.Decoder[Event]":
+def _decoder(limits: EventsSettings) -> "msgspec.json.Decoder[Event]":
     """Decodes events, and refuses those that break a limit of silver.events."""
     columns = {column.name: column for column in silver.EVENTS.columns}
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
@@ -67,7 +67,7 @@ def _decoder(limits: Events) -> "msgspec.json.Decoder[Event]":
     return msgspec.json.Decoder(strict)
 
 
-def _limited(column: Column, limits: Events) -> Any:
+def _limited(column: Column, limits: EventsSettings) -> Any:
     """The type of a field on the wire with the limits that silver holds it to."""
     if column.name == "properties":
         return Annotated[dict[str, str], Meta(max_length=limits.max_properties)]

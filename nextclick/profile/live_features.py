@@ -10,18 +10,18 @@ from typing import Final, Self
 
 import msgspec
 
-from nextclick.profile.profile import Deed, Profile
+from nextclick.profile.profile import Action, Profile
 from nextclick.settings import Settings
 
 MINUTE: Final = 60_000
 DAY: Final = 24 * 60 * MINUTE
 _VIEWS: Final = ("view_item", "page_view", "click", "play")
 
-Words = Callable[[Deed], Iterable[str]]
+Words = Callable[[Action], Iterable[str]]
 """What a deed speaks for: its category, or attributes of its item that the reader knows."""
 
 
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
+class FeatureRules(msgspec.Struct, frozen=True, kw_only=True):
     """What the features depend on besides the profile; milliseconds."""
 
     gap_ms: int
@@ -75,12 +75,12 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(name for name, score in self.interest.items() if score > 0)
 
 
-def of_category(deed: Deed) -> tuple[str, ...]:
+def of_category(deed: Action) -> tuple[str, ...]:
     """The category that the event named."""
     return (deed.category,) if deed.category else ()
 
 
-def features(profile: Profile, now: int, rules: Rules, words: Words = of_category) -> Features:
+def features(profile: Profile, now: int, rules: FeatureRules, words: Words = of_category) -> Features:
     """All features as of `now`; `words` gives a deed's categories, best first."""
     deeds = profile.since(now - rules.keep_ms).deeds
     session = open_session(deeds, now, rules.gap_ms)
@@ -103,7 +103,7 @@ def features(profile: Profile, now: int, rules: Rules, words: Words = of_categor
     )
 
 
-def open_session(deeds: tuple[Deed, ...], now: int, gap_ms: int) -> tuple[Deed, ...]:
+def open_session(deeds: tuple[Action, ...], now: int, gap_ms: int) -> tuple[Action, ...]:
     """Of deeds, the newest first, those of the session that is open at `now`: no gap longer than `gap_ms`."""
     after = now
     for place, deed in enumerate(deeds):
@@ -113,7 +113,7 @@ def open_session(deeds: tuple[Deed, ...], now: int, gap_ms: int) -> tuple[Deed, 
     return deeds
 
 
-def interest(deeds: Iterable[Deed], now: int, rules: Rules, words: Words = of_category) -> dict[str, float]:
+def interest(deeds: Iterable[Action], now: int, rules: FeatureRules, words: Words = of_category) -> dict[str, float]:
     """How much a profile leans to each word, in (−1, 1), the strongest first.
 
     score(w) = s(w) / (1 + Σ|s|), with s(w) = Σ weight(kind) · 2^(−age / half-life) over its deeds:
@@ -129,7 +129,7 @@ def interest(deeds: Iterable[Deed], now: int, rules: Rules, words: Words = of_ca
     return {word: sums[word] / whole for word in sorted(sums, key=lambda word: (-sums[word], word))}
 
 
-def _counts(deeds: Iterable[Deed], after: int = -1) -> dict[str, int]:
+def _counts(deeds: Iterable[Action], after: int = -1) -> dict[str, int]:
     return dict(Counter(deed.kind for deed in deeds if deed.at > after))
 
 
@@ -142,6 +142,6 @@ def _firsts(pairs: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
             yield name, at
 
 
-def _most_viewed(session: Iterable[Deed], words: Words) -> str:
+def _most_viewed(session: Iterable[Action], words: Words) -> str:
     views = Counter(word for deed in session if deed.kind in _VIEWS for word in words(deed))
     return views.most_common(1)[0][0] if views else ""

@@ -37,7 +37,7 @@ _MOST_DIGITS: Final = 13
 """Exponent of the largest price: 14 digits before the point."""
 
 
-class Deed(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
+class Action(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
     """One event as a profile keeps it; the order of the fields is the order of deeds."""
 
     at: int
@@ -62,7 +62,7 @@ class Deed(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
 class Profile(msgspec.Struct, frozen=True, gc=False):
     """The K newest distinct deeds, the newest first."""
 
-    deeds: tuple[Deed, ...] = ()
+    deeds: tuple[Action, ...] = ()
 
     def since(self, oldest: int) -> Self:
         """The profile without the deeds before `oldest`."""
@@ -74,7 +74,7 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
 EMPTY: Final = Profile()
 
 
-def deed(event: Event, received_at: int) -> Deed | None:
+def deed(event: Event, received_at: int) -> Action | None:
     """The event as its profile keeps it; None for what is not the visitor's own doing (`OUTSIDE_SESSIONS`),
     and for a price that is no amount of money, with which silver refuses it.
 
@@ -86,7 +86,7 @@ def deed(event: Event, received_at: int) -> Deed | None:
         return None
     occurred_at = event.client_time if event.occurred_at is None else event.occurred_at
     item, category, query = _fitting(event.item_id or "", event.category or "", event.query or "")
-    return Deed(
+    return Action(
         at=max(0, min(occurred_at, received_at)),
         id=deed_id(event.event_id, event.client_time),
         code=_CODE_OF.get(event.event, 0),
@@ -104,7 +104,7 @@ def deed_id(event_id: str, client_time: int) -> int:
     return int.from_bytes(hashed.digest(), "big")
 
 
-def merge(profile: Profile, deeds: Iterable[Deed]) -> Profile:
+def merge(profile: Profile, deeds: Iterable[Action]) -> Profile:
     """The profile with `deeds` added; `profile` itself where they change nothing."""
     best = {known.id: known for known in profile.deeds}
     changed = False
@@ -149,7 +149,7 @@ def _key(kind: bytes, site: str, name: str) -> bytes:
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
-_decoder: Final = msgspec.msgpack.Decoder(tuple[Deed, ...])
+_decoder: Final = msgspec.msgpack.Decoder(tuple[Action, ...])
 
 
 def encode(profile: Profile) -> bytes:

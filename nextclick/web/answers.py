@@ -11,7 +11,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class HttpAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What the client is told."""
 
     status: int = 200
@@ -29,12 +29,12 @@ class Refused(Exception):
         self.reason = reason
 
 
-def problem(status: int, reason: str, message: str) -> Answer:
+def problem(status: int, reason: str, message: str) -> HttpAnswer:
     """The plain form of a refusal: `{"error": reason, "message": message}`."""
-    return Answer(status=status, body=msgspec.json.encode({"error": reason, "message": message}))
+    return HttpAnswer(status=status, body=msgspec.json.encode({"error": reason, "message": message}))
 
 
-def not_allowed(methods: Iterable[str]) -> Answer:
+def not_allowed(methods: Iterable[str]) -> HttpAnswer:
     """405, with the methods that the path has."""
     answer = problem(405, "wrong_method", f"Ask with {' or '.join(methods)}.")
     return msgspec.structs.replace(answer, headers=(("allow", ", ".join(methods)),))
@@ -45,7 +45,7 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def send_answer(send: Send, answer: Answer, headers: Iterable[tuple[str, str]]) -> None:
+async def send_answer(send: Send, answer: HttpAnswer, headers: Iterable[tuple[str, str]]) -> None:
     """The answer as ASGI messages, with its length and these `headers` (the answer's own are among them)."""
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     raw += [(b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body))]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from nextclick.settings import Door
+from nextclick.settings import ServerSettings
 from nextclick.web.answers import Receive, Refused
 
 
@@ -14,7 +14,7 @@ class TooLarge(Refused):
         self.head = head
 
 
-async def read(receive: Receive, limits: Door, section: str) -> bytes:
+async def read(receive: Receive, limits: ServerSettings, section: str) -> bytes:
     """The body as it was sent. Refused 413 above body_bytes, 408 after body_seconds; ConnectionError if it was cut."""
     parts: list[bytes] = []
     size = 0

@@ -10,7 +10,7 @@ import msgspec
 from nextclick import ports
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
-from nextclick.settings import Door, Settings, hand_down
+from nextclick.settings import ServerSettings, Settings, hand_down
 
 
 class Opening(NamedTuple):
@@ -39,7 +39,7 @@ class Opening(NamedTuple):
 
     def chosen(self, settings: Settings, **given: str | int | None) -> Settings:
         """The settings with the options that were `given`, and a free port. UsageError if others would need no key."""
-        door: Door = getattr(settings, self.section)
+        door: ServerSettings = getattr(settings, self.section)
         door = msgspec.structs.replace(door, **{name: value for name, value in given.items() if value is not None})
         if not (getattr(door, f"{self.keys}_keys") or ports.is_loopback(door.host)):
             raise UsageError(
@@ -61,7 +61,7 @@ class Opening(NamedTuple):
         """Say where it listens once it answers; `words` make a line of the address."""
         from nextclick.web.process import when_it_answers
 
-        door: Door = getattr(settings, self.section)
+        door: ServerSettings = getattr(settings, self.section)
         address = f"http://{door.host}:{door.port}"
 
         def say() -> None:

@@ -16,7 +16,7 @@ from granian.http import HTTP1Settings
 from granian.log import LOGGING_CONFIG
 from granian.server import Server
 
-from nextclick.settings import Door
+from nextclick.settings import ServerSettings
 
 _PR_SET_PDEATHSIG: Final = 1
 _ASK_SECONDS: Final = 0.1
@@ -25,7 +25,7 @@ _LOG_HANDLERS: Any = {  # on stdout, where Granian puts them, a verb's answer st
 }
 
 
-def serve(factory: str, door: Door, on_ready: Callable[[], None] = lambda: None) -> None:
+def serve(factory: str, door: ServerSettings, on_ready: Callable[[], None] = lambda: None) -> None:
     """Serve the app that `factory` ("module:function") makes in each worker, until SIGINT or SIGTERM.
 
     Requests in flight end first, within drain_seconds.

@@ -8,7 +8,7 @@ from nextclick.web.answers import Refused
 _KEYS_REMEMBERED = 10_000
 
 
-class Rates:
+class RateLimiter:
     """Lets through `per_second` requests of each key (0: no limit); a second's worth of them may come at once."""
 
     def __init__(self, per_second: float, now: Callable[[], float] = time.monotonic) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from nextclick.settings import Settings
 from nextclick.web import bodies, cors
 from nextclick.web.answers import (
-    Answer,
+    HttpAnswer,
     Receive,
     Refused,
     Scope,
@@ -22,27 +22,27 @@ from nextclick.web.answers import (
 from serving.api import openapi, routes
 from serving.api.read_keys import Access
 from serving.engine import Engine
-from serving.metrics import Metrics
+from serving.metrics import ServingMetrics
 from serving.schema import requests
 from serving.schema.responses import Health
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class Door:
+class ApiApp:
     """One worker's app."""
 
-    def __init__(self, settings: Settings, engine: Engine, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, engine: Engine, metrics: ServingMetrics) -> None:
         self._settings = settings.serving
         self._access = Access(settings)
         self._engine = engine
         self._metrics = metrics
-        self._pages: dict[str, Callable[[], Answer]] = {
-            "/health": lambda: Answer(body=_encode(Health())),
+        self._pages: dict[str, Callable[[], HttpAnswer]] = {
+            "/health": lambda: HttpAnswer(body=_encode(Health())),
             "/ready": self._ready,
             "/metrics": self._metrics_page,
-            "/openapi.json": lambda: Answer(body=_encode(openapi.document())),
-            "/docs": lambda: Answer(body=openapi.page(), content_type="text/html; charset=utf-8"),
+            "/openapi.json": lambda: HttpAnswer(body=_encode(openapi.document())),
+            "/docs": lambda: HttpAnswer(body=openapi.page(), content_type="text/html; charset=utf-8"),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,15 +73,15 @@ class Door:
                 self._metrics.refused.labels(refused.status, refused.reason).inc()
                 answer = problem(refused.status, refused.reason, str(refused))
             except ConnectionError:
-                answer = Answer(status=400)  # nobody reads it
+                answer = HttpAnswer(status=400)  # nobody reads it
         await send_answer(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
 
-    async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive) -> HttpAnswer:
         found = routes.find(scope["path"])
         if not found:
             raise Refused(404, "no_such_path", "There is no such path: /docs lists them.")
         if scope["method"] == "OPTIONS":
-            return Answer(status=204)
+            return HttpAnswer(status=204)
         matching = [pair for pair in found if pair[0].method == scope["method"]]
         if not matching:
             return not_allowed(route.method for route, _ in found)
@@ -91,22 +91,22 @@ class Door:
         if route.secret:
             self._access.require_secret(headers.get("authorization", ""))
         site = self._access.site(getattr(asked, "key", None) or headers.get("x-read-key"), headers.get("origin"))
-        answer = Answer(body=_encode(await route.handle(self._engine, site, asked)))
+        answer = HttpAnswer(body=_encode(await route.handle(self._engine, site, asked)))
         self._metrics.seconds.labels(route.path).observe(time.perf_counter() - started)
         return answer
 
-    async def _question(self, route: routes.Route, value: str, scope: Scope, receive: Receive) -> msgspec.Struct:
+    async def _question(self, route: routes.ApiRoute, value: str, scope: Scope, receive: Receive) -> msgspec.Struct:
         if route.method == "POST":
             return requests.of_body(route.asked, await bodies.read(receive, self._settings, "serving"))
         return requests.of_query(
             route.asked, scope["query_string"], {route.parameter: value} if route.parameter else {}
         )
 
-    def _ready(self) -> Answer:
+    def _ready(self) -> HttpAnswer:
         ready = self._engine.ready()
-        return Answer(status=200 if ready.status == "ready" else 503, body=_encode(ready))
+        return HttpAnswer(status=200 if ready.status == "ready" else 503, body=_encode(ready))
 
-    def _metrics_page(self) -> Answer:
+    def _metrics_page(self) -> HttpAnswer:
         self._metrics.version.set(self._engine.ready().version or 0)
         body, content_type = self._metrics.page()
-        return Answer(body=body, content_type=content_type)
+        return HttpAnswer(body=body, content_type=content_type)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from nextclick import __version__
-from serving.api.routes import ROUTES, Route
+from serving.api.routes import ROUTES, ApiRoute
 from serving.schema.responses import Health, Problem, Ready
 
 _REF: Final = "#/components/schemas/{name}"
@@ -54,7 +54,7 @@ def document() -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(route: ApiRoute, schemas: dict[str, Any]) -> dict[str, Any]:
     codes = _COMMON if route.method == "GET" else tuple(_REFUSALS)
     operation: dict[str, Any] = {
         "summary": route.summary,
@@ -71,7 +71,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
-def parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, Any]]:
+def parameters(route: ApiRoute, schemas: dict[str, Any]) -> list[dict[str, Any]]:
     """The fields of a question as parameters of the query and the path."""
     asked = schemas[route.asked.__name__]
     required = asked.get("required", [])

@@ -3,7 +3,7 @@
 from nextclick.settings import Settings
 from nextclick.web import secret
 from nextclick.web.answers import Refused
-from nextclick.web.rates import Rates
+from nextclick.web.rates import RateLimiter
 
 
 class Access:
@@ -13,7 +13,7 @@ class Access:
         self._site = settings.site
         self._keys = settings.serving.read_keys
         self._secret = settings.serving.secret_key
-        self._rates = Rates(settings.serving.requests_per_second)
+        self._rates = RateLimiter(settings.serving.requests_per_second)
 
     def site(self, key: str | None, origin: str | None) -> str:
         """The site that `key` reads; the lake's own where no keys are set. Refused 401, 403 or 429."""

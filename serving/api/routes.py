@@ -12,7 +12,7 @@ Handle = Callable[[Engine, str, Any], Awaitable[msgspec.Struct]]
 """(engine, site, question) → answer."""
 
 
-class Route(NamedTuple):
+class ApiRoute(NamedTuple):
     """One path. A path that ends in `{name}` takes the rest of the path, slashes too, as that field."""
 
     method: Literal["GET", "POST"]
@@ -34,30 +34,30 @@ class Route(NamedTuple):
         return self.path.partition("{")[0]
 
 
-ROUTES: tuple[Route, ...] = (
-    Route(
-        "GET", "/v1/personalize", requests.Personalize, responses.Personalized, Engine.personalize,
+ROUTES: tuple[ApiRoute, ...] = (
+    ApiRoute(
+        "GET", "/v1/personalize", requests.PersonalizeRequest, responses.Personalized, Engine.personalize,
         "Recommendations, a banner and a ranked feed for a visitor, in one answer",
     ),
-    Route(
-        "GET", "/v1/recommendations", requests.Recommend, responses.Items, Engine.recommend, "A list of items for a visitor"
+    ApiRoute(
+        "GET", "/v1/recommendations", requests.RecommendRequest, responses.Items, Engine.recommend, "A list of items for a visitor"
     ),
-    Route("GET", "/v1/similar/{item_id}", requests.Similar, responses.Items, Engine.similar, "Items that resemble an item"),
-    Route("GET", "/v1/popular", requests.Popular, responses.Items, Engine.popular, "What everybody likes"),
-    Route("POST", "/v1/rank", requests.Rank, responses.Items, Engine.rank, "The caller's own items, ranked for a visitor"),
-    Route(
-        "GET", "/v1/next-action", requests.NextAction, responses.NextActions, Engine.next_action,
+    ApiRoute("GET", "/v1/similar/{item_id}", requests.SimilarRequest, responses.Items, Engine.similar, "Items that resemble an item"),
+    ApiRoute("GET", "/v1/popular", requests.PopularRequest, responses.Items, Engine.popular, "What everybody likes"),
+    ApiRoute("POST", "/v1/rank", requests.RankRequest, responses.Items, Engine.rank, "The caller's own items, ranked for a visitor"),
+    ApiRoute(
+        "GET", "/v1/next-action", requests.NextActionRequest, responses.NextActions, Engine.next_action,
         "What a visitor does next, with probabilities",
     ),
-    Route("GET", "/v1/suggest", requests.Suggest, responses.Suggestions, Engine.suggest, "Completions of a search"),
-    Route(
-        "GET", "/v1/profile/{visitor_id}", requests.Profile, responses.LiveProfile, Engine.profile,
+    ApiRoute("GET", "/v1/suggest", requests.SuggestRequest, responses.Suggestions, Engine.suggest, "Completions of a search"),
+    ApiRoute(
+        "GET", "/v1/profile/{visitor_id}", requests.ProfileRequest, responses.LiveProfile, Engine.profile,
         "What is known of a visitor now", secret=True,
     ),
 )  # fmt: skip
 
 
-def find(path: str) -> list[tuple[Route, str]]:
+def find(path: str) -> list[tuple[ApiRoute, str]]:
     """The routes of a path (one a method), each with the value of its parameter."""
     exact = [(route, "") for route in ROUTES if route.path == path]
     return exact or [

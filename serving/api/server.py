@@ -5,21 +5,21 @@ from typing import Final
 
 from nextclick.settings import Settings, load
 from nextclick.web import process
-from serving.api.app import Door
+from serving.api.app import ApiApp
 from serving.engine import Engine
-from serving.metrics import Metrics
+from serving.metrics import ServingMetrics
 
 _SWITCH_SECONDS: Final = 0.0005
 """How long a thread that reads an export, or writes what was served, may hold up an answer; Python's own 5 ms is a whole answer."""
 
 
-def app(settings: Settings | None = None) -> Door:
+def app(settings: Settings | None = None) -> ApiApp:
     """The door of one worker; without `settings`, as the environment names them."""
     settings = settings or load()
     process.end_with_the_parent()
     sys.setswitchinterval(_SWITCH_SECONDS)
-    metrics = Metrics()
-    return Door(settings, Engine(settings, metrics), metrics)
+    metrics = ServingMetrics()
+    return ApiApp(settings, Engine(settings, metrics), metrics)
 
 
 def serve(settings: Settings) -> None:

@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from nextclick.errors import LakeError, SettingsError
 from nextclick.lake.paths import Lake
-from nextclick.settings import Bandits as BanditSettings
+from nextclick.settings import BanditsSettings as BanditSettings
 from serving.bandits import state
 from serving.bandits.methods import EMPTY, Arms, Bandit, EpsilonGreedy, Floats, LinearThompson, Thompson, draw
 from serving.bandits.trials import Draw

@@ -37,7 +37,7 @@ class VariantReport(msgspec.Struct, frozen=True, kw_only=True):
     """Those of them with a click."""
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class VariantComparison(msgspec.Struct, frozen=True, kw_only=True):
     """A variant against the control; the interval and p hold for all comparisons together, at every look."""
 
     variant: str
@@ -57,7 +57,7 @@ class SampleRatio(msgspec.Struct, frozen=True, kw_only=True):
     suspicious: bool
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class ExperimentReport(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment at one version of silver.events."""
 
     experiment: str
@@ -69,7 +69,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     """Of silver.events."""
     variants: list[VariantReport]
-    comparisons: list[Comparison]
+    comparisons: list[VariantComparison]
     sample_ratio: SampleRatio
     mixed: int
     """Units that were exposed to several variants, and so count in none."""
@@ -115,13 +115,13 @@ class _Counts(msgspec.Struct):
     clicked: int = 0
 
 
-def report(lake: Lake, experiment: Experiment) -> Report:
+def report(lake: Lake, experiment: Experiment) -> ExperimentReport:
     """The experiment as silver.events tells it now."""
     version, counts, mixed = _counted(lake, experiment)
     alpha = 1 - experiment.confidence
     names, shares = list(experiment.shares), list(experiment.shares.values())
     ratio = sequential.sample_ratio([counts[name].exposed for name in names], shares)
-    return Report(
+    return ExperimentReport(
         experiment=experiment.name,
         site=experiment.site,
         unit=experiment.unit,
@@ -172,7 +172,7 @@ def _variant(experiment: Experiment, name: str, counts: _Counts, alpha: float) -
     )
 
 
-def _comparison(experiment: Experiment, name: str, counts: dict[str, _Counts], alpha: float) -> Comparison:
+def _comparison(experiment: Experiment, name: str, counts: dict[str, _Counts], alpha: float) -> VariantComparison:
     ours, theirs = counts[name], counts[experiment.control]
     found = sequential.difference(
         (theirs.successes, theirs.units),
@@ -183,4 +183,4 @@ def _comparison(experiment: Experiment, name: str, counts: dict[str, _Counts], a
     verdict: Literal["better", "worse", "open"] = "open"
     if found and not found.low <= 0 <= found.high:
         verdict = "better" if found.value > 0 else "worse"
-    return Comparison(variant=name, control=experiment.control, difference=found, verdict=verdict)
+    return VariantComparison(variant=name, control=experiment.control, difference=found, verdict=verdict)

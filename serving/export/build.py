@@ -20,7 +20,7 @@ from nextclick.kv.lists.packing import (
 )
 from nextclick.kv.lists.protocol import Entry, Snapshot, VersionManifest, Writer
 from nextclick.lake import lists_manifest
-from serving.export.gold_lists import EVERYBODY, Disordered, Packer, Source, count, layouts, read
+from serving.export.gold_lists import EVERYBODY, Disordered, ListsVersion, Packer, count, layouts, read
 
 _BLOCK = 10_000
 """Entries that are read back at a time."""
@@ -52,7 +52,7 @@ class Tally:
         self.digest = (self.digest + sign * digest) % (1 << 128)
 
 
-def updates_since(source: Source, served: VersionManifest) -> list[lists_manifest.ListsManifest]:
+def updates_since(source: ListsVersion, served: VersionManifest) -> list[lists_manifest.ListsManifest]:
     """The updates that made the lists from the served ones; none if it was more than that, or most of the lists."""
     commits = (lists for version, lists in lists_manifest.history(source.lake) if version <= source.version)
     since = list(takewhile(lambda lists: lists != served.lists, commits))
@@ -76,7 +76,7 @@ class Beside(NamedTuple):
         return (manifest.catalogue_version, manifest.click_model) == (self.catalogue, self.click_version)
 
 
-class Filling:
+class VersionBuilder:
     """A version being filled: from nothing, or, as a copy of `base`, with what `updates` changed since.
 
     `beside` gives the entries that are no lists; it may number items.
@@ -85,7 +85,7 @@ class Filling:
     def __init__(
         self,
         writer: Writer,
-        source: Source,
+        source: ListsVersion,
         beside: Callable[[Packer], list[Entry]],
         base: Snapshot | None = None,
         updates: Sequence[lists_manifest.ListsManifest] = (),

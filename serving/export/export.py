@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nextclick import kv
 from nextclick.errors import ModelError
 from nextclick.kv.lists.packing import CTR_MODEL
-from nextclick.kv.lists.protocol import Entry, Pointer, Table, VersionManifest, Writer
+from nextclick.kv.lists.protocol import Entry, ListsTable, Pointer, VersionManifest, Writer
 from nextclick.lake import locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:  # pyarrow and deltalake are for exports alone: a look at what is served starts without them
     from serving.export.build import Beside
-    from serving.export.gold_lists import Packer, Source
+    from serving.export.gold_lists import ListsVersion, Packer
 
 LOCK = "kv.recommendations"
 Progress = Callable[[int, int], None]
@@ -46,7 +46,7 @@ class Plan(NamedTuple):
     """What the next version is to hold, and the one that is served now."""
 
     settings: Settings
-    source: "Source"
+    source: "ListsVersion"
     beside: "Beside"
     """What goes along."""
     served: VersionManifest | None
@@ -136,12 +136,12 @@ def _exclusive(settings: Settings, purpose: str) -> Iterator[None]:
         yield
 
 
-def _flip(table: Table, version: int) -> None:
+def _flip(table: ListsTable, version: int) -> None:
     before = table.pointer()
     table.point(Pointer(version, max(version, before.newest if before else 0)))
 
 
-def _sealed(table: Table, source: "Source", beside: "Beside") -> VersionManifest | None:
+def _sealed(table: ListsTable, source: "ListsVersion", beside: "Beside") -> VersionManifest | None:
     """The version that holds these very lists already: the served one, or else the newest.
 
     None if it is served with a catalogue or a click model that is not the newest.
@@ -153,7 +153,7 @@ def _sealed(table: Table, source: "Source", beside: "Beside") -> VersionManifest
     return None if stale else found
 
 
-def _adopt(table: Table, sealed: VersionManifest) -> str:
+def _adopt(table: ListsTable, sealed: VersionManifest) -> str:
     """Serve a version that is there: one whose export died before its flip, or one that gold went back to.
 
     One that was rolled back from stays where it is, though gold still holds its lists.
@@ -167,7 +167,7 @@ def _adopt(table: Table, sealed: VersionManifest) -> str:
     return "resumed"
 
 
-def _drop_old(table: Table, keep: int) -> None:
+def _drop_old(table: ListsTable, keep: int) -> None:
     """Keep the `keep` versions served last, and the last one of each of the `keep` full exports they come from.
 
     So a day of updates does not push out what the night before had made. After a rollback, all stay for now.
@@ -188,9 +188,9 @@ def _drop_old(table: Table, keep: int) -> None:
         table.drop(old)
 
 
-def _build(table: Table, plan: Plan, progress: Progress) -> Outcome:
+def _build(table: ListsTable, plan: Plan, progress: Progress) -> Outcome:
     """Seal the next version by the cheapest way whose result holds."""
-    from serving.export.build import Filling, Mismatch, updates_since
+    from serving.export.build import Mismatch, VersionBuilder, updates_since
     from serving.export.gold_lists import Disordered
 
     pointer, source, served = table.pointer(), plan.source, plan.served
@@ -202,7 +202,7 @@ def _build(table: Table, plan: Plan, progress: Progress) -> Outcome:
             with _writer(table, base) as writer:
                 snapshot = table.snapshot(base.version) if base else None
                 beside = partial(_beside, plan, base is None)
-                filling = Filling(writer, source, beside, snapshot, updates, ordered)
+                filling = VersionBuilder(writer, source, beside, snapshot, updates, ordered)
                 filling.fill(progress)
                 manifest = filling.seal(pointer.version if pointer else None, plan.beside)
                 return Outcome(manifest, way, filling.read, filling.written)
@@ -230,7 +230,7 @@ def _beside(plan: Plan, full: bool, packer: "Packer") -> list[Entry]:
 
 
 @contextmanager
-def _writer(table: Table, base: VersionManifest | None) -> Iterator[Writer]:
+def _writer(table: ListsTable, base: VersionManifest | None) -> Iterator[Writer]:
     writer = table.begin(base.version if base else None)
     try:
         yield writer

@@ -35,7 +35,7 @@ class Disordered(NextclickError):
     """Rows of a list are not together, in rank order from 1, and once: sort them, or refuse them."""
 
 
-class Source(NamedTuple):
+class ListsVersion(NamedTuple):
     """The lists of one export, pinned."""
 
     lake: Lake
@@ -54,7 +54,7 @@ class Source(NamedTuple):
         return DeltaTable(str(self.lake.table(name)), version=versions[name])
 
 
-def pin(lake: Lake) -> Source:
+def pin(lake: Lake) -> ListsVersion:
     """The newest lists, at the version that they have now."""
     path = str(lake.table(lists_manifest.LISTS))
     if not DeltaTable.is_deltatable(path):
@@ -65,7 +65,7 @@ def pin(lake: Lake) -> Source:
     lists = lists_manifest.read(lake, version)
     if lists is None:
         raise ModelError(f"No commit of {path} says what its lists were made from. Call `nextclick train`.")
-    return Source(lake, version, lists)
+    return ListsVersion(lake, version, lists)
 
 
 @contextmanager
@@ -95,12 +95,12 @@ SIMILAR = Layout(SIMILAR_ITEMS.name, "item_id", "similar_item_id", similar_key)
 NEXT = Layout(NEXT_ITEMS.name, "item_id", "next_item_id", next_key)
 
 
-def layouts(source: Source) -> tuple[Layout, ...]:
+def layouts(source: ListsVersion) -> tuple[Layout, ...]:
     """Those that the export has, in the order of their keys."""
     return (EVERYBODY, *((NEXT,) if source.lists.next_version is not None else ()), PEOPLE, SIMILAR)
 
 
-def count(source: Source, layout: Layout) -> int:
+def count(source: ListsVersion, layout: Layout) -> int:
     """Rows of the site, by the statistics of files that hold it alone."""
     table, site = source.table(layout.table), source.lists.site
     files = pa.table(table.get_add_actions(flatten=True))
@@ -114,7 +114,7 @@ def count(source: Source, layout: Layout) -> int:
 
 
 def read(
-    source: Source, layout: Layout, since: datetime | None = None, ordered: bool = False
+    source: ListsVersion, layout: Layout, since: datetime | None = None, ordered: bool = False
 ) -> Iterator[pa.RecordBatch]:
     """Whole lists (columns owner, rank, item, score, model), only those made after `since`.
 
@@ -133,13 +133,13 @@ def read(
     return _whole_lists(_sorted(scanner, source.lake.state) if ordered else scanner.to_batches())
 
 
-def _dataset(source: Source, layout: Layout) -> Any:
+def _dataset(source: ListsVersion, layout: Layout) -> Any:
     texts = [name for name in (layout.owner, layout.item, "model_version") if name]
     options = ds.ParquetReadOptions(dictionary_columns=texts)
     return source.table(layout.table).to_pyarrow_dataset(parquet_read_options=options)
 
 
-def _wanted(source: Source, since: datetime | None) -> Any:
+def _wanted(source: ListsVersion, since: datetime | None) -> Any:
     wanted = ds.field("site") == source.lists.site
     return (
         wanted if since is None else wanted & (ds.field("generated_at") > pa.scalar(since, pa.timestamp("us", "UTC")))

@@ -17,7 +17,7 @@ from nextclick.kv.lists.packing import CHUNK, Shelf, chunks, encode_shelf, shelf
 from nextclick.kv.lists.protocol import Entry
 from nextclick.lake import duck
 from nextclick.settings import Settings
-from serving.export.gold_lists import Packer, Source
+from serving.export.gold_lists import ListsVersion, Packer
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,7 +42,7 @@ def version(settings: Settings) -> int | None:
     return None if table is None else int(table.version())
 
 
-def entries(settings: Settings, source: Source, packer: Packer, at: int | None) -> list[Entry]:
+def entries(settings: Settings, source: ListsVersion, packer: Packer, at: int | None) -> list[Entry]:
     """The whole catalogue: items of silver.items at version `at`, and of gold.interactions as the lists account for.
 
     Items that are new to the version are numbered.
@@ -59,7 +59,7 @@ def entries(settings: Settings, source: Source, packer: Packer, at: int | None) 
     ]
 
 
-def vectors(source: Source, packer: Packer) -> list[Entry]:
+def vectors(source: ListsVersion, packer: Packer) -> list[Entry]:
     """All item vectors of the export; items that are new to the version are numbered."""
     about = source.lists.vectors
     if about is None:
@@ -75,7 +75,7 @@ def vectors(source: Source, packer: Packer) -> list[Entry]:
     ]
 
 
-def _found(settings: Settings, source: Source, at: int | None) -> pa.Table:
+def _found(settings: Settings, source: ListsVersion, at: int | None) -> pa.Table:
     """One row an item that silver or gold knows."""
     with duck.connect(settings.lake) as connection:
         _view(connection, settings, "items", ITEMS.name, at)

@@ -12,13 +12,13 @@ from nextclick import ctr
 from nextclick.errors import ModelError
 from nextclick.kv.lists.packing import CONVERSION, CTR_MODEL, POPULAR, QUERIES, TRANSITIONS
 from nextclick.kv.lists.protocol import Snapshot
-from nextclick.profile.conversion import Rates
+from nextclick.profile.conversion import ConversionRates
 from serving.index import items as catalogues
 from serving.index import vectors
-from serving.index.items import UNKNOWN, Catalogue, Floats, Numbers
-from serving.index.next_action import Transitions
+from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
+from serving.index.next_action import ActionTransitions
 from serving.index.packed_lists import places
-from serving.index.suggest import Suggestions
+from serving.index.suggest import SuggestionIndex
 from serving.index.vectors import ItemVectors
 
 _log: Final = logging.getLogger("_granian.serving")
@@ -28,11 +28,11 @@ FRESH: Final = 1_000
 
 
 @dataclass(frozen=True, eq=False)
-class Edition:
+class ServingIndex:
     """One version in memory; lists of single people and items stay in the store."""
 
     snapshot: Snapshot
-    catalogue: Catalogue
+    catalogue: ItemColumns
     by_popularity: Numbers
     """All items: the popular list, then the others by strength."""
     rank: Numbers
@@ -47,9 +47,9 @@ class Edition:
     """The FRESH items that were seen first most lately, the newest first."""
     ctr: ctr.CtrModel | None
     """None: popularity is the expected click rate."""
-    transitions: Transitions
-    conversion: Rates
-    suggestions: Suggestions
+    transitions: ActionTransitions
+    conversion: ConversionRates
+    suggestions: SuggestionIndex
     vectors: ItemVectors | None
     """None where no model places items."""
 
@@ -88,7 +88,7 @@ class Edition:
         return self.newest[: int(np.count_nonzero(self.catalogue.first_seen[self.newest] > since))]
 
 
-def load(snapshot: Snapshot) -> Edition:
+def load(snapshot: Snapshot) -> ServingIndex:
     """Read a version into memory. ModelError if it is damaged, VersionGone if it was dropped meanwhile."""
     stock = catalogues.load(snapshot)
     count = len(stock)
@@ -105,7 +105,7 @@ def load(snapshot: Snapshot) -> Edition:
     category = stock.category[:count]
     in_categories = np.lexsort((rank[:count], category))
     starts = np.searchsorted(category[in_categories], np.arange(len(stock.category_names) + 1))
-    return Edition(
+    return ServingIndex(
         snapshot=snapshot,
         catalogue=stock,
         by_popularity=by_popularity,
@@ -115,9 +115,9 @@ def load(snapshot: Snapshot) -> Edition:
         category_starts=starts,
         newest=_newest(stock),
         ctr=_click_model(model),
-        transitions=Transitions(_counts(transitions, list[tuple[str, str, str, int]])),
-        conversion=msgspec.msgpack.decode(rates, type=Rates) if rates else Rates(),
-        suggestions=Suggestions(stock, popularity, _counts(queries, list[tuple[str, int]])),
+        transitions=ActionTransitions(_counts(transitions, list[tuple[str, str, str, int]])),
+        conversion=msgspec.msgpack.decode(rates, type=ConversionRates) if rates else ConversionRates(),
+        suggestions=SuggestionIndex(stock, popularity, _counts(queries, list[tuple[str, int]])),
         vectors=vectors.load(snapshot),
         _row=np.full(count + 1, UNKNOWN, np.int64),
     )
@@ -136,7 +136,7 @@ def _popularity(listed: Numbers, scores: NDArray[np.floating[Any]], strength: Fl
     return uses / (uses + float(np.median(used))) if len(used) else uses
 
 
-def _newest(stock: Catalogue) -> Numbers:
+def _newest(stock: ItemColumns) -> Numbers:
     seen = stock.first_seen[: len(stock)]
     order = np.argsort(-seen, kind="stable")[:FRESH]  # not-a-number sorts last
     return order[~np.isnan(seen[order])]

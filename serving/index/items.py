@@ -22,7 +22,7 @@ _TOGETHER: Final = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Catalogue:
+class ItemColumns:
     """Facts of items; every array has one row more than there are items."""
 
     ids: Sequence[str]
@@ -63,7 +63,7 @@ class Catalogue:
         return self.traits[self.number.get(item, UNKNOWN)]
 
 
-def load(snapshot: Snapshot) -> Catalogue:
+def load(snapshot: Snapshot) -> ItemColumns:
     """The catalogue of a version; one whose export knew no catalogue has ids alone."""
     count = snapshot.manifest.items
     numbers = chunks(count)
@@ -77,14 +77,14 @@ def load(snapshot: Snapshot) -> Catalogue:
     return of_shelves(ids, shelves)
 
 
-def of_shelves(ids: Sequence[str], shelves: Sequence[Shelf]) -> Catalogue:
+def of_shelves(ids: Sequence[str], shelves: Sequence[Shelf]) -> ItemColumns:
     """The catalogue that chunks make, in their order."""
     categories = [name for shelf in shelves for name in shelf.categories]
     names = sorted({name for name in categories if name})
     code = {name: number for number, name in enumerate(names)}
     codes = [code.get(name or "", UNKNOWN) for name in categories]
     said = [UNKNOWN if each is None else int(each) for shelf in shelves for each in shelf.available]
-    return Catalogue(
+    return ItemColumns(
         ids=ids,
         number={item: number for number, item in enumerate(ids)},
         names=[name for shelf in shelves for name in shelf.names],

@@ -18,7 +18,7 @@ LEAVE: Final = "leave"
 OUTCOMES: Final = ("view", "search", "add_to_cart", "buy", LEAVE)
 
 
-class Transitions:
+class ActionTransitions:
     """Counts of (act before, act, what came after); "" before the first act of a session."""
 
     def __init__(self, counts: Iterable[tuple[str, str, str, int]]) -> None:

@@ -6,26 +6,26 @@ from collections.abc import Callable
 from typing import Final
 
 from nextclick.errors import NextclickError
-from nextclick.kv.lists.protocol import Table
+from nextclick.kv.lists.protocol import ListsTable
 from serving.index import index
-from serving.index.index import Edition
+from serving.index.index import ServingIndex
 
 _log: Final = logging.getLogger("_granian.serving")
 
 
-class Editions:
+class IndexRefresher:
     """Looks every `seconds` whether the pointer has flipped; the old edition is whole until the new one is read.
 
     `also` is called after each look.
     """
 
-    def __init__(self, table: Table, seconds: float, also: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, table: ListsTable, seconds: float, also: Callable[[], None] = lambda: None) -> None:
         self._table = table
         self._also = also
         self._seconds = seconds
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="editions", daemon=True)
-        self.current: Edition | None = None
+        self.current: ServingIndex | None = None
         """What to answer from; None before the first export."""
         self.reachable = False
         """Whether the last look found the store."""

@@ -11,7 +11,7 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from serving.index.items import UNKNOWN, Catalogue, Floats
+from serving.index.items import UNKNOWN, Floats, ItemColumns
 
 _WORD: Final = re.compile(r"\w+")
 _END: Final = "\U0010ffff"
@@ -21,7 +21,7 @@ _CORRECTIONS: Final = 3
 """Corrections of one word that are tried."""
 
 
-class Suggestion(NamedTuple):
+class Completion(NamedTuple):
     """A text, the item that it names (None: a past query), and the terms of its score."""
 
     text: str
@@ -42,14 +42,14 @@ class _Text(NamedTuple):
     popularity: float
 
 
-class Suggestions:
+class SuggestionIndex:
     """Looks texts up by the beginnings of their words; `prepare` makes the index, or the first use."""
 
-    def __init__(self, stock: Catalogue, popularity: Floats, queries: Sequence[tuple[str, int]]) -> None:
+    def __init__(self, stock: ItemColumns, popularity: Floats, queries: Sequence[tuple[str, int]]) -> None:
         self._stock, self._popularity, self._queries = stock, popularity, queries
         self._cut: dict[int, list[str]] = {}
 
-    def find(self, typed: str, n: int, interest: Mapping[str, float]) -> list[Suggestion]:
+    def find(self, typed: str, n: int, interest: Mapping[str, float]) -> list[Completion]:
         """The n best: score = 0.7·popularity + 0.3·interest in the item's category, a quarter less after a correction."""
         words = _WORD.findall(typed.lower())
         if not words:
@@ -117,12 +117,12 @@ class Suggestions:
             near = process.extract(word, known, scorer=OSA.distance, score_cutoff=slips, limit=_CORRECTIONS)
             yield from ([*words[:place], other, *words[place + 1 :]] for other, _, _ in near if other != word)
 
-    def _scored(self, found: Iterable[int], interest: Mapping[str, float], corrected: bool) -> list[Suggestion]:
+    def _scored(self, found: Iterable[int], interest: Mapping[str, float], corrected: bool) -> list[Completion]:
         scored = []
         for number in set(found):
             text, item, popularity = self._texts[number]
             code = UNKNOWN if item is None else int(self._stock.category[item])
             leaning = max(0.0, interest.get(self._stock.category_names[code], 0.0)) if code >= 0 else 0.0
             score = (0.7 * popularity + 0.3 * leaning) * (0.75 if corrected else 1.0)
-            scored.append(Suggestion(text, item, score, popularity, leaning, corrected))
+            scored.append(Completion(text, item, score, popularity, leaning, corrected))
         return scored

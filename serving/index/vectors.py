@@ -12,7 +12,7 @@ from nextclick.kv.lists.packing import CHUNK, vectors_key
 from nextclick.kv.lists.protocol import Snapshot
 from nextclick.lake import lists_manifest
 from nextclick.profile import embedding
-from serving.index.items import Catalogue, Floats, Numbers, read_chunks
+from serving.index.items import Floats, ItemColumns, Numbers, read_chunks
 
 
 class Embedded(NamedTuple):
@@ -36,7 +36,7 @@ class ItemVectors:
     gram: Floats
     """YᵀY of the vectors."""
 
-    def embed(self, stock: Catalogue, strengths: Mapping[str, float]) -> Embedded | None:
+    def embed(self, stock: ItemColumns, strengths: Mapping[str, float]) -> Embedded | None:
         """Who used these items as strongly as that; None for who used none that has a vector."""
         number, strength = stock.numbers(list(strengths)), np.array(list(strengths.values()))
         known = self.length[number] > 0

@@ -2,26 +2,26 @@
 
 from collections.abc import Collection, Sequence
 
-from nextclick.settings import Rules
-from serving.index.items import Catalogue
+from nextclick.settings import RuleSettings
+from serving.index.items import ItemColumns
 from serving.ranking import pool as pools
-from serving.ranking.pool import Pool
-from serving.schema.requests import Given, Rank
+from serving.ranking.pool import Candidates
+from serving.schema.requests import CallerItem, RankRequest
 
 
-def pool(stock: Catalogue, items: Sequence[str | Given]) -> tuple[list[str], Pool]:
+def pool(stock: ItemColumns, items: Sequence[str | CallerItem]) -> tuple[list[str], Candidates]:
     """The ids, each once, and their pool; what a caller says of an item wins over the catalogue."""
     said = {(each if isinstance(each, str) else each.item_id): each for each in items}
     ids = list(said)
     found = pools.of_numbers(stock, stock.numbers(ids))
     codes: dict[str, int] = {}
     for row, each in enumerate(said.values()):
-        if isinstance(each, Given):
+        if isinstance(each, CallerItem):
             _overwrite(stock, codes, found, row, each)
     return ids, found
 
 
-def _overwrite(stock: Catalogue, codes: dict[str, int], found: Pool, row: int, said: Given) -> None:
+def _overwrite(stock: ItemColumns, codes: dict[str, int], found: Candidates, row: int, said: CallerItem) -> None:
     """`codes` numbers the categories that the catalogue does not have, beyond those that it has."""
     if said.category is not None:
         new = len(stock.category_names) + len(codes)
@@ -32,7 +32,7 @@ def _overwrite(stock: Catalogue, codes: dict[str, int], found: Pool, row: int, s
         found.available[row] = said.available
 
 
-def listed_rows(ids: Sequence[str], asked: Rank, conf: Rules, never: Collection[str]) -> list[int]:
+def listed_rows(ids: Sequence[str], asked: RankRequest, conf: RuleSettings, never: Collection[str]) -> list[int]:
     """The rows whose ids no list of ids keeps out; by id, since a caller may bring items that the catalogue does not have."""
     allow = [set(each) for each in (conf.allow, asked.allow) if each]
     return [row for row, item in enumerate(ids) if item not in never and all(item in each for each in allow)]

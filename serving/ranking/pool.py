@@ -6,8 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.index.index import Edition
-from serving.index.items import Catalogue, Floats, Numbers
+from serving.index.index import ServingIndex
+from serving.index.items import Floats, ItemColumns, Numbers
 from serving.ranking.visitor import Known
 
 SESSION, PERSONAL, CATEGORY, POPULAR, SIMILAR = 1, 2, 4, 8, 16
@@ -20,7 +20,7 @@ _CATEGORIES: Final = 3
 
 
 @dataclass(eq=False)
-class Pool:
+class Candidates:
     """Candidates; the arrays are as long as `number`."""
 
     number: Numbers
@@ -40,15 +40,15 @@ class Pool:
     def __len__(self) -> int:
         return len(self.number)
 
-    def take(self, rows: NDArray[Any]) -> "Pool":
+    def take(self, rows: NDArray[Any]) -> "Candidates":
         """Some rows, in that order."""
-        return Pool(*(column[rows] for column in vars(self).values()))
+        return Candidates(*(column[rows] for column in vars(self).values()))
 
 
-def of_numbers(stock: Catalogue, number: Numbers, origin: int = 0) -> Pool:
+def of_numbers(stock: ItemColumns, number: Numbers, origin: int = 0) -> Candidates:
     """Items of the catalogue about which nothing else is known."""
     nothing = np.zeros(len(number))
-    return Pool(
+    return Candidates(
         number=number,
         category=stock.category[number],
         price=stock.price[number],
@@ -60,7 +60,7 @@ def of_numbers(stock: Catalogue, number: Numbers, origin: int = 0) -> Pool:
     )
 
 
-def candidates(edition: Edition, known: Known, limit: int, fresh_since: float) -> Pool:
+def candidates(edition: ServingIndex, known: Known, limit: int, fresh_since: float) -> Candidates:
     """At most `limit` items for a visitor: their own list, what resembles their last views, and popular and fresh ones."""
     room = {name: max(1, int(share * limit)) for name, share in _SHARES.items()}
     personal = known.personal[: room["personal"]] if known.personal is not None else edition.by_popularity[:0]
@@ -79,13 +79,13 @@ def candidates(edition: Edition, known: Known, limit: int, fresh_since: float) -
     return pool
 
 
-def once(edition: Edition, items: Numbers) -> Numbers:
+def once(edition: ServingIndex, items: Numbers) -> Numbers:
     """Each item where it stands last."""
     last: Numbers = items[edition.rows(items, items)[0] == np.arange(len(items))]
     return last
 
 
-def leaning(edition: Edition, known: Known) -> list[int]:
+def leaning(edition: ServingIndex, known: Known) -> list[int]:
     """The codes of the categories that the visitor leans to most: of the session, the last one, by interest."""
     found = known.features
     names = dict.fromkeys((found.session_category, found.last_category, *found.top_categories))
@@ -93,7 +93,7 @@ def leaning(edition: Edition, known: Known) -> list[int]:
     return codes[:_CATEGORIES]
 
 
-def mark(edition: Edition, pool: Pool, known: Known) -> None:
+def mark(edition: ServingIndex, pool: Candidates, known: Known) -> None:
     """Fill in what the person's own list and the last views say of the pool's items."""
     lists = [(pool.personal, known.personal, 1.0, PERSONAL)] if known.personal is not None else []
     lists += [(pool.similar, items, _VIEW_DECAY**place, SESSION) for place, items in enumerate(known.similar)]

@@ -5,13 +5,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from nextclick.settings import Ranking
-from serving.index.index import Edition
+from nextclick.settings import RankingSettings
+from serving.index.index import ServingIndex
 from serving.index.items import Floats, Numbers
 from serving.ranking import pool as pools
 from serving.ranking import rules as ruling
-from serving.ranking.pool import Pool
-from serving.ranking.rules import Rules
+from serving.ranking.pool import Candidates
+from serving.ranking.rules import AnswerRules
 from serving.ranking.score import Scored, score
 from serving.ranking.visitor import Known
 from serving.schema.responses import Source
@@ -20,7 +20,7 @@ from serving.schema.responses import Source
 class Ranked(NamedTuple):
     """A list, best first; every array has a row a place."""
 
-    pool: Pool
+    pool: Candidates
     scored: Scored
     boost: Floats
     score: Floats
@@ -60,7 +60,7 @@ By = Literal["score", "popularity", "likeness"]
 class Order(NamedTuple):
     """How a list is put in order."""
 
-    ranking: Ranking
+    ranking: RankingSettings
     now: int
     """Milliseconds since 1970-01-01 UTC."""
     weights: Mapping[str, float]
@@ -69,7 +69,13 @@ class Order(NamedTuple):
 
 
 def rank(
-    edition: Edition, pool: Pool, known: Known, rules: Rules, need: int, order: Order, fill: bool = True
+    edition: ServingIndex,
+    pool: Candidates,
+    known: Known,
+    rules: AnswerRules,
+    need: int,
+    order: Order,
+    fill: bool = True,
 ) -> Ranked:
     """The `need` best of the pool that the rules let through; `fill`: from the catalogue, where these are too few."""
     pool = ruling.filled(edition, rules, pool, need if fill else 0, known)

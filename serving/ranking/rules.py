@@ -6,20 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nextclick.settings import Rules as Conf
-from serving.index.index import Edition
-from serving.index.items import UNKNOWN, Catalogue, Floats, Numbers
+from nextclick.settings import RuleSettings as Conf
+from serving.index.index import ServingIndex
+from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
 from serving.ranking import pool as pools
-from serving.ranking.pool import Pool
+from serving.ranking.pool import Candidates
 from serving.ranking.visitor import BOUGHT, SEEN, Known
-from serving.schema.requests import Ruled
+from serving.schema.requests import FilteredRequest
 
 _BLOCK = 16_384
 """Items of the catalogue that are looked at together."""
 
 
 @dataclass(frozen=True, eq=False)
-class Rules:
+class AnswerRules:
     """The rules of one answer, by index of item and code of category."""
 
     categories: Numbers | None
@@ -37,10 +37,12 @@ class Rules:
     category_boost: dict[int, float]
 
 
-def rules(stock: Catalogue, conf: Conf, asked: Ruled, known: Known, hidden: Iterable[str] = ()) -> Rules:
+def rules(
+    stock: ItemColumns, conf: Conf, asked: FilteredRequest, known: Known, hidden: Iterable[str] = ()
+) -> AnswerRules:
     """The rules of conf/ and of a request together: lists of items meet or add up, single values of the request win."""
     boosts = conf.boost | dict(_boost(each) for each in asked.boost)
-    return Rules(
+    return AnswerRules(
         categories=_codes(stock, asked.categories) if asked.categories else None,
         price_min=asked.price_min,
         price_max=asked.price_max,
@@ -61,7 +63,7 @@ def rules(stock: Catalogue, conf: Conf, asked: Ruled, known: Known, hidden: Iter
     )
 
 
-def never(conf: Conf, asked: Ruled, known: Known) -> set[str]:
+def never(conf: Conf, asked: FilteredRequest, known: Known) -> set[str]:
     """The ids of the items that a list may not hold: denied, seen, bought."""
     hide_seen = conf.hide_seen if asked.hide_seen is None else asked.hide_seen
     hide_bought = conf.hide_bought if asked.hide_bought is None else asked.hide_bought
@@ -70,7 +72,7 @@ def never(conf: Conf, asked: Ruled, known: Known) -> set[str]:
     return {*conf.deny, *asked.deny} | seen | bought
 
 
-def may_show(edition: Edition, found: Rules, pool: Pool) -> NDArray[np.bool_]:
+def may_show(edition: ServingIndex, found: AnswerRules, pool: Candidates) -> NDArray[np.bool_]:
     """Which of a pool's items may be shown; where a rule needs a fact that nobody knows, the item may not."""
     fine = np.ones(len(pool), bool)
     if found.only_available:
@@ -88,7 +90,7 @@ def may_show(edition: Edition, found: Rules, pool: Pool) -> NDArray[np.bool_]:
     return fine
 
 
-def boosts(found: Rules, pool: Pool) -> Floats:
+def boosts(found: AnswerRules, pool: Candidates) -> Floats:
     """The factor of each item's score."""
     factor = np.ones(len(pool))
     for code, by in found.category_boost.items():
@@ -98,7 +100,7 @@ def boosts(found: Rules, pool: Pool) -> Floats:
     return factor
 
 
-def filled(edition: Edition, found: Rules, pool: Pool, need: int, known: Known) -> Pool:
+def filled(edition: ServingIndex, found: AnswerRules, pool: Candidates, need: int, known: Known) -> Candidates:
     """The pool's items that may be shown, and, where they are fewer than `need`, more of the catalogue.
 
     First what is left of the visitor's own lists, then the popular ones first.
@@ -119,7 +121,7 @@ def filled(edition: Edition, found: Rules, pool: Pool, need: int, known: Known) 
         return pool
     extra = pools.of_numbers(edition.catalogue, np.array(more, np.int64), pools.POPULAR)
     columns = zip(vars(pool).values(), vars(extra).values(), strict=True)
-    whole = Pool(*(np.concatenate(pair) for pair in columns))
+    whole = Candidates(*(np.concatenate(pair) for pair in columns))
     pools.mark(edition, whole, known)
     return whole
 
@@ -149,7 +151,7 @@ class _Used:
         for code in category.tolist():
             self._add(code)
 
-    def fitting(self, block: Numbers, edition: Edition, need: int) -> Iterable[int]:
+    def fitting(self, block: Numbers, edition: ServingIndex, need: int) -> Iterable[int]:
         """Those of a block that fill another place, until there are `need`."""
         codes = edition.catalogue.category[block]
         if self._most:
@@ -170,7 +172,7 @@ class _Used:
         return fits
 
 
-def _blocks(edition: Edition, found: Rules, pool: Pool, known: Known) -> Iterable[Numbers]:
+def _blocks(edition: ServingIndex, found: AnswerRules, pool: Candidates, known: Known) -> Iterable[Numbers]:
     """Items outside the pool that may be shown, each once."""
     own = np.concatenate([known.personal if known.personal is not None else pool.number[:0], *known.similar])
     own = own[np.sort(np.unique(own, return_index=True)[1])]
@@ -186,13 +188,13 @@ def _blocks(edition: Edition, found: Rules, pool: Pool, known: Known) -> Iterabl
         yield _new(edition, found, source[start : start + _BLOCK], done)
 
 
-def _new(edition: Edition, found: Rules, block: Numbers, done: Numbers) -> Numbers:
+def _new(edition: ServingIndex, found: AnswerRules, block: Numbers, done: Numbers) -> Numbers:
     """The items of a block that may be shown and are not done."""
     block = block[~edition.among(block, done)]
     return block[may_show(edition, found, pools.of_numbers(edition.catalogue, block))]
 
 
-def _popular_first(edition: Edition, items: Numbers) -> Numbers:
+def _popular_first(edition: ServingIndex, items: Numbers) -> Numbers:
     return items[np.argsort(edition.rank[items], kind="stable")]
 
 
@@ -201,15 +203,15 @@ def _boost(text: str) -> tuple[str, float]:
     return name, float(factor)
 
 
-def _codes(stock: Catalogue, names: Sequence[str]) -> Numbers:
+def _codes(stock: ItemColumns, names: Sequence[str]) -> Numbers:
     return np.array([stock.code[name] for name in dict.fromkeys(names) if name in stock.code], np.int64)
 
 
-def _known(stock: Catalogue, ids: Iterable[str]) -> Numbers:
+def _known(stock: ItemColumns, ids: Iterable[str]) -> Numbers:
     return np.array([stock.number[item] for item in dict.fromkeys(ids) if item in stock.number], np.int64)
 
 
-def _allowed(stock: Catalogue, *lists: Sequence[str]) -> Numbers | None:
+def _allowed(stock: ItemColumns, *lists: Sequence[str]) -> Numbers | None:
     """The items on every list that names any; None where none does."""
     given = [set(each) for each in lists if each]
     return _known(stock, sorted(set.intersection(*given))) if given else None

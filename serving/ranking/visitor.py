@@ -15,14 +15,14 @@ from nextclick.kv.lists.packing import next_key, person_key, similar_key
 from nextclick.kv.lists.protocol import Snapshot
 from nextclick.lake import lists_manifest
 from nextclick.profile import embedding, profile
-from nextclick.profile.live_features import Features, Rules, features, interest
-from nextclick.profile.profile import Deed, Profile
+from nextclick.profile.live_features import FeatureRules, Features, features, interest
+from nextclick.profile.profile import Action, Profile
 from nextclick.settings import Settings
-from serving.index.index import Edition
-from serving.index.items import Catalogue, Numbers
+from serving.index.index import ServingIndex
+from serving.index.items import ItemColumns, Numbers
 from serving.index.packed_lists import places
 from serving.index.vectors import Embedded
-from serving.metrics import Metrics
+from serving.metrics import ServingMetrics
 
 Found = TypeVar("Found")
 _THREADS: Final = 8
@@ -57,19 +57,19 @@ class Known(NamedTuple):
         return {deed.item for deed in self.profile.deeds if deed.item and deed.kind in kinds}
 
 
-class Visitors:
+class VisitorLookup:
     """Looks up who asks, within serving.budget_milliseconds.
 
     LMDB is read where it is asked, a few microseconds; a store that machines share, by threads. After a failure none is asked
     for retry_seconds.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, metrics: ServingMetrics) -> None:
         self._budget = settings.serving.budget_milliseconds / 1000
         self._retry = settings.serving.retry_seconds
         self._last_views = settings.ranking.last_views
         self._settings = settings
-        self._rules = Rules.of(settings, settings.site)  # where no session is asked for: its gap is the site's
+        self._rules = FeatureRules.of(settings, settings.site)  # where no session is asked for: its gap is the site's
         self._half_life_ms = settings.interactions.half_life.total_seconds() * 1000
         self._metrics = metrics
         limits = msgspec.structs.replace(settings.kv, redis_timeout_seconds=self._budget)
@@ -81,7 +81,7 @@ class Visitors:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         self._closed_until = 0.0
 
-    async def known(self, edition: Edition, who: Who, now: int) -> Known:
+    async def known(self, edition: ServingIndex, who: Who, now: int) -> Known:
         """What is known of who asks at `now` (ms); a stranger, marked degraded, where a store fails or is slow."""
         if not (who.visitor_id or who.user_id):
             return self.stranger(now)
@@ -90,14 +90,14 @@ class Visitors:
         except (NextclickError, TimeoutError):
             return self.stranger(now, degraded=True)
 
-    async def similar(self, edition: Edition, item: str) -> tuple[Numbers | None, bool]:
+    async def similar(self, edition: ServingIndex, item: str) -> tuple[Numbers | None, bool]:
         """What resembles an item, and whether the store failed; None for an item without a list."""
         try:
             return await self._read(edition, lambda snapshot: self._list(edition, snapshot, similar_key(item))), False
         except (NextclickError, TimeoutError):
             return None, True
 
-    async def _read(self, edition: Edition, look: Callable[[Snapshot], Found]) -> Found:
+    async def _read(self, edition: ServingIndex, look: Callable[[Snapshot], Found]) -> Found:
         """What `look` finds in the edition's version. ModelError or TimeoutError where a store fails, is slow, or was just now."""
         if time.monotonic() < self._closed_until:
             raise TimeoutError
@@ -111,7 +111,7 @@ class Visitors:
             self._closed_until = time.monotonic() + self._retry
             raise
 
-    def attributes(self, edition: Edition, known: Known, now: int) -> dict[str, float]:
+    def attributes(self, edition: ServingIndex, known: Known, now: int) -> dict[str, float]:
         """Interest by attribute of the items; for who asks for a profile, since no list depends on it."""
         deeds = known.profile.since(now - self._rules.keep_ms).deeds
         return interest(deeds, now, self._rules, lambda deed: edition.catalogue.traits_of(deed.item))
@@ -123,20 +123,20 @@ class Visitors:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _far(self, edition: Edition) -> Snapshot:
+    def _far(self, edition: ServingIndex) -> Snapshot:
         """The edition's version through the client that waits no longer than the budget."""
         if self._snapshot is None or self._snapshot.manifest.version != edition.version:
             self._snapshot = self._table.snapshot(edition.version)
         return self._snapshot
 
-    def _look(self, edition: Edition, snapshot: Snapshot, who: Who, now: int) -> Known:
+    def _look(self, edition: ServingIndex, snapshot: Snapshot, who: Who, now: int) -> Known:
         keys = [profile.visitor_key(who.site, who.visitor_id)] if who.visitor_id else []
         keys += [profile.person_key(who.site, who.user_id)] if who.user_id else []
         whole = profile.union(*self._profiles.get_many(keys))
         stock = edition.catalogue
 
         named = {deed: _category(stock, deed) for deed in whole.deeds}
-        found = features(whole, now, Rules.of(self._settings, who.site), named.__getitem__)
+        found = features(whole, now, FeatureRules.of(self._settings, who.site), named.__getitem__)
         viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
         people = [person for person in (who.user_id, who.visitor_id) if person]
         wanted = [*map(person_key, people), *map(next_key, viewed), *map(similar_key, viewed)]
@@ -148,21 +148,21 @@ class Visitors:
         embedded = self._embed(edition, whole, now)
         return Known(whole, found, self._personal(edition, own), tuple(similar), embedded)
 
-    def _embed(self, edition: Edition, whole: Profile, now: int) -> Embedded | None:
+    def _embed(self, edition: ServingIndex, whole: Profile, now: int) -> Embedded | None:
         if edition.vectors is None:
             return None
         deeds = whole.since(now - self._rules.keep_ms).deeds
         used = embedding.strengths(deeds, now, self._rules.weights, self._half_life_ms)
         return edition.vectors.embed(edition.catalogue, used)
 
-    def _personal(self, edition: Edition, value: bytes | None) -> Numbers | None:
+    def _personal(self, edition: ServingIndex, value: bytes | None) -> Numbers | None:
         """A person's list; one that the popular model made is not theirs."""
         if value is None:
             return None
         model, items, _ = places(value, len(edition.catalogue))
         return None if edition.snapshot.manifest.models[model] == lists_manifest.POPULAR else items
 
-    def _list(self, edition: Edition, snapshot: Snapshot, key: bytes) -> Numbers | None:
+    def _list(self, edition: ServingIndex, snapshot: Snapshot, key: bytes) -> Numbers | None:
         value = snapshot.get_many([key])[0]
         return None if value is None else places(value, len(edition.catalogue))[1]
 
@@ -171,7 +171,7 @@ def _first(*values: bytes | None) -> bytes | None:
     return next((value for value in values if value is not None), None)
 
 
-def _category(stock: Catalogue, deed: Deed) -> tuple[str, ...]:
+def _category(stock: ItemColumns, deed: Action) -> tuple[str, ...]:
     """What the deed was about: the category that the catalogue gives its item, else the one that the event named."""
     name = stock.category_of(deed.item) or deed.category
     return (name,) if name else ()

@@ -19,21 +19,21 @@ Asked = TypeVar("Asked", bound=msgspec.Struct)
 _MAX_FIELDS: Final = 2_000
 
 
-class _Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: Annotated[str, Meta(max_length=256)] | None = None
     """Read key of the site (serving.read_keys); the header X-Read-Key does as well."""
     explain: bool = False
     """Show the terms of every score."""
 
 
-class _Who(_Question, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Who(_Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     visitor_id: Id | None = None
     """The device or browser, as events carry it."""
     user_id: Id | None = None
     """The known user, if there is one."""
 
 
-class Ruled(_Who, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FilteredRequest(_Who, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rules on top of those in conf/ ([ranking.rules])."""
 
     categories: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
@@ -58,36 +58,36 @@ class Ruled(_Who, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Items of one category at most (0: no limit); default: as ranking.rules.per_category."""
 
 
-class _List(Ruled, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _List(FilteredRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
     n: Count = 10
     """Items of the list; at most serving.max_items."""
     surface: Annotated[str, Meta(max_length=64)] | None = None
     """Where it will be shown, such as `home`; kept with the record of the answer."""
 
 
-class Recommend(_List, frozen=True, kw_only=True):
+class RecommendRequest(_List, frozen=True, kw_only=True):
     """GET /v1/recommendations"""
 
 
-class Personalize(_List, frozen=True, kw_only=True):
+class PersonalizeRequest(_List, frozen=True, kw_only=True):
     """GET /v1/personalize"""
 
     feed: Count = 20
     """Items of `ranked_feed`; at most serving.max_items."""
 
 
-class Popular(_List, frozen=True, kw_only=True):
+class PopularRequest(_List, frozen=True, kw_only=True):
     """GET /v1/popular"""
 
 
-class Similar(_List, frozen=True, kw_only=True):
+class SimilarRequest(_List, frozen=True, kw_only=True):
     """GET /v1/similar/{item_id}"""
 
     item_id: Id
     """The item whose like is asked for."""
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class CallerItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An item of a feed of the caller's own; what it says of the item wins over the catalogue."""
 
     item_id: Id
@@ -96,10 +96,10 @@ class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     available: bool | None = None
 
 
-class Rank(Ruled, frozen=True, kw_only=True):
+class RankRequest(FilteredRequest, frozen=True, kw_only=True):
     """POST /v1/rank"""
 
-    items: Annotated[tuple[Id | Given, ...], Meta(min_length=1, max_length=1000)]
+    items: Annotated[tuple[Id | CallerItem, ...], Meta(min_length=1, max_length=1000)]
     """What is to be ranked, as ids or with facts."""
     n: Count | None = None
     """Items of the answer; default: all that may be shown."""
@@ -107,11 +107,11 @@ class Rank(Ruled, frozen=True, kw_only=True):
     """Where it will be shown, such as `feed`."""
 
 
-class NextAction(_Who, frozen=True, kw_only=True):
+class NextActionRequest(_Who, frozen=True, kw_only=True):
     """GET /v1/next-action"""
 
 
-class Suggest(_Who, frozen=True, kw_only=True):
+class SuggestRequest(_Who, frozen=True, kw_only=True):
     """GET /v1/suggest"""
 
     q: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -119,7 +119,7 @@ class Suggest(_Who, frozen=True, kw_only=True):
     n: Annotated[int, Meta(ge=1, le=50)] = 10
 
 
-class Profile(_Question, frozen=True, kw_only=True):
+class ProfileRequest(_Request, frozen=True, kw_only=True):
     """GET /v1/profile/{visitor_id}"""
 
     visitor_id: Id

@@ -8,7 +8,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.deduplicate import copies
 from spark_jobs.transforms.silver.enrich_events import enrich_events
 from spark_jobs.transforms.silver.quarantine import collisions, rejects
@@ -24,7 +24,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def source(spark: SparkSession) -> DataFrame:
         return tables.stream(spark, lake, bronze.EVENTS)
 
-    def process(rows: DataFrame, batch: Batch) -> None:
+    def process(rows: DataFrame, batch: MicroBatch) -> None:
         typed = rows.transform(typing).transform(checks)
         # Good payloads would be half of the cache; only rejects need theirs.
         typed = typed.withColumn("payload", F.expr("CASE WHEN reject IS NOT NULL THEN payload END")).persist()

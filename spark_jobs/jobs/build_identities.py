@@ -7,7 +7,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.identities import KEY, as_identities, as_links, identity_links, merge_links
 
 
@@ -18,7 +18,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def source(spark: SparkSession) -> DataFrame:
         return tables.stream(spark, lake, silver.EVENTS)
 
-    def process(events: DataFrame, batch: Batch) -> None:
+    def process(events: DataFrame, batch: MicroBatch) -> None:
         fresh = events.transform(identity_links).persist()
         found = fresh.count()
         batch.counts.read += found

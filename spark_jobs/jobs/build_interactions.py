@@ -8,7 +8,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots
 from spark_jobs.transforms.gold.interactions import interactions, tombstones, touched_persons
@@ -33,7 +33,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         bots = tables.stream(spark, lake, silver.USER_AGENTS).where("is_bot").select("user_agent")
         return events.unionByName(links).unionByName(bots, allowMissingColumns=True)
 
-    def process(changed: DataFrame, batch: Batch) -> None:
+    def process(changed: DataFrame, batch: MicroBatch) -> None:
         session = changed.sparkSession
         identities = tables.read(session, lake, silver.IDENTITIES)
         everything = tables.read(session, lake, silver.EVENTS)

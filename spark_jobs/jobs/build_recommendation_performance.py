@@ -6,12 +6,12 @@ from nextclick.contracts import gold, silver
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
-from spark_jobs.days import Days, bots, of_people
+from spark_jobs.days import DailyTable, bots, of_people
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Trigger
 from spark_jobs.transforms.gold.performance import recommendation_performance
 
-_DAYS = Days(
+_DAYS = DailyTable(
     job="build_recommendation_performance",
     table=gold.RECOMMENDATION_PERFORMANCE,
     source=silver.SERVED_ITEMS,

@@ -8,7 +8,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.served_items import OWNER, SERVED, acts, attribute, items_of_answers, touched_owners
 from spark_jobs.transforms.time_ranges import time_ranges
 
@@ -24,7 +24,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def source(spark: SparkSession) -> DataFrame:
         return tables.stream(spark, lake, silver.EVENTS)
 
-    def process(events: DataFrame, batch: Batch) -> None:
+    def process(events: DataFrame, batch: MicroBatch) -> None:
         everything = tables.read(events.sparkSession, lake, silver.EVENTS)
         if batch.replaces:
             rows = everything.transform(items_of_answers).transform(attribute(acts(everything), settings.attribution))

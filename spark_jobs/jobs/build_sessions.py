@@ -8,7 +8,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.sessionize import (
     absorbed,
     as_sessions,
@@ -31,7 +31,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def source(spark: SparkSession) -> DataFrame:
         return tables.stream(spark, lake, silver.EVENTS)
 
-    def process(events: DataFrame, batch: Batch) -> None:
+    def process(events: DataFrame, batch: MicroBatch) -> None:
         fresh = events.transform(event_intervals).transform(merge).persist()
         hours = F.collect_set(
             F.expr("sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))")

@@ -6,12 +6,12 @@ from nextclick.contracts import gold, silver
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
-from spark_jobs.days import Days
+from spark_jobs.days import DailyTable
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Trigger
 from spark_jobs.transforms.gold.daily import traffic_daily
 
-_DAYS = Days(
+_DAYS = DailyTable(
     job="build_traffic_daily",
     table=gold.TRAFFIC_DAILY,
     source=silver.SESSIONS,

@@ -9,7 +9,7 @@ from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.sources import arrivals
-from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.bronze.landing_lines import landing_lines
 
 
@@ -20,7 +20,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def source(spark: SparkSession) -> DataFrame:
         return arrivals(spark, settings, lake.landing, settings.kafka.events_topic)
 
-    def process(lines: DataFrame, batch: Batch) -> None:
+    def process(lines: DataFrame, batch: MicroBatch) -> None:
         write = tables.replace if batch.replaces else tables.append
         write(lines.transform(landing_lines(batch.id)), lake, bronze.EVENTS, batch.commit("events"))
 

@@ -9,7 +9,7 @@ from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.sources import arrivals
-from spark_jobs.streaming import Batch, Trigger, run_query
+from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.bronze.landing_lines import landing_lines
 from spark_jobs.transforms.silver.quarantine import door_rejects
 
@@ -21,7 +21,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def source(spark: SparkSession) -> DataFrame:
         return arrivals(spark, settings, lake.quarantine, settings.kafka.rejects_topic)
 
-    def process(lines: DataFrame, batch: Batch) -> None:
+    def process(lines: DataFrame, batch: MicroBatch) -> None:
         rows = lines.transform(landing_lines(batch.id)).transform(door_rejects)
         if batch.replaces:
             tables.replace(rows, lake, silver.QUARANTINE, batch.commit("rejects"), "origin = 'door'")

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from demo.__main__ import clear, make_facts
-from demo.outcome.facts import Facts, agrees, comparisons
+from demo.outcome.facts import DemoFacts, agrees, comparisons
 from nextclick.lake.sql import ask
 from nextclick.settings import load
 from orchestration.step_runner import step_runner
@@ -27,47 +27,47 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def facts(lake: Path) -> Facts:
+def facts(lake: Path) -> DemoFacts:
     clear(lake)
     shared = load(lake, profile="test", environ={}).spark  # the session that other tests of this process go on with
     settings = load(lake, profile="demo", environ={"NEXTCLICK_SPARK__JAVA_OPTIONS": shared.java_options})
     return make_facts(settings, seed=7, visitors=300, shown_as="lake", log=Console(stderr=True))
 
 
-def test_the_lake_holds_exactly_what_the_generator_made(facts: Facts) -> None:
+def test_the_lake_holds_exactly_what_the_generator_made(facts: DemoFacts) -> None:
     assert [line for line in comparisons(facts) if not line.agrees] == []
     assert agrees(facts)
 
 
-def test_every_kind_of_trouble_was_there(facts: Facts) -> None:
+def test_every_kind_of_trouble_was_there(facts: DemoFacts) -> None:
     assert facts.truth.late > 0
     assert facts.truth.duplicates > 0
     assert all(facts.truth.broken.values())
 
 
-def test_every_tracker_brought_its_part_and_no_kind_of_event_was_lost(facts: Facts) -> None:
+def test_every_tracker_brought_its_part_and_no_kind_of_event_was_lost(facts: DemoFacts) -> None:
     assert facts.flow.sources == facts.truth.trackers
     assert facts.flow.kinds == facts.truth.kinds
     assert {"plain", "segment", "snowplow"} == facts.flow.sources.keys()
 
 
-def test_expectations_were_checked(facts: Facts) -> None:
+def test_expectations_were_checked(facts: DemoFacts) -> None:
     assert facts.checks.passed > 0
     assert facts.checks.stopped == ()
 
 
-def test_the_model_is_champion_and_beats_popularity_on_clicks(facts: Facts) -> None:
+def test_the_model_is_champion_and_beats_popularity_on_clicks(facts: DemoFacts) -> None:
     assert facts.contest.champion == "1"
     model, popular = facts.contest.scores["model"], facts.contest.scores["popular_all_time"]
     assert model["recall@20"] > popular["recall@20"]
 
 
-def test_the_model_finds_the_hidden_tastes_better_than_popularity(facts: Facts) -> None:
+def test_the_model_finds_the_hidden_tastes_better_than_popularity(facts: DemoFacts) -> None:
     tastes = facts.tastes
     assert tastes.chance < tastes.popular < tastes.model < tastes.best
 
 
-def test_the_portrait_is_of_somebody_with_a_history_and_a_list(facts: Facts) -> None:
+def test_the_portrait_is_of_somebody_with_a_history_and_a_list(facts: DemoFacts) -> None:
     used, listed = facts.portrait.history, facts.portrait.recommended
     assert used
     assert listed
@@ -76,7 +76,7 @@ def test_the_portrait_is_of_somebody_with_a_history_and_a_list(facts: Facts) -> 
     assert all(item.name for item in (*used, *listed))
 
 
-def test_devices_of_one_account_are_one_person(facts: Facts, lake: Path) -> None:
+def test_devices_of_one_account_are_one_person(facts: DemoFacts, lake: Path) -> None:
     """No guest account, and no visitor who logged in, is a person of their own."""
     query = """
         select count(*) from gold.interactions where person_id like 'g%'
@@ -85,7 +85,7 @@ def test_devices_of_one_account_are_one_person(facts: Facts, lake: Path) -> None
     assert ask(load(lake, environ={}).lake, query)[1] == [(0,)]
 
 
-def test_the_truth_beside_the_traffic_is_not_in_any_table(facts: Facts, lake: Path) -> None:
+def test_the_truth_beside_the_traffic_is_not_in_any_table(facts: DemoFacts, lake: Path) -> None:
     """What is hidden stays hidden: the truth is read by the report alone."""
     assert json.loads((lake / "traffic" / "truth.json").read_bytes())["sessions"] == facts.truth.sessions
     tables = {path.parent.name for path in lake.glob("*/*/_delta_log")}
@@ -93,7 +93,7 @@ def test_the_truth_beside_the_traffic_is_not_in_any_table(facts: Facts, lake: Pa
 
 
 @pytest.fixture(scope="module")
-def visit(facts: Facts, lake: Path) -> Iterator[Any]:
+def visit(facts: DemoFacts, lake: Path) -> Iterator[Any]:
     """A browser in the shop that the demo made."""
     command = [str(Path(sys.executable).parent / "nextclick"), "--lake", str(lake), "shop", "--port", "0", "--json"]
     with chromium() as open_page, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shop:
@@ -122,7 +122,7 @@ def test_three_clicks_on_electronics_reorder_the_next_page(visit: Any, lake: Pat
     assert visit.locator(".card img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
 
 
-def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, facts: Facts, lake: Path) -> None:
+def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, facts: DemoFacts, lake: Path) -> None:
     first = visit.locator(".card").first
     item, request = (first.get_attribute(f"data-nextclick-{name}") for name in ("item-id", "request-id"))
     visit.wait_for_timeout(1_500)  # half visible for a second: shown

@@ -20,7 +20,7 @@ from serving.engine import Engine
 from serving.experiments import assignment
 from serving.experiments.report import report
 from serving.export import export
-from serving.schema.requests import Personalize
+from serving.schema.requests import PersonalizeRequest
 from serving.schema.responses import Personalized
 from tests import rows
 from tests.integration.conftest import Gold
@@ -54,9 +54,9 @@ def exploring(settings: Settings, gold: Gold, tmp_path: Path) -> Settings:
 def metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "metrics").mkdir()
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "metrics"))
-    from serving.metrics import Metrics
+    from serving.metrics import ServingMetrics
 
-    return Metrics()
+    return ServingMetrics()
 
 
 def answered(settings: Settings, metrics: Any, visitors: int) -> dict[str, Personalized]:
@@ -65,7 +65,9 @@ def answered(settings: Settings, metrics: Any, visitors: int) -> dict[str, Perso
     engine.start()
     try:
         return {
-            visitor: asyncio.run(engine.personalize("default", Personalize(visitor_id=visitor, surface="home", feed=5)))
+            visitor: asyncio.run(
+                engine.personalize("default", PersonalizeRequest(visitor_id=visitor, surface="home", feed=5))
+            )
             for visitor in (f"v{number}" for number in range(visitors))
         }
     finally:
@@ -142,7 +144,7 @@ def test_a_running_api_takes_up_what_was_learned(exploring: Settings, metrics: A
     try:
         arms = {"popular": Arm(trials=9, rewards=9), "new": Arm(trials=9), "for-you": Arm(trials=9)}
         state.write(settings.lake, state.State(version=1, bandits={"banner:home": arms}))
-        asked = Personalize(visitor_id="v1", surface="home")
+        asked = PersonalizeRequest(visitor_id="v1", surface="home")
         for _ in range(2000):
             answers = [asyncio.run(engine.personalize("default", asked)).personalized_banner for _ in range(20)]
             if {answer["id"] for answer in answers if answer} == {"popular"}:

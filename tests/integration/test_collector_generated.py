@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.dialects import NAMES, Router, dialect
-from collector.http.app import Door
-from collector.http.metrics import Metrics
-from collector.sinks import Batch
+from collector.http.app import CollectorApp
+from collector.http.metrics import CollectorMetrics
+from collector.sinks import RequestBatch
 from nextclick.settings import load
 from tests.asking import json_of
 from tests.generated import generated
@@ -68,7 +68,7 @@ class Memory:
     def __init__(self) -> None:
         self.reasons: list[str] = []
 
-    async def write(self, batch: Batch) -> None:
+    async def write(self, batch: RequestBatch) -> None:
         self.reasons += batch.reasons
 
     async def probe(self) -> None: ...
@@ -85,13 +85,13 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
     chosen.lake.prepare()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder / "counts"))
-        door, loop = Door(chosen, lambda _: Memory(), Metrics()), asyncio.new_event_loop()
+        door, loop = CollectorApp(chosen, lambda _: Memory(), CollectorMetrics()), asyncio.new_event_loop()
         yield lambda *request: loop.run_until_complete(_ask(door, *request))
         loop.close()
 
 
 async def _ask(
-    door: Door, route: tuple[str, str], query: bytes, headers: dict[str, str], body: bytes
+    door: CollectorApp, route: tuple[str, str], query: bytes, headers: dict[str, str], body: bytes
 ) -> tuple[int, Memory]:
     path, method = route
     sink = door._sink = Memory()

@@ -14,15 +14,15 @@ from nextclick.errors import ModelError
 from nextclick.kv import open_profiles
 from nextclick.kv.lists.packing import QUERIES, TRANSITIONS
 from nextclick.profile import profile
-from nextclick.profile.conversion import Rates
-from nextclick.profile.profile import Deed
+from nextclick.profile.conversion import ConversionRates
+from nextclick.profile.profile import Action
 from nextclick.settings import Settings
 from serving.engine import Engine
 from serving.export import behaviour_counts, export
 from serving.index import index
-from serving.index.index import Edition
-from serving.metrics import Metrics
-from serving.ranking.visitor import Visitors, Who
+from serving.index.index import ServingIndex
+from serving.metrics import ServingMetrics
+from serving.ranking.visitor import VisitorLookup, Who
 from tests import rows
 from tests.conftest import WriteInteractions
 from tests.integration.conftest import Gold
@@ -31,7 +31,7 @@ from tests.integration.test_serving import CATALOGUE, POPULAR, write_items
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def served(settings: Settings) -> Edition:
+def served(settings: Settings) -> ServingIndex:
     return index.load(kv.open_table(settings).snapshot())
 
 
@@ -103,10 +103,10 @@ def test_what_people_use_next_is_exported_with_the_lists_and_goes_before_what_is
     gold.full({}, POPULAR, {"lamp": [("bulb", 0.9)], "sofa": [("stool", 0.9)]}, after={"lamp": [("sofa", 3.0)]})
     export.run(lake)
     person = profile.visitor_key("default", "v")
-    deeds = [Deed(1_000, 1, 2, "lamp"), Deed(999, 2, 2, "sofa")]
+    deeds = [Action(1_000, 1, 2, "lamp"), Action(999, 2, 2, "sofa")]
     open_profiles(lake).merge({person: deeds})
     found = served(lake)
-    visitors = Visitors(lake, Metrics())
+    visitors = VisitorLookup(lake, ServingMetrics())
     known = asyncio.run(visitors.known(found, Who("default", "v", None), 2_000))
     assert [[found.catalogue.ids[number] for number in items] for items in known.similar] == [["sofa"], ["stool"]]
 
@@ -177,10 +177,10 @@ def test_the_open_session_is_that_of_the_gap_of_the_visitors_site(
     export.run(lake)
     minute = 60_000
     for site in ("default", "other"):
-        deeds = [Deed(at * minute, at, 2, "lamp") for at in (1, 41)]
+        deeds = [Action(at * minute, at, 2, "lamp") for at in (1, 41)]
         open_profiles(lake).merge({profile.visitor_key(site, "v"): deeds})
     settings = with_gap(lake, 45)
-    visitors = Visitors(settings, Metrics())
+    visitors = VisitorLookup(settings, ServingMetrics())
     for site, views in (("default", 2), ("other", 1)):
         who = Who(site, "v", None)
         known = asyncio.run(visitors.known(served(lake), who, 42 * minute))
@@ -200,7 +200,7 @@ def test_the_chance_of_a_purchase_comes_with_the_lists(lake: Settings, gold: Gol
     )
     gold.full({}, POPULAR)
     export.run(lake)
-    assert served(lake).conversion == Rates((2, 2, 0, 0, 1), (1, 1, 0, 0, 1))
+    assert served(lake).conversion == ConversionRates((2, 2, 0, 0, 1), (1, 1, 0, 0, 1))
 
 
 def test_queries_are_suggested_once_enough_visitors_asked_them(lake: Settings, gold: Gold) -> None:

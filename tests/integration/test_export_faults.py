@@ -18,7 +18,7 @@ from nextclick.errors import ModelError
 from nextclick.settings import Settings
 from serving.export import export
 from serving.export.build import Tally
-from serving.recommend import Lists
+from serving.recommend import ServedLists
 
 from .conftest import Gold, with_kv
 
@@ -33,7 +33,7 @@ def publish(gold: Gold, model: int) -> None:
 
 def served_model(settings: Settings) -> int:
     """The one model that all answers are of."""
-    lists = Lists(kv.open_table(settings))
+    lists = ServedLists(kv.open_table(settings))
     answers = [lists.of_person(person, 10) for person in [*PEOPLE, "unknown"]] + [lists.similar_to("a", 10)]
     named = {item.item_id.split("-")[0] for answer in answers for item in answer.items}
     assert named == {answer.model_version for answer in answers}
@@ -234,7 +234,7 @@ def test_a_connection_reset_in_the_midst_of_an_export_leaves_the_old_lists(
 def test_readers_ask_the_same_version_all_along_while_exports_come(settings: Settings, gold: Gold) -> None:
     publish(gold, 1)
     export.run(settings)
-    lists, seen, stop = Lists(kv.open_table(settings)), list[set[str]](), threading.Event()
+    lists, seen, stop = ServedLists(kv.open_table(settings)), list[set[str]](), threading.Event()
 
     def read() -> None:
         while not stop.is_set():

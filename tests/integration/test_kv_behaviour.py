@@ -12,7 +12,7 @@ import pytest
 from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.backends import BACKENDS
 from nextclick.kv.lists.lmdb import LmdbTable
-from nextclick.kv.lists.protocol import Entry, Pointer, Table, VersionManifest
+from nextclick.kv.lists.protocol import Entry, ListsTable, Pointer, VersionManifest
 from nextclick.kv.lists.redis import RedisTable
 from nextclick.lake import lists_manifest
 
@@ -25,7 +25,7 @@ class Backend:
     def __init__(self, folder: Path | None, url: str | None) -> None:
         self._folder, self._url = folder, url
 
-    def open(self) -> Table:
+    def open(self) -> ListsTable:
         if self._folder is not None:
             return LmdbTable(self._folder, 1 << 26)
         assert self._url is not None
@@ -54,7 +54,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
 
 
 @pytest.fixture
-def table(backend: Backend) -> Table:
+def table(backend: Backend) -> ListsTable:
     return backend.open()
 
 
@@ -74,7 +74,7 @@ def manifest(version: int, previous: int | None = None) -> VersionManifest:
     )  # fmt: skip
 
 
-def publish(table: Table, entries: list[Entry], base: int | None = None) -> int:
+def publish(table: ListsTable, entries: list[Entry], base: int | None = None) -> int:
     """A version with these entries, sealed and served."""
     writer = table.begin(base)
     writer.put_many(entries)
@@ -83,7 +83,7 @@ def publish(table: Table, entries: list[Entry], base: int | None = None) -> int:
     return writer.version
 
 
-def test_a_table_that_was_never_written_has_no_version_and_says_what_to_do(table: Table) -> None:
+def test_a_table_that_was_never_written_has_no_version_and_says_what_to_do(table: ListsTable) -> None:
     assert table.pointer() is None
     assert table.current() is None
     assert table.versions() == []
@@ -91,12 +91,12 @@ def test_a_table_that_was_never_written_has_no_version_and_says_what_to_do(table
         table.snapshot()
 
 
-def test_values_come_in_the_order_of_the_keys_and_missing_ones_are_none(table: Table) -> None:
+def test_values_come_in_the_order_of_the_keys_and_missing_ones_are_none(table: ListsTable) -> None:
     publish(table, [(b"pb", b"2"), (b"pa", b"1")])
     assert table.snapshot().get_many([b"pa", b"pc", b"pb"]) == [b"1", None, b"2"]
 
 
-def test_a_version_under_construction_is_seen_by_nobody(table: Table, backend: Backend) -> None:
+def test_a_version_under_construction_is_seen_by_nobody(table: ListsTable, backend: Backend) -> None:
     publish(table, [(b"pa", b"old")])
     table.begin().put_many([(b"pa", b"new")])
     reader = backend.open()
@@ -104,7 +104,7 @@ def test_a_version_under_construction_is_seen_by_nobody(table: Table, backend: B
     assert reader.snapshot().get_many([b"pa"]) == [b"old"]
 
 
-def test_a_sealed_version_is_not_served_before_the_flip(table: Table) -> None:
+def test_a_sealed_version_is_not_served_before_the_flip(table: ListsTable) -> None:
     publish(table, [(b"pa", b"old")])
     writer = table.begin()
     writer.put_many([(b"pa", b"new")])
@@ -117,7 +117,7 @@ def test_a_sealed_version_is_not_served_before_the_flip(table: Table) -> None:
     assert (current.version, current.previous) == (2, 1)
 
 
-def test_a_reader_that_was_there_before_notices_each_flip_and_a_rollback(table: Table, backend: Backend) -> None:
+def test_a_reader_that_was_there_before_notices_each_flip_and_a_rollback(table: ListsTable, backend: Backend) -> None:
     publish(table, [(b"pa", b"1")])
     reader = backend.open()
     assert reader.snapshot().get_many([b"pa"]) == [b"1"]
@@ -127,12 +127,12 @@ def test_a_reader_that_was_there_before_notices_each_flip_and_a_rollback(table: 
     assert reader.snapshot().get_many([b"pa"]) == [b"1"]
 
 
-def test_the_same_snapshot_is_given_while_the_pointer_stays(table: Table) -> None:
+def test_the_same_snapshot_is_given_while_the_pointer_stays(table: ListsTable) -> None:
     publish(table, [(b"pa", b"1")])
     assert table.snapshot() is table.snapshot()
 
 
-def test_a_pinned_snapshot_answers_from_its_version_or_not_at_all(table: Table) -> None:
+def test_a_pinned_snapshot_answers_from_its_version_or_not_at_all(table: ListsTable) -> None:
     publish(table, [(b"pa", b"1")])
     pinned = table.snapshot()
     publish(table, [(b"pa", b"2")])
@@ -142,7 +142,7 @@ def test_a_pinned_snapshot_answers_from_its_version_or_not_at_all(table: Table) 
         assert pinned.get_many([b"pa"]) == [b"1"]
 
 
-def test_a_version_can_be_opened_by_its_number(table: Table) -> None:
+def test_a_version_can_be_opened_by_its_number(table: ListsTable) -> None:
     publish(table, [(b"pa", b"1")])
     publish(table, [(b"pa", b"2")])
     assert table.snapshot(1).get_many([b"pa"]) == [b"1"]
@@ -150,7 +150,7 @@ def test_a_version_can_be_opened_by_its_number(table: Table) -> None:
         table.snapshot(9)
 
 
-def test_putting_counts_the_keys_that_were_new(table: Table) -> None:
+def test_putting_counts_the_keys_that_were_new(table: ListsTable) -> None:
     writer = table.begin()
     assert writer.put_many([(b"pb", b"1"), (b"pa", b"1")]) == 2
     assert writer.put_many([(b"pc", b"1"), (b"pa", b"2")]) == 1
@@ -158,14 +158,14 @@ def test_putting_counts_the_keys_that_were_new(table: Table) -> None:
     assert writer.put_many([]) == 0
 
 
-def test_what_was_written_can_be_read_back_before_it_is_sealed(table: Table) -> None:
+def test_what_was_written_can_be_read_back_before_it_is_sealed(table: ListsTable) -> None:
     writer = table.begin()
     writer.put_many([(b"pb", b"2"), (b"pa", b"1"), (b"s" * 511, b"\x00" * 5000)])
     writer.delete_many([b"pa", b"px"])
     assert sorted(writer.entries()) == [(b"pb", b"2"), (b"s" * 511, b"\x00" * 5000)]
 
 
-def test_a_version_built_on_another_starts_with_its_entries_and_leaves_it_alone(table: Table) -> None:
+def test_a_version_built_on_another_starts_with_its_entries_and_leaves_it_alone(table: ListsTable) -> None:
     publish(table, [(b"pa", b"1"), (b"pb", b"1")])
     writer = table.begin(base=1)
     writer.delete_many([b"pa"])
@@ -175,14 +175,14 @@ def test_a_version_built_on_another_starts_with_its_entries_and_leaves_it_alone(
     assert table.snapshot(1).get_many([b"pa", b"pb", b"pc"]) == [b"1", b"1", None]
 
 
-def test_an_abandoned_version_leaves_nothing(table: Table, backend: Backend) -> None:
+def test_an_abandoned_version_leaves_nothing(table: ListsTable, backend: Backend) -> None:
     writer = table.begin()
     writer.put_many([(b"pa", b"1")])
     writer.abandon()
     assert backend.traces() == set()
 
 
-def test_the_debris_of_a_killed_writer_goes_with_the_next_one(table: Table, backend: Backend) -> None:
+def test_the_debris_of_a_killed_writer_goes_with_the_next_one(table: ListsTable, backend: Backend) -> None:
     publish(table, [(b"pa", b"1")])
     table.begin().put_many([(b"pa", b"half"), (b"pb", b"half")])
     successor = backend.open().begin()
@@ -192,7 +192,7 @@ def test_the_debris_of_a_killed_writer_goes_with_the_next_one(table: Table, back
     assert table.snapshot().get_many([b"pa", b"pb"]) == [b"1", None]
 
 
-def test_a_dropped_version_is_gone_and_its_number_is_not_used_again(table: Table, backend: Backend) -> None:
+def test_a_dropped_version_is_gone_and_its_number_is_not_used_again(table: ListsTable, backend: Backend) -> None:
     publish(table, [(b"pa", b"1")])
     publish(table, [(b"pa", b"2")])
     table.point(Pointer(1, 2))
@@ -203,7 +203,7 @@ def test_a_dropped_version_is_gone_and_its_number_is_not_used_again(table: Table
 
 
 def test_no_reader_sees_two_versions_in_one_snapshot_while_exports_flip_and_drop(
-    table: Table, backend: Backend
+    table: ListsTable, backend: Backend
 ) -> None:
     keys = [b"p%d" % number for number in range(20)]
     publish(table, [(key, b"1") for key in keys])

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from collector.http.metrics import LiveMetrics
-from collector.live.landing_follower import Live
-from collector.sinks import Batch
+from collector.live.landing_follower import LandingFollower
+from collector.sinks import RequestBatch
 from nextclick.contracts.events import Event, encode
 from nextclick.errors import ModelError
 from nextclick.kv import open_profiles
@@ -23,7 +23,7 @@ from nextclick.landing.reader import read_segment, segments
 from nextclick.landing.writer import SegmentWriter, recover
 from nextclick.profile import profile
 from nextclick.profile.live_arrivals import Arrivals
-from nextclick.profile.profile import EMPTY, Deed, Profile
+from nextclick.profile.profile import EMPTY, Action, Profile
 from nextclick.settings import Settings, load
 from tests.answering import answering
 from tests.collecting import Collector, collecting
@@ -47,8 +47,8 @@ def view(number: int, visitor: str = "v1", **fields: Any) -> bytes:
     )
 
 
-def batch(*payloads: bytes) -> Batch:
-    return Batch("plain", now(), payloads, (), ())
+def batch(*payloads: bytes) -> RequestBatch:
+    return RequestBatch("plain", now(), payloads, (), ())
 
 
 class Faulty:
@@ -63,7 +63,7 @@ class Faulty:
 
     def merge(
         self,
-        updates: Mapping[bytes, Sequence[Deed]],
+        updates: Mapping[bytes, Sequence[Action]],
         segments: Sequence[str] = (),
         offsets: Mapping[str, int] = NONE_MERGED,
     ) -> None:
@@ -83,8 +83,8 @@ def store(settings: Settings) -> Faulty:
 
 
 @contextmanager
-def living(settings: Settings, store: Faulty) -> Iterator[Live]:
-    live = Live(settings, store, LiveMetrics({"registry": None, "namespace": "nextclick"}))
+def living(settings: Settings, store: Faulty) -> Iterator[LandingFollower]:
+    live = LandingFollower(settings, store, LiveMetrics({"registry": None, "namespace": "nextclick"}))
     live.start()
     try:
         yield live
@@ -107,7 +107,7 @@ def land(settings: Settings, *payloads: bytes) -> str:
 
 def from_log(settings: Settings) -> dict[bytes, Profile]:
     """All profiles as the landing log makes them."""
-    arrivals, found = Arrivals(settings), dict[bytes, list[Deed]]()
+    arrivals, found = Arrivals(settings), dict[bytes, list[Action]]()
     for segment in segments(settings.lake.landing):
         for line in read_segment(segment.path):
             assert line.received_at is not None

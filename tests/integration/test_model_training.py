@@ -25,7 +25,7 @@ from ml.lists import delta_files
 from ml.models.user_item.als import Als, AlsModel
 from ml.registry import artifact, champion, tracking
 from ml.registry.artifact import Artifact
-from nextclick.command import Context
+from nextclick.command import CommandContext
 from nextclick.contracts.table import Table
 from nextclick.errors import ModelError, TableBusy, TableMissing
 from nextclick.lake import lists_manifest, locks
@@ -288,7 +288,7 @@ def unlearnable(trained: Path, write_interactions: WriteInteractions) -> Path:
     write_interactions(
         trained, [("anna", "tea", 1.0, 0, 0), ("ben", "tea", 1.0, 0, 1), ("ben", "pot", 1.0, 0, 2)], "overwrite"
     )
-    champion.write(settings.lake, champion.Standing())
+    champion.write(settings.lake, champion.ModelStatus())
     tracking.promote(settings.lake, None)
     return trained
 
@@ -370,7 +370,7 @@ def test_two_trainings_of_one_lake_do_not_meet(trained: Path) -> None:
 
 
 def test_the_verb_prints_json_alone(trained: Path) -> None:
-    done = CliRunner().invoke(train_verb, ["--json"], obj=Context(lake=str(trained), profile="test"))
+    done = CliRunner().invoke(train_verb, ["--json"], obj=CommandContext(lake=str(trained), profile="test"))
     assert done.exit_code == 0, done.output
     printed = json.loads(done.stdout)
     assert printed["train"]["details"]["champion"] == "1"

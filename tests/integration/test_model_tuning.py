@@ -13,7 +13,7 @@ from ml.jobs import train, tune
 from ml.models.user_item.als import Als
 from ml.models.user_item.blend import Member
 from ml.selection import model_candidates
-from nextclick.command import Context
+from nextclick.command import CommandContext
 from nextclick.errors import ModelError
 from nextclick.settings import Settings, load
 
@@ -48,7 +48,7 @@ def test_a_second_call_goes_on_and_the_next_training_uses_what_was_found(trained
     }
     als = model_candidates.tuned(settings.lake)["als"].recipe
     assert isinstance(als, Als)
-    other = model_candidates.Found(
+    other = model_candidates.TunedRecipe(
         recipe=Als(**{**_parameters(als), "factors": 8}), value=1.0, before=None, trials=1, interactions_version=0
     )
     model_candidates.keep(settings.lake, {"als": other})
@@ -64,7 +64,7 @@ def _parameters(recipe: Member) -> dict[str, Any]:
 
 def test_the_verb_prints_json_alone_and_forgets(trained: Path) -> None:
     def ask(*words: str) -> Any:
-        done = CliRunner().invoke(tune_verb, [*words, "--json"], obj=Context(lake=str(trained), profile="test"))
+        done = CliRunner().invoke(tune_verb, [*words, "--json"], obj=CommandContext(lake=str(trained), profile="test"))
         assert done.exit_code == 0, (done.output, done.exception)
         return json.loads(done.stdout)["tune"]
 

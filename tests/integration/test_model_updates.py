@@ -259,7 +259,7 @@ def test_a_table_overwritten_in_place_is_an_update_of_everybody(
 def test_popular_lists_are_updated_too(trained: Path, write_interactions: WriteInteractions) -> None:
     settings = settings_of(trained)
     write_interactions(trained, [("anna", "tea", 1.0, 0, 0), ("ben", "pot", 1.0, 0, 2)], "overwrite")
-    champion.write(settings.lake, champion.Standing())
+    champion.write(settings.lake, champion.ModelStatus())
     tracking.promote(settings.lake, None)
     train.run(settings)
     publish_lists.run(settings)

@@ -13,14 +13,14 @@ from cli.rollback import rollback
 from cli.status import status
 from cli.train import train
 from cli.update import update
-from nextclick.command import Context
+from nextclick.command import CommandContext
 from nextclick.errors import ModelError
 
 WriteInteractions = Callable[..., int]
 
 
 def ask(lake: Path, verb: Any, *words: str) -> Any:
-    done = CliRunner().invoke(verb, [*words, "--json"], obj=Context(lake=str(lake), profile="test"))
+    done = CliRunner().invoke(verb, [*words, "--json"], obj=CommandContext(lake=str(lake), profile="test"))
     assert done.exit_code == 0, (done.output, done.exception)
     return json.loads(done.stdout)
 
@@ -56,7 +56,7 @@ def test_people_are_served_the_version_before_even_where_gold_cannot_follow(
         raise ModelError("gold.recommendations cannot go back")
 
     monkeypatch.setattr("ml.jobs.rollback.run", gone)
-    done = CliRunner().invoke(rollback, ["--json"], obj=Context(lake=str(trained), profile="test"))
+    done = CliRunner().invoke(rollback, ["--json"], obj=CommandContext(lake=str(trained), profile="test"))
     assert isinstance(done.exception, ModelError)
     assert ask(trained, recommend, "p1")["model_version"] == "1"
 

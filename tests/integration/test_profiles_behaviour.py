@@ -15,7 +15,7 @@ from nextclick.kv.profiles.lmdb import LmdbProfiles
 from nextclick.kv.profiles.protocol import Profiles
 from nextclick.kv.profiles.redis import RedisProfiles
 from nextclick.profile import profile
-from nextclick.profile.profile import EMPTY, Deed, K
+from nextclick.profile.profile import EMPTY, Action, K
 
 DAY = 86_400_000
 NOW = time.time_ns() // 1_000_000
@@ -49,8 +49,8 @@ def test_the_profiles_of_every_backend_are_tested_here() -> None:
     assert PLACES.keys() == BACKENDS.keys()
 
 
-def deed(number: int, at: int = NOW) -> Deed:
-    return Deed(at=at + number, id=number, code=2, item=f"i{number}")
+def deed(number: int, at: int = NOW) -> Action:
+    return Action(at=at + number, id=number, code=2, item=f"i{number}")
 
 
 def test_who_is_not_known_has_an_empty_profile_and_answers_come_in_the_order_of_the_keys(store: Profiles) -> None:

@@ -27,7 +27,7 @@ from nextclick.lake.sql import ask
 from nextclick.landing.writer import SegmentWriter
 from nextclick.profile import profile
 from nextclick.profile.live_arrivals import Arrivals
-from nextclick.profile.profile import EMPTY, Deed, Profile
+from nextclick.profile.profile import EMPTY, Action, Profile
 from nextclick.reconciliation import Reconciliation
 from nextclick.settings import DEFAULT_CONF, Settings, load
 from spark_jobs.jars import KAFKA, wanting
@@ -267,7 +267,7 @@ def test_a_broker_that_is_killed_or_hangs_and_a_line_that_is_cut_cost_no_acknowl
 
 def from_topic(settings: Settings) -> dict[bytes, Profile]:
     """All profiles as the topic of events makes them."""
-    topic, arrivals, found = settings.kafka.events_topic, Arrivals(settings), dict[bytes, list[Deed]]()
+    topic, arrivals, found = settings.kafka.events_topic, Arrivals(settings), dict[bytes, list[Action]]()
     consumer = Consumer({"bootstrap.servers": settings.kafka.servers, "group.id": "tests"})
     partitions = [TopicPartition(topic, number, 0) for number in range(settings.kafka.partitions)]
     consumer.assign(partitions)

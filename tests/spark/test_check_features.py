@@ -9,13 +9,13 @@ from pyspark.sql import SparkSession
 
 from cli.check import check
 from expectations.measures import live_profiles
-from nextclick.command import Context
+from nextclick.command import CommandContext
 from nextclick.kv import open_profiles
 from nextclick.landing.reader import read_segment, segments
 from nextclick.profile import features_check, profile
 from nextclick.profile.features_check import FeaturesCheck
 from nextclick.profile.live_arrivals import Arrivals
-from nextclick.profile.profile import Deed
+from nextclick.profile.profile import Action
 from nextclick.settings import Settings, load
 from spark_jobs.jobs import build_events, ingest_events, ingest_rejects
 from tests.spark.conftest import MINUTE, RECEIVED, new_events, publish
@@ -92,8 +92,8 @@ def test_a_profile_that_lacks_or_has_too_much_is_found_and_named(
     for name, value in KEPT.items():
         monkeypatch.setenv(name, value)
     store, key = open_profiles(settings), profile.visitor_key("default", "v1")
-    store.merge({key: [Deed(at=RECEIVED, id=7, code=2)]})
-    lake = Context(lake=str(settings.lake.root), profile="test")
+    store.merge({key: [Action(at=RECEIVED, id=7, code=2)]})
+    lake = CommandContext(lake=str(settings.lake.root), profile="test")
     shown = CliRunner().invoke(check, ["features"], obj=lake, catch_exceptions=False)
     assert "16 live profiles compared, 1 differ (6.25%)." in shown.stdout
     assert "visitor default v1" in shown.stdout
@@ -104,5 +104,5 @@ def test_a_profile_that_lacks_or_has_too_much_is_found_and_named(
 
 
 def test_a_lake_without_tables_says_what_to_run(tmp_path: Path) -> None:
-    answer = CliRunner().invoke(check, ["features"], obj=Context(lake=str(tmp_path / "lake")))
+    answer = CliRunner().invoke(check, ["features"], obj=CommandContext(lake=str(tmp_path / "lake")))
     assert "nextclick run" in str(answer.exception)

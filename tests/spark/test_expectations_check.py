@@ -15,7 +15,7 @@ from cli.check import check
 from expectations.results import Result
 from expectations.runner import run
 from expectations.stops import open_stops, override, refuse
-from nextclick.command import Context
+from nextclick.command import CommandContext
 from nextclick.errors import CheckStopped
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
@@ -150,7 +150,7 @@ def test_what_cannot_be_judged_fails(checked: Check, settings: Settings) -> None
 @pytest.fixture
 def called(spark: SparkSession, settings: Settings) -> Callable[..., Any]:
     def call(*arguments: str) -> Any:
-        context = Context(lake=str(settings.lake.root), profile="test")
+        context = CommandContext(lake=str(settings.lake.root), profile="test")
         return CliRunner().invoke(check, arguments, obj=context, standalone_mode=False)
 
     return call

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from nextclick.contracts import silver
-from nextclick.settings import Sessions
+from nextclick.settings import SessionsSettings
 from spark_jobs.transforms.silver.sessionize import (
     as_sessions,
     event_intervals,
@@ -24,7 +24,7 @@ from tests import oracle
 
 pytestmark = pytest.mark.spark
 
-SESSIONS = Sessions(gap_minutes=30, overlong_hours=24, gaps={"shop": 45, "it's": 10})
+SESSIONS = SessionsSettings(gap_minutes=30, overlong_hours=24, gaps={"shop": 45, "it's": 10})
 START = datetime(2026, 1, 1, 23, 50, tzinfo=UTC)
 SCHEMA = (
     "site string, visitor_id string, event_id string, event string, occurred_at timestamp, page_url string, channel string, "
@@ -165,7 +165,7 @@ visits = st.lists(
 
 
 @given(visits, st.randoms(use_true_random=False), st.integers(1, 4))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_order_and_any_cut_gives_what_plain_python_gives(
     spark: SparkSession, visits: list[tuple[str, int, int, str]], random: Any, cuts: int
 ) -> None:

@@ -12,7 +12,7 @@ from nextclick.contracts import catalog
 from nextclick.report import JobReport
 from nextclick.settings import Settings, load
 from orchestration.assets import bronze, gold, silver
-from orchestration.pipeline import STEPS, Kind
+from orchestration.pipeline import STEPS, StepKind
 from spark_jobs import jobs
 from spark_jobs.run_jobs import REBUILDS
 
@@ -26,7 +26,7 @@ def test_the_modules_of_jobs_are_the_jobs_of_the_catalog() -> None:
 
 @pytest.mark.parametrize("table", [table for table in catalog.TABLES if table.spark], ids=lambda table: table.name)
 def test_the_job_of_a_table_is_a_station_and_rebuilt_with_its_layer_and_those_below(table: Any) -> None:
-    assert table.job in [step.name for step in STEPS if step.kind is Kind.JOB]
+    assert table.job in [step.name for step in STEPS if step.kind is StepKind.JOB]
     layers = ["bronze", "silver", "gold"]
     for layer in layers[: layers.index(table.layer) + 1]:
         assert table.job in REBUILDS[layer]

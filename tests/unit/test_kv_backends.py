@@ -8,7 +8,7 @@ import pytest
 
 from nextclick import kv
 from nextclick.kv.backends import BACKENDS
-from nextclick.settings import CHECKOUT, Kv, Settings, load
+from nextclick.settings import CHECKOUT, KvSettings, Settings, load
 
 
 @pytest.fixture(params=BACKENDS)
@@ -18,7 +18,7 @@ def chosen(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
 
 def test_the_settings_take_every_backend_and_no_other() -> None:
-    assert set(typing.get_args(typing.get_type_hints(Kv)["backend"])) == set(BACKENDS)
+    assert set(typing.get_args(typing.get_type_hints(KvSettings)["backend"])) == set(BACKENDS)
 
 
 def test_the_comment_of_the_default_names_every_backend() -> None:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from collector.dialects.shared.fan_out import FANS_OUT, Deed, Growth, place, places
+from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, place, places
 from collector.dialects.shared.payload import take
 from collector.dialects.shared.values import Json, money, text, whole
 
@@ -52,7 +52,7 @@ _PROMOTED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def deeds(name: Any, values: Json, growth: Growth, *around: Json) -> list[Deed]:
+def deeds(name: Any, values: Json, growth: FanOutBudget, *around: Json) -> list[EventDraft]:
     """What an event of this name and these properties means: one deed, or one an item of `items` or `products`.
 
     A custom event keeps its name, and of its properties only the item's id becomes a field. `around` is what
@@ -62,7 +62,7 @@ def deeds(name: Any, values: Json, growth: Growth, *around: Json) -> list[Deed]:
     if kind is None or kind == "search":
         rest = dict(values)
         taken = {"query": text(take(rest, *_QUERY))} if kind else {"item_id": text(take(rest, *_ITEM_ID))}
-        return [Deed(kind or name, None, taken, (rest,))]
+        return [EventDraft(kind or name, None, taken, (rest,))]
     listed = next((each for each in _LISTS if isinstance(values.get(each), list) and values[each]), None)
     if listed is None:
         return [_deed(kind, surface, 0 if kind in FANS_OUT else None, dict(values))]
@@ -86,7 +86,7 @@ def word(name: Any) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") if isinstance(name, str) else ""
 
 
-def _deed(kind: str, surface: str | None, part: int | None, item: Json, beside: Json | None = None) -> Deed:
+def _deed(kind: str, surface: str | None, part: int | None, item: Json, beside: Json | None = None) -> EventDraft:
     """`item` is one of a list, and `beside` what is said beside the list; or all there is."""
     fields, shared = Json(), beside or {}
     if surface == _PROMOTION:
@@ -98,7 +98,7 @@ def _deed(kind: str, surface: str | None, part: int | None, item: Json, beside: 
         fields["item_id"] = fields["item_id"] or fields["name"]
     elif kind == "purchase" and not fields["item_id"]:
         fields["price"] = fields["price"] or money(take(item, *_TOTAL), "the total")
-    return Deed(kind, part, fields, (item, shared))
+    return EventDraft(kind, part, fields, (item, shared))
 
 
 def _either(item: Json, shared: Json, names: Mapping[str, tuple[str, ...]]) -> Json:

@@ -5,14 +5,14 @@ from typing import Any, Final, NamedTuple
 
 from collector.dialects.shared.values import Json, event, properties, whole
 from collector.request.errors import Unmappable
-from collector.request.model import Limits, Request
+from collector.request.model import Request, RequestLimits
 from nextclick.contracts.events import Event, encode
 
 FANS_OUT: Final = ("impression", "purchase")
 """Kinds that are one event an item, each with its part of the record's id, also where there is one item."""
 
 
-class Deed(NamedTuple):
+class EventDraft(NamedTuple):
     """What a visitor did to one item: fields of the event, and what no field took."""
 
     kind: Any
@@ -22,7 +22,7 @@ class Deed(NamedTuple):
     rest: tuple[Json, ...]
 
 
-def told(request: Request, deeds: Iterable[Deed], own: Json, *around: Json) -> list[Event]:
+def told(request: Request, deeds: Iterable[EventDraft], own: Json, *around: Json) -> list[Event]:
     """Each deed as an event, with the record's `own` fields; `around` is what no field took of the record."""
     return [
         event(
@@ -42,11 +42,11 @@ _EVENT_BYTES: Final = 500
 """What an event takes that repeats nothing."""
 
 
-class Growth:
+class FanOutBudget:
     """What one request may still grow by: each event of a list repeats what its items share, so that a small body
     could ask for gigabytes."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: RequestLimits) -> None:
         self._bytes = limits.unpacked_bytes * _BODIES
 
     def allow(self, shared: Any, count: int) -> None:

@@ -9,7 +9,7 @@ from collector.dialects.shared.values import Json, base64_text, decode, form, mi
 from collector.request.cookieless import visitor_id
 from collector.request.decompress import unpack
 from collector.request.errors import Unmappable
-from collector.request.model import Limits, Refused, Request
+from collector.request.model import Refused, Request, RequestLimits
 
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 """A transparent GIF of one pixel."""
@@ -18,7 +18,7 @@ _JSON_STARTS: Final = (b"{", b"[")
 _LONGEST_KEY: Final = 200
 
 
-def payload(request: Request, limits: Limits) -> tuple[Any, dict[str, str]]:
+def payload(request: Request, limits: RequestLimits) -> tuple[Any, dict[str, str]]:
     """The JSON of a request, and its other parameters, those of the address and of its form.
 
     It is the body; else the `data` of a form or of the address; either may be base64, and that gzip.
@@ -40,14 +40,14 @@ def payload(request: Request, limits: Limits) -> tuple[Any, dict[str, str]]:
 def first_record(request: Request) -> Json:
     """The object that a request holds, or the first of its list; {} where there is none. For telling dialects apart."""
     try:
-        held = payload(request, Limits(batch_events=1, json_depth=200))[0]
+        held = payload(request, RequestLimits(batch_events=1, json_depth=200))[0]
     except Refused:
         return {}
     held = held[0] if isinstance(held, list) and held else held
     return held if isinstance(held, dict) else {}
 
 
-def _packed(text: bytes, limits: Limits) -> Any:
+def _packed(text: bytes, limits: RequestLimits) -> Any:
     if not text.startswith(_JSON_STARTS):
         try:
             text = unpack(base64_text(text.decode("ascii")), "", limits)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from collector.request.errors import Unmappable
-from collector.request.model import Limits, Refused, Request
+from collector.request.model import Refused, Request, RequestLimits
 from collector.request.times import parser
 from nextclick.address import masked, truncated
 from nextclick.contracts.events import Event, Reject, derived_id, encode, payload_id, somebody
@@ -23,7 +23,7 @@ _MOST_PARAMETERS: Final = 1000
 _MONEY: Final = re.compile(r"[+-]?\d{1,14}(\.\d+)?")
 
 
-def decode(body: bytes, limits: Limits) -> Any:
+def decode(body: bytes, limits: RequestLimits) -> Any:
     """The body as JSON; Refused 400 where it is none or nested too deeply."""
     try:
         value = msgspec.json.decode(body)
@@ -50,11 +50,11 @@ def depth(value: Any, stop: int) -> int:
     return deepest + 1
 
 
-def _too_deep(limits: Limits) -> str:
+def _too_deep(limits: RequestLimits) -> str:
     return f"The JSON is nested more than {limits.json_depth} levels deep (collector.json_depth)."
 
 
-def objects(values: Any, limits: Limits) -> list[Any]:
+def objects(values: Any, limits: RequestLimits) -> list[Any]:
     """`values` if it is a list that is not too long, else Refused."""
     if not isinstance(values, list):
         raise Refused(400, "malformed_batch", "The events are not a list.")

@@ -20,7 +20,7 @@ from ml.models.topk.sparse_arrays import Sparse
 from ml.models.topk.sparse_topk import best_next
 
 
-class Described(NamedTuple):
+class DescribedItem(NamedTuple):
     """What silver.items says of one item."""
 
     name: str | None = None
@@ -33,7 +33,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag=
 
     features: int = 1 << 18
 
-    def fit(self, items: Sequence[Described]) -> "ContentModel":
+    def fit(self, items: Sequence[DescribedItem]) -> "ContentModel":
         """`items` in the order of their rows; one of which nothing is known resembles none."""
         hashing = HashingVectorizer(
             analyzer=words, n_features=self.features, alternate_sign=False, norm=None, dtype=np.float32
@@ -66,7 +66,7 @@ class ContentModel:
         return best_next(lambda rows: csr_matrix(self.item_words[rows[:, 0]] @ self.item_words.T), items[:, None], n)
 
 
-def words(item: Described) -> list[str]:
+def words(item: DescribedItem) -> list[str]:
     """The words of the name, the category's steps and the attributes, each marked by where it stands."""
     steps = (item.category or "").lower().split("/")
     path = ["/".join(steps[: depth + 1]).strip() for depth in range(len(steps))]

@@ -19,12 +19,12 @@ from scipy.sparse import csr_matrix
 from ml.data.interactions import Rows
 from ml.data.sessions import Sessions
 from ml.models.protocol import Arrays, Layout, Lists, Progress, quiet
-from ml.models.session.markov import Transitions, TransitionsModel
+from ml.models.session.markov import MarkovTransitions, TransitionsModel
 from ml.models.session.popular import SessionPopular, SessionPopularModel
-from ml.models.session.vmis_knn import SessionKnn, SessionKnnModel
+from ml.models.session.vmis_knn import SessionKnnModel, VmisKnn
 from ml.models.topk.sparse_topk import best_next
 
-Part = SessionKnn | Transitions | SessionPopular
+Part = VmisKnn | MarkovTransitions | SessionPopular
 PartModel = SessionKnnModel | TransitionsModel | SessionPopularModel
 
 

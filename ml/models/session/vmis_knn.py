@@ -36,7 +36,7 @@ _HOUR = 3_600_000_000
 Numbers = NDArray[np.int64]
 
 
-class SessionKnn(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="session_knn"):
+class VmisKnn(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="session_knn"):
     """Memory: each session's items twice, and 1,024 lists × `sample` × `last_items` entries at a time."""
 
     neighbours: int = 500
@@ -73,7 +73,7 @@ class SessionKnn(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", t
 class SessionKnnModel:
     """What was used together, session by session."""
 
-    recipe: SessionKnn
+    recipe: VmisKnn
     sessions: csr_matrix
     """Sessions × items, in the order of their last clicks; an entry is the session's weight by its age."""
     idf: Floats

@@ -25,7 +25,7 @@ _ROUNDING = 1 + 1e-5
 _NOTHING = np.finfo(np.float32).min / 2
 
 
-class Ranking:
+class MipsIndex:
     """Items ready to be ranked; those whose vector is zero are never found."""
 
     def __init__(self, items: Floats, top_k: TopK) -> None:

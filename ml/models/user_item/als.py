@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from ml.data.interactions import Floats, Interactions, Rows
 from ml.models.protocol import Arrays, Embedding, Layout, Lists, Progress, Recommender, quiet
-from ml.models.topk.mips import Ranking
+from ml.models.topk.mips import MipsIndex
 
 
 class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als"):
@@ -107,9 +107,9 @@ class AlsModel:
         return self._ranking.best(self.person_factors[people], n, seen)
 
     @cached_property
-    def _ranking(self) -> Ranking:
+    def _ranking(self) -> MipsIndex:
         scored = self.item_factors * self.item_trend[:, None] if self.recipe.trending else self.item_factors
-        return Ranking(scored, _top_k)
+        return MipsIndex(scored, _top_k)
 
     def similar(self, items: Rows, n: int) -> Lists:
         model = self.recipe.implicit(0, None, self.item_factors)

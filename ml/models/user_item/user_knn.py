@@ -28,7 +28,7 @@ from ml.models.topk.diagonal import power, sums
 from ml.models.topk.sparse_arrays import Sparse
 
 
-class PersonNeighbours(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="person_neighbours"):
+class UserKnn(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="person_neighbours"):
     """How people are compared."""
 
     shared: float = 0.5
@@ -60,7 +60,7 @@ class PersonNeighbours(msgspec.Struct, frozen=True, kw_only=True, tag_field="mod
 class PersonNeighboursModel:
     """Everybody's own pairs."""
 
-    recipe: PersonNeighbours
+    recipe: UserKnn
     histories: csr_matrix
     """People × items: strengths."""
     item_sums: Floats

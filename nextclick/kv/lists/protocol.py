@@ -94,7 +94,7 @@ class Writer(Protocol):
         ...
 
 
-class Table(Protocol):
+class ListsTable(Protocol):
     """The versions of one table, and the pointer to the one that is served.
 
     Errors of the store are ModelError. Writing methods (`begin`, `point`, `drop`) need

@@ -26,7 +26,7 @@ from nextclick.errors import ModelError
 from nextclick.kv.environment import open_environment
 from nextclick.kv.profiles.protocol import NONE_MERGED
 from nextclick.profile import profile
-from nextclick.profile.profile import Deed, Profile
+from nextclick.profile.profile import Action, Profile
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _NEWEST: Final = struct.Struct(">Q")
@@ -76,7 +76,7 @@ class LmdbProfiles:
 
     def merge(
         self,
-        updates: Mapping[bytes, Sequence[Deed]],
+        updates: Mapping[bytes, Sequence[Action]],
         segments: Sequence[str] = (),
         offsets: Mapping[str, int] = NONE_MERGED,
     ) -> None:

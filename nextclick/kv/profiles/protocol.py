@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from nextclick.profile.profile import Deed, Profile
+from nextclick.profile.profile import Action, Profile
 
 NONE_MERGED: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -26,7 +26,7 @@ class Profiles(Protocol):
 
     def merge(
         self,
-        updates: Mapping[bytes, Sequence[Deed]],
+        updates: Mapping[bytes, Sequence[Action]],
         segments: Sequence[str] = (),
         offsets: Mapping[str, int] = NONE_MERGED,
     ) -> None:

@@ -21,7 +21,7 @@ from redis.retry import Retry
 from nextclick.errors import ModelError, SettingsError
 from nextclick.kv.profiles.protocol import NONE_MERGED
 from nextclick.profile import profile
-from nextclick.profile.profile import Deed, Profile
+from nextclick.profile.profile import Action, Profile
 
 _REPLACE: Final = """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
@@ -69,7 +69,7 @@ class RedisProfiles:
 
     def merge(
         self,
-        updates: Mapping[bytes, Sequence[Deed]],
+        updates: Mapping[bytes, Sequence[Action]],
         segments: Sequence[str] = (),
         offsets: Mapping[str, int] = NONE_MERGED,
     ) -> None:
@@ -84,7 +84,7 @@ class RedisProfiles:
             if offsets:
                 self._redis.hset(self._prefix + b":offsets", mapping=offsets)
 
-    def _merge_unchanged(self, keys: Sequence[bytes], updates: Mapping[bytes, Sequence[Deed]]) -> list[bytes]:
+    def _merge_unchanged(self, keys: Sequence[bytes], updates: Mapping[bytes, Sequence[Action]]) -> list[bytes]:
         """One try; the keys whose profiles another process changed in between."""
         tried: list[bytes] = []
         with self._redis.pipeline(transaction=False) as pipe:

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from nextclick.contracts.silver import AMOUNT, REVENUE, SERVED_ITEMS
-from nextclick.settings import Attribution
+from nextclick.settings import AttributionSettings
 from spark_jobs.transforms import Transformer
 
 KEY: Final = SERVED_ITEMS.key
@@ -75,7 +75,7 @@ def touched_owners(found: DataFrame, fresh: DataFrame) -> Transformer:
     return transform
 
 
-def attribute(found: DataFrame, limits: Attribution) -> Transformer:
+def attribute(found: DataFrame, limits: AttributionSettings) -> Transformer:
     """`served` (SERVED columns) → rows of silver.served_items, by the acts `found`."""
     near = F.expr(
         f"at BETWEEN served_at - INTERVAL {limits.request_hours} HOURS AND served_at + INTERVAL {limits.request_hours} HOURS"
@@ -98,7 +98,7 @@ def attribute(found: DataFrame, limits: Attribution) -> Transformer:
     return transform
 
 
-def _unnamed(found: DataFrame, rows: DataFrame, limits: Attribution) -> DataFrame:
+def _unnamed(found: DataFrame, rows: DataFrame, limits: AttributionSettings) -> DataFrame:
     """Acts that name no answer, each with the KEY of the row that this visitor was shown last before it."""
     window = (
         f"CASE event WHEN 'click' THEN INTERVAL {limits.click_minutes * 60} SECONDS "

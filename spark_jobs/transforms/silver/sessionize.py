@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from nextclick.contracts.events import OUTSIDE_SESSIONS, PASSIVE
 from nextclick.contracts.silver import AMOUNT, REVENUE
-from nextclick.settings import Sessions
+from nextclick.settings import SessionsSettings
 from spark_jobs.transforms import Transformer
 
 COUNTS: Final = {
@@ -65,7 +65,7 @@ def session_intervals(sessions: DataFrame) -> DataFrame:
     )  # fmt: skip
 
 
-def gap_of_site(sessions: Sessions) -> Column:
+def gap_of_site(sessions: SessionsSettings) -> Column:
     """The gap of a row's `site`, an interval: a literal where no site has one of its own."""
     gap = _interval(timedelta(minutes=sessions.gap_minutes))
     for site in sessions.gaps:
@@ -77,7 +77,7 @@ def _interval(time: timedelta) -> Column:
     return F.expr(f"INTERVAL {int(time.total_seconds())} SECONDS")
 
 
-def near_intervals(fresh: DataFrame, sessions: Sessions) -> Transformer:
+def near_intervals(fresh: DataFrame, sessions: SessionsSettings) -> Transformer:
     """Keep the intervals that merge with one of `fresh`: same visitor, no gap longer than the site's between.
 
     One step is enough: two sessions of the table lie further apart than the site's gap, so only
@@ -108,7 +108,7 @@ def absorbed(touched: DataFrame) -> Transformer:
     return transform
 
 
-def merge_intervals(sessions: Sessions) -> Transformer:
+def merge_intervals(sessions: SessionsSettings) -> Transformer:
     """Merge a visitor's intervals wherever no gap longer than the site's lies between them."""
     ordered = Window.partitionBy(*OWNER).orderBy("started_at")
     before = ordered.rowsBetween(Window.unboundedPreceding, -1)

@@ -24,7 +24,7 @@ _DEVICES: Final = (
 """Device classes by what the agent holds; the first that fits counts."""
 
 
-class Described(NamedTuple):
+class DescribedAgent(NamedTuple):
     """A row of silver.user_agents."""
 
     user_agent: str
@@ -41,7 +41,7 @@ def distinct_agents(events: DataFrame) -> DataFrame:
     return events.where("user_agent IS NOT NULL").select("user_agent").distinct()
 
 
-def described(agent: str) -> Described:
+def described(agent: str) -> DescribedAgent:
     """One user agent, parsed.
 
     >>> described("Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0")[1:6]
@@ -52,7 +52,7 @@ def described(agent: str) -> Described:
     browser, system = found.user_agent, found.os
     spider = found.device is not None and found.device.family == "Spider"
     bot = _crawler(read) or (browser.family if spider and browser else "spider" if spider else None)
-    return Described(
+    return DescribedAgent(
         user_agent=agent,
         browser=browser.family if browser else None,
         browser_version=_version(browser),

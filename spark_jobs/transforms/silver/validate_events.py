@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 
 from nextclick.contracts import silver
 from nextclick.contracts.events import IDS
-from nextclick.settings import Events
+from nextclick.settings import EventsSettings
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.silver.type_events import FIELDS
 
@@ -23,7 +23,7 @@ RANGES: Final = {
 }
 
 
-class Rule(NamedTuple):
+class RejectRule(NamedTuple):
     """A reject's reason; SQL that is true where the rule is broken; SQL of the message, evaluated only there."""
 
     reason: str
@@ -31,7 +31,7 @@ class Rule(NamedTuple):
     message: str
 
 
-def validate_events(limits: Events) -> Transformer:
+def validate_events(limits: EventsSettings) -> Transformer:
     """Add `reject` (struct of reason and message; null where the event is good): the first rule that fails."""
     cases = " ".join(
         f"WHEN {rule.broken} THEN struct('{rule.reason}' AS reason, {rule.message} AS message)"
@@ -45,37 +45,39 @@ def validate_events(limits: Events) -> Transformer:
     return transform
 
 
-def _rules(limits: Events) -> Iterator[Rule]:
-    yield Rule("damaged_line", "NOT intact", "'The landing line\\'s CRC-32 does not hold: torn or altered on disk.'")
-    yield Rule("malformed_json", "malformed", "'The payload is not a JSON object.'")
-    yield Rule("bad_text", _BAD_TEXT, "'The payload holds NUL or half of a surrogate pair.'")
+def _rules(limits: EventsSettings) -> Iterator[RejectRule]:
+    yield RejectRule(
+        "damaged_line", "NOT intact", "'The landing line\\'s CRC-32 does not hold: torn or altered on disk.'"
+    )
+    yield RejectRule("malformed_json", "malformed", "'The payload is not a JSON object.'")
+    yield RejectRule("bad_text", _BAD_TEXT, "'The payload holds NUL or half of a surrogate pair.'")
     yield _any("missing_field", "Required fields are missing: ", _missing())
-    yield Rule("bad_type", "bad_fields <> ''", "concat('Fields do not take their type: ', bad_fields, '.')")
+    yield RejectRule("bad_type", "bad_fields <> ''", "concat('Fields do not take their type: ', bad_fields, '.')")
     allowed = f"{limits.max_id_chars} (ids) or {limits.max_text_chars} (texts)"
     yield _any("too_long", f"Longer than {allowed} characters: ", _too_long(limits))
-    yield Rule(
+    yield RejectRule(
         "too_many_properties",
         f"size(properties) > {limits.max_properties}",
         f"'More than {limits.max_properties} properties (events.max_properties).'",
     )
     yield _any("out_of_range", "Fields are out of their range: ", _out_of_range())
-    yield Rule(
+    yield RejectRule(
         "impossible_time",
         f"least(occurred_at, client_time) < TIMESTAMP'{limits.oldest} 00:00:00 UTC'",
         f"'The event lies before {limits.oldest} (events.oldest).'",
     )
     minutes = limits.future_limit_minutes
-    yield Rule(
+    yield RejectRule(
         "future_time",
         f"occurred_at > received_at + INTERVAL {minutes} MINUTES",
         f"'The event lies more than {minutes} minutes after its arrival (events.future_limit_minutes).'",
     )
 
 
-def _any(reason: str, text: str, marks: Mapping[str, str]) -> Rule:
+def _any(reason: str, text: str, marks: Mapping[str, str]) -> RejectRule:
     """Broken where one of `marks` (name → SQL) is true; the message names those that are."""
     named = ", ".join(f"if({broken}, '{name}', NULL)" for name, broken in marks.items())
-    return Rule(
+    return RejectRule(
         reason,
         " OR ".join(f"({broken})" for broken in marks.values()),
         f"concat('{text}', concat_ws(', ', {named}), '.')",
@@ -100,7 +102,7 @@ def _missing() -> dict[str, str]:
     return marks
 
 
-def _too_long(limits: Events) -> dict[str, str]:
+def _too_long(limits: EventsSettings) -> dict[str, str]:
     most = dict.fromkeys(IDS, limits.max_id_chars) | dict.fromkeys(TEXTS, limits.max_text_chars)
     # Bytes are known, characters must be counted: they are never more.
     return {

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.request.decompress import unpack
-from collector.request.model import Limits, Refused
+from collector.request.model import Refused, RequestLimits
 
-LIMITS = Limits(batch_events=4, json_depth=8, unpacked_bytes=1024)
+LIMITS = RequestLimits(batch_events=4, json_depth=8, unpacked_bytes=1024)
 A, B = b'{"event":"a","user_id":"1"}\n', b'{"event":"b","user_id":"1"}'
 
 

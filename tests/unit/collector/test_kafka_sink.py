@@ -10,14 +10,14 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from collector.http import server
-from collector.sinks import Batch, SinkDown
+from collector.sinks import RequestBatch, SinkDown
 from collector.sinks import kafka as module
 from collector.sinks.kafka import KafkaSink
 from nextclick.errors import SetupError
 from nextclick.settings import load
 
 SETTINGS = load(environ={"NEXTCLICK_KAFKA__DELIVERY_SECONDS": "0.5", "NEXTCLICK_KAFKA__PROBE_SECONDS": "0.01"})
-TWO = Batch("plain", 1_767_225_600_000, (b"a", b"b"), ("ann", ""), (b"no",))
+TWO = RequestBatch("plain", 1_767_225_600_000, (b"a", b"b"), ("ann", ""), (b"no",))
 
 
 class Producer:
@@ -107,7 +107,7 @@ def test_one_record_that_is_not_confirmed_refuses_its_request_alone(producer: ty
             KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large") if value == b"a" else None
         )
         assert "did not confirm: too large" in await refused(sink)
-        await sink.write(Batch("plain", 1, (b"c",), ("ann",), ()))
+        await sink.write(RequestBatch("plain", 1, (b"c",), ("ann",), ()))
 
     with_sink(use)
 

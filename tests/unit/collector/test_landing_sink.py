@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from collector.sinks import Batch, SinkDown
+from collector.sinks import RequestBatch, SinkDown
 from collector.sinks.landing import LandingSink
 from nextclick.errors import LakeError
 from nextclick.landing.reader import segments
 from nextclick.settings import Settings, load
 
-Told = list[tuple[list[Batch] | None, list[str]]]
+Told = list[tuple[list[RequestBatch] | None, list[str]]]
 
 
-def batch(*events: bytes) -> Batch:
-    return Batch("plain", 1_767_225_600_000, events, (), ())
+def batch(*events: bytes) -> RequestBatch:
+    return RequestBatch("plain", 1_767_225_600_000, events, (), ())
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def settings(tmp_path: Path) -> Settings:
 def with_sink(settings: Settings, use: Callable[[LandingSink], Coroutine[Any, Any, None]]) -> Told:
     told: Told = []
 
-    def durable(batches: Sequence[Batch] | None, published: Sequence[str]) -> None:
+    def durable(batches: Sequence[RequestBatch] | None, published: Sequence[str]) -> None:
         told.append((None if batches is None else list(batches), list(published)))
 
     async def within() -> None:

@@ -7,13 +7,13 @@ import pytest
 from rich.console import Console
 
 from demo.outcome.facts import (
+    AgainstPopular,
     Business,
     Checks,
-    Contest,
-    Facts,
+    DemoFacts,
     Flow,
+    ListedItemFact,
     Portrait,
-    Suggestion,
     TasteMatch,
     agrees,
     comparisons,
@@ -24,8 +24,8 @@ from nextclick.reconciliation import Reconciliation
 
 
 @pytest.fixture
-def facts() -> Facts:
-    return Facts(
+def facts() -> DemoFacts:
+    return DemoFacts(
         lake="demo-lake",
         truth=Truth(
             seed=7,
@@ -50,7 +50,7 @@ def facts() -> Facts:
             sessions=20, bounces=5, conversions=2, people=12, items=10, links=7, revenue={"EUR": "10.50"}
         ),
         checks=Checks(passed=30, warned=("volume",)),
-        contest=Contest(
+        contest=AgainstPopular(
             champion="1",
             scores={"model": {"ndcg@20": 0.2, "recall@20": 0.31234}, "popular_all_time": {"recall@20": 0.1}},
         ),
@@ -58,20 +58,20 @@ def facts() -> Facts:
         portrait=Portrait(
             person_id="u00001",
             loves=("mugs", "lamps"),
-            history=(Suggestion(item_id="i1", name="Calm Fern mug", category="mugs", like=0.9),),
+            history=(ListedItemFact(item_id="i1", name="Calm Fern mug", category="mugs", like=0.9),),
             source="model",
-            recommended=(Suggestion(item_id="i2", name="Idle Gull lamp", category="lamps", like=0.7),),
+            recommended=(ListedItemFact(item_id="i2", name="Idle Gull lamp", category="lamps", like=0.7),),
         ),
     )
 
 
-def printed(facts: Facts) -> str:
+def printed(facts: DemoFacts) -> str:
     stream = io.StringIO()
     print_report(Console(file=stream, width=WIDTH), facts)
     return stream.getvalue()
 
 
-def test_report_names_what_a_newcomer_wants_to_know(facts: Facts) -> None:
+def test_report_names_what_a_newcomer_wants_to_know(facts: DemoFacts) -> None:
     text = printed(facts)
     for phrase in (
         "100   good events, 3 of them late by minutes to days",
@@ -94,18 +94,18 @@ def test_report_names_what_a_newcomer_wants_to_know(facts: Facts) -> None:
         assert phrase in text
 
 
-def test_report_fits_a_plain_terminal_except_for_commands_to_copy(facts: Facts) -> None:
+def test_report_fits_a_plain_terminal_except_for_commands_to_copy(facts: DemoFacts) -> None:
     commands = further(facts, "nextclick").splitlines()
     lines = [line for line in printed(facts).splitlines() if line not in commands]
     assert max(map(len, lines)) <= WIDTH
     assert "\x1b" not in printed(facts)
 
 
-def test_metrics_stand_in_their_usual_order(facts: Facts) -> None:
+def test_metrics_stand_in_their_usual_order(facts: DemoFacts) -> None:
     assert printed(facts).index("recall@20") < printed(facts).index("ndcg@20")
 
 
-def test_equal_numbers_agree(facts: Facts) -> None:
+def test_equal_numbers_agree(facts: DemoFacts) -> None:
     assert agrees(facts)
     assert "DIFFERS" not in printed(facts)
 
@@ -113,18 +113,18 @@ def test_equal_numbers_agree(facts: Facts) -> None:
 @pytest.mark.parametrize(
     "counter", ["silver", "quarantined", "duplicates", "residual", "doubled", "waiting", "missing"]
 )
-def test_a_number_that_differs_is_shown_and_fails(facts: Facts, counter: str) -> None:
+def test_a_number_that_differs_is_shown_and_fails(facts: DemoFacts, counter: str) -> None:
     counts = msgspec.structs.replace(facts.flow.counts, **{counter: getattr(facts.flow.counts, counter) + 1})
     wrong = msgspec.structs.replace(facts, flow=msgspec.structs.replace(facts.flow, counts=counts))
     assert not agrees(wrong)
     assert "DIFFERS" in printed(wrong)
 
 
-def test_a_check_that_stops_fails_the_demo(facts: Facts) -> None:
+def test_a_check_that_stops_fails_the_demo(facts: DemoFacts) -> None:
     assert not agrees(msgspec.structs.replace(facts, checks=Checks(passed=1, stopped=("residual",))))
 
 
-def test_equal_sums_of_other_reasons_do_not_agree(facts: Facts) -> None:
+def test_equal_sums_of_other_reasons_do_not_agree(facts: DemoFacts) -> None:
     flow = msgspec.structs.replace(facts.flow, reasons={"missing_visitor": 3, "out_of_range": 1})
     assert not agrees(msgspec.structs.replace(facts, flow=flow))
 
@@ -133,23 +133,25 @@ def test_equal_sums_of_other_reasons_do_not_agree(facts: Facts) -> None:
     "counts",
     [{"sources": {"plain": 85, "snowplow": 15}}, {"kinds": {"search": 11, "view_item": 89}}, {"kinds": {}}],
 )
-def test_equal_sums_of_other_trackers_or_kinds_do_not_agree(facts: Facts, counts: dict[str, dict[str, int]]) -> None:
+def test_equal_sums_of_other_trackers_or_kinds_do_not_agree(
+    facts: DemoFacts, counts: dict[str, dict[str, int]]
+) -> None:
     assert not agrees(msgspec.structs.replace(facts, flow=msgspec.structs.replace(facts.flow, **counts)))
 
 
-def test_every_reason_of_either_side_is_compared(facts: Facts) -> None:
+def test_every_reason_of_either_side_is_compared(facts: DemoFacts) -> None:
     flow = msgspec.structs.replace(facts.flow, reasons={"missing_visitor": 2, "missing_event": 1, "damaged_line": 1})
     lines = {line.what.strip(): line for line in comparisons(msgspec.structs.replace(facts, flow=flow))}
     assert (lines["out_of_range"].found, lines["out_of_range"].known) == ("0", "1")
     assert (lines["damaged_line"].found, lines["damaged_line"].known) == ("1", "0")
 
 
-def test_without_a_champion_the_reason_is_shown(facts: Facts) -> None:
+def test_without_a_champion_the_reason_is_shown(facts: DemoFacts) -> None:
     text = printed(
-        msgspec.structs.replace(facts, contest=Contest(champion=None, reasons=("coverage 0.001",), scores={}))
+        msgspec.structs.replace(facts, contest=AgainstPopular(champion=None, reasons=("coverage 0.001",), scores={}))
     )
     assert "champion: none, popular lists are served · coverage 0.001" in text
 
 
-def test_facts_become_json_and_come_back(facts: Facts) -> None:
-    assert msgspec.json.decode(msgspec.json.encode(facts), type=Facts) == facts
+def test_facts_become_json_and_come_back(facts: DemoFacts) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(facts), type=DemoFacts) == facts

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from expectations.due import Part, due
+from expectations.due import CheckTask, due
 from expectations.results import Result, append
 from expectations.stops import override
 from nextclick.errors import UsageError
@@ -22,7 +22,7 @@ def settings(tmp_path: Path) -> Settings:
     return settings
 
 
-def passed(settings: Settings, part: Part, *failing: str) -> None:
+def passed(settings: Settings, part: CheckTask, *failing: str) -> None:
     """Write the part down as checked; all of it holds but what is `failing`."""
     rows = [
         Result(
@@ -46,7 +46,7 @@ def sessions(settings: Settings, *ids: str, **options: Any) -> None:
     write(settings.lake, "silver.sessions", [{"session_id": one} for one in ids], **options)
 
 
-def only(settings: Settings, **options: Any) -> Part:
+def only(settings: Settings, **options: Any) -> CheckTask:
     (part,) = due(settings, ["silver.sessions"], **options)
     return part
 

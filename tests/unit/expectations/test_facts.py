@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from deltalake import write_deltalake
 
-from expectations.due import Part, due
+from expectations.due import CheckTask, due
 from expectations.measures.column_types import words
 from expectations.measures.facts import measure
-from expectations.measures.measure_context import Fact, Lakewide
+from expectations.measures.measure_context import Fact, RunCache
 from nextclick.contracts import catalog
 from nextclick.lake.duck import files, open_table
 from nextclick.settings import Settings, load
@@ -36,8 +36,8 @@ def facts(settings: Settings) -> Callable[..., dict[str, Fact]]:
         if since is not None:
             before = open_table(settings.lake, table, since)
             assert before
-            part = Part(part.table, part.delta, part.suite, tuple(files(part.delta) - files(before)), whole=False)
-        return measure(part, Lakewide(settings))
+            part = CheckTask(part.table, part.delta, part.suite, tuple(files(part.delta) - files(before)), whole=False)
+        return measure(part, RunCache(settings))
 
     return of
 

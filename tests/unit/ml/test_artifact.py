@@ -12,9 +12,9 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
 
-from ml.data.interactions import IdMap, Source
+from ml.data.interactions import IdMap, InteractionsVersion
 from ml.models.user_item.als import Als, AlsModel
-from ml.models.user_item.gf_cf import ItemGraph, ItemGraphModel
+from ml.models.user_item.gf_cf import GfCf, ItemGraphModel
 from ml.models.user_item.popular import Popular, PopularModel
 from ml.registry.artifact import Artifact, Card, load
 from nextclick.errors import ModelError
@@ -28,7 +28,7 @@ def numbers(*shape: int) -> Any:
 
 def artifact() -> Artifact:
     """Two people, three items."""
-    source = Source("/lake/gold/interactions", 7, "table")
+    source = InteractionsVersion("/lake/gold/interactions", 7, "table")
     return Artifact(
         card=Card(recipe=RECIPE, popular=Popular(), site="shop", source=source, as_of=1, people=2, items=3),
         model=AlsModel(RECIPE, numbers(2, 2), numbers(3, 2), numbers(3)),
@@ -137,7 +137,7 @@ def test_a_folder_that_is_not_there_says_what_to_do(tmp_path: Path) -> None:
 def sparse(links: csr_matrix) -> Artifact:
     """A model with sparse matrices: the links of three items."""
     right = artifact()
-    recipe = ItemGraph(factors=2)
+    recipe = GfCf(factors=2)
     model = ItemGraphModel(recipe, right.seen, links, numbers(3, 2))
     return replace(right, card=msgspec.structs.replace(right.card, recipe=recipe), model=model)
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from ml.data import split
-from ml.data.interactions import IdMap, Interactions, Source, from_arrow
+from ml.data.interactions import IdMap, Interactions, InteractionsVersion, from_arrow
 from ml.data.split import Split
 from ml.evaluation import evaluate
-from ml.evaluation.evaluate import Judged
+from ml.evaluation.evaluate import Evaluation
 from ml.jobs import train
 from ml.models.protocol import Lists
 from ml.models.user_item.als import Als, AlsModel
@@ -53,7 +53,7 @@ def shop(seed: int) -> Interactions:
 PAIRS = shop(seed=1)
 TEST = split.by_time(PAIRS, 0.2)
 VALIDATION = split.before(PAIRS, TEST.cut or 0, 0.2)
-NIGHT = train.Night(SETTINGS, PAIRS, Source("", 7, "table"))
+NIGHT = train.TrainingRun(SETTINGS, PAIRS, InteractionsVersion("", 7, "table"))
 FITTED = train.fit(NIGHT, GOOD, Popular())
 
 
@@ -68,7 +68,7 @@ class Case:
     champion: Model | None = None
 
 
-def compare(part: Split, challenger: AnyRecipe) -> Judged:
+def compare(part: Split, challenger: AnyRecipe) -> Evaluation:
     evaluation = msgspec.structs.replace(SETTINGS.evaluation, k=K)
     return evaluate.compare({"own": challenger, "champion": GOOD, gate.FLOOR: Popular()}, part, evaluation, seed=1)
 

@@ -6,13 +6,13 @@ import pyarrow as pa
 import pytest
 
 from ml.data import split
-from ml.data.interactions import Interactions, Source, from_arrow
+from ml.data.interactions import Interactions, InteractionsVersion, from_arrow
 from ml.jobs import train
 from ml.models.user_item.blend import Blend
 from ml.models.user_item.popular import Popular
 from ml.registry.artifact import AnyRecipe
 from ml.selection import gate, model_candidates, select
-from ml.selection.select import Choice, Contest
+from ml.selection.select import CandidateTrials, Selection
 from nextclick.errors import SettingsError
 from nextclick.settings import Settings, load
 
@@ -64,7 +64,7 @@ def shop() -> Interactions:
 
 
 @pytest.fixture(scope="module")
-def in_news() -> Choice:
+def in_news() -> Selection:
     return select.choose(asking("als", "als_trending", "blend", "popular_blend"), news())
 
 
@@ -75,14 +75,14 @@ def test_a_windows_name_says_how_long_it_is() -> None:
     assert model_candidates.popular_name(Popular()) == gate.FLOOR
 
 
-def test_the_best_window_is_that_of_the_popular_list(in_news: Choice) -> None:
+def test_the_best_window_is_that_of_the_popular_list(in_news: Selection) -> None:
     popular = model_candidates.popular_recipes(SETTINGS)
     assert popular.keys() <= in_news.recalls.keys()
     assert in_news.recalls[in_news.popular_name] == max(in_news.recalls[name] for name in popular)
     assert in_news.popular == popular[in_news.popular_name]
 
 
-def test_where_popularity_is_surely_best_everybody_gets_it_and_the_gate_lets_it_pass(in_news: Choice) -> None:
+def test_where_popularity_is_surely_best_everybody_gets_it_and_the_gate_lets_it_pass(in_news: Selection) -> None:
     assert in_news.name == model_candidates.EVERYBODY
     assert isinstance(in_news.recipe, Blend)
     assert in_news.recipe.members[-1] == Popular()  # so that no list is short
@@ -93,9 +93,11 @@ def test_where_popularity_is_surely_best_everybody_gets_it_and_the_gate_lets_it_
     assert "coverage" in gate.judge(judged, in_news.name, None, limits)[0]
 
 
-def test_a_model_of_declared_popularity_is_not_asked_for_what_makes_lists_personal(in_news: Choice) -> None:
+def test_a_model_of_declared_popularity_is_not_asked_for_what_makes_lists_personal(in_news: Selection) -> None:
     everything = news()
-    fitted = train.fit(train.Night(SETTINGS, everything, Source("", 1, "t")), in_news.recipe, in_news.popular)
+    fitted = train.fit(
+        train.TrainingRun(SETTINGS, everything, InteractionsVersion("", 1, "t")), in_news.recipe, in_news.popular
+    )
     assert gate.inspect(fitted, everything, None, SETTINGS.gate, 5, seed=1) == []
 
 
@@ -109,14 +111,14 @@ def test_where_people_differ_popularity_is_not_served_and_the_blend_is_no_worse_
 def test_weights_are_learned_by_people_who_are_not_asked_how_good_they_are() -> None:
     everything = shop()
     test = split.by_time(everything, 0.1)
-    contest = Contest(SETTINGS, select.before(SETTINGS, everything, test))
+    contest = CandidateTrials(SETTINGS, select.before(SETTINGS, everything, test))
     assert len(contest.learners) > 100
     assert not np.intersect1d(contest.learners, contest.judges).size
     members: dict[str, AnyRecipe] = {"all": Popular(), "last": Popular(window_hours=1)}
     contest.ask(members)
     weights = contest.learn(members).weights  # type: ignore[arg-type]
     assert max(weights) == 1.0
-    few = Contest(SETTINGS, select.before(SETTINGS, everything.where(everything.person < 40), test))
+    few = CandidateTrials(SETTINGS, select.before(SETTINGS, everything.where(everything.person < 40), test))
     assert len(few.learners) == 0
     few.ask(members)
     assert few.learn(members).weights == (1.0, 1.0)  # type: ignore[arg-type]

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.data.interactions import Floats, IdMap, Source, from_arrow
-from ml.evaluation.evaluate import Judged
+from ml.data.interactions import Floats, IdMap, InteractionsVersion, from_arrow
+from ml.evaluation.evaluate import Evaluation
 from ml.models.user_item.als import Als, AlsModel
 from ml.models.user_item.popular import Popular
 from ml.registry.artifact import Artifact, Card
@@ -27,11 +27,11 @@ def recalls(mean: float) -> Floats:
     return np.tile([mean * 0.8, mean * 1.2], PEOPLE // 2).astype(np.float32)
 
 
-def judged(own: float, floor: float = 0.1, champion: float | None = None, coverage: float = 0.5) -> Judged:
+def judged(own: float, floor: float = 0.1, champion: float | None = None, coverage: float = 0.5) -> Evaluation:
     recalls_of = {"als": own, gate.FLOOR: floor} | ({"champion": champion} if champion is not None else {})
     metrics = {name: {"recall@5": recall, "coverage@5": coverage} for name, recall in recalls_of.items()}
     each = {name: recalls(recall) for name, recall in recalls_of.items()}
-    return Judged(k=5, people=PEOPLE, cut=0, metrics=metrics, each=each)
+    return Evaluation(k=5, people=PEOPLE, cut=0, metrics=metrics, each=each)
 
 
 def test_a_model_passes_that_beats_popularity_and_keeps_up_with_the_champion() -> None:
@@ -48,10 +48,10 @@ def test_a_model_passes_that_beats_popularity_and_keeps_up_with_the_champion() -
         (judged(0.2, coverage=0.05), None, "below gate.min_coverage"),
         (judged(0.2, coverage=float("nan")), None, "not finite"),
         (judged(float("nan")), None, "not better"),
-        (Judged(k=5, people=3, cut=0, metrics={}), None, "too little to judge: 3 people"),
+        (Evaluation(k=5, people=3, cut=0, metrics={}), None, "too little to judge: 3 people"),
     ],
 )
-def test_a_model_is_blocked_with_its_reason(found: Judged, champion: str | None, words: str) -> None:
+def test_a_model_is_blocked_with_its_reason(found: Evaluation, champion: str | None, words: str) -> None:
     assert words in "; ".join(gate.judge(found, "als", champion, LIMITS))
 
 
@@ -70,7 +70,7 @@ PAIRS = from_arrow(
 
 def candidate() -> Artifact:
     card = Card(
-        recipe=RECIPE, popular=Popular(), site="shop", source=Source("", 7, "table"), as_of=PAIRS.as_of,
+        recipe=RECIPE, popular=Popular(), site="shop", source=InteractionsVersion("", 7, "table"), as_of=PAIRS.as_of,
         people=len(PAIRS.people), items=len(PAIRS.items),
     )  # fmt: skip
     return Artifact(card, RECIPE.fit(PAIRS), Popular().fit(PAIRS), PAIRS.people, PAIRS.items, PAIRS.seen)

@@ -15,12 +15,12 @@ from ml.data.interactions import Interactions, from_ids
 from ml.models.protocol import Explains, FoldIn, Lists, SimilarItems
 from ml.models.topk.dense_topk import best_dense
 from ml.models.user_item.blend import Blend, BlendModel, joined
-from ml.models.user_item.gf_cf import ItemGraph
+from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
-from ml.models.user_item.user_knn import PersonNeighbours
+from ml.models.user_item.user_knn import UserKnn
 from ml.selection import blend_weights
 
-GRAPH = ItemGraph(busy=0.6, used=0.7, popular=0.4, neighbours=100, factors=2, smooth=0.3)
+GRAPH = GfCf(busy=0.6, used=0.7, popular=0.4, neighbours=100, factors=2, smooth=0.3)
 EVERYBODY = np.arange(3, dtype=np.int32)
 
 
@@ -74,12 +74,12 @@ def test_contributions_of_a_persons_items_add_up_to_the_score() -> None:
 
 def test_a_blend_adds_its_members_reasons_by_their_weights_as_it_does_their_scores() -> None:
     other = msgspec.structs.replace(GRAPH, popular=0.0, smooth=0.0)
-    recipe = Blend(members=(GRAPH, PersonNeighbours(), other, Popular()), weights=(1.0, 0.7, 0.5, 0.2))
+    recipe = Blend(members=(GRAPH, UserKnn(), other, Popular()), weights=(1.0, 0.7, 0.5, 0.2))
     model, history, items = recipe.fit(THREE), THREE.where(THREE.person == 0), np.array([2, 3], np.int32)
     each = [member.contributions(items, history) for member in (GRAPH.fit(THREE), other.fit(THREE))]
     shares = [added / added.sum(axis=1).max() for added in each]
     assert model.contributions(items, history) == pytest.approx(shares[0] + 0.5 * shares[1])
-    unsaid = Blend(members=(PersonNeighbours(),), weights=(1.0,)).fit(THREE)
+    unsaid = Blend(members=(UserKnn(),), weights=(1.0,)).fit(THREE)
     assert not unsaid.contributions(items, history).any()
 
 
@@ -101,7 +101,7 @@ def test_neighbours_are_weighed_by_what_they_share() -> None:
     alike = (R @ np.diag(items**-0.5) @ R.T @ np.diag(people**-0.5)) ** 1.5
     np.fill_diagonal(alike, 0)
     expected = alike @ R @ np.diag(items**-0.2)
-    lists = PersonNeighbours().fit(THREE).recommend(EVERYBODY, 4)
+    lists = UserKnn().fit(THREE).recommend(EVERYBODY, 4)
     for person in EVERYBODY:
         there = lists.items[person] >= 0
         assert lists.scores[person][there] == pytest.approx(np.sort(expected[person][expected[person] > 0])[::-1])
@@ -128,7 +128,7 @@ def test_what_is_similar_is_known_by_the_heaviest_member_that_can_tell() -> None
     items = np.arange(4, dtype=np.int32)
     blend = Blend(members=(Popular(), GRAPH), weights=(1.0, 0.1))
     assert np.array_equal(blend.fit(THREE).similar(items, 2).items, GRAPH.fit(THREE).similar(items, 2).items)
-    nobody = Blend(members=(Popular(), PersonNeighbours()), weights=(1.0, 1.0))
+    nobody = Blend(members=(Popular(), UserKnn()), weights=(1.0, 1.0))
     assert (nobody.fit(THREE).similar(items, 2).items == -1).all()
 
 
@@ -136,7 +136,7 @@ def test_learned_weights_drop_a_member_that_misleads() -> None:
     rng = np.random.default_rng(1)
     taste = {f"p{n:02}": "".join(rng.permutation(list("abcdefgh" if n % 2 else "stuvwxyz"))[:6]) for n in range(40)}
     validation = split.held_out(used(**taste), 0.3, seed=1)
-    blend = Blend(members=(PersonNeighbours(), Popular()), weights=(1.0, 1.0), depth=16)
+    blend = Blend(members=(UserKnn(), Popular()), weights=(1.0, 1.0), depth=16)
     fitted = blend.fit(validation.train)
     people = validation.people(100, seed=1)
     misled = BlendModel(blend, (fitted.members[0], _Reversed(fitted.members[0])))
@@ -155,7 +155,7 @@ class _Reversed:
         return Lists(found.items, np.where(found.items >= 0, 1 / np.maximum(found.scores, 1e-6), 0).astype(np.float32))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_the_best_of_dense_scores_are_those_of_a_plain_sort_equal_ones_by_row(data: st.DataObject) -> None:
     columns, n = data.draw(st.integers(1, 90)), data.draw(st.integers(1, 8))

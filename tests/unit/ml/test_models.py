@@ -12,16 +12,16 @@ from ml.data.interactions import IdMap, Interactions, from_arrow
 from ml.models.protocol import FoldIn, Lists, Recipe, Recommender, SimilarItems
 from ml.models.user_item.als import Als, AlsModel
 from ml.models.user_item.blend import Blend
-from ml.models.user_item.gf_cf import ItemGraph
+from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
-from ml.models.user_item.user_knn import PersonNeighbours
+from ml.models.user_item.user_knn import UserKnn
 from ml.registry.artifact import AnyRecipe, flat
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ALS = Als(factors=2, iterations=15, regularization=0.1, alpha=10.0, seed=1, half_life_days=14.0, recent_hours=6.0)
 TRENDING = msgspec.structs.replace(ALS, trending=True)
-GRAPH = ItemGraph(factors=3, neighbours=8)
-NEIGHBOURS = PersonNeighbours()
+GRAPH = GfCf(factors=3, neighbours=8)
+NEIGHBOURS = UserKnn()
 BLEND = Blend(members=(ALS, GRAPH, NEIGHBOURS), weights=(0.5, 1.0, 0.25), depth=5)
 RECIPES = [
     ALS,

@@ -14,21 +14,21 @@ from ml.data.sessions import Sessions, from_clicks
 from ml.evaluation import prequential
 from ml.models.protocol import NextItem, SessionRecipe
 from ml.models.session.blend import SessionBlend
-from ml.models.session.markov import Transitions
+from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular
-from ml.models.session.vmis_knn import SessionKnn
+from ml.models.session.vmis_knn import VmisKnn
 from ml.models.topk.sparse_topk import best
 from ml.registry.artifact import flat
 
 HOUR = 3_600_000_000
 ITEMS = IdMap(pa.array(list("abcdefgh")))
-KNN, POPULAR, FOLLOWS = SessionKnn(), SessionPopular(half_life_hours=8.0), Transitions(half_life_hours=8.0)
+KNN, POPULAR, FOLLOWS = VmisKnn(), SessionPopular(half_life_hours=8.0), MarkovTransitions(half_life_hours=8.0)
 BLEND = SessionBlend(
     parts={"knn": KNN, "popular": POPULAR, "follows": FOLLOWS}, weights={"knn": 1.0, "popular": 0.5, "follows": 0.5}
 )
 RECIPES = [
     KNN,
-    SessionKnn(half_life_hours=2.0, window_hours=3.0),
+    VmisKnn(half_life_hours=2.0, window_hours=3.0),
     POPULAR,
     SessionPopular(window_hours=3.0),
     FOLLOWS,
@@ -97,7 +97,7 @@ def test_of_equal_scores_the_lower_item_comes_first() -> None:
 
 
 def test_what_followed_lately_counts_for_more_than_what_followed_long_ago() -> None:
-    found = Transitions(half_life_hours=1.0).fit(sessions("ab", "ab", "gh", "ac")).next_items(recent("a"), 2)
+    found = MarkovTransitions(half_life_hours=1.0).fit(sessions("ab", "ab", "gh", "ac")).next_items(recent("a"), 2)
     assert words(found.items) == ["cb"]
     assert found.scores[0].tolist() == pytest.approx([1.0, 2**-3 + 2**-2], rel=1e-3)
 

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from ml.data.interactions import IdMap
 from ml.lists import next_items
-from ml.lists.rows import Stamp
+from ml.lists.rows import ListStamp
 from ml.registry import tracking
 from nextclick.errors import ModelError
 from nextclick.settings import Settings, load
@@ -93,7 +93,7 @@ def test_sessions_are_cut_at_the_gap_of_the_site(settings: Settings) -> None:
 
 
 def published(settings: Settings) -> tuple[dict[str, list[str]], next_items.Facts]:
-    facts = next_items.publish(settings, ITEMS, Stamp("default", "1", NOON)).facts
+    facts = next_items.publish(settings, ITEMS, ListStamp("default", "1", NOON)).facts
     lists: dict[str, list[str]] = {}
     rows = DeltaTable(settings.lake.table("gold.next_items")).to_pyarrow_table().to_pylist()
     for row in sorted(rows, key=lambda row: (row["item_id"], row["rank"])):

@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse import random as random_matrix
 
 from ml.models.topk import mips
-from ml.models.topk.mips import Ranking
+from ml.models.topk.mips import MipsIndex
 from ml.models.user_item.als import _top_k
 
 
@@ -28,7 +28,7 @@ def test_it_finds_the_best_of_all_items(spread: float, n: int, monkeypatch: pyte
     items[rng.choice(300, 20, replace=False)] = 0
     short, queries = items.astype(np.float32), rng.normal(size=(50, 5)).astype(np.float32)
     seen = random_matrix(50, 300, 0.2, format="csr", random_state=1)
-    found = Ranking(short, _top_k).best(queries, n, seen)
+    found = MipsIndex(short, _top_k).best(queries, n, seen)
     assert [[item for item in row if item >= 0] for row in found.items.tolist()] == everything(queries, short, n, seen)
 
 
@@ -41,7 +41,7 @@ def test_it_stops_where_no_longer_item_can_come(monkeypatch: pytest.MonkeyPatch)
         return _top_k(items, *rest)
 
     falling = np.array([[2.0**-n] for n in range(64)], np.float32)
-    Ranking(falling, watched).best(np.ones((3, 1), np.float32), 2)
+    MipsIndex(falling, watched).best(np.ones((3, 1), np.float32), 2)
     assert looked_at == [4]
 
 
@@ -49,10 +49,10 @@ def test_it_goes_on_where_the_long_items_have_been_seen(monkeypatch: pytest.Monk
     monkeypatch.setattr(mips, "_FIRST", 4)
     falling = np.array([[2.0**-n] for n in range(64)], np.float32)
     seen = csr_matrix(np.array([[1.0] * 30 + [0.0] * 34]))
-    assert Ranking(falling, _top_k).best(np.ones((1, 1), np.float32), 2, seen).items.tolist() == [[30, 31]]
+    assert MipsIndex(falling, _top_k).best(np.ones((1, 1), np.float32), 2, seen).items.tolist() == [[30, 31]]
 
 
 def test_a_query_of_length_zero_finds_nothing() -> None:
-    assert Ranking(np.ones((3, 2), np.float32), _top_k).best(np.zeros((1, 2), np.float32), 2).items.tolist() == [
+    assert MipsIndex(np.ones((3, 2), np.float32), _top_k).best(np.zeros((1, 2), np.float32), 2).items.tolist() == [
         [-1, -1]
     ]

@@ -10,8 +10,8 @@ import msgspec
 import pandas as pd
 import pytest
 
-from ml.data.interactions import Source
-from ml.models.registry import RECOMMENDERS, Kind
+from ml.data.interactions import InteractionsVersion
+from ml.models.registry import RECOMMENDERS, RecommenderKind
 from ml.models.user_item.blend import Blend, Member
 from ml.models.user_item.popular import Popular
 from ml.registry.artifact import AnyRecipe, Artifact, Card
@@ -32,7 +32,7 @@ def test_a_blend_takes_every_recommender_of_the_registry_and_no_other() -> None:
     assert set(typing.get_args(AnyRecipe)) == {*typing.get_args(Member), Blend}
 
 
-def of(kind: Kind) -> list[AnyRecipe]:
+def of(kind: RecommenderKind) -> list[AnyRecipe]:
     return [recipe for recipe in RECIPES if isinstance(recipe, kind.recipe)]
 
 
@@ -88,7 +88,7 @@ def pyfunc() -> ModuleType:
 
 
 def saved(recipe: AnyRecipe, folder: Path) -> Artifact:
-    popular, source = Popular(), Source("/lake/gold/interactions", 1, "table")
+    popular, source = Popular(), InteractionsVersion("/lake/gold/interactions", 1, "table")
     facts = {"as_of": 1, "people": len(TWO.people), "items": len(TWO.items)}
     card = msgspec.convert({"recipe": recipe, "popular": popular, "site": "shop", "source": source, **facts}, Card)
     artifact = Artifact(card, recipe.fit(TWO), popular.fit(TWO), TWO.people, TWO.items, TWO.seen)
@@ -101,7 +101,7 @@ def test_mlflow_scores_every_recommender_as_it_scores_itself(
     recipe: AnyRecipe, pyfunc: ModuleType, tmp_path: Path
 ) -> None:
     here = saved(recipe, tmp_path / "model")
-    there = pyfunc.Recommend()
+    there = pyfunc.RecommendModel()
     there.load_context(SimpleNamespace(artifacts={"model": str(tmp_path / "model")}))
     people = TWO.people.ids.to_pylist()
     found = there.predict(SimpleNamespace(), pd.DataFrame({"person_id": people}), {"n": 4})

@@ -10,7 +10,7 @@ import pytest
 
 from ml.data.interactions import Interactions, from_arrow
 from ml.report import figures, report_page
-from ml.selection.select import Choice, choose
+from ml.selection.select import Selection, choose
 from nextclick.settings import Settings, load
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,12 +33,14 @@ PAIRS = two_tastes()
 CHOICE = choose(SETTINGS, PAIRS)
 
 
-def facts(settings: Settings = SETTINGS, verdict: tuple[str, ...] = (), fit_seconds: float = 0.0) -> figures.Facts:
+def facts(
+    settings: Settings = SETTINGS, verdict: tuple[str, ...] = (), fit_seconds: float = 0.0
+) -> figures.TrainingFacts:
     return figures.facts(settings, "Training <1>", CHOICE, list(verdict), fit_seconds)
 
 
 def test_what_was_chosen_was_best_on_the_validation_part_and_is_judged_on_a_later_one() -> None:
-    assert isinstance(CHOICE, Choice)
+    assert isinstance(CHOICE, Selection)
     assert CHOICE.recalls[CHOICE.name] == max(CHOICE.recalls[name] for name in ("als", "als_trending"))
     windows = {name.rsplit("_", 1)[0] for name in CHOICE.judged.metrics}
     assert windows == {CHOICE.name.rsplit("_", 1)[0], "popular_fading", "popular_last", "popular_all"}

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 
 from ml.data.interactions import IdMap, Rows
 from ml.data.sessions import Sessions, from_clicks
-from ml.models.session.vmis_knn import SessionKnn
+from ml.models.session.vmis_knn import VmisKnn
 
 LETTERS = IdMap(pa.array(list("abcdefgh")))
 HOUR = 3_600_000_000
@@ -34,7 +34,7 @@ def recent(*texts: str, width: int = 6) -> Rows:
     return np.array([[-1] * (width - len(text)) + LETTERS.rows(list(text)).tolist() for text in texts], np.int32)
 
 
-def plainly(recipe: SessionKnn, history: list[str], now: str) -> dict[str, float]:
+def plainly(recipe: VmisKnn, history: list[str], now: str) -> dict[str, float]:
     """The score of each item, as the paper says it, one session and one item at a time."""
     evolving = [item for at, item in enumerate(now) if item not in now[at + 1 :]][-recipe.last_items :]
     sharing = [number for number, session in enumerate(history) if set(session) & set(evolving)]
@@ -54,19 +54,17 @@ def plainly(recipe: SessionKnn, history: list[str], now: str) -> dict[str, float
 
 texts = st.text("abcdefgh", min_size=1, max_size=12)
 recipes = st.builds(
-    SessionKnn, neighbours=st.integers(1, 6), sample=st.integers(1, 8), last_items=st.sampled_from([1, 3, 8])
+    VmisKnn, neighbours=st.integers(1, 6), sample=st.integers(1, 8), last_items=st.sampled_from([1, 3, 8])
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     recipes,
     st.lists(texts, min_size=1, max_size=25),
     st.lists(st.text("abcdefgh", max_size=12), min_size=1, max_size=4),
 )
-def test_the_batch_gives_what_the_formula_gives_one_by_one(
-    recipe: SessionKnn, history: list[str], now: list[str]
-) -> None:
+def test_the_batch_gives_what_the_formula_gives_one_by_one(recipe: VmisKnn, history: list[str], now: list[str]) -> None:
     lists = recipe.fit(sessions(*history)).next_items(recent(*now, width=12), 8)
     for text, items, scores in zip(now, lists.items, lists.scores, strict=True):
         expected = plainly(recipe, history, text)
@@ -77,16 +75,14 @@ def test_the_batch_gives_what_the_formula_gives_one_by_one(
 
 def test_what_seen_holds_is_left_out() -> None:
     seen = csr_matrix(np.isin(np.arange(8)[None], LETTERS.rows(["b"])).astype(np.float32))
-    model = SessionKnn().fit(sessions("ab", "ac", "de"))
+    model = VmisKnn().fit(sessions("ab", "ac", "de"))
     assert LETTERS.take(model.next_items(recent("a"), 1, seen).items[0]).to_pylist() == ["c"]
 
 
 def test_with_a_half_life_the_votes_of_the_last_hour_count_for_more_than_old_ones() -> None:
     history = sessions("ab", "ab", *["h"] * 8, "ac")
     first = {
-        hours: LETTERS.take(
-            SessionKnn(half_life_hours=hours).fit(history).next_items(recent("a"), 1).items[0]
-        ).to_pylist()
+        hours: LETTERS.take(VmisKnn(half_life_hours=hours).fit(history).next_items(recent("a"), 1).items[0]).to_pylist()
         for hours in (None, 2.0)
     }
     assert first == {None: ["b"], 2.0: ["c"]}

@@ -11,7 +11,7 @@ import pytest
 from ml.data.interactions import IdMap, Rows
 from ml.data.sessions import Sessions, from_clicks
 from ml.models.item_item.item2vec import Item2Vec
-from ml.models.item_item.tfidf import Content, Described, words
+from ml.models.item_item.tfidf import Content, DescribedItem, words
 from ml.models.protocol import SimilarItems
 from ml.registry.artifact import flat
 
@@ -29,10 +29,12 @@ def sessions() -> Sessions:
     return from_clicks(ITEMS, np.array(person, np.int32), *clicked, timedelta(minutes=30))
 
 
-def described() -> list[Described]:
-    return [Described(name, "toys/kites" if "kite" in name else "kitchen", (("new", "yes"),)) for name in NAMES[:4]] + [
-        Described(),
-        Described("mug"),
+def described() -> list[DescribedItem]:
+    return [
+        DescribedItem(name, "toys/kites" if "kite" in name else "kitchen", (("new", "yes"),)) for name in NAMES[:4]
+    ] + [
+        DescribedItem(),
+        DescribedItem("mug"),
     ]
 
 
@@ -76,14 +78,14 @@ def test_sessions_put_mugs_with_mugs_though_colours_are_words() -> None:
 
 
 def test_words_put_an_item_that_nobody_has_used_with_those_described_alike() -> None:
-    content = Content(features=1 << 10).fit([*described(), Described("green mug", "kitchen")])
+    content = Content(features=1 << 10).fit([*described(), DescribedItem("green mug", "kitchen")])
     assert names(content.similar(np.array([6], np.int32), 3).items[0])[0] in {"red mug", "blue mug", "mug"}
 
 
 def test_a_category_counts_step_by_step_and_an_attribute_by_its_key() -> None:
-    found = words(Described("Red Kite", "Toys/Kites", (("colour", "Red"),)))
+    found = words(DescribedItem("Red Kite", "Toys/Kites", (("colour", "Red"),)))
     assert found == ["name=red", "name=kite", "category=toys", "category=toys/kites", "colour=red"]
-    assert words(Described()) == []
+    assert words(DescribedItem()) == []
 
 
 def test_information_is_the_logarithm_of_how_much_oftener_than_by_chance_items_meet() -> None:

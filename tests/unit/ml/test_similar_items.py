@@ -10,13 +10,13 @@ import pyarrow as pa
 import pytest
 
 from ml.data import split
-from ml.data.interactions import Interactions, Source, from_arrow
+from ml.data.interactions import Interactions, InteractionsVersion, from_arrow
 from ml.jobs import train
 from ml.lists import similar_items
-from ml.lists.rows import Stamp, similar_rows
+from ml.lists.rows import ListStamp, similar_rows
 from ml.models.user_item.als import Als
 from ml.models.user_item.popular import Popular
-from ml.registry.artifact import Artifact, Likeness
+from ml.registry.artifact import Artifact, SimilarSource
 from nextclick.settings import Settings, load
 from tests.rows import NOON, write
 
@@ -65,19 +65,19 @@ def write_catalogue(settings: Settings) -> None:
     write(settings.lake, "silver.items", rows)
 
 
-def fitted(settings: Settings, likeness: Likeness | None = None) -> Artifact:
-    return train.fit(train.Night(settings, pairs(), Source("", 1, "t")), ALS, Popular(), likeness)
+def fitted(settings: Settings, likeness: SimilarSource | None = None) -> Artifact:
+    return train.fit(train.TrainingRun(settings, pairs(), InteractionsVersion("", 1, "t")), ALS, Popular(), likeness)
 
 
 def lists(settings: Settings, artifact: Artifact, n: int = 5) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for rows in similar_rows(*similar_items.of(settings, artifact), n, Stamp("default", "1", NOON)):
+    for rows in similar_rows(*similar_items.of(settings, artifact), n, ListStamp("default", "1", NOON)):
         for row in rows.to_pylist():
             found.setdefault(row["item_id"], []).append(row["similar_item_id"])
     return found
 
 
-def judged(settings: Settings) -> similar_items.Judged:
+def judged(settings: Settings) -> similar_items.SimilarItemsChoice:
     everything = pairs()
     test = split.by_time(everything, 0.3)
     before = split.before(everything, test.cut, 0.4)
@@ -105,7 +105,7 @@ def test_without_events_nothing_can_be_chosen(settings: Settings) -> None:
 
 def test_an_item_that_nobody_has_used_has_neighbours_and_is_one(settings: Settings) -> None:
     write_catalogue(settings)
-    found = lists(settings, fitted(settings, Likeness(often="content")), n=6)
+    found = lists(settings, fitted(settings, SimilarSource(often="content")), n=6)
     assert set(found["fresh"]) == {f"b{step}" for step in range(6)}
     assert "fresh" in found["b5"]
     assert "bare" not in found
@@ -120,14 +120,14 @@ def test_without_a_catalogue_the_personal_model_says_what_is_alike(settings: Set
 
 def test_sessions_stand_in_where_they_were_chosen(settings: Settings) -> None:
     write_events(settings)
-    artifact = replace(fitted(settings, Likeness(often="item2vec")), model=Popular().fit(pairs()))
+    artifact = replace(fitted(settings, SimilarSource(often="item2vec")), model=Popular().fit(pairs()))
     assert set(lists(settings, artifact)["b2"]) == {"b0", "b1", "b3", "b4", "b5"}
 
 
 def test_an_update_asks_for_its_new_items_alone_and_learns_no_sessions(settings: Settings) -> None:
     write_events(settings)
     write_catalogue(settings)
-    artifact = fitted(settings, Likeness(often="item2vec", seldom="item2vec"))
+    artifact = fitted(settings, SimilarSource(often="item2vec", seldom="item2vec"))
     new = np.array([0], np.int32)
     model, ids, asked = similar_items.of(settings, artifact, new)
     assert asked.tolist() == [0]
@@ -138,7 +138,7 @@ def test_an_update_asks_for_its_new_items_alone_and_learns_no_sessions(settings:
 def test_lists_of_words_end_where_they_would_take_too_long(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     write_catalogue(settings)
     monkeypatch.setattr(similar_items, "_WORK", 100.0)
-    found = lists(settings, fitted(settings, Likeness(often="content")))
+    found = lists(settings, fitted(settings, SimilarSource(often="content")))
     assert "fresh" in found  # what nobody has used comes first
     assert "fresh" not in found["a0"]  # the personal model stands in for the rest
     assert len(found) == 13

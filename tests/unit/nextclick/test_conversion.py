@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 from nextclick.lake.paths import lake_at
-from nextclick.profile.conversion import LEVELS, Rates, count, probability
-from nextclick.profile.profile import Deed
+from nextclick.profile.conversion import LEVELS, ConversionRates, count, probability
+from nextclick.profile.profile import Action
 from tests.rows import write
 
 Row = dict[str, Any]
 
-RATES = Rates((98, 80, 60, 20, 10), (9, 9, 8, 5, 8))
+RATES = ConversionRates((98, 80, 60, 20, 10), (9, 9, 8, 5, 8))
 OVERALL = 10 / 100
 
 
-def deeds(*codes: int) -> list[Deed]:
+def deeds(*codes: int) -> list[Action]:
     """Deeds by code, the newest first."""
-    return [Deed(at=100 - place, id=place, code=code) for place, code in enumerate(codes)]
+    return [Action(at=100 - place, id=place, code=code) for place, code in enumerate(codes)]
 
 
 VIEW, SEARCH, CART, PURCHASE = 2, 3, 4, 6
@@ -46,12 +46,12 @@ def test_a_session_has_the_chance_of_the_level_that_it_reached_since_its_last_pu
 
 
 def test_before_anything_is_counted_nobody_knows() -> None:
-    assert [Rates().chance(level) for level in range(len(LEVELS))] == [0.5] * len(LEVELS)
+    assert [ConversionRates().chance(level) for level in range(len(LEVELS))] == [0.5] * len(LEVELS)
 
 
 def test_rates_are_counted_from_the_sessions_of_people_on_the_site(tmp_path: Path) -> None:
     lake = lake_at(tmp_path / "lake")
-    assert count(lake, "default") == Rates()
+    assert count(lake, "default") == ConversionRates()
 
     def session(views: int, carts: int, purchases: int, agent: str | None = "Firefox", site: str = "default") -> Row:
         counts = {"item_views": views, "carts": carts, "purchases": purchases}
@@ -63,5 +63,5 @@ def test_rates_are_counted_from_the_sessions_of_people_on_the_site(tmp_path: Pat
     before = count(lake, "default")
     assert before.sessions[0] == 6, "nobody is known for a bot yet"
     write(lake, "silver.user_agents", [{"user_agent": "bot"}, {"user_agent": "Firefox", "is_bot": False}])
-    assert count(lake, "default") == Rates((5, 3, 2, 1, 3), (2, 1, 1, 1, 2))
-    assert count(lake, "other") == Rates((1, 1, 1, 1, 1), (1, 1, 1, 1, 1))
+    assert count(lake, "default") == ConversionRates((5, 3, 2, 1, 3), (2, 1, 1, 1, 2))
+    assert count(lake, "other") == ConversionRates((1, 1, 1, 1, 1), (1, 1, 1, 1, 1))

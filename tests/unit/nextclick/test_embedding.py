@@ -6,9 +6,9 @@ from implicit.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 
 from nextclick.profile import embedding, profile
-from nextclick.profile.profile import Deed
+from nextclick.profile.profile import Action
 from serving.index import vectors
-from serving.index.index import Edition
+from serving.index.index import ServingIndex
 from serving.index.vectors import Embedded
 from tests.shelves import Store, shop
 
@@ -17,8 +17,8 @@ VIEW, CART, REMOVED, BUY = "view_item", "add_to_cart", "remove_from_cart", "purc
 WEIGHTS = {VIEW: 1.0, CART: 4.0, REMOVED: -2.0, BUY: 8.0}
 
 
-def deed(kind: str, item: str, hours_ago: float = 0) -> Deed:
-    return Deed(int(-hours_ago * HOUR), 0, profile._CODE_OF[kind], item)
+def deed(kind: str, item: str, hours_ago: float = 0) -> Action:
+    return Action(int(-hours_ago * HOUR), 0, profile._CODE_OF[kind], item)
 
 
 def test_strengths_add_up_by_item_and_fade() -> None:
@@ -54,11 +54,11 @@ VECTORS = {"lamp": [1.0, 0.0], "bulb": [2.0, 0.0], "sofa": [0.0, 1.0], "stool": 
 
 
 @pytest.fixture
-def edition() -> Edition:
+def edition() -> ServingIndex:
     return shop(vectors=VECTORS)
 
 
-def test_a_visitor_of_one_item_stands_in_its_direction(edition: Edition) -> None:
+def test_a_visitor_of_one_item_stands_in_its_direction(edition: ServingIndex) -> None:
     stock, space = edition.catalogue, edition.vectors
     assert space is not None
     found = space.embed(stock, {"lamp": 2.0, "gift": 9.0, "never": 9.0})  # of the other two nothing is known
@@ -70,7 +70,7 @@ def test_a_visitor_of_one_item_stands_in_its_direction(edition: Edition) -> None
     assert near.tolist() == [0, 1, 0, 0, 0, 0]  # the lamp was used; right angles and more are nothing
 
 
-def test_who_used_nothing_that_has_a_vector_stands_nowhere(edition: Edition) -> None:
+def test_who_used_nothing_that_has_a_vector_stands_nowhere(edition: ServingIndex) -> None:
     assert edition.vectors is not None
     assert edition.vectors.embed(edition.catalogue, {"gift": 1.0}) is None
     assert edition.vectors.embed(edition.catalogue, {}) is None

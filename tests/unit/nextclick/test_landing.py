@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from nextclick.errors import LakeError
 from nextclick.landing import segment as module
-from nextclick.landing.reader import Verdict, check_segment, promised_lines, read_segment, segments
+from nextclick.landing.reader import SegmentContent, check_segment, promised_lines, read_segment, segments
 from nextclick.landing.segment import create
 from nextclick.landing.writer import SegmentWriter, StagedWriter, settle
 
@@ -62,7 +62,7 @@ def no_space(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return refusing
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.binary(max_size=40).map(lambda raw: raw.replace(b"\n", b""))))
 def test_any_payload_without_a_newline_comes_back(written: list[bytes]) -> None:
     with TemporaryDirectory() as folder:
@@ -139,7 +139,7 @@ def test_every_flipped_bit_shows(segment: Path, bit: int) -> None:
 
 def test_a_cut_at_every_byte_shows(segment: Path) -> None:
     whole = segment.read_bytes()
-    assert check_segment(segment) == Verdict(intact=3, damaged=0, missing=0)
+    assert check_segment(segment) == SegmentContent(intact=3, damaged=0, missing=0)
     for length in range(len(whole)):
         segment.write_bytes(whole[:length])
         assert not check_segment(segment).sound, length
@@ -148,7 +148,7 @@ def test_a_cut_at_every_byte_shows(segment: Path) -> None:
 def test_a_damaged_line_leaves_the_others_readable(segment: Path) -> None:
     segment.write_bytes(segment.read_bytes().replace(b'{"n":2}', b'{"n":7}'))
     assert [(line.intact, line.position) for line in read_segment(segment)] == [(True, 0), (False, None), (True, 2)]
-    assert check_segment(segment) == Verdict(intact=2, damaged=1, missing=0)
+    assert check_segment(segment) == SegmentContent(intact=2, damaged=1, missing=0)
 
 
 def test_a_foreign_name_is_refused() -> None:
@@ -205,7 +205,7 @@ def test_a_complete_line_that_is_damaged_is_kept_for_quarantine(segment: Path) -
     _abandon(segment.parent, segment.read_bytes().replace(b'"n":2', b'"n":9'))
     segment.unlink()
     SegmentWriter(segment.parent, Limits()).close()
-    assert check_segment(segments(segment.parent)[0].path) == Verdict(intact=2, damaged=1, missing=0)
+    assert check_segment(segments(segment.parent)[0].path) == SegmentContent(intact=2, damaged=1, missing=0)
 
 
 def test_a_live_writers_segment_is_left_alone(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextclick.profile.live_features import DAY, MINUTE, Rules, features, interest, open_session
-from nextclick.profile.profile import EMPTY, Deed, Profile, merge
+from nextclick.profile.live_features import DAY, MINUTE, FeatureRules, features, interest, open_session
+from nextclick.profile.profile import EMPTY, Action, Profile, merge
 
 NOW = 1_795_348_800_000
-RULES = Rules(
+RULES = FeatureRules(
     gap_ms=30 * MINUTE,
     half_life_ms=DAY,
     keep_ms=30 * DAY,
@@ -19,14 +19,14 @@ CODES = {"": 0, "page_view": 1, "view_item": 2, "search": 3, "add_to_cart": 4, "
 
 def deed(
     ago: int, kind: str = "view_item", item: str = "", category: str = "", query: str = "", dwell: int = 0
-) -> Deed:
-    return Deed(
+) -> Action:
+    return Action(
         at=NOW - ago, id=hash((ago, kind, item, query)) % (1 << 64), code=CODES[kind], item=item, category=category,
         query=query, dwell_ms=dwell,
     )  # fmt: skip
 
 
-def of(*deeds: Deed) -> Profile:
+def of(*deeds: Action) -> Profile:
     return merge(EMPTY, deeds)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nextclick.contracts.events import OUTSIDE_SESSIONS, Event
 from nextclick.profile import profile
-from nextclick.profile.profile import EMPTY, MAX_BYTES, Deed, K, Profile
+from nextclick.profile.profile import EMPTY, MAX_BYTES, Action, K, Profile
 
 NOON = 1_795_348_800_000
 
@@ -19,13 +19,13 @@ def event(kind: str = "view_item", **fields: object) -> Event:
     return Event(**{"event": kind, "event_id": "e1", "client_time": NOON, "visitor_id": "v1"} | fields)  # type: ignore[arg-type]
 
 
-def deed_of(**fields: object) -> Deed:
+def deed_of(**fields: object) -> Action:
     made = profile.deed(event(**fields), NOON + 10_000_000)  # type: ignore[arg-type]
     assert made is not None
     return made
 
 
-def oracle(deeds: Sequence[Deed]) -> list[tuple[object, ...]]:
+def oracle(deeds: Sequence[Action]) -> list[tuple[object, ...]]:
     """Of each id the greatest copy, of these the K greatest, by plain tuples."""
     rows = sorted(msgspec.structs.astuple(one) for one in deeds)
     best = {row[1]: row for row in rows}
@@ -33,7 +33,7 @@ def oracle(deeds: Sequence[Deed]) -> list[tuple[object, ...]]:
 
 
 deeds = st.builds(
-    Deed,
+    Action,
     at=st.integers(0, 100),
     id=st.integers(0, 2 * K),
     code=st.integers(0, 11),
@@ -44,7 +44,7 @@ deeds = st.builds(
 
 @given(st.lists(deeds, max_size=4 * K), st.randoms(use_true_random=False), st.integers(1, 5))
 def test_any_order_copies_and_split_over_workers_give_the_same_bytes(
-    all_deeds: list[Deed], draw: random.Random, workers: int
+    all_deeds: list[Action], draw: random.Random, workers: int
 ) -> None:
     whole = profile.merge(EMPTY, all_deeds)
     assert [msgspec.structs.astuple(one) for one in whole.deeds] == oracle(all_deeds)
@@ -60,7 +60,7 @@ def test_any_order_copies_and_split_over_workers_give_the_same_bytes(
 
 
 @given(st.lists(deeds, max_size=K), st.lists(deeds, max_size=K), st.lists(deeds, max_size=K))
-def test_union_is_commutative_associative_and_idempotent(a: list[Deed], b: list[Deed], c: list[Deed]) -> None:
+def test_union_is_commutative_associative_and_idempotent(a: list[Action], b: list[Action], c: list[Action]) -> None:
     one, two, three = (profile.merge(EMPTY, part) for part in (a, b, c))
     assert profile.union(one, two) == profile.union(two, one)
     assert profile.union(profile.union(one, two), three) == profile.union(one, profile.union(two, three))
@@ -153,7 +153,7 @@ def test_a_stored_deed_comes_back_as_it_was_and_k_of_them_fit(one: Event) -> Non
 def test_the_fullest_profile_fits() -> None:
     most = (1 << 63) - 1
     fullest = tuple(
-        Deed(at=most, id=(1 << 64) - 1 - n, code=11, item="i" * 20, category="c" * 32, query="q" * 32, value=most,
+        Action(at=most, id=(1 << 64) - 1 - n, code=11, item="i" * 20, category="c" * 32, query="q" * 32, value=most,
              dwell_ms=(1 << 32) - 1)
         for n in range(K)
     )  # fmt: skip

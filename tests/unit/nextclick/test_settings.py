@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nextclick.errors import SettingsError
-from nextclick.settings import DEFAULT_CONF, Sessions, load
+from nextclick.settings import DEFAULT_CONF, SessionsSettings, load
 
 
 def test_environment_wins_over_profile_and_profile_over_default() -> None:
@@ -38,7 +38,7 @@ def test_a_wrong_setting_is_named(variable: str, value: str, named: str) -> None
 
 def test_a_site_has_the_gap_of_its_own_or_that_of_all() -> None:
     assert load(environ={}).sessions.gaps == {}
-    sessions = Sessions(gap_minutes=30, overlong_hours=24, gaps={"shop": 45, "news": 10})
+    sessions = SessionsSettings(gap_minutes=30, overlong_hours=24, gaps={"shop": 45, "news": 10})
     assert [sessions.gap_for(site) for site in ("shop", "news", "blog")] == [timedelta(minutes=m) for m in (45, 10, 30)]
     assert sessions.gap_ms_for("shop") == 45 * 60_000
     assert sessions.longest_gap == timedelta(minutes=45)

@@ -13,7 +13,7 @@ import pytest
 from nextclick.settings import CHECKOUT, load
 from orchestration.definitions import definitions
 from orchestration.job_runner import SparkSubmit
-from orchestration.pipeline import STEPS, Kind
+from orchestration.pipeline import STEPS, StepKind
 from spark_jobs import class_archive
 
 GOLDEN: Final = CHECKOUT / "tests" / "golden"
@@ -22,7 +22,7 @@ GOLDEN: Final = CHECKOUT / "tests" / "golden"
 def spark_submit_commands() -> str:
     """One command a job, an option a line; the checkout's and the lake's places by name; without what the set-up may have left out."""
     runner = SparkSubmit(load("/lake", environ={}))
-    jobs = [step.name for step in STEPS if step.kind is Kind.JOB]
+    jobs = [step.name for step in STEPS if step.kind is StepKind.JOB]
     archive = "".join(f" {option}" for option in class_archive.java_options())
     text = "\n".join(_shell(runner.command(job)) for job in jobs)
     return text.replace(archive, "").replace(str(CHECKOUT), "CHECKOUT")

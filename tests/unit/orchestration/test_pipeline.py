@@ -1,7 +1,7 @@
 """The order of the steps, without Spark."""
 
 from nextclick.contracts.catalog import TABLES
-from orchestration.pipeline import STEPS, Kind, side_by_side
+from orchestration.pipeline import STEPS, StepKind, side_by_side
 
 
 def test_every_station_reads_what_an_earlier_one_wrote() -> None:
@@ -14,14 +14,14 @@ def test_every_station_reads_what_an_earlier_one_wrote() -> None:
 def test_every_table_has_a_station_that_writes_it_and_a_check_that_looks_at_it() -> None:
     tables = {table.name for table in TABLES}
     assert {table for step in STEPS for table in step.writes} == tables
-    checked = {table for step in STEPS if step.kind is Kind.CHECK for table in step.reads}
+    checked = {table for step in STEPS if step.kind is StepKind.CHECK for table in step.reads}
     assert checked == tables - {"gold.data_quality"}
 
 
 def test_work_names_a_function_of_this_project() -> None:
     packages = {"ml", "serving", "orchestration"}
     assert all(
-        step.target.partition(".")[0] in packages and ":" in step.target for step in STEPS if step.kind is Kind.WORK
+        step.target.partition(".")[0] in packages and ":" in step.target for step in STEPS if step.kind is StepKind.WORK
     )
 
 

@@ -11,8 +11,8 @@ from scipy.stats import chisquare
 
 from nextclick.errors import SettingsError, TableMissing
 from nextclick.profile import live_features
-from nextclick.profile.live_features import Features, Rules
-from nextclick.profile.profile import Deed, Profile
+from nextclick.profile.live_features import FeatureRules, Features
+from nextclick.profile.profile import Action, Profile
 from nextclick.settings import Settings, load
 from serving.bandits import learn, live, state, trials
 from serving.bandits.context import SIZE, context
@@ -199,14 +199,14 @@ def test_before_the_first_run_there_is_nothing_to_learn(settings: Settings) -> N
         trials.read(settings.lake, "default", 1)
 
 
-def features(*deeds: Deed) -> Features:
-    rules = Rules(gap_ms=1_800_000, half_life_ms=3_600_000, keep_ms=10**10, weights={"view_item": 1.0})
+def features(*deeds: Action) -> Features:
+    rules = FeatureRules(gap_ms=1_800_000, half_life_ms=3_600_000, keep_ms=10**10, weights={"view_item": 1.0})
     return live_features.features(Profile(deeds), 10**9, rules)
 
 
 def test_a_context_has_one_size_and_tells_visitors_apart() -> None:
     stranger = context(features())
-    reader = context(features(Deed(at=10**9 - 1000, id=1, code=2, item="i1", category="lamps")))
+    reader = context(features(Action(at=10**9 - 1000, id=1, code=2, item="i1", category="lamps")))
     assert stranger.tolist() == [1.0] + [0.0] * (SIZE - 1)
     assert len(reader) == SIZE
     assert (reader[1] > 0.99, reader[2] > 0) == (True, True)

@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from nextclick.kv.lists.protocol import Table
-from serving.index.index import Edition
-from serving.index.refresh import Editions
+from nextclick.kv.lists.protocol import ListsTable
+from serving.index.index import ServingIndex
+from serving.index.refresh import IndexRefresher
 
-EMPTY = cast(Table, SimpleNamespace(pointer=lambda: None))
+EMPTY = cast(ListsTable, SimpleNamespace(pointer=lambda: None))
 
 
 class Clumsy:
@@ -33,7 +33,7 @@ def test_a_mistake_in_what_goes_with_a_look_is_told_and_does_not_end_the_followi
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     also = Clumsy()
-    editions = Editions(EMPTY, 0.01, also)
+    editions = IndexRefresher(EMPTY, 0.01, also)
     with caplog.at_level(logging.ERROR):
         editions.start()
         assert also.third.wait(10)
@@ -43,8 +43,8 @@ def test_a_mistake_in_what_goes_with_a_look_is_told_and_does_not_end_the_followi
 
 def test_what_goes_with_a_look_is_called_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    store = cast(Table, SimpleNamespace(pointer=lambda: calls.append("look")))
-    editions = Editions(store, 0.001, lambda: calls.append("also"))
+    store = cast(ListsTable, SimpleNamespace(pointer=lambda: calls.append("look")))
+    editions = IndexRefresher(store, 0.001, lambda: calls.append("also"))
     rounds = iter([False, False, True])
     monkeypatch.setattr(editions, "_stopped", SimpleNamespace(wait=lambda _: next(rounds)))
     editions._follow()
@@ -53,8 +53,8 @@ def test_what_goes_with_a_look_is_called_once(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_index_that_cannot_be_made_does_not_end_the_following() -> None:
     also = Clumsy()
-    editions = Editions(EMPTY, 0.01, also)
-    editions.current = cast(Edition, SimpleNamespace(suggestions=SimpleNamespace(prepare=Clumsy())))
+    editions = IndexRefresher(EMPTY, 0.01, also)
+    editions.current = cast(ServingIndex, SimpleNamespace(suggestions=SimpleNamespace(prepare=Clumsy())))
     editions.start()
     assert also.third.wait(10)
     editions.stop()

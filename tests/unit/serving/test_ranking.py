@@ -6,16 +6,16 @@ import msgspec
 import pytest
 
 from nextclick.kv.lists import packing
-from nextclick.profile.live_features import Rules as FeatureRules
+from nextclick.profile.live_features import FeatureRules as FeatureRules
 from nextclick.profile.live_features import features
-from nextclick.profile.profile import Deed, Profile
+from nextclick.profile.profile import Action, Profile
 from nextclick.settings import load
-from serving.index.index import Edition
+from serving.index.index import ServingIndex
 from serving.ranking import pool, score
 from serving.ranking.rank import Order, Ranked, rank
 from serving.ranking.rules import rules
 from serving.ranking.visitor import Known
-from serving.schema.requests import Recommend
+from serving.schema.requests import RecommendRequest
 from tests.shelves import NOW, click_model, shop
 
 SETTINGS = load(environ={})
@@ -24,11 +24,11 @@ VIEW, SEARCH, BUY = 2, 3, 6
 """Codes of a deed."""
 
 
-def known(edition: Edition, *deeds: tuple[int, str], personal: Any = None, similar: Any = ()) -> Known:
+def known(edition: ServingIndex, *deeds: tuple[int, str], personal: Any = None, similar: Any = ()) -> Known:
     """Somebody with deeds (code, item), the newest first and a second apart."""
-    done = Profile(tuple(Deed(NOW - 1000 * place, place, code, item) for place, (code, item) in enumerate(deeds)))
+    done = Profile(tuple(Action(NOW - 1000 * place, place, code, item) for place, (code, item) in enumerate(deeds)))
 
-    def words(deed: Deed) -> tuple[str, ...]:
+    def words(deed: Action) -> tuple[str, ...]:
         name = edition.catalogue.category_of(deed.item)
         return (name,) if name else ()
 
@@ -38,17 +38,17 @@ def known(edition: Edition, *deeds: tuple[int, str], personal: Any = None, simil
     return Known(done, found, own, tuple(numbers(items) for items in similar))
 
 
-def ranked(edition: Edition, who: Known, n: int = 10, **asked: Any) -> Ranked:
+def ranked(edition: ServingIndex, who: Known, n: int = 10, **asked: Any) -> Ranked:
     found = pool.candidates(edition, who, RANKING.candidates, NOW - 14 * 86_400_000)
-    limits = rules(edition.catalogue, RANKING.rules, Recommend(**asked), who)
+    limits = rules(edition.catalogue, RANKING.rules, RecommendRequest(**asked), who)
     return rank(edition, found, who, limits, n, Order(RANKING, NOW, {}))
 
 
-def ids(edition: Edition, found: Ranked) -> list[str]:
+def ids(edition: ServingIndex, found: Ranked) -> list[str]:
     return [edition.catalogue.ids[number] for number in found.pool.number]
 
 
-def terms(edition: Edition, found: Ranked, item: str) -> dict[str, float]:
+def terms(edition: ServingIndex, found: Ranked, item: str) -> dict[str, float]:
     row = ids(edition, found).index(item)
     return {name: round(float(values[row]), 4) for name, values in found.scored.terms.items()}
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nextclick.ctr import FEATURES, TERMS, terms
-from nextclick.profile.live_features import Rules, features
+from nextclick.profile.live_features import FeatureRules, features
 from nextclick.profile.profile import EMPTY
 from nextclick.settings import CHECKOUT, load
 from serving.ranking import pool, score
@@ -29,7 +29,7 @@ def test_each_term_is_made_of_the_features_and_lies_between_0_and_1() -> None:
 
 def test_an_answer_scores_by_every_term_and_keeps_every_feature_on_record() -> None:
     edition = shop()
-    who = Known(EMPTY, features(EMPTY, NOW, Rules.of(SETTINGS, SETTINGS.site), lambda deed: ()), None, ())
+    who = Known(EMPTY, features(EMPTY, NOW, FeatureRules.of(SETTINGS, SETTINGS.site), lambda deed: ()), None, ())
     found = pool.candidates(edition, who, SETTINGS.ranking.candidates, NOW)
     scored = score.score(edition, found, who, SETTINGS.ranking, NOW, {})
     assert tuple(scored.features) == FEATURES

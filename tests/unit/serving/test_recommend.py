@@ -11,7 +11,7 @@ import pytest
 from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.lists import packing
 from nextclick.lake import lists_manifest
-from serving.recommend import Item, Lists
+from serving.recommend import ListedItem, ServedLists
 
 ITEMS = [f"item-{number}" for number in range(300)]
 
@@ -37,8 +37,8 @@ class Memory:
         return [self._entries.get(key) for key in keys]
 
 
-def lists(table: Any) -> Lists:
-    return Lists(table)
+def lists(table: Any) -> ServedLists:
+    return ServedLists(table)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def table() -> Memory:
 def test_a_known_person_gets_their_own_list_with_ranks_from_one(table: Memory) -> None:
     answer = lists(table).of_person("ann", 10)
     assert (answer.person_id, answer.source, answer.model_version) == ("ann", "model", "12")
-    assert answer.items == (Item(1, "item-2", 0.5), Item(2, "item-299", 0.25))
+    assert answer.items == (ListedItem(1, "item-2", 0.5), ListedItem(2, "item-299", 0.25))
 
 
 def test_n_cuts_the_list_and_asks_for_no_more_ids_than_needed(table: Memory) -> None:
@@ -73,7 +73,7 @@ def test_item_ids_are_fetched_once_a_version(table: Memory) -> None:
 
 def test_an_unknown_person_gets_the_popular_list_and_is_told_so(table: Memory) -> None:
     answer = lists(table).of_person("zoe", 1)
-    assert (answer.source, answer.items) == ("popular", (Item(1, "item-0", 9.0),))
+    assert (answer.source, answer.items) == ("popular", (ListedItem(1, "item-0", 9.0),))
 
 
 def test_a_list_that_no_personal_model_made_is_called_popular(table: Memory) -> None:

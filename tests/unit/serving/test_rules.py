@@ -11,7 +11,7 @@ from nextclick.settings import load
 from serving.ranking import pool
 from serving.ranking.rank import Order, rank
 from serving.ranking.rules import rules
-from serving.schema.requests import Recommend
+from serving.schema.requests import RecommendRequest
 from tests.shelves import NOW, shop
 from tests.unit.serving.test_ranking import BUY, VIEW, known
 
@@ -44,7 +44,7 @@ ASKED = st.fixed_dictionaries(
 )
 
 
-def fits(item: str, good: dict[str, Any], asked: Recommend, seen: set[str], bought: set[str]) -> bool:
+def fits(item: str, good: dict[str, Any], asked: RecommendRequest, seen: set[str], bought: set[str]) -> bool:
     """Whether an item may be shown, in plain words."""
     return not (
         (asked.categories and good["category"] not in asked.categories)
@@ -58,7 +58,7 @@ def fits(item: str, good: dict[str, Any], asked: Recommend, seen: set[str], boug
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     goods=st.lists(GOOD, max_size=12).map(lambda rows: dict(zip(ITEMS, rows, strict=False))),
     asked=ASKED,
@@ -70,7 +70,7 @@ def fits(item: str, good: dict[str, Any], asked: Recommend, seen: set[str], boug
 def test_no_rule_is_ever_broken_and_lists_are_as_full_as_the_rules_allow(
     goods: Any, asked: Any, deeds: Any, own: Any, n: int, candidates: int
 ) -> None:
-    edition, question = shop(goods=goods), Recommend(**asked)
+    edition, question = shop(goods=goods), RecommendRequest(**asked)
     who = known(edition, *deeds, personal=[item for item in own if item in goods])
     found = pool.candidates(edition, who, candidates, NOW)
     ranked = rank(

@@ -9,7 +9,7 @@ import pytest
 
 from collector.access_logs.formats import FORMATS, NAMES, named, recognized
 from collector.access_logs.requests import RequestMapper
-from collector.access_logs.visitors import Visitors
+from collector.access_logs.visitors import LogVisitors
 from collector.request.errors import Unmappable
 from nextclick.settings import CHECKOUT
 
@@ -81,7 +81,7 @@ BARE = ("common", "combined")
 def events(name: str, *lines: str) -> list[dict[str, Any]]:
     """The events of a file with these lines in the format; its visitors' key is zeros."""
     reader = named(name).reader()
-    to_payload = RequestMapper("shop", Visitors(bytes(32), "shop", 24), "", 65_536)
+    to_payload = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), "", 65_536)
     rows = [row | {"line": line, "nth": 1} for line in lines if (row := reader(line)) is not None]
     return [json.loads(to_payload(row)) for row in rows]
 

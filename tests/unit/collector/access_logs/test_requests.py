@@ -8,7 +8,7 @@ import pytest
 
 from collector.access_logs.labels import is_bot, label
 from collector.access_logs.requests import RequestMapper
-from collector.access_logs.visitors import Visitors, lake_key
+from collector.access_logs.visitors import LogVisitors, lake_key
 from collector.imports.rows import Row
 from nextclick.contracts.events import OUTSIDE_SESSIONS
 from nextclick.errors import LakeError
@@ -23,7 +23,7 @@ PAGE: Row = {
 
 
 def event_of(base_url: str = "", **changes: object) -> Row:
-    mapper = RequestMapper("shop", Visitors(bytes(32), "shop", 24), base_url, 65_536)
+    mapper = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), base_url, 65_536)
     found: Row = json.loads(mapper({**PAGE, **changes}))
     return found
 
@@ -111,7 +111,7 @@ def test_addresses_are_kept_truncated_wherever_they_stand() -> None:
 
 
 def test_a_visitor_is_an_address_and_agent_on_one_site_for_one_period() -> None:
-    visitors = Visitors(bytes(32), "shop", 24)
+    visitors = LogVisitors(bytes(32), "shop", 24)
     first = visitors("203.0.113.9", FIREFOX, 5 * DAY)
     assert first == visitors("203.0.113.9", FIREFOX, 6 * DAY - 1)
     assert len(first) == 32
@@ -120,14 +120,14 @@ def test_a_visitor_is_an_address_and_agent_on_one_site_for_one_period() -> None:
         visitors("203.0.113.9", GOOGLEBOT, 5 * DAY),
         visitors("203.0.113.9", None, 5 * DAY),
         visitors("203.0.113.9", FIREFOX, 6 * DAY),
-        Visitors(bytes(32), "other", 24)("203.0.113.9", FIREFOX, 5 * DAY),
-        Visitors(bytes(31) + b"1", "shop", 24)("203.0.113.9", FIREFOX, 5 * DAY),
+        LogVisitors(bytes(32), "other", 24)("203.0.113.9", FIREFOX, 5 * DAY),
+        LogVisitors(bytes(31) + b"1", "shop", 24)("203.0.113.9", FIREFOX, 5 * DAY),
     ]
     assert len({first, *others}) == 7
 
 
 def test_no_rotation_keeps_a_visitor_for_ever() -> None:
-    visitors = Visitors(bytes(32), "shop", 0)
+    visitors = LogVisitors(bytes(32), "shop", 0)
     assert visitors("203.0.113.9", FIREFOX, 0) == visitors("203.0.113.9", FIREFOX, 9_000 * DAY)
 
 

@@ -13,11 +13,11 @@ from msgspec import structs
 
 from collector.dialects import plain, plain_fast
 from collector.dialects.shared import values
-from collector.request.model import Limits, Parsed, Refused, Request
+from collector.request.model import Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event, encode
 
 NOW = 1_795_341_600_000
-LIMITS = Limits(batch_events=4, json_depth=8)
+LIMITS = RequestLimits(batch_events=4, json_depth=8)
 VIEW = {"event": "view_item", "visitor_id": "v", "item_id": "lamp", "timestamp": NOW}
 
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.dialects import segment
-from collector.request.model import Limits, Parsed, Refused, Request
+from collector.request.model import Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-LIMITS = Limits(batch_events=100, json_depth=32)
+LIMITS = RequestLimits(batch_events=100, json_depth=32)
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) Chrome/142.0"
 
 

@@ -141,7 +141,7 @@ _CELL = st.text(alphabet='a,"\n\r\t é', max_size=4)
 _TEXT = st.lists(st.lists(_CELL, min_size=1, max_size=3).map(",".join), max_size=8).map("\n".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_TEXT, st.integers(1, 4))
 def test_rows_do_not_depend_on_the_size_of_batches(
     tmp_path_factory: pytest.TempPathFactory, text: str, size: int
@@ -150,7 +150,7 @@ def test_rows_do_not_depend_on_the_size_of_batches(
     assert read(path, size=size) == read(path)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_TEXT, st.sampled_from(["csv", "json"]))
 def test_reading_goes_on_behind_any_batch_as_if_it_had_not_stopped(
     tmp_path_factory: pytest.TempPathFactory, text: str, form: str
