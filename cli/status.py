@@ -33,7 +33,7 @@ def look(settings: Settings) -> Status:
     from ml.registry import champion
     from serving.export import export
 
-    attempt = champion.standing(settings.lake).attempt
+    attempt = champion.model_status(settings.lake).attempt
     return Status(
         tables=table_states(settings.lake),
         reconciliation=reconcile(settings),

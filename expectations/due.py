@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from expectations.measures.arrivals import hours_since_arrival
-from expectations.results import TableStatus, standings
+from expectations.results import TableStatus, latest_results
 from expectations.suites.expectation import Expectation
 from expectations.suites.suite import CHECKED, suite
 from nextclick.contracts import catalog
@@ -53,7 +53,7 @@ def due(settings: Settings, tables: Iterable[str] | None = None, all_rows: bool 
     A table is checked whole at first, after a rebuild, when its expectations changed,
     while a stop stands on it, and with `all_rows`. UsageError for a table that there is not.
     """
-    known = {} if all_rows else standings(settings.lake)
+    known = {} if all_rows else latest_results(settings.lake)
     names = CHECKED if tables is None else [catalog.table(name).name for name in tables]
     written = ((name, open_table(settings.lake, name)) for name in names)
     return [part for name, delta in written if delta for part in _parts(settings, name, delta, known.get(name))]

@@ -71,7 +71,7 @@ def append(lake: Lake, results: Iterable[Result]) -> None:
         table.vacuum(dry_run=False)  # what was compacted a week ago
 
 
-def standings(lake: Lake) -> dict[str, TableStatus]:
+def latest_results(lake: Lake) -> dict[str, TableStatus]:
     """By table: its newest checked version, and what was found there."""
     table = open_table(lake, DATA_QUALITY.name)
     if table is None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from expectations.results import Result, append, standings
+from expectations.results import Result, append, latest_results
 from nextclick.contracts import catalog
 from nextclick.contracts.gold import DATA_QUALITY
 from nextclick.errors import CheckStopped, UsageError
@@ -19,7 +19,7 @@ from nextclick.settings import Settings
 
 def open_stops(settings: Settings) -> list[Result]:
     """Every stop that stands: failed at the newest checked version of its table, and not overridden."""
-    found = standings(settings.lake)
+    found = latest_results(settings.lake)
     return [stop for table in catalog.TABLES if table.name in found for stop in found[table.name].stops]
 
 

@@ -15,7 +15,7 @@ from dagster import (
     multi_asset_check,
 )
 
-from expectations.results import TableStatus, standings
+from expectations.results import TableStatus, latest_results
 from expectations.suites.expectation import Expectation, Severity
 from expectations.suites.suite import CHECKED, suite
 from nextclick.settings import Settings
@@ -38,7 +38,7 @@ def _of_table(table: str, expected: tuple[Expectation, ...]) -> AssetChecksDefin
     @multi_asset_check(name=f"check_{table.replace('.', '_')}", specs=specs)
     def check(steps: ResourceParam[StepRunner]) -> Iterable[AssetCheckResult]:
         stop_guard.look(steps.settings, (table,))
-        yield from _results(table, expected, standings(steps.settings.lake).get(table))
+        yield from _results(table, expected, latest_results(steps.settings.lake).get(table))
 
     return check
 

@@ -1,4 +1,4 @@
-"""From a question to an answer: who asks, candidates, rules, order. Every answer is of one edition."""
+"""From a question to an answer: who asks, candidates, rules, order. Every answer is of one index."""
 
 import secrets
 import time
@@ -26,8 +26,17 @@ from serving.index.items import Numbers
 from serving.index.next_action import ACTIONS
 from serving.index.refresh import IndexRefresher
 from serving.metrics import ServingMetrics
-from serving.ranking import caller_candidates, pool
-from serving.ranking.pool import Candidates
+from serving.ranking import caller_candidates
+from serving.ranking.candidates import (
+    CATEGORY,
+    POPULAR,
+    SIMILAR,
+    Candidates,
+    annotate,
+    dedupe_keep_last,
+    gather,
+    of_numbers,
+)
 from serving.ranking.rank import By, Order, Ranked, rank
 from serving.ranking.rules import AnswerRules, never, rules
 from serving.ranking.visitor import Known, VisitorLookup, Who
@@ -43,7 +52,7 @@ _NOTHING: Final[dict[str, Any]] = {"model_version": "none", "variant": None, "so
 class AnswerContext(NamedTuple):
     """Who asks, when, and from what they are answered."""
 
-    edition: ServingIndex
+    serving_index: ServingIndex
     who: Who
     known: Known
     now: int
@@ -84,10 +93,10 @@ class Engine:
 
     def ready(self) -> responses.Ready:
         """Whether there are lists to answer from."""
-        edition = self._editions.current
-        status: Any = "ready" if edition else "no lists"
+        index = self._editions.current
+        status: Any = "ready" if index else "no lists"
         return responses.Ready(
-            status=status, version=edition.version if edition else None, degraded=not self._editions.reachable
+            status=status, version=index.version if index else None, degraded=not self._editions.reachable
         )
 
     async def personalize(self, site: str, asked: requests.PersonalizeRequest) -> responses.Personalized:
@@ -103,7 +112,7 @@ class Engine:
             **self._head("/v1/personalize", context, listed, asked.surface),
             recommendations=listed.ids[:n],
             personalized_banner=response.banner(listed.banner) if listed.banner else None,
-            ranked_feed=response.items(context.edition, listed, asked.explain)[:feed],
+            ranked_feed=response.items(context.serving_index, listed, asked.explain)[:feed],
             weights=listed.ranked.scored.weights if asked.explain else UNSET,
         )
 
@@ -118,52 +127,52 @@ class Engine:
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
             return self._items("/v1/popular", None, None, asked)
-        edition, n = context.edition, self._most(asked.n)
-        everything = pool.of_numbers(edition.catalogue, edition.by_popularity[:n], pool.POPULAR)
+        index, n = context.serving_index, self._most(asked.n)
+        everything = of_numbers(index.catalogue, index.by_popularity[:n], POPULAR)
         known = context.known._replace(personal=None, similar=(), embedded=None)
         ranked = rank(
-            edition,
+            index,
             everything,
             known,
             self._rules(context, asked),
             n,
             context.order(self._settings, "popularity"),
         )
-        return self._items("/v1/popular", context, _listed(edition, ranked), asked)
+        return self._items("/v1/popular", context, _listed(index, ranked), asked)
 
     async def similar(self, site: str, asked: requests.SimilarRequest) -> responses.Items:
         """Items that resemble one, the likest first; then as for a visitor who has just viewed it and nothing else."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
             return self._items("/v1/similar", None, None, asked)
-        edition, stock = context.edition, context.edition.catalogue
-        like, failed = await self._visitors.similar(edition, asked.item_id)
+        index, stock = context.serving_index, context.serving_index.catalogue
+        like, failed = await self._visitors.similar(index, asked.item_id)
         category = stock.category_of(asked.item_id) or ""
-        as_if = self._visitors.stranger(context.now)
+        as_if = self._visitors.nobody(context.now)
         viewed = msgspec.structs.replace(as_if.features, last_category=category)
         as_if = as_if._replace(features=viewed, similar=(like,) if like is not None else ())
         found = self._rules(context, asked, asked.item_id)
         n = self._most(asked.n)
-        candidates = _resembling(edition, like, category, n)
-        pool.mark(edition, candidates, as_if)
-        ranked = rank(edition, candidates, as_if, found, n, context.order(self._settings, "likeness"))
+        candidates = _resembling(index, like, category, n)
+        annotate(index, candidates, as_if)
+        ranked = rank(index, candidates, as_if, found, n, context.order(self._settings, "likeness"))
         context = context._replace(known=context.known._replace(degraded=context.known.degraded or failed))
-        return self._items("/v1/similar", context, _listed(edition, ranked), asked)
+        return self._items("/v1/similar", context, _listed(index, ranked), asked)
 
     async def rank(self, site: str, asked: requests.RankRequest) -> responses.Items:
         """The caller's own candidates in order; nothing is added to them."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
             return self._items("/v1/rank", None, None, asked)
-        edition, conf = context.edition, self._settings.ranking.rules
-        ids, candidates = caller_candidates.pool(edition.catalogue, asked.items)
+        index, conf = context.serving_index, self._settings.ranking.rules
+        ids, candidates = caller_candidates.of_caller(index.catalogue, asked.items)
         rows = caller_candidates.listed_rows(ids, asked, conf, never(conf, asked, context.known))
         candidates = candidates.take(np.array(rows, np.int64))
-        pool.mark(edition, candidates, context.known)
+        annotate(index, candidates, context.known)
         found = replace(self._rules(context, asked), allow=None, hidden=candidates.number[:0])
         order = context.order(self._settings)
-        ranked = rank(edition, candidates, context.known, found, asked.n or len(ids), order, fill=False)
-        shown = [ids[row] for row in ranked.pool.row.tolist()]
+        ranked = rank(index, candidates, context.known, found, asked.n or len(ids), order, fill=False)
+        shown = [ids[row] for row in ranked.candidates.row.tolist()]
         return self._items("/v1/rank", context, Listed(shown, ranked, [1.0] * len(shown)), asked)
 
     async def next_action(self, site: str, asked: requests.NextActionRequest) -> responses.NextActions:
@@ -172,9 +181,9 @@ class Engine:
         if context is None:
             return responses.NextActions(actions=[], acts=[], degraded=True)
         acts = self._acts(context)
-        found = context.edition.transitions.after(acts, self._settings.ranking.transition_prior)
+        found = context.serving_index.transitions.after(acts, self._settings.ranking.transition_prior)
         ordered: list[Any] = sorted(found.items(), key=lambda pair: -pair[1])
-        actions = [responses.Action(action=name, probability=probability) for name, probability in ordered]
+        actions = [responses.LikelyAction(action=name, probability=probability) for name, probability in ordered]
         return responses.NextActions(actions=actions, acts=acts, degraded=context.known.degraded)
 
     async def suggest(self, site: str, asked: requests.SuggestRequest) -> responses.Suggestions:
@@ -182,7 +191,7 @@ class Engine:
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
         if context is None:
             return responses.Suggestions(suggestions=[], degraded=True)
-        ids, interest = context.edition.catalogue.ids, context.known.features.interest
+        ids, interest = context.serving_index.catalogue.ids, context.known.features.interest
         found = [
             responses.Suggested(
                 text=each.text,
@@ -190,27 +199,29 @@ class Engine:
                 score=each.score,
                 terms=each.terms if asked.explain else UNSET,
             )
-            for each in context.edition.suggestions.find(asked.q, asked.n, interest)
+            for each in context.serving_index.suggestions.find(asked.q, asked.n, interest)
         ]
         return responses.Suggestions(suggestions=found, degraded=context.known.degraded)
 
     async def profile(self, site: str, asked: requests.ProfileRequest) -> responses.LiveProfile:
-        """What is known of a visitor now; all of it empty for a stranger."""
+        """What is known of a visitor now; all of it empty for an unknown visitor."""
         context = await self._context(Who(site, asked.visitor_id, asked.user_id))
-        known = context.known if context else self._visitors.stranger(_now(), degraded=True)
+        known = context.known if context else self._visitors.nobody(_now(), degraded=True)
         shown = [
-            responses.DeedShown(at=deed.at, kind=deed.kind, item_id=deed.item, category=deed.category, query=deed.query)
-            for deed in known.profile.deeds
+            responses.RecentAction(
+                at=action.at, kind=action.kind, item_id=action.item, category=action.category, query=action.query
+            )
+            for action in known.profile.actions
         ]
         prior = self._settings.ranking.transition_prior
-        after = context.edition.transitions.after(self._acts(context), prior) if context else {}
-        chance = probability(self._session(context), context.edition.conversion) if context else 0.0
-        liked = self._visitors.attributes(context.edition, known, context.now) if context else {}
+        after = context.serving_index.transitions.after(self._acts(context), prior) if context else {}
+        chance = probability(self._session(context), context.serving_index.conversion) if context else 0.0
+        liked = self._visitors.attributes(context.serving_index, known, context.now) if context else {}
         return responses.LiveProfile(
             visitor_id=asked.visitor_id,
             features=msgspec.structs.replace(known.features, attributes=liked),
-            deeds=shown,
-            embedding=response.embedding(context.edition, known) if context else None,
+            actions=shown,
+            embedding=response.embedding(context.serving_index, known) if context else None,
             next_action=after,
             conversion=chance,
             degraded=known.degraded,
@@ -218,22 +229,22 @@ class Engine:
 
     async def _context(self, who: Who) -> AnswerContext | None:
         """None before the first export."""
-        edition, now = self._editions.current, _now()
-        if edition is None:
+        index, now = self._editions.current, _now()
+        if index is None:
             return None
         at = datetime.fromtimestamp(now / 1000, UTC)
         assigned = assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)
-        return AnswerContext(edition, who, await self._visitors.known(edition, who, now), now, assigned)
+        return AnswerContext(index, who, await self._visitors.known(index, who, now), now, assigned)
 
     def _for_visitor(self, context: AnswerContext, asked: requests.FilteredRequest, n: int) -> Listed:
         """The n best items for who asks; places that exploration fills are drawn from the items below."""
-        edition, ranking = context.edition, self._settings.ranking
+        index, ranking = context.serving_index, self._settings.ranking
         positions = self._settings.bandits.positions
         need = n + (self._settings.bandits.pool if positions else 0)
         fresh_since = context.now - ranking.fresh_days * _DAY_MS
-        found = pool.candidates(edition, context.known, ranking.candidates, fresh_since)
-        ranked = rank(edition, found, context.known, self._rules(context, asked), need, context.order(self._settings))
-        listed = _listed(edition, ranked)
+        found = gather(index, context.known, ranking.candidates, fresh_since)
+        ranked = rank(index, found, context.known, self._rules(context, asked), need, context.order(self._settings))
+        listed = _listed(index, ranked)
         if not positions:
             return listed
         surface = getattr(asked, "surface", None) or ""
@@ -247,7 +258,7 @@ class Engine:
         return listed._replace(banner=drawn[0], draws=[*listed.draws, drawn[1]]) if drawn else listed
 
     def _rules(self, context: AnswerContext, asked: requests.FilteredRequest, *hidden: str) -> AnswerRules:
-        return rules(context.edition.catalogue, self._settings.ranking.rules, asked, context.known, hidden)
+        return rules(context.serving_index.catalogue, self._settings.ranking.rules, asked, context.known, hidden)
 
     def _items(self, route: str, context: AnswerContext | None, listed: Listed | None, asked: Any) -> responses.Items:
         """A list as its answer; an empty one before the first export."""
@@ -255,13 +266,13 @@ class Engine:
             return responses.Items(request_id=_new_id(), **_NOTHING, items=[])
         return responses.Items(
             **self._head(route, context, listed, asked.surface),
-            items=response.items(context.edition, listed, asked.explain),
+            items=response.items(context.serving_index, listed, asked.explain),
             weights=listed.ranked.scored.weights if asked.explain else UNSET,
         )
 
     def _head(self, route: str, context: AnswerContext, listed: Listed, surface: str | None) -> dict[str, Any]:
         """What a list says of itself; it is put on record."""
-        source, degraded, model = listed.ranked.source, context.known.degraded, context.edition.model_version
+        source, degraded, model = listed.ranked.source, context.known.degraded, context.serving_index.model_version
         self._metrics.answers.labels(route, source, degraded).inc()
         request_id, who = _new_id(), context.who
         if self._settings.serving.record and (who.visitor_id or who.user_id) and listed.ids:
@@ -281,30 +292,30 @@ class Engine:
     def _acts(self, context: AnswerContext) -> list[str]:
         """The last two acts of the open session, the newest last."""
         session = self._session(context)
-        return [ACTIONS[deed.kind] for deed in session if deed.kind in ACTIONS][:2][::-1]
+        return [ACTIONS[action.kind] for action in session if action.kind in ACTIONS][:2][::-1]
 
     def _session(self, context: AnswerContext) -> tuple[Action, ...]:
-        """The deeds of the session that is open now, the newest first."""
+        """The actions of the session that is open now, the newest first."""
         gap_ms = self._settings.sessions.gap_ms_for(context.who.site)
-        return open_session(context.known.profile.deeds, context.now, gap_ms)
+        return open_session(context.known.profile.actions, context.now, gap_ms)
 
     def _most(self, n: int) -> int:
         return min(n, self._settings.serving.max_items)
 
 
-def _listed(edition: ServingIndex, ranked: Ranked) -> Listed:
-    ids = [edition.catalogue.ids[number] for number in ranked.pool.number.tolist()]
+def _listed(index: ServingIndex, ranked: Ranked) -> Listed:
+    ids = [index.catalogue.ids[number] for number in ranked.candidates.number.tolist()]
     return Listed(ids, ranked, [1.0] * len(ids))
 
 
-def _resembling(edition: ServingIndex, like: Numbers | None, category: str, n: int) -> Candidates:
+def _resembling(index: ServingIndex, like: Numbers | None, category: str, n: int) -> Candidates:
     """What resembles an item; without such a list the popular items of its category."""
-    stock = edition.catalogue
+    stock = index.catalogue
     if like is not None:
-        return pool.of_numbers(stock, pool.once(edition, like), pool.SIMILAR)
+        return of_numbers(stock, dedupe_keep_last(index, like), SIMILAR)
     if category:
-        return pool.of_numbers(stock, edition.of_category(stock.code[category])[: n + 1], pool.CATEGORY)
-    return pool.of_numbers(stock, edition.by_popularity[:0])
+        return of_numbers(stock, index.of_category(stock.code[category])[: n + 1], CATEGORY)
+    return of_numbers(stock, index.by_popularity[:0])
 
 
 def _method(context: AnswerContext) -> str | None:

@@ -34,16 +34,16 @@ class Listed(NamedTuple):
     banner: Banner | None = None
 
 
-def items(edition: ServingIndex, listed: Listed, explain: bool) -> list[Item]:
+def items(index: ServingIndex, listed: Listed, explain: bool) -> list[Item]:
     """The places of a list with the facts of their items."""
-    stock, ranked = edition.catalogue, listed.ranked
+    stock, ranked = index.catalogue, listed.ranked
     terms = [_terms(ranked, row) if explain else UNSET for row in range(len(listed.ids))]
     rows = zip(
         listed.ids,
         ranked.score.round(_PLACES).tolist(),
-        ranked.pool.number.tolist(),
-        ranked.pool.category.tolist(),
-        ranked.pool.price.tolist(),
+        ranked.candidates.number.tolist(),
+        ranked.candidates.category.tolist(),
+        ranked.candidates.price.tolist(),
         terms,
         strict=True,
     )
@@ -66,12 +66,12 @@ def banner(found: Banner) -> dict[str, str]:
     return {"id": found.id, "text": found.text, "link": found.link}
 
 
-def embedding(edition: ServingIndex, known: Known) -> LiveEmbedding | None:
+def embedding(index: ServingIndex, known: Known) -> LiveEmbedding | None:
     """Where the visitor stands, as the client sees it."""
-    if edition.vectors is None or known.embedded is None:
+    if index.vectors is None or known.embedded is None:
         return None
     vector, mean = (np.round(each, _PLACES).tolist() for each in known.embedded[:2])
-    return LiveEmbedding(method=edition.vectors.about.method, vector=vector, mean=mean)
+    return LiveEmbedding(method=index.vectors.about.method, vector=vector, mean=mean)
 
 
 def record(

@@ -59,11 +59,11 @@ class DailyTable(NamedTuple):
         return run_query(spark, settings, trigger, self.job, (self.table,), stream, process)
 
 
-def bots(agents: DataFrame) -> DataFrame:
+def agents_that_are_bots(agents: DataFrame) -> DataFrame:
     """For tables that only leave bots out: other agents change nothing."""
     return agents.where("is_bot")
 
 
-def of_people(transform: Transformer) -> Callable[[DataFrame], Transformer]:
+def excluding_bots(transform: Transformer) -> Callable[[DataFrame], Transformer]:
     """`transform` of the rows that are no bot's."""
     return lambda agents: lambda rows: rows.transform(without_bots(agents)).transform(transform)

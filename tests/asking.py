@@ -26,7 +26,7 @@ def request(path: str, body: Any = b"", query: str = "", method: str = "POST", *
         received_at=NOW,
         token="token",
         ip="203.0.0.0",
-        stranger="stranger",
+        anonymous_id="stranger",
     )
 
 

@@ -1,4 +1,4 @@
-"""A small shop as an edition, by hand: what ranking, rules and fall-backs are tested on."""
+"""A small shop as an index, by hand: what ranking, rules and fall-backs are tested on."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -78,7 +78,7 @@ def _shelf(rows: Sequence[Mapping[str, Any]]) -> Shelf:
 
 
 def shop(**how: Any) -> ServingIndex:
-    """The edition of GOODS (or `goods`); the other arguments are those of `Store`."""
+    """The index of GOODS (or `goods`); the other arguments are those of `Store`."""
     return index.load(Store(how.pop("goods", GOODS), **how))
 
 

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.speed.profiles [--events 200000] [--visitors 20000] [--redis URL]
 
-Merging is all of it: the payload as it lies in the landing log is decoded and checked, and the deed merged into
+Merging is all of it: the payload as it lies in the landing log is decoded and checked, and the action merged into
 the visitor's profile, 50 events in a transaction, as the collector does. The visitors' profiles are full at the
 end: the last tenth is timed.
 """
@@ -90,7 +90,7 @@ def merge(store: Profiles, arrivals: Arrivals, batch: Sequence[bytes]) -> None:
     for payload in batch:
         if arrival := arrivals.read(payload, START + 86_400_000):
             for key in arrival.keys:
-                updates.setdefault(key, []).append(arrival.deed)
+                updates.setdefault(key, []).append(arrival.action)
     store.merge(updates)
 
 

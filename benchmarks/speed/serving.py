@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.speed.serving [--seconds 10] [--rate 1000] [--workers 2] [--people 50000] [--items 20000] [--redis]
 
 The load comes from wrk (Debian: apt-get install wrk) on the same cores. Half of the visitors have a live profile of
-40 deeds; every answer ranks 200 candidates out of the catalogue, draws a banner and puts itself on record. The second
+40 actions; every answer ranks 200 candidates out of the catalogue, draws a banner and puts itself on record. The second
 part runs a collector beside it, with 500 events/s and 500 requests/s, and posts events of new visitors one by one.
 `--redis` starts a redis-server of its own for lists and profiles.
 """

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import FanOutBudget, told
+from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.payload import fields, first_record, sent_at, short, take
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -60,11 +60,11 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     if not isinstance(body, dict) or "events" not in body:
         raise Refused(400, "malformed_batch", "The body is not an object with `events`.")
     records, sent = objects(body["events"], limits), sent_at(body.get("client_upload_time"))
-    parsed, growth = Parsed(answer=HttpAnswer(), key=text(body.get("api_key"))), FanOutBudget(limits)
+    parsed, budget = Parsed(answer=HttpAnswer(), key=text(body.get("api_key"))), FanOutBudget(limits)
     invalid: dict[str, list[int]] = {}
     for index, values in enumerate(records):
         try:
-            parsed.events += _events(request, dict(mapping(values, "the event")), sent, index, growth)
+            parsed.events += _events(request, dict(mapping(values, "the event")), sent, index, budget)
         except Unmappable as error:
             alone = {"api_key": short(parsed.key), "client_upload_time": sent, "events": [values]}
             parsed.rejects.append(reject(request, error, alone))
@@ -75,21 +75,23 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """The SDKs send again what is refused, except where a field is missing: so that is said of what never can be taken."""
-    told: Json = {"code": refused.status, "error": str(refused)}
+    to_events: Json = {"code": refused.status, "error": str(refused)}
     if refused.status == 400:
-        told["missing_field"] = "events"
-    return HttpAnswer(status=refused.status, body=msgspec.json.encode(told))
+        to_events["missing_field"] = "events"
+    return HttpAnswer(status=refused.status, body=msgspec.json.encode(to_events))
 
 
 def _answer(request: Request, parsed: Parsed, count: int, invalid: dict[str, list[int]]) -> HttpAnswer:
     if invalid and not parsed.events:
-        told: Json = {"code": 400, "error": parsed.rejects[0].message, "events_with_invalid_fields": invalid}
+        to_events: Json = {"code": 400, "error": parsed.rejects[0].message, "events_with_invalid_fields": invalid}
     else:
-        told = {"code": 200, "events_ingested": count, "payload_size_bytes": len(request.body)}
-    return HttpAnswer(status=told["code"], body=msgspec.json.encode(told | {"server_upload_time": request.received_at}))
+        to_events = {"code": 200, "events_ingested": count, "payload_size_bytes": len(request.body)}
+    return HttpAnswer(
+        status=to_events["code"], body=msgspec.json.encode(to_events | {"server_upload_time": request.received_at})
+    )
 
 
-def _events(request: Request, values: Json, sent: int | None, index: int, growth: FanOutBudget) -> list[Event]:
+def _events(request: Request, values: Json, sent: int | None, index: int, budget: FanOutBudget) -> list[Event]:
     name = values.pop("event_type", None)
     inside = dict(mapping(values.pop("event_properties", None), "event_properties"))
     if name in ("$identify", "$groupidentify"):
@@ -98,8 +100,8 @@ def _events(request: Request, values: Json, sent: int | None, index: int, growth
         inside = {_REVENUE.get(key, key): value for key, value in inside.items()}
     own = _own(request, values, sent) | fields(inside, _FIELDS)
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
-    found = deeds(kind, inside, growth, own, values)
-    return told(of_visitor(request), found, own | {"index": index}, values)
+    found = to_drafts(kind, inside, budget, own, values)
+    return to_events(of_visitor(request), found, own | {"index": index}, values)
 
 
 def _own(request: Request, values: Json, sent: int | None) -> Json:

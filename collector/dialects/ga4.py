@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from collector.dialects.shared.ecommerce import deeds
+from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget
 from collector.dialects.shared.payload import fields, percent, take
 from collector.dialects.shared.user_agent import of_visitor
@@ -73,15 +73,15 @@ def _parsed(request: Request, limits: RequestLimits) -> Parsed:
     if not isinstance(body, dict):
         raise Refused(400, "malformed_batch", "The body is not an object.")
     parsed = Parsed(answer=_TAKEN, key=query(request).get("api_secret"))
-    around, growth = {name: body[name] for name in _KEPT if name in body}, FanOutBudget(limits)
+    around, budget = {name: body[name] for name in _KEPT if name in body}, FanOutBudget(limits)
     records = objects(body.get("events"), limits)
     try:
-        growth.allow(around, len(records))
+        budget.allow(around, len(records))
     except Unmappable as error:
         raise Refused(413, error.reason, f"{error}.") from None
     for index, values in enumerate(records):
         try:
-            parsed.events += _events(request, around, dict(mapping(values, "the event")), index, growth)
+            parsed.events += _events(request, around, dict(mapping(values, "the event")), index, budget)
         except Unmappable as error:
             parsed.rejects.append(reject(request, error, around | {"events": [values]}))
     return parsed
@@ -95,7 +95,7 @@ def _said(problems: list[tuple[str, str]]) -> HttpAnswer:
     return HttpAnswer(body=msgspec.json.encode({"validationMessages": told}))
 
 
-def _events(request: Request, around: Json, values: Json, index: int, growth: FanOutBudget) -> list[Event]:
+def _events(request: Request, around: Json, values: Json, index: int, budget: FanOutBudget) -> list[Event]:
     name = values.pop("name", None)
     inside = dict(mapping(values.pop("params", None), "params"))
     stamp = first(values, "timestamp_micros") or around.get("timestamp_micros")
@@ -107,10 +107,10 @@ def _events(request: Request, around: Json, values: Json, index: int, growth: Fa
     dwell = whole(take(inside, "engagement_time_msec"), "engagement_time_msec")
     rest: Json = {name: around[name] for name in _AROUND if name in around}
     made = []
-    for deed in deeds(kind, inside, growth, own, rest, values):
-        more = own | {field: value for field, value in deed.fields.items() if value is not None}
-        kept = properties(*deed.rest, values, rest, without=("timestamp_micros",))
-        made.append(event(of_visitor(request), deed.kind, part=deed.part, properties=kept, dwell_ms=dwell, **more))
+    for draft in to_drafts(kind, inside, budget, own, rest, values):
+        more = own | {field: value for field, value in draft.fields.items() if value is not None}
+        kept = properties(*draft.rest, values, rest, without=("timestamp_micros",))
+        made.append(event(of_visitor(request), draft.kind, part=draft.part, properties=kept, dwell_ms=dwell, **more))
         dwell = None  # the time was spent once, however many items there are
     return made
 

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import FanOutBudget, told
-from collector.dialects.shared.payload import PIXEL, fields, stranger, take
+from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.fan_out import FanOutBudget, to_events
+from collector.dialects.shared.payload import PIXEL, anonymous_visitor, fields, take
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import Json, address, decode, form, millis, objects, query, reject, text
 from collector.request.errors import Unmappable
@@ -58,23 +58,23 @@ def refuse(request: Request, refused: Refused) -> HttpAnswer:
 def _bulk(request: Request, limits: RequestLimits) -> Parsed:
     body = decode(request.body, limits)
     records = objects(body.get("requests") if isinstance(body, dict) else None, limits)
-    parsed, growth = Parsed(answer=HttpAnswer()), FanOutBudget(limits)
+    parsed, budget = Parsed(answer=HttpAnswer()), FanOutBudget(limits)
     invalid: list[int] = []
     for index, record in enumerate(records):
         given = (
             form(record.lstrip("?")) if isinstance(record, str) else dict(record) if isinstance(record, dict) else {}
         )
         parsed.key = parsed.key or text(given.get("idsite"))
-        _add(parsed, request, given, index, growth, {"requests": [_kept(given) or record]})
+        _add(parsed, request, given, index, budget, {"requests": [_kept(given) or record]})
         if len(parsed.rejects) > len(invalid):
             invalid.append(index)
-    told = {
+    to_events = {
         "status": "success",
         "tracked": len(records) - len(invalid),
         "invalid": len(invalid),
         "invalid_indices": invalid,
     }
-    parsed.answer = HttpAnswer(body=msgspec.json.encode(told))
+    parsed.answer = HttpAnswer(body=msgspec.json.encode(to_events))
     return parsed
 
 
@@ -86,28 +86,28 @@ def _kept(given: Json) -> Json:
     return {name: value for name, value in given.items() if name not in _NOT_KEPT}
 
 
-def _add(parsed: Parsed, request: Request, given: Json, index: int, growth: FanOutBudget, alone: Any) -> None:
+def _add(parsed: Parsed, request: Request, given: Json, index: int, budget: FanOutBudget, alone: Any) -> None:
     """Add the events of an action, or its reject, in which no token_auth is kept."""
     try:
-        parsed.events += _events(request, _kept(given), index, growth)
+        parsed.events += _events(request, _kept(given), index, budget)
     except Unmappable as error:
         parsed.rejects.append(reject(msgspec.structs.replace(request, query=""), error, alone))
 
 
-def _events(request: Request, given: Json, index: int, growth: FanOutBudget) -> list[Event]:
+def _events(request: Request, given: Json, index: int, budget: FanOutBudget) -> list[Event]:
     if not any(given.get(name) for name in _SAYING):
         raise Unmappable("missing_event", "no parameter says what happened")
     client_time, ip = millis(given.pop("cdt", None), "cdt"), address(given.pop("cip", None))
     site = text(given.pop("idsite", None))
     own = fields(given, _FIELDS) | {"client_time": client_time, "index": index, "ip": ip}
     if not own["visitor_id"] and not own["user_id"]:
-        own["visitor_id"] = stranger(request, site)
+        own["visitor_id"] = anonymous_visitor(request, site)
     by = of_visitor(request)
     made: list[Event] = []
     for part, (kind, read, values) in enumerate(_actions(given)):
-        found = deeds(kind, values, growth, own, read)
-        parts = (deed._replace(part=deed.part or part or deed.part) for deed in found)
-        made += told(by, parts, own | read, {"idsite": site})
+        found = to_drafts(kind, values, budget, own, read)
+        parts = (draft._replace(part=draft.part or part or draft.part) for draft in found)
+        made += to_events(by, parts, own | read, {"idsite": site})
     return made
 
 

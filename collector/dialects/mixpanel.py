@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import FanOutBudget, told
+from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.payload import PIXEL, fields, payload, sent_at, take
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -52,13 +52,13 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     body, given = _body(request, limits)
     records = objects(body if isinstance(body, list) else [body], limits)
     parsed = Parsed(answer=HttpAnswer(), key=_key(request, records))
-    sent, growth = sent_at(given.get("_")), FanOutBudget(limits)
+    sent, budget = sent_at(given.get("_")), FanOutBudget(limits)
     failed: list[Json] = []
     for index, values in enumerate(records):
         try:
             record = dict(mapping(values, "the event"))
             if request.path == "/track" or request.path == "/import":
-                parsed.events += _events(request, record, sent, growth, index)
+                parsed.events += _events(request, record, sent, budget, index)
             else:
                 parsed.events.append(_profile(request, record, sent, index))
         except Unmappable as error:
@@ -70,8 +70,8 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """mixpanel-python reads `status` and `error` of the body, whatever the status of HTTP."""
-    told = {"status": 0, "error": str(refused), "code": refused.status}
-    return HttpAnswer(status=refused.status, body=msgspec.json.encode(told))
+    to_events = {"status": 0, "error": str(refused), "code": refused.status}
+    return HttpAnswer(status=refused.status, body=msgspec.json.encode(to_events))
 
 
 def _body(request: Request, limits: RequestLimits) -> tuple[Any, dict[str, str]]:
@@ -99,7 +99,7 @@ def _insert_id(values: Any) -> str | None:
     return text(inside.get("$insert_id")) if isinstance(inside, dict) else None
 
 
-def _events(request: Request, values: Json, sent: int | None, growth: FanOutBudget, index: int) -> list[Event]:
+def _events(request: Request, values: Json, sent: int | None, budget: FanOutBudget, index: int) -> list[Event]:
     inside = dict(mapping(values.pop("properties", None), "properties"))
     inside.pop("token", None)
     name = values.pop("event", None)
@@ -116,7 +116,7 @@ def _events(request: Request, values: Json, sent: int | None, growth: FanOutBudg
         return [event(by, kind, **own, **said) for kind, said in _joined(name, inside)]
     own |= {"ip": address(inside.pop("ip", None)), **_who(inside), **fields(inside, _TEXTS)}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
-    return told(by, deeds(kind, inside, growth, own, values), own, values)
+    return to_events(by, to_drafts(kind, inside, budget, own, values), own, values)
 
 
 def _who(inside: Json) -> Json:
@@ -200,13 +200,13 @@ def _answer(request: Request, given: dict[str, str], count: int, failed: list[Js
 
 
 def _imported(given: dict[str, str], count: int, failed: list[Json]) -> HttpAnswer:
-    told: Json = {"code": 200, "num_records_imported": count - len(failed), "status": "OK"}
+    to_events: Json = {"code": 200, "num_records_imported": count - len(failed), "status": "OK"}
     if not failed or given.get("strict", "1") == "0":
-        return HttpAnswer(body=msgspec.json.encode(told))
-    told |= {
+        return HttpAnswer(body=msgspec.json.encode(to_events))
+    to_events |= {
         "code": 400,
         "status": "Bad Request",
         "error": "some data points in the request failed validation",
         "failed_records": failed,
     }
-    return HttpAnswer(status=400, body=msgspec.json.encode(told))
+    return HttpAnswer(status=400, body=msgspec.json.encode(to_events))

@@ -2,7 +2,7 @@
 
 An event names canonical fields (nextclick/contracts/events.py) or their aliases; what no field takes goes to
 `properties`. The beacon is `{"key", "sent_at", "cookieless", "events": […]}`, also as text/plain, which
-browsers send without asking first; where it is cookieless, an event without a visitor is the stranger's who asks.
+browsers send without asking first; where it is cookieless, an event without a visitor gets the anonymous id of the request.
 """
 
 from collections.abc import Callable
@@ -141,8 +141,8 @@ def _line(line: bytes, limits: RequestLimits) -> Any:
 
 def _visitor(request: Request, shared: Json, key: str | None) -> str | None:
     """Whose the events of a beacon are that name nobody."""
-    if shared.get("cookieless") is True and request.stranger is not None:
-        return visitor_id(request.stranger, key or "")
+    if shared.get("cookieless") is True and request.anonymous_id is not None:
+        return visitor_id(request.anonymous_id, key or "")
     return text(shared.get("visitor_id"))
 
 

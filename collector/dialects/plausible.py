@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import FanOutBudget, told
-from collector.dialects.shared.payload import percent, stranger
+from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.fan_out import FanOutBudget, to_events
+from collector.dialects.shared.payload import anonymous_visitor, percent
 from collector.dialects.shared.values import Json, decode, first, mapping, money, reject, text, whole
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
@@ -44,13 +44,13 @@ def refuse(request: Request, refused: Refused) -> HttpAnswer:
     return HttpAnswer(status=refused.status, body=str(refused).encode(), content_type="text/plain")
 
 
-def _events(request: Request, body: Json, growth: FanOutBudget) -> list[Event]:
+def _events(request: Request, body: Json, budget: FanOutBudget) -> list[Event]:
     name = first(body, "n", "name")
     props = _props(first(body, "m", "meta", "p", "props"))
     paid = mapping(first(body, "$", "revenue"), "revenue")
     domain = text(first(body, "d", "domain"))
     own: Json = {
-        "visitor_id": stranger(request, domain),
+        "visitor_id": anonymous_visitor(request, domain),
         "page_url": text(first(body, "u", "url")),
         "referrer": text(first(body, "r", "referrer")),
         "price": money(paid.get("amount"), "revenue.amount"),
@@ -61,7 +61,7 @@ def _events(request: Request, body: Json, growth: FanOutBudget) -> list[Event]:
     rest = {key: value for key, value in body.items() if key not in _READ}
     rest |= {} if own["price"] else {f"revenue.{key}": value for key, value in paid.items()}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
-    return told(request, deeds(kind, props, growth, own, rest), own, rest)
+    return to_events(request, to_drafts(kind, props, budget, own, rest), own, rest)
 
 
 def _props(given: Any) -> Json:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import FanOutBudget, told
+from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.payload import fields, first_record, payload, sent_at, short, take
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -88,14 +88,14 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     body, given = payload(request, limits)
     around = body if isinstance(body, dict) and "batch" in body else {}
     records = objects(around["batch"] if around else body if isinstance(body, list) else [body], limits)
-    parsed, growth = Parsed(answer=HttpAnswer(), key=_key(request, around, given, records)), FanOutBudget(limits)
+    parsed, budget = Parsed(answer=HttpAnswer(), key=_key(request, around, given, records)), FanOutBudget(limits)
     sent = _sent(request, around, given)
     results: Json = {}
     for index, values in enumerate(records):
         uuid = text(values.get("uuid")) if isinstance(values, dict) else None
         results[uuid or ""] = {"result": "ok"}
         try:
-            parsed.events += _events(request, dict(mapping(values, "the event")), sent, index, growth)
+            parsed.events += _events(request, dict(mapping(values, "the event")), sent, index, budget)
         except Unmappable as error:
             alone = {"api_key": short(parsed.key), "sent_at": sent, "batch": [values]}
             parsed.rejects.append(reject(request, error, alone))
@@ -106,8 +106,8 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """As PostHog says no: posthog-python tells the `detail`; no SDK sends again after a 4xx but 408 and 429."""
-    told = {"type": "validation_error", "code": refused.reason, "detail": str(refused), "error": str(refused)}
-    return HttpAnswer(status=refused.status, body=msgspec.json.encode(told))
+    to_events = {"type": "validation_error", "code": refused.reason, "detail": str(refused), "error": str(refused)}
+    return HttpAnswer(status=refused.status, body=msgspec.json.encode(to_events))
 
 
 def _key(request: Request, around: Json, given: dict[str, str], records: list[Any]) -> str | None:
@@ -136,7 +136,7 @@ def _answer(request: Request, given: dict[str, str], parsed: Parsed, results: Js
     return HttpAnswer(body=b'{"status":1}')
 
 
-def _events(request: Request, values: Json, sent: int | None, index: int, growth: FanOutBudget) -> list[Event]:
+def _events(request: Request, values: Json, sent: int | None, index: int, budget: FanOutBudget) -> list[Event]:
     inside = dict(mapping(values.pop("properties", None), "properties"))
     for each in (values, inside):
         take(each, "token"), take(each, "api_key")
@@ -154,7 +154,7 @@ def _events(request: Request, values: Json, sent: int | None, index: int, growth
     own["referrer"] = own["referrer"] if own["referrer"] != _DIRECT else None
     own |= _joined(name, distinct, inside) or _who(distinct, inside) | _attention(name, inside)
     kind = own.pop("kind", None) or _kind(name, inside)
-    return told(of_visitor(request), deeds(kind, inside, growth, own, values), own, values)
+    return to_events(of_visitor(request), to_drafts(kind, inside, budget, own, values), own, values)
 
 
 def _times(request: Request, values: Json, inside: Json, sent: int | None) -> Json:

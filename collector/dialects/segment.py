@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 import msgspec
 
-from collector.dialects.shared.ecommerce import deeds
-from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, told
+from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, to_events
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     Json,
@@ -64,10 +64,10 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     kind = _PATHS.get(request.path.rpartition("/")[2])
     shared = {} if kind else {name: body[name] for name in _SHARED if name in body}
     messages = [body] if kind else objects(body.get("batch"), limits)
-    parsed, growth = Parsed(answer=_TAKEN, key=_key(request, body)), _growth(shared, len(messages), limits)
+    parsed, budget = Parsed(answer=_TAKEN, key=_key(request, body)), _growth(shared, len(messages), limits)
     for index, message in enumerate(messages):
         try:
-            parsed.events += _events(of_visitor(request), kind, mapping(message, "the message"), shared, index, growth)
+            parsed.events += _events(of_visitor(request), kind, mapping(message, "the message"), shared, index, budget)
         except Unmappable as error:
             parsed.rejects.append(reject(request, error, message if kind else {**shared, "batch": [message]}))
     return parsed
@@ -76,8 +76,8 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """As Segment says no: 400 also for what is too large; its libraries drop that and try the others again."""
     status = 400 if refused.status == 413 else refused.status
-    told = {"success": False, "code": refused.reason, "message": str(refused)}
-    return HttpAnswer(status=status, body=msgspec.json.encode(told))
+    to_events = {"success": False, "code": refused.reason, "message": str(refused)}
+    return HttpAnswer(status=status, body=msgspec.json.encode(to_events))
 
 
 def _project(request: Request) -> Parsed:
@@ -116,26 +116,26 @@ def _key(request: Request, body: Json) -> str | None:
 
 
 def _growth(shared: Json, count: int, limits: RequestLimits) -> FanOutBudget:
-    growth = FanOutBudget(limits)
+    budget = FanOutBudget(limits)
     try:
-        growth.allow(shared, count)
+        budget.allow(shared, count)
     except Unmappable as error:
         raise Refused(413, error.reason, f"{error}.") from None
-    return growth
+    return budget
 
 
 def _events(
-    request: Request, kind: str | None, message: Json, shared: Json, index: int, growth: FanOutBudget
+    request: Request, kind: str | None, message: Json, shared: Json, index: int, budget: FanOutBudget
 ) -> list[Event]:
     kind = text(message.get("type")) or kind
     context = mapping(shared.get("context"), "the batch's context") | mapping(message.get("context"), "context")
     times, common = _times(request, message, shared), _common(message, context)
-    name, parts = _meaning(kind, message, context, growth)
+    name, parts = _meaning(kind, message, context, budget)
     several = len(parts) > 1 or name in FANS_OUT
     rest = _left_over(message, context, kind)
-    growth.allow((common, rest), len(parts))
+    budget.allow((common, rest), len(parts))
     found = (EventDraft(name, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
-    return told(request, found, {**times, **common, "own_id": message.get("messageId"), "index": index}, rest)
+    return to_events(request, found, {**times, **common, "own_id": message.get("messageId"), "index": index}, rest)
 
 
 def _times(request: Request, message: Json, shared: Json) -> Json:
@@ -175,12 +175,12 @@ def _left_over(message: Json, context: Json, kind: str | None) -> Json:
     return {name: value for name, value in (without(message, _READ) | left).items() if value not in ({}, [])}
 
 
-def _meaning(kind: str | None, message: Json, context: Json, growth: FanOutBudget) -> tuple[Any, list[_Part]]:
+def _meaning(kind: str | None, message: Json, context: Json, budget: FanOutBudget) -> tuple[Any, list[_Part]]:
     """The message's kind of event, and its events."""
     given = mapping(message.get("properties"), "properties")
     if kind == "track":
-        found = deeds(message.get("event"), given, growth)
-        return found[0].kind, [_part(deed) for deed in found]
+        found = to_drafts(message.get("event"), given, budget)
+        return found[0].kind, [_part(draft) for draft in found]
     if kind in ("page", "screen"):
         fields = {"page_url": text(given.get("url")), "referrer": text(given.get("referrer"))}
         taken = {name: value for name, value in fields.items() if value}
@@ -195,6 +195,6 @@ def _meaning(kind: str | None, message: Json, context: Json, growth: FanOutBudge
     return kind, [_Part({}, own.get(str(kind), {}) | traits | given)]
 
 
-def _part(deed: EventDraft) -> _Part:
-    item, shared = deed.rest if len(deed.rest) > 1 else (*deed.rest, {})
-    return _Part(deed.fields, beside(item, shared, "order" if deed.kind == "purchase" else "list"))
+def _part(draft: EventDraft) -> _Part:
+    item, shared = draft.rest if len(draft.rest) > 1 else (*draft.rest, {})
+    return _Part(draft.fields, beside(item, shared, "order" if draft.kind == "purchase" else "list"))

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, place, places, told
+from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, place, places, to_events
 from collector.dialects.shared.payload import PIXEL
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -91,11 +91,11 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     records = [query(request)] if request.method == "GET" else _records(request, limits)
     if _ANONYMOUS in request.headers:
         request, records = _anonymous(request, records)
-    parsed, growth = Parsed(answer=_answer(request), key=_key(request, records)), FanOutBudget(limits)
+    parsed, budget = Parsed(answer=_answer(request), key=_key(request, records)), FanOutBudget(limits)
     for index, record in enumerate(records):
         try:
             values = _texts(mapping(record, "the event"))
-            parsed.events += _events(of_visitor(request), values, limits, index, growth)
+            parsed.events += _events(of_visitor(request), values, limits, index, budget)
         except Unmappable as error:
             body = {"schema": _SCHEMA, "data": [record]} if request.method == "POST" else request.query
             parsed.rejects.append(reject(request, error, body))
@@ -138,18 +138,18 @@ def _texts(record: Json) -> dict[str, str]:
 
 
 def _events(
-    request: Request, values: dict[str, str], limits: RequestLimits, index: int, growth: FanOutBudget
+    request: Request, values: dict[str, str], limits: RequestLimits, index: int, budget: FanOutBudget
 ) -> list[Event]:
     entities = _entities(values, limits)
     common = _times(request, values) | _visitor(values, entities) | _common(values)
-    kind, parts = _meaning(values, entities, limits, growth)
+    kind, parts = _meaning(values, entities, limits, budget)
     several = len(parts) > 1 or (kind in FANS_OUT and values["e"] == "ue")
     left = without(values, _READ) | {
         f"context.{name}": found[0] if len(found) == 1 else found for name, found in entities.items()
     }
-    growth.allow((common, left), len(parts))
+    budget.allow((common, left), len(parts))
     found = (EventDraft(kind, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
-    return told(request, found, common | {"own_id": values.get("eid"), "index": index}, left)
+    return to_events(request, found, common | {"own_id": values.get("eid"), "index": index}, left)
 
 
 def _times(request: Request, values: dict[str, str]) -> Json:
@@ -218,14 +218,14 @@ def _json(values: dict[str, str], plain: str, packed: str, limits: RequestLimits
 
 
 def _meaning(
-    values: dict[str, str], entities: dict[str, list[Json]], limits: RequestLimits, growth: FanOutBudget
+    values: dict[str, str], entities: dict[str, list[Json]], limits: RequestLimits, budget: FanOutBudget
 ) -> tuple[str | None, list[_Part]]:
     """The kind of event, and its events; takes the entities that it reads."""
     kind = values.get("e")
     if kind == "ue":
         _, name, data = _described(_json(values, "ue_pr", "ue_px", limits).get("data"))
         if name == "snowplow_ecommerce_action":
-            return _action(data, entities, growth)
+            return _action(data, entities, budget)
         return _DESCRIBED.get(name, name), [_with_product(_self_described(name, data), entities)]
     if kind == "ti":
         item = {name: values[key] for key, name in _LEGACY_ORDER_ITEM.items() if key in values}
@@ -285,7 +285,7 @@ def _product(product: Json) -> _Part:
     return _Part(fields, without(product, ("id", *fields)))
 
 
-def _action(data: Json, entities: dict[str, list[Json]], growth: FanOutBudget) -> tuple[str | None, list[_Part]]:
+def _action(data: Json, entities: dict[str, list[Json]], budget: FanOutBudget) -> tuple[str | None, list[_Part]]:
     """A `snowplow_ecommerce_action` with its products, promotions or transaction."""
     action = text(data.get("type")) or ""
     kind, rest = _ACTIONS.get(action, action), without(data, ("type",))
@@ -293,41 +293,45 @@ def _action(data: Json, entities: dict[str, list[Json]], growth: FanOutBudget) -
         return kind, [_Part({}, rest)]
     if action.startswith("promo_"):
         promotions = entities.pop("promotion", None) or [Json()]
-        return kind, [part for promotion in promotions for part in _promotion(promotion, rest, growth)]
-    told: Json = {}
+        return kind, [part for promotion in promotions for part in _promotion(promotion, rest, budget)]
+    to_events: Json = {}
     if action.startswith("list_"):
-        told, rest = {"list_id": text(data.get("name")), "surface": "list"}, without(rest, ("name",))
+        to_events, rest = {"list_id": text(data.get("name")), "surface": "list"}, without(rest, ("name",))
     if kind == "purchase":
         order = entities.pop("transaction")[0] if len(entities.get("transaction", ())) == 1 else Json()
-        told = {"order_id": text(order.get("transaction_id")), "currency": text(order.get("currency"))}
+        to_events = {"order_id": text(order.get("transaction_id")), "currency": text(order.get("currency"))}
         rest = rest | without(order, ("transaction_id", "currency"))
     products = entities.pop("product", [])
-    growth.allow(rest, len(products))
-    return kind, list(_listed(kind, products, told, rest)) or [_alone(kind, told, rest)]
+    budget.allow(rest, len(products))
+    return kind, list(_listed(kind, products, to_events, rest)) or [_alone(kind, to_events, rest)]
 
 
-def _listed(kind: str, products: list[Json], told: Json, rest: Json) -> Iterator[_Part]:
+def _listed(kind: str, products: list[Json], to_events: Json, rest: Json) -> Iterator[_Part]:
     positions = places([product.get("position") for product in products])
     for product, position in zip(products, positions, strict=True):
         part = _product(product)
-        fields = told | {name: value for name, value in part.fields.items() if value is not None}
+        fields = to_events | {name: value for name, value in part.fields.items() if value is not None}
         if kind == "impression":
             fields["position"] = position
         yield _Part(fields, beside(part.rest, rest, "order" if kind == "purchase" else "action"))
 
 
-def _alone(kind: str, told: Json, rest: Json) -> _Part:
+def _alone(kind: str, to_events: Json, rest: Json) -> _Part:
     """An action without its products; an order has its worth."""
     price = money(rest.get("revenue"), "revenue") if kind == "purchase" else None
-    return _Part(told | {"price": price}, rest)
+    return _Part(to_events | {"price": price}, rest)
 
 
-def _promotion(promotion: Json, rest: Json, growth: FanOutBudget) -> Iterator[_Part]:
+def _promotion(promotion: Json, rest: Json, budget: FanOutBudget) -> Iterator[_Part]:
     """One event a product that the promotion shows; one without an item where it names none."""
     shown = promotion.get("product_ids")
     items = shown if isinstance(shown, list) and shown else [None]
     left = beside(without(promotion, ("id", "position", "product_ids")), rest, "action")
-    growth.allow(left, len(items))
-    told = {"list_id": text(promotion.get("id")), "position": place(promotion.get("position")), "surface": "promotion"}
+    budget.allow(left, len(items))
+    to_events = {
+        "list_id": text(promotion.get("id")),
+        "position": place(promotion.get("position")),
+        "surface": "promotion",
+    }
     for item in items:
-        yield _Part(told | {"item_id": text(item)}, left)
+        yield _Part(to_events | {"item_id": text(item)}, left)

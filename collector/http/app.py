@@ -43,7 +43,7 @@ class CollectorApp:
         self._open_sink = open_sink
         self._metrics = metrics
         self._sink: Sink
-        self._strangers = AnonymousIds(settings.lake.state / "cookieless")
+        self._anonymous_ids = AnonymousIds(settings.lake.state / "cookieless")
         self._pages: dict[str, Callable[[Mapping[str, str]], Awaitable[HttpAnswer]]] = {
             **page_tag.PAGES,
             "/health": self._health,
@@ -130,7 +130,7 @@ class CollectorApp:
             received_at=received_at,
             token=secrets.token_hex(16),
             ip=ip,
-            stranger=self._strangers.of(asks, headers.get("user-agent", ""), received_at),
+            anonymous_id=self._anonymous_ids.of(asks, headers.get("user-agent", ""), received_at),
         )
 
     async def _land(self, batch: RequestBatch) -> None:

@@ -99,9 +99,9 @@ class ProfileUpdater(ABC):
         oldest = self._oldest()
         for payload, received_at in events:
             arrival = self._arrivals.read(payload, received_at)
-            if arrival and arrival.deed.at >= oldest:
+            if arrival and arrival.action.at >= oldest:
                 for key in arrival.keys:
-                    updates.setdefault(key, []).append(arrival.deed)
+                    updates.setdefault(key, []).append(arrival.action)
             if len(updates) >= PIECE:
                 self._store.merge(updates)
                 updates.clear()

@@ -1,6 +1,6 @@
 """The live path where Kafka is the sink: live profiles follow the topic itself.
 
-    topic ──partitions divided by a consumer group──► thread ──deeds, and up to where they are merged──► profiles
+    topic ──partitions divided by a consumer group──► thread ──actions, and up to where they are merged──► profiles
 
 The store keeps with the profiles up to where each partition is merged, so a cursor never says more
 than the store has: one that was emptied, or set back, is made anew from there. Merging twice changes

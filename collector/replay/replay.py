@@ -208,7 +208,7 @@ def _request(reject: Reject, received_at: int, id: str) -> Request:
         received_at=received_at,
         token=derived_id("replay", id),
         ip=given.get("ip"),
-        stranger=given.get("stranger"),
+        anonymous_id=given.get("anonymous_id"),
     )
 
 

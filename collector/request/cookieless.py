@@ -17,10 +17,10 @@ _SALT_BYTES: Final = 32
 _DAY: Final = 86_400_000
 
 
-def stranger(salt: bytes, day: str, address: str, user_agent: str) -> str:
+def anonymous_id(salt: bytes, day: str, address: str, user_agent: str) -> str:
     """Who asks, on one day: 128 bits as hex.
 
-    >>> monday, tuesday = (stranger(b"salt", day, "203.0.113.9", "Firefox") for day in ("2026-02-02", "2026-02-03"))
+    >>> monday, tuesday = (anonymous_id(b"salt", day, "203.0.113.9", "Firefox") for day in ("2026-02-02", "2026-02-03"))
     >>> len(monday), monday == tuesday
     (32, False)
     """
@@ -28,13 +28,13 @@ def stranger(salt: bytes, day: str, address: str, user_agent: str) -> str:
     return blake2b(text.encode("utf-8", "surrogatepass"), key=salt, digest_size=16).hexdigest()
 
 
-def visitor_id(stranger: str, site: str) -> str:
-    """The id of a stranger at one site: the same person has another one elsewhere."""
-    return blake2b(f"{stranger}\x1f{site}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+def visitor_id(anonymous_id: str, site: str) -> str:
+    """The id of an anonymous visitor at one site: the same person has another one elsewhere."""
+    return blake2b(f"{anonymous_id}\x1f{site}".encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 class AnonymousIds:
-    """Tells strangers apart by the day's salt, which the workers share through a folder."""
+    """Tells anonymous visitors apart by the day's salt, which the workers share through a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -43,10 +43,10 @@ class AnonymousIds:
         self._salt = b""
 
     def of(self, address: str, user_agent: str, at: int) -> str:
-        """`stranger` of the day of `at`, in milliseconds."""
+        """`anonymous_id` of the day of `at`, in milliseconds."""
         if at // _DAY != self._today:
             self._turn(at)
-        return stranger(self._salt, self._day, address, user_agent)
+        return anonymous_id(self._salt, self._day, address, user_agent)
 
     def _turn(self, at: int) -> None:
         """Take the salt of another day."""

@@ -31,7 +31,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Unique to the request: makes the ids of events that their client gave neither id nor time. A replay brings the same."""
     ip: str | None = None
     """The peer's address, truncated."""
-    stranger: str | None = None
+    anonymous_id: str | None = None
     """Who asks, of those that say not who they are: for collector.request.cookieless.visitor_id; another one each day."""
 
     @property

@@ -107,7 +107,7 @@ def _checks(settings: Settings) -> Checks:
 
 def _contest(settings: Settings) -> AgainstPopular:
     """The champion's metrics, or those of the attempt that failed."""
-    standing = champion.standing(settings.lake)
+    standing = champion.model_status(settings.lake)
     served, attempt = standing.champion, standing.attempt
     metrics = served.metrics if served else attempt.metrics if attempt else {}
     scores: dict[str, dict[str, float]] = {}

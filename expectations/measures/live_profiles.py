@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Owner = tuple[str, str, str]
 """`visitor` or `person`, the site, the id."""
-Deeds = dict[Owner, list[Action]]
+Actions = dict[Owner, list[Action]]
 
 _TOGETHER: Final = 250_000
 """Events that are held in memory at once, about."""
@@ -79,13 +79,13 @@ WHERE intact
 
 
 def _copies(duck: "DuckDBPyConnection", settings: Settings) -> dict[bytes, list[Action]]:
-    """Deeds of the arrivals that silver holds under an earlier copy, or not yet, by the keys of their profiles."""
+    """Actions of the arrivals that silver holds under an earlier copy, or not yet, by the keys of their profiles."""
     arrivals = Arrivals(settings)
     found: dict[bytes, list[Action]] = {}
     for payload, received_at in duck.execute(_COPIES).fetchall():
         if arrival := arrivals.read(payload.encode(), received_at):
             for key in arrival.keys:
-                found.setdefault(key, []).append(arrival.deed)
+                found.setdefault(key, []).append(arrival.action)
     return found
 
 
@@ -94,14 +94,14 @@ _FIELDS: Final = (
 )  # fmt: skip
 _OWNED: Final = f"""
 CREATE TEMP TABLE owned AS
-WITH deeds AS (
+WITH actions AS (
     SELECT * REPLACE (epoch_ms(client_time) AS client_time, epoch_ms(occurred_at) AS occurred_at,
                       epoch_ms(received_at) AS received_at, price::VARCHAR AS price)
     FROM silver_events
     WHERE event NOT IN {OUTSIDE_SESSIONS} AND epoch_ms(least(occurred_at, received_at)) >= $oldest
 ), owned AS (
-    SELECT 'visitor' AS kind, visitor_id AS owner, * FROM deeds
-    UNION ALL SELECT 'person', user_id, * FROM deeds WHERE user_id <> ''
+    SELECT 'visitor' AS kind, visitor_id AS owner, * FROM actions
+    UNION ALL SELECT 'person', user_id, * FROM actions WHERE user_id <> ''
 )
 SELECT hash(kind, site, owner) // 1000 AS part, kind, site, owner, received_at, {", ".join(_FIELDS)}
 FROM owned
@@ -109,27 +109,27 @@ WHERE hash(kind, site, owner) % 1000 < $sample * 1000
 """
 
 
-def _parts(duck: "DuckDBPyConnection", oldest: int, sample: float) -> Iterator[Deeds]:
-    """All deeds of all owners, an owner's in one part."""
+def _parts(duck: "DuckDBPyConnection", oldest: int, sample: float) -> Iterator[Actions]:
+    """All actions of all owners, an owner's in one part."""
     duck.execute(_OWNED, {"oldest": oldest, "sample": sample})
     rows = duck.execute("SELECT count(*) FROM owned").fetchall()[0][0]
     parts = 1 + rows // _TOGETHER
     for part in range(parts):
-        expected: Deeds = {}
+        expected: Actions = {}
         columns = f"kind, site, owner, received_at, {', '.join(_FIELDS)}"
         for row in duck.execute(f"SELECT {columns} FROM owned WHERE part % ? = ?", [parts, part]).fetchall():
             event = Event(**dict(zip(_FIELDS, row[4:], strict=True)))
-            if deed := profile.deed(event, row[3]):
-                expected.setdefault(row[:3], []).append(deed)
+            if action := profile.action_of(event, row[3]):
+                expected.setdefault(row[:3], []).append(action)
         yield expected
 
 
-def _unlike(store: Profiles, expected: Deeds, copies: Mapping[bytes, list[Action]], oldest: int) -> list[Owner]:
-    """Owners whose profile in the store is another than their deeds make, from `oldest` on."""
+def _unlike(store: Profiles, expected: Actions, copies: Mapping[bytes, list[Action]], oldest: int) -> list[Owner]:
+    """Owners whose profile in the store is another than their actions make, from `oldest` on."""
     keys = [_KEYS[kind](site, owner) for kind, site, owner in expected]
     differing = []
-    for (owner, deeds), key, found in zip(expected.items(), keys, store.get_many(keys), strict=True):
-        made = profile.merge(profile.EMPTY, [*deeds, *copies.get(key, ())])
+    for (owner, actions), key, found in zip(expected.items(), keys, store.get_many(keys), strict=True):
+        made = profile.merge(profile.EMPTY, [*actions, *copies.get(key, ())])
         if made.since(oldest) != found.since(oldest):
             differing.append(owner)
     return differing

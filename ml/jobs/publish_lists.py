@@ -28,7 +28,7 @@ TABLES = tuple(table.name for table in catalog.written_by("lists"))
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
     """Publish what the standing says is served, if it is not what the tables hold already."""
     started = time.monotonic()
-    served, current = champion.standing(settings.lake).served, lists_manifest.read(settings.lake)
+    served, current = champion.model_status(settings.lake).served, lists_manifest.read(settings.lake)
     if served is None:
         return JobReport(job="lists", details={"reason": "There is no model and no popular list: nothing to list."})
     if current and current.model_digest == served.digest and not force:

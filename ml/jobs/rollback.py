@@ -86,7 +86,7 @@ def _back(lake: Lake, table: Table, version: int, manifest: ListsManifest | None
 
 def _crown(lake: Lake, wanted: ListsManifest) -> str | None:
     """The model of the lists is champion again; popular lists have none. Returns why MLflow was not told, if so."""
-    before, popular = champion.standing(lake), wanted.model_version == POPULAR
+    before, popular = champion.model_status(lake), wanted.model_version == POPULAR
     missed = None
     try:
         reigning, previous = tracking.promote(lake, None if popular else wanted.model_version)

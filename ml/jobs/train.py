@@ -60,7 +60,7 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
     started = time.monotonic()
     with locks.hold(settings.lake.locks, "model", purpose="train"):
         _, source = interactions.open_table(settings)
-        standing, key = champion.standing(settings.lake), _key(settings, source)
+        standing, key = champion.model_status(settings.lake), _key(settings, source)
         if not force and standing.attempt and standing.attempt.key == key and _is_there(settings, standing):
             return _report(standing, 0, started, reason="Nothing has changed since the last training.")
         reading = time.perf_counter()
@@ -70,49 +70,49 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
                 standing, 0, started, reason=f"{source.path} holds no interaction of site {settings.site!r}."
             )
         tracking.check(settings.lake)  # before the minutes of a fit
-        night = TrainingRun(settings, pairs, source, progress, seconds={"read": time.perf_counter() - reading})
-        standing = _train(night, key, standing)
+        training = TrainingRun(settings, pairs, source, progress, seconds={"read": time.perf_counter() - reading})
+        standing = _train(training, key, standing)
         champion.write(settings.lake, standing)
     return _report(standing, len(pairs), started)
 
 
-def fit(night: TrainingRun, personal: AnyRecipe, popular: Popular, similar: SimilarSource | None = None) -> Artifact:
+def fit(training: TrainingRun, personal: AnyRecipe, popular: Popular, similar: SimilarSource | None = None) -> Artifact:
     """Both recipes fitted on everything; `similar`: by what items are alike."""
-    pairs = night.pairs
+    pairs = training.pairs
     card = Card(
         recipe=personal,
         popular=popular,
         similar=similar or SimilarSource(),
-        site=night.settings.site,
-        source=night.source,
+        site=training.settings.site,
+        source=training.source,
         as_of=pairs.as_of,
         people=len(pairs.people),
         items=len(pairs.items),
     )
-    model = personal.fit(pairs, night.settings.als.threads, partial(night.progress, "fit"))
+    model = personal.fit(pairs, training.settings.als.threads, partial(training.progress, "fit"))
     return Artifact(card, model, popular.fit(pairs), pairs.people, pairs.items, pairs.seen)
 
 
-def _train(night: TrainingRun, key: str, standing: ModelStatus) -> ModelStatus:
-    settings = night.settings
+def _train(training: TrainingRun, key: str, standing: ModelStatus) -> ModelStatus:
+    settings = training.settings
     reigning = _reigning(settings.lake, standing)
-    with night.stage("evaluate"):
-        chosen = select.choose(settings, night.pairs, reigning.recipe if reigning else None, night.progress)
+    with training.stage("evaluate"):
+        chosen = select.choose(settings, training.pairs, reigning.recipe if reigning else None, training.progress)
     reasons = gate.judge(chosen.judged, chosen.name, chosen.champion, settings.gate, gate.is_personal(chosen.recipe))
     reasons += gate.leaks(chosen.test, chosen.validation, chosen.judged, chosen.name, settings.gate)
-    with night.stage("similar items"):
+    with training.stage("similar items"):
         alike = similar_items.judge(settings, chosen.before, chosen.test, chosen.model)
-    likeness = alike.likeness if alike else SimilarSource()
-    with night.stage("fit"):
-        fitted = fit(night, chosen.recipe, chosen.popular, likeness)
-    night.likes = similar_items.figures(alike, chosen.judged.k) if alike else {}
-    model, broken = _enter(night, fitted, chosen, reigning, reasons)
+    similar_source = alike.similar_source if alike else SimilarSource()
+    with training.stage("fit"):
+        fitted = fit(training, chosen.recipe, chosen.popular, similar_source)
+    training.likes = similar_items.figures(alike, chosen.judged.k) if alike else {}
+    model, broken = _enter(training, fitted, chosen, reigning, reasons)
     reasons += broken
     if not reasons:
         reigning, previous = tracking.promote(settings.lake, model.version)
     else:
         previous = tracking.champion(settings.lake, tracking.PREVIOUS)
-    fallback = None if reigning else _fallback(night, chosen, likeness)
+    fallback = None if reigning else _fallback(training, chosen, similar_source)
     attempt = Attempt(
         key=key,
         passed=not reasons,
@@ -121,7 +121,7 @@ def _train(night: TrainingRun, key: str, standing: ModelStatus) -> ModelStatus:
         validation=chosen.recalls,
         skipped=chosen.skipped,
         metrics=model.metrics,
-        seconds=night.seconds,
+        seconds=training.seconds,
         run_id=model.run_id,
     )
     return ModelStatus(champion=reigning, previous=previous, fallback=fallback, attempt=attempt)
@@ -135,50 +135,50 @@ def _reigning(lake: Lake, standing: ModelStatus) -> Model | None:
 
 
 def _enter(
-    night: TrainingRun, fitted: Artifact, chosen: Selection, reigning: Model | None, reasons: list[str]
+    training: TrainingRun, fitted: Artifact, chosen: Selection, reigning: Model | None, reasons: list[str]
 ) -> tuple[Model, list[str]]:
     """Save the model, read it back, inspect it, log and register it; returns its facts and what else is wrong with it."""
-    settings, folder = night.settings, night.settings.lake.state / _CANDIDATE
-    with night.stage("save"):
+    settings, folder = training.settings, training.settings.lake.state / _CANDIDATE
+    with training.stage("save"):
         digest = fitted.save(folder)
-    model = _model(night, fitted, digest, _CANDIDATE, chosen.judged.flat(chosen.name))
+    model = _model(training, fitted, digest, _CANDIDATE, chosen.judged.flat(chosen.name))
     try:
         candidate = artifact.load(folder, digest)
     except ModelError as error:  # what cannot be read back is not registered
         broken = [str(error)]
-        run_id = tracking.log(settings.lake, _run(night, chosen, model, reasons + broken))
+        run_id = tracking.log(settings.lake, _run(training, chosen, model, reasons + broken))
         model = msgspec.structs.replace(model, run_id=run_id)
     else:
-        broken = gate.inspect(candidate, night.pairs, reigning, settings.gate, chosen.judged.k, settings.als.seed)
-        with night.stage("register"):
-            model = tracking.register(settings.lake, _run(night, chosen, model, reasons + broken), folder, model)
+        broken = gate.inspect(candidate, training.pairs, reigning, settings.gate, chosen.judged.k, settings.als.seed)
+        with training.stage("register"):
+            model = tracking.register(settings.lake, _run(training, chosen, model, reasons + broken), folder, model)
     shutil.rmtree(folder.parent)  # the registry has its own copy
     return model, broken
 
 
-def _model(night: TrainingRun, fitted: Artifact, digest: str, folder: str, metrics: dict[str, float]) -> Model:
+def _model(training: TrainingRun, fitted: Artifact, digest: str, folder: str, metrics: dict[str, float]) -> Model:
     return Model(
         version=POPULAR,
         run_id=None,
         recipe=fitted.card.recipe,
         metrics=metrics,
-        interactions_version=night.source.version,
-        interactions_id=night.source.table_id,
+        interactions_version=training.source.version,
+        interactions_id=training.source.table_id,
         as_of=fitted.card.as_of,
         artifact=folder,
         digest=digest,
     )
 
 
-def _run(night: TrainingRun, chosen: Selection, model: Model, reasons: list[str]) -> tracking.Run:
-    pages = _pages(night, chosen, reasons)
+def _run(training: TrainingRun, chosen: Selection, model: Model, reasons: list[str]) -> tracking.Run:
+    pages = _pages(training, chosen, reasons)
     skipped = {f"skipped.{name}": reason for name, reason in chosen.skipped.items()}
-    card = artifact.read_card(night.settings.lake.state / model.artifact)
+    card = artifact.read_card(training.settings.lake.state / model.artifact)
     return tracking.Run(
         name="train",
-        source=night.source,
+        source=training.source,
         digest=card.ids_digest,
-        started=night.started,
+        started=training.started,
         params={
             **_parameters(model.recipe),
             "chosen": chosen.name,
@@ -187,20 +187,20 @@ def _run(night: TrainingRun, chosen: Selection, model: Model, reasons: list[str]
             "judged_people": chosen.judged.people,
             **similar_items.words(card.similar),
         },
-        metrics={**model.metrics, **_validation(chosen.recalls, chosen.judged.k), **night.likes, **_costs(night)},
+        metrics={**model.metrics, **_validation(chosen.recalls, chosen.judged.k), **training.likes, **_costs(training)},
         tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)} | skipped,
         pages=pages,
     )
 
 
-def _pages(night: TrainingRun, chosen: Selection, reasons: list[str]) -> dict[str, str]:
+def _pages(training: TrainingRun, chosen: Selection, reasons: list[str]) -> dict[str, str]:
     """The report, where it is wanted."""
-    settings, source = night.settings, night.source
+    settings, source = training.settings, training.source
     if not settings.report.enabled:
         return {}
-    with night.stage("report"):
+    with training.stage("report"):
         title = f"Training on version {source.version} of gold.interactions, site {settings.site}"
-        shown = figures.facts(settings, title, chosen, reasons, night.seconds["fit"], night.progress)
+        shown = figures.facts(settings, title, chosen, reasons, training.seconds["fit"], training.progress)
         return {"report.html": report_page.page(shown)}
 
 
@@ -216,17 +216,17 @@ def _validation(recalls: dict[str, float], k: int) -> dict[str, float]:
     return {f"validation.{name}.recall@{k}": recall for name, recall in recalls.items()}
 
 
-def _costs(night: TrainingRun) -> dict[str, float]:
+def _costs(training: TrainingRun) -> dict[str, float]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    seconds = {f"seconds.{stage}": seconds for stage, seconds in night.seconds.items()}
-    return {**seconds, "seconds": time.time() - night.started, "peak_memory_mb": peak}
+    seconds = {f"seconds.{stage}": seconds for stage, seconds in training.seconds.items()}
+    return {**seconds, "seconds": time.time() - training.started, "peak_memory_mb": peak}
 
 
-def _fallback(night: TrainingRun, chosen: Selection, likeness: SimilarSource) -> Model:
+def _fallback(training: TrainingRun, chosen: Selection, similar_source: SimilarSource) -> Model:
     """Popular lists, kept as a model that nobody registered."""
-    fitted = fit(night, chosen.popular, chosen.popular, likeness)
-    digest = fitted.save(night.settings.lake.state / _FALLBACK)
-    return _model(night, fitted, digest, _FALLBACK, chosen.judged.flat(chosen.popular_name))
+    fitted = fit(training, chosen.popular, chosen.popular, similar_source)
+    digest = fitted.save(training.settings.lake.state / _FALLBACK)
+    return _model(training, fitted, digest, _FALLBACK, chosen.judged.flat(chosen.popular_name))
 
 
 def _key(settings: Settings, source: InteractionsVersion) -> str:

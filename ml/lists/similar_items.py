@@ -41,7 +41,7 @@ _WORK = 3e9
 class SimilarItemsChoice(NamedTuple):
     """What was chosen, and by what."""
 
-    likeness: SimilarSource
+    similar_source: SimilarSource
     validation: dict[str, float]
     """HR@k by `often.MODEL` and `seldom.MODEL`."""
     test: dict[str, float]
@@ -54,14 +54,14 @@ class ByUse:
 
     models: Mapping[str, SimilarItems]
     """By name; what is not there knows nothing."""
-    likeness: SimilarSource
+    similar_source: SimilarSource
     often: NDArray[np.bool_]
     """Of each item."""
 
     def similar(self, items: Rows, n: int) -> Lists:
         lists = Lists(np.full((len(items), n), -1, np.int32), np.zeros((len(items), n), np.float32))
         often = self.often[items]
-        for name, whose in ((self.likeness.often, often), (self.likeness.seldom, ~often)):
+        for name, whose in ((self.similar_source.often, often), (self.similar_source.seldom, ~often)):
             self._fill(lists, items, whose, name, n)
         for name in (CONTENT, PERSONAL):
             self._fill(lists, items, np.asarray((lists.items < 0).all(axis=1)), name, n)
@@ -117,11 +117,11 @@ def judge(settings: Settings, validation: Split, test: Split, model: object) -> 
         _rates(settings, models, often, sessions, begin, end)
         for begin, end in ((validation.cut, test.cut), (test.cut, sessions.as_of + 1))
     ]
-    likeness = SimilarSource(
+    similar_source = SimilarSource(
         often=_best(rates[0], "often", PERSONAL if PERSONAL in models else SESSIONS),
         seldom=_best(rates[0], "seldom", CONTENT),
     )
-    return SimilarItemsChoice(likeness, *rates)
+    return SimilarItemsChoice(similar_source, *rates)
 
 
 def used_often(pairs: Interactions) -> NDArray[np.bool_]:
@@ -144,12 +144,12 @@ def of(settings: Settings, artifact: Artifact, some: Rows | None = None) -> tupl
     known = np.arange(len(ids)) < len(artifact.items)
     if isinstance(artifact.model, SimilarItems):
         models[PERSONAL] = Bounded(artifact.model, known)
-    likeness = artifact.card.similar
-    if some is None and SESSIONS in (likeness.often, likeness.seldom):
+    similar_source = artifact.card.similar
+    if some is None and SESSIONS in (similar_source.often, similar_source.seldom):
         found = next_items.read(settings, artifact.items)
         if found:
             models[SESSIONS] = Bounded(Item2Vec(seed=settings.als.seed).fit(found[0]), known)
-    return ByUse(models, likeness, used >= OFTEN), ids, asked
+    return ByUse(models, similar_source, used >= OFTEN), ids, asked
 
 
 def catalogue(settings: Settings, items: IdMap, known_only: bool = False) -> tuple[IdMap, list[DescribedItem]]:
@@ -218,6 +218,6 @@ def figures(judged: SimilarItemsChoice, k: int) -> dict[str, float]:
     return {f"{part}similar.{name}.hr@{k}": rate for part, rates in parts for name, rate in rates.items()}
 
 
-def words(likeness: SimilarSource) -> dict[str, str]:
+def words(similar_source: SimilarSource) -> dict[str, str]:
     """The choice as facts of a run."""
-    return {f"similar.{use}": name for use, name in msgspec.to_builtins(likeness).items()}
+    return {f"similar.{use}": name for use, name in msgspec.to_builtins(similar_source).items()}

@@ -73,7 +73,7 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.champion or self.fallback
 
 
-def standing(lake: Lake) -> ModelStatus:
+def model_status(lake: Lake) -> ModelStatus:
     """The facts as last written; empty before the first training."""
     try:
         return msgspec.json.decode(_path(lake).read_bytes(), type=ModelStatus)
@@ -85,7 +85,7 @@ def standing(lake: Lake) -> ModelStatus:
 
 def facts(lake: Lake) -> dict[str, Any] | None:
     """{"name", "version", "metrics"} of the champion, as `nextclick status --json` prints it; None without one."""
-    champion = standing(lake).champion
+    champion = model_status(lake).champion
     return {"name": NAME, "version": champion.version, "metrics": champion.metrics} if champion else None
 
 

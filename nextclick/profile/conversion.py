@@ -56,9 +56,9 @@ def count(lake: Lake, site: str) -> ConversionRates:
 
 
 def probability(session: Sequence[Action], rates: ConversionRates) -> float:
-    """For the deeds of the open session (live_features.open_session), the newest first."""
-    since = list(takewhile(lambda deed: deed.kind != "purchase", session))
-    if any(deed.kind == "add_to_cart" for deed in since):
+    """For the actions of the open session (live_features.open_session), the newest first."""
+    since = list(takewhile(lambda action: action.kind != "purchase", session))
+    if any(action.kind == "add_to_cart" for action in since):
         return rates.chance(len(LEVELS) - 1)
-    views = sum(deed.kind == "view_item" for deed in since)
+    views = sum(action.kind == "view_item" for action in since)
     return rates.chance(max(level for level, least in enumerate(_VIEWS) if views >= least))

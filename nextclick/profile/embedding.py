@@ -10,15 +10,17 @@ from nextclick.profile.profile import Action
 Floats = NDArray[np.float64]
 
 
-def strengths(deeds: Iterable[Action], now: int, weights: Mapping[str, float], half_life_ms: float) -> dict[str, float]:
+def strengths(
+    actions: Iterable[Action], now: int, weights: Mapping[str, float], half_life_ms: float
+) -> dict[str, float]:
     """How strongly each item was used: Σ weight(kind) · 2^(−age / half-life), as gold.interactions has it, decayed to `now` (ms).
 
-    Items whose sum is not positive are left out. A deed ahead of `now` has just happened.
+    Items whose sum is not positive are left out. An action ahead of `now` has just happened.
     """
     sums: dict[str, float] = {}
-    for deed in deeds:
-        if deed.item and (weight := weights.get(deed.kind, 0.0)):
-            sums[deed.item] = sums.get(deed.item, 0.0) + weight * 2.0 ** (-max(0, now - deed.at) / half_life_ms)
+    for action in actions:
+        if action.item and (weight := weights.get(action.kind, 0.0)):
+            sums[action.item] = sums.get(action.item, 0.0) + weight * 2.0 ** (-max(0, now - action.at) / half_life_ms)
     return {item: strength for item, strength in sums.items() if strength > 0}
 
 

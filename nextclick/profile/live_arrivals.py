@@ -1,4 +1,4 @@
-"""Accepted events as they lie in the landing log → the deeds that live profiles take.
+"""Accepted events as they lie in the landing log → the actions that live profiles take.
 
 What silver will refuse is left out here, too: the limits come from the same contract and settings.
 """
@@ -22,10 +22,10 @@ _NUL: Final = b"\\u0000"
 
 
 class Arrival(NamedTuple):
-    """A deed, and the keys of the profiles that it belongs to."""
+    """An action, and the keys of the profiles that it belongs to."""
 
     keys: tuple[bytes, ...]
-    deed: Action
+    action: Action
 
 
 class Arrivals:
@@ -51,8 +51,8 @@ class Arrivals:
         visitor = event.user_id if event.visitor_id is None else event.visitor_id
         if is_impossible or not visitor or (_NUL in payload and _NUL in payload.replace(b"\\\\", b"")):
             return None
-        deed = profile.deed(event, received_at)
-        return Arrival(profile.keys(event, self._site), deed) if deed else None
+        action = profile.action_of(event, received_at)
+        return Arrival(profile.keys(event, self._site), action) if action else None
 
 
 def _decoder(limits: EventsSettings) -> "msgspec.json.Decoder[Event]":

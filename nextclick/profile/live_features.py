@@ -1,6 +1,6 @@
 """What a live profile says now: each feature a pure function of the profile, the rules and now.
 
-Counts are capped at the K deeds of a profile. A deed after `now` (the reader's clock is
+Counts are capped at the K actions of a profile. An action after `now` (the reader's clock is
 behind the collector's) counts as just happened.
 """
 
@@ -18,20 +18,20 @@ DAY: Final = 24 * 60 * MINUTE
 _VIEWS: Final = ("view_item", "page_view", "click", "play")
 
 Words = Callable[[Action], Iterable[str]]
-"""What a deed speaks for: its category, or attributes of its item that the reader knows."""
+"""What an action speaks for: its category, or attributes of its item that the reader knows."""
 
 
 class FeatureRules(msgspec.Struct, frozen=True, kw_only=True):
     """What the features depend on besides the profile; milliseconds."""
 
     gap_ms: int
-    """A longer gap between two deeds opens a session, as in silver; each site has its own."""
+    """A longer gap between two actions opens a session, as in silver; each site has its own."""
     half_life_ms: int
-    """A deed's weight in an interest halves in this time."""
+    """An action's weight in an interest halves in this time."""
     keep_ms: int
-    """Older deeds count for nothing: the store may have dropped them."""
+    """Older actions count for nothing: the store may have dropped them."""
     weights: Mapping[str, float]
-    """Weight of a deed by kind; others have none."""
+    """Weight of an action by kind; others have none."""
 
     @classmethod
     def of(cls, settings: Settings, site: str) -> Self:
@@ -47,21 +47,21 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """One profile as of one moment; "" where a name is unknown, None where nothing happened."""
 
     last_items: tuple[tuple[str, int], ...]
-    """Distinct items with the time of their last deed, the newest first."""
+    """Distinct items with the time of their last action, the newest first."""
     last_category: str
     last_at: int | None
-    """Time of the newest deed."""
+    """Time of the newest action."""
     seconds_since_last: float | None
     interest: dict[str, float]
     """By category, the strongest first: `interest`."""
     attributes: dict[str, float]
     """The like by attribute of the items ("brand: Acme"); empty unless a reader who knows the items fills it in."""
     last_minute: dict[str, int]
-    """Deeds by kind in (now − 1 min, now]; likewise the next two."""
+    """Actions by kind in (now − 1 min, now]; likewise the next two."""
     last_5_minutes: dict[str, int]
     last_day: dict[str, int]
     session: dict[str, int]
-    """Deeds by kind in the session that is open now; empty where none is."""
+    """Actions by kind in the session that is open now; empty where none is."""
     session_started_at: int | None
     session_category: str
     """The category viewed most in this session; of equal ones that of the newest view."""
@@ -75,62 +75,62 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(name for name, score in self.interest.items() if score > 0)
 
 
-def of_category(deed: Action) -> tuple[str, ...]:
+def of_category(action: Action) -> tuple[str, ...]:
     """The category that the event named."""
-    return (deed.category,) if deed.category else ()
+    return (action.category,) if action.category else ()
 
 
 def features(profile: Profile, now: int, rules: FeatureRules, words: Words = of_category) -> Features:
-    """All features as of `now`; `words` gives a deed's categories, best first."""
-    deeds = profile.since(now - rules.keep_ms).deeds
-    session = open_session(deeds, now, rules.gap_ms)
-    named = (name for deed in deeds for name in words(deed))
+    """All features as of `now`; `words` gives an action's categories, best first."""
+    actions = profile.since(now - rules.keep_ms).actions
+    session = open_session(actions, now, rules.gap_ms)
+    named = (name for action in actions for name in words(action))
     return Features(
-        last_items=tuple(_firsts((deed.item, deed.at) for deed in deeds)),
+        last_items=tuple(_firsts((action.item, action.at) for action in actions)),
         last_category=next(named, ""),
-        last_at=deeds[0].at if deeds else None,
-        seconds_since_last=max(0, now - deeds[0].at) / 1000 if deeds else None,
-        interest=interest(deeds, now, rules, words),
+        last_at=actions[0].at if actions else None,
+        seconds_since_last=max(0, now - actions[0].at) / 1000 if actions else None,
+        interest=interest(actions, now, rules, words),
         attributes={},
-        last_minute=_counts(deeds, now - MINUTE),
-        last_5_minutes=_counts(deeds, now - 5 * MINUTE),
-        last_day=_counts(deeds, now - DAY),
+        last_minute=_counts(actions, now - MINUTE),
+        last_5_minutes=_counts(actions, now - 5 * MINUTE),
+        last_day=_counts(actions, now - DAY),
         session=_counts(session),
         session_started_at=session[-1].at if session else None,
         session_category=_most_viewed(session, words),
-        session_dwell_ms=sum(deed.dwell_ms for deed in session),
-        searches=tuple(query for query, _ in _firsts((deed.query, deed.at) for deed in deeds)),
+        session_dwell_ms=sum(action.dwell_ms for action in session),
+        searches=tuple(query for query, _ in _firsts((action.query, action.at) for action in actions)),
     )
 
 
-def open_session(deeds: tuple[Action, ...], now: int, gap_ms: int) -> tuple[Action, ...]:
-    """Of deeds, the newest first, those of the session that is open at `now`: no gap longer than `gap_ms`."""
+def open_session(actions: tuple[Action, ...], now: int, gap_ms: int) -> tuple[Action, ...]:
+    """Of actions, the newest first, those of the session that is open at `now`: no gap longer than `gap_ms`."""
     after = now
-    for place, deed in enumerate(deeds):
-        if after - deed.at > gap_ms:
-            return deeds[:place]
-        after = deed.at
-    return deeds
+    for place, action in enumerate(actions):
+        if after - action.at > gap_ms:
+            return actions[:place]
+        after = action.at
+    return actions
 
 
-def interest(deeds: Iterable[Action], now: int, rules: FeatureRules, words: Words = of_category) -> dict[str, float]:
+def interest(actions: Iterable[Action], now: int, rules: FeatureRules, words: Words = of_category) -> dict[str, float]:
     """How much a profile leans to each word, in (−1, 1), the strongest first.
 
-    score(w) = s(w) / (1 + Σ|s|), with s(w) = Σ weight(kind) · 2^(−age / half-life) over its deeds:
+    score(w) = s(w) / (1 + Σ|s|), with s(w) = Σ weight(kind) · 2^(−age / half-life) over its actions:
     one fresh view gives +0.5, more of the same come near 1, a removal from the cart counts against.
     """
     sums: dict[str, float] = {}
-    for deed in deeds:
-        if weight := rules.weights.get(deed.kind, 0.0):
-            decayed: float = weight * 2.0 ** (-max(0, now - deed.at) / rules.half_life_ms)
-            for word in words(deed):
+    for action in actions:
+        if weight := rules.weights.get(action.kind, 0.0):
+            decayed: float = weight * 2.0 ** (-max(0, now - action.at) / rules.half_life_ms)
+            for word in words(action):
                 sums[word] = sums.get(word, 0.0) + decayed
     whole = 1.0 + sum(map(abs, sums.values()))
     return {word: sums[word] / whole for word in sorted(sums, key=lambda word: (-sums[word], word))}
 
 
-def _counts(deeds: Iterable[Action], after: int = -1) -> dict[str, int]:
-    return dict(Counter(deed.kind for deed in deeds if deed.at > after))
+def _counts(actions: Iterable[Action], after: int = -1) -> dict[str, int]:
+    return dict(Counter(action.kind for action in actions if action.at > after))
 
 
 def _firsts(pairs: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
@@ -143,5 +143,5 @@ def _firsts(pairs: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
 
 
 def _most_viewed(session: Iterable[Action], words: Words) -> str:
-    views = Counter(word for deed in session if deed.kind in _VIEWS for word in words(deed))
+    views = Counter(word for action in session if action.kind in _VIEWS for word in words(action))
     return views.most_common(1)[0][0] if views else ""

@@ -1,7 +1,7 @@
 """The live profile: what a visitor, or a known person, did last. Pure functions, no store and no clock.
 
-A profile is the K newest distinct deeds, ordered by (time, id hash). Of copies of one
-deed (a resend, whose corrected time may differ; an id used twice) the greatest by all its
+A profile is the K newest distinct actions, ordered by (time, id hash). Of copies of one
+action (a resend, whose corrected time may differ; an id used twice) the greatest by all its
 fields counts. So a profile is "the K greatest of a set", and merging is commutative,
 associative and idempotent: order, duplicates, several workers and replays cannot change it.
 
@@ -18,11 +18,11 @@ import msgspec
 from nextclick.contracts.events import ALIASES, OUTSIDE_SESSIONS, Event
 
 K: Final = 64
-"""Deeds of a profile; every count of it is capped by this."""
+"""Actions of a profile; every count of it is capped by this."""
 MAX_BYTES: Final = 8_192
 """No encoded profile is larger."""
 TEXT_BYTES: Final = 84
-"""UTF-8 bytes that the item, category and query of one deed may have together."""
+"""UTF-8 bytes that the item, category and query of one action may have together."""
 
 _CODES: Final = (
     "", "page_view", "view_item", "search", "add_to_cart", "remove_from_cart", "purchase", "click", "scroll",
@@ -38,7 +38,7 @@ _MOST_DIGITS: Final = 13
 
 
 class Action(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False):
-    """One event as a profile keeps it; the order of the fields is the order of deeds."""
+    """One event as a profile keeps it; the order of the fields is the order of actions."""
 
     at: int
     """When it happened, never later than it arrived."""
@@ -60,21 +60,21 @@ class Action(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False)
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):
-    """The K newest distinct deeds, the newest first."""
+    """The K newest distinct actions, the newest first."""
 
-    deeds: tuple[Action, ...] = ()
+    actions: tuple[Action, ...] = ()
 
     def since(self, oldest: int) -> Self:
-        """The profile without the deeds before `oldest`."""
-        if not self.deeds or self.deeds[-1].at >= oldest:
+        """The profile without the actions before `oldest`."""
+        if not self.actions or self.actions[-1].at >= oldest:
             return self
-        return type(self)(tuple(deed for deed in self.deeds if deed.at >= oldest))
+        return type(self)(tuple(action_of for action_of in self.actions if action_of.at >= oldest))
 
 
 EMPTY: Final = Profile()
 
 
-def deed(event: Event, received_at: int) -> Action | None:
+def action_of(event: Event, received_at: int) -> Action | None:
     """The event as its profile keeps it; None for what is not the visitor's own doing (`OUTSIDE_SESSIONS`),
     and for a price that is no amount of money, with which silver refuses it.
 
@@ -88,7 +88,7 @@ def deed(event: Event, received_at: int) -> Action | None:
     item, category, query = _fitting(event.item_id or "", event.category or "", event.query or "")
     return Action(
         at=max(0, min(occurred_at, received_at)),
-        id=deed_id(event.event_id, event.client_time),
+        id=action_id(event.event_id, event.client_time),
         code=_CODE_OF.get(event.event, 0),
         item=item,
         category=category,
@@ -98,17 +98,17 @@ def deed(event: Event, received_at: int) -> Action | None:
     )
 
 
-def deed_id(event_id: str, client_time: int) -> int:
+def action_id(event_id: str, client_time: int) -> int:
     """The identity of an event within its site as 64 bits."""
     hashed = hashlib.blake2b(b"%d %b" % (client_time, event_id.encode()), digest_size=8)
     return int.from_bytes(hashed.digest(), "big")
 
 
-def merge(profile: Profile, deeds: Iterable[Action]) -> Profile:
-    """The profile with `deeds` added; `profile` itself where they change nothing."""
-    best = {known.id: known for known in profile.deeds}
+def merge(profile: Profile, actions: Iterable[Action]) -> Profile:
+    """The profile with `actions` added; `profile` itself where they change nothing."""
+    best = {known.id: known for known in profile.actions}
     changed = False
-    for new in deeds:
+    for new in actions:
         known = best.get(new.id)
         if known is None or new > known:
             best[new.id] = new
@@ -121,7 +121,7 @@ def merge(profile: Profile, deeds: Iterable[Action]) -> Profile:
 def union(*profiles: Profile) -> Profile:
     """One profile of several, such as a visitor's and the person's that it is."""
     first, *others = profiles or (EMPTY,)
-    return merge(first, (new for other in others for new in other.deeds))
+    return merge(first, (new for other in others for new in other.actions))
 
 
 def visitor_key(site: str, visitor_id: str) -> bytes:
@@ -154,7 +154,7 @@ _decoder: Final = msgspec.msgpack.Decoder(tuple[Action, ...])
 
 def encode(profile: Profile) -> bytes:
     """The profile as MessagePack, at most MAX_BYTES."""
-    return _encoder.encode(profile.deeds)
+    return _encoder.encode(profile.actions)
 
 
 def decode(stored: bytes | memoryview) -> Profile:

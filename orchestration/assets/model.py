@@ -16,7 +16,7 @@ def recommender(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     from ml.registry import champion
 
     [report] = steps.perform("train")
-    standing, port = champion.standing(steps.settings.lake), steps.settings.orchestration.mlflow_port
+    standing, port = champion.model_status(steps.settings.lake), steps.settings.orchestration.mlflow_port
     links = {}
     if standing.champion:
         page = f"http://127.0.0.1:{port}/#/models/{champion.NAME}/versions/{standing.champion.version}"

@@ -17,7 +17,7 @@ _HOUR: Final = 3600.0
 
 
 def context(features: Features) -> Floats:
-    """SIZE numbers within [−1, 1]: a constant; how long ago the last deed was; views, searches, carts and
+    """SIZE numbers within [−1, 1]: a constant; how long ago the last action was; views, searches, carts and
     purchases lately; and the interest in categories, each hashed to a place and a sign (Weinberger et al. 2009)."""
     since = features.seconds_since_last
     session, day = features.session, features.last_day

@@ -1,4 +1,4 @@
-"""Everything that answers are made of, of one version of the key-value table: an answer takes one edition and no more."""
+"""Everything that answers are made of, of one version of the key-value table: an answer takes one index and no more."""
 
 import logging
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from serving.index import items as catalogues
 from serving.index import vectors
 from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
 from serving.index.next_action import ActionTransitions
-from serving.index.packed_lists import places
+from serving.index.packed_lists import unpack_list
 from serving.index.suggest import SuggestionIndex
 from serving.index.vectors import ItemVectors
 
@@ -95,7 +95,7 @@ def load(snapshot: Snapshot) -> ServingIndex:
     popular, model, transitions, queries, rates = snapshot.get_many(
         [POPULAR, CTR_MODEL, TRANSITIONS, QUERIES, CONVERSION]
     )
-    _, listed, scores = places(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0, np.float32))
+    _, listed, scores = unpack_list(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0, np.float32))
     first = np.sort(np.unique(listed, return_index=True)[1])
     listed, scores = listed[first], scores[first]
     by_popularity = _by_popularity(listed, stock.strength[:count])

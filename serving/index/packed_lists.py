@@ -15,7 +15,7 @@ DTYPES: Final = {
 assert all(PAIRS[form].size == dtype.itemsize for form, dtype in DTYPES.items())
 
 
-def places(value: bytes, count: int) -> tuple[int, NDArray[np.int64], NDArray[np.float32]]:
+def unpack_list(value: bytes, count: int) -> tuple[int, NDArray[np.int64], NDArray[np.float32]]:
     """Index of the model version, item indices and scores, best first; all indices below `count`. ModelError if damaged."""
     try:
         form, model = HEADER.unpack_from(value)

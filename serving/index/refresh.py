@@ -1,4 +1,4 @@
-"""The edition that is served now, kept up to date by a thread, so that no request waits for an export to be read."""
+"""The index that is served now, kept up to date by a thread, so that no request waits for an export to be read."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ _log: Final = logging.getLogger("_granian.serving")
 
 
 class IndexRefresher:
-    """Looks every `seconds` whether the pointer has flipped; the old edition is whole until the new one is read.
+    """Looks every `seconds` whether the pointer has flipped; the old index is whole until the new one is read.
 
     `also` is called after each look.
     """
@@ -24,7 +24,7 @@ class IndexRefresher:
         self._also = also
         self._seconds = seconds
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="editions", daemon=True)
+        self._thread = threading.Thread(target=self._follow, name="refresher", daemon=True)
         self.current: ServingIndex | None = None
         """What to answer from; None before the first export."""
         self.reachable = False
@@ -41,7 +41,7 @@ class IndexRefresher:
             self._thread.join()
 
     def look(self) -> None:
-        """Take the version that is served now; what cannot be read leaves the edition before."""
+        """Take the version that is served now; what cannot be read leaves the index before."""
         try:
             pointer = self._table.pointer()
             self.reachable = True

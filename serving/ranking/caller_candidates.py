@@ -1,19 +1,18 @@
-"""Candidates that the caller brings along, as a pool."""
+"""Candidates that the caller brings along, as candidates."""
 
 from collections.abc import Collection, Sequence
 
 from nextclick.settings import RuleSettings
 from serving.index.items import ItemColumns
-from serving.ranking import pool as pools
-from serving.ranking.pool import Candidates
+from serving.ranking.candidates import Candidates, of_numbers
 from serving.schema.requests import CallerItem, RankRequest
 
 
-def pool(stock: ItemColumns, items: Sequence[str | CallerItem]) -> tuple[list[str], Candidates]:
-    """The ids, each once, and their pool; what a caller says of an item wins over the catalogue."""
+def of_caller(stock: ItemColumns, items: Sequence[str | CallerItem]) -> tuple[list[str], Candidates]:
+    """The ids, each once, and the candidates; what a caller says of an item wins over the catalogue."""
     said = {(each if isinstance(each, str) else each.item_id): each for each in items}
     ids = list(said)
-    found = pools.of_numbers(stock, stock.numbers(ids))
+    found = of_numbers(stock, stock.numbers(ids))
     codes: dict[str, int] = {}
     for row, each in enumerate(said.values()):
         if isinstance(each, CallerItem):

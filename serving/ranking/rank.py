@@ -8,9 +8,8 @@ import numpy as np
 from nextclick.settings import RankingSettings
 from serving.index.index import ServingIndex
 from serving.index.items import Floats, Numbers
-from serving.ranking import pool as pools
 from serving.ranking import rules as ruling
-from serving.ranking.pool import Candidates
+from serving.ranking.candidates import CATEGORY, PERSONAL, SESSION, SIMILAR, Candidates
 from serving.ranking.rules import AnswerRules
 from serving.ranking.score import Scored, score
 from serving.ranking.visitor import Known
@@ -20,7 +19,7 @@ from serving.schema.responses import Source
 class Ranked(NamedTuple):
     """A list, best first; every array has a row a place."""
 
-    pool: Candidates
+    candidates: Candidates
     scored: Scored
     boost: Floats
     score: Floats
@@ -29,8 +28,8 @@ class Ranked(NamedTuple):
     @property
     def source(self) -> Source:
         """Where the list comes from: of the ways that gave an item of it, the first in the chain."""
-        found = int(np.bitwise_or.reduce(self.pool.origin, initial=0))
-        if not len(self.pool):
+        found = int(np.bitwise_or.reduce(self.candidates.origin, initial=0))
+        if not len(self.candidates):
             return "none"
         return next((name for flag, name in _CHAIN if found & flag), "popular")
 
@@ -42,14 +41,14 @@ class Ranked(NamedTuple):
             {name: values[rows] for name, values in self.scored.features.items()},
             self.scored.weights,
         )
-        return Ranked(self.pool.take(rows), scored, self.boost[rows], self.score[rows])
+        return Ranked(self.candidates.take(rows), scored, self.boost[rows], self.score[rows])
 
 
 _CHAIN: tuple[tuple[int, Source], ...] = (
-    (pools.SIMILAR, "similar"),
-    (pools.SESSION, "session"),
-    (pools.PERSONAL, "personal"),
-    (pools.CATEGORY, "popular_in_categories"),
+    (SIMILAR, "similar"),
+    (SESSION, "session"),
+    (PERSONAL, "personal"),
+    (CATEGORY, "popular_in_categories"),
 )
 
 
@@ -69,22 +68,22 @@ class Order(NamedTuple):
 
 
 def rank(
-    edition: ServingIndex,
-    pool: Candidates,
+    index: ServingIndex,
+    candidates: Candidates,
     known: Known,
     rules: AnswerRules,
     need: int,
     order: Order,
     fill: bool = True,
 ) -> Ranked:
-    """The `need` best of the pool that the rules let through; `fill`: from the catalogue, where these are too few."""
-    pool = ruling.filled(edition, rules, pool, need if fill else 0, known)
-    scored = score(edition, pool, known, order.ranking, order.now, order.weights)
-    boost = ruling.boosts(rules, pool)
+    """The `need` best candidates that the rules let through; `fill`: from the catalogue, where these are too few."""
+    candidates = ruling.filled(index, rules, candidates, need if fill else 0, known)
+    scored = score(index, candidates, known, order.ranking, order.now, order.weights)
+    boost = ruling.boosts(rules, candidates)
     total = _deciding(scored, order.by) * boost
-    first = np.lexsort((edition.rank[pool.number], -total))
-    rows = ruling.pick(first, pool.category, need, rules.per_category)
-    return Ranked(pool, scored, boost, total).take(rows)
+    first = np.lexsort((index.rank[candidates.number], -total))
+    rows = ruling.pick(first, candidates.category, need, rules.per_category)
+    return Ranked(candidates, scored, boost, total).take(rows)
 
 
 def _deciding(scored: Scored, by: By) -> Floats:

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from nextclick.settings import RuleSettings as Conf
 from serving.index.index import ServingIndex
 from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
-from serving.ranking import pool as pools
-from serving.ranking.pool import Candidates
+from serving.ranking.candidates import POPULAR, Candidates, annotate, of_numbers
 from serving.ranking.visitor import BOUGHT, SEEN, Known
 from serving.schema.requests import FilteredRequest
 
@@ -72,57 +71,57 @@ def never(conf: Conf, asked: FilteredRequest, known: Known) -> set[str]:
     return {*conf.deny, *asked.deny} | seen | bought
 
 
-def may_show(edition: ServingIndex, found: AnswerRules, pool: Candidates) -> NDArray[np.bool_]:
-    """Which of a pool's items may be shown; where a rule needs a fact that nobody knows, the item may not."""
-    fine = np.ones(len(pool), bool)
+def may_show(index: ServingIndex, found: AnswerRules, candidates: Candidates) -> NDArray[np.bool_]:
+    """Which of the candidates may be shown; where a rule needs a fact that nobody knows, the item may not."""
+    fine = np.ones(len(candidates), bool)
     if found.only_available:
-        fine &= pool.available != 0
+        fine &= candidates.available != 0
     if found.categories is not None:
-        fine &= np.isin(pool.category, found.categories)
+        fine &= np.isin(candidates.category, found.categories)
     if found.price_min is not None:
-        fine &= pool.price >= found.price_min
+        fine &= candidates.price >= found.price_min
     if found.price_max is not None:
-        fine &= pool.price <= found.price_max
+        fine &= candidates.price <= found.price_max
     if found.allow is not None:
-        fine &= edition.among(pool.number, found.allow)
+        fine &= index.among(candidates.number, found.allow)
     if len(found.hidden):
-        fine &= ~edition.among(pool.number, found.hidden)
+        fine &= ~index.among(candidates.number, found.hidden)
     return fine
 
 
-def boosts(found: AnswerRules, pool: Candidates) -> Floats:
+def boosts(found: AnswerRules, candidates: Candidates) -> Floats:
     """The factor of each item's score."""
-    factor = np.ones(len(pool))
+    factor = np.ones(len(candidates))
     for code, by in found.category_boost.items():
-        factor[pool.category == code] *= by
+        factor[candidates.category == code] *= by
     for number, by in found.item_boost.items():
-        factor[pool.number == number] *= by
+        factor[candidates.number == number] *= by
     return factor
 
 
-def filled(edition: ServingIndex, found: AnswerRules, pool: Candidates, need: int, known: Known) -> Candidates:
-    """The pool's items that may be shown, and, where they are fewer than `need`, more of the catalogue.
+def filled(index: ServingIndex, found: AnswerRules, candidates: Candidates, need: int, known: Known) -> Candidates:
+    """The candidates that may be shown, and, where they are fewer than `need`, more of the catalogue.
 
     First what is left of the visitor's own lists, then the popular ones first.
 
     Fewer come back only where the rules leave fewer in the whole catalogue.
     """
-    fine = may_show(edition, found, pool)
+    fine = may_show(index, found, candidates)
     if not fine.all():
-        pool = pool.take(np.flatnonzero(fine))
-    if not found.per_category and len(pool) >= need:
-        return pool
-    used = _Used(found.per_category, pool.category)
+        candidates = candidates.take(np.flatnonzero(fine))
+    if not found.per_category and len(candidates) >= need:
+        return candidates
+    used = _Used(found.per_category, candidates.category)
     if used.places >= need:
-        return pool
-    blocks = _blocks(edition, found, pool, known)
-    more = [number for block in blocks for number in used.fitting(block, edition, need)]
+        return candidates
+    blocks = _blocks(index, found, candidates, known)
+    more = [number for block in blocks for number in used.fitting(block, index, need)]
     if not more:
-        return pool
-    extra = pools.of_numbers(edition.catalogue, np.array(more, np.int64), pools.POPULAR)
-    columns = zip(vars(pool).values(), vars(extra).values(), strict=True)
+        return candidates
+    extra = of_numbers(index.catalogue, np.array(more, np.int64), POPULAR)
+    columns = zip(vars(candidates).values(), vars(extra).values(), strict=True)
     whole = Candidates(*(np.concatenate(pair) for pair in columns))
-    pools.mark(edition, whole, known)
+    annotate(index, whole, known)
     return whole
 
 
@@ -151,9 +150,9 @@ class _Used:
         for code in category.tolist():
             self._add(code)
 
-    def fitting(self, block: Numbers, edition: ServingIndex, need: int) -> Iterable[int]:
+    def fitting(self, block: Numbers, index: ServingIndex, need: int) -> Iterable[int]:
         """Those of a block that fill another place, until there are `need`."""
-        codes = edition.catalogue.category[block]
+        codes = index.catalogue.category[block]
         if self._most:
             over = [code for code, count in self._count.items() if count >= self._most]
             block, codes = block[~np.isin(codes, over)], codes[~np.isin(codes, over)]
@@ -172,30 +171,30 @@ class _Used:
         return fits
 
 
-def _blocks(edition: ServingIndex, found: AnswerRules, pool: Candidates, known: Known) -> Iterable[Numbers]:
-    """Items outside the pool that may be shown, each once."""
-    own = np.concatenate([known.personal if known.personal is not None else pool.number[:0], *known.similar])
+def _blocks(index: ServingIndex, found: AnswerRules, candidates: Candidates, known: Known) -> Iterable[Numbers]:
+    """Items beside the candidates that may be shown, each once."""
+    own = np.concatenate([known.personal if known.personal is not None else candidates.number[:0], *known.similar])
     own = own[np.sort(np.unique(own, return_index=True)[1])]
-    source = edition.by_popularity
+    source = index.by_popularity
     if found.allow is not None:
-        source = _popular_first(edition, found.allow)
+        source = _popular_first(index, found.allow)
     elif found.categories is not None:
-        parts = [edition.of_category(code) for code in found.categories.tolist()]
-        source = _popular_first(edition, np.concatenate([source[:0], *parts]))
-    yield _new(edition, found, own, pool.number)
-    done = np.concatenate([pool.number, own])
+        parts = [index.of_category(code) for code in found.categories.tolist()]
+        source = _popular_first(index, np.concatenate([source[:0], *parts]))
+    yield _new(index, found, own, candidates.number)
+    done = np.concatenate([candidates.number, own])
     for start in range(0, len(source), _BLOCK):
-        yield _new(edition, found, source[start : start + _BLOCK], done)
+        yield _new(index, found, source[start : start + _BLOCK], done)
 
 
-def _new(edition: ServingIndex, found: AnswerRules, block: Numbers, done: Numbers) -> Numbers:
+def _new(index: ServingIndex, found: AnswerRules, block: Numbers, done: Numbers) -> Numbers:
     """The items of a block that may be shown and are not done."""
-    block = block[~edition.among(block, done)]
-    return block[may_show(edition, found, pools.of_numbers(edition.catalogue, block))]
+    block = block[~index.among(block, done)]
+    return block[may_show(index, found, of_numbers(index.catalogue, block))]
 
 
-def _popular_first(edition: ServingIndex, items: Numbers) -> Numbers:
-    return items[np.argsort(edition.rank[items], kind="stable")]
+def _popular_first(index: ServingIndex, items: Numbers) -> Numbers:
+    return items[np.argsort(index.rank[items], kind="stable")]
 
 
 def _boost(text: str) -> tuple[str, float]:

@@ -20,7 +20,7 @@ from nextclick.profile.profile import Action, Profile
 from nextclick.settings import Settings
 from serving.index.index import ServingIndex
 from serving.index.items import ItemColumns, Numbers
-from serving.index.packed_lists import places
+from serving.index.packed_lists import unpack_list
 from serving.index.vectors import Embedded
 from serving.metrics import ServingMetrics
 
@@ -39,7 +39,7 @@ class Who(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known; all of it empty for a stranger."""
+    """What is known; all of it empty for an unknown visitor."""
 
     profile: Profile
     features: Features
@@ -50,11 +50,11 @@ class Known(NamedTuple):
     embedded: Embedded | None = None
     """Where they stand among the vectors of the items."""
     degraded: bool = False
-    """A store did not answer in time: who asks is taken for a stranger."""
+    """A store did not answer in time: who asks is taken for an unknown visitor."""
 
     def items(self, kinds: Sequence[str]) -> set[str]:
-        """The items of the profile's deeds of these kinds."""
-        return {deed.item for deed in self.profile.deeds if deed.item and deed.kind in kinds}
+        """The items of the profile's actions of these kinds."""
+        return {action.item for action in self.profile.actions if action.item and action.kind in kinds}
 
 
 class VisitorLookup:
@@ -81,61 +81,61 @@ class VisitorLookup:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         self._closed_until = 0.0
 
-    async def known(self, edition: ServingIndex, who: Who, now: int) -> Known:
-        """What is known of who asks at `now` (ms); a stranger, marked degraded, where a store fails or is slow."""
+    async def known(self, index: ServingIndex, who: Who, now: int) -> Known:
+        """What is known of who asks at `now` (ms); an unknown visitor, marked degraded, where a store fails or is slow."""
         if not (who.visitor_id or who.user_id):
-            return self.stranger(now)
+            return self.nobody(now)
         try:
-            return await self._read(edition, lambda snapshot: self._look(edition, snapshot, who, now))
+            return await self._read(index, lambda snapshot: self._look(index, snapshot, who, now))
         except (NextclickError, TimeoutError):
-            return self.stranger(now, degraded=True)
+            return self.nobody(now, degraded=True)
 
-    async def similar(self, edition: ServingIndex, item: str) -> tuple[Numbers | None, bool]:
+    async def similar(self, index: ServingIndex, item: str) -> tuple[Numbers | None, bool]:
         """What resembles an item, and whether the store failed; None for an item without a list."""
         try:
-            return await self._read(edition, lambda snapshot: self._list(edition, snapshot, similar_key(item))), False
+            return await self._read(index, lambda snapshot: self._list(index, snapshot, similar_key(item))), False
         except (NextclickError, TimeoutError):
             return None, True
 
-    async def _read(self, edition: ServingIndex, look: Callable[[Snapshot], Found]) -> Found:
-        """What `look` finds in the edition's version. ModelError or TimeoutError where a store fails, is slow, or was just now."""
+    async def _read(self, index: ServingIndex, look: Callable[[Snapshot], Found]) -> Found:
+        """What `look` finds in the index's version. ModelError or TimeoutError where a store fails, is slow, or was just now."""
         if time.monotonic() < self._closed_until:
             raise TimeoutError
         try:
             if not self._remote:
-                return look(edition.snapshot)
-            looked = asyncio.get_running_loop().run_in_executor(self._threads, lambda: look(self._far(edition)))
+                return look(index.snapshot)
+            looked = asyncio.get_running_loop().run_in_executor(self._threads, lambda: look(self._far(index)))
             return await asyncio.wait_for(looked, self._budget)
         except (NextclickError, TimeoutError):
             self._metrics.store_failures.inc()
             self._closed_until = time.monotonic() + self._retry
             raise
 
-    def attributes(self, edition: ServingIndex, known: Known, now: int) -> dict[str, float]:
+    def attributes(self, index: ServingIndex, known: Known, now: int) -> dict[str, float]:
         """Interest by attribute of the items; for who asks for a profile, since no list depends on it."""
-        deeds = known.profile.since(now - self._rules.keep_ms).deeds
-        return interest(deeds, now, self._rules, lambda deed: edition.catalogue.traits_of(deed.item))
+        actions = known.profile.since(now - self._rules.keep_ms).actions
+        return interest(actions, now, self._rules, lambda action: index.catalogue.traits_of(action.item))
 
-    def stranger(self, now: int, degraded: bool = False) -> Known:
+    def nobody(self, now: int, degraded: bool = False) -> Known:
         """Nothing is known."""
         return Known(profile.EMPTY, features(profile.EMPTY, now, self._rules), None, (), degraded=degraded)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _far(self, edition: ServingIndex) -> Snapshot:
-        """The edition's version through the client that waits no longer than the budget."""
-        if self._snapshot is None or self._snapshot.manifest.version != edition.version:
-            self._snapshot = self._table.snapshot(edition.version)
+    def _far(self, index: ServingIndex) -> Snapshot:
+        """The index's version through the client that waits no longer than the budget."""
+        if self._snapshot is None or self._snapshot.manifest.version != index.version:
+            self._snapshot = self._table.snapshot(index.version)
         return self._snapshot
 
-    def _look(self, edition: ServingIndex, snapshot: Snapshot, who: Who, now: int) -> Known:
+    def _look(self, index: ServingIndex, snapshot: Snapshot, who: Who, now: int) -> Known:
         keys = [profile.visitor_key(who.site, who.visitor_id)] if who.visitor_id else []
         keys += [profile.person_key(who.site, who.user_id)] if who.user_id else []
         whole = profile.union(*self._profiles.get_many(keys))
-        stock = edition.catalogue
+        stock = index.catalogue
 
-        named = {deed: _category(stock, deed) for deed in whole.deeds}
+        named = {action: _category(stock, action) for action in whole.actions}
         found = features(whole, now, FeatureRules.of(self._settings, who.site), named.__getitem__)
         viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
         people = [person for person in (who.user_id, who.visitor_id) if person]
@@ -144,34 +144,34 @@ class VisitorLookup:
         own = _first(*islice(values, len(people)))
         after, like = list(islice(values, len(viewed))), values
         lists = (_first(*pair) for pair in zip(after, like, strict=True))
-        similar = [places(value, len(stock))[1] for value in lists if value is not None]
-        embedded = self._embed(edition, whole, now)
-        return Known(whole, found, self._personal(edition, own), tuple(similar), embedded)
+        similar = [unpack_list(value, len(stock))[1] for value in lists if value is not None]
+        embedded = self._embed(index, whole, now)
+        return Known(whole, found, self._personal(index, own), tuple(similar), embedded)
 
-    def _embed(self, edition: ServingIndex, whole: Profile, now: int) -> Embedded | None:
-        if edition.vectors is None:
+    def _embed(self, index: ServingIndex, whole: Profile, now: int) -> Embedded | None:
+        if index.vectors is None:
             return None
-        deeds = whole.since(now - self._rules.keep_ms).deeds
-        used = embedding.strengths(deeds, now, self._rules.weights, self._half_life_ms)
-        return edition.vectors.embed(edition.catalogue, used)
+        actions = whole.since(now - self._rules.keep_ms).actions
+        used = embedding.strengths(actions, now, self._rules.weights, self._half_life_ms)
+        return index.vectors.embed(index.catalogue, used)
 
-    def _personal(self, edition: ServingIndex, value: bytes | None) -> Numbers | None:
+    def _personal(self, index: ServingIndex, value: bytes | None) -> Numbers | None:
         """A person's list; one that the popular model made is not theirs."""
         if value is None:
             return None
-        model, items, _ = places(value, len(edition.catalogue))
-        return None if edition.snapshot.manifest.models[model] == lists_manifest.POPULAR else items
+        model, items, _ = unpack_list(value, len(index.catalogue))
+        return None if index.snapshot.manifest.models[model] == lists_manifest.POPULAR else items
 
-    def _list(self, edition: ServingIndex, snapshot: Snapshot, key: bytes) -> Numbers | None:
+    def _list(self, index: ServingIndex, snapshot: Snapshot, key: bytes) -> Numbers | None:
         value = snapshot.get_many([key])[0]
-        return None if value is None else places(value, len(edition.catalogue))[1]
+        return None if value is None else unpack_list(value, len(index.catalogue))[1]
 
 
 def _first(*values: bytes | None) -> bytes | None:
     return next((value for value in values if value is not None), None)
 
 
-def _category(stock: ItemColumns, deed: Action) -> tuple[str, ...]:
-    """What the deed was about: the category that the catalogue gives its item, else the one that the event named."""
-    name = stock.category_of(deed.item) or deed.category
+def _category(stock: ItemColumns, action: Action) -> tuple[str, ...]:
+    """What the action was about: the category that the catalogue gives its item, else the one that the event named."""
+    name = stock.category_of(action.item) or action.category
     return (name,) if name else ()

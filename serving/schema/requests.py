@@ -124,7 +124,7 @@ class ProfileRequest(_Request, frozen=True, kw_only=True):
 
     visitor_id: Id
     user_id: Id | None = None
-    """The known user, whose deeds on other devices count as well."""
+    """The known user, whose actions on other devices count as well."""
 
 
 def of_query(kind: type[Asked], query: bytes, more: Mapping[str, str]) -> Asked:

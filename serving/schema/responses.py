@@ -60,7 +60,7 @@ class Personalized(Served, frozen=True, kw_only=True):
     """With explain=true: the weight of each term, as it was applied; they sum to 1."""
 
 
-class Action(msgspec.Struct, frozen=True, kw_only=True):
+class LikelyAction(msgspec.Struct, frozen=True, kw_only=True):
     """Something that the visitor may do next."""
 
     action: Literal["view", "search", "add_to_cart", "buy", "leave"]
@@ -70,7 +70,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 class NextActions(msgspec.Struct, frozen=True, kw_only=True):
     """What the visitor does next, the likeliest first; the probabilities sum to 1."""
 
-    actions: list[Action]
+    actions: list[LikelyAction]
     acts: list[str]
     """The acts of the open session that it follows from, the newest last: at most two; none: what happens in general."""
     degraded: bool
@@ -94,7 +94,7 @@ class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
     degraded: bool
 
 
-class DeedShown(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class RecentAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event of a profile."""
 
     at: int
@@ -121,8 +121,8 @@ class LiveProfile(msgspec.Struct, frozen=True, kw_only=True):
 
     visitor_id: str
     features: Features
-    deeds: list[DeedShown]
-    """The newest deeds, the newest first."""
+    actions: list[RecentAction]
+    """The newest actions, the newest first."""
     embedding: LiveEmbedding | None
     """None for who used no item that has a vector."""
     next_action: dict[str, float]

@@ -6,7 +6,7 @@ from nextclick.contracts import gold, silver
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
-from spark_jobs.days import DailyTable, bots, of_people
+from spark_jobs.days import DailyTable, agents_that_are_bots, excluding_bots
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Trigger
 from spark_jobs.transforms.gold.performance import recommendation_performance
@@ -17,8 +17,8 @@ _DAYS = DailyTable(
     source=silver.SERVED_ITEMS,
     at="served_at",
     changes=tables.stream_changes,
-    anew=bots,
-    made=of_people(recommendation_performance),
+    anew=agents_that_are_bots,
+    made=excluding_bots(recommendation_performance),
 )
 
 

@@ -10,8 +10,8 @@ from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.sessionize import (
-    absorbed,
     as_sessions,
+    deleted_sessions,
     event_intervals,
     merge_intervals,
     near_intervals,
@@ -55,7 +55,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             tables.exchange(sessions, lake, silver.SESSIONS, batch.commit("sessions"), "session_id", known)
         else:
             prune = time_ranges(near, "t.started_at", "t.ended_at", margin)
-            changes = sessions.transform(absorbed(touched))
+            changes = sessions.transform(deleted_sessions(touched))
             tables.merge(changes, lake, silver.SESSIONS, batch.commit("sessions"), prune)
         touched.unpersist()
         fresh.unpersist()

@@ -103,8 +103,8 @@ def test_what_people_use_next_is_exported_with_the_lists_and_goes_before_what_is
     gold.full({}, POPULAR, {"lamp": [("bulb", 0.9)], "sofa": [("stool", 0.9)]}, after={"lamp": [("sofa", 3.0)]})
     export.run(lake)
     person = profile.visitor_key("default", "v")
-    deeds = [Action(1_000, 1, 2, "lamp"), Action(999, 2, 2, "sofa")]
-    open_profiles(lake).merge({person: deeds})
+    actions = [Action(1_000, 1, 2, "lamp"), Action(999, 2, 2, "sofa")]
+    open_profiles(lake).merge({person: actions})
     found = served(lake)
     visitors = VisitorLookup(lake, ServingMetrics())
     known = asyncio.run(visitors.known(found, Who("default", "v", None), 2_000))
@@ -177,8 +177,8 @@ def test_the_open_session_is_that_of_the_gap_of_the_visitors_site(
     export.run(lake)
     minute = 60_000
     for site in ("default", "other"):
-        deeds = [Action(at * minute, at, 2, "lamp") for at in (1, 41)]
-        open_profiles(lake).merge({profile.visitor_key(site, "v"): deeds})
+        actions = [Action(at * minute, at, 2, "lamp") for at in (1, 41)]
+        open_profiles(lake).merge({profile.visitor_key(site, "v"): actions})
     settings = with_gap(lake, 45)
     visitors = VisitorLookup(settings, ServingMetrics())
     for site, views in (("default", 2), ("other", 1)):

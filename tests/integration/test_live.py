@@ -94,7 +94,7 @@ def living(settings: Settings, store: Faulty) -> Iterator[LandingFollower]:
 
 
 def ids(store: Profiles, visitor: str = "v1") -> set[int]:
-    return {deed.id for deed in store.get_many([profile.visitor_key("default", visitor)])[0].deeds}
+    return {action.id for action in store.get_many([profile.visitor_key("default", visitor)])[0].actions}
 
 
 def land(settings: Settings, *payloads: bytes) -> str:
@@ -113,8 +113,8 @@ def from_log(settings: Settings) -> dict[bytes, Profile]:
             assert line.received_at is not None
             if arrival := arrivals.read(line.payload, line.received_at):
                 for key in arrival.keys:
-                    found.setdefault(key, []).append(arrival.deed)
-    return {key: profile.merge(EMPTY, deeds) for key, deeds in found.items()}
+                    found.setdefault(key, []).append(arrival.action)
+    return {key: profile.merge(EMPTY, actions) for key, actions in found.items()}
 
 
 def is_caught_up(settings: Settings) -> bool:
@@ -264,9 +264,11 @@ def answers_are_those_of_the_log(settings: Settings, **store: str) -> None:
     expected, secret = from_log(settings), {"NEXTCLICK_SERVING__SECRET_KEY": "s3cret"}
     with answering(settings.lake.root, "--workers", "2", **secret | store) as api:
         for visitor in [f"v{number}" for number in range(6)] * 4:
-            found = api.ask(f"/v1/profile/{visitor}", authorization="Bearer s3cret").json["deeds"]
-            deeds = expected.get(profile.visitor_key("default", visitor), EMPTY).deeds
-            assert [(deed["at"], deed["item_id"]) for deed in found] == [(deed.at, deed.item) for deed in deeds]
+            found = api.ask(f"/v1/profile/{visitor}", authorization="Bearer s3cret").json["actions"]
+            actions = expected.get(profile.visitor_key("default", visitor), EMPTY).actions
+            assert [(action["at"], action["item_id"]) for action in found] == [
+                (action.at, action.item) for action in actions
+            ]
 
 
 def test_after_two_kills_under_load_profiles_are_what_the_landing_log_makes(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_the_run_in_mlflow_says_from_what_with_what_and_how_well(trained_templat
 
     lake = settings_of(trained_template).lake
     client = MlflowClient(lake.mlflow_uri, lake.mlflow_uri)
-    standing = champion.standing(lake)
+    standing = champion.model_status(lake)
     assert standing.champion is not None
     run = client.get_run(str(standing.champion.run_id))
     assert run.data.params["factors"] == "16"
@@ -150,7 +150,7 @@ def test_the_run_in_mlflow_says_from_what_with_what_and_how_well(trained_templat
 
 def test_each_training_leaves_its_report_with_the_run(trained_template: Path) -> None:
     lake = settings_of(trained_template).lake
-    standing = champion.standing(lake)
+    standing = champion.model_status(lake)
     assert standing.champion is not None
     (page,) = lake.mlflow_artifacts.rglob(f"{standing.champion.run_id}/artifacts/report.html")
     assert page.read_text().count("<svg") == 5
@@ -171,7 +171,7 @@ def test_training_again_on_the_same_data_changes_nothing(trained: Path) -> None:
 def test_new_data_make_a_new_champion_and_the_old_one_the_previous(grown: Path) -> None:
     settings = settings_of(grown)
     assert train.run(settings).details["champion"] == "2"
-    standing = champion.standing(settings.lake)
+    standing = champion.model_status(settings.lake)
     assert standing.previous is not None
     assert standing.previous.version == "1"
     assert publish_lists.run(settings).details["model_version"] == "2"
@@ -180,7 +180,7 @@ def test_new_data_make_a_new_champion_and_the_old_one_the_previous(grown: Path) 
 def test_the_same_data_and_settings_give_the_same_model(grown: Path, tmp_path: Path) -> None:
     def digest_of_training() -> dict[str, str]:
         assert train.run(settings_of(grown), force=True).details["passed"]
-        model = champion.standing(settings_of(grown).lake).champion
+        model = champion.model_status(settings_of(grown).lake).champion
         assert model is not None
         return champion.artifact(settings_of(grown).lake, model).card.sha256
 

@@ -168,9 +168,9 @@ def test_updates_one_by_one_give_the_same_popular_list_as_one_for_all(
 
 def test_the_champion_is_not_touched_and_the_updated_vectors_lie_with_the_export(news: Path) -> None:
     lake = settings_of(news).lake
-    before = champion.standing(lake)
+    before = champion.model_status(lake)
     update.run(settings_of(news))
-    assert champion.standing(lake) == before
+    assert champion.model_status(lake) == before
     assert before.champion is not None
     assert "newcomer" not in champion.artifact(lake, before.champion).people.ids.to_pylist()
     state = manifest(news)

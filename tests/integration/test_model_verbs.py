@@ -71,8 +71,8 @@ def test_an_explanation_names_what_the_person_has_used_of_the_same_taste(trained
     assert all(reason["item_id"].startswith("i1") for reason in item["because"])
     assert 0 < sum(reason["share"] for reason in item["because"]) <= 1
     assert ask(trained, recommend, "p5", "-n", "1") == {**answer, "items": [_without_reasons(item)]}
-    stranger = ask(trained, recommend, "stranger", "-n", "1", "--explain")
-    assert (stranger["source"], stranger["items"][0]["because"]) == ("popular", [])
+    unknown = ask(trained, recommend, "stranger", "-n", "1", "--explain")
+    assert (unknown["source"], unknown["items"][0]["because"]) == ("popular", [])
 
 
 def _without_reasons(item: dict[str, Any]) -> dict[str, Any]:

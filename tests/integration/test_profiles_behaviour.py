@@ -49,14 +49,14 @@ def test_the_profiles_of_every_backend_are_tested_here() -> None:
     assert PLACES.keys() == BACKENDS.keys()
 
 
-def deed(number: int, at: int = NOW) -> Action:
+def action(number: int, at: int = NOW) -> Action:
     return Action(at=at + number, id=number, code=2, item=f"i{number}")
 
 
 def test_who_is_not_known_has_an_empty_profile_and_answers_come_in_the_order_of_the_keys(store: Profiles) -> None:
     assert store.get_many([]) == []
-    store.merge({b"vb": [deed(2)], b"va": [deed(1)]})
-    assert [[one.item for one in found.deeds] for found in store.get_many([b"va", b"vx", b"vb"])] == [
+    store.merge({b"vb": [action(2)], b"va": [action(1)]})
+    assert [[one.item for one in found.actions] for found in store.get_many([b"va", b"vx", b"vb"])] == [
         ["i1"],
         [],
         ["i2"],
@@ -66,31 +66,31 @@ def test_who_is_not_known_has_an_empty_profile_and_answers_come_in_the_order_of_
 def test_what_is_merged_is_seen_by_other_readers_at_once(store: Profiles, place: str) -> None:
     reader = open_store(place)
     assert reader.get_many([b"va"]) == [EMPTY]
-    store.merge({b"va": [deed(1)]})
-    store.merge({b"va": [deed(2), deed(1)]})
-    assert reader.get_many([b"va"]) == [profile.merge(EMPTY, [deed(1), deed(2)])]
+    store.merge({b"va": [action(1)]})
+    store.merge({b"va": [action(2), action(1)]})
+    assert reader.get_many([b"va"]) == [profile.merge(EMPTY, [action(1), action(2)])]
 
 
 def test_a_profile_keeps_the_newest_k(store: Profiles) -> None:
-    store.merge({b"va": [deed(number) for number in range(K + 5)]})
-    store.merge({b"va": [deed(2)]})
-    assert [one.id for one in store.get_many([b"va"])[0].deeds] == list(range(K + 4, 4, -1))
+    store.merge({b"va": [action(number) for number in range(K + 5)]})
+    store.merge({b"va": [action(2)]})
+    assert [one.id for one in store.get_many([b"va"])[0].actions] == list(range(K + 4, 4, -1))
 
 
 def test_marks_of_segments_are_kept_until_they_are_settled(store: Profiles, place: str) -> None:
     assert store.merged_segments() == ("", set())
-    store.merge({b"va": [deed(1)]}, ["20260101T1-a", "20260101T2-b"])
+    store.merge({b"va": [action(1)]}, ["20260101T1-a", "20260101T2-b"])
     store.merge({}, ["20260101T3-c"])
     store.settle_segments("20260101T2-b")
     store.settle_segments("20260101T1-a")  # of another worker, which looked earlier
     assert open_store(place).merged_segments() == ("20260101T2-b", {"20260101T3-c"})
 
 
-def test_up_to_where_partitions_are_merged_is_kept_with_the_deeds_also_if_it_goes_back(
+def test_up_to_where_partitions_are_merged_is_kept_with_the_actions_also_if_it_goes_back(
     store: Profiles, place: str
 ) -> None:
     assert store.merged_offsets() == {}
-    store.merge({b"va": [deed(1)]}, offsets={"t-0": 7, "t-1": 1 << 40})
+    store.merge({b"va": [action(1)]}, offsets={"t-0": 7, "t-1": 1 << 40})
     store.merge({}, offsets={"t-0": 5})
     assert open_store(place).merged_offsets() == {"t-0": 5, "t-1": 1 << 40}
     assert store.merged_segments() == ("", set())
@@ -110,20 +110,20 @@ def test_the_place_of_a_redis_is_its_server_its_database_and_its_prefix_without_
 
 
 def test_profiles_without_anything_new_go_and_others_stay(store: Profiles) -> None:
-    store.merge({b"v%03d" % number: [deed(number, NOW - 2 * DAY)] for number in range(25)})
-    store.merge({b"v%03d" % number: [deed(number)] for number in range(5)})
+    store.merge({b"v%03d" % number: [action(number, NOW - 2 * DAY)] for number in range(25)})
+    store.merge({b"v%03d" % number: [action(number)] for number in range(5)})
     looks = 0
-    while any(found.deeds for found in store.get_many([b"v%03d" % number for number in range(5, 25)])):
+    while any(found.actions for found in store.get_many([b"v%03d" % number for number in range(5, 25)])):
         store.expire(NOW - DAY, 10)
         looks += 1
         assert looks < 10
-    assert all(found.deeds for found in store.get_many([b"v%03d" % number for number in range(5)]))
+    assert all(found.actions for found in store.get_many([b"v%03d" % number for number in range(5)]))
 
 
 def _merge_share(place: str, start: int, now: int) -> None:
     store = open_store(place)
     for number in range(start, K, 2):
-        one = deed(number, now)
+        one = action(number, now)
         store.merge({b"va": [one], b"v%d" % (number % 3): [one]}, [f"s{number:03d}"])
 
 
@@ -135,9 +135,9 @@ def test_two_processes_at_once_lose_nothing_of_each_other(place: str) -> None:
         worker.join(60)
         assert worker.exitcode == 0
     store = open_store(place)
-    assert store.get_many([b"va"]) == [profile.merge(EMPTY, map(deed, range(K)))]
+    assert store.get_many([b"va"]) == [profile.merge(EMPTY, map(action, range(K)))]
     parts = store.get_many([b"v0", b"v1", b"v2"])
-    assert parts == [profile.merge(EMPTY, map(deed, range(start, K, 3))) for start in range(3)]
+    assert parts == [profile.merge(EMPTY, map(action, range(start, K, 3))) for start in range(3)]
     assert store.merged_segments() == ("", {f"s{number:03d}" for number in range(K)})
 
 
@@ -145,24 +145,24 @@ def test_many_threads_on_one_profile_lose_nothing_of_each_other(place: str) -> N
     def merge(start: int) -> None:
         store = open_store(place)
         for number in range(start, K, 4):
-            store.merge({b"va": [deed(number)]})
+            store.merge({b"va": [action(number)]})
 
     threads = [threading.Thread(target=merge, args=(start,)) for start in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert open_store(place).get_many([b"va"]) == [profile.merge(EMPTY, map(deed, range(K)))]
+    assert open_store(place).get_many([b"va"]) == [profile.merge(EMPTY, map(action, range(K)))]
 
 
 def test_lmdb_waits_for_an_environment_that_is_just_being_closed(tmp_path: Path) -> None:
     store = LmdbProfiles(tmp_path, 1 << 26)
-    store.merge({b"va": [deed(1)]})
+    store.merge({b"va": [action(1)]})
     other = store._open.env
     lmdb._environments.clear()  # as at the moment when nobody needs it any more
     closing = threading.Timer(0.1, other.close)
     closing.start()
-    assert LmdbProfiles(tmp_path, 1 << 26).get_many([b"va"]) == [profile.merge(EMPTY, [deed(1)])]
+    assert LmdbProfiles(tmp_path, 1 << 26).get_many([b"va"]) == [profile.merge(EMPTY, [action(1)])]
     closing.join()
 
 
@@ -173,7 +173,7 @@ def test_lmdb_begins_anew_after_a_restart_of_the_machine_since_pages_may_be_torn
     monkeypatch.setattr(lmdb, "_BOOT", boot)
     boot.write_text("first\n")
     first = LmdbProfiles(folder, 1 << 26)
-    first.merge({b"va": [deed(1)]}, ["s1"], {"t-0": 1})
+    first.merge({b"va": [action(1)]}, ["s1"], {"t-0": 1})
     assert LmdbProfiles(folder, 1 << 26).merged_segments() == ("", {"s1"})
     before = first.place
     boot.write_text("second\n")
@@ -187,10 +187,10 @@ def test_lmdb_begins_anew_after_a_restart_of_the_machine_since_pages_may_be_torn
 
 def test_an_lmdb_that_is_full_says_which_settings_help_and_keeps_what_it_has(tmp_path: Path) -> None:
     store = LmdbProfiles(tmp_path / "profiles", 1 << 17)
-    store.merge({b"va": [deed(1)]})
+    store.merge({b"va": [action(1)]})
     with pytest.raises(ModelError, match=r"kv\.map_gib"):
-        store.merge({b"v%d" % number: [deed(number)] for number in range(5000)}, ["s1"])
-    assert store.get_many([b"va"]) == [profile.merge(EMPTY, [deed(1)])]
+        store.merge({b"v%d" % number: [action(number)] for number in range(5000)}, ["s1"])
+    assert store.get_many([b"va"]) == [profile.merge(EMPTY, [action(1)])]
     assert store.merged_segments() == ("", set())
 
 
@@ -200,10 +200,10 @@ def test_a_redis_that_is_not_there_is_an_error_that_names_it() -> None:
         store.get_many([b"va"])
 
 
-def test_redis_removes_a_profile_by_itself_when_its_newest_deed_is_too_old(redis_url: str) -> None:
+def test_redis_removes_a_profile_by_itself_when_its_newest_action_is_too_old(redis_url: str) -> None:
     store = RedisProfiles(redis_url, "nextclick:test:profiles", 5, 300)
-    store.merge({b"va": [deed(0)], b"vb": [deed(0, time.time_ns() // 1_000_000 + 60_000)]})
+    store.merge({b"va": [action(0)], b"vb": [action(0, time.time_ns() // 1_000_000 + 60_000)]})
     deadline = time.monotonic() + 10
-    while store.get_many([b"va"])[0].deeds and time.monotonic() < deadline:
+    while store.get_many([b"va"])[0].actions and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert [len(found.deeds) for found in store.get_many([b"va", b"vb"])] == [0, 1]
+    assert [len(found.actions) for found in store.get_many([b"va", b"vb"])] == [0, 1]

@@ -161,7 +161,7 @@ def test_wrong_bodies_methods_and_paths_are_refused(api: Collector) -> None:
 def test_a_profile_wants_the_secret_key(api: Collector) -> None:
     assert api.ask("/v1/profile/ann").status == 401
     assert api.ask("/v1/profile/ann", authorization="Bearer wrong").status == 401
-    assert api.ask("/v1/profile/ann", authorization=SECRET).json["deeds"] == []
+    assert api.ask("/v1/profile/ann", authorization=SECRET).json["actions"] == []
 
 
 def test_a_click_changes_the_next_answer(shop: Settings) -> None:
@@ -174,7 +174,7 @@ def test_a_click_changes_the_next_answer(shop: Settings) -> None:
         )
         assert "cord" in answer["recommendations"][:2], "it resembles the lamp most"
         profile = api.ask("/v1/profile/v1", authorization=SECRET).json
-        assert [deed["item_id"] for deed in profile["deeds"]] == ["lamp"]
+        assert [action["item_id"] for action in profile["actions"]] == ["lamp"]
         assert (profile["features"]["session_category"], profile["degraded"]) == ("light", False)
         assert list(profile["features"]["attributes"]) == ["look: Amber lamp"]
         assert (profile["embedding"]["method"], profile["embedding"]["mean"]) == ("als", [1.0, 0.0])

@@ -277,9 +277,9 @@ def from_topic(settings: Settings) -> dict[bytes, Profile]:
         arrival = arrivals.read(message.value() or b"", received_at(message))
         assert arrival
         for key in arrival.keys:
-            found.setdefault(key, []).append(arrival.deed)
+            found.setdefault(key, []).append(arrival.action)
     consumer.close()
-    return {key: profile.merge(EMPTY, deeds) for key, deeds in found.items()}
+    return {key: profile.merge(EMPTY, actions) for key, actions in found.items()}
 
 
 def becomes(settings: Settings, expected: dict[bytes, Profile]) -> None:
@@ -313,7 +313,7 @@ def test_profiles_are_what_the_topic_makes_whether_their_collector_did_not_run_o
     with place.collecting():
         becomes(place.loaded, after)
         imported = [profile.visitor_key("default", "imported")]
-        wait_until(lambda: len(open_profiles(place.loaded).get_many(imported)[0].deeds) == 1)
+        wait_until(lambda: len(open_profiles(place.loaded).get_many(imported)[0].actions) == 1)
 
 
 def test_a_rebuild_of_what_kafka_has_dropped_is_refused(

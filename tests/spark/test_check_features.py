@@ -65,17 +65,17 @@ def fill(settings: Settings) -> None:
     for segment in segments(settings.lake.landing):
         for line in read_segment(segment.path):
             if arrival := arrivals.read(line.payload, line.received_at or 0):
-                store.merge({key: [arrival.deed] for key in arrival.keys})
+                store.merge({key: [arrival.action] for key in arrival.keys})
 
 
 def test_nothing_differs_on_settled_data_though_copies_poison_and_fast_clocks_came(settings: Settings) -> None:
     found = live_profiles.run(settings)
     assert (found.profiles, found.differ, found.share, found.named) == (10 + 2 + 1 + 3, 0, 0.0, [])
     [resent] = open_profiles(settings).get_many([profile.visitor_key("default", "v5")])
-    assert len(resent.deeds) == 3
+    assert len(resent.actions) == 3
 
 
-def test_what_silver_refuses_is_no_deed(settings: Settings) -> None:
+def test_what_silver_refuses_is_no_action(settings: Settings) -> None:
     arrivals = Arrivals(settings)
     rows = [row for rows in POISON.values() for row in rows]
     payloads = [row if isinstance(row, bytes) else msgspec.json.encode(row) for row in rows]

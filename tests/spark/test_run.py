@@ -144,11 +144,11 @@ def test_a_run_that_was_interrupted_thrice_lost_and_doubled_nothing(built: Setti
 
 @pytest.mark.usefixtures("no_spark")
 def test_a_second_run_changes_nothing_and_starts_no_spark(settings: Settings) -> None:
-    before = states(settings), champion.standing(settings.lake), export.current(settings)
+    before = states(settings), champion.model_status(settings.lake), export.current(settings)
     told = command(settings, "run")
     assert [report["job"] for report in told["steps"]] == list(NAMES)
     assert [report["written"] for report in told["steps"]] == [0] * len(NAMES)
-    assert (states(settings), champion.standing(settings.lake), export.current(settings)) == before
+    assert (states(settings), champion.model_status(settings.lake), export.current(settings)) == before
 
 
 @pytest.mark.usefixtures("no_spark")
@@ -183,7 +183,9 @@ def test_a_run_beside_another_writer_stops_and_names_it(settings: Settings) -> N
 
 def fail(settings: Settings, table: str) -> None:
     """Write down that a critical check failed on the table's newest version."""
-    [one, *_] = [check for check in results.standings(settings.lake)[table].checks.values() if check.severity == "stop"]
+    [one, *_] = [
+        check for check in results.latest_results(settings.lake)[table].checks.values() if check.severity == "stop"
+    ]
     again = datetime.now(UTC)
     results.append(settings.lake, [msgspec.structs.replace(one, success=False, observed="a test", checked_at=again)])
 
@@ -237,7 +239,7 @@ def test_dagster_records_versions_rows_and_checks(settings: Settings, dagster: C
         ]
     assert len(checks) == sum(len(suite(table, settings)) for table in CHECKED)
     assert {check.check_name for check in checks if check.asset_key == AssetKey("silver_sessions")} == set(
-        results.standings(settings.lake)["silver.sessions"].checks
+        results.latest_results(settings.lake)["silver.sessions"].checks
     )
 
 

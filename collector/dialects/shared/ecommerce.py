@@ -52,8 +52,8 @@ _PROMOTED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def deeds(name: Any, values: Json, growth: FanOutBudget, *around: Json) -> list[EventDraft]:
-    """What an event of this name and these properties means: one deed, or one an item of `items` or `products`.
+def to_drafts(name: Any, values: Json, budget: FanOutBudget, *around: Json) -> list[EventDraft]:
+    """What an event of this name and these properties means: one draft, or one an item of `items` or `products`.
 
     A custom event keeps its name, and of its properties only the item's id becomes a field. `around` is what
     else each event of the record will repeat.
@@ -65,15 +65,15 @@ def deeds(name: Any, values: Json, growth: FanOutBudget, *around: Json) -> list[
         return [EventDraft(kind or name, None, taken, (rest,))]
     listed = next((each for each in _LISTS if isinstance(values.get(each), list) and values[each]), None)
     if listed is None:
-        return [_deed(kind, surface, 0 if kind in FANS_OUT else None, dict(values))]
+        return [_draft(kind, surface, 0 if kind in FANS_OUT else None, dict(values))]
     shared = {key: value for key, value in values.items() if key != listed}
-    growth.allow((shared, around), len(values[listed]))
+    budget.allow((shared, around), len(values[listed]))
     products = [dict(item) if isinstance(item, dict) else {"item_id": item} for item in values[listed]]
     several = len(products) > 1 or kind in FANS_OUT
-    made = [_deed(kind, surface, i if several else None, item, dict(shared)) for i, item in enumerate(products)]
-    for deed, seen in zip(made, places([deed.fields["position"] for deed in made]), strict=True):
-        if kind == "impression" or deed.fields["position"] is not None:
-            deed.fields["position"] = seen
+    made = [_draft(kind, surface, i if several else None, item, dict(shared)) for i, item in enumerate(products)]
+    for draft, seen in zip(made, places([draft.fields["position"] for draft in made]), strict=True):
+        if kind == "impression" or draft.fields["position"] is not None:
+            draft.fields["position"] = seen
     return made
 
 
@@ -86,7 +86,7 @@ def word(name: Any) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") if isinstance(name, str) else ""
 
 
-def _deed(kind: str, surface: str | None, part: int | None, item: Json, beside: Json | None = None) -> EventDraft:
+def _draft(kind: str, surface: str | None, part: int | None, item: Json, beside: Json | None = None) -> EventDraft:
     """`item` is one of a list, and `beside` what is said beside the list; or all there is."""
     fields, shared = Json(), beside or {}
     if surface == _PROMOTION:

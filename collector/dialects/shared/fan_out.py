@@ -22,17 +22,17 @@ class EventDraft(NamedTuple):
     rest: tuple[Json, ...]
 
 
-def told(request: Request, deeds: Iterable[EventDraft], own: Json, *around: Json) -> list[Event]:
-    """Each deed as an event, with the record's `own` fields; `around` is what no field took of the record."""
+def to_events(request: Request, drafts: Iterable[EventDraft], own: Json, *around: Json) -> list[Event]:
+    """Each draft as an event, with the record's `own` fields; `around` is what no field took of the record."""
     return [
         event(
             request,
-            deed.kind,
-            part=deed.part,
-            properties=properties(*deed.rest, *around),
-            **(own | {field: value for field, value in deed.fields.items() if value is not None}),
+            draft.kind,
+            part=draft.part,
+            properties=properties(*draft.rest, *around),
+            **(own | {field: value for field, value in draft.fields.items() if value is not None}),
         )
-        for deed in deeds
+        for draft in drafts
     ]
 
 

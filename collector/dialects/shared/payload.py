@@ -56,9 +56,9 @@ def _packed(text: bytes, limits: RequestLimits) -> Any:
     return decode(text, limits)
 
 
-def stranger(request: Request, site: str | None) -> str | None:
+def anonymous_visitor(request: Request, site: str | None) -> str | None:
     """The visitor of a request that brings no id of theirs: see collector/request/cookieless.py."""
-    return visitor_id(request.stranger, site or "") if request.stranger else None
+    return visitor_id(request.anonymous_id, site or "") if request.anonymous_id else None
 
 
 def sent_at(value: Any) -> int | None:

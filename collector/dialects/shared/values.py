@@ -246,6 +246,6 @@ def envelope(request: Request) -> dict[str, str]:
         "path": request.path,
         "query": masked(request.query),
         "ip": request.ip,
-        "stranger": request.stranger,
+        "anonymous_id": request.anonymous_id,
     }
     return kept | {name: value for name, value in given.items() if value}

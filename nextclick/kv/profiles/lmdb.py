@@ -1,6 +1,6 @@
 """Profiles in one LMDB environment, shared by the processes of one machine.
 
-    kv/profiles/BOOT/     data.mdb: `profiles` (8 bytes newest deed's time, then the profile), `segments` (marks),
+    kv/profiles/BOOT/     data.mdb: `profiles` (8 bytes newest action's time, then the profile), `segments` (marks),
                           `offsets` (8 bytes each)
 
 Commits are not synced: a killed process loses nothing of them, and after a restart of the
@@ -82,9 +82,9 @@ class LmdbProfiles:
     ) -> None:
         opened = self._open
         with _translated(self._folder), opened.env.begin(write=True) as transaction:
-            for key, deeds in updates.items():
+            for key, actions in updates.items():
                 before = _decoded(transaction.get(key, db=opened.profiles))
-                after = profile.merge(before, deeds)
+                after = profile.merge(before, actions)
                 if after is not before:
                     transaction.put(key, _encoded(after), db=opened.profiles)
             for name in segments:
@@ -163,7 +163,7 @@ def _older(cursor: lmdb.Cursor, start: bytes, before: int, most: int) -> tuple[l
 
 
 def _encoded(of: Profile) -> bytes:
-    return _NEWEST.pack(of.deeds[0].at) + profile.encode(of)
+    return _NEWEST.pack(of.actions[0].at) + profile.encode(of)
 
 
 def _decoded(value: bytes | None) -> Profile:

@@ -30,9 +30,9 @@ class Profiles(Protocol):
         segments: Sequence[str] = (),
         offsets: Mapping[str, int] = NONE_MERGED,
     ) -> None:
-        """Merge deeds into the profiles of their keys, each atomically; no update of another process is lost.
+        """Merge actions into the profiles of their keys, each atomically; no update of another process is lost.
 
-        `segments` of the landing log are marked as merged with, or after, the deeds: never before. So are `offsets`: up to
+        `segments` of the landing log are marked as merged with, or after, the actions: never before. So are `offsets`: up to
         where (exclusive) the partitions of Kafka are merged, in place of what was known of them.
         """
         ...
@@ -50,5 +50,5 @@ class Profiles(Protocol):
         ...
 
     def expire(self, before: int, most: int) -> int:
-        """Remove profiles whose newest deed is older than `before` (ms); looks at `most` profiles, and goes on there next time."""
+        """Remove profiles whose newest action is older than `before` (ms); looks at `most` profiles, and goes on there next time."""
         ...

@@ -1,6 +1,6 @@
 """Profiles in Redis below a prefix, for several machines.
 
-    P:v… P:u…       a profile each; expires when its newest deed is too old
+    P:v… P:u…       a profile each; expires when its newest action is too old
     P:segments      set of the segments of the landing log that are merged       P:upto   all up to this name are
     P:offsets       hash: up to where each partition of Kafka is merged
 
@@ -36,7 +36,7 @@ _TOGETHER: Final = 500
 
 
 class RedisProfiles:
-    """The profiles below `prefix`; each is gone `keep_ms` after its newest deed."""
+    """The profiles below `prefix`; each is gone `keep_ms` after its newest action."""
 
     def __init__(self, url: str, prefix: str, timeout: float, keep_ms: int) -> None:
         once = Retry(NoBackoff(), 0)
@@ -92,7 +92,7 @@ class RedisProfiles:
                 before = _decoded(value)
                 after = profile.merge(before, updates[key])
                 if after is not before:
-                    gone_at = after.deeds[0].at + self._keep_ms
+                    gone_at = after.actions[0].at + self._keep_ms
                     self._replace([self._name(key)], [value or b"", profile.encode(after), gone_at], client=pipe)
                     tried.append(key)
             written = pipe.execute()

@@ -96,7 +96,7 @@ def near_intervals(fresh: DataFrame, sessions: SessionsSettings) -> Transformer:
     return transform
 
 
-def absorbed(touched: DataFrame) -> Transformer:
+def deleted_sessions(touched: DataFrame) -> Transformer:
     """Add the touched sessions that are no longer there, as rows to delete (`_delete`)."""
 
     def transform(sessions: DataFrame) -> DataFrame:

@@ -158,7 +158,7 @@ def view(number: int, at: int | None = None) -> bytes:
 
 
 def items(store: Any) -> set[str | None]:
-    return {deed.item for deed in store.get_many([profile.visitor_key("default", "v1")])[0].deeds}
+    return {action.item for action in store.get_many([profile.visitor_key("default", "v1")])[0].actions}
 
 
 def test_what_was_written_while_nobody_followed_is_merged_and_what_is_no_event_is_passed_over(

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from expectations import results
-from expectations.results import Result, append, standings
+from expectations.results import Result, append, latest_results
 from expectations.stops import open_stops, override, refuse
 from nextclick.contracts.gold import DATA_QUALITY
 from nextclick.errors import CheckStopped, UsageError
@@ -48,7 +48,7 @@ def test_a_result_is_a_row_of_the_contract() -> None:
 
 def test_a_lake_that_was_never_checked_refuses_nothing(settings: Settings) -> None:
     refuse(settings, "gold.recommendations")
-    assert standings(settings.lake) == {}
+    assert latest_results(settings.lake) == {}
 
 
 def test_a_failed_stop_is_refused_with_its_facts_and_the_way_out(settings: Settings) -> None:

@@ -65,8 +65,10 @@ def write_catalogue(settings: Settings) -> None:
     write(settings.lake, "silver.items", rows)
 
 
-def fitted(settings: Settings, likeness: SimilarSource | None = None) -> Artifact:
-    return train.fit(train.TrainingRun(settings, pairs(), InteractionsVersion("", 1, "t")), ALS, Popular(), likeness)
+def fitted(settings: Settings, similar_source: SimilarSource | None = None) -> Artifact:
+    return train.fit(
+        train.TrainingRun(settings, pairs(), InteractionsVersion("", 1, "t")), ALS, Popular(), similar_source
+    )
 
 
 def lists(settings: Settings, artifact: Artifact, n: int = 5) -> dict[str, list[str]]:
@@ -92,8 +94,8 @@ def test_the_model_whose_lists_people_follow_is_chosen(settings: Settings) -> No
     found = judged(settings)
     often = {name: rate for name, rate in found.validation.items() if name.startswith("often.")}
     assert often.keys() == {"often.personal", "often.item2vec", "often.content"}
-    assert found.validation[f"often.{found.likeness.often}"] == max(often.values())
-    assert found.likeness.seldom == "content"  # too few clicks follow such an item to tell
+    assert found.validation[f"often.{found.similar_source.often}"] == max(often.values())
+    assert found.similar_source.seldom == "content"  # too few clicks follow such an item to tell
     assert found.test.keys() == found.validation.keys()
 
 

@@ -16,8 +16,8 @@ RATES = ConversionRates((98, 80, 60, 20, 10), (9, 9, 8, 5, 8))
 OVERALL = 10 / 100
 
 
-def deeds(*codes: int) -> list[Action]:
-    """Deeds by code, the newest first."""
+def actions(*codes: int) -> list[Action]:
+    """Actions by code, the newest first."""
     return [Action(at=100 - place, id=place, code=code) for place, code in enumerate(codes)]
 
 
@@ -42,7 +42,7 @@ def test_a_session_has_the_chance_of_the_level_that_it_reached_since_its_last_pu
     session: list[int], level: int
 ) -> None:
     expected = (RATES.bought[level] + 20 * OVERALL) / (RATES.sessions[level] + 20)
-    assert probability(deeds(*session), RATES) == pytest.approx(expected)
+    assert probability(actions(*session), RATES) == pytest.approx(expected)
 
 
 def test_before_anything_is_counted_nobody_knows() -> None:

@@ -17,21 +17,21 @@ VIEW, CART, REMOVED, BUY = "view_item", "add_to_cart", "remove_from_cart", "purc
 WEIGHTS = {VIEW: 1.0, CART: 4.0, REMOVED: -2.0, BUY: 8.0}
 
 
-def deed(kind: str, item: str, hours_ago: float = 0) -> Action:
+def action(kind: str, item: str, hours_ago: float = 0) -> Action:
     return Action(int(-hours_ago * HOUR), 0, profile._CODE_OF[kind], item)
 
 
 def test_strengths_add_up_by_item_and_fade() -> None:
-    deeds = [deed(VIEW, "a"), deed(CART, "a", 24), deed(VIEW, "b", 48), deed(VIEW, "", 1)]
-    assert embedding.strengths(deeds, 0, WEIGHTS, 24 * HOUR) == {"a": 3.0, "b": 0.25}
+    actions = [action(VIEW, "a"), action(CART, "a", 24), action(VIEW, "b", 48), action(VIEW, "", 1)]
+    assert embedding.strengths(actions, 0, WEIGHTS, 24 * HOUR) == {"a": 3.0, "b": 0.25}
 
 
 def test_what_was_taken_out_of_the_cart_again_is_not_used() -> None:
-    assert embedding.strengths([deed(REMOVED, "a"), deed(VIEW, "a")], 0, WEIGHTS, HOUR) == {}
+    assert embedding.strengths([action(REMOVED, "a"), action(VIEW, "a")], 0, WEIGHTS, HOUR) == {}
 
 
 def test_what_lies_ahead_has_just_happened() -> None:
-    assert embedding.strengths([deed(VIEW, "a", -5)], 0, WEIGHTS, HOUR) == {"a": 1.0}
+    assert embedding.strengths([action(VIEW, "a", -5)], 0, WEIGHTS, HOUR) == {"a": 1.0}
 
 
 def test_folding_in_gives_the_vector_that_the_library_gives() -> None:
@@ -54,12 +54,12 @@ VECTORS = {"lamp": [1.0, 0.0], "bulb": [2.0, 0.0], "sofa": [0.0, 1.0], "stool": 
 
 
 @pytest.fixture
-def edition() -> ServingIndex:
+def index() -> ServingIndex:
     return shop(vectors=VECTORS)
 
 
-def test_a_visitor_of_one_item_stands_in_its_direction(edition: ServingIndex) -> None:
-    stock, space = edition.catalogue, edition.vectors
+def test_a_visitor_of_one_item_stands_in_its_direction(index: ServingIndex) -> None:
+    stock, space = index.catalogue, index.vectors
     assert space is not None
     found = space.embed(stock, {"lamp": 2.0, "gift": 9.0, "never": 9.0})  # of the other two nothing is known
     assert found is not None
@@ -70,12 +70,12 @@ def test_a_visitor_of_one_item_stands_in_its_direction(edition: ServingIndex) ->
     assert near.tolist() == [0, 1, 0, 0, 0, 0]  # the lamp was used; right angles and more are nothing
 
 
-def test_who_used_nothing_that_has_a_vector_stands_nowhere(edition: ServingIndex) -> None:
-    assert edition.vectors is not None
-    assert edition.vectors.embed(edition.catalogue, {"gift": 1.0}) is None
-    assert edition.vectors.embed(edition.catalogue, {}) is None
+def test_who_used_nothing_that_has_a_vector_stands_nowhere(index: ServingIndex) -> None:
+    assert index.vectors is not None
+    assert index.vectors.embed(index.catalogue, {"gift": 1.0}) is None
+    assert index.vectors.embed(index.catalogue, {}) is None
     lost = Embedded(np.array([np.nan, 1.0]), np.zeros(2), np.zeros(0, np.int64))
-    assert edition.vectors.affinity(lost, np.array([0, 1])).tolist() == [0, 0]
+    assert index.vectors.affinity(lost, np.array([0, 1])).tolist() == [0, 0]
 
 
 def test_a_version_without_vectors_has_no_space() -> None:

@@ -30,11 +30,11 @@ def test_an_event_belongs_to_the_site_of_the_settings_unless_it_names_one() -> N
 
 
 def test_fields_that_this_version_does_not_know_are_no_obstacle() -> None:
-    assert read(shelf={"row": 3}, properties={"colour": "red"}).deed.item == "lamp"
+    assert read(shelf={"row": 3}, properties={"colour": "red"}).action.item == "lamp"
 
 
 def test_the_corrected_time_counts() -> None:
-    assert read(occurred_at=NOON - 5).deed.at == NOON - 5
+    assert read(occurred_at=NOON - 5).action.at == NOON - 5
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A live profile is the K newest distinct deeds, whatever the order, copies and parts in which they come."""
+"""A live profile is the K newest distinct actions, whatever the order, copies and parts in which they come."""
 
 import random
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ def event(kind: str = "view_item", **fields: object) -> Event:
 
 
 def deed_of(**fields: object) -> Action:
-    made = profile.deed(event(**fields), NOON + 10_000_000)  # type: ignore[arg-type]
+    made = profile.action_of(event(**fields), NOON + 10_000_000)  # type: ignore[arg-type]
     assert made is not None
     return made
 
 
-def oracle(deeds: Sequence[Action]) -> list[tuple[object, ...]]:
+def oracle(actions: Sequence[Action]) -> list[tuple[object, ...]]:
     """Of each id the greatest copy, of these the K greatest, by plain tuples."""
-    rows = sorted(msgspec.structs.astuple(one) for one in deeds)
+    rows = sorted(msgspec.structs.astuple(one) for one in actions)
     best = {row[1]: row for row in rows}
     return sorted(best.values(), reverse=True)[:K]
 
 
-deeds = st.builds(
+actions = st.builds(
     Action,
     at=st.integers(0, 100),
     id=st.integers(0, 2 * K),
@@ -42,12 +42,12 @@ deeds = st.builds(
 )
 
 
-@given(st.lists(deeds, max_size=4 * K), st.randoms(use_true_random=False), st.integers(1, 5))
+@given(st.lists(actions, max_size=4 * K), st.randoms(use_true_random=False), st.integers(1, 5))
 def test_any_order_copies_and_split_over_workers_give_the_same_bytes(
     all_deeds: list[Action], draw: random.Random, workers: int
 ) -> None:
     whole = profile.merge(EMPTY, all_deeds)
-    assert [msgspec.structs.astuple(one) for one in whole.deeds] == oracle(all_deeds)
+    assert [msgspec.structs.astuple(one) for one in whole.actions] == oracle(all_deeds)
 
     again = all_deeds + draw.sample(all_deeds, len(all_deeds) // 2)
     draw.shuffle(again)
@@ -59,7 +59,7 @@ def test_any_order_copies_and_split_over_workers_give_the_same_bytes(
     assert profile.encode(one_by_one) == profile.encode(together) == profile.encode(whole)
 
 
-@given(st.lists(deeds, max_size=K), st.lists(deeds, max_size=K), st.lists(deeds, max_size=K))
+@given(st.lists(actions, max_size=K), st.lists(actions, max_size=K), st.lists(actions, max_size=K))
 def test_union_is_commutative_associative_and_idempotent(a: list[Action], b: list[Action], c: list[Action]) -> None:
     one, two, three = (profile.merge(EMPTY, part) for part in (a, b, c))
     assert profile.union(one, two) == profile.union(two, one)
@@ -77,18 +77,18 @@ def test_a_deed_older_than_the_kth_newest_is_dropped_whenever_it_comes() -> None
     newer = [deed_of(event_id=f"e{number}", client_time=NOON + number) for number in range(K)]
     old = deed_of(event_id="old", client_time=NOON - 1)
     assert profile.merge(profile.merge(EMPTY, newer), [old]) == profile.merge(profile.merge(EMPTY, [old]), newer)
-    assert old not in profile.merge(EMPTY, [*newer, old]).deeds
+    assert old not in profile.merge(EMPTY, [*newer, old]).actions
 
 
 def test_a_resend_with_another_corrected_time_is_one_deed_at_the_later_of_both() -> None:
     first, again = deed_of(occurred_at=NOON), deed_of(occurred_at=NOON + 40)
-    assert profile.merge(EMPTY, [again, first]).deeds == (again,)
-    assert profile.merge(EMPTY, [first, again]).deeds == (again,)
+    assert profile.merge(EMPTY, [again, first]).actions == (again,)
+    assert profile.merge(EMPTY, [first, again]).actions == (again,)
 
 
 def test_an_event_of_a_clock_that_is_ahead_happened_when_it_arrived() -> None:
-    ahead = profile.deed(event(client_time=NOON + 3_600_000), NOON)
-    behind = profile.deed(event(client_time=NOON - 3_600_000), NOON)
+    ahead = profile.action_of(event(client_time=NOON + 3_600_000), NOON)
+    behind = profile.action_of(event(client_time=NOON - 3_600_000), NOON)
     assert ahead is not None
     assert behind is not None
     assert (ahead.at, behind.at) == (NOON, NOON - 3_600_000)
@@ -96,7 +96,7 @@ def test_an_event_of_a_clock_that_is_ahead_happened_when_it_arrived() -> None:
 
 @pytest.mark.parametrize("kind", OUTSIDE_SESSIONS)
 def test_what_the_visitor_did_not_do_is_no_deed(kind: str) -> None:
-    assert profile.deed(event(kind), NOON) is None
+    assert profile.action_of(event(kind), NOON) is None
 
 
 def test_a_deed_keeps_kind_item_category_query_value_and_dwell() -> None:
@@ -119,7 +119,7 @@ def test_prices_are_rounded_as_silver_rounds_them(price: str, value: int) -> Non
 
 @pytest.mark.parametrize("price", ["-1", "NaN", "Infinity", "100000000000000", "1e999999999", "a", ""])
 def test_a_price_that_silver_refuses_is_no_deed(price: str) -> None:
-    assert profile.deed(event(price=price), NOON) is None
+    assert profile.action_of(event(price=price), NOON) is None
 
 
 def test_texts_that_do_not_fit_together_are_left_out_whole_and_the_item_stays() -> None:
@@ -143,10 +143,10 @@ def test_texts_that_do_not_fit_together_are_left_out_whole_and_the_item_stays() 
     )
 )
 def test_a_stored_deed_comes_back_as_it_was_and_k_of_them_fit(one: Event) -> None:
-    made = profile.deed(one, 1 << 53)
+    made = profile.action_of(one, 1 << 53)
     assert made is not None
     stored = profile.encode(Profile((made,)))
-    assert profile.decode(stored).deeds == (made,)
+    assert profile.decode(stored).actions == (made,)
     assert len(stored) * K + 8 <= MAX_BYTES
 
 

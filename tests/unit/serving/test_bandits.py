@@ -199,15 +199,15 @@ def test_before_the_first_run_there_is_nothing_to_learn(settings: Settings) -> N
         trials.read(settings.lake, "default", 1)
 
 
-def features(*deeds: Action) -> Features:
+def features(*actions: Action) -> Features:
     rules = FeatureRules(gap_ms=1_800_000, half_life_ms=3_600_000, keep_ms=10**10, weights={"view_item": 1.0})
-    return live_features.features(Profile(deeds), 10**9, rules)
+    return live_features.features(Profile(actions), 10**9, rules)
 
 
 def test_a_context_has_one_size_and_tells_visitors_apart() -> None:
-    stranger = context(features())
+    anonymous_id = context(features())
     reader = context(features(Action(at=10**9 - 1000, id=1, code=2, item="i1", category="lamps")))
-    assert stranger.tolist() == [1.0] + [0.0] * (SIZE - 1)
+    assert anonymous_id.tolist() == [1.0] + [0.0] * (SIZE - 1)
     assert len(reader) == SIZE
     assert (reader[1] > 0.99, reader[2] > 0) == (True, True)
     assert np.abs(reader[6:]).sum() == pytest.approx(0.5, abs=0.001), "one fresh view leans by a half"

@@ -7,7 +7,8 @@ from nextclick.ctr import FEATURES, TERMS, terms
 from nextclick.profile.live_features import FeatureRules, features
 from nextclick.profile.profile import EMPTY
 from nextclick.settings import CHECKOUT, load
-from serving.ranking import pool, score
+from serving.ranking import score
+from serving.ranking.candidates import gather
 from serving.ranking.visitor import Known
 from tests.shelves import NOW, shop
 
@@ -28,10 +29,10 @@ def test_each_term_is_made_of_the_features_and_lies_between_0_and_1() -> None:
 
 
 def test_an_answer_scores_by_every_term_and_keeps_every_feature_on_record() -> None:
-    edition = shop()
-    who = Known(EMPTY, features(EMPTY, NOW, FeatureRules.of(SETTINGS, SETTINGS.site), lambda deed: ()), None, ())
-    found = pool.candidates(edition, who, SETTINGS.ranking.candidates, NOW)
-    scored = score.score(edition, found, who, SETTINGS.ranking, NOW, {})
+    index = shop()
+    who = Known(EMPTY, features(EMPTY, NOW, FeatureRules.of(SETTINGS, SETTINGS.site), lambda action: ()), None, ())
+    found = gather(index, who, SETTINGS.ranking.candidates, NOW)
+    scored = score.score(index, found, who, SETTINGS.ranking, NOW, {})
     assert tuple(scored.features) == FEATURES
     assert tuple(scored.terms) == tuple(scored.weights) == TERMS
 

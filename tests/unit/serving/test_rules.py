@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nextclick.settings import load
-from serving.ranking import pool
+from serving.ranking.candidates import gather
 from serving.ranking.rank import Order, rank
 from serving.ranking.rules import rules
 from serving.schema.requests import RecommendRequest
@@ -62,23 +62,21 @@ def fits(item: str, good: dict[str, Any], asked: RecommendRequest, seen: set[str
 @given(
     goods=st.lists(GOOD, max_size=12).map(lambda rows: dict(zip(ITEMS, rows, strict=False))),
     asked=ASKED,
-    deeds=st.lists(st.tuples(st.sampled_from((VIEW, BUY)), st.sampled_from(ITEMS)), max_size=4),
+    actions=st.lists(st.tuples(st.sampled_from((VIEW, BUY)), st.sampled_from(ITEMS)), max_size=4),
     own=SOME,
     n=st.integers(1, 12),
     candidates=st.integers(1, 12),
 )
 def test_no_rule_is_ever_broken_and_lists_are_as_full_as_the_rules_allow(
-    goods: Any, asked: Any, deeds: Any, own: Any, n: int, candidates: int
+    goods: Any, asked: Any, actions: Any, own: Any, n: int, candidates: int
 ) -> None:
-    edition, question = shop(goods=goods), RecommendRequest(**asked)
-    who = known(edition, *deeds, personal=[item for item in own if item in goods])
-    found = pool.candidates(edition, who, candidates, NOW)
-    ranked = rank(
-        edition, found, who, rules(edition.catalogue, RANKING.rules, question, who), n, Order(RANKING, NOW, {})
-    )
-    shown = [edition.catalogue.ids[number] for number in ranked.pool.number]
+    index, question = shop(goods=goods), RecommendRequest(**asked)
+    who = known(index, *actions, personal=[item for item in own if item in goods])
+    found = gather(index, who, candidates, NOW)
+    ranked = rank(index, found, who, rules(index.catalogue, RANKING.rules, question, who), n, Order(RANKING, NOW, {}))
+    shown = [index.catalogue.ids[number] for number in ranked.candidates.number]
 
-    seen, bought = ({item for code, item in deeds if code == wanted} for wanted in (VIEW, BUY))
+    seen, bought = ({item for code, item in actions if code == wanted} for wanted in (VIEW, BUY))
     may = [item for item, good in goods.items() if fits(item, good, question, seen, bought)]
     assert set(shown) <= set(may)
     assert len(set(shown)) == len(shown)

@@ -37,8 +37,8 @@ def texts(found: SuggestionIndex, typed: str, interest: dict[str, float] | None 
 
 @pytest.fixture
 def suggestions() -> SuggestionIndex:
-    edition = shop()
-    return SuggestionIndex(edition.catalogue, edition.popularity, [("lamp shade", 9), ("ambient light", 3)])
+    index = shop()
+    return SuggestionIndex(index.catalogue, index.popularity, [("lamp shade", 9), ("ambient light", 3)])
 
 
 def test_a_beginning_of_any_word_is_completed_the_popular_first(suggestions: SuggestionIndex) -> None:
@@ -66,5 +66,5 @@ def test_nothing_to_complete_is_an_empty_list(suggestions: SuggestionIndex, type
 
 
 def test_a_shop_without_names_suggests_nothing() -> None:
-    edition = shop(goods={})
-    assert texts(SuggestionIndex(edition.catalogue, np.zeros(1), []), "lamp") == []
+    index = shop(goods={})
+    assert texts(SuggestionIndex(index.catalogue, np.zeros(1), []), "lamp") == []

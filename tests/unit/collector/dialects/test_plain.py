@@ -64,7 +64,7 @@ def test_what_metadata_says_of_known_fields_fills_them_and_the_rest_is_kept() ->
 def test_a_cookieless_beacon_is_its_strangers_also_when_it_is_replayed() -> None:
     nobody = {"event": "page_view", "timestamp": NOW}
     beacon = {"key": "k", "sent_at": NOW, "cookieless": True, "events": [nobody, nobody | {"price": "dear"}]}
-    parsed = parse(beacon, stranger="s")
+    parsed = parse(beacon, anonymous_id="s")
     [event], [reject] = parsed.events, parsed.rejects
     mended = json.loads(reject.payload.replace("dear", "9.50"))
     [replayed] = parse(mended).events

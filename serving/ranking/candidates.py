@@ -35,7 +35,7 @@ class Candidates:
     similar: Floats
     """The like for the lists of what resembles the last views, 0.8 times as much for each view since."""
     row: Numbers
-    """Which row of the pool it began in this was."""
+    """Which row of the candidates it began in this was."""
 
     def __len__(self) -> int:
         return len(self.number)
@@ -60,47 +60,47 @@ def of_numbers(stock: ItemColumns, number: Numbers, origin: int = 0) -> Candidat
     )
 
 
-def candidates(edition: ServingIndex, known: Known, limit: int, fresh_since: float) -> Candidates:
+def gather(index: ServingIndex, known: Known, limit: int, fresh_since: float) -> Candidates:
     """At most `limit` items for a visitor: their own list, what resembles their last views, and popular and fresh ones."""
     room = {name: max(1, int(share * limit)) for name, share in _SHARES.items()}
-    personal = known.personal[: room["personal"]] if known.personal is not None else edition.by_popularity[:0]
+    personal = known.personal[: room["personal"]] if known.personal is not None else index.by_popularity[:0]
     each = max(1, room["session"] // max(1, len(known.similar)))
     similar = [items[:each] for items in known.similar]
-    liked = [edition.of_category(code)[: room["categories"] // _CATEGORIES + 1] for code in leaning(edition, known)]
-    fresh = edition.fresh(fresh_since)[: room["fresh"]]
-    chosen = once(edition, np.concatenate([personal, *similar, *liked, fresh]))[:limit]
-    popular = edition.by_popularity[:limit]
-    more = popular[~edition.among(popular, chosen)][: limit - len(chosen)]
-    pool = of_numbers(edition.catalogue, np.concatenate([chosen, more]))
+    liked = [index.of_category(code)[: room["categories"] // _CATEGORIES + 1] for code in top_categories(index, known)]
+    fresh = index.fresh(fresh_since)[: room["fresh"]]
+    chosen = dedupe_keep_last(index, np.concatenate([personal, *similar, *liked, fresh]))[:limit]
+    popular = index.by_popularity[:limit]
+    more = popular[~index.among(popular, chosen)][: limit - len(chosen)]
+    candidates = of_numbers(index.catalogue, np.concatenate([chosen, more]))
     for origin, items in ((POPULAR, popular), *((CATEGORY, items) for items in liked)):
-        rows = edition.rows(pool.number, items)[0]
-        pool.origin[rows[rows >= 0]] |= origin
-    mark(edition, pool, known)
-    return pool
+        rows = index.rows(candidates.number, items)[0]
+        candidates.origin[rows[rows >= 0]] |= origin
+    annotate(index, candidates, known)
+    return candidates
 
 
-def once(edition: ServingIndex, items: Numbers) -> Numbers:
+def dedupe_keep_last(index: ServingIndex, items: Numbers) -> Numbers:
     """Each item where it stands last."""
-    last: Numbers = items[edition.rows(items, items)[0] == np.arange(len(items))]
+    last: Numbers = items[index.rows(items, items)[0] == np.arange(len(items))]
     return last
 
 
-def leaning(edition: ServingIndex, known: Known) -> list[int]:
+def top_categories(index: ServingIndex, known: Known) -> list[int]:
     """The codes of the categories that the visitor leans to most: of the session, the last one, by interest."""
     found = known.features
     names = dict.fromkeys((found.session_category, found.last_category, *found.top_categories))
-    codes = [edition.catalogue.code[name] for name in names if name in edition.catalogue.code]
+    codes = [index.catalogue.code[name] for name in names if name in index.catalogue.code]
     return codes[:_CATEGORIES]
 
 
-def mark(edition: ServingIndex, pool: Candidates, known: Known) -> None:
-    """Fill in what the person's own list and the last views say of the pool's items."""
-    lists = [(pool.personal, known.personal, 1.0, PERSONAL)] if known.personal is not None else []
-    lists += [(pool.similar, items, _VIEW_DECAY**place, SESSION) for place, items in enumerate(known.similar)]
-    rows = edition.rows(pool.number, *(items for _, items, _, _ in lists))
+def annotate(index: ServingIndex, candidates: Candidates, known: Known) -> None:
+    """Fill in what the person's own list and the last views say of the candidates."""
+    lists = [(candidates.personal, known.personal, 1.0, PERSONAL)] if known.personal is not None else []
+    lists += [(candidates.similar, items, _VIEW_DECAY**place, SESSION) for place, items in enumerate(known.similar)]
+    rows = index.rows(candidates.number, *(items for _, items, _, _ in lists))
     for (column, items, most, origin), row in zip(lists, rows, strict=True):
         there = row >= 0
         worth = most * (1.0 - np.arange(len(items)) / max(1, len(items)))
         row, worth = row[there], worth[there]
         column[row] = np.maximum(column[row], worth)
-        pool.origin[row] |= origin
+        candidates.origin[row] |= origin

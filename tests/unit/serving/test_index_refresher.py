@@ -33,28 +33,28 @@ def test_a_mistake_in_what_goes_with_a_look_is_told_and_does_not_end_the_followi
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     also = Clumsy()
-    editions = IndexRefresher(EMPTY, 0.01, also)
+    refresher = IndexRefresher(EMPTY, 0.01, also)
     with caplog.at_level(logging.ERROR):
-        editions.start()
+        refresher.start()
         assert also.third.wait(10)
-        editions.stop()
+        refresher.stop()
     assert "a mistake" in caplog.text
 
 
 def test_what_goes_with_a_look_is_called_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     store = cast(ListsTable, SimpleNamespace(pointer=lambda: calls.append("look")))
-    editions = IndexRefresher(store, 0.001, lambda: calls.append("also"))
+    refresher = IndexRefresher(store, 0.001, lambda: calls.append("also"))
     rounds = iter([False, False, True])
-    monkeypatch.setattr(editions, "_stopped", SimpleNamespace(wait=lambda _: next(rounds)))
-    editions._follow()
+    monkeypatch.setattr(refresher, "_stopped", SimpleNamespace(wait=lambda _: next(rounds)))
+    refresher._follow()
     assert calls == ["look", "also"] * 2
 
 
 def test_an_index_that_cannot_be_made_does_not_end_the_following() -> None:
     also = Clumsy()
-    editions = IndexRefresher(EMPTY, 0.01, also)
-    editions.current = cast(ServingIndex, SimpleNamespace(suggestions=SimpleNamespace(prepare=Clumsy())))
-    editions.start()
+    refresher = IndexRefresher(EMPTY, 0.01, also)
+    refresher.current = cast(ServingIndex, SimpleNamespace(suggestions=SimpleNamespace(prepare=Clumsy())))
+    refresher.start()
     assert also.third.wait(10)
-    editions.stop()
+    refresher.stop()
