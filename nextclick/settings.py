@@ -63,7 +63,7 @@ class RuleSettings(_Section, frozen=True):
 
 
 class ServerSettings(_Section, frozen=True):
-    """What the sections of both doors, collector and serving, say alike."""
+    """What the sections of both servers, collector and API, say alike."""
 
     host: str
     port: Port

@@ -76,27 +76,27 @@ class Engine:
         self._bandits = Bandits(settings.lake, settings.bandits, banners(settings.conf_dir / "banners.toml"))
         self._experiments = assignment.load(settings.conf_dir / "experiments")
         table = kv.open_table(settings)
-        self._editions = IndexRefresher(table, settings.serving.refresh_seconds, self._bandits.refresh)
+        self._refresher = IndexRefresher(table, settings.serving.refresh_seconds, self._bandits.refresh)
         self._visitors = VisitorLookup(settings, metrics)
         self._recorder = Recorder(settings, metrics)
 
     def start(self) -> None:
         """Read the lists, and follow what changes."""
-        self._editions.start()
+        self._refresher.start()
         self._recorder.start()
 
     def close(self) -> None:
         """Write what was served and let go of the stores."""
         self._recorder.close()
-        self._editions.stop()
+        self._refresher.stop()
         self._visitors.close()
 
     def ready(self) -> responses.Ready:
         """Whether there are lists to answer from."""
-        index = self._editions.current
+        index = self._refresher.current
         status: Any = "ready" if index else "no lists"
         return responses.Ready(
-            status=status, version=index.version if index else None, degraded=not self._editions.reachable
+            status=status, version=index.version if index else None, degraded=not self._refresher.reachable
         )
 
     async def personalize(self, site: str, asked: requests.PersonalizeRequest) -> responses.Personalized:
@@ -229,7 +229,7 @@ class Engine:
 
     async def _context(self, who: Who) -> AnswerContext | None:
         """None before the first export."""
-        index, now = self._editions.current, _now()
+        index, now = self._refresher.current, _now()
         if index is None:
             return None
         at = datetime.fromtimestamp(now / 1000, UTC)

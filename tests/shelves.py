@@ -10,7 +10,7 @@ import numpy as np
 
 from nextclick import ctr
 from nextclick.kv.lists import packing
-from nextclick.kv.lists.packing import Shelf
+from nextclick.kv.lists.packing import DescribedItems
 from nextclick.lake.lists_manifest import Vectors
 from serving.index import index
 from serving.index.index import ServingIndex
@@ -66,7 +66,7 @@ class Store:
         return [self.entries.get(key) for key in keys]
 
 
-def _shelf(rows: Sequence[Mapping[str, Any]]) -> Shelf:
+def _shelf(rows: Sequence[Mapping[str, Any]]) -> DescribedItems:
     def column(name: str) -> list[Any]:
         return [row.get(name) for row in rows]
 
@@ -74,7 +74,7 @@ def _shelf(rows: Sequence[Mapping[str, Any]]) -> Shelf:
     strengths = [row.get("strength", 0.0) for row in rows]
     seen = column("seen")
     names, categories, prices, available = map(column, ("name", "category", "price", "available"))
-    return Shelf(names, categories, prices, nothing, available, nothing, seen, seen, strengths)
+    return DescribedItems(names, categories, prices, nothing, available, nothing, seen, seen, strengths)
 
 
 def shop(**how: Any) -> ServingIndex:

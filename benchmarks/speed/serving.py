@@ -161,7 +161,7 @@ def measure(settings: Settings, options: argparse.Namespace) -> None:
 
 
 def until_changed(options: argparse.Namespace, ask: str) -> None:
-    """From the first byte of an event to an answer that shows it, with both doors under load."""
+    """From the first byte of an event to an answer that shows it, with both servers under load."""
     post = POST.format(people=options.people, items=options.items)
     with ExitStack() as stack:
         for port, script, path in ((API, ask, "/"), (COLLECTOR, post, "/v1/events")):
@@ -176,7 +176,7 @@ def until_changed(options: argparse.Namespace, ask: str) -> None:
 
 def _one_change(number: int) -> float:
     """Milliseconds until the answer for a visitor who was never seen before is another one after their first view."""
-    door = http.client.HTTPConnection("127.0.0.1", COLLECTOR)
+    connection = http.client.HTTPConnection("127.0.0.1", COLLECTOR)
     api = http.client.HTTPConnection("127.0.0.1", API)
     visitor = f"new-{time.time_ns()}"
     event = {
@@ -191,8 +191,8 @@ def _one_change(number: int) -> float:
         return json.loads(api.getresponse().read())["recommendations"]
 
     before, started = answer(), time.perf_counter()
-    door.request("POST", "/v1/events", json.dumps(event))
-    door.getresponse().read()
+    connection.request("POST", "/v1/events", json.dumps(event))
+    connection.getresponse().read()
     while answer() == before:
         if time.perf_counter() - started > PATIENCE_SECONDS:
             raise SystemExit(f"The answer for {visitor} is still the stranger's after {PATIENCE_SECONDS} s.")

@@ -59,7 +59,7 @@ def measure(settings: Settings, options: argparse.Namespace) -> None:
     folder, nextclick = settings.lake.root.parent, str(Path(sys.executable).parent / "nextclick")
     ask, post = ASK.format(people=options.visitors), POST.format(visitors=options.visitors, items=options.items)
     with ExitStack() as stack:
-        doors = {
+        servers = {
             "collector": stack.enter_context(
                 serving((nextclick, "collect", "--port", str(COLLECTOR)), COLLECTOR, folder)
             ),
@@ -70,10 +70,10 @@ def measure(settings: Settings, options: argparse.Namespace) -> None:
         started, seen = time.monotonic(), list[dict[str, float]]()
         for minute in range(1, options.seconds // MINUTE + 1):
             time.sleep(max(0.0, started + minute * MINUTE - time.monotonic()))
-            seen.append({name: own_mb(process.pid) for name, process in doors.items()})
+            seen.append({name: own_mb(process.pid) for name, process in servers.items()})
             held = ", ".join(f"{name} {megabytes:.0f} MB" for name, megabytes in seen[-1].items())
             print(f"minute {minute:>2}   {held}   {share_seen(settings, options.visitors):.0%} of the visitors seen")
-        for name in doors:
+        for name in servers:
             first, last = seen[0][name], seen[-1][name]
             print(ratio(f"memory of the {name} at the end", last, f"after a minute ({first:.0f} MB)", first, 1.1))
 

@@ -1,4 +1,4 @@
-"""The collector's door: an ASGI app that acknowledges nothing before it is durable."""
+"""The collector: an ASGI app that acknowledges nothing before it is durable."""
 
 import secrets
 import time

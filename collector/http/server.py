@@ -1,4 +1,4 @@
-"""The collector as a process: Granian around the door."""
+"""The collector as a process: Granian around the app."""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def app(settings: Settings | None = None) -> CollectorApp:
-    """The door of one worker; without `settings`, as the environment names them."""
+    """The app of one worker; without `settings`, as the environment names them."""
     settings = settings or load()
     process.end_with_the_parent()
     return CollectorApp(settings, lambda metrics: _sink(settings, metrics), CollectorMetrics())

@@ -186,8 +186,8 @@ def _recognition(lists: Rows, used: csr_matrix) -> list[str]:
 
     It does not if ids and vectors were mixed up, or if everybody gets the same.
     """
-    strangers = np.roll(lists, 1, axis=0)
-    own, other = (metrics.hits(items, used).sum(axis=1) / np.diff(used.indptr) for items in (lists, strangers))
+    others = np.roll(lists, 1, axis=0)
+    own, other = (metrics.hits(items, used).sum(axis=1) / np.diff(used.indptr) for items in (lists, others))
     more = own - other
     if more.mean() > 2 * more.std() / np.sqrt(len(more)):
         return []

@@ -1,1 +1,1 @@
-"""What the two doors, collector and serving, have in common: answers, bodies, CORS, rates, and Granian around an app."""
+"""What the two servers, collector and API, have in common: answers, bodies, CORS, rates, and Granian around an app."""

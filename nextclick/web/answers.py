@@ -1,4 +1,4 @@
-"""What a door tells its client."""
+"""What a server answers."""
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final

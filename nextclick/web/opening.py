@@ -1,4 +1,4 @@
-"""What the verbs that open a door (collect, serve) share: their options, and what must be there before workers start."""
+"""What the verbs that start a server (collect, serve) share: their options, and what must be there before workers start."""
 
 import shutil
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from nextclick.settings import ServerSettings, Settings, hand_down
 
 
 class Opening(NamedTuple):
-    """Which door a verb opens."""
+    """Which server a verb starts."""
 
     section: str
     """Its settings: `collector`, `serving`."""
@@ -39,15 +39,15 @@ class Opening(NamedTuple):
 
     def chosen(self, settings: Settings, **given: str | int | None) -> Settings:
         """The settings with the options that were `given`, and a free port. UsageError if others would need no key."""
-        door: ServerSettings = getattr(settings, self.section)
-        door = msgspec.structs.replace(door, **{name: value for name, value in given.items() if value is not None})
-        if not (getattr(door, f"{self.keys}_keys") or ports.is_loopback(door.host)):
+        server: ServerSettings = getattr(settings, self.section)
+        server = msgspec.structs.replace(server, **{name: value for name, value in given.items() if value is not None})
+        if not (getattr(server, f"{self.keys}_keys") or ports.is_loopback(server.host)):
             raise UsageError(
-                f"{door.host} is open to others, and no {self.keys} keys are set. "
+                f"{server.host} is open to others, and no {self.keys} keys are set. "
                 f"Name sites and their keys in [{self.section}.{self.keys}_keys] of conf/, or listen on 127.0.0.1."
             )
-        door = msgspec.structs.replace(door, port=ports.free(door.host, door.port))
-        return msgspec.structs.replace(settings, **{self.section: door})
+        server = msgspec.structs.replace(server, port=ports.free(server.host, server.port))
+        return msgspec.structs.replace(settings, **{self.section: server})
 
     def prepare(self, settings: Settings) -> None:
         """Make the lake, and an empty folder in which the workers count; before prometheus_client is imported."""
@@ -61,8 +61,8 @@ class Opening(NamedTuple):
         """Say where it listens once it answers; `words` make a line of the address."""
         from nextclick.web.process import when_it_answers
 
-        door: ServerSettings = getattr(settings, self.section)
-        address = f"http://{door.host}:{door.port}"
+        server: ServerSettings = getattr(settings, self.section)
+        address = f"http://{server.host}:{server.port}"
 
         def say() -> None:
             if as_json:
@@ -70,4 +70,4 @@ class Opening(NamedTuple):
             else:
                 click.echo(words(address), err=True)
 
-        when_it_answers(address, say, door.workers)
+        when_it_answers(address, say, server.workers)

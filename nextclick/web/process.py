@@ -1,4 +1,4 @@
-"""A door as a process: Granian around an ASGI app, and the line that says where it listens."""
+"""A server as a process: Granian around an ASGI app, and the line that says where it listens."""
 
 import ctypes
 import multiprocessing
@@ -60,7 +60,7 @@ def end_with_the_parent() -> None:
 
 
 def when_it_answers(address: str, say: Callable[[], None], workers: int = 0) -> None:
-    """Call `say` once the door at `address` answers; returns at once.
+    """Call `say` once the server at `address` answers; returns at once.
 
     Nothing is asked before so many `workers` are forked: a child that is forked while a thread holds a lock, such as that
     of an import, waits for it for ever.

@@ -1,4 +1,4 @@
-"""The API's door: an ASGI app that reads a question, lets the engine answer it, and refuses what it cannot read."""
+"""The API: an ASGI app that reads a question, lets the engine answer it, and refuses what it cannot read."""
 
 import time
 from collections.abc import Callable

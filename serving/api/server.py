@@ -1,4 +1,4 @@
-"""The API as a process: Granian around the door."""
+"""The API as a process: Granian around the app."""
 
 import sys
 from typing import Final
@@ -14,7 +14,7 @@ _SWITCH_SECONDS: Final = 0.0005
 
 
 def app(settings: Settings | None = None) -> ApiApp:
-    """The door of one worker; without `settings`, as the environment names them."""
+    """The app of one worker; without `settings`, as the environment names them."""
     settings = settings or load()
     process.end_with_the_parent()
     sys.setswitchinterval(_SWITCH_SECONDS)

@@ -43,18 +43,18 @@ class Bandit(Protocol):
         ...
 
 
-class Draw(NamedTuple):
+class DrawnArm(NamedTuple):
     """The arm that was drawn, and the probability that it had."""
 
     arm: str
     propensity: float
 
 
-def draw(bandit: Bandit, arms: Sequence[str], rng: np.random.Generator, context: Floats = EMPTY) -> Draw:
+def draw(bandit: Bandit, arms: Sequence[str], rng: np.random.Generator, context: Floats = EMPTY) -> DrawnArm:
     """One arm, drawn by the bandit's probabilities."""
     shares = bandit.probabilities(arms, context)
     chosen = min(int(np.searchsorted(np.cumsum(shares), rng.random(), side="right")), len(arms) - 1)
-    return Draw(arms[chosen], float(shares[chosen]))
+    return DrawnArm(arms[chosen], float(shares[chosen]))
 
 
 def mixed(epsilon: float, best: Floats) -> Floats:

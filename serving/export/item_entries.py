@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 from nextclick.contracts.gold import INTERACTIONS, ITEM_VECTORS
 from nextclick.contracts.silver import ITEMS
 from nextclick.errors import LakeError
-from nextclick.kv.lists.packing import CHUNK, Shelf, chunks, encode_shelf, shelf_key, vectors_key
+from nextclick.kv.lists.packing import CHUNK, DescribedItems, chunks, encode_shelf, shelf_key, vectors_key
 from nextclick.kv.lists.protocol import Entry
 from nextclick.lake import duck
 from nextclick.settings import Settings
@@ -123,4 +123,6 @@ def _shelf(rows: list[tuple[Any, ...]]) -> bytes:
         list, zip(*rows, strict=True)
     )
     described = [dict(pairs) if pairs else None for pairs in attributes]
-    return encode_shelf(Shelf(names, categories, prices, currencies, available, described, first, last, strengths))
+    return encode_shelf(
+        DescribedItems(names, categories, prices, currencies, available, described, first, last, strengths)
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextclick.errors import ModelError
-from nextclick.kv.lists.packing import CHUNK, Shelf, chunk_key, chunks, decode_shelf, shelf_key, unpack_ids
+from nextclick.kv.lists.packing import CHUNK, DescribedItems, chunk_key, chunks, decode_shelf, shelf_key, unpack_ids
 from nextclick.kv.lists.protocol import Snapshot
 
 Numbers = NDArray[np.int64]
@@ -77,7 +77,7 @@ def load(snapshot: Snapshot) -> ItemColumns:
     return of_shelves(ids, shelves)
 
 
-def of_shelves(ids: Sequence[str], shelves: Sequence[Shelf]) -> ItemColumns:
+def of_shelves(ids: Sequence[str], shelves: Sequence[DescribedItems]) -> ItemColumns:
     """The catalogue that chunks make, in their order."""
     categories = [name for shelf in shelves for name in shelf.categories]
     names = sorted({name for name in categories if name})
@@ -122,6 +122,6 @@ def _ids(value: bytes | None) -> list[str]:
     return unpack_ids(value) if value is not None else []
 
 
-def _empty(count: int) -> Shelf:
+def _empty(count: int) -> DescribedItems:
     nothing: list[Any] = [None] * count
-    return Shelf(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, [0.0] * count)
+    return DescribedItems(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, [0.0] * count)

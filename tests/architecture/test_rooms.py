@@ -1,15 +1,12 @@
 """A folder shows few modules at its root, and holds no room for one file."""
 
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Final
 
 from nextclick.settings import CHECKOUT
+from tests.architecture.packages import PACKAGES
 
-PACKAGES: Final = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"][
-    "packages"
-]
 MOST: Final = 14
 """Modules at the root of a folder; verbs, jobs and dialects, one a file, are lists by nature."""
 LISTS: Final = ("cli", "spark_jobs/jobs", "collector/dialects")

@@ -6,7 +6,7 @@ Keys start with one byte that says what follows, in the order in which an export
     n ITEM       what people use next after an item
     p PERSON     a person's list            s ITEM   the items similar to an item
     t NUMBER     a chunk of the table of item ids: 256 ids as a MessagePack array
-    u NUMBER     the chunk of the catalogue with the facts of those 256 items, column by column (`Shelf`)
+    u NUMBER     the chunk of the catalogue with the facts of those 256 items, column by column (`DescribedItems`)
     v NUMBER     the chunk of the item vectors: 256 rows of little-endian float16, all zero where an item has none
     x NAME       what there is one of, such as the click model
 
@@ -72,7 +72,7 @@ def chunks(count: int) -> range:
     return range(-(-count // CHUNK))
 
 
-class Shelf(msgspec.Struct, frozen=True, array_like=True):
+class DescribedItems(msgspec.Struct, frozen=True, array_like=True):
     """What silver.items says of the items of one chunk, in the order of their ids; None where nobody said."""
 
     names: list[str | None]
@@ -89,10 +89,10 @@ class Shelf(msgspec.Struct, frozen=True, array_like=True):
 
 
 encode_shelf = msgspec.msgpack.Encoder().encode
-_decode_shelf = msgspec.msgpack.Decoder(Shelf).decode
+_decode_shelf = msgspec.msgpack.Decoder(DescribedItems).decode
 
 
-def decode_shelf(value: bytes) -> Shelf:
+def decode_shelf(value: bytes) -> DescribedItems:
     """A chunk of the catalogue. ModelError if it is damaged."""
     try:
         return _decode_shelf(value)

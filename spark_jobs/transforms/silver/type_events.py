@@ -122,13 +122,13 @@ def _properties() -> str:
     given = f"CASE WHEN unlike THEN {_LOOSE_PROPERTIES} ELSE raw.properties END"
     known = ", ".join(f"'{name}'" for name in FIELDS)
     present = " + ".join(f"int(raw.`{name}` IS NOT NULL)" for name in FIELDS)
-    strangers = (
+    unknown = (
         f"map_filter(from_json(payload, 'map<string,string>'), (key, value) -> NOT array_contains(array({known}), key))"
     )
-    own = f"map_filter(coalesce({given}, cast(map() AS map<string,string>)), (key, value) -> NOT map_contains_key({strangers}, key))"
-    # Counting keys is cheap and says for almost every row that there is no stranger.
-    drifted = f"size(json_object_keys(payload)) > {present} AND size({strangers}) > 0"
-    return f"CASE WHEN {drifted} THEN map_concat({own}, {strangers}) ELSE {given} END"
+    own = f"map_filter(coalesce({given}, cast(map() AS map<string,string>)), (key, value) -> NOT map_contains_key({unknown}, key))"
+    # Counting keys is cheap and says for almost every row that there is none unknown.
+    drifted = f"size(json_object_keys(payload)) > {present} AND size({unknown}) > 0"
+    return f"CASE WHEN {drifted} THEN map_concat({own}, {unknown}) ELSE {given} END"
 
 
 def _payload_hash() -> str:
