@@ -29,7 +29,7 @@ PUBLISHED = {
 
 BASELINES: dict[str, AnyRecipe] = {
     "popular": Popular(),
-    "gf_cf": GfCf(busy=1.0, used=0.5, popular=0.5, neighbours=1 << 30, factors=256, smooth=0.3, seed=SEED),
+    "gf_cf_published": GfCf(busy=1.0, used=0.5, popular=0.5, neighbours=1 << 30, factors=256, smooth=0.3, seed=SEED),
 }
 """GF-CF is as published."""
 
@@ -40,8 +40,8 @@ GRAPH = GfCf(busy=0.6, used=0.5, popular=0.4, neighbours=2000, factors=512, smoo
 NEIGHBOURS = UserKnn(shared=0.5, popular=0.2, sharpness=1.5)
 CHOSEN: dict[str, AnyRecipe] = {
     "als": ALS,
-    "item_graph": GRAPH,
-    "person_neighbours": NEIGHBOURS,
+    "gf_cf": GRAPH,
+    "user_knn": NEIGHBOURS,
     "blend": Blend(members=(ALS, GRAPH, NEIGHBOURS), weights=(1.0, 0.7519, 0.7519)),
 }
 """What `--tune stretch` chose on Gowalla; on other data no more than a start."""
@@ -53,11 +53,11 @@ GRIDS: dict[str, list[AnyRecipe]] = {
         replace(ALS, factors=factors, regularization=regularization, alpha=alpha)
         for factors, (regularization, alpha) in product((256, 512), ((30.0, 30.0), (60.0, 60.0), (100.0, 100.0)))
     ],
-    "item_graph": [
+    "gf_cf": [
         replace(GRAPH, busy=busy, popular=popular, factors=factors, smooth=smooth)
         for busy, popular, factors, smooth in product((0.5, 0.6, 0.75), (0.4, 0.5), (256, 512), (0.1, 0.2, 0.3, 0.4))
     ],
-    "person_neighbours": [
+    "user_knn": [
         replace(NEIGHBOURS, popular=popular, sharpness=sharpness)
         for popular, sharpness in product((0.1, 0.2, 0.3), (1.0, 1.25, 1.5))
     ],

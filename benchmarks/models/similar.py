@@ -26,7 +26,7 @@ from ml.data.sessions import Sessions, from_clicks
 from ml.evaluation.prequential import rank
 from ml.lists.similar_items import catalogue
 from ml.models.item_item.item2vec import Item2Vec
-from ml.models.item_item.tfidf import Content
+from ml.models.item_item.tfidf import Tfidf
 from ml.models.protocol import SimilarItems
 from nextclick.contracts.silver import EVENTS
 from nextclick.settings import Settings, load
@@ -54,7 +54,7 @@ def compare(settings: Settings) -> dict[str, Any]:
     cut = int(np.quantile(sessions.at, 0.8))
     late = sessions.at[sessions.start[:-1]] >= cut
     train = sessions.where(~late[sessions.number] & ~hidden[sessions.item])
-    models: dict[str, SimilarItems] = {"item2vec": Item2Vec(seed=SEED).fit(train), "content": Content().fit(described)}
+    models: dict[str, SimilarItems] = {"item2vec": Item2Vec(seed=SEED).fit(train), "tfidf": Tfidf().fit(described)}
     asked = np.flatnonzero(late[sessions.number] & ~sessions.opens)
     before, after = sessions.item[asked - 1], sessions.item[asked]
     asked_for = before != after
@@ -89,7 +89,7 @@ def table(found: dict[str, Any]) -> str:
     """The same for people."""
     return "\n".join(
         f"{model:<10} next item {name:<20} HR@20 {one['hr@20']:.4f}   ({one['asked']:,} asked)"
-        for model in ("item2vec", "content")
+        for model in ("item2vec", "tfidf")
         for name, one in found[model].items()
     )
 

@@ -24,14 +24,14 @@ from ml.data.split import Split
 from ml.evaluation import prequential
 from ml.lists import next_items
 from ml.models.item_item.item2vec import Item2Vec
-from ml.models.item_item.tfidf import Content, ContentModel, DescribedItem
+from ml.models.item_item.tfidf import DescribedItem, Tfidf, TfidfModel
 from ml.models.protocol import Embedding, Embeds, Lists, SimilarItems
 from ml.registry.artifact import Artifact, SimilarSource
 from nextclick.contracts import silver
 from nextclick.lake import duck
 from nextclick.settings import Settings
 
-PERSONAL, SESSIONS, CONTENT = "personal", "item2vec", "content"
+PERSONAL, SESSIONS, TFIDF = "personal", "item2vec", "tfidf"
 OFTEN = 20
 """People who have used an item from whom on it counts as used often."""
 _WORK = 3e9
@@ -63,7 +63,7 @@ class ByUse:
         often = self.often[items]
         for name, whose in ((self.similar_source.often, often), (self.similar_source.seldom, ~often)):
             self._fill(lists, items, whose, name, n)
-        for name in (CONTENT, PERSONAL):
+        for name in (TFIDF, PERSONAL):
             self._fill(lists, items, np.asarray((lists.items < 0).all(axis=1)), name, n)
         return lists
 
@@ -108,7 +108,7 @@ def judge(settings: Settings, validation: Split, test: Split, model: object) -> 
     ids, described = catalogue(settings, validation.train.items, known_only=True)
     models: dict[str, SimilarItems] = {
         SESSIONS: Item2Vec(seed=settings.als.seed).fit(sessions.between(0, validation.cut)),
-        CONTENT: _content(described, np.arange(len(ids), dtype=np.int32)),
+        TFIDF: _content(described, np.arange(len(ids), dtype=np.int32)),
     }
     if isinstance(model, SimilarItems):
         models[PERSONAL] = model
@@ -119,7 +119,7 @@ def judge(settings: Settings, validation: Split, test: Split, model: object) -> 
     ]
     similar_source = SimilarSource(
         often=_best(rates[0], "often", PERSONAL if PERSONAL in models else SESSIONS),
-        seldom=_best(rates[0], "seldom", CONTENT),
+        seldom=_best(rates[0], "seldom", TFIDF),
     )
     return SimilarItemsChoice(similar_source, *rates)
 
@@ -140,7 +140,7 @@ def of(settings: Settings, artifact: Artifact, some: Rows | None = None) -> tupl
     used[: len(artifact.items)] = artifact.seen.getnnz(axis=0)
     asked = np.arange(len(ids), dtype=np.int32) if some is None else some
     seldom_first = asked[np.argsort(used[asked], kind="stable")]
-    models: dict[str, SimilarItems] = {CONTENT: _content(described, seldom_first)}
+    models: dict[str, SimilarItems] = {TFIDF: _content(described, seldom_first)}
     known = np.arange(len(ids)) < len(artifact.items)
     if isinstance(artifact.model, SimilarItems):
         models[PERSONAL] = Bounded(artifact.model, known)
@@ -176,7 +176,7 @@ def catalogue(settings: Settings, items: IdMap, known_only: bool = False) -> tup
 
 def _content(described: list[DescribedItem], first: Rows) -> Bounded:
     """Asked about the `first` items as long as their words meet no more than _WORK words in all."""
-    model: ContentModel = Content().fit(described)
+    model: TfidfModel = Tfidf().fit(described)
     words = model.item_words
     meet = words.astype(bool).astype(np.float64) @ words.getnnz(axis=0)
     known = np.zeros(len(described), np.bool_)
@@ -206,9 +206,7 @@ def _rates(
 
 
 def _best(rates: Mapping[str, float], use: str, default: str) -> str:
-    found = {
-        name: rates[f"{use}.{name}"] for name in (default, PERSONAL, SESSIONS, CONTENT) if f"{use}.{name}" in rates
-    }
+    found = {name: rates[f"{use}.{name}"] for name in (default, PERSONAL, SESSIONS, TFIDF) if f"{use}.{name}" in rates}
     return max(found, key=found.__getitem__, default=default)
 
 

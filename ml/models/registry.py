@@ -86,16 +86,16 @@ def _als_space(recipe: Als) -> Space:
     return Space({} if recipe.trending else ranges, 200)  # a trending one adopts the plain one's factors
 
 
-def _default_item_graph(settings: Settings) -> dict[str, Member]:
-    return {"item_graph": GfCf(half_life_days=settings.interactions.half_life_days)}
+def _default_gf_cf(settings: Settings) -> dict[str, Member]:
+    return {"gf_cf": GfCf(half_life_days=settings.interactions.half_life_days)}
 
 
-def _item_graph_space(recipe: GfCf) -> Space:
+def _gf_cf_space(recipe: GfCf) -> Space:
     exponents = dict.fromkeys(("busy", "used", "popular"), Range(0.1, 1.0))
     return Space({**exponents, "smooth": Range(0.03, 1.0), "half_life_days": Range(1.0, 365.0)}, 60)
 
 
-def _person_neighbours_space(recipe: UserKnn) -> Space:
+def _user_knn_space(recipe: UserKnn) -> Space:
     exponents = dict.fromkeys(("shared", "popular"), Range(0.1, 1.0))
     return Space({**exponents, "sharpness": Range(1.0, 4.0), "half_life_days": Range(1.0, 365.0)}, 60)
 
@@ -123,18 +123,18 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
         space=_als_space,
         scores_everything=False,
     ),
-    "item_graph": RecommenderKind(
+    "gf_cf": RecommenderKind(
         recipe=GfCf,
         personal=True,
-        defaults=_default_item_graph,
-        space=_item_graph_space,
+        defaults=_default_gf_cf,
+        space=_gf_cf_space,
         scores_everything=True,
     ),
-    "person_neighbours": RecommenderKind(
+    "user_knn": RecommenderKind(
         recipe=UserKnn,
         personal=True,
         defaults=lambda settings: {},  # benchmarks alone: docs/quality.md
-        space=_person_neighbours_space,
+        space=_user_knn_space,
         scores_everything=True,
     ),
     "popular": RecommenderKind(

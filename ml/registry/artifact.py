@@ -42,7 +42,7 @@ class SimilarSource(msgspec.Struct, frozen=True):
 
     often: str = "personal"
     """For items that many have used."""
-    seldom: str = "content"
+    seldom: str = "tfidf"
     """For the others."""
 
 

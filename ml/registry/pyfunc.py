@@ -40,7 +40,7 @@ def _popular(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
     return lambda row, used, n: _unused(arrays["item_scores"], used)
 
 
-def _item_graph(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+def _gf_cf(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
     histories, links = (_sparse(name, arrays, len(arrays["basis"])) for name in ("histories", "links"))
     root = np.sqrt(np.asarray(histories.sum(axis=0)).ravel())
     inward = arrays["basis"] * recipe["smooth"] * np.divide(1, root, out=np.zeros_like(root), where=root > 0)[:, None]
@@ -53,7 +53,7 @@ def _item_graph(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scor
     return scores
 
 
-def _person_neighbours(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+def _user_knn(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
     sums = arrays["item_sums"].astype(np.float64)
     histories = _sparse("histories", arrays, len(sums))
     busy = np.asarray(histories.sum(axis=1)).ravel()
@@ -104,8 +104,8 @@ def _unused(scores: NDArray[Any], used: NDArray[np.bool_]) -> NDArray[Any]:
 
 _MODELS = {
     "als": _als,
-    "item_graph": _item_graph,
-    "person_neighbours": _person_neighbours,
+    "gf_cf": _gf_cf,
+    "user_knn": _user_knn,
     "popular": _popular,
     "blend": _blend,
 }

@@ -112,7 +112,7 @@ def test_the_registered_model_predicts_the_lists_that_were_exported(trained_temp
     assert found["source"].tolist() == ["model", "popular"]
 
 
-@pytest.mark.parametrize("name", ["als_trending", "item_graph", "blend", "popular_blend"])
+@pytest.mark.parametrize("name", ["als_trending", "gf_cf", "blend", "popular_blend"])
 def test_every_kind_of_model_predicts_in_mlflow_what_it_recommends_here(trained: Path, name: str) -> None:
     import mlflow
 

@@ -28,33 +28,31 @@ class DescribedItem(NamedTuple):
     attributes: tuple[tuple[str, str], ...] = ()
 
 
-class Content(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="content"):
+class Tfidf(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="tfidf"):
     """Words are hashed into `features` columns, so that a model's width does not depend on its words."""
 
     features: int = 1 << 18
 
-    def fit(self, items: Sequence[DescribedItem]) -> "ContentModel":
+    def fit(self, items: Sequence[DescribedItem]) -> "TfidfModel":
         """`items` in the order of their rows; one of which nothing is known resembles none."""
         hashing = HashingVectorizer(
             analyzer=words, n_features=self.features, alternate_sign=False, norm=None, dtype=np.float32
         )
         counts = hashing.transform(items)
-        return ContentModel(
-            self, csr_matrix(TfidfTransformer(sublinear_tf=True).fit_transform(counts), dtype=np.float32)
-        )
+        return TfidfModel(self, csr_matrix(TfidfTransformer(sublinear_tf=True).fit_transform(counts), dtype=np.float32))
 
     def layout(self, items: int) -> Layout:
         return {"item_words": Sparse(items, self.features)}
 
-    def restore(self, arrays: Arrays) -> "ContentModel":
-        return ContentModel(self, sparse_arrays.from_arrays("item_words", arrays, self.features))
+    def restore(self, arrays: Arrays) -> "TfidfModel":
+        return TfidfModel(self, sparse_arrays.from_arrays("item_words", arrays, self.features))
 
 
 @dataclass(frozen=True)
-class ContentModel:
+class TfidfModel:
     """Items × words, each row of length 1."""
 
-    recipe: Content
+    recipe: Tfidf
     item_words: csr_matrix
 
     @property

@@ -21,7 +21,7 @@ from ml.models.topk.sparse_topk import best_next
 _FORGOTTEN = 2.0**-10
 
 
-class MarkovTransitions(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="transitions"):
+class MarkovTransitions(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="markov"):
     """Memory: `reach` entries a click that has not faded."""
 
     half_life_hours: float

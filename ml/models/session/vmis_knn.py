@@ -36,7 +36,7 @@ _HOUR = 3_600_000_000
 Numbers = NDArray[np.int64]
 
 
-class VmisKnn(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="session_knn"):
+class VmisKnn(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="vmis_knn"):
     """Memory: each session's items twice, and 1,024 lists × `sample` × `last_items` entries at a time."""
 
     neighbours: int = 500

@@ -34,7 +34,7 @@ from ml.models.topk.sparse_topk import best
 _POWER_ITERATIONS = 3
 
 
-class GfCf(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="item_graph"):
+class GfCf(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="gf_cf"):
     """Parameters of the filter; nothing in it is random but the start of the singular vectors, by `seed`."""
 
     busy: float = 0.5

@@ -28,7 +28,7 @@ from ml.models.topk.diagonal import power, sums
 from ml.models.topk.sparse_arrays import Sparse
 
 
-class UserKnn(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="person_neighbours"):
+class UserKnn(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="user_knn"):
     """How people are compared."""
 
     shared: float = 0.5

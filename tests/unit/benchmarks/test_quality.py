@@ -37,7 +37,7 @@ def test_every_model_is_judged_beside_what_is_served(folder: Path) -> None:
     assert set(found) == {"dataset", "served", "models", "published", "command", "seconds", "peak_mb"}
     models = found["models"]
     assert isinstance(models, dict)
-    assert set(models) == {"popular", "gf_cf", "als", "item_graph", "person_neighbours", "blend"}
+    assert set(models) == {"popular", "gf_cf_published", "als", "gf_cf", "user_knn", "blend"}
     assert found["served"] == {"model": quality_recipes.SERVED} | models[quality_recipes.SERVED]
     # Seven of the other taste are as popular; whoever knows the taste finds the one that is lacking first.
     assert models["blend"]["ndcg@20"] > 0.99 > models["popular"]["ndcg@20"]
@@ -46,10 +46,10 @@ def test_every_model_is_judged_beside_what_is_served(folder: Path) -> None:
 
 def test_what_is_tuned_is_chosen_on_train_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = replace(quality_recipes.GRAPH, factors=2, neighbours=16)
-    few = {"item_graph": [replace(graph, smooth=smooth) for smooth in (0.0, 0.3)]}
-    monkeypatch.setattr(quality, "GRIDS", few | {"person_neighbours": [quality_recipes.NEIGHBOURS]})
+    few = {"gf_cf": [replace(graph, smooth=smooth) for smooth in (0.0, 0.3)]}
+    monkeypatch.setattr(quality, "GRIDS", few | {"user_knn": [quality_recipes.NEIGHBOURS]})
     one = asked(str(folder), "--tune", "stretch")
     (folder / "test.txt").write_text(TEST.replace(" 3\n", " 15\n"), encoding="utf-8")
     other = asked(str(folder), "--tune", "stretch")
-    for name in ("item_graph", "blend"):
+    for name in ("gf_cf", "blend"):
         assert one["models"][name]["recipe"] == other["models"][name]["recipe"]  # type: ignore[index]

@@ -11,7 +11,7 @@ import pytest
 from ml.data.interactions import IdMap, Rows
 from ml.data.sessions import Sessions, from_clicks
 from ml.models.item_item.item2vec import Item2Vec
-from ml.models.item_item.tfidf import Content, DescribedItem, words
+from ml.models.item_item.tfidf import DescribedItem, Tfidf, words
 from ml.models.protocol import SimilarItems
 from ml.registry.artifact import flat
 
@@ -38,8 +38,8 @@ def described() -> list[DescribedItem]:
     ]
 
 
-MODELS: list[Any] = [Item2Vec(dimensions=3).fit(sessions()), Content(features=1 << 10).fit(described())]
-every_model = pytest.mark.parametrize("model", MODELS, ids=["item2vec", "content"])
+MODELS: list[Any] = [Item2Vec(dimensions=3).fit(sessions()), Tfidf(features=1 << 10).fit(described())]
+every_model = pytest.mark.parametrize("model", MODELS, ids=["item2vec", "tfidf"])
 
 
 def names(rows: Rows) -> list[str]:
@@ -78,7 +78,7 @@ def test_sessions_put_mugs_with_mugs_though_colours_are_words() -> None:
 
 
 def test_words_put_an_item_that_nobody_has_used_with_those_described_alike() -> None:
-    content = Content(features=1 << 10).fit([*described(), DescribedItem("green mug", "kitchen")])
+    content = Tfidf(features=1 << 10).fit([*described(), DescribedItem("green mug", "kitchen")])
     assert names(content.similar(np.array([6], np.int32), 3).items[0])[0] in {"red mug", "blue mug", "mug"}
 
 

@@ -93,9 +93,9 @@ def test_the_model_whose_lists_people_follow_is_chosen(settings: Settings) -> No
     write_catalogue(settings)
     found = judged(settings)
     often = {name: rate for name, rate in found.validation.items() if name.startswith("often.")}
-    assert often.keys() == {"often.personal", "often.item2vec", "often.content"}
+    assert often.keys() == {"often.personal", "often.item2vec", "often.tfidf"}
     assert found.validation[f"often.{found.similar_source.often}"] == max(often.values())
-    assert found.similar_source.seldom == "content"  # too few clicks follow such an item to tell
+    assert found.similar_source.seldom == "tfidf"  # too few clicks follow such an item to tell
     assert found.test.keys() == found.validation.keys()
 
 
@@ -107,7 +107,7 @@ def test_without_events_nothing_can_be_chosen(settings: Settings) -> None:
 
 def test_an_item_that_nobody_has_used_has_neighbours_and_is_one(settings: Settings) -> None:
     write_catalogue(settings)
-    found = lists(settings, fitted(settings, SimilarSource(often="content")), n=6)
+    found = lists(settings, fitted(settings, SimilarSource(often="tfidf")), n=6)
     assert set(found["fresh"]) == {f"b{step}" for step in range(6)}
     assert "fresh" in found["b5"]
     assert "bare" not in found
@@ -140,7 +140,7 @@ def test_an_update_asks_for_its_new_items_alone_and_learns_no_sessions(settings:
 def test_lists_of_words_end_where_they_would_take_too_long(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     write_catalogue(settings)
     monkeypatch.setattr(similar_items, "_WORK", 100.0)
-    found = lists(settings, fitted(settings, SimilarSource(often="content")))
+    found = lists(settings, fitted(settings, SimilarSource(often="tfidf")))
     assert "fresh" in found  # what nobody has used comes first
     assert "fresh" not in found["a0"]  # the personal model stands in for the rest
     assert len(found) == 13

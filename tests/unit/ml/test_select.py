@@ -105,7 +105,7 @@ def test_where_people_differ_popularity_is_not_served_and_the_blend_is_no_worse_
     found = select.choose(SETTINGS, shop())
     assert gate.is_personal(found.recipe)
     assert found.recalls[found.name] > 2 * found.recalls[found.popular_name]
-    assert found.recalls["blend"] > 0.95 * max(found.recalls[name] for name in ("als", "als_trending", "item_graph"))
+    assert found.recalls["blend"] > 0.95 * max(found.recalls[name] for name in ("als", "als_trending", "gf_cf"))
 
 
 def test_weights_are_learned_by_people_who_are_not_asked_how_good_they_are() -> None:
