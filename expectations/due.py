@@ -19,7 +19,8 @@ from nextclick.contracts.bronze import EVENTS as BRONZE
 from nextclick.contracts.silver import EVENTS
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError
-from nextclick.lake.duck import files, open_table
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import files
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:

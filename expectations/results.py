@@ -8,7 +8,9 @@ from typing import Final, Literal
 import msgspec
 
 from nextclick.contracts.gold import DATA_QUALITY
-from nextclick.lake.duck import connect, open_table
+from nextclick.lake import delta
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import connect
 from nextclick.lake.paths import Lake
 
 _FILES: Final = 64
@@ -58,14 +60,12 @@ class TableStatus:
 def append(lake: Lake, results: Iterable[Result]) -> None:
     """Add rows in one commit; the caller holds the table's lock."""
     import pyarrow as pa
-    from deltalake import DeltaTable, write_deltalake
 
     from nextclick.contracts import arrow
 
-    schema, path = arrow.schema(DATA_QUALITY), lake.table(DATA_QUALITY.name)
-    rows = pa.Table.from_pylist([msgspec.structs.asdict(result) for result in results], schema)
-    write_deltalake(path, rows, mode="append", description=DATA_QUALITY.doc)
-    table = DeltaTable(path)
+    rows = pa.Table.from_pylist([msgspec.structs.asdict(result) for result in results], arrow.schema(DATA_QUALITY))
+    delta.write(lake, DATA_QUALITY, rows, "append")
+    table = delta.require(lake, DATA_QUALITY.name)
     if len(table.file_uris()) > _FILES:
         table.optimize.compact()
         table.vacuum(dry_run=False)  # what was compacted a week ago

@@ -9,7 +9,6 @@ its row in docs/api.md. tests/unit/serving/test_ranking_terms.py says which of t
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
 import msgspec
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextclick.errors import ModelError
+from nextclick.lake import files
 from nextclick.lake.paths import Lake
 from nextclick.settings import RankingSettings
 
@@ -79,9 +79,9 @@ def terms(features: Mapping[str, Floats], probability: Floats) -> dict[str, Floa
     }
 
 
-def path(lake: Lake) -> Path:
+def address(lake: Lake) -> str:
     """Where the model that passed its gate lies, for the next export to take along."""
-    return lake.state / "ctr" / "champion.json"
+    return f"{lake.shared}/ctr/champion.json"
 
 
 def decode(stored: bytes) -> CtrModel:
@@ -105,10 +105,8 @@ def decode(stored: bytes) -> CtrModel:
 
 def read(lake: Lake) -> CtrModel | None:
     """The model for the next export; None before there is one."""
-    try:
-        return decode(path(lake).read_bytes())
-    except FileNotFoundError:
-        return None
+    stored = files.read(address(lake))
+    return decode(stored) if stored is not None else None
 
 
 def encode(model: CtrModel) -> bytes:

@@ -5,14 +5,15 @@ bronze.events that version is read which build_events has taken, so the answer i
 while `nextclick stream` runs, too.
 """
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from nextclick.errors import LakeError
-from nextclick.lake.duck import connect, open_table, show
+from nextclick.lake import checkpoints, files
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import connect, show
 from nextclick.lake.paths import Lake
 from nextclick.landing import reader
 from nextclick.settings import Settings
@@ -182,15 +183,13 @@ def _log_against_bronze(lake: Lake, lines: Mapping[str, int]) -> dict[str, int]:
 def _taken_version(lake: Lake, bronze: "DeltaTable") -> int | None:
     """The newest version of bronze.events whose rows build_events has taken; None if it has taken nothing.
 
-    Its checkpoint says so (Spark's own form: commits/N exists when batch N is done, and
-    offsets/N holds where the next begins). Without a checkpoint everything counts as
-    taken, so that a loss cannot hide as a delay.
+    Its checkpoint says so. Without one everything counts as taken, so that a loss cannot hide as a delay.
     """
     checkpoint = lake.checkpoint(_TAKER)
-    done = [int(path.name) for path in (checkpoint / "commits").glob("[0-9]*")]
-    if not done:
-        return None if checkpoint.exists() or open_table(lake, "silver.events") is None else bronze.version()
-    offset = json.loads((checkpoint / "offsets" / str(max(done))).read_text().splitlines()[-1])
+    done = checkpoints.newest(checkpoint, "commits")
+    if done is None:
+        return None if files.exists(checkpoint) or open_table(lake, "silver.events") is None else bronze.version()
+    offset = checkpoints.offsets(checkpoint, done)[-1]
     if offset["reservoirId"] != str(bronze.metadata().id):
         return bronze.version()
     whole = offset["index"] >= 0  # else the offset lies before the first file of its version

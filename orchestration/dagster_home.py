@@ -1,11 +1,11 @@
 """Dagster's folder inside the lake, and what stands in its dagster.yaml."""
 
 import json
-import os
 from pathlib import Path
 from typing import Final
 
 from nextclick.errors import LakeError
+from nextclick.lake import files
 from nextclick.lake.paths import Lake
 
 _CONTENT: Final = """\
@@ -34,11 +34,9 @@ event_log_storage:
 def prepare(lake: Lake) -> Path:
     """The folder, with its dagster.yaml as it is to be; it serves as DAGSTER_HOME."""
     home = lake.dagster_home
-    part, target = home / "dagster.yaml.part", home / "dagster.yaml"
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        part.write_text(_CONTENT.format(events=json.dumps(str(home / "history" / "runs"))), encoding="utf-8")
-        os.replace(part, target)
+        content = _CONTENT.format(events=json.dumps(str(home / "history" / "runs")))
+        files.write(str(home / "dagster.yaml"), content.encode())
     except OSError as error:
         raise LakeError(f"{home} cannot be written: {error.strerror}. Mend the lake's permissions.") from error
     return home

@@ -5,12 +5,13 @@ where these meet, starting Spark would change nothing. Wherever the checkpoint d
 say so in plain words, the answer is that there is news, and Spark finds out itself.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 from nextclick.contracts import bronze
-from nextclick.lake.duck import connect, open_table, show
+from nextclick.lake import checkpoints
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import connect, show
 from nextclick.lake.paths import Lake
 from nextclick.landing.reader import segments
 from orchestration.pipeline import Step
@@ -39,23 +40,12 @@ def _has_value(lake: Lake, table: str, column: str) -> bool:
         return duck.execute(f"SELECT 1 FROM rows WHERE {column} IS NOT NULL LIMIT 1").fetchone() is not None
 
 
-def _committed(checkpoint: Path) -> list[dict[str, Any]] | None:
-    """Where each source stood after the newest batch; nothing before the first; None if that batch is not done.
-
-    Spark's own form: offsets/N tells where batch N ends, a line a source after a version
-    and a header; commits/N is there when it is done.
-    """
-    newest, done = (_newest(checkpoint / folder) for folder in ("offsets", "commits"))
-    if newest != done:
+def _committed(checkpoint: str) -> list[dict[str, Any]] | None:
+    """Where each source stood after the newest batch; nothing before the first; None if that batch is not done."""
+    batch = checkpoints.newest(checkpoint, "offsets")
+    if batch != checkpoints.newest(checkpoint, "commits"):
         return None
-    if newest is None:
-        return []
-    lines = (checkpoint / "offsets" / str(newest)).read_text().splitlines()[2:]
-    return [json.loads(line) for line in lines]
-
-
-def _newest(folder: Path) -> int | None:
-    return max((int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()), default=None)
+    return [] if batch is None else checkpoints.offsets(checkpoint, batch)
 
 
 def _tables_moved(lake: Lake, sources: tuple[str, ...], offsets: list[dict[str, Any]]) -> bool:
@@ -73,13 +63,8 @@ def _covered_version(offset: dict[str, Any]) -> int:
     return version if offset.get("index", -1) >= 0 else version - 1
 
 
-def _segments_came(log: Path, checkpoint: Path, offsets: list[dict[str, Any]]) -> bool:
-    """Whether the log lists a segment that no committed batch has read: sources/0 names those that were."""
+def _segments_came(log: Path, checkpoint: str, offsets: list[dict[str, Any]]) -> bool:
+    """Whether the log lists a segment that no committed batch has read."""
     end = int(offsets[0]["logOffset"]) if offsets else -1
-    read = (json.loads(line) for path in (checkpoint / "sources" / "0").glob("[0-9]*") for line in _entries(path))
-    taken = {Path(entry["path"]).name for entry in read if entry["batchId"] <= end}
+    taken = {Path(entry["path"]).name for entry in checkpoints.listed(checkpoint) if entry["batchId"] <= end}
     return any(segment.path.name not in taken for segment in segments(log))
-
-
-def _entries(path: Path) -> list[str]:
-    return path.read_text().splitlines()[1:]

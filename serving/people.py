@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nextclick.contracts.silver import EVENTS
 from nextclick.errors import QueryError, TableMissing
-from nextclick.lake import duck, human_events
+from nextclick.lake import delta, duck, human_events
 from nextclick.lake.paths import Lake
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def events(lake: Lake) -> Iterator[EventsVersion]:
     """The newest silver.events, a consistent version. TableMissing before the first `nextclick run`."""
     import duckdb
 
-    table = duck.open_table(lake, EVENTS.name)
+    table = delta.open_table(lake, EVENTS.name)
     if table is None:
         raise TableMissing(f"{EVENTS.name} was never written in {lake.root}. Call `nextclick run` first.")
     with duck.connect(lake) as connection:

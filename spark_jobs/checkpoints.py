@@ -8,12 +8,14 @@ import zlib
 from pathlib import Path
 from typing import Final
 
+from nextclick.lake import files
+
 _MAGIC: Final = b"crc\0"
 
 
-def damaged(checkpoint: Path) -> Path | None:
+def damaged(checkpoint: str) -> Path | None:
     """A file that is not what was written; None where all are, or have no checksum (a crash came between the two)."""
-    for sidecar in sorted(checkpoint.rglob(".*.crc")):
+    for sidecar in sorted(files.folder(checkpoint).rglob(".*.crc")):
         file = sidecar.with_name(sidecar.name.removeprefix(".").removesuffix(".crc"))
         if file.exists() and not _holds(file.read_bytes(), sidecar.read_bytes()):
             return file

@@ -1,7 +1,8 @@
 """What a rebuild of bronze would lose: records that bronze has and that Kafka has dropped since."""
 
 from nextclick.errors import LakeError
-from nextclick.lake.duck import connect, open_table, show
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import connect, show
 from nextclick.settings import Settings
 
 _FIRST_OFFSETS = """

@@ -6,14 +6,12 @@ or never (`nextclick stream`, which runs each job in a thread of one process).
 
 import gc
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from typing import Final
 
 from pyspark.errors import StreamingQueryException
@@ -22,7 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError
-from nextclick.lake import locks
+from nextclick.lake import files, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
@@ -86,7 +84,7 @@ def run_query(
     with ExitStack() as stack:
         stack.enter_context(locks.hold(lake.locks, *(table.name for table in targets), purpose=job))
         checkpoint = lake.checkpoint(job)
-        marker = checkpoint / REBUILD_MARKER
+        marker = f"{checkpoint}/{REBUILD_MARKER}"
         _refuse_lost_place(spark, settings, job, targets[0], checkpoint)
         for table in (*targets, *(catalog.table(name) for target in targets for name in target.reads)):
             tables.ensure(spark, lake, table)
@@ -94,17 +92,14 @@ def run_query(
 
         def each_batch(rows: DataFrame, batch_id: int) -> None:
             query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
-            process(rows, MicroBatch(job, query, batch_id, counts, replaces=batch_id == 0 and marker.exists()))
+            process(rows, MicroBatch(job, query, batch_id, counts, replaces=batch_id == 0 and files.exists(marker)))
             if (batch_id + 1) % settings.streaming.compact_batches == 0:
                 for table in targets:
                     tables.compact(rows.sparkSession, lake, table)
             gc.collect()  # a frame that only a cycle of Python's holds keeps its plan, and what that broadcast, in the JVM
 
         writer = (
-            source(spark)
-            .writeStream.queryName(job)
-            .option("checkpointLocation", str(checkpoint))
-            .foreachBatch(each_batch)
+            source(spark).writeStream.queryName(job).option("checkpointLocation", checkpoint).foreachBatch(each_batch)
         )
         if trigger is Trigger.AVAILABLE_NOW:
             writer = writer.trigger(availableNow=True)
@@ -127,7 +122,7 @@ def run_query(
     )
 
 
-def _refuse_lost_place(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: Path) -> None:
+def _refuse_lost_place(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: str) -> None:
     """Where the query would skip rows or read them again: an altered checkpoint, or none beside a table with rows."""
     if file := damaged(checkpoint):
         what = f"{file} is not what was written"
@@ -147,14 +142,14 @@ def _is_ingest(job: str) -> bool:
     return job.startswith("ingest_")
 
 
-def _is_orphan(spark: SparkSession, settings: Settings, table: Table, checkpoint: Path) -> bool:
-    known = (checkpoint / "metadata").exists() or (checkpoint / REBUILD_MARKER).exists()
+def _is_orphan(spark: SparkSession, settings: Settings, table: Table, checkpoint: str) -> bool:
+    known = files.exists(f"{checkpoint}/metadata") or files.exists(f"{checkpoint}/{REBUILD_MARKER}")
     if known or not tables.exists(spark, settings.lake, table):
         return False
     return not tables.read(spark, settings.lake, table).isEmpty()
 
 
-def _explain(job: str, checkpoint: Path, error: StreamingQueryException) -> LakeError:
+def _explain(job: str, checkpoint: str, error: StreamingQueryException) -> LakeError:
     if _is_ingest(job) and "sources in the checkpoint" in str(error):
         return LakeError(
             f"{job}: streaming.source is another than when its checkpoint {checkpoint} was made. Set it back, "
@@ -176,9 +171,8 @@ def _reason(error: StreamingQueryException) -> str:
 def forget(settings: Settings, job: str) -> None:
     """Start `job` anew at its next run, which then replaces its tables in one commit each."""
     checkpoint = settings.lake.checkpoint(job)
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    checkpoint.mkdir(parents=True)
-    (checkpoint / REBUILD_MARKER).touch()
+    files.remove(checkpoint)
+    files.write(f"{checkpoint}/{REBUILD_MARKER}", b"")
 
 
 def stop_all(spark: SparkSession) -> None:

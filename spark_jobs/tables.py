@@ -15,7 +15,7 @@ from pyspark.sql.types import StructType
 
 from nextclick.contracts.table import Table
 from nextclick.errors import TableMissing
-from nextclick.lake.duck import open_table
+from nextclick.lake.delta import open_table
 from nextclick.lake.paths import Lake
 
 _TXN = "spark.databricks.delta.write.{}"

@@ -12,13 +12,11 @@ training sessions: nobody has used them yet.
 import argparse
 import json
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 from numpy.typing import NDArray
 
 from ml.data.interactions import IdMap, Rows
@@ -29,7 +27,11 @@ from ml.models.item_item.item2vec import Item2Vec
 from ml.models.item_item.tfidf import Tfidf
 from ml.models.protocol import SimilarItems
 from nextclick.contracts.silver import EVENTS
+from nextclick.lake.delta import require
 from nextclick.settings import Settings, load
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 K = 20
 SEED = 1
@@ -65,7 +67,7 @@ def compare(settings: Settings) -> dict[str, Any]:
     } | {"items": len(items), "train_sessions": len(train)}
 
 
-def uses(events: DeltaTable, items: IdMap) -> Sessions:
+def uses(events: "DeltaTable", items: IdMap) -> Sessions:
     """Views of items that the catalogue knows, in sessions of their visitors."""
     wanted = (pc.field("event") == "view_item") & pc.field("visitor_id").is_valid()
     found = events.to_pyarrow_dataset().to_table(columns=["visitor_id", "item_id", "occurred_at"], filter=wanted)
@@ -94,8 +96,8 @@ def table(found: dict[str, Any]) -> str:
     )
 
 
-def _table(settings: Settings, name: str) -> DeltaTable:
-    return DeltaTable(str(Path(settings.lake.table(name))))
+def _table(settings: Settings, name: str) -> "DeltaTable":
+    return require(settings.lake, name)
 
 
 if __name__ == "__main__":

@@ -28,11 +28,11 @@ import redis
 
 from benchmarks.measure import ratio
 from ml.lists import item_vectors
-from ml.lists.delta_files import replace, upsert
 from ml.lists.rows import ListStamp
 from nextclick import kv
 from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from nextclick.lake import lists_manifest
+from nextclick.lake.table_files import replace, upsert
 from nextclick.settings import Settings, load
 from serving.export import export
 from serving.export.gold_lists import PEOPLE, pin, read

@@ -123,15 +123,15 @@ def learned(settings: Settings) -> Any:
     night = train.TrainingRun(settings, *interactions.read(settings))
     recipe = registry.plain_als(settings)
     artifact = train.fit(night, recipe, registry.default_popular(settings)["popular_fading"])
-    artifact.save(settings.lake.state / "model" / "benchmark")
+    artifact.save(f"{settings.lake.shared}/model/benchmark")
     return artifact
 
 
 def compare_export(settings: Settings, artifact: Any) -> None:
     from threadpoolctl import threadpool_limits
 
-    from ml.lists import delta_files
     from ml.lists.rows import ListStamp, personal_rows, similar_rows
+    from nextclick.lake import table_files
 
     model, people = artifact.model, np.arange(len(artifact.people), dtype=np.int32)
     implicit, n = model.recipe.implicit(0, model.person_factors, model.item_factors), settings.lists.top_n
@@ -139,12 +139,12 @@ def compare_export(settings: Settings, artifact: Any) -> None:
         _, alone = timed(lambda: implicit.recommend(people, artifact.seen, N=n))
     stamp = ListStamp(settings.site, "1", datetime.now(UTC))
     rows = personal_rows(artifact, people, settings.lists, stamp)
-    _, ours = timed(lambda: delta_files.replace(settings.lake, RECOMMENDATIONS, rows))
+    _, ours = timed(lambda: table_files.replace(settings.lake, RECOMMENDATIONS, rows))
     print(f"implicit.recommend {len(people) / alone:,.0f} lists/s; into Delta {len(people) / ours:,.0f} lists/s")
     print(ratio("export to Delta", len(people) / ours, "implicit.recommend", len(people) / alone, 0.6, at_least=True))
     items = np.arange(len(artifact.items), dtype=np.int32)
     similar = similar_rows(model, artifact.items, items, settings.lists.similar_n, stamp)
-    print(f"similar items {timed(lambda: delta_files.replace(settings.lake, SIMILAR_ITEMS, similar))[1]:.1f} s")
+    print(f"similar items {timed(lambda: table_files.replace(settings.lake, SIMILAR_ITEMS, similar))[1]:.1f} s")
 
 
 def print_apart(settings: Settings) -> None:

@@ -75,7 +75,7 @@ class LogReading:
     def to_payload(self, path: Path) -> Callable[[Row | Unmappable], bytes]:
         if self._mapper is None:  # one for all files: its caches serve them all
             settings = self._settings
-            key = lake_key(settings.lake.state)
+            key = lake_key(settings.lake)
             visitors = LogVisitors(key, self.site, settings.access_logs.rotate_hours)
             base = settings.access_logs.base_url
             self._mapper = RequestMapper(self.site, visitors, base, settings.landing.max_event_bytes)

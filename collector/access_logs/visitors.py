@@ -1,13 +1,13 @@
 """Who looked, without keeping who it was: a keyed hash of address and user agent stands for the visitor."""
 
-import os
 import secrets
 from functools import lru_cache
 from hashlib import blake2b
-from pathlib import Path
 from typing import Final
 
 from nextclick.errors import LakeError
+from nextclick.lake import files
+from nextclick.lake.paths import Lake
 
 _KEY_BYTES: Final = 32
 _HOUR: Final = 3_600_000
@@ -31,33 +31,15 @@ class LogVisitors:
         return blake2b(whole.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).hexdigest()
 
 
-def lake_key(state: Path) -> bytes:
+def lake_key(lake: Lake) -> bytes:
     """The lake's random key: made at the first use, readable by its owner alone, never changed."""
-    path = state / "access_logs.key"
+    address = f"{lake.shared}/access_logs.key"
     try:
-        if not path.exists():
-            _make(path)
-        key = path.read_bytes()
+        key = files.create(address, secrets.token_bytes(_KEY_BYTES))
     except OSError as error:
-        raise LakeError(f"The key {path} cannot be read or made: {error.strerror}. Mend its permissions.") from error
+        raise LakeError(f"The key {address} cannot be read or made: {error.strerror}. Mend its permissions.") from error
     if len(key) != _KEY_BYTES:
         raise LakeError(
-            f"The key {path} has {len(key)} bytes instead of {_KEY_BYTES}. Restore it, or remove it to start anew."
+            f"The key {address} has {len(key)} bytes instead of {_KEY_BYTES}. Restore it, or remove it to start anew."
         )
     return key
-
-
-def _make(path: Path) -> None:
-    """Write a key under another name and link it: of two processes one wins, and nobody reads half a key."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    own = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(descriptor, secrets.token_bytes(_KEY_BYTES))
-        os.fsync(descriptor)
-        os.link(own, path)
-    except FileExistsError:
-        pass
-    finally:
-        os.close(descriptor)
-        own.unlink()

@@ -43,7 +43,7 @@ class CollectorApp:
         self._open_sink = open_sink
         self._metrics = metrics
         self._sink: Sink
-        self._anonymous_ids = AnonymousIds(settings.lake.state / "cookieless")
+        self._anonymous_ids = AnonymousIds(f"{settings.lake.shared}/cookieless")
         self._pages: dict[str, Callable[[Mapping[str, str]], Awaitable[HttpAnswer]]] = {
             **page_tag.PAGES,
             "/health": self._health,

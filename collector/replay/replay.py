@@ -14,7 +14,8 @@ from collector.request.model import Refused, Request
 from collector.sinks import RequestBatch
 from nextclick.contracts.events import Reject, derived_id
 from nextclick.errors import LakeError
-from nextclick.lake.duck import connect, open_table, show
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import connect, show
 from nextclick.landing.reader import SegmentLine, read_segment
 from nextclick.landing.writer import StagedWriter, settle
 from nextclick.settings import Settings

@@ -5,13 +5,13 @@ peer's whole address and its user agent, neither of which is kept; the method is
 (https://plausible.io/data-policy). So a visitor has one id within a day and a site, and none beyond.
 """
 
-import os
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from pathlib import Path
 from typing import Final
+
+from nextclick.lake import files
 
 _SALT_BYTES: Final = 32
 _DAY: Final = 86_400_000
@@ -36,7 +36,7 @@ def visitor_id(anonymous_id: str, site: str) -> str:
 class AnonymousIds:
     """Tells anonymous visitors apart by the day's salt, which the workers share through a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str) -> None:
         self._folder = folder
         self._today = -1
         self._day = ""
@@ -53,32 +53,10 @@ class AnonymousIds:
         today = datetime.fromtimestamp(at / 1000, UTC).date()
         self._today, self._day = at // _DAY, f"{today:%Y-%m-%d}"
         try:
-            self._salt = _shared(self._folder / f"{self._day}.salt")
+            self._salt = files.create(f"{self._folder}/{self._day}.salt", secrets.token_bytes(_SALT_BYTES))
         except OSError:  # a full disk stops no request: until tomorrow this worker goes by a salt of its own
             self._salt = secrets.token_bytes(_SALT_BYTES)
         with suppress(OSError):
-            _delete_before(self._folder, f"{today - timedelta(days=1):%Y-%m-%d}")
-
-
-def _shared(path: Path) -> bytes:
-    """The salt in `path`; of workers that come at once, the first makes it, whole or not at all."""
-    with suppress(FileNotFoundError):
-        return path.read_bytes()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.stem}-{secrets.token_hex(8)}.draft")
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_SALT_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path.read_bytes()
-
-
-def _delete_before(folder: Path, day: str) -> None:
-    for path in folder.iterdir():
-        if path.name < day:
-            path.unlink(missing_ok=True)
+            for old in files.names(self._folder):
+                if old < f"{today - timedelta(days=1):%Y-%m-%d}":
+                    files.remove(f"{self._folder}/{old}")

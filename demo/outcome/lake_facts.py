@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from demo.outcome.evaluation import judge
 from demo.outcome.facts import AgainstPopular, Business, Checks, DemoFacts, Flow, ListedItemFact, Portrait
 from demo.outcome.ground_truth import load_truth
 from demo.traffic.tastes import Tastes, load_tastes
 from ml.registry import champion
+from nextclick.lake.delta import require
 from nextclick.lake.sql import ask
 from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings
@@ -50,7 +50,7 @@ def _rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
 
 
 def _columns(settings: Settings, table: str, *columns: str) -> pa.Table:
-    return DeltaTable(settings.lake.table(table)).to_pyarrow_table(columns=list(columns))
+    return require(settings.lake, table).to_pyarrow_table(columns=list(columns))
 
 
 def _flow(settings: Settings) -> Flow:

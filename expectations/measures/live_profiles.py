@@ -14,7 +14,8 @@ from nextclick.contracts.events import OUTSIDE_SESSIONS, Event
 from nextclick.errors import LakeError
 from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
-from nextclick.lake.duck import connect, open_table, show
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import connect, show
 from nextclick.profile import features_check, profile
 from nextclick.profile.features_check import FeaturesCheck
 from nextclick.profile.live_arrivals import Arrivals

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from expectations.due import CheckTask
-from nextclick.lake.duck import connect, open_table, show
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import connect, show
 from nextclick.reconciliation import Reconciliation, reconcile
 from nextclick.settings import Settings
 

@@ -11,7 +11,7 @@ from ml.data.interactions import InteractionsVersion
 from nextclick.contracts import silver
 from nextclick.ctr import FEATURES
 from nextclick.errors import TableMissing
-from nextclick.lake import duck, human_events
+from nextclick.lake import delta, duck, human_events
 from nextclick.settings import Settings
 
 Floats = NDArray[np.float64]
@@ -49,14 +49,14 @@ def read(settings: Settings) -> tuple[Clicks, InteractionsVersion]:
     Left out: bots, what was shown so lately that it may still be clicked, and rows from before the newest of FEATURES was logged.
     """
     lake, name = settings.lake, silver.SERVED_ITEMS.name
-    table = duck.open_table(lake, name)
+    table = delta.open_table(lake, name)
     if table is None:
         raise TableMissing(f"{name} was never written. Call `nextclick run` (job {silver.SERVED_ITEMS.job}).")
     with duck.connect(lake) as database:
         human_events.show(database, "served_items", lake, name, table)
         asked = {"site": settings.site, "minutes": settings.attribution.click_minutes, "most": settings.ctr.max_shown}
         found = database.sql(_SHOWN, params=asked).to_arrow_table()
-    return _of_rows(found), InteractionsVersion(str(lake.table(name)), table.version(), str(table.metadata().id))
+    return _of_rows(found), InteractionsVersion(lake.table(name), table.version(), str(table.metadata().id))
 
 
 _COLUMNS = ", ".join(f"map_extract(features, '{name}')[1] AS " + f'"{name}"' for name in FEATURES)

@@ -8,20 +8,22 @@ birth and never change.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from nextclick.contracts.gold import INTERACTIONS
-from nextclick.errors import ModelError, TableMissing
+from nextclick.errors import ModelError
+from nextclick.lake import delta
 from nextclick.settings import Settings
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 Rows = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -164,15 +166,10 @@ class InteractionsVersion(NamedTuple):
     """Delta's id of the table: another one means that the table was made anew, and its versions start again."""
 
 
-def open_table(settings: Settings, version: int | None = None) -> tuple[DeltaTable, InteractionsVersion]:
+def open_table(settings: Settings, version: int | None = None) -> tuple["DeltaTable", InteractionsVersion]:
     """gold.interactions, pinned to one version (default: the newest)."""
-    path = settings.lake.table(INTERACTIONS.name)
-    if not DeltaTable.is_deltatable(str(path)):
-        raise TableMissing(
-            f"{INTERACTIONS.name} was never written in {path}. Call `nextclick run` (job {INTERACTIONS.job})."
-        )
-    table = DeltaTable(str(path), version=version)
-    return table, InteractionsVersion(str(path), table.version(), str(table.metadata().id))
+    table = delta.require(settings.lake, INTERACTIONS.name, version)
+    return table, InteractionsVersion(settings.lake.table(INTERACTIONS.name), table.version(), str(table.metadata().id))
 
 
 def read(settings: Settings, version: int | None = None) -> tuple[Interactions, InteractionsVersion]:
@@ -193,7 +190,7 @@ def changed_people(settings: Settings, cursor: int, table_id: str) -> tuple[pa.S
         return pa.array([], pa.string()), source
     try:
         changes = pa.table(table.load_cdf(cursor + 1, source.version, columns=["site", "person_id"]))
-    except (DeltaError, OSError) as error:
+    except delta.errors() as error:
         raise ModelError(
             f"The changes of {INTERACTIONS.name} after version {cursor} cannot be read: {error}. Call `nextclick train`."
         ) from error

@@ -1,7 +1,5 @@
 """Full publication: the lists of the champion, or popular lists while there is none, into gold."""
 
-import os
-import shutil
 import time
 from datetime import UTC, datetime
 from functools import partial
@@ -9,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.lists import delta_files, item_vectors, next_items, similar_items
+from ml.lists import item_vectors, next_items, similar_items
 from ml.lists.next_items import Facts
 from ml.lists.rows import ListStamp, personal_rows, popular_rows, similar_rows
 from ml.models.protocol import Stages, quiet
@@ -17,11 +15,14 @@ from ml.registry import champion
 from ml.registry.artifact import Artifact
 from ml.registry.champion import Model
 from nextclick.contracts import catalog, gold
-from nextclick.lake import lists_manifest, locks
+from nextclick.lake import files, lists_manifest, locks, table_files
 from nextclick.lake.lists_manifest import ListsManifest
+from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
+FOLDER = "lists"
+"""Where models of lists are kept, below `Lake.shared`: a folder for each publication, in it `full` and its updates."""
 TABLES = tuple(table.name for table in catalog.written_by("lists"))
 
 
@@ -53,12 +54,12 @@ def write(
     lake, now = settings.lake, datetime.now(UTC)
     stamp = ListStamp(settings.site, served.version, now)
     name = f"{now:%Y%m%dT%H%M%S%f}-{served.version}"
-    state = _keep_state(settings, name, lake.state / served.artifact)
+    state = _keep_state(lake, name, served.artifact)
     people = np.arange(len(artifact.people), dtype=np.int32)
-    popular_version = delta_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.lists, stamp))
+    popular_version = table_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.lists, stamp))
     alike, ids, items = similar_items.of(settings, artifact)
     similar = similar_rows(alike, ids, items, settings.lists.similar_n, stamp)
-    similar_version = delta_files.replace(lake, gold.SIMILAR_ITEMS, similar)
+    similar_version = table_files.replace(lake, gold.SIMILAR_ITEMS, similar)
     follows = next_items.publish(settings, artifact.items, stamp, progress)
     vectors = item_vectors.publish(settings, artifact, alike, stamp)
     manifest = ListsManifest(
@@ -69,18 +70,16 @@ def write(
         state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
     rows = personal_rows(artifact, people, settings.lists, stamp, partial(progress, "lists"))
-    delta_files.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
+    table_files.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
     forget_old(settings)
     return manifest, follows.facts
 
 
-def _keep_state(settings: Settings, name: str, artifact: Path) -> str:
-    """Link the model's files beside the lists, so that its updates need nothing else."""
-    root = settings.lake.state / "lists"
-    folder = root / name / "full"
-    folder.parent.mkdir(parents=True)
-    shutil.copytree(artifact, folder, copy_function=_link)
-    return str(folder.relative_to(settings.lake.state))
+def _keep_state(lake: Lake, name: str, artifact: str) -> str:
+    """Keep the model's files beside the lists, so that updates need nothing else; where, below `Lake.shared`."""
+    folder = f"{FOLDER}/{name}/full"
+    files.copy_folder(f"{lake.shared}/{artifact}", f"{lake.shared}/{folder}")
+    return folder
 
 
 def forget_old(settings: Settings) -> None:
@@ -106,18 +105,11 @@ def forget_old(settings: Settings) -> None:
     }
     for table, kept in versions.items():
         if kept:  # none of a table that is younger than the lists
-            delta_files.sweep(lake, table, kept)
-    for folder in (lake.state / "lists").glob("*/*"):
-        if str(folder.relative_to(lake.state)) not in states:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _link(source: str, target: str) -> None:
-    """Files of an artifact are replaced, never changed: a second name is as good as a copy, where there can be one."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+            table_files.sweep(lake, table, kept)
+    for name in files.names(f"{lake.shared}/{FOLDER}"):
+        for state in files.names(f"{lake.shared}/{FOLDER}/{name}"):
+            if (folder := f"{FOLDER}/{name}/{state}") not in states:
+                files.remove(f"{lake.shared}/{folder}")
 
 
 def details(manifest: ListsManifest) -> dict[str, str | int | float | None]:

@@ -8,8 +8,6 @@ import time
 from datetime import datetime
 
 import msgspec
-from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import DeltaError
 
 from ml.jobs import publish_lists
 from ml.registry import champion, tracking
@@ -18,7 +16,7 @@ from ml.registry.champion import Model, ModelStatus
 from nextclick.contracts import gold
 from nextclick.contracts.table import Table
 from nextclick.errors import ModelError
-from nextclick.lake import lists_manifest, locks
+from nextclick.lake import delta, files, lists_manifest, locks
 from nextclick.lake.lists_manifest import POPULAR, ListsManifest
 from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
@@ -50,7 +48,7 @@ def _restore(lake: Lake, wanted: ListsManifest) -> ListsManifest:
     version = next((at for at, manifest in lists_manifest.history(lake) if _which(manifest) == _which(wanted)), None)
     if version is None:
         raise ModelError(f"gold.recommendations remembers no lists {wanted.lists_id}. Call `nextclick train`.")
-    if not (lake.state / wanted.state / "card.json").exists():
+    if not files.exists(f"{lake.shared}/{wanted.state}/card.json"):
         wanted = _from_full(lake, wanted)
     _back(lake, gold.POPULAR_ITEMS, wanted.popular_version)
     _back(lake, gold.SIMILAR_ITEMS, wanted.similar_version)
@@ -64,21 +62,21 @@ def _restore(lake: Lake, wanted: ListsManifest) -> ListsManifest:
 
 def _from_full(lake: Lake, wanted: ListsManifest) -> ListsManifest:
     """With the cursor of the full publication, where the state after its updates is gone: the next update repeats them."""
-    folder = f"lists/{wanted.lists_id}/full"
-    card = read_card(lake.state / folder, wanted.model_digest)
+    folder = f"{publish_lists.FOLDER}/{wanted.lists_id}/full"
+    card = read_card(f"{lake.shared}/{folder}", wanted.model_digest)
     return msgspec.structs.replace(
         wanted, interactions_version=card.source.version, state=folder, digest=wanted.model_digest
     )
 
 
 def _back(lake: Lake, table: Table, version: int, manifest: ListsManifest | None = None) -> None:
-    properties = CommitProperties(custom_metadata=lists_manifest.encode(manifest)) if manifest else None
-    delta = DeltaTable(lake.table(table.name))
-    if delta.version() == version:
+    properties = delta.commit_properties(lists_manifest.encode(manifest)) if manifest else None
+    present = delta.require(lake, table.name)
+    if present.version() == version:
         return
     try:
-        delta.restore(version, commit_properties=properties)
-    except (DeltaError, OSError) as error:
+        present.restore(version, commit_properties=properties)
+    except delta.errors() as error:
         raise ModelError(
             f"{table.name} cannot go back to version {version}: {error}. Call `nextclick train`."
         ) from error
@@ -103,10 +101,10 @@ def _crown(lake: Lake, wanted: ListsManifest) -> str | None:
 def _model(lake: Lake, wanted: ListsManifest, before: ModelStatus) -> Model:
     """The model of the lists: as it is known, or else as it lies with its lists, whose figures are not."""
     for known in (before.champion, before.previous, before.fallback):
-        if known and known.digest == wanted.model_digest and (lake.state / known.artifact / "card.json").exists():
+        if known and known.digest == wanted.model_digest and files.exists(f"{lake.shared}/{known.artifact}/card.json"):
             return known
-    folder = f"lists/{wanted.lists_id}/full"
-    card = read_card(lake.state / folder, wanted.model_digest)
+    folder = f"{publish_lists.FOLDER}/{wanted.lists_id}/full"
+    card = read_card(f"{lake.shared}/{folder}", wanted.model_digest)
     return Model(
         version=wanted.model_version,
         run_id=wanted.run_id,

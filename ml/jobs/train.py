@@ -1,8 +1,8 @@
 """Nightly training: read, choose, judge, refit on everything, log, register and, through the gate, promote."""
 
 import hashlib
+import os
 import resource
-import shutil
 import time
 from collections import ChainMap
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from ml.report import figures, report_page
 from ml.selection import gate, model_candidates, select
 from ml.selection.select import Selection
 from nextclick.errors import ModelError
-from nextclick.lake import locks
+from nextclick.lake import files, locks
 from nextclick.lake.lists_manifest import POPULAR
 from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
@@ -138,7 +138,7 @@ def _enter(
     training: TrainingRun, fitted: Artifact, chosen: Selection, reigning: Model | None, reasons: list[str]
 ) -> tuple[Model, list[str]]:
     """Save the model, read it back, inspect it, log and register it; returns its facts and what else is wrong with it."""
-    settings, folder = training.settings, training.settings.lake.state / _CANDIDATE
+    settings, folder = training.settings, f"{training.settings.lake.shared}/{_CANDIDATE}"
     with training.stage("save"):
         digest = fitted.save(folder)
     model = _model(training, fitted, digest, _CANDIDATE, chosen.judged.flat(chosen.name))
@@ -151,8 +151,10 @@ def _enter(
     else:
         broken = gate.inspect(candidate, training.pairs, reigning, settings.gate, chosen.judged.k, settings.als.seed)
         with training.stage("register"):
-            model = tracking.register(settings.lake, _run(training, chosen, model, reasons + broken), folder, model)
-    shutil.rmtree(folder.parent)  # the registry has its own copy
+            model = tracking.register(
+                settings.lake, _run(training, chosen, model, reasons + broken), files.folder(folder), model
+            )
+    files.remove(os.path.dirname(folder))  # the registry has its own copy
     return model, broken
 
 
@@ -173,7 +175,7 @@ def _model(training: TrainingRun, fitted: Artifact, digest: str, folder: str, me
 def _run(training: TrainingRun, chosen: Selection, model: Model, reasons: list[str]) -> tracking.Run:
     pages = _pages(training, chosen, reasons)
     skipped = {f"skipped.{name}": reason for name, reason in chosen.skipped.items()}
-    card = artifact.read_card(training.settings.lake.state / model.artifact)
+    card = artifact.read_card(f"{training.settings.lake.shared}/{model.artifact}")
     return tracking.Run(
         name="train",
         source=training.source,
@@ -225,7 +227,7 @@ def _costs(training: TrainingRun) -> dict[str, float]:
 def _fallback(training: TrainingRun, chosen: Selection, similar_source: SimilarSource) -> Model:
     """Popular lists, kept as a model that nobody registered."""
     fitted = fit(training, chosen.popular, chosen.popular, similar_source)
-    digest = fitted.save(training.settings.lake.state / _FALLBACK)
+    digest = fitted.save(f"{training.settings.lake.shared}/{_FALLBACK}")
     return _model(training, fitted, digest, _FALLBACK, chosen.judged.flat(chosen.popular_name))
 
 
@@ -243,7 +245,7 @@ def _key(settings: Settings, source: InteractionsVersion) -> str:
 
 
 def _is_there(settings: Settings, standing: ModelStatus) -> bool:
-    return standing.served is not None and (settings.lake.state / standing.served.artifact / "card.json").exists()
+    return standing.served is not None and files.exists(f"{settings.lake.shared}/{standing.served.artifact}/card.json")
 
 
 def _report(standing: ModelStatus, read: int, started: float, reason: str | None = None) -> JobReport:

@@ -9,11 +9,9 @@ where the score that they give says more of what was clicked on the last answers
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -30,7 +28,7 @@ from ml.registry import tracking
 from ml.selection import gate
 from nextclick import ctr
 from nextclick.ctr import CtrModel, Term
-from nextclick.lake import locks
+from nextclick.lake import files, locks
 from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -84,10 +82,8 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
 
 def last(lake: Lake) -> CtrTraining | None:
     """The last verdict; None before the first training."""
-    try:
-        return msgspec.json.decode(_path(lake).read_bytes(), type=CtrTraining)
-    except FileNotFoundError:
-        return None
+    found = files.read(_address(lake))
+    return msgspec.json.decode(found, type=CtrTraining) if found is not None else None
 
 
 def judge(shown: Clicks, penalty: float, weights: Mapping[Term, float]) -> CtrEvaluation:
@@ -167,7 +163,7 @@ def _train(settings: Settings, shown: Clicks, source: InteractionsVersion, key: 
     )
     promoted = registry.register(settings.lake, run, model, judged.curve, champion=not judged.reasons)
     if not judged.reasons:
-        _replace(ctr.path(settings.lake), ctr.encode(promoted))
+        files.write(ctr.address(settings.lake), ctr.encode(promoted))
     return CtrTraining(key=key, reasons=judged.reasons, metrics=judged.metrics, version=promoted.version)
 
 
@@ -208,20 +204,12 @@ def _key(settings: Settings, source: InteractionsVersion) -> str:
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
 
 
-def _path(lake: Lake) -> Path:
-    return ctr.path(lake).with_name("verdict.json")
+def _address(lake: Lake) -> str:
+    return f"{lake.shared}/ctr/last-training.json"
 
 
 def _write(lake: Lake, verdict: CtrTraining) -> None:
-    _replace(_path(lake), msgspec.json.format(msgspec.json.encode(verdict)))
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    files.write(_address(lake), msgspec.json.format(msgspec.json.encode(verdict)))
 
 
 def _report(verdict: CtrTraining | None, read: int, started: float, reason: str | None = None) -> JobReport:

@@ -21,14 +21,14 @@ import pyarrow.compute as pc
 from ml.data import interactions
 from ml.data.interactions import Interactions, InteractionsVersion, Rows
 from ml.jobs import publish_lists
-from ml.lists import delta_files, item_vectors, next_items, similar_items
+from ml.lists import item_vectors, next_items, similar_items
 from ml.lists.rows import ListStamp, personal_rows, popular_rows, similar_rows
 from ml.models.protocol import FoldIn, Stages, quiet
 from ml.registry import artifact, tracking
 from ml.registry.artifact import Artifact
 from nextclick.contracts import gold
 from nextclick.errors import ModelError
-from nextclick.lake import lists_manifest, locks
+from nextclick.lake import lists_manifest, locks, table_files
 from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -55,7 +55,7 @@ def run(settings: Settings, progress: Stages = quiet) -> JobReport:
         changed, source = interactions.changed_people(settings, current.interactions_version, current.interactions_id)
         if not len(changed):
             return JobReport(job="update", details=publish_lists.details(current), seconds=time.time() - started)
-        base = artifact.load(settings.lake.state / current.state, current.digest)
+        base = artifact.load(f"{settings.lake.shared}/{current.state}", current.digest)
         pairs, source = interactions.read(settings, version=source.version)
         update = take_in(base, pairs, source, changed)
         manifest = _write(settings, current, update, progress)
@@ -92,15 +92,15 @@ def _write(settings: Settings, current: ListsManifest, update: Update, progress:
     """The lists of those who changed in the place of their old ones; the state first, the commit with the cursor last."""
     lake, now, fresh = settings.lake, datetime.now(UTC), update.artifact
     stamp = ListStamp(settings.site, current.model_version, now)
-    state = f"lists/{current.lists_id}/update-{fresh.card.source.version}"
-    digest = fresh.save(lake.state / state)
-    popular_version = delta_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(fresh, settings.lists, stamp))
+    state = f"{publish_lists.FOLDER}/{current.lists_id}/update-{fresh.card.source.version}"
+    digest = fresh.save(f"{lake.shared}/{state}")
+    popular_version = table_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(fresh, settings.lists, stamp))
     similar_version, vectors = current.similar_version, current.vectors
     if len(update.new_items):
         new = fresh.items.take(update.new_items)
         alike = similar_items.of(settings, fresh, update.new_items)
         similar = similar_rows(*alike, settings.lists.similar_n, stamp)
-        similar_version = delta_files.upsert(lake, gold.SIMILAR_ITEMS, "item_id", new, similar)
+        similar_version = table_files.upsert(lake, gold.SIMILAR_ITEMS, "item_id", new, similar)
         vectors = item_vectors.add(settings, fresh, update.new_items, stamp, current.vectors)
     manifest = msgspec.structs.replace(
         _with_next_items(settings, current, fresh, stamp),
@@ -118,7 +118,7 @@ def _write(settings: Settings, current: ListsManifest, update: Update, progress:
     )
     lists = personal_rows(fresh, update.people, settings.lists, stamp, partial(progress, "lists"))
     whose = pa.concat_arrays([fresh.people.take(update.people), update.removed])
-    delta_files.upsert(lake, gold.RECOMMENDATIONS, "person_id", whose, lists, manifest)
+    table_files.upsert(lake, gold.RECOMMENDATIONS, "person_id", whose, lists, manifest)
     publish_lists.forget_old(settings)
     return manifest
 
@@ -145,7 +145,7 @@ def _log(
     run = tracking.Run(
         name="update",
         source=source,
-        digest=artifact.read_card(settings.lake.state / manifest.state).ids_digest,
+        digest=artifact.read_card(f"{settings.lake.shared}/{manifest.state}").ids_digest,
         started=started,
         params={"lists_id": manifest.lists_id, "interactions_version": source.version},
         metrics={name: float(value) for name, value in facts.items() if isinstance(value, int | float)}

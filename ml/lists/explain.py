@@ -34,7 +34,7 @@ def reasons(settings: Settings, person_id: str, items: Sequence[str], most: int 
     lists = lists_manifest.read(settings.lake)
     if lists is None:
         raise ModelError("There are no lists to explain. Call `nextclick train`.")
-    of = artifact.load(settings.lake.state / lists.state, lists.digest)
+    of = artifact.load(f"{settings.lake.shared}/{lists.state}", lists.digest)
     if not isinstance(of.model, Explains):
         raise ModelError(f"Lists of a model like {of.card.recipe} have no reasons: it does not sum over what was used.")
     history = _history(settings, of, person_id, lists.interactions_version)

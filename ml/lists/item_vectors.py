@@ -12,16 +12,16 @@ from typing import Literal
 import msgspec
 import numpy as np
 import pyarrow as pa
-from deltalake import write_deltalake
 
 from ml.data.interactions import Floats, Rows
-from ml.lists import delta_files, next_items
+from ml.lists import next_items
 from ml.lists.rows import ListStamp
 from ml.lists.similar_items import ByUse
 from ml.models.item_item.item2vec import Item2Vec
 from ml.models.protocol import Embedding, Embeds
 from ml.registry.artifact import Artifact
 from nextclick.contracts import arrow, gold
+from nextclick.lake import delta, table_files
 from nextclick.lake.lists_manifest import Vectors
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
@@ -59,7 +59,7 @@ def add(
     some = new_items[found.vectors[new_items].any(axis=1)]
     if not len(some):
         return current
-    table = delta_files.open_or_create(settings.lake, gold.ITEM_VECTORS)
+    table = delta.create(settings.lake, gold.ITEM_VECTORS)
     if table.version() != current.table_version:  # an update that was killed before its last commit left rows
         table.restore(current.table_version)
     version = write(settings.lake, artifact.items.take(some), found.vectors[some], stamp, "append")
@@ -82,10 +82,10 @@ def write(
             }
             yield pa.record_batch([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 
-    delta_files.open_or_create(lake, gold.ITEM_VECTORS)
+    delta.create(lake, gold.ITEM_VECTORS)
     rows = pa.RecordBatchReader.from_batches(schema, batches())
-    write_deltalake(lake.table(gold.ITEM_VECTORS.name), rows, mode=mode)
-    return delta_files.delta_version(lake, gold.ITEM_VECTORS)
+    delta.write(lake, gold.ITEM_VECTORS, rows, mode)
+    return table_files.delta_version(lake, gold.ITEM_VECTORS)
 
 
 def _of(model: object) -> Embedding | None:

@@ -20,7 +20,6 @@ import pyarrow as pa
 from ml.data.interactions import IdMap, InteractionsVersion
 from ml.data.sessions import Offsets, Sessions, from_clicks
 from ml.evaluation import prequential
-from ml.lists import delta_files
 from ml.lists.rows import ListStamp, next_rows
 from ml.models.protocol import Progress, SessionRecipe, Stages, quiet
 from ml.models.session.blend import SessionBlend
@@ -30,7 +29,7 @@ from ml.models.session.vmis_knn import VmisKnn
 from ml.registry import tracking
 from nextclick.contracts import gold, silver
 from nextclick.errors import ModelError
-from nextclick.lake import duck, human_events
+from nextclick.lake import delta, duck, human_events, table_files
 from nextclick.settings import Settings
 
 Facts = dict[str, str | int | float | None]
@@ -89,7 +88,7 @@ def read(settings: Settings, items: IdMap) -> tuple[Sessions, InteractionsVersio
     Left out: bots, kinds of events that count for nothing, and items that `items` does not know.
     """
     lake, name = settings.lake, silver.EVENTS.name
-    table = duck.open_table(lake, name)
+    table = delta.open_table(lake, name)
     if table is None:
         return None
     with duck.connect(lake) as database:
@@ -102,7 +101,7 @@ def read(settings: Settings, items: IdMap) -> tuple[Sessions, InteractionsVersio
     known = item >= 0
     gap = settings.sessions.gap_for(settings.site)
     sessions = from_clicks(items, visitor[known].astype(np.int32), item[known], steps["at"].to_numpy()[known], gap)
-    return sessions, InteractionsVersion(str(lake.table(name)), table.version(), str(table.metadata().id))
+    return sessions, InteractionsVersion(lake.table(name), table.version(), str(table.metadata().id))
 
 
 def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) -> NextItemsChoice | None:
@@ -161,7 +160,7 @@ def publish(settings: Settings, items: IdMap, stamp: ListStamp, progress: Stages
     lists: Iterable[pa.Table] = ()
     if found and judged and judged.hit_rate > judged.floor:
         lists = next_rows(judged.recipe.fit(found[0]), items, settings.next_items.n, stamp)
-    version = delta_files.replace(settings.lake, gold.NEXT_ITEMS, lists)
+    version = table_files.replace(settings.lake, gold.NEXT_ITEMS, lists)
     if not (found and judged):
         return Published(version, None, {})
     name = judged.name if lists else None
@@ -178,7 +177,7 @@ def refresh(settings: Settings, items: IdMap, stamp: ListStamp, name: str) -> in
     recipe, found = recipes(settings).get(name), read(settings, items)
     if recipe is None or found is None:
         return None
-    return delta_files.replace(
+    return table_files.replace(
         settings.lake, gold.NEXT_ITEMS, next_rows(recipe.fit(found[0]), items, settings.next_items.n, stamp)
     )
 

@@ -28,7 +28,7 @@ from ml.models.item_item.tfidf import DescribedItem, Tfidf, TfidfModel
 from ml.models.protocol import Embedding, Embeds, Lists, SimilarItems
 from ml.registry.artifact import Artifact, SimilarSource
 from nextclick.contracts import silver
-from nextclick.lake import duck
+from nextclick.lake import delta
 from nextclick.settings import Settings
 
 PERSONAL, SESSIONS, TFIDF = "personal", "item2vec", "tfidf"
@@ -154,7 +154,7 @@ def of(settings: Settings, artifact: Artifact, some: Rows | None = None) -> tupl
 
 def catalogue(settings: Settings, items: IdMap, known_only: bool = False) -> tuple[IdMap, list[DescribedItem]]:
     """`items` and, after them, what silver.items describes besides; and what it says of each."""
-    table = duck.open_table(settings.lake, silver.ITEMS.name)
+    table = delta.open_table(settings.lake, silver.ITEMS.name)
     if table is None:
         return items, [DescribedItem()] * len(items)
     rows = pa.table(

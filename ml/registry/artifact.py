@@ -10,8 +10,6 @@ dtypes, shapes, finiteness.
 """
 
 import hashlib
-import os
-import shutil
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +28,7 @@ from ml.models.topk.sparse_arrays import Sparse
 from ml.models.user_item.blend import Blend, Member
 from ml.models.user_item.popular import Popular, PopularModel
 from nextclick.errors import ModelError
+from nextclick.lake import files
 
 AnyRecipe = Member | Blend
 """The recipes that there are; JSON tells them apart by `model`."""
@@ -79,25 +78,20 @@ class Artifact:
     seen: csr_matrix
     """People × items: what each person has used."""
 
-    def save(self, folder: Path) -> str:
-        """Write it into `folder`, which appears whole or not at all; returns the digest."""
-        part = folder.with_name(f".{folder.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        np.savez(part / "model.npz", **_stored(self))  # type: ignore[arg-type]
-        for name, ids in (("people.json", self.people), ("items.json", self.items)):
-            (part / name).write_bytes(msgspec.json.encode(ids.ids.to_pylist()))
-        card = msgspec.structs.replace(self.card, sha256={name: _sha256(part / name) for name in _FILES})
-        (part / "card.json").write_bytes(msgspec.json.format(msgspec.json.encode(card)))
-        digest = _sha256(part / "card.json")
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
-        return digest
+    def save(self, address: str) -> str:
+        """Write it into the folder `address`, which appears whole or not at all; returns the digest."""
+        with files.new_folder(address) as folder:
+            np.savez(folder / "model.npz", **_stored(self))  # type: ignore[arg-type]
+            for name, ids in (("people.json", self.people), ("items.json", self.items)):
+                (folder / name).write_bytes(msgspec.json.encode(ids.ids.to_pylist()))
+            card = msgspec.structs.replace(self.card, sha256={name: _sha256(folder / name) for name in _FILES})
+            (folder / "card.json").write_bytes(msgspec.json.format(msgspec.json.encode(card)))
+            return _sha256(folder / "card.json")
 
 
-def load(folder: Path, digest: str | None = None) -> Artifact:
+def load(address: str, digest: str | None = None) -> Artifact:
     """Read and check an artifact; ModelError says which file is not what it was or should be."""
-    card = read_card(folder, digest)
+    card, folder = read_card(address, digest), files.folder(address)
     for name, expected in card.sha256.items():
         _expect(folder / name, expected)
     people, items = (
@@ -131,9 +125,9 @@ def _stored(artifact: Artifact) -> dict[str, NDArray[Any]]:
     return {**artifact.model.arrays, **seen, "popularity": artifact.popular.item_scores}
 
 
-def read_card(folder: Path, digest: str | None = None) -> Card:
+def read_card(address: str, digest: str | None = None) -> Card:
     """Read card.json, checked against `digest` if there is one."""
-    path = folder / "card.json"
+    path = files.folder(address) / "card.json"
     if digest is not None:
         _expect(path, digest)
     try:

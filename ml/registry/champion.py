@@ -5,14 +5,13 @@ into one small file of the lake, so that `nextclick status`, lists and updates n
 neither MLflow's seconds of import nor its store. Each training reconciles the two.
 """
 
-import os
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ml.registry.artifact import AnyRecipe, Artifact, load
 from nextclick.errors import ModelError
+from nextclick.lake import files
 from nextclick.lake.paths import Lake
 
 NAME = "recommender"
@@ -76,11 +75,10 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
 def model_status(lake: Lake) -> ModelStatus:
     """The facts as last written; empty before the first training."""
     try:
-        return msgspec.json.decode(_path(lake).read_bytes(), type=ModelStatus)
-    except FileNotFoundError:
-        return ModelStatus()
+        found = files.read(_address(lake))
+        return msgspec.json.decode(found, type=ModelStatus) if found is not None else ModelStatus()
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{_path(lake)} cannot be read: {error}. Remove it and call `nextclick train`.") from error
+        raise ModelError(f"{_address(lake)} cannot be read: {error}. Remove it and call `nextclick train`.") from error
 
 
 def facts(lake: Lake) -> dict[str, Any] | None:
@@ -91,17 +89,13 @@ def facts(lake: Lake) -> dict[str, Any] | None:
 
 def write(lake: Lake, facts: ModelStatus) -> None:
     """Replace the facts in one step."""
-    path = _path(lake)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(facts)))
-    os.replace(part, path)
+    files.write(_address(lake), msgspec.json.format(msgspec.json.encode(facts)))
 
 
 def artifact(lake: Lake, model: Model) -> Artifact:
     """The model as it was registered, checked against its digest."""
-    return load(lake.state / model.artifact, model.digest)
+    return load(f"{lake.shared}/{model.artifact}", model.digest)
 
 
-def _path(lake: Lake) -> Path:
-    return lake.state / "model" / "standing.json"
+def _address(lake: Lake) -> str:
+    return f"{lake.shared}/model/status.json"

@@ -1,8 +1,6 @@
 """What may be served: the recipes that the settings ask for, with the parameters that `nextclick tune` found."""
 
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import msgspec
 
@@ -11,6 +9,7 @@ from ml.models.user_item.blend import Blend, Member
 from ml.models.user_item.popular import ALL_TIME, Popular
 from ml.registry.artifact import AnyRecipe
 from nextclick.errors import ModelError, SettingsError
+from nextclick.lake import files
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 
@@ -119,28 +118,23 @@ def _found(settings: Settings, name: str, default: Member) -> Member:
 def tuned(lake: Lake) -> dict[str, TunedRecipe]:
     """What `nextclick tune` found, by the recipe's name; empty without it."""
     try:
-        return msgspec.json.decode(_path(lake).read_bytes(), type=dict[str, TunedRecipe])
-    except FileNotFoundError:
-        return {}
+        found = files.read(_address(lake))
+        return msgspec.json.decode(found, type=dict[str, TunedRecipe]) if found is not None else {}
     except (OSError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{_path(lake)} cannot be read: {error}. Call `nextclick tune --forget`.") from error
+        raise ModelError(f"{_address(lake)} cannot be read: {error}. Call `nextclick tune --forget`.") from error
 
 
 def keep(lake: Lake, found: dict[str, TunedRecipe]) -> None:
     """Use these from the next training on."""
-    path = _path(lake)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(found)))
-    os.replace(part, path)
+    files.write(_address(lake), msgspec.json.format(msgspec.json.encode(found)))
 
 
 def forget(lake: Lake) -> bool:
     """Back to the settings' parameters; whether there were others."""
-    known = _path(lake).exists()
-    _path(lake).unlink(missing_ok=True)
+    known = files.exists(_address(lake))
+    files.remove(_address(lake))
     return known
 
 
-def _path(lake: Lake) -> Path:
-    return lake.state / "model" / "tuned.json"
+def _address(lake: Lake) -> str:
+    return f"{lake.shared}/model/tuned.json"

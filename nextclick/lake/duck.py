@@ -1,7 +1,6 @@
 """DuckDB over the lake's Delta tables: what counts rows across tables without a JVM."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -29,21 +28,6 @@ def connect(lake: Lake) -> "DuckDBPyConnection":
     )
 
 
-def open_table(lake: Lake, name: str, version: int | None = None) -> "DeltaTable | None":
-    """The Delta table at `version` (default: the newest); None if it was never written."""
-    from deltalake import DeltaTable
-
-    path: Path = lake.table(name)
-    if not (path / "_delta_log").is_dir():
-        return None
-    try:
-        return DeltaTable(path, version=version)
-    except Exception as error:  # deltalake raises its own kinds, and OSError
-        raise LakeError(
-            f"The Delta log of {name} in {path} cannot be read: {error}. See docs/jobs/recovery.md."
-        ) from error
-
-
 def files(table: "DeltaTable") -> frozenset[str]:
     """The data files of a table version, as its log names them."""
     import pyarrow as pa
@@ -53,7 +37,7 @@ def files(table: "DeltaTable") -> frozenset[str]:
 
 def paths(lake: Lake, name: str, named: Iterable[str]) -> list[str]:
     """Files of table `name`, as its log names them, in full."""
-    return [str(lake.table(name) / unquote(file)) for file in sorted(named)]
+    return [f"{lake.table(name)}/{unquote(file)}" for file in sorted(named)]
 
 
 def show(

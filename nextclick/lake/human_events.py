@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from nextclick.contracts.silver import USER_AGENTS
-from nextclick.lake import duck
+from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def show(database: "DuckDBPyConnection", view: str, lake: Lake, name: str, table
     Before silver.user_agents is there, nobody is known for a bot; a row without an agent is a person's.
     """
     duck.show(database, f"every_{view}", lake, name, table)
-    agents = duck.open_table(lake, USER_AGENTS.name)
+    agents = delta.open_table(lake, USER_AGENTS.name)
     people = f"CREATE OR REPLACE TEMP VIEW {view} AS FROM every_{view}"
     if agents:
         duck.show(database, "agents", lake, USER_AGENTS.name, agents)

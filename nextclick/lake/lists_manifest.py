@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from nextclick.lake import delta
 from nextclick.lake.paths import Lake
 
 KEY = "nextclick"
@@ -89,12 +90,9 @@ def read(lake: Lake, version: int | None = None) -> ListsManifest | None:
 
 def history(lake: Lake) -> Iterator[tuple[int, ListsManifest]]:
     """(Delta version, manifest) of each commit that changed lists, newest first."""
-    from deltalake import DeltaTable  # only here: whoever needs the words alone starts faster
-
-    path = str(lake.table(LISTS))
-    if not DeltaTable.is_deltatable(path):
+    table, known = delta.open_table(lake, LISTS), 0
+    if table is None:
         return
-    table, known = DeltaTable(path), 0
     for limit in (_RECENT, None):  # the newest commits nearly always say it
         commits: list[dict[str, Any]] = table.history(limit)
         for commit in commits[known:]:

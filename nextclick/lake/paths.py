@@ -14,9 +14,23 @@ _UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f#?\[\]{}*\\^|]|%[0-9A-Fa-f]{2}")
 
 @dataclass(frozen=True)
 class Lake:
-    """The folders of one lake; nothing is created before `prepare`."""
+    """Where the parts of one lake are; nothing is created before `prepare`.
+
+    Tables, and what every machine that works on the lake must see, have addresses (text): nextclick/lake/delta.py,
+    spark_jobs/tables.py and nextclick/lake/files.py open them. What one machine needs for itself lies in folders.
+    """
 
     root: Path
+
+    @property
+    def data(self) -> str:
+        """The address of everything that is shared: tables lie below it."""
+        return str(self.root)
+
+    @property
+    def shared(self) -> str:
+        """Address of the small files that are shared: checkpoints, models, what bandits learned, keys."""
+        return f"{self.data}/_state"
 
     @property
     def landing(self) -> Path:
@@ -30,7 +44,7 @@ class Lake:
 
     @property
     def state(self) -> Path:
-        """Everything that is not data: checkpoints, locks, MLflow, Dagster, key-value table."""
+        """What this machine needs for itself: locks, MLflow's and Dagster's files, the embedded key-value table, scratch."""
         return self.root / "_state"
 
     @property
@@ -58,13 +72,13 @@ class Lake:
     def dagster_home(self) -> Path:
         return self.state / "dagster"
 
-    def checkpoint(self, job: str) -> Path:
-        return self.state / "checkpoints" / job
+    def checkpoint(self, job: str) -> str:
+        """Address of a job's place in its sources."""
+        return f"{self.shared}/checkpoints/{job}"
 
-    def table(self, name: str) -> Path:
-        """The folder of a table by its catalog name: `silver.events` → `silver/events`."""
-        layer, _, table = name.partition(".")
-        return self.root / layer / table
+    def table(self, name: str) -> str:
+        """Address of a table by its catalog name: `silver.events` → `silver/events`."""
+        return f"{self.data}/{name.replace('.', '/', 1)}"
 
     def prepare(self) -> None:
         """Create the folders that every station expects; a lake that cannot be written says so."""

@@ -10,11 +10,11 @@ from typing import Any
 from uuid import UUID
 
 import duckdb
-from deltalake import DeltaTable
 
 from nextclick.contracts.catalog import TABLES
 from nextclick.contracts.table import Layer
 from nextclick.errors import QueryError
+from nextclick.lake import delta
 from nextclick.lake.paths import Lake
 
 _SHUT = """
@@ -31,12 +31,12 @@ SET lock_configuration = true;
 def connect(lake: Lake, query: str) -> duckdb.DuckDBPyConnection:
     """A database in memory with a view for each table that the query names (for all, if it names none)."""
     connection = duckdb.connect()
-    written = [table.name for table in TABLES if DeltaTable.is_deltatable(str(lake.table(table.name)))]
+    written = [table.name for table in TABLES if delta.exists(lake, table.name)]
     for layer in Layer:
         connection.execute(f"CREATE SCHEMA {layer}")
     for name in [name for name in written if _names(query, name)] or written:
         source = name.replace(".", "__")
-        connection.register(source, DeltaTable(lake.table(name)).to_pyarrow_dataset())
+        connection.register(source, delta.require(lake, name).to_pyarrow_dataset())
         connection.execute(f"CREATE VIEW {name} AS FROM {source}")
     connection.execute(_SHUT)
     return connection

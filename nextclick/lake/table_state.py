@@ -6,6 +6,7 @@ import msgspec
 
 from nextclick.contracts.catalog import TABLES
 from nextclick.errors import LakeError
+from nextclick.lake import delta
 from nextclick.lake.paths import Lake
 
 
@@ -22,21 +23,17 @@ def table_state(lake: Lake, name: str) -> TableState:
     """Rows are summed from the statistics that every writer leaves in the log."""
     import pyarrow as pa  # here, since Dagster's definitions are to load at once
     import pyarrow.compute as pc
-    from deltalake import DeltaTable
 
-    path = lake.table(name)
-    if not (path / "_delta_log").is_dir():
+    table = delta.open_table(lake, name)
+    if table is None:
         return TableState()
     try:
-        delta = DeltaTable(path)
-        files = pa.table(delta.get_add_actions(flatten=True))
+        files = pa.table(table.get_add_actions(flatten=True))
         rows = pc.sum(files["num_records"]).as_py() if "num_records" in files.schema.names else 0
-        committed = delta.history(1)[0]["timestamp"]
-    except Exception as error:  # deltalake raises its own kinds, and OSError
-        raise LakeError(
-            f"The Delta log of {name} in {path} cannot be read: {error}. See docs/jobs/recovery.md."
-        ) from error
-    return TableState(rows or 0, delta.version(), datetime.fromtimestamp(committed / 1000, UTC))
+        committed = table.history(1)[0]["timestamp"]
+    except delta.errors() as error:
+        raise LakeError(f"The Delta log of {name} cannot be read: {error}. See docs/jobs/recovery.md.") from error
+    return TableState(rows or 0, table.version(), datetime.fromtimestamp(committed / 1000, UTC))
 
 
 def table_states(lake: Lake) -> dict[str, TableState]:

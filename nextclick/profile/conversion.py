@@ -16,7 +16,8 @@ import msgspec
 
 from nextclick.contracts.silver import SESSIONS
 from nextclick.lake import human_events
-from nextclick.lake.duck import connect, open_table
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import connect
 from nextclick.lake.paths import Lake
 from nextclick.profile.profile import Action
 

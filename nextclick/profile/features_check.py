@@ -1,11 +1,10 @@
 """What the last `nextclick check features` found, for those who watch."""
 
-import os
 from datetime import datetime
-from pathlib import Path
 
 import msgspec
 
+from nextclick.lake import files
 from nextclick.lake.paths import Lake
 
 
@@ -23,20 +22,16 @@ class FeaturesCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 def write(lake: Lake, found: FeaturesCheck) -> None:
     """Replace the result before."""
-    path = _path(lake)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}")
-    aside.write_bytes(msgspec.json.encode(found))
-    aside.replace(path)
+    files.write(_address(lake), msgspec.json.encode(found))
 
 
 def read(lake: Lake) -> FeaturesCheck | None:
     """The last result; None if nobody checked, or it cannot be read."""
     try:
-        return msgspec.json.decode(_path(lake).read_bytes(), type=FeaturesCheck)
+        return msgspec.json.decode(files.read(_address(lake)) or b"", type=FeaturesCheck)
     except (OSError, msgspec.MsgspecError):
         return None
 
 
-def _path(lake: Lake) -> Path:
-    return lake.state / "features-check.json"
+def _address(lake: Lake) -> str:
+    return f"{lake.shared}/features-check.json"

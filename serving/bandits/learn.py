@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from nextclick.contracts.silver import EVENTS
-from nextclick.lake import duck, locks
+from nextclick.lake import delta, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from serving.bandits import state, trials
@@ -16,7 +16,7 @@ LOCK = "bandits"
 def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobReport:
     """Fold all trials of the window anew; called twice, or after a resend, it writes the same state."""
     started = time.perf_counter()
-    if duck.open_table(settings.lake, EVENTS.name) is None:
+    if delta.open_table(settings.lake, EVENTS.name) is None:
         return JobReport(job=JOB, details={"reason": f"{EVENTS.name} was never written: nothing to do."})
     with locks.hold(settings.lake.locks, LOCK, purpose=JOB):
         found = trials.read(settings.lake, settings.site, settings.bandits.window_days)

@@ -1,17 +1,13 @@
-"""What bandits have learned: a fold over their trials, in one file of the lake's state folder.
+"""What bandits have learned: a fold over their trials, in one file."""
 
-The file is written whole and renamed into place, so a reader sees the old state or the new one.
-"""
-
-import os
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from nextclick.errors import LakeError
+from nextclick.lake import files
 from nextclick.lake.paths import Lake
 from serving.bandits.methods import Arm
 from serving.bandits.trials import Trial
@@ -29,8 +25,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """By bandit and arm."""
 
 
-def path(lake: Lake) -> Path:
-    return lake.state / "bandits.json"
+def address(lake: Lake) -> str:
+    return f"{lake.shared}/bandits.json"
 
 
 def fold(trials: Iterable[Trial]) -> dict[str, dict[str, Arm]]:
@@ -57,37 +53,26 @@ def _arm(trials: list[Trial]) -> Arm:
 
 def write(lake: Lake, state: State) -> None:
     """Put the state in place of the one before."""
-    goal = path(lake)
-    aside = goal.with_suffix(".new")
     try:
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
-            file.write(msgspec.json.encode(state))
-            file.flush()
-            os.fsync(file.fileno())
-        aside.rename(goal)
+        files.write(address(lake), msgspec.json.encode(state))
     except OSError as error:
-        raise LakeError(f"What bandits learned cannot be written to {goal}: {error.strerror}.") from error
+        raise LakeError(f"What bandits learned cannot be written to {address(lake)}: {error.strerror}.") from error
 
 
 def read(lake: Lake) -> State | None:
     """The state as it is now; None before the first one."""
     try:
-        return msgspec.json.decode(path(lake).read_bytes(), type=State)
-    except FileNotFoundError:
-        return None
+        found = files.read(address(lake))
+        return msgspec.json.decode(found, type=State) if found is not None else None
     except (OSError, msgspec.MsgspecError) as error:
         raise LakeError(
-            f"What bandits learned cannot be read from {path(lake)}: {error}. Remove the file; `nextclick run` makes it anew."
+            f"What bandits learned cannot be read from {address(lake)}: {error}. Remove the file; `nextclick run` makes it anew."
         ) from error
 
 
 def stamp(lake: Lake) -> int:
     """Changes whenever the state does; 0 before the first one."""
-    try:
-        return path(lake).stat().st_mtime_ns
-    except OSError:
-        return 0
+    return files.changed_at(address(lake))
 
 
 def shown(arms: Mapping[str, Arm]) -> int:

@@ -9,23 +9,24 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 from numpy.typing import NDArray
 
 from nextclick.contracts.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
-from nextclick.errors import LakeError, ModelError, NextclickError, TableMissing
+from nextclick.errors import LakeError, ModelError, NextclickError
 from nextclick.kv.lists.packing import HEADER, LONG, PAIRS, POPULAR, SHORT, next_key, pack_ids, person_key, similar_key
 from nextclick.kv.lists.protocol import Entry
-from nextclick.lake import lists_manifest
+from nextclick.lake import delta, lists_manifest
 from nextclick.lake.paths import Lake
 from serving.index.packed_lists import DTYPES
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 ROWS = 1 << 20
 """Rows in memory at a time, about 30 MB; the reader is at most two such batches ahead."""
@@ -43,7 +44,7 @@ class ListsVersion(NamedTuple):
     """Delta version of gold.recommendations."""
     lists: lists_manifest.ListsManifest
 
-    def table(self, name: str) -> DeltaTable:
+    def table(self, name: str) -> "DeltaTable":
         versions = {
             RECOMMENDATIONS.name: self.version,
             POPULAR_ITEMS.name: self.lists.popular_version,
@@ -51,20 +52,17 @@ class ListsVersion(NamedTuple):
             NEXT_ITEMS.name: self.lists.next_version,
             ITEM_VECTORS.name: self.lists.vectors.table_version if self.lists.vectors else None,
         }
-        return DeltaTable(str(self.lake.table(name)), version=versions[name])
+        return delta.require(self.lake, name, versions[name])
 
 
 def pin(lake: Lake) -> ListsVersion:
     """The newest lists, at the version that they have now."""
-    path = str(lake.table(lists_manifest.LISTS))
-    if not DeltaTable.is_deltatable(path):
-        raise TableMissing(
-            f"{lists_manifest.LISTS} was never written in {path}. Call `nextclick train`, or `nextclick run`."
-        )
-    version = DeltaTable(path).version()
+    version = delta.require(lake, lists_manifest.LISTS).version()
     lists = lists_manifest.read(lake, version)
     if lists is None:
-        raise ModelError(f"No commit of {path} says what its lists were made from. Call `nextclick train`.")
+        raise ModelError(
+            f"No commit of {lists_manifest.LISTS} says what its lists were made from. Call `nextclick train`."
+        )
     return ListsVersion(lake, version, lists)
 
 
@@ -73,7 +71,7 @@ def readable() -> Iterator[None]:
     """Errors of reading gold, in words that help."""
     try:
         yield
-    except (DeltaError, pa.ArrowException, FileNotFoundError) as error:
+    except (*delta.errors(), pa.ArrowException) as error:
         raise LakeError(
             f"The lists in gold cannot be read: {error}. Was a table or a file of it removed? "
             "`nextclick train` makes them anew; what was served before still is."

@@ -15,7 +15,7 @@ from nextclick.contracts.silver import ITEMS
 from nextclick.errors import LakeError
 from nextclick.kv.lists.packing import CHUNK, DescribedItems, chunks, encode_shelf, shelf_key, vectors_key
 from nextclick.kv.lists.protocol import Entry
-from nextclick.lake import duck
+from nextclick.lake import delta, duck
 from nextclick.settings import Settings
 from serving.export.gold_lists import ListsVersion, Packer
 
@@ -38,7 +38,7 @@ _ITEMS = """
 
 def version(settings: Settings) -> int | None:
     """The Delta version of silver.items now; None before its first."""
-    table = duck.open_table(settings.lake, ITEMS.name)
+    table = delta.open_table(settings.lake, ITEMS.name)
     return None if table is None else int(table.version())
 
 
@@ -87,9 +87,9 @@ def _found(settings: Settings, source: ListsVersion, at: int | None) -> pa.Table
 def _view(connection: "DuckDBPyConnection", settings: Settings, view: str, name: str, at: int | None) -> None:
     """Version `at` of a table as a view; the newest where that one is gone, and an empty one where there is none."""
     try:
-        table = duck.open_table(settings.lake, name, at)
+        table = delta.open_table(settings.lake, name, at)
     except LakeError:
-        table = duck.open_table(settings.lake, name)
+        table = delta.open_table(settings.lake, name)
     if table is None:
         columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in _COLUMNS[view].items())
         connection.execute(f"CREATE TEMP VIEW {view} AS SELECT {columns} WHERE false")

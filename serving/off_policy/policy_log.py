@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from nextclick.contracts.silver import SERVED_ITEMS
 from nextclick.errors import TableMissing, UsageError
-from nextclick.lake import duck
+from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 from serving.bandits.trials import Trial
 from serving.off_policy.estimators import Floats, Ints, Log, frequencies
@@ -53,7 +53,7 @@ def of_served_items(lake: Lake, site: str, strata: tuple[str, ...]) -> Log:
         f"{', ' if listed else ''}{listed} FROM served_items "
         "WHERE site = $site AND shown_at IS NOT NULL AND propensity > 0"
     )
-    table = duck.open_table(lake, SERVED_ITEMS.name)
+    table = delta.open_table(lake, SERVED_ITEMS.name)
     if table is None:
         raise TableMissing(f"{SERVED_ITEMS.name} was never written in {lake.root}. Call `nextclick run` first.")
     with duck.connect(lake) as connection:

@@ -238,7 +238,7 @@ def test_a_lake_without_lists_says_which_job_makes_them(settings: Settings) -> N
 
 def test_gold_files_that_are_missing_are_an_error_of_the_lake(settings: Settings, gold: Gold) -> None:
     gold.full({"ann": ANN}, POPULAR)
-    for file in settings.lake.table(POPULAR_ITEMS.name).glob("*.parquet"):
+    for file in Path(settings.lake.table(POPULAR_ITEMS.name)).glob("*.parquet"):
         file.unlink()
     with pytest.raises(LakeError, match="cannot be read"):
         export.run(settings)

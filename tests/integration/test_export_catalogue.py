@@ -13,6 +13,7 @@ from nextclick import ctr, kv
 from nextclick.errors import ModelError
 from nextclick.kv import open_profiles
 from nextclick.kv.lists.packing import QUERIES, TRANSITIONS
+from nextclick.lake import files
 from nextclick.profile import profile
 from nextclick.profile.conversion import ConversionRates
 from nextclick.profile.profile import Action
@@ -215,13 +216,13 @@ def test_queries_are_suggested_once_enough_visitors_asked_them(lake: Settings, g
 
 def test_the_click_model_of_the_lake_goes_along(lake: Settings, gold: Gold) -> None:
     model = ctr.CtrModel(version="3", intercept=-2.0, coefficients={"similar": 1.5})
-    _write(ctr.path(lake.lake), ctr.encode(model))
+    files.write(ctr.address(lake.lake), ctr.encode(model))
     gold.full({}, POPULAR)
     export.run(lake)
     assert served(lake).ctr == model
     assert export.run(lake).details["kind"] == "nothing new"
     newer = msgspec.structs.replace(model, version="4")
-    _write(ctr.path(lake.lake), ctr.encode(newer))
+    files.write(ctr.address(lake.lake), ctr.encode(newer))
     assert export.run(lake).details["kind"] == "incremental", "it goes out though the lists are the same"
     assert served(lake).ctr == newer
 
@@ -229,13 +230,8 @@ def test_the_click_model_of_the_lake_goes_along(lake: Settings, gold: Gold) -> N
 def test_a_click_model_that_is_damaged_stops_the_export_and_not_the_answers(lake: Settings, gold: Gold) -> None:
     gold.full({}, POPULAR)
     export.run(lake)
-    _write(ctr.path(lake.lake), b"{")
+    files.write(ctr.address(lake.lake), b"{")
     gold.full({}, POPULAR, model="2")
     with pytest.raises(ModelError, match="Train it anew"):
         export.run(lake)
     assert served(lake).model_version == "1"
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)

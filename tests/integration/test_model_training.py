@@ -21,14 +21,13 @@ from deltalake import DeltaTable
 from cli.train import train as train_verb
 from ml.data.interactions import IdMap, Interactions
 from ml.jobs import publish_lists, train
-from ml.lists import delta_files
 from ml.models.user_item.als import Als, AlsModel
 from ml.registry import artifact, champion, tracking
 from ml.registry.artifact import Artifact
 from nextclick.command import CommandContext
 from nextclick.contracts.table import Table
 from nextclick.errors import ModelError, TableBusy, TableMissing
-from nextclick.lake import lists_manifest, locks
+from nextclick.lake import lists_manifest, locks, table_files
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings, load
 
@@ -122,7 +121,7 @@ def test_every_kind_of_model_predicts_in_mlflow_what_it_recommends_here(trained:
     found = mlflow.pyfunc.load_model("models:/recommender@challenger")
     predicted = found.predict(pd.DataFrame({"person_id": ["p7"]}), params={"n": 5})
     newest = max(settings.lake.mlflow_artifacts.rglob("model/card.json"), key=lambda path: path.stat().st_mtime)
-    here = artifact.load(newest.parent)
+    here = artifact.load(str(newest.parent))
     row = here.people.rows(["p7"])
     lists = here.model.recommend(row, 5, here.seen[row])
     assert predicted["items"][0][0] == here.items.take(lists.items[0]).to_pylist()[0]
@@ -196,7 +195,7 @@ def test_a_challenger_of_another_recipe_is_compared_with_the_champions(grown: Pa
 def test_killed_before_its_last_commit_an_export_shows_readers_the_old_lists(
     grown: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings, replacing = settings_of(grown), delta_files.replace
+    settings, replacing = settings_of(grown), table_files.replace
     train.run(settings)
     before, lists = lists_manifest.read(settings.lake), rows(grown, "gold.recommendations")
 
@@ -205,7 +204,7 @@ def test_killed_before_its_last_commit_an_export_shows_readers_the_old_lists(
             raise KeyboardInterrupt
         return replacing(lake, table, *rest)
 
-    monkeypatch.setattr(delta_files, "replace", killed)
+    monkeypatch.setattr(table_files, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         publish_lists.run(settings)
     assert lists_manifest.read(settings.lake) == before
@@ -257,8 +256,8 @@ def test_a_bad_model_does_not_move_the_alias(
 def test_a_model_file_cut_on_its_way_to_disk_is_blocked(grown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save = Artifact.save
 
-    def cut(self: Artifact, folder: Path) -> str:
-        digest = save(self, folder)
+    def cut(self: Artifact, address: str) -> str:
+        digest, folder = save(self, address), Path(address)
         (folder / "model.npz").write_bytes((folder / "model.npz").read_bytes()[:-100])
         return digest
 
@@ -271,7 +270,7 @@ def test_a_model_file_cut_on_its_way_to_disk_is_blocked(grown: Path, monkeypatch
 def test_ids_mixed_up_on_the_way_to_disk_are_blocked(grown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save = Artifact.save
 
-    def permuted(self: Artifact, folder: Path) -> str:
+    def permuted(self: Artifact, folder: str) -> str:
         order = np.random.default_rng(1).permutation(len(self.people))
         return save(replace(self, people=IdMap(self.people.ids.take(pa.array(order)))), folder)
 

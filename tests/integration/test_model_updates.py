@@ -16,10 +16,9 @@ import pytest
 from deltalake import DeltaTable
 
 from ml.jobs import publish_lists, rollback, train, update
-from ml.lists import delta_files
 from ml.registry import artifact, champion, tracking
 from nextclick.errors import ModelError
-from nextclick.lake import lists_manifest
+from nextclick.lake import lists_manifest, table_files
 from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.settings import Settings, load
 from tests.rows import NOON, write
@@ -175,7 +174,7 @@ def test_the_champion_is_not_touched_and_the_updated_vectors_lie_with_the_export
     assert "newcomer" not in champion.artifact(lake, before.champion).people.ids.to_pylist()
     state = manifest(news)
     assert state.state.startswith(f"lists/{state.lists_id}/")
-    assert "newcomer" in artifact.load(lake.state / state.state, state.digest).people.ids.to_pylist()
+    assert "newcomer" in artifact.load(f"{lake.shared}/{state.state}", state.digest).people.ids.to_pylist()
 
 
 def test_the_run_of_an_update_belongs_to_the_champions(news: Path) -> None:
@@ -216,14 +215,14 @@ def test_another_sites_changes_are_none_of_ours(trained: Path, write_interaction
 def test_killed_before_its_last_commit_an_update_is_done_again_whole(
     news: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, upsert = rows(news, "gold.recommendations"), delta_files.upsert
+    before, upsert = rows(news, "gold.recommendations"), table_files.upsert
 
     def killed(lake: object, table: object, column: str, *rest: object) -> int:
         if column == "person_id":
             raise KeyboardInterrupt
         return upsert(lake, table, column, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(delta_files, "upsert", killed)
+    monkeypatch.setattr(table_files, "upsert", killed)
     with pytest.raises(KeyboardInterrupt):
         update.run(settings_of(news))
     pd.testing.assert_frame_equal(rows(news, "gold.recommendations"), before)
@@ -350,14 +349,14 @@ def test_a_rollback_with_mlflow_locked_is_whole_and_mlflow_learns_of_it_at_the_n
 def test_only_the_newest_lists_and_their_models_are_kept(
     news: Path, write_interactions: WriteInteractions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delta_files, "_YOUNG", 0.0)
+    monkeypatch.setattr(table_files, "_YOUNG", 0.0)
     lake = settings_of(news).lake
     for day in range(22, 28):
         update.run(settings_of(news))
         write_interactions(news, [("p1", f"i3{day % 10}", 1.0, day, day)])
     kept = sorted(path.name for path in (lake.state / "lists").glob("*/*"))
     assert kept == ["full", "update-3", "update-4", "update-5", "update-6"]
-    table = lake.table("gold.recommendations")
+    table = Path(lake.table("gold.recommendations"))
     newest = [version for version, _ in lists_manifest.history(lake)][:4]
     named = {Path(uri).name for version in newest for uri in DeltaTable(table, version=version).file_uris()}
     assert {path.name for path in table.glob("*.parquet")} == named

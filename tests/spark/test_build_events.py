@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from nextclick.lake.duck import open_table
+from nextclick.lake.delta import open_table
 from nextclick.report import JobReport
 from nextclick.settings import load
 from spark_jobs.jobs import build_events, ingest_events, ingest_rejects

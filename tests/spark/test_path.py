@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -229,7 +230,7 @@ def test_a_damaged_or_lost_checkpoint_fails_loudly_and_a_rebuild_gives_the_same_
 ) -> None:
     settings, _ = streamed
     before = {table: path.digest(spark, settings, table) for table in DERIVED}
-    checkpoint = settings.lake.checkpoint("build_sessions")
+    checkpoint = Path(settings.lake.checkpoint("build_sessions"))
     for part in ("offsets/1", "commits/1", "metadata"):
         whole = (checkpoint / part).read_bytes()
         for how in ("flipped", "cut"):

@@ -75,7 +75,7 @@ def test_a_stream_that_is_killed_loses_and_doubles_nothing_and_one_that_is_asked
         first.send_signal(signal.SIGCONT)
 
         land(events[30:])
-        wait_until(lambda: any(settings.lake.checkpoint("ingest_events").glob("offsets/1")), first)
+        wait_until(lambda: any(Path(settings.lake.checkpoint("ingest_events")).glob("offsets/1")), first)
         first.kill()
         first.wait()
 
@@ -118,4 +118,4 @@ def live_on(settings: Settings, seconds: float) -> None:
 
 def files(settings: Settings) -> int:
     """How many files the jobs' checkpoints hold."""
-    return sum(1 for _ in settings.lake.checkpoint("ingest_events").parent.rglob("*"))
+    return sum(1 for _ in Path(settings.lake.checkpoint("ingest_events")).parent.rglob("*"))

@@ -15,7 +15,8 @@ from expectations.measures.column_types import words
 from expectations.measures.facts import measure
 from expectations.measures.measure_context import Fact, RunCache
 from nextclick.contracts import catalog
-from nextclick.lake.duck import files, open_table
+from nextclick.lake.delta import open_table
+from nextclick.lake.duck import files
 from nextclick.settings import Settings, load
 from tests.rows import NOON, seq, write
 
@@ -101,7 +102,7 @@ def test_nested_types_read_as_contracts_write_them() -> None:
 
 def test_what_cannot_be_measured_is_beyond_every_limit(settings: Settings, facts: Any) -> None:
     sessions(settings, "a")
-    for file in settings.lake.table("silver.sessions").glob("*.parquet"):
+    for file in Path(settings.lake.table("silver.sessions")).glob("*.parquet"):
         file.write_bytes(b"nothing")
     found = facts("silver.sessions")["key_unique"]
     assert found.value == math.inf

@@ -82,10 +82,10 @@ def verdict(case: Case, folder: Path) -> list[str]:
     judged = JUDGED if same else compare(case.test, case.recipe)
     reasons = gate.judge(judged, "own", "champion", GATE)
     reasons += gate.leaks(case.test, VALIDATED, judged, "own", GATE)
-    digest = case.fitted.save(folder)
+    digest = case.fitted.save(str(folder))
     case.after_save(folder)
     try:
-        read = artifact.load(folder, digest)
+        read = artifact.load(str(folder), digest)
     except ModelError as error:
         return [*reasons, str(error)]
     return reasons + gate.inspect(read, PAIRS, case.champion, GATE, K, seed=1)

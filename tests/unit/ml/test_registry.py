@@ -92,7 +92,7 @@ def saved(recipe: AnyRecipe, folder: Path) -> Artifact:
     facts = {"as_of": 1, "people": len(TWO.people), "items": len(TWO.items)}
     card = msgspec.convert({"recipe": recipe, "popular": popular, "site": "shop", "source": source, **facts}, Card)
     artifact = Artifact(card, recipe.fit(TWO), popular.fit(TWO), TWO.people, TWO.items, TWO.seen)
-    artifact.save(folder)
+    artifact.save(str(folder))
     return artifact
 
 

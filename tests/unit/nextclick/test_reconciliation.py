@@ -37,7 +37,7 @@ def silver(settings: Settings, positions: Iterable[int]) -> None:
 
 def taken(settings: Settings, version: int, index: int = -1) -> None:
     """What Spark leaves in the checkpoint of build_events when the next row to read is there."""
-    checkpoint = settings.lake.checkpoint("build_events")
+    checkpoint = Path(settings.lake.checkpoint("build_events"))
     bronze_id = str(DeltaTable(settings.lake.table("bronze.events")).metadata().id)
     offset = {"sourceVersion": 1, "reservoirId": bronze_id, "reservoirVersion": version, "index": index}
     for folder, text in (("offsets", f"v1\n{{}}\n{json.dumps(offset)}"), ("commits", "v1\n{}")):
@@ -171,7 +171,7 @@ def test_offsets_of_kafka_that_bronze_lacks_or_has_twice_are_found(settings: Set
 def test_a_damaged_table_is_named(settings: Settings) -> None:
     bronze(settings, [0])
     silver(settings, [0])
-    for file in settings.lake.table("bronze.events").glob("*.parquet"):
+    for file in Path(settings.lake.table("bronze.events")).glob("*.parquet"):
         file.write_bytes(b"nothing")
     with pytest.raises(LakeError, match="cannot be read"):
         reconcile(settings)

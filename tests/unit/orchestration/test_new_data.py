@@ -35,9 +35,9 @@ def write(path: Path, *lines: object) -> None:
 
 def batch(lake: Lake, job: str, number: int, *offsets: dict[str, Any], done: bool = True) -> None:
     """One micro-batch in the checkpoint."""
-    write(lake.checkpoint(job) / "offsets" / str(number), {"batchWatermarkMs": 0}, *offsets)
+    write(Path(lake.checkpoint(job)) / "offsets" / str(number), {"batchWatermarkMs": 0}, *offsets)
     if done:
-        write(lake.checkpoint(job) / "commits" / str(number), {"nextBatchWatermarkMs": 0})
+        write(Path(lake.checkpoint(job)) / "commits" / str(number), {"nextBatchWatermarkMs": 0})
 
 
 def segment(lake: Lake) -> str:
@@ -50,7 +50,7 @@ def segment(lake: Lake) -> str:
 def listed(lake: Lake, number: int, name: str) -> None:
     """The file source listed a segment for a batch."""
     entry = {"path": f"file://{lake.landing}/{name}", "timestamp": 0, "batchId": number}
-    write(lake.checkpoint("ingest_events") / "sources" / "0" / str(number), entry)
+    write(Path(lake.checkpoint("ingest_events")) / "sources" / "0" / str(number), entry)
 
 
 def test_an_empty_log_is_no_news_and_its_first_segment_is(lake: Lake) -> None:

@@ -237,7 +237,7 @@ def test_a_newer_state_is_taken_up_and_a_broken_one_is_not(settings: Settings) -
     state.write(settings.lake, state.State(version=1, bandits=learned))
     here.refresh()
     assert {here.banner("home")[0].id for _ in range(50)} == {"home"}  # type: ignore[index]
-    state.path(settings.lake).write_text("{")
+    Path(state.address(settings.lake)).write_text("{")
     here.refresh()
     assert {here.banner("home")[0].id for _ in range(50)} == {"home"}  # type: ignore[index]
 

@@ -12,6 +12,7 @@ from collector.access_logs.visitors import LogVisitors, lake_key
 from collector.imports.rows import Row
 from nextclick.contracts.events import OUTSIDE_SESSIONS
 from nextclick.errors import LakeError
+from nextclick.lake.paths import Lake
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
@@ -132,10 +133,10 @@ def test_no_rotation_keeps_a_visitor_for_ever() -> None:
 
 
 def test_the_lakes_key_is_random_stays_and_is_its_owners_alone(tmp_path: Path) -> None:
-    key = lake_key(tmp_path / "a")
-    assert key == lake_key(tmp_path / "a") != lake_key(tmp_path / "b")
-    (file,) = (tmp_path / "a").iterdir()
+    key = lake_key(Lake(tmp_path / "a"))
+    assert key == lake_key(Lake(tmp_path / "a")) != lake_key(Lake(tmp_path / "b"))
+    (file,) = (tmp_path / "a" / "_state").iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     file.write_bytes(b"short")
     with pytest.raises(LakeError, match="has 5 bytes instead of 32"):
-        lake_key(tmp_path / "a")
+        lake_key(Lake(tmp_path / "a"))

@@ -21,7 +21,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from nextclick.contracts import arrow
 from nextclick.contracts.table import Table
-from nextclick.lake import lists_manifest
+from nextclick.lake import delta, lists_manifest
 from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.lake.paths import Lake
 
@@ -36,7 +36,7 @@ class Files:
     """Writes tables as Parquet files into the folder of a Delta table, a row group a table."""
 
     def __init__(self, lake: Lake, table: Table) -> None:
-        self.folder = lake.table(table.name)
+        self.folder = Path(lake.table(table.name))
         self.schema = arrow.schema(table)
         self.adds: list[AddAction] = []
         self.rows = 0
@@ -81,26 +81,19 @@ class Files:
         return self.adds
 
 
-def open_or_create(lake: Lake, table: Table) -> DeltaTable:
-    """The Delta table of a contract, made if it is not there."""
-    path = lake.table(table.name)
-    path.mkdir(parents=True, exist_ok=True)
-    return DeltaTable.create(path, arrow.schema(table), mode="ignore", description=table.doc)
-
-
 def replace(lake: Lake, table: Table, rows: Iterable[pa.Table], manifest: ListsManifest | None = None) -> int:
     """Make `rows` the whole table in one commit; returns its version."""
-    delta, files = open_or_create(lake, table), Files(lake, table)
+    present, files = delta.create(lake, table), Files(lake, table)
     for part in rows:
         files.write(part)
-    delta.create_write_transaction(
+    present.create_write_transaction(
         list(files.close()), "overwrite", files.schema, commit_properties=_properties(manifest)
     )
     return delta_version(lake, table)
 
 
 def delta_version(lake: Lake, table: Table) -> int:
-    return DeltaTable(lake.table(table.name)).version()
+    return delta.require(lake, table.name).version()
 
 
 def upsert(
@@ -112,9 +105,9 @@ def upsert(
     manifest: ListsManifest | None = None,
 ) -> int:
     """Put `rows` in the place of all rows whose `column` is in `changed`, in one commit; returns its version."""
-    delta, files = open_or_create(lake, table), Files(lake, table)
+    present, files = delta.create(lake, table), Files(lake, table)
     actions: list[AddAction | RemoveAction] = []
-    for add in _added(delta):
+    for add in _added(present):
         path = files.folder / add["path"]
         if _holds(path, column, changed):
             actions.append(RemoveAction(add["path"], True, int(time.time() * 1000), add["size_bytes"], {}))
@@ -124,26 +117,26 @@ def upsert(
     for part in rows:
         files.write(part)
     actions += files.close()
-    delta.create_write_transaction(actions, "append", files.schema, commit_properties=_properties(manifest))
+    present.create_write_transaction(actions, "append", files.schema, commit_properties=_properties(manifest))
     return delta_version(lake, table)
 
 
 def sweep(lake: Lake, table: Table, versions: Iterable[int]) -> None:
     """Remove files that neither the newest version nor any of `versions` has; young ones may have readers or a writer."""
-    folder = lake.table(table.name)
-    kept = {add["path"] for version in (None, *versions) for add in _added(DeltaTable(folder, version=version))}
+    folder = Path(lake.table(table.name))
+    kept = {add["path"] for version in (None, *versions) for add in _added(delta.require(lake, table.name, version))}
     for file in folder.glob("*.parquet"):
         if file.name not in kept and time.time() - file.stat().st_mtime > _YOUNG:
             file.unlink(missing_ok=True)
 
 
 def _properties(manifest: ListsManifest | None) -> CommitProperties:
-    return CommitProperties(custom_metadata=lists_manifest.encode(manifest) if manifest else None)
+    return delta.commit_properties(lists_manifest.encode(manifest) if manifest else None)
 
 
-def _added(delta: DeltaTable) -> list[dict[str, Any]]:
+def _added(table: DeltaTable) -> list[dict[str, Any]]:
     actions: list[dict[str, Any]] = (
-        pa.table(delta.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pylist()
+        pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pylist()
     )
     return actions
 

@@ -1,0 +1,76 @@
+"""The lake's Delta tables without Spark: the one place that opens and writes them. Spark's is spark_jobs/tables.py.
+
+`deltalake` is imported where a table is touched: whoever needs the words alone starts faster.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from nextclick.contracts import catalog
+from nextclick.contracts.table import Table
+from nextclick.errors import LakeError, TableMissing
+from nextclick.lake.paths import Lake
+
+if TYPE_CHECKING:
+    from deltalake import CommitProperties, DeltaTable
+
+
+def errors() -> tuple[type[Exception], ...]:
+    """What reading or writing a table raises: `except delta.errors() as error`."""
+    from deltalake.exceptions import DeltaError
+
+    return DeltaError, OSError
+
+
+def exists(lake: Lake, name: str) -> bool:
+    """Whether the table was ever written."""
+    from deltalake import DeltaTable
+
+    return bool(DeltaTable.is_deltatable(lake.table(name)))
+
+
+def open_table(lake: Lake, name: str, version: int | None = None) -> "DeltaTable | None":
+    """The table at `version` (default: the newest); None if it was never written, LakeError if it cannot be read."""
+    from deltalake import DeltaTable
+
+    if not exists(lake, name):
+        return None
+    try:
+        return DeltaTable(lake.table(name), version=version)
+    except errors() as error:
+        raise LakeError(
+            f"The Delta log of {name} in {lake.table(name)} cannot be read: {error}. See docs/jobs/recovery.md."
+        ) from error
+
+
+def require(lake: Lake, name: str, version: int | None = None) -> "DeltaTable":
+    """As `open_table`; TableMissing, which names the job, where that gives None."""
+    table = open_table(lake, name, version)
+    if table is None:
+        raise TableMissing(
+            f"{name} was never written in {lake.table(name)}. Call `nextclick run` (job {catalog.table(name).job})."
+        )
+    return table
+
+
+def create(lake: Lake, table: Table) -> "DeltaTable":
+    """The table of a contract, made if it is not there."""
+    from deltalake import DeltaTable
+
+    from nextclick.contracts import arrow
+
+    return DeltaTable.create(lake.table(table.name), arrow.schema(table), mode="ignore", description=table.doc)
+
+
+def write(lake: Lake, table: Table, rows: Any, mode: Literal["append", "overwrite"]) -> None:
+    """Append Arrow rows, or overwrite the table with them, in one commit."""
+    from deltalake import write_deltalake
+
+    write_deltalake(lake.table(table.name), rows, mode=mode, description=table.doc)
+
+
+def commit_properties(facts: Mapping[str, str] | None = None) -> "CommitProperties":
+    """What a commit says beside its rows."""
+    from deltalake import CommitProperties
+
+    return CommitProperties(custom_metadata=dict(facts) if facts else None)
