@@ -75,19 +75,19 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """The SDKs send again what is refused, except where a field is missing: so that is said of what never can be taken."""
-    to_events: Json = {"code": refused.status, "error": str(refused)}
+    body: Json = {"code": refused.status, "error": str(refused)}
     if refused.status == 400:
-        to_events["missing_field"] = "events"
-    return HttpAnswer(status=refused.status, body=msgspec.json.encode(to_events))
+        body["missing_field"] = "events"
+    return HttpAnswer(status=refused.status, body=msgspec.json.encode(body))
 
 
 def _answer(request: Request, parsed: Parsed, count: int, invalid: dict[str, list[int]]) -> HttpAnswer:
     if invalid and not parsed.events:
-        to_events: Json = {"code": 400, "error": parsed.rejects[0].message, "events_with_invalid_fields": invalid}
+        body: Json = {"code": 400, "error": parsed.rejects[0].message, "events_with_invalid_fields": invalid}
     else:
-        to_events = {"code": 200, "events_ingested": count, "payload_size_bytes": len(request.body)}
+        body = {"code": 200, "events_ingested": count, "payload_size_bytes": len(request.body)}
     return HttpAnswer(
-        status=to_events["code"], body=msgspec.json.encode(to_events | {"server_upload_time": request.received_at})
+        status=body["code"], body=msgspec.json.encode(body | {"server_upload_time": request.received_at})
     )
 
 

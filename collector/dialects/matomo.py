@@ -68,13 +68,13 @@ def _bulk(request: Request, limits: RequestLimits) -> Parsed:
         _add(parsed, request, given, index, budget, {"requests": [_kept(given) or record]})
         if len(parsed.rejects) > len(invalid):
             invalid.append(index)
-    to_events = {
+    body = {
         "status": "success",
         "tracked": len(records) - len(invalid),
         "invalid": len(invalid),
         "invalid_indices": invalid,
     }
-    parsed.answer = HttpAnswer(body=msgspec.json.encode(to_events))
+    parsed.answer = HttpAnswer(body=msgspec.json.encode(body))
     return parsed
 
 

@@ -70,8 +70,8 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """mixpanel-python reads `status` and `error` of the body, whatever the status of HTTP."""
-    to_events = {"status": 0, "error": str(refused), "code": refused.status}
-    return HttpAnswer(status=refused.status, body=msgspec.json.encode(to_events))
+    body = {"status": 0, "error": str(refused), "code": refused.status}
+    return HttpAnswer(status=refused.status, body=msgspec.json.encode(body))
 
 
 def _body(request: Request, limits: RequestLimits) -> tuple[Any, dict[str, str]]:
@@ -200,13 +200,13 @@ def _answer(request: Request, given: dict[str, str], count: int, failed: list[Js
 
 
 def _imported(given: dict[str, str], count: int, failed: list[Json]) -> HttpAnswer:
-    to_events: Json = {"code": 200, "num_records_imported": count - len(failed), "status": "OK"}
+    body: Json = {"code": 200, "num_records_imported": count - len(failed), "status": "OK"}
     if not failed or given.get("strict", "1") == "0":
-        return HttpAnswer(body=msgspec.json.encode(to_events))
-    to_events |= {
+        return HttpAnswer(body=msgspec.json.encode(body))
+    body |= {
         "code": 400,
         "status": "Bad Request",
         "error": "some data points in the request failed validation",
         "failed_records": failed,
     }
-    return HttpAnswer(status=400, body=msgspec.json.encode(to_events))
+    return HttpAnswer(status=400, body=msgspec.json.encode(body))

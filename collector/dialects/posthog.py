@@ -106,8 +106,8 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """As PostHog says no: posthog-python tells the `detail`; no SDK sends again after a 4xx but 408 and 429."""
-    to_events = {"type": "validation_error", "code": refused.reason, "detail": str(refused), "error": str(refused)}
-    return HttpAnswer(status=refused.status, body=msgspec.json.encode(to_events))
+    body = {"type": "validation_error", "code": refused.reason, "detail": str(refused), "error": str(refused)}
+    return HttpAnswer(status=refused.status, body=msgspec.json.encode(body))
 
 
 def _key(request: Request, around: Json, given: dict[str, str], records: list[Any]) -> str | None:

@@ -76,8 +76,8 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """As Segment says no: 400 also for what is too large; its libraries drop that and try the others again."""
     status = 400 if refused.status == 413 else refused.status
-    to_events = {"success": False, "code": refused.reason, "message": str(refused)}
-    return HttpAnswer(status=status, body=msgspec.json.encode(to_events))
+    body = {"success": False, "code": refused.reason, "message": str(refused)}
+    return HttpAnswer(status=status, body=msgspec.json.encode(body))
 
 
 def _project(request: Request) -> Parsed:

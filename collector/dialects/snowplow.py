@@ -294,32 +294,32 @@ def _action(data: Json, entities: dict[str, list[Json]], budget: FanOutBudget) -
     if action.startswith("promo_"):
         promotions = entities.pop("promotion", None) or [Json()]
         return kind, [part for promotion in promotions for part in _promotion(promotion, rest, budget)]
-    to_events: Json = {}
+    shared: Json = {}
     if action.startswith("list_"):
-        to_events, rest = {"list_id": text(data.get("name")), "surface": "list"}, without(rest, ("name",))
+        shared, rest = {"list_id": text(data.get("name")), "surface": "list"}, without(rest, ("name",))
     if kind == "purchase":
         order = entities.pop("transaction")[0] if len(entities.get("transaction", ())) == 1 else Json()
-        to_events = {"order_id": text(order.get("transaction_id")), "currency": text(order.get("currency"))}
+        shared = {"order_id": text(order.get("transaction_id")), "currency": text(order.get("currency"))}
         rest = rest | without(order, ("transaction_id", "currency"))
     products = entities.pop("product", [])
     budget.allow(rest, len(products))
-    return kind, list(_listed(kind, products, to_events, rest)) or [_alone(kind, to_events, rest)]
+    return kind, list(_listed(kind, products, shared, rest)) or [_alone(kind, to_events, rest)]
 
 
-def _listed(kind: str, products: list[Json], to_events: Json, rest: Json) -> Iterator[_Part]:
+def _listed(kind: str, products: list[Json], shared: Json, rest: Json) -> Iterator[_Part]:
     positions = places([product.get("position") for product in products])
     for product, position in zip(products, positions, strict=True):
         part = _product(product)
-        fields = to_events | {name: value for name, value in part.fields.items() if value is not None}
+        fields = shared | {name: value for name, value in part.fields.items() if value is not None}
         if kind == "impression":
             fields["position"] = position
         yield _Part(fields, beside(part.rest, rest, "order" if kind == "purchase" else "action"))
 
 
-def _alone(kind: str, to_events: Json, rest: Json) -> _Part:
+def _alone(kind: str, shared: Json, rest: Json) -> _Part:
     """An action without its products; an order has its worth."""
     price = money(rest.get("revenue"), "revenue") if kind == "purchase" else None
-    return _Part(to_events | {"price": price}, rest)
+    return _Part(shared | {"price": price}, rest)
 
 
 def _promotion(promotion: Json, rest: Json, budget: FanOutBudget) -> Iterator[_Part]:
@@ -328,10 +328,10 @@ def _promotion(promotion: Json, rest: Json, budget: FanOutBudget) -> Iterator[_P
     items = shown if isinstance(shown, list) and shown else [None]
     left = beside(without(promotion, ("id", "position", "product_ids")), rest, "action")
     budget.allow(left, len(items))
-    to_events = {
+    shared = {
         "list_id": text(promotion.get("id")),
         "position": place(promotion.get("position")),
         "surface": "promotion",
     }
     for item in items:
-        yield _Part(to_events | {"item_id": text(item)}, left)
+        yield _Part(shared | {"item_id": text(item)}, left)

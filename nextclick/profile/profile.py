@@ -68,7 +68,7 @@ class Profile(msgspec.Struct, frozen=True, gc=False):
         """The profile without the actions before `oldest`."""
         if not self.actions or self.actions[-1].at >= oldest:
             return self
-        return type(self)(tuple(action_of for action_of in self.actions if action_of.at >= oldest))
+        return type(self)(tuple(action for action in self.actions if action.at >= oldest))
 
 
 EMPTY: Final = Profile()
