@@ -303,7 +303,7 @@ def _action(data: Json, entities: dict[str, list[Json]], budget: FanOutBudget) -
         rest = rest | without(order, ("transaction_id", "currency"))
     products = entities.pop("product", [])
     budget.allow(rest, len(products))
-    return kind, list(_listed(kind, products, shared, rest)) or [_alone(kind, to_events, rest)]
+    return kind, list(_listed(kind, products, shared, rest)) or [_alone(kind, shared, rest)]
 
 
 def _listed(kind: str, products: list[Json], shared: Json, rest: Json) -> Iterator[_Part]:
