@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+import msgspec
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
 
+from nextclick import formats
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError
-from nextclick.lake import files, locks
+from nextclick.lake import checkpoints, files, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
@@ -87,7 +89,11 @@ def run_query(
         marker = f"{checkpoint}/{REBUILD_MARKER}"
         _refuse_lost_place(spark, settings, job, targets[0], checkpoint)
         for table in (*targets, *(catalog.table(name) for target in targets for name in target.reads)):
-            tables.ensure(spark, lake, table)
+            tables.ensure(spark, settings, table)
+        rebuilds = files.exists(marker) and checkpoints.newest(checkpoint, "commits") is None
+        for table in targets:
+            tables.claim(settings, table, rebuilds)
+        _mark(checkpoint)
         before = {table.name: tables.version(lake, table) for table in targets}
 
         def each_batch(rows: DataFrame, batch_id: int) -> None:
@@ -120,6 +126,17 @@ def run_query(
         duplicate=counts.duplicate,
         seconds=time.monotonic() - started,
     )
+
+
+def _mark(checkpoint: str) -> None:
+    """The checkpoint's format, beside Spark's own files; LakeError where a newer nextclick wrote it."""
+    address = f"{checkpoint}/{formats.CHECKPOINT_FILE}"
+    stored = files.read(address)
+    if stored is None:
+        files.write(address, msgspec.json.encode({"format": formats.CHECKPOINT}))
+    else:
+        found = msgspec.json.decode(stored, type=dict[str, int])["format"]
+        formats.refuse_newer(f"The checkpoint {checkpoint}", found, formats.CHECKPOINT)
 
 
 def _refuse_lost_place(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: str) -> None:

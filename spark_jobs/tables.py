@@ -13,10 +13,13 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
+from nextclick import formats
 from nextclick.contracts.table import Table
 from nextclick.errors import TableMissing
+from nextclick.lake import delta
 from nextclick.lake.delta import open_table
 from nextclick.lake.paths import Lake
+from nextclick.settings import Settings
 
 _TXN = "spark.databricks.delta.write.{}"
 
@@ -33,41 +36,58 @@ def schema(table: Table) -> StructType:
 
 
 def exists(spark: SparkSession, lake: Lake, table: Table) -> bool:
-    return DeltaTable.isDeltaTable(spark, str(lake.table(table.name)))
+    return DeltaTable.isDeltaTable(spark, lake.table(table.name))
 
 
-def ensure(spark: SparkSession, lake: Lake, table: Table) -> DeltaTable:
-    """The table, created empty if it is not there yet."""
+def ensure(spark: SparkSession, settings: Settings, table: Table) -> None:
+    """Create the table, empty, if it is not there yet; LakeError where a newer nextclick made it."""
+    lake = settings.lake
     if exists(spark, lake, table):
-        return DeltaTable.forPath(spark, str(lake.table(table.name)))
+        delta.require(lake, table.name)
+        return
     builder = (
         DeltaTable.createIfNotExists(spark)
-        .location(str(lake.table(table.name)))
+        .location(lake.table(table.name))
         .addColumns(schema(table))
         .comment(table.doc)
         .property("delta.enableChangeDataFeed", str(table.change_feed).lower())
     )
+    for name, value in formats.properties(settings, table).items():
+        builder = builder.property(name, value)
     if table.partitioned_by:
         builder = builder.partitionedBy(*table.partitioned_by)
-    return builder.execute()
+    builder.execute()
+
+
+def claim(settings: Settings, table: Table, replaces: bool) -> None:
+    """Before a job writes: LakeError where its rows would mix with others; a job that replaces them says what they are made with.
+
+    docs/jobs/recovery.md tells of rebuilds. The caller holds the table's lock.
+    """
+    present, wanted = delta.require(settings.lake, table.name), formats.properties(settings, table)
+    found = present.metadata().configuration
+    if not replaces:
+        formats.refuse_mixture(table, found, wanted)
+    elif any(found.get(name) != value for name, value in wanted.items()):
+        present.alter.set_table_properties(wanted, raise_if_not_exists=False)
 
 
 def read(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     if not exists(spark, lake, table):
         raise TableMissing(f"{table.name} was never written. Run `nextclick run`, or the job {table.job}, first.")
-    return spark.read.format("delta").load(str(lake.table(table.name)))
+    return spark.read.format("delta").load(lake.table(table.name))
 
 
 def stream(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     """Rows as they are appended. Everything there is makes one batch, so a version is never cut."""
     reader = spark.readStream.format("delta").option("skipChangeCommits", True).option("maxFilesPerTrigger", 2**31 - 1)
-    return reader.load(str(lake.table(table.name)))
+    return reader.load(lake.table(table.name))
 
 
 def stream_changes(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     """Rows inserted, updated (before and after) and deleted, from the change data feed."""
     reader = spark.readStream.format("delta").option("readChangeFeed", True).option("maxFilesPerTrigger", 2**31 - 1)
-    return reader.load(str(lake.table(table.name)))
+    return reader.load(lake.table(table.name))
 
 
 def version(lake: Lake, table: Table) -> int:
@@ -117,7 +137,7 @@ def _write(
         writer = writer.option("replaceWhere", where)
     elif mode == "overwrite":  # so that a rebuild brings a table to a contract that has grown
         writer = writer.option("overwriteSchema", True)
-    writer.option("txnAppId", commit.app_id).option("txnVersion", commit.version).save(str(lake.table(table.name)))
+    writer.option("txnAppId", commit.app_id).option("txnVersion", commit.version).save(lake.table(table.name))
 
 
 def merge(
@@ -131,7 +151,7 @@ def merge(
     spark = rows.sparkSession
     keys = " AND ".join(f"t.`{key}` = s.`{key}`" for key in table.key)
     values: dict[str, str | Column] = {f"`{name}`": f"s.`{name}`" for name in table.column_names}
-    target = DeltaTable.forPath(spark, str(lake.table(table.name))).alias("t")
+    target = DeltaTable.forPath(spark, lake.table(table.name)).alias("t")
     merger = target.merge(rows.alias("s"), f"{keys} AND ({prune})")
     if "_delete" in rows.columns:
         merger = merger.whenMatchedDelete("s._delete")
@@ -143,7 +163,7 @@ def merge(
 
 def compact(spark: SparkSession, lake: Lake, table: Table) -> None:
     """Join the small files that batches left (conf/spark.conf says how small); rows stay as they are, and nothing streams again."""
-    DeltaTable.forPath(spark, str(lake.table(table.name))).optimize().executeCompaction()
+    DeltaTable.forPath(spark, lake.table(table.name)).optimize().executeCompaction()
 
 
 def differ(table: Table) -> str:

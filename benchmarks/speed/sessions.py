@@ -67,7 +67,7 @@ def against_state(spark: SparkSession, settings: Settings, source: Lake, events:
     events = events or everything.count()
     for name, size in (("warm", events // 50), ("timed", events)):
         lake = part(settings, name)
-        tables.ensure(spark, lake.lake, silver.EVENTS)
+        tables.ensure(spark, lake, silver.EVENTS)
         rows = everything.orderBy("occurred_at").limit(size).repartition(FILES)
         rows.write.format("delta").mode("append").save(str(lake.lake.table("silver.events")))
         target = lake.lake.root / "state"

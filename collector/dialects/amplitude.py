@@ -86,9 +86,7 @@ def _answer(request: Request, parsed: Parsed, count: int, invalid: dict[str, lis
         body: Json = {"code": 400, "error": parsed.rejects[0].message, "events_with_invalid_fields": invalid}
     else:
         body = {"code": 200, "events_ingested": count, "payload_size_bytes": len(request.body)}
-    return HttpAnswer(
-        status=body["code"], body=msgspec.json.encode(body | {"server_upload_time": request.received_at})
-    )
+    return HttpAnswer(status=body["code"], body=msgspec.json.encode(body | {"server_upload_time": request.received_at}))
 
 
 def _events(request: Request, values: Json, sent: int | None, index: int, budget: FanOutBudget) -> list[Event]:

@@ -27,6 +27,7 @@ from ml.models.topk import sparse_arrays
 from ml.models.topk.sparse_arrays import Sparse
 from ml.models.user_item.blend import Blend, Member
 from ml.models.user_item.popular import Popular, PopularModel
+from nextclick import formats
 from nextclick.errors import ModelError
 from nextclick.lake import files
 
@@ -48,6 +49,7 @@ class SimilarSource(msgspec.Struct, frozen=True):
 class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What card.json says."""
 
+    format: int = formats.MODEL
     recipe: AnyRecipe
     popular: Popular
     """The recipe of the popular list."""
@@ -131,7 +133,9 @@ def read_card(address: str, digest: str | None = None) -> Card:
     if digest is not None:
         _expect(path, digest)
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Card)
+        stored = path.read_bytes()
+        formats.refuse_newer_json(str(path), stored, formats.MODEL)
+        return msgspec.json.decode(stored, type=Card)
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(f"{path} cannot be read as a model's card: {error}. Call `nextclick train`.") from error
 

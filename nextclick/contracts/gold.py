@@ -28,6 +28,7 @@ INTERACTIONS = Table(
     ),
     key=("site", "person_id", "item_id"),
     job="build_interactions",
+    made_with=("interactions",),
     does="who used what, how strongly",
     reads=("silver.events", "silver.identities", "silver.user_agents"),
     change_feed=True,

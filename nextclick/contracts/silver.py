@@ -227,6 +227,7 @@ SESSIONS = Table(
     key=("session_id",),
     job="build_sessions",
     does="visits, exact",
+    made_with=("sessions",),
     reads=("silver.events",),
     change_feed=True,
 )
@@ -270,6 +271,7 @@ SERVED_ITEMS = Table(
     key=("site", "request_id", "item_id"),
     job="build_served_items",
     does="what was served, shown, clicked",
+    made_with=("attribution",),
     reads=("silver.events",),
     waits_for=("silver.events", "request_id"),
     change_feed=True,

@@ -54,6 +54,8 @@ class Table:
     reads: tuple[str, ...] = ()
     waits_for: tuple[str, str] | None = None
     """Table and column: while the table is not there, its job has nothing to do before there is a value in them."""
+    made_with: tuple[str, ...] = ()
+    """Settings (keys or sections) that decide what a row is: with other ones, the layer is rebuilt, never mixed."""
     partitioned_by: tuple[str, ...] = ()
     change_feed: bool = False
     """Delta's change data feed: needed where rows are updated and a later station reads only changes."""

@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from nextclick import formats
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, TableMissing
@@ -36,7 +37,9 @@ def open_table(lake: Lake, name: str, version: int | None = None) -> "DeltaTable
     if not exists(lake, name):
         return None
     try:
-        return DeltaTable(lake.table(name), version=version)
+        table = DeltaTable(lake.table(name), version=version)
+        formats.refuse_newer_table(name, table.metadata().configuration)
+        return table
     except errors() as error:
         raise LakeError(
             f"The Delta log of {name} in {lake.table(name)} cannot be read: {error}. See docs/jobs/recovery.md."
@@ -59,14 +62,21 @@ def create(lake: Lake, table: Table) -> "DeltaTable":
 
     from nextclick.contracts import arrow
 
-    return DeltaTable.create(lake.table(table.name), arrow.schema(table), mode="ignore", description=table.doc)
+    return DeltaTable.create(
+        lake.table(table.name),
+        arrow.schema(table),
+        mode="ignore",
+        description=table.doc,
+        configuration={formats.FORMAT_PROPERTY: str(formats.TABLE)},
+        raise_if_key_not_exists=False,
+    )
 
 
 def write(lake: Lake, table: Table, rows: Any, mode: Literal["append", "overwrite"]) -> None:
     """Append Arrow rows, or overwrite the table with them, in one commit."""
     from deltalake import write_deltalake
 
-    write_deltalake(lake.table(table.name), rows, mode=mode, description=table.doc)
+    write_deltalake(create(lake, table), rows, mode=mode)
 
 
 def commit_properties(facts: Mapping[str, str] | None = None) -> "CommitProperties":

@@ -15,6 +15,7 @@ from typing import Final, Self
 
 import msgspec
 
+from nextclick import formats
 from nextclick.contracts.events import ALIASES, OUTSIDE_SESSIONS, Event
 
 K: Final = 64
@@ -148,18 +149,23 @@ def _key(kind: bytes, site: str, name: str) -> bytes:
     return kind + hashlib.blake2b(f"{site}\x1f{name}".encode(), digest_size=16).digest()
 
 
+_FORMAT: Final = bytes([formats.PROFILE])
 _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(tuple[Action, ...])
 
 
 def encode(profile: Profile) -> bytes:
     """The profile as MessagePack, at most MAX_BYTES."""
-    return _encoder.encode(profile.actions)
+    return _FORMAT + _encoder.encode(profile.actions)
 
 
 def decode(stored: bytes | memoryview) -> Profile:
-    """What `encode` wrote. Raises msgspec.MsgspecError for anything else."""
-    return Profile(_decoder.decode(stored))
+    """What `encode` wrote. LakeError where a newer nextclick wrote it, msgspec.MsgspecError for what is no profile."""
+    view = memoryview(stored)
+    if view[:1] != _FORMAT:
+        formats.refuse_newer("A live profile", view[0] if view else 0, formats.PROFILE)
+        raise msgspec.DecodeError("no live profile")
+    return Profile(_decoder.decode(view[1:]))
 
 
 def _fitting(*texts: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from nextclick.contracts.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
-from nextclick.errors import LakeError, ModelError, NextclickError
+from nextclick.errors import LakeError, ModelError, NextclickError, TableMissing
 from nextclick.kv.lists.packing import HEADER, LONG, PAIRS, POPULAR, SHORT, next_key, pack_ids, person_key, similar_key
 from nextclick.kv.lists.protocol import Entry
 from nextclick.lake import delta, lists_manifest
@@ -57,6 +57,10 @@ class ListsVersion(NamedTuple):
 
 def pin(lake: Lake) -> ListsVersion:
     """The newest lists, at the version that they have now."""
+    if not delta.exists(lake, lists_manifest.LISTS):
+        raise TableMissing(
+            f"{lists_manifest.LISTS} was never written in {lake.data}. Call `nextclick train`, or `nextclick run`."
+        )
     version = delta.require(lake, lists_manifest.LISTS).version()
     lists = lists_manifest.read(lake, version)
     if lists is None:

@@ -13,9 +13,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 from weakref import WeakValueDictionary
@@ -25,7 +25,7 @@ import msgspec
 
 from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.environment import open_environment
-from nextclick.kv.lists.protocol import Entry, Pointer, Snapshot, VersionManifest, Writer
+from nextclick.kv.lists.protocol import Entry, Pointer, Snapshot, VersionManifest, Writer, decode_manifest
 
 _DATA, _MANIFEST = "data.mdb", "manifest.json"
 Stored = TypeVar("Stored", bound=msgspec.Struct)
@@ -44,7 +44,7 @@ class LmdbTable:
         self._seen: tuple[tuple[int, int], Snapshot] | None = None
 
     def pointer(self) -> Pointer | None:
-        return _read(Path(self._pointer_file), Pointer)
+        return _read(Path(self._pointer_file), partial(msgspec.json.decode, type=Pointer))
 
     def current(self) -> VersionManifest | None:
         for _ in range(3):  # between the two reads, two exports may pass and drop the version
@@ -114,7 +114,8 @@ class LmdbTable:
             _remove(hidden)
 
     def _manifest(self, version: int) -> VersionManifest | None:
-        return _read(self._folder / str(version) / _MANIFEST, VersionManifest)
+        path = self._folder / str(version) / _MANIFEST
+        return _read(path, partial(decode_manifest, where=str(path)))
 
 
 class _LmdbSnapshot:
@@ -206,9 +207,9 @@ def _translated(where: Path) -> Iterator[None]:
         ) from error
 
 
-def _read(path: Path, kind: type[Stored]) -> Stored | None:
+def _read(path: Path, decode: Callable[[bytes], Stored]) -> Stored | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
+        return decode(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, msgspec.MsgspecError) as error:

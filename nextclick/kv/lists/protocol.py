@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from nextclick import formats
 from nextclick.lake import lists_manifest
 
 Entry = tuple[bytes, bytes]
@@ -20,6 +21,7 @@ Entry = tuple[bytes, bytes]
 class VersionManifest(msgspec.Struct, frozen=True, kw_only=True):
     """What one version was made from and what it holds; stored beside it."""
 
+    format: int = formats.LISTS
     version: int
     """Number of the export, from 1; never used twice."""
     previous: int | None
@@ -45,6 +47,12 @@ class VersionManifest(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     """Sum over the entries of `packing.fingerprint`, as 32 hex digits; independent of their order."""
     exported_at: datetime
+
+
+def decode_manifest(stored: bytes, where: str) -> VersionManifest:
+    """A stored manifest; ModelError where a newer nextclick wrote the version."""
+    formats.refuse_newer_json(where, stored, formats.LISTS)
+    return msgspec.json.decode(stored, type=VersionManifest)
 
 
 class Pointer(msgspec.Struct, frozen=True):

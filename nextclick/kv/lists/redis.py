@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from nextclick.errors import ModelError, SettingsError, VersionGone
-from nextclick.kv.lists.protocol import Entry, Pointer, Snapshot, VersionManifest, Writer
+from nextclick.kv.lists.protocol import Entry, Pointer, Snapshot, VersionManifest, Writer, decode_manifest
 
 BUCKETS = 1024
 _PIPELINE = 2_000
@@ -122,8 +122,8 @@ class RedisTable:
 
     def _manifest(self, version: int) -> VersionManifest | None:
         with _translated(self._redis):
-            raw = self._redis.get(f"{self._prefix}:{version}:manifest")
-        return msgspec.json.decode(raw, type=VersionManifest) if raw else None
+            raw: Any = self._redis.get(f"{self._prefix}:{version}:manifest")
+        return decode_manifest(raw, f"Version {version} in {_where(self._redis)}") if raw else None
 
 
 class _RedisSnapshot:
