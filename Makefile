@@ -11,7 +11,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet -
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras demo shop test servers lint bench stress up kafka docs lock clean
+.PHONY: help setup extras demo shop test servers lint bench stress fresh up kafka docs lock clean
 
 help:  ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ servers: setup  ## the tests against real servers, each skipped with its reason 
 
 stress: setup  ## kills and faults by the hundred, too long for `make test`
 	@$(VENV)/python -m pytest -m stress $(ARGS)
+
+fresh:  ## a new Debian (debootstrap, root only) sees `make demo` without libgomp, with it, and `make test`
+	@tests/fresh_machine.sh
 
 up: setup  ## the Dagster and MLflow pages on loopback
 	@$(VENV)/nextclick up $(ARGS)
