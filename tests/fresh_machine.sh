@@ -131,6 +131,7 @@ done
 child=
 root=$(mktemp -d "${TMPDIR:-/var/tmp}/nextclick-fresh.XXXXXX")
 trap clean_up EXIT
+chmod 755 "$root"
 trap 'exit 130' INT TERM HUP
 set -m  # a job of its own group: else its processes would be deaf to SIGINT, which tests send
 unshare --mount --pid --fork --kill-child "${BASH_SOURCE[0]}" --inside "$root" </dev/null &
