@@ -3,7 +3,7 @@
 
     Java 17, libgomp → .venv → uv (pinned in requirements.lock) → the locked packages → this project → .jars → their classes as an archive
 
-The stamp is written when .venv is whole. Without it the environment is built anew; with it
+The stamp is written when .venv is whole. Without it the environment is built anew, as is a half-done one; with it
 but of another lock it is brought up to date; with the right one nothing happens.
 Python's own library alone is imported here.
 """
@@ -73,7 +73,7 @@ def require_libgomp() -> None:
 def _environment(extras: bool) -> None:
     if _stamped()[:1] != _stamp(extras)[:1] or not PYTHON.exists():
         _new_environment()
-    STAMP.unlink(missing_ok=True)
+    STAMP.write_text("\n".join(["half-done", *_stamp(extras)[1:]]), encoding="utf-8")
     _packages([LOCK, EXTRAS] if extras else [LOCK])
 
 

@@ -51,6 +51,7 @@ def steps(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 FROM_NOTHING = ["environment", "installer", "packages (2 GB)", "this project"]
+WITH_EXTRAS = ["environment", "installer", "packages (2 GB), extras", "this project"]
 
 
 def test_from_nothing_everything_is_done_and_a_second_time_nothing(bootstrap: ModuleType, steps: list[str]) -> None:
@@ -72,7 +73,7 @@ def test_extras_come_on_top_and_a_second_time_nothing(bootstrap: ModuleType, ste
 
 def test_a_set_up_from_nothing_with_extras_needs_one_round(bootstrap: ModuleType, steps: list[str]) -> None:
     bootstrap.set_up(extras=True)
-    assert steps == ["environment", "installer", "packages (2 GB), extras", "this project"]
+    assert steps == WITH_EXTRAS
 
 
 def test_a_later_set_up_keeps_the_extras(bootstrap: ModuleType, steps: list[str]) -> None:
@@ -106,7 +107,7 @@ def test_an_environment_of_another_place_is_built_anew_with_its_extras(bootstrap
     _, *made_from = bootstrap.STAMP.read_text().split("\n")
     bootstrap.STAMP.write_text("\n".join(["/elsewhere 3.11", *made_from]))
     bootstrap.set_up()
-    assert steps == ["environment", "installer", "packages (2 GB), extras", "this project"]
+    assert steps == WITH_EXTRAS
 
 
 @pytest.mark.parametrize(("arguments", "wanted"), [([], False), (["extras"], True)])
@@ -149,8 +150,9 @@ def test_another_lock_brings_the_environment_up_to_date(bootstrap: ModuleType, s
     assert steps == ["packages (2 GB)", "this project"]
 
 
+@pytest.mark.parametrize("extras", [False, True])
 def test_a_set_up_that_broke_off_is_built_anew(
-    bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch
+    extras: bool, bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(locks: list[Path]) -> None:
         raise SetupError("no network")
@@ -158,10 +160,10 @@ def test_a_set_up_that_broke_off_is_built_anew(
     with monkeypatch.context() as broken:
         broken.setattr(bootstrap, "_packages", fail)
         with pytest.raises(SetupError):
-            bootstrap.set_up()
+            bootstrap.set_up(extras)
     steps.clear()
     bootstrap.set_up()
-    assert steps == FROM_NOTHING
+    assert steps == (WITH_EXTRAS if extras else FROM_NOTHING)
 
 
 def test_missing_jars_alone_are_fetched_alone(
