@@ -5,19 +5,22 @@ VENV := .venv/bin
 PACKAGES := cli nextclick collector spark_jobs expectations ml serving dashboard orchestration demo benchmarks tests bootstrap.py
 # `make test ARGS="tests/unit -k settings"`, `make bench ARGS=NAME`
 ARGS ?=
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(ARGS)
 
 # Another Spark or Python of the machine must not leak into this one.
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo shop test servers lint bench stress up kafka docs lock clean
+.PHONY: help setup extras demo shop test servers lint bench stress fresh up kafka docs lock clean
 
 help:  ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 setup:  ## virtual environment, locked packages, Delta jars (under a second when there)
+extras:  ## the same, and the client packages of servers that few need: Kafka's; later set-ups keep them
+setup extras:
 	@for python in $(PYTHON); do \
-		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && exec $$python bootstrap.py; \
+		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && exec $$python bootstrap.py $(filter extras,$@); \
 	done; \
 	echo "set-up: Python 3.11 was not found. Install it (Debian, Ubuntu: \`apt-get install python3.11 python3.11-venv\`)," \
 		"or name it: \`make setup PYTHON=/path/to/python3.11\`." >&2; exit 1
@@ -46,6 +49,9 @@ servers: setup  ## the tests against real servers, each skipped with its reason 
 stress: setup  ## kills and faults by the hundred, too long for `make test`
 	@$(VENV)/python -m pytest -m stress $(ARGS)
 
+fresh:  ## a new Debian (debootstrap, root only) sees `make demo` without libgomp, with it, and `make test`
+	@tests/fresh_machine.sh
+
 up: setup  ## the Dagster and MLflow pages on loopback
 	@$(VENV)/nextclick up $(ARGS)
 
@@ -56,9 +62,11 @@ docs: setup  ## docs/dataflow.md and docs/settings.md anew from the code
 	@$(VENV)/python -m nextclick.dataflow
 	@$(VENV)/python -m nextclick.settings_reference
 
-lock: setup  ## resolve requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
-	UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--extra kafka --extra dev --output-file requirements.lock $(ARGS) pyproject.toml
+lock: setup  ## resolve both locks anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --all-extras --constraint requirements.lock --output-file requirements-extras.lock pyproject.toml \
+		$$(sed -nE 's/^([a-z0-9._-]+)==.*/--no-emit-package \1/p' requirements.lock)
+	sed -i.old '/^# The following packages were excluded/,$$d' requirements-extras.lock && rm requirements-extras.lock.old
 
 clean:  ## remove .venv, .jars, the demo's lake and every cache; ./lake, which may hold your data, stays
 	rm -rf .venv .jars demo-lake benchmarks/out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info

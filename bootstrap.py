@@ -1,8 +1,9 @@
 """`make setup`: everything that a checkout needs, below the checkout, from nothing or from a half-finished attempt.
+`make extras`: the same, with the packages of all extras of pyproject.toml; later set-ups keep them.
 
     Java 17, libgomp → .venv → uv (pinned in requirements.lock) → the locked packages → this project → .jars → their classes as an archive
 
-The stamp is written when .venv is whole. Without it the environment is built anew; with it
+The stamp is written when .venv is whole. Without it the environment is built anew, as is a half-done one; with it
 but of another lock it is brought up to date; with the right one nothing happens.
 Python's own library alone is imported here.
 """
@@ -30,20 +31,24 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
 LOCK = ROOT / "requirements.lock"
+EXTRAS = ROOT / "requirements-extras.lock"
+"""What the extras need on top of LOCK."""
 STAMP = VENV / "nextclick-setup"
 Command = list[str | Path]
 _NO_VENV = "On Debian and Ubuntu `apt-get install python3.11-venv` brings what is missing; then call again."
 _NETWORK = "The package index must be reachable (a mirror: name it in pip's configuration): mend what it says, then call again."
 
 
-def set_up() -> None:
-    """Bring .venv and .jars to what the committed files say; under a second where they are."""
+def set_up(extras: bool = False) -> None:
+    """Bring .venv and .jars to what the committed files say; under a second where they are. Extras that are there stay."""
     java = require_java()
     require_libgomp()
     start = time.monotonic()
-    if _stamped() != _stamp() or not PYTHON.exists():
-        _environment()
-        STAMP.write_text("\n".join(_stamp()), encoding="utf-8")
+    stamped = _stamped()
+    extras = extras or len(stamped) > 2
+    if stamped != _stamp(extras) or not PYTHON.exists():
+        _environment(extras)
+        STAMP.write_text("\n".join(_stamp(extras)), encoding="utf-8")
     if jars.wanting(jars.FOLDER):
         _step("Delta jars", [PYTHON, "-m", "spark_jobs.jars"], "Nothing half-done is left behind.")
     if class_archive.wanting(java):
@@ -65,19 +70,20 @@ def require_libgomp() -> None:
         ) from error
 
 
-def _environment() -> None:
-    if _stamped()[:1] != _stamp()[:1] or not PYTHON.exists():
+def _environment(extras: bool) -> None:
+    if _stamped()[:1] != _stamp(extras)[:1] or not PYTHON.exists():
         _new_environment()
-    STAMP.unlink(missing_ok=True)
-    _packages()
+    STAMP.write_text("\n".join(["half-done", *_stamp(extras)[1:]]), encoding="utf-8")
+    _packages([LOCK, EXTRAS] if extras else [LOCK])
 
 
-def _stamp() -> list[str]:
-    """What the environment was made by (place and Python) and from (lock and project)."""
+def _stamp(extras: bool) -> list[str]:
+    """What the environment was made by (place and Python) and from (lock and project; with extras their lock, too)."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     project = pyproject["project"], pyproject.get("tool", {}).get("setuptools")
     made_from = hashlib.sha256(LOCK.read_bytes() + repr(project).encode())
-    return [f"{ROOT} {sys.version_info.major}.{sys.version_info.minor}", made_from.hexdigest()]
+    stamp = [f"{ROOT} {sys.version_info.major}.{sys.version_info.minor}", made_from.hexdigest()]
+    return [*stamp, hashlib.sha256(EXTRAS.read_bytes()).hexdigest()] if extras else stamp
 
 
 def _stamped() -> list[str]:
@@ -101,10 +107,10 @@ def uv_requirement(lock: str) -> str:
     return block[0]
 
 
-def _packages() -> None:
+def _packages(locks: list[Path]) -> None:
     into: Command = ["--quiet", "--python", PYTHON, *_certificates(), *_index()]
     # Compiled once, here: where PYTHONDONTWRITEBYTECODE is set, each process would compile thousands of modules again.
-    _step("packages (2 GB)", [UV, "pip", "sync", "--compile-bytecode", *into, "--require-hashes", LOCK], _NETWORK)
+    _step("packages (2 GB)", [UV, "pip", "sync", "--compile-bytecode", *into, "--require-hashes", *locks], _NETWORK)
     editable: Command = ["--no-deps", "--no-build-isolation", "--editable", ROOT]
     _step("this project", [UV, "pip", "install", *into, *editable], _NETWORK)
 
@@ -153,10 +159,10 @@ def _alone() -> Iterator[None]:
 
 
 def main() -> None:
-    """Set up, or say in one message what to do, with exit code 1."""
+    """Set up, with extras where the argument is `extras`, or say in one message what to do, with exit code 1."""
     try:
         with _alone():
-            set_up()
+            set_up(extras=sys.argv[1:] == ["extras"])
     except NextclickError as error:
         sys.exit(f"set-up: {error}")
     except KeyboardInterrupt:

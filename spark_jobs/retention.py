@@ -1,6 +1,7 @@
 """What a rebuild of bronze would lose: records that bronze has and that Kafka has dropped since."""
 
 from nextclick.errors import LakeError
+from nextclick.extras import importing_kafka
 from nextclick.lake.delta import open_table
 from nextclick.lake.duck import connect, show
 from nextclick.settings import Settings
@@ -23,7 +24,8 @@ def refuse_loss(settings: Settings) -> None:
     ]
     if not firsts:
         return
-    from confluent_kafka import Consumer, KafkaException, TopicPartition
+    with importing_kafka("Bronze has records of Kafka, which must still be there for a rebuild"):
+        from confluent_kafka import Consumer, KafkaException, TopicPartition
 
     options = {"bootstrap.servers": settings.kafka.servers, "group.id": "nextclick.rebuild", "log_level": 2}
     consumer = Consumer(options | settings.kafka.client)

@@ -8,7 +8,7 @@ from collector.live.follower import SinkWithUpdaters
 from collector.live.landing_follower import LandingFollower
 from collector.sinks import Sink
 from collector.sinks.landing import LandingSink
-from nextclick.errors import SetupError
+from nextclick.extras import importing_kafka
 from nextclick.kv import open_profiles
 from nextclick.settings import Settings, load
 from nextclick.web import process
@@ -41,13 +41,8 @@ def _sink(settings: Settings, metrics: CollectorMetrics) -> Sink:
 
 def _kafka() -> "type[KafkaSink]":
     """The sink of those who use Kafka; SetupError if its client is not installed."""
-    try:
+    with importing_kafka("collector.sink is kafka"):
         from collector.sinks.kafka import KafkaSink
-    except ImportError as error:
-        raise SetupError(
-            "collector.sink is kafka, but the package confluent-kafka is not installed. "
-            "Run `make setup`, or in an environment of your own `pip install -e '.[kafka]'`, then start again."
-        ) from error
     return KafkaSink
 
 

@@ -14,6 +14,7 @@ from collector.request.model import Refused, Request
 from collector.sinks import RequestBatch
 from nextclick.contracts.events import Reject, derived_id
 from nextclick.errors import LakeError
+from nextclick.extras import importing_kafka
 from nextclick.lake.delta import open_table
 from nextclick.lake.duck import connect, show
 from nextclick.landing.reader import SegmentLine, read_segment
@@ -192,7 +193,8 @@ def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iter
     """The lines of a segment, or the records of Kafka, of which those at `positions` are wanted."""
     if segment.endswith(".log"):
         return read_segment(settings.lake.quarantine / segment)
-    from collector.replay.kafka_records import read_records
+    with importing_kafka("Rejects of a Kafka topic are replayed"):
+        from collector.replay.kafka_records import read_records
 
     return read_records(settings, segment, positions)
 

@@ -16,6 +16,9 @@ from typing import Any
 
 import msgspec
 import pytest
+
+pytest.importorskip("confluent_kafka", reason="the Kafka client is not installed: `make extras` brings it")
+
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 

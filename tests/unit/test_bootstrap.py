@@ -1,4 +1,4 @@
-"""`make setup`: done is done, half-done is built anew, another lock is caught up with."""
+"""`make setup` and `make extras`: done is done, half-done is built anew, another lock is caught up with, extras stay."""
 
 import importlib.util
 import sys
@@ -25,7 +25,9 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     places = {"ROOT": tmp_path, "VENV": venv, "PYTHON": venv / "bin" / "python", "STAMP": venv / "nextclick-setup"}
     for name, value in {**places, "LOCK": tmp_path / "requirements.lock"}.items():
         monkeypatch.setattr(module, name, value)
-    (tmp_path / "requirements.lock").write_text(LOCK)
+    monkeypatch.setattr(module, "EXTRAS", tmp_path / "requirements-extras.lock")
+    module.LOCK.write_text(LOCK)
+    module.EXTRAS.write_text("confluent-kafka==1\n")
     (tmp_path / "pyproject.toml").write_text("[project]\nname = 'nextclick'\n")
     monkeypatch.setattr(module, "require_java", lambda: "17.0.1")
     monkeypatch.setattr(module.class_archive, "wanting", lambda java: False)
@@ -39,7 +41,7 @@ def steps(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
 
     def step(name: str, command: list[object], advice: str) -> None:
-        done.append(name)
+        done.append(f"{name}, extras" if bootstrap.EXTRAS in command else name)
         if name == "environment":
             bootstrap.PYTHON.parent.mkdir(parents=True, exist_ok=True)
             bootstrap.PYTHON.touch()
@@ -49,6 +51,7 @@ def steps(bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 FROM_NOTHING = ["environment", "installer", "packages (2 GB)", "this project"]
+WITH_EXTRAS = ["environment", "installer", "packages (2 GB), extras", "this project"]
 
 
 def test_from_nothing_everything_is_done_and_a_second_time_nothing(bootstrap: ModuleType, steps: list[str]) -> None:
@@ -56,6 +59,66 @@ def test_from_nothing_everything_is_done_and_a_second_time_nothing(bootstrap: Mo
     assert steps == FROM_NOTHING
     bootstrap.set_up()
     assert steps == FROM_NOTHING
+
+
+def test_extras_come_on_top_and_a_second_time_nothing(bootstrap: ModuleType, steps: list[str]) -> None:
+    bootstrap.set_up()
+    steps.clear()
+    bootstrap.set_up(extras=True)
+    assert steps == ["packages (2 GB), extras", "this project"]
+    steps.clear()
+    bootstrap.set_up(extras=True)
+    assert not steps
+
+
+def test_a_set_up_from_nothing_with_extras_needs_one_round(bootstrap: ModuleType, steps: list[str]) -> None:
+    bootstrap.set_up(extras=True)
+    assert steps == WITH_EXTRAS
+
+
+def test_a_later_set_up_keeps_the_extras(bootstrap: ModuleType, steps: list[str]) -> None:
+    bootstrap.set_up(extras=True)
+    steps.clear()
+    bootstrap.set_up()
+    assert not steps
+    bootstrap.LOCK.write_text(LOCK.replace("uvicorn==1", "uvicorn==2"))
+    bootstrap.set_up()
+    assert steps == ["packages (2 GB), extras", "this project"]
+
+
+def test_another_lock_of_the_extras_is_caught_up_with_only_where_they_are(
+    bootstrap: ModuleType, steps: list[str]
+) -> None:
+    bootstrap.set_up()
+    bootstrap.EXTRAS.write_text("confluent-kafka==2\n")
+    steps.clear()
+    bootstrap.set_up()
+    assert not steps
+    bootstrap.set_up(extras=True)
+    bootstrap.EXTRAS.write_text("confluent-kafka==3\n")
+    steps.clear()
+    bootstrap.set_up()
+    assert steps == ["packages (2 GB), extras", "this project"]
+
+
+def test_an_environment_of_another_place_is_built_anew_with_its_extras(bootstrap: ModuleType, steps: list[str]) -> None:
+    bootstrap.set_up(extras=True)
+    steps.clear()
+    _, *made_from = bootstrap.STAMP.read_text().split("\n")
+    bootstrap.STAMP.write_text("\n".join(["/elsewhere 3.11", *made_from]))
+    bootstrap.set_up()
+    assert steps == WITH_EXTRAS
+
+
+@pytest.mark.parametrize(("arguments", "wanted"), [([], False), (["extras"], True)])
+def test_make_extras_asks_for_them(
+    arguments: list[str], wanted: bool, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(bootstrap, "set_up", lambda extras: asked.append(extras))
+    monkeypatch.setattr(sys, "argv", ["bootstrap.py", *arguments])
+    bootstrap.main()
+    assert asked == [wanted]
 
 
 def no_library(name: str) -> None:
@@ -87,19 +150,20 @@ def test_another_lock_brings_the_environment_up_to_date(bootstrap: ModuleType, s
     assert steps == ["packages (2 GB)", "this project"]
 
 
+@pytest.mark.parametrize("extras", [False, True])
 def test_a_set_up_that_broke_off_is_built_anew(
-    bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch
+    extras: bool, bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail() -> None:
+    def fail(locks: list[Path]) -> None:
         raise SetupError("no network")
 
     with monkeypatch.context() as broken:
         broken.setattr(bootstrap, "_packages", fail)
         with pytest.raises(SetupError):
-            bootstrap.set_up()
+            bootstrap.set_up(extras)
     steps.clear()
     bootstrap.set_up()
-    assert steps == FROM_NOTHING
+    assert steps == (WITH_EXTRAS if extras else FROM_NOTHING)
 
 
 def test_missing_jars_alone_are_fetched_alone(

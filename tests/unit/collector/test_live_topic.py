@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("confluent_kafka", reason="the Kafka client is not installed: `make extras` brings it")
+
 from confluent_kafka import KafkaError, TopicPartition
 
 from collector.http.metrics import LiveMetrics
