@@ -1,3 +1,3 @@
 """The kernel: the words and the stores that every station shares. No Spark, no HTTP."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
