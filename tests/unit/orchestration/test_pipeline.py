@@ -1,7 +1,8 @@
 """The order of the steps, without Spark."""
 
 from nextclick.contracts.catalog import TABLES
-from orchestration.pipeline import STEPS, StepKind, side_by_side
+from nextclick.settings import CHECKOUT
+from orchestration.pipeline import NAMES, STEPS, StepKind, side_by_side
 
 
 def test_every_station_reads_what_an_earlier_one_wrote() -> None:
@@ -39,3 +40,8 @@ def test_no_step_holds_a_job_and_what_it_needs() -> None:
         for step in group:
             written = [table for other in group if other is not step for table in other.writes]
             assert not {*step.reads, *step.writes} & {*written}, step.name
+
+
+def test_the_page_of_run_names_every_step() -> None:
+    page = (CHECKOUT / "docs" / "jobs" / "run.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in page] == []

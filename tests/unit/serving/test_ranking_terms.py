@@ -47,3 +47,8 @@ def test_the_formula_of_the_page_has_every_term_in_order() -> None:
 @pytest.mark.parametrize("name", dict.fromkeys([*TERMS, *FEATURES]))
 def test_the_page_has_a_row_for_every_term_and_feature(name: str) -> None:
     assert any(line.startswith(f"| `{name}` | ") for line in PAGE)
+
+
+def test_the_card_of_the_shop_shows_every_term_in_order() -> None:
+    card = (CHECKOUT / "demo" / "shop" / "templates" / "card.html").read_text(encoding="utf-8")
+    assert "({})".format(", ".join(f'"{term}"' for term in TERMS)) in card
