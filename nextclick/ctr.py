@@ -3,7 +3,7 @@
 What is learned from is what was logged: each `served` record has the features of its items, as they were
 when they were scored (property `features`: a JSON object, an array with a value for each place by feature).
 
-A new term of the ranking is a name in Term and what it is in `terms`, `weight_NAME` in `settings.Ranking` and conf/default.toml,
+A new term of the ranking is a name in Term and what it is in `terms`, `weight_NAME` in `settings.RankingSettings` and conf/default.toml,
 and its row and place in the formula in docs/api.md. A new feature is a name in FEATURES, its measure in serving/ranking/score.py and
 its row in docs/api.md. tests/unit/serving/test_ranking_terms.py says which of these is forgotten.
 """

@@ -94,7 +94,7 @@ def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
             client.create_registered_model(NAME)
         version = client.create_model_version(NAME, info.model_uri, run_id, model_id=info.model_id).version
         stored = Path(url2pathname(urlsplit(client.get_logged_model(info.model_id).artifact_location).path))
-        place = str((stored / "artifacts" / folder.name).relative_to(lake.state))
+        place = str((stored / "artifacts" / folder.name).relative_to(lake.shared))
         facts = msgspec.structs.replace(facts, version=str(version), run_id=run_id, artifact=place)
         client.set_model_version_tag(NAME, version, _FACTS, msgspec.json.encode(facts).decode())
         client.set_registered_model_alias(NAME, CHALLENGER, version)

@@ -1,6 +1,6 @@
 """The backends of the key-value tables by their name in kv.backend: each keeps finished lists and live profiles.
 
-A new one: its modules, its entry here, its name in `settings.Kv.backend` and conf/default.toml (tests/unit/test_kv_backends.py
+A new one: its modules, its entry here, its name in `settings.KvSettings.backend` and conf/default.toml (tests/unit/test_kv_backends.py
 says which of these is forgotten), and a place in both behaviour suites (each says so itself).
 """
 

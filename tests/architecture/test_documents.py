@@ -67,3 +67,15 @@ def test_every_page_is_reached_from_the_map() -> None:
         links = re.findall(r"\]\(([\w./-]+\.md)(?:#[\w-]*)?\)", page.read_text(encoding="utf-8"))
         ahead += [(page.parent / link).resolve() for link in links]
     assert {page.resolve() for page in CHECKOUT.glob("docs/**/*.md")} <= reached
+
+
+def test_the_modules_that_the_pages_name_are_there() -> None:
+    """A name in capitals stands for any."""
+    named = {
+        (page.name, path)
+        for page in [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
+        if page.name != "CHANGELOG.md"
+        for path in re.findall(r"`((?:[a-z_]+/)+[a-z_0-9]+\.py)`", page.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert not {(page, path) for page, path in named if not (CHECKOUT / path).exists()}

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 
+from nextclick import formats
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Layer, Table
 from nextclick.errors import LakeError
@@ -245,3 +247,42 @@ def test_a_damaged_or_lost_checkpoint_fails_loudly_and_a_rebuild_gives_the_same_
         forget(settings, name)
     path.run_jobs(spark, settings, REBUILDS["silver"])
     assert {table: path.digest(spark, settings, table) for table in DERIVED} == before
+
+
+def test_other_settings_or_a_newer_format_are_refused_before_a_row_is_written(
+    spark: SparkSession, streamed: Streamed
+) -> None:
+    settings, _ = streamed
+    before = path.versions(settings)
+    with pytest.raises(LakeError, match=r"silver.sessions were made with other settings.*`nextclick rebuild silver`"):
+        path.run_jobs(spark, _with_gap(settings, 60), ["build_sessions"])
+    mark = Path(settings.lake.checkpoint("build_sessions"), formats.CHECKPOINT_FILE)
+    mark.write_text('{"format": 99}')
+    with pytest.raises(LakeError, match=r"checkpoint .*build_sessions has format 99"):
+        path.run_jobs(spark, settings, ["build_sessions"])
+    mark.write_text('{"format": 1}')
+    assert path.versions(settings) == before
+    events = DeltaTable(settings.lake.table("silver.events"))
+    events.alter.set_table_properties({formats.FORMAT_PROPERTY: "99"}, raise_if_not_exists=False)
+    with pytest.raises(LakeError, match=r"table silver\.events has format 99"):
+        path.run_jobs(spark, settings, ["build_sessions"])
+    events.alter.set_table_properties({formats.FORMAT_PROPERTY: "1"}, raise_if_not_exists=False)
+
+
+def test_the_rebuild_that_was_named_makes_every_row_with_the_new_setting(
+    spark: SparkSession, streamed: Streamed
+) -> None:
+    settings, _ = streamed
+    before, longer = path.digest(spark, settings, "silver.sessions"), _with_gap(settings, 600)
+    forget(settings, "build_sessions")
+    path.run_jobs(spark, longer, ["build_sessions"])
+    assert path.digest(spark, settings, "silver.sessions").total() < before.total()
+    with pytest.raises(LakeError, match="nextclick rebuild silver"):
+        path.run_jobs(spark, settings, ["build_sessions"])
+    forget(settings, "build_sessions")
+    path.run_jobs(spark, settings, ["build_sessions"])
+    assert path.digest(spark, settings, "silver.sessions") == before
+
+
+def _with_gap(settings: Settings, minutes: int) -> Settings:
+    return msgspec.structs.replace(settings, sessions=msgspec.structs.replace(settings.sessions, gap_minutes=minutes))
