@@ -87,7 +87,8 @@ _HEAD = """\
 Generated from `conf/default.toml`, `nextclick/settings.py` and `nextclick/settings_reference.py` by `make docs`; change it there.
 
 A key is set in `conf/default.toml`, in a profile (`conf/NAME.toml`, `--profile NAME`) or in the environment
-(`NEXTCLICK_SECTION__KEY`; a table whose keys you choose, such as `sessions.gaps`, only in a file). What runs keeps the settings that it was started with.
+(`NEXTCLICK_SECTION__KEY`). A table whose keys you choose, such as `sessions.gaps`, is set in a file alone.
+What runs keeps the settings that it was started with.
 
 Read "after a change" from left to right: a rebuild comes before a training, and a training before an export. What was
 trained reaches answers with the next `nextclick export`. `nextclick run` trains and exports by itself, without `--force`
