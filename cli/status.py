@@ -81,7 +81,7 @@ def _events(found: Reconciliation) -> Text:
         f"+ duplicates {found.duplicates:,} + residual {found.residual:,}"
     )
     text.append(f"\nrejected at the door {found.rejected:,}, waiting {found.waiting:,}")
-    wrong = {name: getattr(found, name) for name in ("residual", "doubled", "missing", "excess")}
+    wrong = {name: getattr(found, name) for name in ("residual", "double_counted", "missing", "unexpected")}
     for name, count in wrong.items():
         if count:
             text.append(f"\n{name} {count:,}: it must be 0; see docs/jobs/recovery.md", style="bold red")

@@ -90,7 +90,7 @@ def _again(settings: Settings, events: "DeltaTable", standing: TableStatus) -> s
     bronze = open_table(settings.lake, BRONZE.name)
     moved = bronze and bronze.history(1)[0]["timestamp"] > standing.checks["residual"].checked_at.timestamp() * 1000
     turned = {"fresh"} if is_fresh != standing.checks["fresh"].success else set()
-    return turned | ({"residual", "doubled"} if moved else set())
+    return turned | ({"residual", "double_counted"} if moved else set())
 
 
 def _files_at(settings: Settings, name: str, version: int) -> frozenset[str]:

@@ -39,7 +39,7 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     """Of them: in neither, but their identity is in silver.events, under the `seq` of an earlier copy."""
     residual: int = 0
     """Of them: nowhere. Must be 0."""
-    doubled: int = 0
+    double_counted: int = 0
     """Rows beyond one for each of them in silver.events and silver.quarantine together. Must be 0."""
     rejected: int = 0
     """What the door (collector, import) refused: rows of silver.quarantine with origin door."""
@@ -51,7 +51,7 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     missing: int = 0
     """Lines that segments were published with and that bronze lacks, though it read those segments: damage on disk.
     Of Kafka: offsets between the first and the last that bronze has of a partition and that it lacks."""
-    excess: int = 0
+    unexpected: int = 0
     """Lines that bronze has beyond those: damage, or a segment that was read twice. Of Kafka: offsets that it has twice."""
 
 
@@ -77,14 +77,14 @@ def _reconcile(settings: Settings) -> Reconciliation:
         _show(duck, lake, "bronze.events", bronze)
         lines = _log_against_bronze(lake, dict(duck.execute(_LINES_BY_SEGMENT).fetchall()))
         lines["missing"] += (gaps := _row(duck, _KAFKA_GAPS))[0]
-        lines["excess"] += gaps[1]
+        lines["unexpected"] += gaps[1]
         arrived, rejected = _row(duck, _ARRIVED)
         if bronze and taken is not None and taken < bronze.version():
             _show(duck, lake, "bronze.events", open_table(lake, "bronze.events", taken))
         elif taken is None:
             _show(duck, lake, "bronze.events", None)
         places = dict(
-            zip(("accepted", "silver", "quarantined", "doubled", "unplaced"), _row(duck, _PLACES), strict=True)
+            zip(("accepted", "silver", "quarantined", "double_counted", "unplaced"), _row(duck, _PLACES), strict=True)
         )
         duplicates, residual = _copies(duck, settings.site) if places.pop("unplaced") else (0, 0)
     lines["waiting"] += arrived - places["accepted"]
@@ -176,7 +176,7 @@ def _log_against_bronze(lake: Lake, lines: Mapping[str, int]) -> dict[str, int]:
         "waiting": sum(segment.lines for segment in unread),
         "waiting_segments": len(unread),
         "missing": -sum(count for count in beyond if count < 0),
-        "excess": sum(count for count in beyond if count > 0),
+        "unexpected": sum(count for count in beyond if count > 0),
     }
 
 

@@ -51,8 +51,8 @@ SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
 GOLD = tuple(table.name for table in TABLES if table.layer is Layer.GOLD and table.spark)
 LISTS = tuple(table.name for table in written_by("lists"))
 
-LEARNED_FROM = (gold.INTERACTIONS.name, silver.EVENTS.name, silver.ITEMS.name)
-"""By whom items are used, in which sessions, and how they are described."""
+LEARNED_FROM = tuple(dict.fromkeys(name for table in written_by("lists") for name in table.reads))
+"""By whom items are used, in which sessions, and how they are described: what lists are made of."""
 
 STEPS: tuple[Step, ...] = (
     *_jobs(Layer.BRONZE, Layer.SILVER),

@@ -24,36 +24,40 @@ class DailyTable(NamedTuple):
     job: str
     table: Table
     source: Table
-    at: str
+    time_column: str
     """The time of the source's rows that says their day."""
-    changes: Callable[[SparkSession, Lake, Table], DataFrame]
+    follow: Callable[[SparkSession, Lake, Table], DataFrame]
     """How the source is followed: tables.stream where rows only come, else tables.stream_changes."""
-    anew: Transformer
+    agents_to_recount: Transformer
     """Keep those of new silver.user_agents whose rows must be counted anew."""
-    made: Callable[[DataFrame], Transformer]
+    transform: Callable[[DataFrame], Transformer]
     """silver.user_agents → the source's rows → rows of the table."""
 
     def run(self, spark: SparkSession, settings: Settings, trigger: Trigger) -> JobReport:
         """Recompute the days of what changed, and of all rows of new agents, from all rows of those days."""
-        lake, day = settings.lake, F.to_date(self.at)
+        lake, day = settings.lake, F.to_date(self.time_column)
 
         def stream(spark: SparkSession) -> DataFrame:
-            agents = tables.stream(spark, lake, silver.USER_AGENTS).transform(self.anew).select("user_agent")
-            rows = self.changes(spark, lake, self.source).select(self.at)
+            agents = (
+                tables.stream(spark, lake, silver.USER_AGENTS).transform(self.agents_to_recount).select("user_agent")
+            )
+            rows = self.follow(spark, lake, self.source).select(self.time_column)
             return rows.unionByName(agents, allowMissingColumns=True)
 
         def process(changed: DataFrame, batch: MicroBatch) -> None:
-            seen, known, days = changed.agg(F.count(self.at), F.count("user_agent"), F.collect_set(day)).collect()[0]
+            seen, known, days = changed.agg(
+                F.count(self.time_column), F.count("user_agent"), F.collect_set(day)
+            ).collect()[0]
             batch.counts.read += seen
             rows = tables.read(changed.sparkSession, lake, self.source)
-            made = self.made(tables.read(changed.sparkSession, lake, silver.USER_AGENTS))
+            made = self.transform(tables.read(changed.sparkSession, lake, silver.USER_AGENTS))
             if batch.replaces:
                 tables.replace(rows.transform(made), lake, self.table, batch.commit("days"))
                 return
             if known:
                 days += rows.transform(of_agents(changed)).agg(F.collect_set(day)).collect()[0][0]
             if days:
-                found = rows.where(on_days(days, self.at)).transform(made)
+                found = rows.where(on_days(days, self.time_column)).transform(made)
                 tables.replace(found, lake, self.table, batch.commit("days"), among(days, "date"))
 
         return run_query(spark, settings, trigger, self.job, (self.table,), stream, process)

@@ -10,7 +10,7 @@ from collector.dialects import dialect
 from collector.request.model import Refused
 from demo.traffic.trackers import TrackerRecord
 from demo.traffic.trackers import request as told
-from tests.asking import LIMITS, request
+from tests.tracker_requests import LIMITS, request
 
 Record = dict[str, Any]
 

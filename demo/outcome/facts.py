@@ -33,7 +33,7 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def astray(self) -> int:
         """What must not be: in silver twice, still waiting, lost or doubled on disk."""
-        return self.counts.doubled + self.counts.waiting + self.counts.missing + self.counts.excess
+        return self.counts.double_counted + self.counts.waiting + self.counts.missing + self.counts.unexpected
 
 
 class Business(msgspec.Struct, frozen=True, kw_only=True):

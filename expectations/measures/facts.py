@@ -116,12 +116,12 @@ EVERYWHERE: Final[dict[str, Measure]] = {"types": types, "key_unique": key_uniqu
 FACTS: Final[dict[str, dict[str, Measure]]] = {
     bronze.EVENTS.name: {
         "missing": reconciled("missing", "lines are missing"),
-        "excess": reconciled("excess", "lines too many"),
+        "unexpected": reconciled("unexpected", "lines too many"),
         "unknown_fields": unknown_fields,
     },
     silver.EVENTS.name: {
         "residual": reconciled("residual", "events are nowhere"),
-        "doubled": reconciled("doubled", "rows too many"),
+        "double_counted": reconciled("double_counted", "rows too many"),
         "fresh": fresh,
         "volume": volume,
     },

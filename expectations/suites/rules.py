@@ -62,7 +62,7 @@ def _known_items(table: str) -> Expectation:
 def _bronze_events(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (
         none_of(table, "missing", "Bronze has every line that its landing segments were published with.", WARN),
-        none_of(table, "excess", "Bronze has no line beyond those.", WARN),
+        none_of(table, "unexpected", "Bronze has no line beyond those.", WARN),
         none_of(
             table,
             "unknown_fields",
@@ -80,7 +80,9 @@ def _silver_events(table: str, settings: Settings) -> tuple[Expectation, ...]:
     hours, ratio = quality.freshness_hours, quality.volume_ratio
     return (
         none_of(table, "residual", residual, Severity(quality.residual_severity)),
-        none_of(table, "doubled", "No bronze row is in silver.events and silver.quarantine together more than once."),
+        none_of(
+            table, "double_counted", "No bronze row is in silver.events and silver.quarantine together more than once."
+        ),
         fact(table, "fresh", f"The newest event arrived at most {hours} hours ago.", WARN, at_most=hours),
         fact(
             table,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from nextclick.lake.paths import Lake
-from serving.people import events
+from serving.human_events import events
 
 DRAWS = "draws"
 """The property of a served record that holds a JSON array of `Draw`."""

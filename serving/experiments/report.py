@@ -13,7 +13,7 @@ from nextclick.lake.paths import Lake
 from serving.experiments import sequential
 from serving.experiments.assignment import Experiment
 from serving.experiments.sequential import Difference, Interval
-from serving.people import events
+from serving.human_events import events
 
 SUSPICIOUS = 0.001
 """An always-valid p-value of the sample ratio below it: variants lose units, so do not trust the rates."""

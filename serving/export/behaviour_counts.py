@@ -7,7 +7,7 @@ from nextclick.kv.lists.packing import CONVERSION, QUERIES, TRANSITIONS
 from nextclick.kv.lists.protocol import Entry
 from nextclick.profile import conversion
 from nextclick.settings import Settings
-from serving import people
+from serving import human_events
 from serving.index.next_action import ACTIONS, LEAVE
 
 _RECENT = "occurred_at > (SELECT max(occurred_at) FROM events) - to_days($days)"
@@ -46,7 +46,7 @@ def entries(settings: Settings, site: str) -> list[Entry]:
     """
     limits = settings.ranking
     try:
-        with people.events(settings.lake) as silver:
+        with human_events.events(settings.lake) as silver:
             basic = {"site": site, "days": limits.habit_days}
             gap = basic | {"gap": settings.sessions.gap_for(site).total_seconds()}
             transitions = silver.duck.execute(_TRANSITIONS, gap).fetchall()

@@ -15,10 +15,10 @@ _DAYS = DailyTable(
     job="build_item_daily",
     table=gold.ITEM_DAILY,
     source=silver.EVENTS,
-    at="occurred_at",
-    changes=tables.stream,
-    anew=agents_that_are_bots,
-    made=excluding_bots(item_daily),
+    time_column="occurred_at",
+    follow=tables.stream,
+    agents_to_recount=agents_that_are_bots,
+    transform=excluding_bots(item_daily),
 )
 
 

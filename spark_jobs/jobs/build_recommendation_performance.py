@@ -15,10 +15,10 @@ _DAYS = DailyTable(
     job="build_recommendation_performance",
     table=gold.RECOMMENDATION_PERFORMANCE,
     source=silver.SERVED_ITEMS,
-    at="served_at",
-    changes=tables.stream_changes,
-    anew=agents_that_are_bots,
-    made=excluding_bots(recommendation_performance),
+    time_column="served_at",
+    follow=tables.stream_changes,
+    agents_to_recount=agents_that_are_bots,
+    transform=excluding_bots(recommendation_performance),
 )
 
 

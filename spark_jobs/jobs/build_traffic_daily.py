@@ -15,10 +15,10 @@ _DAYS = DailyTable(
     job="build_traffic_daily",
     table=gold.TRAFFIC_DAILY,
     source=silver.SESSIONS,
-    at="started_at",
-    changes=tables.stream_changes,
-    anew=lambda agents: agents,
-    made=traffic_daily,
+    time_column="started_at",
+    follow=tables.stream_changes,
+    agents_to_recount=lambda agents: agents,
+    transform=traffic_daily,
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from nextclick.settings import DEFAULT_CONF
-from tests.collecting import Collector, Records, collecting
+from tests.collector_process import Collector, Records, collecting
 from tests.e2e.browsing import Site, chromium, serving
 from tests.npm import installed
 

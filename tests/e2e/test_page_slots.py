@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from serving.schema.responses import Item, Personalized
-from tests.collecting import Collector, collecting
+from tests.collector_process import Collector, collecting
 from tests.e2e.browsing import chromium, serving
 
 Asked = list[dict[str, list[str]]]

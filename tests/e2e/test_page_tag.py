@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.collecting import Collector, collecting
+from tests.collector_process import Collector, collecting
 from tests.e2e.browsing import Site, chromium, serving
 
 ATTENTION = ("engagement", "scroll")

@@ -18,10 +18,11 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from nextclick.contracts import arrow
 from nextclick.contracts.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from nextclick.contracts.table import Table
+from nextclick.kv.backends import BACKENDS
 from nextclick.lake import lists_manifest
 from nextclick.settings import Settings, load
 from serving.recommend import lookup
-from tests.collecting import Collector, collecting
+from tests.collector_process import Collector, collecting
 
 List = Sequence[tuple[str, float]]
 """Items and scores, best first."""
@@ -96,7 +97,7 @@ def in_redis(settings: Settings, redis_url: str) -> Settings:
     return with_kv(settings, backend="redis", redis_url=redis_url)
 
 
-@pytest.fixture(params=["lmdb", "redis"])
+@pytest.fixture(params=BACKENDS)
 def lake(request: pytest.FixtureRequest, settings: Settings) -> Settings:
     """A lake whose lists go to each backend in turn."""
     chosen: Settings = request.getfixturevalue("in_redis") if request.param == "redis" else settings

@@ -22,7 +22,7 @@ from serving.experiments.report import report
 from serving.export import export
 from serving.schema.requests import PersonalizeRequest
 from serving.schema.responses import Personalized
-from tests import rows
+from tests import table_rows
 from tests.integration.conftest import Gold
 
 EXPERIMENT = """
@@ -116,7 +116,7 @@ def test_what_is_clicked_is_learned_and_reported(exploring: Settings, metrics: A
         for event in ("impression", *(["click"] if record["variant"] == "greedy" else []))
     ]
     columns = [{**record, "properties": list(record["properties"].items())} for record in served]
-    rows.write(exploring.lake, "silver.events", [*columns, *acts])
+    table_rows.write(exploring.lake, "silver.events", [*columns, *acts])
     learn.run(exploring)
     learned = state.read(exploring.lake)
     assert learned is not None

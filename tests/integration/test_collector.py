@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nextclick.settings import DEFAULT_CONF
-from tests.collecting import Collector, collecting
+from tests.collector_process import Collector, collecting
 
 VIEW = {"event": "view_item", "visitor_id": "v1", "item_id": "lamp", "timestamp": "2026-11-22T10:00:00Z"}
 TEN = 1_795_341_600_000  # 2026-11-22T10:00:00Z

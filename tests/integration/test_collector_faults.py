@@ -18,7 +18,7 @@ import pytest
 
 from nextclick.landing.reader import check_segment, read_segment, segments
 from nextclick.landing.writer import recover
-from tests.collecting import Collector, collecting
+from tests.collector_process import Collector, collecting
 
 
 def view(number: object) -> dict[str, object]:

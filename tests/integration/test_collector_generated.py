@@ -14,8 +14,8 @@ from collector.http.app import CollectorApp
 from collector.http.metrics import CollectorMetrics
 from collector.sinks import RequestBatch
 from nextclick.settings import load
-from tests.asking import json_of
-from tests.generated import generated
+from tests.hypothesis_settings import generated
+from tests.tracker_requests import json_of
 
 WORDS = (
     *("events", "event", "batch", "data", "properties", "params", "token", "api_key", "writeKey", "type", "messageId"),

@@ -11,8 +11,8 @@ from ml.data import clicks
 from ml.jobs import train_ctr
 from nextclick.ctr import FEATURES, read
 from nextclick.settings import Settings, load
-from tests import rows
-from tests.rows import NOON
+from tests import table_rows
+from tests.table_rows import NOON
 
 ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1)"
 
@@ -41,8 +41,8 @@ def test_rows_are_what_people_were_shown_with_features_and_can_no_longer_click(s
     made += [item(3, 1, shown_at=None), item(4, 1, features=None), item(5, 1, features=partly)]
     made += [item(6, 1, user_agent=ROBOT), item(7, 1, site="another")]
     made += [item(62, 1), item(63, 1), item(122, 1)]  # the last hour (attribution.click_minutes of the test profile)
-    rows.write(settings.lake, "silver.served_items", made)
-    rows.write(settings.lake, "silver.user_agents", [{"user_agent": ROBOT, "is_bot": True}])
+    table_rows.write(settings.lake, "silver.served_items", made)
+    table_rows.write(settings.lake, "silver.user_agents", [{"user_agent": ROBOT, "is_bot": True}])
     found, _ = clicks.read(settings)
     assert found.answer.tolist() == [0, 0, 1, 1, 2, 2, 3]
     assert found.position.tolist() == [1, 2, 1, 2, 1, 2, 1]
@@ -51,12 +51,14 @@ def test_rows_are_what_people_were_shown_with_features_and_can_no_longer_click(s
 
 
 def test_it_waits_for_enough_rows_is_registered_behind_its_gate_and_is_not_trained_twice(settings: Settings) -> None:
-    rows.write(settings.lake, "silver.served_items", [item(number, 1) for number in range(100)])
+    table_rows.write(settings.lake, "silver.served_items", [item(number, 1) for number in range(100)])
     waiting = train_ctr.run(settings)
     assert "ctr.min_shown = 500" in str(waiting.details["reason"])
     assert read(settings.lake) is None
 
-    rows.write(settings.lake, "silver.served_items", [item(n, place) for n in range(100, 500) for place in (1, 2)])
+    table_rows.write(
+        settings.lake, "silver.served_items", [item(n, place) for n in range(100, 500) for place in (1, 2)]
+    )
     trained = train_ctr.run(settings)
     assert (trained.details["passed"], trained.details["version"], trained.details["reason"]) == (1, "1", None)
     model = read(settings.lake)
@@ -77,7 +79,7 @@ def test_it_waits_for_enough_rows_is_registered_behind_its_gate_and_is_not_train
         for n in range(500, 2500)
         for place in (1, 2)
     ]
-    rows.write(settings.lake, "silver.served_items", noise)
+    table_rows.write(settings.lake, "silver.served_items", noise)
     refused = train_ctr.run(settings)
     assert "not surely better" in str(refused.details["reason"])
     assert read(settings.lake) == model

@@ -24,7 +24,7 @@ from serving.index import index
 from serving.index.index import ServingIndex
 from serving.metrics import ServingMetrics
 from serving.ranking.visitor import VisitorLookup, Who
-from tests import rows
+from tests import table_rows
 from tests.conftest import WriteInteractions
 from tests.integration.conftest import Gold
 from tests.integration.test_serving import CATALOGUE, POPULAR, write_items
@@ -145,7 +145,7 @@ def test_transitions_are_counted_within_sessions_and_the_last_act_leaves(lake: S
         event("view_item", "a", 60),  # another session
         event("purchase", "b", 200),  # the newest: nobody knows yet whether b leaves
     ]
-    rows.write(lake.lake, "silver.events", said)
+    table_rows.write(lake.lake, "silver.events", said)
     gold.full({}, POPULAR)
     export.run(lake)
     counts = msgspec.msgpack.decode(kv.open_table(lake).snapshot().get_many([TRANSITIONS])[0] or b"")
@@ -163,7 +163,7 @@ def with_gap(lake: Settings, minutes: int) -> Settings:
 
 def test_transitions_are_counted_by_the_gap_of_the_site(lake: Settings, gold: Gold) -> None:
     said = [event("view_item", "a", 0), event("add_to_cart", "a", 40), event("view_item", "b", 60)]
-    rows.write(lake.lake, "silver.events", said)
+    table_rows.write(lake.lake, "silver.events", said)
     [encoded] = [value for key, value in behaviour_counts.entries(with_gap(lake, 45), "default") if key == TRANSITIONS]
     assert msgspec.msgpack.decode(encoded) == [["", "view", "add_to_cart", 1]]
     [encoded] = [value for key, value in behaviour_counts.entries(with_gap(lake, 45), "other") if key == TRANSITIONS]
@@ -192,9 +192,9 @@ def test_the_open_session_is_that_of_the_gap_of_the_visitors_site(
 
 
 def test_the_chance_of_a_purchase_comes_with_the_lists(lake: Settings, gold: Gold) -> None:
-    rows.write(lake.lake, "silver.events", [event("view_item", "a", 0)])
+    table_rows.write(lake.lake, "silver.events", [event("view_item", "a", 0)])
     visit = {"site": "default", "visitor_id": "a", "started_at": START, "ended_at": START, "is_overlong": False}
-    rows.write(
+    table_rows.write(
         lake.lake,
         "silver.sessions",
         [visit | {"item_views": 1, "carts": bought, "purchases": bought} for bought in (0, 1)],
@@ -207,7 +207,7 @@ def test_the_chance_of_a_purchase_comes_with_the_lists(lake: Settings, gold: Gol
 def test_queries_are_suggested_once_enough_visitors_asked_them(lake: Settings, gold: Gold) -> None:
     said = [event("search", f"v{n}", n, query=" Desk Lamp ") for n in range(3)]
     said += [event("search", "me", n, query="my own name") for n in range(10, 20)]
-    rows.write(lake.lake, "silver.events", said)
+    table_rows.write(lake.lake, "silver.events", said)
     gold.full({}, POPULAR)
     export.run(lake)
     queries = msgspec.msgpack.decode(kv.open_table(lake).snapshot().get_many([QUERIES])[0] or b"")

@@ -18,6 +18,7 @@ from collector.sinks import RequestBatch
 from nextclick.contracts.events import Event, encode
 from nextclick.errors import ModelError
 from nextclick.kv import open_profiles
+from nextclick.kv.backends import BACKENDS
 from nextclick.kv.profiles.protocol import NONE_MERGED, Profiles
 from nextclick.landing.reader import read_segment, segments
 from nextclick.landing.writer import SegmentWriter, recover
@@ -25,10 +26,10 @@ from nextclick.profile import profile
 from nextclick.profile.live_arrivals import Arrivals
 from nextclick.profile.profile import EMPTY, Action, Profile
 from nextclick.settings import Settings, load
-from tests.answering import answering
-from tests.collecting import Collector, collecting
+from tests.api_process import answering
+from tests.collector_process import Collector, collecting
 from tests.integration.test_serving import furnished
-from tests.waiting import now, wait_until
+from tests.wait import now, wait_until
 
 SOON = 30.0
 QUICK: dict[str, Any] = {"NEXTCLICK_LIVE__CATCH_UP_SECONDS": "0.2"}
@@ -280,7 +281,7 @@ def test_after_ten_kills_under_load_profiles_are_what_the_landing_log_makes(tmp_
     killed_under_load(tmp_path / "lake", 10, seed=2)
 
 
-@pytest.mark.parametrize("backend", ["lmdb", "redis"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_two_workers_on_one_store_give_what_one_would(
     tmp_path: Path, backend: str, request: pytest.FixtureRequest
 ) -> None:

@@ -21,7 +21,7 @@ from nextclick.errors import ModelError
 from nextclick.lake import lists_manifest, table_files
 from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.settings import Settings, load
-from tests.rows import NOON, write
+from tests.table_rows import NOON, write
 
 WriteInteractions = Callable[..., int]
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from cli.main import cli
 from nextclick.lake.paths import Lake
 from nextclick.landing.reader import read_segment, segments
-from tests import rows
-from tests.collecting import Collector, collecting
+from tests import table_rows
+from tests.collector_process import Collector, collecting
 
 NOW = time.time_ns() // 1_000_000
 LONG = {"event": "search", "visitor_id": "v", "timestamp": NOW, "query": "x" * 2_000}
@@ -62,7 +62,7 @@ def _into_silver(lake: Lake) -> None:
             assert line.received_at is not None
             found.append(
                 {
-                    "seq": rows.seq(line.position, segment.path.name),
+                    "seq": table_rows.seq(line.position, segment.path.name),
                     "origin": "door",
                     "replayable": True,
                     "source": line.source,
@@ -70,7 +70,7 @@ def _into_silver(lake: Lake) -> None:
                 }
                 | {name: reject[name] for name in ("reason", "message", "payload")}
             )
-    rows.write(lake, "silver.quarantine", found)
+    table_rows.write(lake, "silver.quarantine", found)
 
 
 def arrivals(log: Path) -> set[int | None]:

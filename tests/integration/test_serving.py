@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 
+from nextclick.kv.backends import BACKENDS
 from nextclick.settings import Settings, load
 from serving.export import export
-from tests import rows
-from tests.answering import answering
-from tests.collecting import Collector, collecting
+from tests import table_rows
+from tests.api_process import answering
+from tests.collector_process import Collector, collecting
 from tests.integration.conftest import Gold, with_kv
-from tests.waiting import wait_until
+from tests.wait import wait_until
 
 SECRET = "Bearer s3cret"
 SEEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,7 +50,7 @@ def write_items(settings: Settings, goods: Iterable[tuple[str, str, str, str, bo
         seen | dict(zip(names, good, strict=True)) | {"price": Decimal(good[3]), "attributes": [("look", good[1])]}
         for good in goods
     ]
-    rows.write(settings.lake, "silver.items", found, mode="overwrite")
+    table_rows.write(settings.lake, "silver.items", found, mode="overwrite")
 
 
 def furnished(settings: Settings) -> Settings:
@@ -262,7 +263,7 @@ def publish(settings: Settings, gold: Gold, version: int) -> None:
     export.run(settings)
 
 
-@pytest.mark.parametrize("backend", ["lmdb", "redis"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_no_answer_mixes_two_exports(
     backend: str, settings: Settings, gold: Gold, request: pytest.FixtureRequest
 ) -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from nextclick.settings import load
 from serving.api.openapi import document
-from tests.answering import answering
-from tests.asking import json_of
-from tests.generated import generated
+from tests.api_process import answering
+from tests.hypothesis_settings import generated
 from tests.integration.test_serving import furnished
+from tests.tracker_requests import json_of
 
 OPERATIONS = [(path, method) for path, methods in document()["paths"].items() for method in methods]
 FIELDS = sorted({name for schema in document()["components"]["schemas"].values() for name in schema["properties"]})

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.collecting import Collector
+from tests.collector_process import Collector
 from tests.npm import installed
 
 PACKAGES = ("@segment/analytics-node@3.1.0", "@snowplow/node-tracker@4.8.0")

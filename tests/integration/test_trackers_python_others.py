@@ -9,7 +9,7 @@ from mixpanel import BufferedConsumer, Consumer, Mixpanel, MixpanelException
 from posthog import Posthog
 from posthog.capture_mode import CaptureMode
 
-from tests.collecting import Collector
+from tests.collector_process import Collector
 
 PRODUCT = {"product_id": "i1", "name": "Mug", "category": "home", "price": 7.5}
 ORDER = {

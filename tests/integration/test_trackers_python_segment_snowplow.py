@@ -16,7 +16,7 @@ from snowplow_tracker.self_describing_json import SelfDescribingJson
 from snowplow_tracker.subject import Subject
 from snowplow_tracker.tracker import Tracker
 
-from tests.collecting import Collector, Records
+from tests.collector_process import Collector, Records
 
 SHOP = "iglu:com.snowplowanalytics.snowplow.ecommerce"
 PRODUCT = {"product_id": "i1", "name": "Mug", "category": "home", "price": 7.5}

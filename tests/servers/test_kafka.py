@@ -35,8 +35,8 @@ from nextclick.reconciliation import Reconciliation
 from nextclick.settings import DEFAULT_CONF, Settings, load
 from spark_jobs.jars import KAFKA, wanting
 from spark_jobs.retention import refuse_loss
-from tests import waiting
-from tests.collecting import Collector, collecting
+from tests import wait
+from tests.collector_process import Collector, collecting
 from tests.integration.test_live import Load
 from tests.servers import kafka_broker
 from tests.servers.kafka_broker import Broker
@@ -46,7 +46,7 @@ pytestmark = [pytest.mark.servers, pytest.mark.spark, pytest.mark.slow]
 NOW = round(time.time() * 1000)
 DAY = 86_400_000
 SINKS = ("landing", "kafka")
-wait_until = partial(waiting.wait_until, seconds=60)
+wait_until = partial(wait.wait_until, seconds=60)
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +261,7 @@ def test_a_broker_that_is_killed_or_hangs_and_a_line_that_is_cut_cost_no_acknowl
         place, [view(number, event_id=f"i{number}", visitor_id="imported", client_time=NOW) for number in range(5)]
     )
     found = run(place)
-    assert (found.residual, found.doubled, found.missing, found.excess) == (0, 0, 0, 0)
+    assert (found.residual, found.double_counted, found.missing, found.unexpected) == (0, 0, 0, 0)
     arrived = Counter(id for (id,) in place.ask("SELECT event_id FROM silver.events WHERE visitor_id LIKE 'c%'"))
     assert clients.acknowledged <= arrived.keys()
     assert set(arrived.values()) == {1}

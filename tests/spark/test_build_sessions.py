@@ -13,8 +13,8 @@ from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.jobs import build_sessions
 from spark_jobs.transforms.silver.sessionize import as_sessions, event_intervals, merge_intervals
-from tests.rows import NOON, write
 from tests.spark import path
+from tests.table_rows import NOON, write
 
 pytestmark = pytest.mark.spark
 

@@ -19,7 +19,7 @@ from nextclick.command import CommandContext
 from nextclick.errors import CheckStopped
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
-from tests.rows import NOON, seq, write
+from tests.table_rows import NOON, seq, write
 
 pytestmark = pytest.mark.spark
 

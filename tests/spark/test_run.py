@@ -135,7 +135,7 @@ def test_a_run_that_was_interrupted_thrice_lost_and_doubled_nothing(built: Setti
     assert rows["silver.sessions"] == 5
     assert rows["gold.interactions"] == 7
     found = reconcile(built)
-    assert (found.accepted, found.residual, found.doubled, found.waiting) == (8, 0, 0, 0)
+    assert (found.accepted, found.residual, found.double_counted, found.waiting) == (8, 0, 0, 0)
     assert states(built)["silver.events"].version == 1
     served = export.current(built)
     assert served is not None

@@ -17,7 +17,7 @@ from nextclick.errors import TableBusy
 from nextclick.settings import Settings
 from spark_jobs import jobs
 from spark_jobs.jobs import build_events
-from tests import oracle, waiting
+from tests import oracle, wait
 from tests.spark import path
 from tests.spark.conftest import Land
 from tests.spark.test_path import clicks
@@ -46,7 +46,7 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str]) -> Non
         assert_alive(process)
         return False
 
-    waiting.wait_until(held, seconds=120, every=0.3)
+    wait.wait_until(held, seconds=120, every=0.3)
 
 
 def assert_alive(process: subprocess.Popen[str]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.asking import parsed, request
+from tests.tracker_requests import parsed, request
 
 ABSURD = ("1e400000", "1e999900", "1e9999999", "-1e9999999", "1e-9999999", "9" * 5000)
 

@@ -22,7 +22,7 @@ from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
 from nextclick.profile import profile
 from nextclick.settings import Settings, load
-from tests.waiting import now, wait_until
+from tests.wait import now, wait_until
 
 DAY = 86_400_000
 NAME = "nextclick.events-0"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nextclick.contracts.events import NOBODY, somebody
-from tests.asking import parsed, request
+from tests.tracker_requests import parsed, request
 
 WORDS = (*sorted(NOBODY), "NULL", "None", "NaN", "[object Object]", " undefined ")
 NOW = 1_767_225_600_000

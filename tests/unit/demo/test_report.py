@@ -111,7 +111,7 @@ def test_equal_numbers_agree(facts: DemoFacts) -> None:
 
 
 @pytest.mark.parametrize(
-    "counter", ["silver", "quarantined", "duplicates", "residual", "doubled", "waiting", "missing"]
+    "counter", ["silver", "quarantined", "duplicates", "residual", "double_counted", "waiting", "missing"]
 )
 def test_a_number_that_differs_is_shown_and_fails(facts: DemoFacts, counter: str) -> None:
     counts = msgspec.structs.replace(facts.flow.counts, **{counter: getattr(facts.flow.counts, counter) + 1})

@@ -12,7 +12,7 @@ from expectations.stops import override
 from nextclick.errors import UsageError
 from nextclick.lake.duck import files
 from nextclick.settings import Settings, load
-from tests.rows import NOON, seq, write
+from tests.table_rows import NOON, seq, write
 
 
 @pytest.fixture
@@ -129,6 +129,6 @@ def test_new_bronze_rows_are_reconciled_though_silver_did_not_move(settings: Set
         passed(settings, part)
     write(settings.lake, "bronze.events", [{"seq": seq(1)}])
     (silver,) = due(settings, ["silver.events"])
-    assert ([one.name for one in silver.suite], silver.files) == (["residual", "doubled"], ())
+    assert ([one.name for one in silver.suite], silver.files) == (["residual", "double_counted"], ())
     passed(settings, silver)
     assert due(settings, ["silver.events"]) == []

@@ -18,7 +18,7 @@ from nextclick.contracts import catalog
 from nextclick.lake.delta import open_table
 from nextclick.lake.duck import files
 from nextclick.settings import Settings, load
-from tests.rows import NOON, seq, write
+from tests.table_rows import NOON, seq, write
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from ml.lists.rows import ListStamp
 from ml.registry import tracking
 from nextclick.errors import ModelError
 from nextclick.settings import Settings, load
-from tests.rows import NOON, write
+from tests.table_rows import NOON, write
 
 ITEMS = IdMap(pa.array([f"{letter}{n}" for letter in "ab" for n in range(6)]))
 

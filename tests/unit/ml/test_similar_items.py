@@ -18,7 +18,7 @@ from ml.models.user_item.als import Als
 from ml.models.user_item.popular import Popular
 from ml.registry.artifact import Artifact, SimilarSource
 from nextclick.settings import Settings, load
-from tests.rows import NOON, write
+from tests.table_rows import NOON, write
 
 ALS = Als(factors=2, iterations=8, regularization=0.1, alpha=10.0, seed=1, half_life_days=14.0, recent_hours=6.0)
 USERS = 300

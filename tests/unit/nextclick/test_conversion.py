@@ -8,7 +8,7 @@ import pytest
 from nextclick.lake.paths import lake_at
 from nextclick.profile.conversion import LEVELS, ConversionRates, count, probability
 from nextclick.profile.profile import Action
-from tests.rows import write
+from tests.table_rows import write
 
 Row = dict[str, Any]
 

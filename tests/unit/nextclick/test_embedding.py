@@ -10,7 +10,7 @@ from nextclick.profile.profile import Action
 from serving.index import vectors
 from serving.index.index import ServingIndex
 from serving.index.vectors import Embedded
-from tests.shelves import Store, shop
+from tests.serving_index import Store, shop
 
 HOUR = 3_600_000
 VIEW, CART, REMOVED, BUY = "view_item", "add_to_cart", "remove_from_cart", "purchase"

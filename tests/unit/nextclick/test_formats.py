@@ -17,7 +17,7 @@ from nextclick.lake.paths import lake_at
 from nextclick.profile import profile
 from nextclick.settings import load
 from nextclick.settings_reference import Effect, effects, keys
-from tests.rows import write
+from tests.table_rows import write
 
 REBUILD = {"silver": Effect.SILVER, "gold": Effect.GOLD}
 

@@ -12,7 +12,7 @@ from nextclick.errors import LakeError
 from nextclick.landing.writer import SegmentWriter
 from nextclick.reconciliation import Reconciliation, reconcile
 from nextclick.settings import Settings, load
-from tests.rows import NOON, seq, write
+from tests.table_rows import NOON, seq, write
 
 
 @pytest.fixture
@@ -79,14 +79,14 @@ def test_a_row_in_two_places_does_not_hide_a_row_in_none(settings: Settings) -> 
     silver(settings, [0])
     write(settings.lake, "silver.quarantine", [{"seq": seq(0), "origin": "silver"}])
     found = reconcile(settings)
-    assert (found.accepted, found.doubled, found.residual) == (2, 1, 1)
+    assert (found.accepted, found.double_counted, found.residual) == (2, 1, 1)
 
 
 def test_a_row_twice_in_silver_is_doubled(settings: Settings) -> None:
     bronze(settings, [0])
     silver(settings, [0])
     silver(settings, [0])
-    assert reconcile(settings).doubled == 1
+    assert reconcile(settings).double_counted == 1
 
 
 def test_equal_damaged_lines_of_one_segment_are_each_accounted_for(settings: Settings) -> None:
@@ -94,7 +94,7 @@ def test_equal_damaged_lines_of_one_segment_are_each_accounted_for(settings: Set
     write(settings.lake, "silver.quarantine", [{"seq": seq(-7), "origin": "silver"}] * 2)
     silver(settings, [])
     found = reconcile(settings)
-    assert (found.accepted, found.quarantined, found.doubled, found.residual) == (2, 2, 0, 0)
+    assert (found.accepted, found.quarantined, found.double_counted, found.residual) == (2, 2, 0, 0)
 
 
 @pytest.mark.parametrize(("version", "index"), [(1, -1), (0, 0)])
@@ -144,7 +144,7 @@ def test_segments_that_bronze_has_not_read_wait(settings: Settings) -> None:
     first, _ = land(settings, 2), land(settings, 3)
     read(settings, first, [0, 1])
     found = reconcile(settings)
-    assert (found.waiting, found.waiting_segments, found.missing, found.excess) == (3 + 2, 1, 0, 0)
+    assert (found.waiting, found.waiting_segments, found.missing, found.unexpected) == (3 + 2, 1, 0, 0)
 
 
 def test_lines_that_a_segment_lost_are_missing(settings: Settings) -> None:
@@ -158,14 +158,14 @@ def test_a_segment_that_was_read_twice_is_too_much(settings: Settings) -> None:
     segment = land(settings, 2)
     read(settings, segment, [0, 1])
     read(settings, segment, [0, 1], batch=1)
-    assert reconcile(settings).excess == 2
+    assert reconcile(settings).unexpected == 2
 
 
 def test_offsets_of_kafka_that_bronze_lacks_or_has_twice_are_found(settings: Settings) -> None:
     for position in (4, 5, 5, 8):  # Kafka's retention took those before 4
         write(settings.lake, "bronze.events", [{"seq": seq(position, "events-1"), "payload": payload(f"e{position}")}])
     found = reconcile(settings)
-    assert (found.missing, found.excess) == (2, 1)
+    assert (found.missing, found.unexpected) == (2, 1)
 
 
 def test_a_damaged_table_is_named(settings: Settings) -> None:

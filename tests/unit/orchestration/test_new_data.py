@@ -13,7 +13,7 @@ from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import load
 from orchestration.new_data import has_new_data
 from orchestration.pipeline import step
-from tests import rows
+from tests import table_rows
 
 INGEST, SESSIONS = step("ingest_events"), step("build_sessions")
 
@@ -124,10 +124,10 @@ def test_a_job_that_never_ran_has_new_data(lake: Lake) -> None:
 def test_where_no_event_names_an_answer_impressions_are_no_news(lake: Lake) -> None:
     served, performance = step("build_served_items"), step("build_recommendation_performance")
     assert not has_new_data(lake, served)
-    rows.write(lake, "silver.events", [{"event_id": "e1"}])
+    table_rows.write(lake, "silver.events", [{"event_id": "e1"}])
     assert not has_new_data(lake, served)
-    rows.write(lake, "silver.events", [{"event_id": "e2", "request_id": "r1"}])
+    table_rows.write(lake, "silver.events", [{"event_id": "e2", "request_id": "r1"}])
     assert has_new_data(lake, served)
     assert not has_new_data(lake, performance)
-    rows.write(lake, "silver.served_items", [{"request_id": "r1"}])
+    table_rows.write(lake, "silver.served_items", [{"request_id": "r1"}])
     assert has_new_data(lake, performance)

@@ -18,8 +18,8 @@ from serving.bandits import learn, live, state, trials
 from serving.bandits.context import SIZE, context
 from serving.bandits.methods import Arm, Arms, Bandit, EpsilonGreedy, LinearThompson, Thompson, draw
 from serving.bandits.trials import Draw, Trial
-from tests import rows
-from tests.answered import BANNER, SLOT, event, served
+from tests import table_rows
+from tests.served_events import BANNER, SLOT, event, served
 
 KNOWN: Final = {"a": Arm(trials=200, rewards=12), "b": Arm(trials=50, rewards=5), "c": Arm(trials=3, rewards=0)}
 ARMS: Final = ["a", "b", "c", "new", "newer"]
@@ -155,7 +155,7 @@ def answers() -> list[dict[str, Any]]:
 
 
 def test_what_was_really_shown_is_a_trial_and_a_click_its_reward(settings: Settings) -> None:
-    rows.write(settings.lake, "silver.events", answers())
+    table_rows.write(settings.lake, "silver.events", answers())
     learn.run(settings)
     learned = state.read(settings.lake)
     assert learned is not None
@@ -167,13 +167,13 @@ def test_what_was_really_shown_is_a_trial_and_a_click_its_reward(settings: Setti
 
 def test_a_replay_and_a_resend_give_the_same_state(settings: Settings, tmp_path: Path) -> None:
     """Silver holds a resend once; another copy of an impression is another event of the same trial."""
-    rows.write(settings.lake, "silver.events", answers())
+    table_rows.write(settings.lake, "silver.events", answers())
     assert learn.run(settings).written == 2
-    rows.write(settings.lake, "silver.events", [event("impression", "r1", item_id="i7", position=3)])
+    table_rows.write(settings.lake, "silver.events", [event("impression", "r1", item_id="i7", position=3)])
     assert learn.run(settings).written == 0
     other = load(tmp_path / "replayed", environ={})
     for row in reversed(answers()):
-        rows.write(other.lake, "silver.events", [row])
+        table_rows.write(other.lake, "silver.events", [row])
     learn.run(other)
     one, two = state.read(settings.lake), state.read(other.lake)
     assert one
@@ -184,11 +184,11 @@ def test_a_replay_and_a_resend_give_the_same_state(settings: Settings, tmp_path:
 
 def test_bots_are_left_out(settings: Settings) -> None:
     agents = [{"user_agent": "robot", "is_bot": True}, {"user_agent": "browser", "is_bot": False}]
-    rows.write(settings.lake, "silver.user_agents", agents)
+    table_rows.write(settings.lake, "silver.user_agents", agents)
     clicks = [event("click", "r1", properties=[("banner", "summer")], user_agent=name) for name in ("robot", "browser")]
-    rows.write(settings.lake, "silver.events", [served("r1", BANNER), clicks[0]])
+    table_rows.write(settings.lake, "silver.events", [served("r1", BANNER), clicks[0]])
     assert learn.run(settings).read == 0
-    rows.write(settings.lake, "silver.events", [clicks[1]])
+    table_rows.write(settings.lake, "silver.events", [clicks[1]])
     assert learn.run(settings).read == 1
 
 

@@ -16,10 +16,10 @@ from nextclick.settings import Settings, load
 from serving.experiments import assignment
 from serving.experiments.assignment import HOLDOUT, Experiment, Variant, assign, place, variant_of
 from serving.experiments.report import report
-from tests import rows
+from tests import table_rows
 
 START, STOP = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
-NOW: Final = rows.NOON
+NOW: Final = table_rows.NOON
 
 
 def experiment(name: str = "colour", **more: Any) -> Experiment:
@@ -167,7 +167,7 @@ def test_the_report_counts_units_that_were_really_shown_something(settings: Sett
         answer("v6", "red", "r8", 60), event("impression", "v6", 60, "r8"), event("click", "v6", 61, "r8"),
         answer("v7", "red", "r9") | {"source": "plain"}, event("impression", "v7", 1, "r9"),
     ]  # fmt: skip
-    rows.write(settings.lake, "silver.events", said)
+    table_rows.write(settings.lake, "silver.events", said)
     found = report(settings.lake, experiment())
     grey, red = found.variants
     assert (grey.exposed, grey.units, grey.successes, grey.answers, grey.clicked) == (1, 1, 1, 2, 1)
@@ -179,13 +179,13 @@ def test_the_report_counts_units_that_were_really_shown_something(settings: Sett
 
 def test_any_event_can_be_the_metric(settings: Settings) -> None:
     said = [answer("v1", "red", "r1"), event("impression", "v1", 1, "r1"), event("purchase", "v1", 30)]
-    rows.write(settings.lake, "silver.events", [*said, event("page_view", "v9", 100)])
+    table_rows.write(settings.lake, "silver.events", [*said, event("page_view", "v9", 100)])
     grey, red = report(settings.lake, experiment(metric="purchase")).variants
     assert (grey.units, red.units, red.successes) == (0, 1, 1)
 
 
 def test_an_experiment_that_nobody_saw_has_open_ends(settings: Settings) -> None:
-    rows.write(settings.lake, "silver.events", [event("page_view", "v1", 0)])
+    table_rows.write(settings.lake, "silver.events", [event("page_view", "v1", 0)])
     found = report(settings.lake, experiment(holdout=0.1))
     assert [one.name for one in found.variants] == ["grey", "red", HOLDOUT]
     assert {(one.rate.low, one.rate.high) for one in found.variants} == {(0.0, 1.0)}
@@ -199,7 +199,7 @@ def test_a_large_difference_is_found_and_lost_units_are_suspicious(settings: Set
         said += [answer(unit, variant, unit), event("impression", unit, 1, unit)]
         if variant == "red" and number % 2:
             said.append(event("click", unit, 2, unit))
-    rows.write(settings.lake, "silver.events", [*said, event("page_view", "late", 100)])
+    table_rows.write(settings.lake, "silver.events", [*said, event("page_view", "late", 100)])
     found = report(settings.lake, experiment())
     assert [each.verdict for each in found.comparisons] == ["better"]
     assert found.sample_ratio.suspicious, "150 to 150 where 3 to 1 was planned"
@@ -221,7 +221,7 @@ def test_the_verb_lists_assigns_and_reports(settings: Settings, tmp_path: Path) 
     assert (listed["name"], [variant["name"] for variant in listed["variants"]]) == ("colour", ["a", "b"])
     own = asked(settings, conf, "assign", "--visitor", "v1", "--at", "2026-01-15")["assigned"]["colour"]
     assert asked(settings, conf, "assign", "--visitor", "v1", "--at", "2026-02-01")["assigned"] == {}
-    rows.write(settings.lake, "silver.events", [answer("v1", own, "r1"), event("impression", "v1", 1, "r1")])
+    table_rows.write(settings.lake, "silver.events", [answer("v1", own, "r1"), event("impression", "v1", 1, "r1")])
     found = asked(settings, conf, "report", "colour")
     assert {one["name"]: one["exposed"] for one in found["variants"]} == {own: 1, "ab".replace(own, ""): 0}
     for wrong in (["assign"], ["report", "missing"]):

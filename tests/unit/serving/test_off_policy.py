@@ -17,8 +17,8 @@ from nextclick.errors import UsageError
 from serving.off_policy import estimators, policy_log
 from serving.off_policy.estimators import Judgement, Log, by_distribution, evaluate, named
 from serving.off_policy.policy_log import Columns, distribution_of, read
-from tests import rows
-from tests.answered import BANNER, event, served
+from tests import table_rows
+from tests.served_events import BANNER, event, served
 
 DATA: Final = Path(__file__).resolve().parents[3] / "shared" / "data" / "open-bandit"
 OPEN_BANDIT: Final = Columns("item_id", "click", "propensity_score", ("position",))
@@ -182,7 +182,7 @@ def test_the_verb_judges_a_bandit_of_the_lake(tmp_path: Path) -> None:
     said = [served(f"r{n}", draw) for n, draw in enumerate((BANNER, BANNER, winter, winter))]
     said += [event("impression", f"r{n}", properties=[("banner", "summer" if n < 2 else "winter")]) for n in range(4)]
     said.append(event("click", "r0", properties=[("banner", "summer")]))
-    rows.write(lake_at(tmp_path / "lake"), "silver.events", said)
+    table_rows.write(lake_at(tmp_path / "lake"), "silver.events", said)
     found = asked("--lake", str(tmp_path / "lake"), "--bandit", "banner:home", "--target", "uniform")
     assert (found["rows"], found["logged"]["value"]) == (4, 0.25)
     assert found["ips"]["value"] == pytest.approx(0.5 / 0.4 / 4)
@@ -195,11 +195,11 @@ def test_the_verb_judges_what_was_shown_in_lists(tmp_path: Path) -> None:
     from nextclick.lake.paths import lake_at
 
     def row(request: str, item: str, shown: bool = True, clicked: bool = False) -> dict[str, Any]:
-        times = {"shown_at": rows.NOON if shown else None, "clicked_at": rows.NOON if clicked else None}
+        times = {"shown_at": table_rows.NOON if shown else None, "clicked_at": table_rows.NOON if clicked else None}
         return {"site": "default", "request_id": request, "item_id": item, "propensity": 0.5} | times
 
     said = [row("r1", "a", clicked=True), row("r2", "a"), row("r3", "b"), row("r4", "c", shown=False)]
-    rows.write(lake_at(tmp_path / "lake"), "silver.served_items", said)
+    table_rows.write(lake_at(tmp_path / "lake"), "silver.served_items", said)
     lake = ("--lake", str(tmp_path / "lake"), "--served")
     found = asked(*lake, "--stratum", "position", "--target", "a")
     assert (found["rows"], found["ips"]["value"]) == (3, pytest.approx(2 / 3))

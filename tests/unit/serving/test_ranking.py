@@ -17,7 +17,7 @@ from serving.ranking.rank import Order, Ranked, rank
 from serving.ranking.rules import rules
 from serving.ranking.visitor import Known
 from serving.schema.requests import RecommendRequest
-from tests.shelves import NOW, click_model, shop
+from tests.serving_index import NOW, click_model, shop
 
 SETTINGS = load(environ={})
 RANKING = SETTINGS.ranking

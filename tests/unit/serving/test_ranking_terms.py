@@ -10,7 +10,7 @@ from nextclick.settings import CHECKOUT, load
 from serving.ranking import score
 from serving.ranking.candidates import gather
 from serving.ranking.visitor import Known
-from tests.shelves import NOW, shop
+from tests.serving_index import NOW, shop
 
 SETTINGS = load(environ={})
 PAGE = (CHECKOUT / "docs" / "api.md").read_text(encoding="utf-8").splitlines()

@@ -12,7 +12,7 @@ from serving.ranking.candidates import gather
 from serving.ranking.rank import Order, rank
 from serving.ranking.rules import rules
 from serving.schema.requests import RecommendRequest
-from tests.shelves import NOW, shop
+from tests.serving_index import NOW, shop
 from tests.unit.serving.test_ranking import BUY, VIEW, known
 
 RANKING = load(environ={}).ranking

@@ -5,7 +5,7 @@ import pytest
 
 from serving.index.next_action import OUTCOMES, ActionTransitions
 from serving.index.suggest import SuggestionIndex
-from tests.shelves import shop
+from tests.serving_index import shop
 
 
 def test_without_counts_every_action_is_as_likely() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from collector.dialects import amplitude
 from collector.request.model import Refused
 from nextclick.contracts.events import Event
-from tests.asking import NOW, json_of, parsed, request, survives
+from tests.tracker_requests import NOW, json_of, parsed, request, survives
 
 ONE = {"user_id": "u1", "device_id": "d1", "event_type": "Song Liked", "time": NOW - 5000, "insert_id": "e1"}
 

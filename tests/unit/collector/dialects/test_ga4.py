@@ -9,7 +9,7 @@ from hypothesis import given
 from collector.dialects import ga4
 from collector.request.model import Refused
 from nextclick.contracts.events import Event
-from tests.asking import NOW, json_of, parsed, request, survives
+from tests.tracker_requests import NOW, json_of, parsed, request, survives
 
 KEYS = "measurement_id=G-1&api_secret=k"
 ITEMS = [{"item_id": "i1", "item_name": "Mug", "price": 2.5, "index": 0}, {"item_name": "Cup", "price": 7, "index": 1}]

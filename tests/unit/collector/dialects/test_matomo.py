@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from nextclick.contracts.events import Event
-from tests.asking import NOW, json_of, parsed, request, survives
+from tests.tracker_requests import NOW, json_of, parsed, request, survives
 
 ALWAYS = {"idsite": "1", "rec": "1", "_id": "0123456789abcdef", "rand": "5", "url": "https://shop.example/a"}
 ORDER = [["i1", "Mug", ["home", "kitchen"], 2.5, 2], ["i2", "Cup", "home", 7, 1]]

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from collector.request.model import Refused
 from nextclick.contracts.events import Event
-from tests.asking import CHROME, NOW, json_of, packed, parsed, request, survives
+from tests.tracker_requests import CHROME, NOW, json_of, packed, parsed, request, survives
 
 TIME = 1_767_225_000
 ITEMS = [{"product_id": "i1", "price": 2.5, "quantity": 2}, {"sku": "i2", "price": 7, "color": "red"}]

@@ -9,7 +9,7 @@ from hypothesis import given
 from collector.dialects import plausible
 from collector.request.model import Refused
 from nextclick.contracts.events import Event
-from tests.asking import CHROME, json_of, parsed, request, survives
+from tests.tracker_requests import CHROME, json_of, parsed, request, survives
 
 PAGE = {"n": "pageview", "u": "https://shop.example/a", "d": "shop.example", "r": "https://b.example/"}
 

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from collector.request.model import Refused
 from nextclick.contracts.events import Event
-from tests.asking import NOW, chosen, json_of, packed, parsed, request, survives
+from tests.tracker_requests import NOW, chosen, json_of, packed, parsed, request, survives
 
 SENT, STAMPED = "2026-01-01T00:05:00Z", "2026-01-01T00:04:58Z"
 STAMPED_MS = NOW + 298_000

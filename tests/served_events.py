@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from serving.bandits import trials
 from serving.bandits.trials import Draw
-from tests import rows
+from tests import table_rows
 
 
 def served(request: str, *draws: Draw, day: int = 0, **more: Any) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def served(request: str, *draws: Draw, day: int = 0, **more: Any) -> dict[str, A
 
 def event(kind: str, request: str | None, day: int = 0, **more: Any) -> dict[str, Any]:
     own = {"event": kind, "event_id": f"{kind}-{request}-{more}", "request_id": request, "site": "default"}
-    return own | {"occurred_at": rows.NOON + timedelta(days=day)} | more
+    return own | {"occurred_at": table_rows.NOON + timedelta(days=day)} | more
 
 
 BANNER: Final = Draw(bandit="banner:home", arm="summer", propensity=0.4, arms=2)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.collecting import Collector, running
+from tests.collector_process import Collector, running
 
 _QUICK = {"NEXTCLICK_SERVING__PUBLISH_SECONDS": "0.1", "NEXTCLICK_SERVING__REFRESH_SECONDS": "0.02"}
 
