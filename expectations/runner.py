@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def quiet(table: str, done: int, total: int) -> None:
-    """Nobody looks."""
+    """Shows nothing: for calls without a console."""
 
 
 class RunStamp(NamedTuple):

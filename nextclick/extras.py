@@ -1,4 +1,4 @@
-"""What few need is an extra of the project: who asks for it and lacks it is told how to get it."""
+"""Packages that few need are extras of the project. A call that needs one that is not installed says how to get it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -33,7 +33,7 @@ class Watch(Protocol):
 
 
 class Unwatched:
-    """Nobody looks."""
+    """Shows nothing: for calls without a console."""
 
     def working(self, *steps: Step) -> AbstractContextManager[Progress]:
         return nullcontext(lambda *_: None)

@@ -1,4 +1,4 @@
-"""From a question to an answer: who asks, candidates, rules, order. Every answer is of one index."""
+"""From a request to a response: visitor, candidates, rules, order. Every response is of one index."""
 
 import secrets
 import time
@@ -237,7 +237,7 @@ class Engine:
         return AnswerContext(index, who, await self._visitors.known(index, who, now), now, assigned)
 
     def _for_visitor(self, context: AnswerContext, asked: requests.FilteredRequest, n: int) -> Listed:
-        """The n best items for who asks; places that exploration fills are drawn from the items below."""
+        """The n best items for the visitor; places that exploration fills are drawn from the items below."""
         index, ranking = context.serving_index, self._settings.ranking
         positions = self._settings.bandits.positions
         need = n + (self._settings.bandits.pool if positions else 0)

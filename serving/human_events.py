@@ -1,4 +1,4 @@
-"""Silver's events without those of bots, for whoever counts what people did."""
+"""Silver's events without those of bots, for counts of what people did."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -110,7 +110,7 @@ def _damaged(snapshot: Snapshot, what: str) -> ModelError:
 
 
 def lookup(settings: Settings, person_id: str, n: int) -> ListAnswer:
-    """One answer for one person; whoever asks often keeps a `ServedLists`."""
+    """One answer for one person; a program that asks often keeps a `ServedLists`."""
     return ServedLists(kv.open_table(settings)).of_person(person_id, n)
 
 

@@ -1,4 +1,4 @@
-"""Visitors without cookies: whoever asks today is told apart by a hash that nobody can make again tomorrow.
+"""Visitors without cookies: the visitors of a day are told apart by a hash that nobody can make again tomorrow.
 
 The hash is keyed with a salt that is random each day (UTC) and deleted after the day that follows, over the
 peer's whole address and its user agent, neither of which is kept; the method is Plausible's

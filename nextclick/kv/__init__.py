@@ -3,7 +3,7 @@
     LMDB    embedded, the default: folders below the lake's state folder
     Redis   one store for many machines: a key prefix a version, and one for the profiles
 
-Readers, and whoever needs the cursor of the export that is served, start here; lists are
+Readers, and programs that need the cursor of the export that is served, start here; lists are
 written by `nextclick export` alone, profiles by the collector. backends.py has the table of backends.
 """
 

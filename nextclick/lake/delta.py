@@ -1,6 +1,6 @@
 """The lake's Delta tables without Spark: the one place that opens and writes them. Spark's is spark_jobs/tables.py.
 
-`deltalake` is imported where a table is touched: whoever needs the words alone starts faster.
+`deltalake` is imported where a table is touched: a program that needs the names alone starts faster.
 """
 
 from collections.abc import Mapping

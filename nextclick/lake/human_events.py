@@ -1,4 +1,4 @@
-"""Rows of silver without those of bots, for whoever counts or learns what people did, without a JVM."""
+"""Rows of silver without those of bots, for counts and models of what people did, without a JVM."""
 
 from typing import TYPE_CHECKING
 

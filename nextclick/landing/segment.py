@@ -67,7 +67,7 @@ class OpenSegment:
         self.release()
 
     def release(self) -> None:
-        """Give up the lock; what is in the hidden folder stays for whoever claims it."""
+        """Give up the lock; what is in the hidden folder stays for the next process that claims it."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             with suppress(OSError):

@@ -108,7 +108,7 @@ def versions(settings: Settings) -> list[dict[str, Any]]:
 def rollback_target(settings: Settings, to: int | None = None) -> VersionManifest:
     """The version that `rollback` would serve: `to`, or the one served before the current one.
 
-    Its `lists` name the model, the cursor and gold's tables that belong to it, for whoever moves these along.
+    Its `lists` name the model, the cursor and gold's tables that belong to it, for the caller that moves these along.
     """
     table = kv.open_table(settings)
     served, kept = table.current(), {manifest.version: manifest for manifest in table.versions()}

@@ -1,4 +1,4 @@
-"""What is known of who asks: the live profile, their own list, and what resembles the items of their last views."""
+"""What is known of the visitor of a request: the live profile, their own list, and what resembles the items of their last views."""
 
 import asyncio
 import time
@@ -50,7 +50,7 @@ class Known(NamedTuple):
     embedded: Embedded | None = None
     """Where they stand among the vectors of the items."""
     degraded: bool = False
-    """A store did not answer in time: who asks is taken for an unknown visitor."""
+    """A store did not answer in time: the visitor is taken for an unknown visitor."""
 
     def items(self, kinds: Sequence[str]) -> set[str]:
         """The items of the profile's actions of these kinds."""
@@ -58,7 +58,7 @@ class Known(NamedTuple):
 
 
 class VisitorLookup:
-    """Looks up who asks, within serving.budget_milliseconds.
+    """Looks up the visitor of a request, within serving.budget_milliseconds.
 
     LMDB is read where it is asked, a few microseconds; a store that machines share, by threads. After a failure none is asked
     for retry_seconds.
@@ -82,7 +82,7 @@ class VisitorLookup:
         self._closed_until = 0.0
 
     async def known(self, index: ServingIndex, who: Who, now: int) -> Known:
-        """What is known of who asks at `now` (ms); an unknown visitor, marked degraded, where a store fails or is slow."""
+        """What is known of the visitor at `now` (ms); an unknown visitor, marked degraded, where a store fails or is slow."""
         if not (who.visitor_id or who.user_id):
             return self.nobody(now)
         try:
@@ -112,7 +112,7 @@ class VisitorLookup:
             raise
 
     def attributes(self, index: ServingIndex, known: Known, now: int) -> dict[str, float]:
-        """Interest by attribute of the items; for who asks for a profile, since no list depends on it."""
+        """Interest by attribute of the items; for requests of a profile, since no list depends on it."""
         actions = known.profile.since(now - self._rules.keep_ms).actions
         return interest(actions, now, self._rules, lambda action: index.catalogue.traits_of(action.item))
 

@@ -1,4 +1,4 @@
-"""What a key-value table of finished lists is, whoever stores it.
+"""What a key-value table of finished lists is, whatever stores it.
 
 A version is built aside by a `Writer`, sealed with its manifest, and made current by
 one flip of the pointer. A sealed version never changes, so a `Snapshot` of it cannot
@@ -106,7 +106,7 @@ class ListsTable(Protocol):
     """The versions of one table, and the pointer to the one that is served.
 
     Errors of the store are ModelError. Writing methods (`begin`, `point`, `drop`) need
-    one caller at a time: whoever calls holds the table's lock.
+    one caller at a time: the caller holds the table's lock.
     """
 
     def pointer(self) -> Pointer | None: ...
