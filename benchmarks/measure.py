@@ -46,7 +46,7 @@ def resident_mb(root: int) -> float:
 
 
 def own_mb(root: int) -> float:
-    """The like, without pages of files that are mapped and memory that is shared."""
+    """Resident megabytes as above, without pages of files that are mapped and memory that is shared."""
     return (
         sum(
             int(line.split()[1])

@@ -20,7 +20,7 @@ VERBS: dict[str, str] = {
     "stream": "Bronze and silver, always on, until stopped.",
     "rebuild": "Recompute silver or gold from the layer below.",
     "check": "Check the tables; see or override what a stop refused.",
-    "train": "Fit, judge, register and, through the gate, promote the model.",
+    "train": "Train the model, evaluate and register it; the gate decides whether its lists are served.",
     "tune": "Look for better parameters; the next training uses them.",
     "update": "Fold new interactions into the published lists.",
     "rollback": "Return to the export before the current one.",

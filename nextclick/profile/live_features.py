@@ -55,7 +55,7 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     interest: dict[str, float]
     """By category, the strongest first: `interest`."""
     attributes: dict[str, float]
-    """The like by attribute of the items ("brand: Acme"); empty unless a reader who knows the items fills it in."""
+    """Interest by attribute of the items ("brand: Acme"); empty unless the reader knows the items and fills it in."""
     last_minute: dict[str, int]
     """Actions by kind in (now − 1 min, now]; likewise the next two."""
     last_5_minutes: dict[str, int]

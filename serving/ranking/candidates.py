@@ -33,7 +33,7 @@ class Candidates:
     personal: Floats
     """1 for the first of the person's own list, falling evenly; 0 outside."""
     similar: Floats
-    """The like for the lists of what resembles the last views, 0.8 times as much for each view since."""
+    """The same for lists of what resembles the last views, 0.8 times as much for each view since."""
     row: Numbers
     """Which row of the candidates it began in this was."""
 

@@ -6,7 +6,7 @@ from spark_jobs.transforms import Transformer
 
 
 def without_bots(agents: DataFrame) -> Transformer:
-    """Keep the events whose user agent is no bot's by `agents` (rows of silver.user_agents): none is no bot's, either."""
+    """Keep the events whose user agent is no bot's by `agents` (rows of silver.user_agents), and those without one."""
     bots = agents.where("is_bot").select("user_agent")
 
     def transform(events: DataFrame) -> DataFrame:
