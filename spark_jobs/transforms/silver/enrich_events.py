@@ -45,4 +45,4 @@ CASE
   WHEN ip RLIKE r'^\\s*[0-9a-fA-F]{{0,4}}:[0-9a-fA-F]{{0,4}}:' THEN concat(regexp_replace({_SHORT_GROUPS}, '(^0)?(:0)*$', ''), '::')
 END
 """
-"""At most 2 bytes of IPv4 and 48 bits of IPv6, as nextclick.address writes them, whatever client landed more; what is no address is null."""
+"""At most 2 bytes of IPv4 and 48 bits of IPv6, as nextclick.address writes them, whatever was landed; what is no address is null."""
