@@ -5,7 +5,7 @@ older form up to the newer one. What a newer nextclick wrote is refused in words
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -54,10 +54,10 @@ def refuse_newer_json(what: str, stored: bytes, known: int) -> None:
     refuse_newer(what, found, known, ModelError)
 
 
-def made_with(settings: "Settings", table: Table) -> str:
-    """The settings that decide what a row of the table is, as JSON; `{}` where none does."""
+def made_with(settings: "Settings", keys: Sequence[str]) -> str:
+    """The settings of these keys and sections, as JSON; `{}` where there are none."""
     found = {}
-    for key in table.made_with:
+    for key in keys:
         value: Any = settings
         for name in key.split("."):
             value = getattr(value, name)
@@ -67,7 +67,7 @@ def made_with(settings: "Settings", table: Table) -> str:
 
 def properties(settings: "Settings", table: Table) -> dict[str, str]:
     """What a table says of itself beside its rows."""
-    return {FORMAT_PROPERTY: str(TABLE), MADE_WITH_PROPERTY: made_with(settings, table)}
+    return {FORMAT_PROPERTY: str(TABLE), MADE_WITH_PROPERTY: made_with(settings, table.made_with)}
 
 
 def refuse_newer_table(name: str, found: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from ml.models.protocol import Stages, quiet
 from ml.registry import champion
 from ml.registry.artifact import Artifact
 from ml.registry.champion import Model
+from nextclick import formats
 from nextclick.contracts import catalog, gold
 from nextclick.lake import files, lists_manifest, locks, table_files
 from nextclick.lake.lists_manifest import ListsManifest
@@ -23,16 +24,19 @@ from nextclick.settings import Settings
 
 FOLDER = "lists"
 """Where models of lists are kept, below `Lake.shared`: a folder for each publication, in it `full` and its updates."""
+MADE_WITH = ("lists", "next_items.days", "next_items.n", "sessions.gap_minutes", "sessions.gaps")
+"""Settings that decide what the lists hold beside the model."""
 TABLES = tuple(table.name for table in catalog.written_by("lists"))
 
 
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
-    """Publish what the standing says is served, if it is not what the tables hold already."""
+    """Publish what the standing says is served, if it is not what the tables hold already, or was listed with other settings."""
     started = time.monotonic()
     served, current = champion.model_status(settings.lake).served, lists_manifest.read(settings.lake)
     if served is None:
         return JobReport(job="lists", details={"reason": "There is no model and no popular list: nothing to list."})
-    if current and current.model_digest == served.digest and not force:
+    known = current and current.model_digest == served.digest and current.made_with == made_with(settings)
+    if current and known and not force:
         return JobReport(job="lists", details=details(current), seconds=time.monotonic() - started)
     with locks.hold(settings.lake.locks, *TABLES, purpose="lists"):
         artifact = champion.artifact(settings.lake, served)
@@ -45,6 +49,11 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
         details=details(manifest) | facts,
         seconds=seconds,
     )
+
+
+def made_with(settings: Settings) -> str:
+    """The settings that decide what lists are, as the manifest keeps them."""
+    return formats.made_with(settings, MADE_WITH)
 
 
 def write(
@@ -67,7 +76,7 @@ def write(
         interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,
         people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
         next_version=follows.version, next_model=follows.model, next_at=now, vectors=vectors,
-        state=state, digest=served.digest, model_digest=served.digest,
+        made_with=made_with(settings), state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
     rows = personal_rows(artifact, people, settings.lists, stamp, partial(progress, "lists"))
     table_files.replace(lake, gold.RECOMMENDATIONS, rows, manifest)

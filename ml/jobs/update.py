@@ -52,6 +52,11 @@ def run(settings: Settings, progress: Stages = quiet) -> JobReport:
         current = lists_manifest.read(settings.lake)
         if current is None:
             raise ModelError("There are no published lists to update. Call `nextclick train`.")
+        if current.made_with != publish_lists.made_with(settings):
+            raise ModelError(
+                f"The lists were made with other settings ({current.made_with}; now {publish_lists.made_with(settings)}): "
+                "an update would mix them. Call `nextclick train`, which makes all lists anew."
+            )
         changed, source = interactions.changed_people(settings, current.interactions_version, current.interactions_id)
         if not len(changed):
             return JobReport(job="update", details=publish_lists.details(current), seconds=time.time() - started)

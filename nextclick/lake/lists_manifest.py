@@ -74,6 +74,8 @@ class ListsManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Folder of the model that made them, below the lake's state folder."""
     digest: str
     """sha256 of that folder's card.json."""
+    made_with: str = ""
+    """The settings that decide what the lists are, as JSON: with others they are made anew, never mixed."""
     model_digest: str
     """The same of the model as it was registered, before any update."""
 

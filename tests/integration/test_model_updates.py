@@ -78,6 +78,17 @@ def test_only_the_lists_of_those_who_changed_are_made_anew(news: Path) -> None:
     assert not after.duplicated(["person_id", "rank"]).any()
 
 
+def test_lists_of_another_length_are_refused_by_an_update_and_made_by_a_training(news: Path) -> None:
+    longer = settings_of(news, LISTS__TOP_N="3")
+    with pytest.raises(ModelError, match=r"\"top_n\": 3.*an update would mix them.*`nextclick train`"):
+        update.run(longer)
+    assert update.run(settings_of(news)).written > 0
+    published = publish_lists.run(longer)
+    assert published.written > 0
+    assert set(rows(news, "gold.recommendations").groupby("person_id").size()) == {3}
+    assert publish_lists.run(longer).written == 0
+
+
 def test_people_and_items_that_the_nightly_model_never_saw_get_answers(news: Path) -> None:
     update.run(settings_of(news))
     assert {item[:2] for item in list_of(news, "newcomer")[:5]} <= {"i1", "br"}

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from ml.jobs import publish_lists
 from ml.registry import artifact
 from nextclick import formats
 from nextclick.contracts import catalog, gold, silver
@@ -51,6 +52,12 @@ def test_settings_that_a_table_is_made_with_are_said_to_want_its_rebuild(table: 
     listed = [key for key in keys() for made in table.made_with if key == made or key.startswith(f"{made}.")]
     assert listed
     assert all(REBUILD[table.layer] in effects(key) for key in listed)
+
+
+def test_settings_that_lists_are_made_with_are_said_to_want_a_training() -> None:
+    listed = [key for key in keys() for made in publish_lists.MADE_WITH if key == made or key.startswith(f"{made}.")]
+    assert len(listed) > len(publish_lists.MADE_WITH)
+    assert all(Effect.TRAIN in effects(key) for key in listed)
 
 
 def test_every_table_of_a_windowed_or_weighted_job_is_made_with_its_settings() -> None:
