@@ -167,10 +167,11 @@ def test_while_the_store_is_down_nothing_is_marked_and_afterwards_the_log_is_mer
 
 def test_what_may_be_durable_though_its_write_failed_is_taken_from_the_log(settings: Settings, store: Faulty) -> None:
     often = msgspec.structs.replace(settings.live, catch_up_seconds=0.2)  # the first look may come before the segment
+    first, second = view(1), view(2)  # once: the same view a millisecond later is another event
     with living(msgspec.structs.replace(settings, live=often), store) as live:
-        live.durable([batch(view(1))])
+        live.durable([batch(first)])
         live.durable(None)  # the fsync after it failed: event 2 may or may not be there
-        name = land(settings, view(1), view(2))
+        name = land(settings, first, second)
         live.durable((), [name])
         wait_until(lambda: len(ids(store)) == 2)
 
