@@ -2,14 +2,14 @@
 
 import click
 
+from cli.server_verb import ServerVerb
 from nextclick.settings import Settings
-from nextclick.web.opening import Opening
 
-_OPENING = Opening("collector", "write", "metrics")
+_SERVER = ServerVerb("collector.http.server", "collector", "write", "metrics")
 
 
 @click.command("collect")
-@_OPENING.options
+@_SERVER.options
 def collect(settings: Settings, as_json: bool, **given: str | int | None) -> None:
     """Take what trackers send into the lake; Ctrl-C or SIGTERM ends it, with nothing lost.
 
@@ -20,9 +20,4 @@ def collect(settings: Settings, as_json: bool, **given: str | int | None) -> Non
 
     A 200 means that the events are on disk. docs/trackers/README.md lists the trackers that can send here.
     """
-    settings = _OPENING.chosen(settings, **given)
-    _OPENING.prepare(settings)
-    from collector.http.server import serve
-
-    _OPENING.announce(settings, lambda address: f"collecting on {address} into {settings.lake.root}", as_json)
-    serve(settings)
+    _SERVER.run(settings, lambda address: f"collecting on {address} into {settings.lake.root}", as_json, **given)

@@ -2,14 +2,14 @@
 
 import click
 
+from cli.server_verb import ServerVerb
 from nextclick.settings import Settings
-from nextclick.web.opening import Opening
 
-_OPENING = Opening("serving", "read", "metrics_serving")
+_SERVER = ServerVerb("serving.api.server", "serving", "read", "metrics_serving")
 
 
 @click.command("serve")
-@_OPENING.options
+@_SERVER.options
 def serve(settings: Settings, as_json: bool, **given: str | int | None) -> None:
     """Answer what to show next, over HTTP; Ctrl-C or SIGTERM ends it.
 
@@ -21,9 +21,4 @@ def serve(settings: Settings, as_json: bool, **given: str | int | None) -> None:
 
     The page /docs of the server describes every route; docs/api.md says how scores and lists are made.
     """
-    settings = _OPENING.chosen(settings, **given)
-    _OPENING.prepare(settings)
-    from serving.api.server import serve as run
-
-    _OPENING.announce(settings, lambda address: f"answering on {address} from {settings.lake.root}", as_json)
-    run(settings)
+    _SERVER.run(settings, lambda address: f"answering on {address} from {settings.lake.root}", as_json, **given)

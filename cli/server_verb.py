@@ -1,5 +1,6 @@
 """What the verbs that start a server (collect, serve) share: their options, and what must be there before workers start."""
 
+import importlib
 import shutil
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,9 +14,11 @@ from nextclick.errors import UsageError
 from nextclick.settings import ServerSettings, Settings, hand_down
 
 
-class Opening(NamedTuple):
+class ServerVerb(NamedTuple):
     """Which server a verb starts."""
 
+    server: str
+    """The module whose `serve` runs it."""
     section: str
     """Its settings: `collector`, `serving`."""
     keys: str
@@ -37,7 +40,15 @@ class Opening(NamedTuple):
             command = option(command)
         return command
 
-    def chosen(self, settings: Settings, **given: str | int | None) -> Settings:
+    def run(self, settings: Settings, listens: Callable[[str], str], as_json: bool, **given: str | int | None) -> None:
+        """Serve until stopped, with the options that were `given`; `listens` makes the line that says where, of the address."""
+        settings = self._chosen(settings, **given)
+        self._prepare(settings)
+        server = importlib.import_module(self.server)  # now: its metrics look for their folder when they are imported
+        self._announce(settings, listens, as_json)
+        server.serve(settings)
+
+    def _chosen(self, settings: Settings, **given: str | int | None) -> Settings:
         """The settings with the options that were `given`, and a free port. UsageError if others would need no key."""
         server: ServerSettings = getattr(settings, self.section)
         server = msgspec.structs.replace(server, **{name: value for name, value in given.items() if value is not None})
@@ -49,7 +60,7 @@ class Opening(NamedTuple):
         server = msgspec.structs.replace(server, port=ports.free(server.host, server.port))
         return msgspec.structs.replace(settings, **{self.section: server})
 
-    def prepare(self, settings: Settings) -> None:
+    def _prepare(self, settings: Settings) -> None:
         """Make the lake, and an empty folder in which the workers count; before prometheus_client is imported."""
         settings.lake.prepare()
         counts = settings.lake.state / self.counts
@@ -57,8 +68,8 @@ class Opening(NamedTuple):
         counts.mkdir()
         hand_down(settings, PROMETHEUS_MULTIPROC_DIR=str(counts))
 
-    def announce(self, settings: Settings, words: Callable[[str], str], as_json: bool) -> None:
-        """Say where it listens once it answers; `words` make a line of the address."""
+    def _announce(self, settings: Settings, listens: Callable[[str], str], as_json: bool) -> None:
+        """Say where it listens once it answers; `listens` makes a line of the address."""
         from nextclick.web.process import when_it_answers
 
         server: ServerSettings = getattr(settings, self.section)
@@ -68,6 +79,6 @@ class Opening(NamedTuple):
             if as_json:
                 print_json({"address": address})
             else:
-                click.echo(words(address), err=True)
+                click.echo(listens(address), err=True)
 
         when_it_answers(address, say, server.workers)
