@@ -5,7 +5,6 @@
 
 import importlib
 import keyword
-from typing import Any
 
 import click
 
@@ -47,7 +46,7 @@ def verb(name: str) -> click.Command:
 
 
 class _Stub(click.Command):
-    """Stands for a verb in `--help`, so that the listing imports nothing."""
+    """Stands for a verb where a shell completes its name, so that this imports nothing."""
 
 
 class _Verbs(click.Group):
@@ -57,21 +56,11 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
-        if ctx.resilient_parsing or _only_listing():
-            return _Stub(name, short_help=VERBS[name])
-        return verb(name)
+        return _Stub(name, short_help=VERBS[name]) if ctx.resilient_parsing else verb(name)
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        global _listing
-        _listing = False
-        return super().resolve_command(ctx, args)
-
-
-_listing = True
-
-
-def _only_listing() -> bool:
-    return _listing
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
 
 
 @click.group(
