@@ -1,8 +1,7 @@
 """`nextclick check`: the expectations of the tables, and the stops that follow from them."""
 
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from cli.console_table import stdout_console
 from expectations import runner, stops
 from expectations.results import Result
 from nextclick.command import common_options, json_option, print_json
@@ -18,9 +18,6 @@ from nextclick.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-_FILE_WIDTH: Final = 160
-"""Columns of text where no terminal says how wide it is."""
 
 
 @click.command("check")
@@ -114,7 +111,7 @@ def _session(settings: Settings) -> "SparkSession":
 
 def _show(results: Sequence[Result], nothing: str) -> None:
     """One line a table, and one for each failure."""
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    console = stdout_console()
     if not results:
         console.print(nothing)
         return

@@ -1,6 +1,22 @@
 """Rows of text for a terminal."""
 
+import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+FILE_WIDTH: Final = 160
+"""Columns of text where no terminal says how wide it is."""
+
+
+def stdout_console(**options: Any) -> "Console":
+    """rich's console on stdout, FILE_WIDTH wide where that is no terminal."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False, **options)
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

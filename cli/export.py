@@ -1,15 +1,14 @@
 """`nextclick export`: the newest lists of gold, in the key-value table."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from functools import partial
 
 import click
 import msgspec
 
+from cli.reports import progress_bars
 from nextclick.command import common_options, json_option, print_json
 from nextclick.settings import Settings
-from serving.export.export import Progress, quiet, run
+from serving.export.export import run
 
 
 @click.command("export")
@@ -25,8 +24,8 @@ def export(settings: Settings, full: bool, as_json: bool) -> None:
 
     What is served changes in one step, when the new version is complete and checked.
     """
-    with _bar() as progress:
-        report = run(settings, progress, full)
+    with progress_bars() as progress:
+        report = run(settings, partial(progress, "lists"), full)
     if as_json:
         print_json(msgspec.to_builtins(report))
         return
@@ -40,18 +39,3 @@ def export(settings: Settings, full: bool, as_json: bool) -> None:
             f"The lists in gold are version {facts['newest']}, which was rolled back. "
             f"`nextclick rollback --to {facts['newest']}` serves it again; newer lists will be served as they come."
         )
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    """A progress bar on stderr, where people look."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield quiet
-        return
-    with Bar(console=console, transient=True) as bar:
-        task: Any = bar.add_task("lists", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -24,12 +24,13 @@ def show_reports(reports: list[JobReport], as_json: bool) -> None:
 
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar per stage on stderr; called as progress(stage, done, total)."""
+    """A bar per stage on stderr, where that is a terminal; called as progress(stage, done, total)."""
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
     tasks: dict[str, TaskID] = {}
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
 
         def advance(stage: str, done: int, total: int) -> None:
             if stage not in tasks:

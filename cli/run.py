@@ -1,17 +1,15 @@
 """`nextclick run`: every step once, in order, in one process."""
 
 import time
-from collections.abc import Sequence
 
 import click
 import msgspec
 from rich.console import Console
 
 from nextclick.command import common_options, json_option, print_json
-from nextclick.report import JobReport
 from nextclick.settings import Settings
 from orchestration.console import ConsoleWatch, summary
-from orchestration.pipeline import NAMES, STEPS, Step, side_by_side
+from orchestration.pipeline import NAMES, STEPS, side_by_side
 from orchestration.step_runner import step_runner
 
 
@@ -34,15 +32,10 @@ def run(settings: Settings, stop_after: str | None, as_json: bool) -> None:
     """
     started = time.monotonic()
     steps = STEPS[: NAMES.index(stop_after) + 1] if stop_after else STEPS
-    reports = run_steps(settings, steps, Console(stderr=True, highlight=False))
+    runner = step_runner(settings, ConsoleWatch())
+    reports = [report for group in side_by_side(steps) for report in runner.perform(*(step.name for step in group))]
     seconds = time.monotonic() - started
     if as_json:
         print_json({"steps": msgspec.to_builtins(reports), "seconds": round(seconds, 3)})
     else:
         Console().print(summary(reports, seconds))
-
-
-def run_steps(settings: Settings, steps: Sequence[Step], console: Console) -> list[JobReport]:
-    """Perform the steps in order, with their progress on `console`; the reports in order."""
-    here = step_runner(settings, ConsoleWatch(console))
-    return [report for group in side_by_side(steps) for report in here.perform(*(step.name for step in group))]

@@ -1,20 +1,16 @@
 """`nextclick sql`: a query of the lake's tables."""
 
 import re
-import sys
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from cli.console_table import stdout_console
 from nextclick.command import common_options, json_option, print_json
 from nextclick.lake.sql import ask, plain
 from nextclick.settings import Settings
-
-_FILE_WIDTH = 160
-"""Columns of text where no terminal says how wide it is."""
 
 
 @click.command("sql")
@@ -47,7 +43,7 @@ def _visible(value: Any) -> str:
 
 def _show(columns: list[str], rows: list[list[str]]) -> None:
     """A grid where it fits; else one line a value."""
-    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH, highlight=False, markup=False)
+    console = stdout_console(markup=False)
     widths = [max(map(len, cells)) + 3 for cells in zip(columns, *rows, strict=True)]
     if sum(widths) < console.width:
         grid = Grid(*columns)
