@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from nextclick.contracts.silver import EVENTS
-from nextclick.errors import QueryError, TableMissing
+from nextclick.errors import QueryError
 from nextclick.lake import delta, duck, human_events
 from nextclick.lake.paths import Lake
 
@@ -25,9 +25,7 @@ def events(lake: Lake) -> Iterator[EventsVersion]:
     """The newest silver.events, a consistent version. TableMissing before the first `nextclick run`."""
     import duckdb
 
-    table = delta.open_table(lake, EVENTS.name)
-    if table is None:
-        raise TableMissing(f"{EVENTS.name} was never written in {lake.root}. Call `nextclick run` first.")
+    table = delta.require(lake, EVENTS.name)
     with duck.connect(lake) as connection:
         human_events.show(connection, "events", lake, EVENTS.name, table)
         try:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from scipy.linalg import orthogonal_procrustes
 from scipy.sparse import csr_matrix
 
-from ml.data.interactions import Floats, IdMap, Interactions, InteractionsVersion, Rows
+from ml.data.interactions import Floats, IdMap, Interactions, Rows, TableVersion
 from ml.data.sessions import Sessions
 from ml.evaluation import metrics
 from ml.evaluation.prequential import spans
@@ -146,7 +146,7 @@ def fitted(recipe: AnyRecipe, popular: Popular, pairs: Interactions) -> Artifact
         recipe=recipe,
         popular=popular,
         site="",
-        source=InteractionsVersion("", 0, ""),  # these pairs come from no table
+        source=TableVersion("", 0, ""),  # these pairs come from no table
         as_of=pairs.as_of,
         people=len(pairs.people),
         items=len(pairs.items),

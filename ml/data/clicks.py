@@ -7,10 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ml.data.interactions import InteractionsVersion
+from ml.data.interactions import TableVersion
 from nextclick.contracts import silver
 from nextclick.ctr import FEATURES
-from nextclick.errors import TableMissing
 from nextclick.lake import delta, duck, human_events
 from nextclick.settings import Settings
 
@@ -43,20 +42,18 @@ class Clicks:
         return Clicks(self.answer[rows], self.position[rows], self.features[rows], self.clicked[rows])
 
 
-def read(settings: Settings) -> tuple[Clicks, InteractionsVersion]:
+def read(settings: Settings) -> tuple[Clicks, TableVersion]:
     """The newest ctr.max_shown rows of silver.served_items that people were shown, of answers that logged all features.
 
     Left out: bots, what was shown so lately that it may still be clicked, and rows from before the newest of FEATURES was logged.
     """
     lake, name = settings.lake, silver.SERVED_ITEMS.name
-    table = delta.open_table(lake, name)
-    if table is None:
-        raise TableMissing(f"{name} was never written. Call `nextclick run` (job {silver.SERVED_ITEMS.job}).")
+    table = delta.require(lake, name)
     with duck.connect(lake) as database:
         human_events.show(database, "served_items", lake, name, table)
         asked = {"site": settings.site, "minutes": settings.attribution.click_minutes, "most": settings.ctr.max_shown}
         found = database.sql(_SHOWN, params=asked).to_arrow_table()
-    return _of_rows(found), InteractionsVersion(lake.table(name), table.version(), str(table.metadata().id))
+    return _of_rows(found), TableVersion.of(lake, name, table)
 
 
 _COLUMNS = ", ".join(f"map_extract(features, '{name}')[1] AS " + f'"{name}"' for name in FEATURES)

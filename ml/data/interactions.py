@@ -8,7 +8,7 @@ birth and never change.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from scipy.sparse import csr_matrix
 from nextclick.contracts.gold import INTERACTIONS
 from nextclick.errors import ModelError
 from nextclick.lake import delta
+from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ class Interactions:
         return Interactions(people, items, person, item, self.strength, self.first_at, self.last_at, self.now)
 
 
-class InteractionsVersion(NamedTuple):
-    """Which state of gold.interactions was read."""
+class TableVersion(NamedTuple):
+    """Which state of a table was read."""
 
     path: str
     version: int
@@ -165,14 +166,18 @@ class InteractionsVersion(NamedTuple):
     table_id: str
     """Delta's id of the table: another one means that the table was made anew, and its versions start again."""
 
+    @classmethod
+    def of(cls, lake: Lake, name: str, table: "DeltaTable") -> Self:
+        return cls(lake.table(name), table.version(), str(table.metadata().id))
 
-def open_table(settings: Settings, version: int | None = None) -> tuple["DeltaTable", InteractionsVersion]:
+
+def open_table(settings: Settings, version: int | None = None) -> tuple["DeltaTable", TableVersion]:
     """gold.interactions, pinned to one version (default: the newest)."""
     table = delta.require(settings.lake, INTERACTIONS.name, version)
-    return table, InteractionsVersion(settings.lake.table(INTERACTIONS.name), table.version(), str(table.metadata().id))
+    return table, TableVersion.of(settings.lake, INTERACTIONS.name, table)
 
 
-def read(settings: Settings, version: int | None = None) -> tuple[Interactions, InteractionsVersion]:
+def read(settings: Settings, version: int | None = None) -> tuple[Interactions, TableVersion]:
     """The pairs of settings.site; ids are sorted, so that the order of files changes nothing."""
     table, source = open_table(settings, version)
     options = ds.ParquetReadOptions(dictionary_columns=["person_id", "item_id"])
@@ -181,7 +186,7 @@ def read(settings: Settings, version: int | None = None) -> tuple[Interactions, 
     return from_arrow(pairs), source
 
 
-def changed_people(settings: Settings, cursor: int, table_id: str) -> tuple[pa.StringArray, InteractionsVersion]:
+def changed_people(settings: Settings, cursor: int, table_id: str) -> tuple[pa.StringArray, TableVersion]:
     """Whose pairs changed after version `cursor`, by the table's change feed, and up to which version."""
     table, source = open_table(settings)
     if source.table_id != table_id or source.version < cursor:

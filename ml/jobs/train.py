@@ -13,7 +13,7 @@ from functools import partial
 import msgspec
 
 from ml.data import interactions
-from ml.data.interactions import Interactions, InteractionsVersion
+from ml.data.interactions import Interactions, TableVersion
 from ml.lists import similar_items
 from ml.models.protocol import Stages, quiet
 from ml.models.user_item.blend import Blend
@@ -41,7 +41,7 @@ class TrainingRun:
 
     settings: Settings
     pairs: Interactions
-    source: InteractionsVersion
+    source: TableVersion
     progress: Stages = quiet
     started: float = field(default_factory=time.time)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -231,7 +231,7 @@ def _fallback(training: TrainingRun, chosen: Selection, similar_source: SimilarS
     return _model(training, fitted, digest, _FALLBACK, chosen.judged.flat(chosen.popular_name))
 
 
-def _key(settings: Settings, source: InteractionsVersion) -> str:
+def _key(settings: Settings, source: TableVersion) -> str:
     decides = (
         source.table_id,
         source.version,

@@ -19,7 +19,7 @@ import numpy as np
 
 from ml.data import clicks
 from ml.data.clicks import Clicks, Floats
-from ml.data.interactions import InteractionsVersion
+from ml.data.interactions import TableVersion
 from ml.models.ctr import logistic, term_weights
 from ml.models.ctr.logistic import CALIBRATIONS, Calibration, ClickModel
 from ml.models.protocol import Stages, quiet
@@ -144,7 +144,7 @@ def _difference(rows: Clicks, losses: Floats, others: Floats) -> tuple[float, fl
     return gate.interval(by_answer.astype(np.float32))
 
 
-def _train(settings: Settings, shown: Clicks, source: InteractionsVersion, key: str) -> CtrTraining:
+def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) -> CtrTraining:
     began, penalty = time.time(), settings.ctr.penalty
     judged = judge(shown, penalty, ctr.weights(settings.ranking))
     model = final(shown, penalty, judged.calibration, judged.weighs)
@@ -199,7 +199,7 @@ def _both(rows: Clicks) -> bool:
     return bool(len(rows)) and 0 < rows.clicked.sum() < len(rows)
 
 
-def _key(settings: Settings, source: InteractionsVersion) -> str:
+def _key(settings: Settings, source: TableVersion) -> str:
     decides = (source.table_id, source.version, settings.site, settings.ctr, settings.ranking, ctr.FEATURES)
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ml.data import interactions, split
-from ml.data.interactions import Interactions, InteractionsVersion, Rows
+from ml.data.interactions import Interactions, Rows, TableVersion
 from ml.data.split import Split
 from ml.evaluation import evaluate
 from ml.models import registry
@@ -46,7 +46,7 @@ class Bench:
     """What every trial is tried on."""
 
     settings: Settings
-    source: InteractionsVersion
+    source: TableVersion
     part: Split
     people: Rows
 

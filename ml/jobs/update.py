@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml.data import interactions
-from ml.data.interactions import Interactions, InteractionsVersion, Rows
+from ml.data.interactions import Interactions, Rows, TableVersion
 from ml.jobs import publish_lists
 from ml.lists import item_vectors, next_items, similar_items
 from ml.lists.rows import ListStamp, personal_rows, popular_rows, similar_rows
@@ -76,7 +76,7 @@ def run(settings: Settings, progress: Stages = quiet) -> JobReport:
     )
 
 
-def take_in(base: Artifact, pairs: Interactions, source: InteractionsVersion, changed: pa.StringArray) -> Update:
+def take_in(base: Artifact, pairs: Interactions, source: TableVersion, changed: pa.StringArray) -> Update:
     """The model after the people `changed`; `pairs` are all pairs there are now."""
     newcomers = changed.filter(pa.array(base.people.rows(changed) < 0))
     people = base.people.extended(newcomers.filter(pc.is_in(newcomers, pairs.people.ids)))
@@ -142,7 +142,7 @@ def _with_next_items(settings: Settings, current: ListsManifest, fresh: Artifact
 def _log(
     settings: Settings,
     manifest: ListsManifest,
-    source: InteractionsVersion,
+    source: TableVersion,
     facts: dict[str, str | int | float | None],
     started: float,
 ) -> str:

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from ml.data.interactions import IdMap, InteractionsVersion
+from ml.data.interactions import IdMap, TableVersion
 from ml.data.sessions import Offsets, Sessions, from_clicks
 from ml.evaluation import prequential
 from ml.lists.rows import ListStamp, next_rows
@@ -82,7 +82,7 @@ def recipes(settings: Settings) -> dict[str, SessionRecipe]:
     return found
 
 
-def read(settings: Settings, items: IdMap) -> tuple[Sessions, InteractionsVersion] | None:
+def read(settings: Settings, items: IdMap) -> tuple[Sessions, TableVersion] | None:
     """The sessions of the last next_items.days, each with the items that were used in turn; None without silver.events.
 
     Left out: bots, kinds of events that count for nothing, and items that `items` does not know.
@@ -101,7 +101,7 @@ def read(settings: Settings, items: IdMap) -> tuple[Sessions, InteractionsVersio
     known = item >= 0
     gap = settings.sessions.gap_for(settings.site)
     sessions = from_clicks(items, visitor[known].astype(np.int32), item[known], steps["at"].to_numpy()[known], gap)
-    return sessions, InteractionsVersion(lake.table(name), table.version(), str(table.metadata().id))
+    return sessions, TableVersion.of(lake, name, table)
 
 
 def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) -> NextItemsChoice | None:
@@ -185,7 +185,7 @@ def refresh(settings: Settings, items: IdMap, stamp: ListStamp, name: str) -> in
 def _log(
     settings: Settings,
     judged: NextItemsChoice,
-    found: tuple[Sessions, InteractionsVersion],
+    found: tuple[Sessions, TableVersion],
     facts: Facts,
     started: float,
 ) -> str:

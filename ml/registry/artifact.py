@@ -21,7 +21,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from ml.data.interactions import IdMap, InteractionsVersion
+from ml.data.interactions import IdMap, TableVersion
 from ml.models.protocol import Arrays, Layout, Recommender
 from ml.models.topk import sparse_arrays
 from ml.models.topk.sparse_arrays import Sparse
@@ -55,7 +55,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """The recipe of the popular list."""
     similar: SimilarSource = SimilarSource()
     site: str
-    source: InteractionsVersion
+    source: TableVersion
     as_of: int
     """Newest event that it has learned from, in microseconds."""
     people: int

@@ -22,7 +22,7 @@ from urllib.request import url2pathname
 
 import msgspec
 
-from ml.data.interactions import InteractionsVersion
+from ml.data.interactions import TableVersion
 from ml.registry.champion import NAME, Model
 from nextclick.errors import ModelError
 from nextclick.lake.paths import Lake
@@ -39,7 +39,7 @@ class Run(NamedTuple):
     """What one run leaves in MLflow."""
 
     name: str
-    source: InteractionsVersion
+    source: TableVersion
     digest: str
     """Of the id maps: people and items, in order."""
     started: float

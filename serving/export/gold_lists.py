@@ -57,11 +57,12 @@ class ListsVersion(NamedTuple):
 
 def pin(lake: Lake) -> ListsVersion:
     """The newest lists, at the version that they have now."""
-    if not delta.exists(lake, lists_manifest.LISTS):
+    table = delta.open_table(lake, lists_manifest.LISTS)
+    if table is None:
         raise TableMissing(
             f"{lists_manifest.LISTS} was never written in {lake.data}. Call `nextclick train`, or `nextclick run`."
         )
-    version = delta.require(lake, lists_manifest.LISTS).version()
+    version = table.version()
     lists = lists_manifest.read(lake, version)
     if lists is None:
         raise ModelError(

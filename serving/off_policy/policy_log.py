@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nextclick.contracts.silver import SERVED_ITEMS
-from nextclick.errors import TableMissing, UsageError
+from nextclick.errors import UsageError
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 from serving.bandits.trials import Trial
@@ -53,9 +53,7 @@ def of_served_items(lake: Lake, site: str, strata: tuple[str, ...]) -> Log:
         f"{', ' if listed else ''}{listed} FROM served_items "
         "WHERE site = $site AND shown_at IS NOT NULL AND propensity > 0"
     )
-    table = delta.open_table(lake, SERVED_ITEMS.name)
-    if table is None:
-        raise TableMissing(f"{SERVED_ITEMS.name} was never written in {lake.root}. Call `nextclick run` first.")
+    table = delta.require(lake, SERVED_ITEMS.name)
     with duck.connect(lake) as connection:
         duck.show(connection, "served_items", lake, SERVED_ITEMS.name, table)
         try:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
 
-from ml.data.interactions import IdMap, InteractionsVersion
+from ml.data.interactions import IdMap, TableVersion
 from ml.models.user_item.als import Als, AlsModel
 from ml.models.user_item.gf_cf import GfCf, ItemGraphModel
 from ml.models.user_item.popular import Popular, PopularModel
@@ -28,7 +28,7 @@ def numbers(*shape: int) -> Any:
 
 def artifact() -> Artifact:
     """Two people, three items."""
-    source = InteractionsVersion("/lake/gold/interactions", 7, "table")
+    source = TableVersion("/lake/gold/interactions", 7, "table")
     return Artifact(
         card=Card(recipe=RECIPE, popular=Popular(), site="shop", source=source, as_of=1, people=2, items=3),
         model=AlsModel(RECIPE, numbers(2, 2), numbers(3, 2), numbers(3)),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from ml.data import split
-from ml.data.interactions import IdMap, Interactions, InteractionsVersion, from_arrow
+from ml.data.interactions import IdMap, Interactions, TableVersion, from_arrow
 from ml.data.split import Split
 from ml.evaluation import evaluate
 from ml.evaluation.evaluate import Evaluation
@@ -53,7 +53,7 @@ def shop(seed: int) -> Interactions:
 PAIRS = shop(seed=1)
 TEST = split.by_time(PAIRS, 0.2)
 VALIDATION = split.before(PAIRS, TEST.cut or 0, 0.2)
-NIGHT = train.TrainingRun(SETTINGS, PAIRS, InteractionsVersion("", 7, "table"))
+NIGHT = train.TrainingRun(SETTINGS, PAIRS, TableVersion("", 7, "table"))
 FITTED = train.fit(NIGHT, GOOD, Popular())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from ml.data.interactions import Floats, IdMap, InteractionsVersion, from_arrow
+from ml.data.interactions import Floats, IdMap, TableVersion, from_arrow
 from ml.evaluation.evaluate import Evaluation
 from ml.models.user_item.als import Als, AlsModel
 from ml.models.user_item.popular import Popular
@@ -70,7 +70,7 @@ PAIRS = from_arrow(
 
 def candidate() -> Artifact:
     card = Card(
-        recipe=RECIPE, popular=Popular(), site="shop", source=InteractionsVersion("", 7, "table"), as_of=PAIRS.as_of,
+        recipe=RECIPE, popular=Popular(), site="shop", source=TableVersion("", 7, "table"), as_of=PAIRS.as_of,
         people=len(PAIRS.people), items=len(PAIRS.items),
     )  # fmt: skip
     return Artifact(card, RECIPE.fit(PAIRS), Popular().fit(PAIRS), PAIRS.people, PAIRS.items, PAIRS.seen)

@@ -10,7 +10,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from ml.data.interactions import InteractionsVersion
+from ml.data.interactions import TableVersion
 from ml.models.registry import RECOMMENDERS, RecommenderKind
 from ml.models.user_item.blend import Blend, Member
 from ml.models.user_item.popular import Popular
@@ -88,7 +88,7 @@ def pyfunc() -> ModuleType:
 
 
 def saved(recipe: AnyRecipe, folder: Path) -> Artifact:
-    popular, source = Popular(), InteractionsVersion("/lake/gold/interactions", 1, "table")
+    popular, source = Popular(), TableVersion("/lake/gold/interactions", 1, "table")
     facts = {"as_of": 1, "people": len(TWO.people), "items": len(TWO.items)}
     card = msgspec.convert({"recipe": recipe, "popular": popular, "site": "shop", "source": source, **facts}, Card)
     artifact = Artifact(card, recipe.fit(TWO), popular.fit(TWO), TWO.people, TWO.items, TWO.seen)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from ml.data import split
-from ml.data.interactions import Interactions, InteractionsVersion, from_arrow
+from ml.data.interactions import Interactions, TableVersion, from_arrow
 from ml.jobs import train
 from ml.models.user_item.blend import Blend
 from ml.models.user_item.popular import Popular
@@ -96,7 +96,7 @@ def test_where_popularity_is_surely_best_everybody_gets_it_and_the_gate_lets_it_
 def test_a_model_of_declared_popularity_is_not_asked_for_what_makes_lists_personal(in_news: Selection) -> None:
     everything = news()
     fitted = train.fit(
-        train.TrainingRun(SETTINGS, everything, InteractionsVersion("", 1, "t")), in_news.recipe, in_news.popular
+        train.TrainingRun(SETTINGS, everything, TableVersion("", 1, "t")), in_news.recipe, in_news.popular
     )
     assert gate.inspect(fitted, everything, None, SETTINGS.gate, 5, seed=1) == []
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from ml.data import split
-from ml.data.interactions import Interactions, InteractionsVersion, from_arrow
+from ml.data.interactions import Interactions, TableVersion, from_arrow
 from ml.jobs import train
 from ml.lists import similar_items
 from ml.lists.rows import ListStamp, similar_rows
@@ -66,9 +66,7 @@ def write_catalogue(settings: Settings) -> None:
 
 
 def fitted(settings: Settings, similar_source: SimilarSource | None = None) -> Artifact:
-    return train.fit(
-        train.TrainingRun(settings, pairs(), InteractionsVersion("", 1, "t")), ALS, Popular(), similar_source
-    )
+    return train.fit(train.TrainingRun(settings, pairs(), TableVersion("", 1, "t")), ALS, Popular(), similar_source)
 
 
 def lists(settings: Settings, artifact: Artifact, n: int = 5) -> dict[str, list[str]]:
