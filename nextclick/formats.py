@@ -45,13 +45,13 @@ def refuse_newer(what: str, found: int, known: int, error: type[NextclickError] 
         )
 
 
-def refuse_newer_json(what: str, stored: bytes, known: int) -> None:
-    """ModelError where a JSON object's `format` is newer; what is no such object is left to its reader."""
+def refuse_newer_json(what: str, stored: bytes, known: int, error: type[NextclickError] = ModelError) -> None:
+    """Raise `error` where a JSON object's `format` is newer; what is no such object is left to its reader."""
     try:
         found = msgspec.json.decode(stored, type=_Said).format
     except msgspec.MsgspecError:
         return
-    refuse_newer(what, found, known, ModelError)
+    refuse_newer(what, found, known, error)
 
 
 def made_with(settings: "Settings", keys: Sequence[str]) -> str:

@@ -135,8 +135,7 @@ def _mark(checkpoint: str) -> None:
     if stored is None:
         files.write(address, msgspec.json.encode({"format": formats.CHECKPOINT}))
     else:
-        found = msgspec.json.decode(stored, type=dict[str, int])["format"]
-        formats.refuse_newer(f"The checkpoint {checkpoint}", found, formats.CHECKPOINT)
+        formats.refuse_newer_json(f"The checkpoint {checkpoint}", stored, formats.CHECKPOINT, LakeError)
 
 
 def _refuse_lost_place(spark: SparkSession, settings: Settings, job: str, table: Table, checkpoint: str) -> None:

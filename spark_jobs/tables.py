@@ -42,8 +42,7 @@ def exists(spark: SparkSession, lake: Lake, table: Table) -> bool:
 def ensure(spark: SparkSession, settings: Settings, table: Table) -> None:
     """Create the table, empty, if it is not there yet; LakeError where a newer nextclick made it."""
     lake = settings.lake
-    if exists(spark, lake, table):
-        delta.require(lake, table.name)
+    if open_table(lake, table.name) is not None:
         return
     builder = (
         DeltaTable.createIfNotExists(spark)
