@@ -125,8 +125,8 @@ def _index() -> Command:
     listed = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True).stdout
     settings = (line.partition("=") for line in listed.splitlines())
     named = ((*name.rpartition("."), value.strip("'")) for name, _, value in settings)
-    found = {place: value for place, _, option, value in named if option.split("-") == ["index", "url"]}
-    url = found.get(":env:") or found.get("install") or found.get("global")
+    indexes = {place: value for place, _, option, value in named if option.split("-") == ["index", "url"]}
+    url = indexes.get(":env:") or indexes.get("install") or indexes.get("global")
     return ["--default-index", url] if url else []
 
 

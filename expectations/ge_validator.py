@@ -58,7 +58,7 @@ class Validator:
 
         frame = pd.DataFrame({name: pd.Series([fact.value], dtype="float64") for name, fact in facts.items()})
         verdicts = self._judge(self._pandas, table, frame, suite, "BOOLEAN_ONLY")
-        return {name: Validation(found.success, facts[name].observed) for name, found in verdicts.items()}
+        return {name: Validation(verdict.success, facts[name].observed) for name, verdict in verdicts.items()}
 
     def _judge(
         self, source: Any, table: str, frame: Any, suite: Sequence[Expectation], result_format: str
@@ -68,25 +68,27 @@ class Validator:
         name = f"{table}-{result_format}"
         batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
         classes = self._gx.expectations
-        asked = [getattr(classes, one.judge)(**one.arguments, meta={"name": one.name}) for one in suite]
-        found = batch.get_batch(batch_parameters={"dataframe": frame}).validate(
-            self._gx.ExpectationSuite(name=name, expectations=asked), result_format=result_format
+        expectations = [getattr(classes, one.judge)(**one.arguments, meta={"name": one.name}) for one in suite]
+        report = batch.get_batch(batch_parameters={"dataframe": frame}).validate(
+            self._gx.ExpectationSuite(name=name, expectations=expectations), result_format=result_format
         )
         source.delete_asset(name)
-        return {one.expectation_config.meta["name"]: _verdict(one) for one in found.results}
+        return {one.expectation_config.meta["name"]: _verdict(one) for one in report.results}
 
 
-def _verdict(found: Any) -> Validation:
+def _verdict(result: Any) -> Validation:
     """What was seen of an expectation that fails; one that could not be judged fails, too."""
-    if found.success:
+    if result.success:
         return Validation(True)
-    raised = [info for info in found.exception_info.values() if isinstance(info, dict) and info.get("raised_exception")]
+    raised = [
+        info for info in result.exception_info.values() if isinstance(info, dict) and info.get("raised_exception")
+    ]
     if raised:
         return Validation(False, f"could not be judged: {raised[0]['exception_message']}")
-    count = found.result.get("unexpected_count")
-    samples = ", ".join(map(str, found.result.get("partial_unexpected_list", [])[:_SAMPLES]))
+    count = result.result.get("unexpected_count")
+    samples = ", ".join(map(str, result.result.get("partial_unexpected_list", [])[:_SAMPLES]))
     if count is None:
         return Validation(False)
     return Validation(
-        False, f"{count:,} of {found.result['element_count']:,} rows" + (f", such as {samples}" if samples else "")
+        False, f"{count:,} of {result.result['element_count']:,} rows" + (f", such as {samples}" if samples else "")
     )

@@ -84,7 +84,7 @@ def latest_results(lake: Lake) -> dict[str, TableStatus]:
     by_table: dict[str, list[Result]] = {}
     for row in rows:
         by_table.setdefault(row.table_name, []).append(row)
-    return {name: _standing(found) for name, found in by_table.items()}
+    return {name: _standing(results) for name, results in by_table.items()}
 
 
 _NEWEST = f"""

@@ -19,8 +19,8 @@ from nextclick.settings import Settings
 
 def open_stops(settings: Settings) -> list[Result]:
     """Every stop that stands: failed at the newest checked version of its table, and not overridden."""
-    found = latest_results(settings.lake)
-    return [stop for table in catalog.TABLES if table.name in found for stop in found[table.name].stops]
+    statuses = latest_results(settings.lake)
+    return [stop for table in catalog.TABLES if table.name in statuses for stop in statuses[table.name].stops]
 
 
 def refuse(settings: Settings, *tables: str) -> None:
@@ -67,11 +67,11 @@ def override(settings: Settings, table: str, by: str, why: str) -> list[Result]:
 
 def _with_sources(tables: tuple[str, ...]) -> set[str]:
     """The tables and everything that they are made from, by the contracts."""
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = list(tables)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found.add(name)
+        if name not in names:
+            names.add(name)
             waiting.extend(catalog.table(name).reads)
-    return found
+    return names

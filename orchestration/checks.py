@@ -43,11 +43,11 @@ def _of_table(table: str, expected: tuple[Expectation, ...]) -> AssetChecksDefin
     return check
 
 
-def _results(table: str, expected: tuple[Expectation, ...], found: TableStatus | None) -> Iterator[AssetCheckResult]:
+def _results(table: str, expected: tuple[Expectation, ...], status: TableStatus | None) -> Iterator[AssetCheckResult]:
     """What is known of the newest checked version; of a table that was never written everything holds."""
     for one in expected:
-        result = found.checks[one.name] if found else None
-        stops = one.severity is Severity.STOP and not (found and one.name in found.overridden)
+        result = status.checks[one.name] if status else None
+        stops = one.severity is Severity.STOP and not (status and one.name in status.overridden)
         facts = (
             {"table_version": result.table_version, "scope": result.scope, "observed": result.observed}
             if result

@@ -74,8 +74,8 @@ def _assets(settings: Settings) -> list[AssetsDefinition]:
     def fresh(spec: AssetSpec) -> AssetSpec:
         return spec.replace_attributes(freshness_policy=policy)
 
-    found = load_assets_from_modules(_MODULES)
-    return [asset.map_asset_specs(fresh) for asset in found if isinstance(asset, AssetsDefinition)]
+    assets = load_assets_from_modules(_MODULES)
+    return [asset.map_asset_specs(fresh) for asset in assets if isinstance(asset, AssetsDefinition)]
 
 
 def _news(settings: Settings) -> SensorDefinition:

@@ -32,11 +32,11 @@ def has_new_data(lake: Lake, job: Step) -> bool:
 
 def _has_value(lake: Lake, table: str, column: str) -> bool:
     """Whether a row of `table` has a value in `column`."""
-    found = open_table(lake, table)
-    if found is None:
+    source = open_table(lake, table)
+    if source is None:
         return False
     with connect(lake) as duck:
-        show(duck, "rows", lake, table, found)
+        show(duck, "rows", lake, table, source)
         return duck.execute(f"SELECT 1 FROM rows WHERE {column} IS NOT NULL LIMIT 1").fetchone() is not None
 
 

@@ -84,13 +84,13 @@ def writers(tables: Iterable[str]) -> list[Step]:
 
 def side_by_side(steps: Iterable[Step]) -> list[tuple[Step, ...]]:
     """The steps in order, those together that follow each other as jobs and need nothing of each other."""
-    found: list[tuple[Step, ...]] = []
+    groups: list[tuple[Step, ...]] = []
     for step in steps:
-        if found and all(_apart(step, other) for other in found[-1]):
-            found[-1] += (step,)
+        if groups and all(_apart(step, other) for other in groups[-1]):
+            groups[-1] += (step,)
         else:
-            found.append((step,))
-    return found
+            groups.append((step,))
+    return groups
 
 
 def _apart(later: Step, earlier: Step) -> bool:

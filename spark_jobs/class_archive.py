@@ -41,22 +41,22 @@ def make(java: str) -> bool:
     Raises SetupError if the job itself fails, as every other would.
     """
     with tempfile.TemporaryDirectory(dir=FOLDER, prefix=".archiving-") as folder:
-        made = Path(folder) / ARCHIVE.name
+        target = Path(folder) / ARCHIVE.name
         ARCHIVE.unlink(missing_ok=True)  # an archive is not made from within another
-        command = (sys.executable, "-m", "spark_jobs.class_archive_job", str(made))
+        command = (sys.executable, "-m", "spark_jobs.class_archive_job", str(target))
         try:
             # The pipes end when the last process that has them does: the JVM, which writes after Python is gone.
             done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, timeout=_LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
-            made.unlink(missing_ok=True)
+            target.unlink(missing_ok=True)
         else:
             if done.returncode:
                 raise SetupError(f"Spark does not run here:\n{done.stderr.strip()[-2000:]}")
-        found = made.exists()
-        if found:
-            made.replace(ARCHIVE)
+        written = target.exists()
+        if written:
+            target.replace(ARCHIVE)
     _MADE_FOR.write_text(_key(java), encoding="utf-8")
-    return found
+    return written
 
 
 def _key(java: str) -> str:
@@ -68,10 +68,10 @@ def main() -> None:
     """Make the archive."""
     start = time.monotonic()
     try:
-        found = make(require_java())
+        written = make(require_java())
     except NextclickError as error:
         sys.exit(f"nextclick: {error}")
-    print(f"class archive: {'made' if found else 'this Java makes none'}, {time.monotonic() - start:.1f} s")
+    print(f"class archive: {'made' if written else 'this Java makes none'}, {time.monotonic() - start:.1f} s")
 
 
 if __name__ == "__main__":

@@ -50,15 +50,15 @@ class DailyTable(NamedTuple):
             ).collect()[0]
             batch.counts.read += seen
             rows = tables.read(changed.sparkSession, lake, self.source)
-            made = self.transform(tables.read(changed.sparkSession, lake, silver.USER_AGENTS))
+            compute = self.transform(tables.read(changed.sparkSession, lake, silver.USER_AGENTS))
             if batch.replaces:
-                tables.replace(rows.transform(made), lake, self.table, batch.commit("days"))
+                tables.replace(rows.transform(compute), lake, self.table, batch.commit("days"))
                 return
             if known:
                 days += rows.transform(of_agents(changed)).agg(F.collect_set(day)).collect()[0][0]
             if days:
-                found = rows.where(on_days(days, self.time_column)).transform(made)
-                tables.replace(found, lake, self.table, batch.commit("days"), among(days, "date"))
+                recomputed = rows.where(on_days(days, self.time_column)).transform(compute)
+                tables.replace(recomputed, lake, self.table, batch.commit("days"), among(days, "date"))
 
         return run_query(spark, settings, trigger, self.job, (self.table,), stream, process)
 

@@ -19,8 +19,8 @@ def require_java() -> str:
     modules = _java("--list-modules")
     release = re.search(r"^java\.base@((\d+)\S*)", modules.stdout, re.MULTILINE)
     if not release or release[2] != VERSION:  # Java 8 knows no modules
-        found = _java("-version")
-        said = (found.stdout + found.stderr).strip() or "nothing"
+        reply = _java("-version")
+        said = (reply.stdout + reply.stderr).strip() or "nothing"
         raise SetupError(f"Java {VERSION} is needed, but `java` here says: {said.splitlines()[0]}. {_ADVICE}")
     if "jdk.incubator.vector@" not in modules.stdout:
         raise SetupError(

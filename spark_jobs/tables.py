@@ -64,10 +64,10 @@ def claim(settings: Settings, table: Table, replaces: bool) -> None:
     docs/jobs/recovery.md tells of rebuilds. The caller holds the table's lock.
     """
     present, wanted = delta.require(settings.lake, table.name), formats.properties(settings, table)
-    found = present.metadata().configuration
+    properties = present.metadata().configuration
     if not replaces:
-        formats.refuse_mixture(table, found, wanted)
-    elif any(found.get(name) != value for name, value in wanted.items()):
+        formats.refuse_mixture(table, properties, wanted)
+    elif any(properties.get(name) != value for name, value in wanted.items()):
         present.alter.set_table_properties(wanted, raise_if_not_exists=False)
 
 

@@ -11,11 +11,13 @@ _WORDS: Final = {"long": "bigint", "integer": "int", "short": "smallint", "byte"
 
 def differences(table: Table, schema: str) -> list[str]:
     """What differs between the contract and `schema`, Delta's own JSON; nullability is judged by the rows."""
-    found = {field["name"]: words(field["type"]) for field in json.loads(schema)["fields"]}
+    actual = {field["name"]: words(field["type"]) for field in json.loads(schema)["fields"]}
     promised = {column.name: column.type for column in table.columns}
-    absent = [f"{name} is not there" for name in promised if name not in found]
-    strange = [f"{name} ({found[name]}) is not in the contract" for name in found if name not in promised]
-    other = [f"{name} is {found[name]}, not {kind}" for name, kind in promised.items() if found.get(name, kind) != kind]
+    absent = [f"{name} is not there" for name in promised if name not in actual]
+    strange = [f"{name} ({actual[name]}) is not in the contract" for name in actual if name not in promised]
+    other = [
+        f"{name} is {actual[name]}, not {kind}" for name, kind in promised.items() if actual.get(name, kind) != kind
+    ]
     return absent + strange + other
 
 

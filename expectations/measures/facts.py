@@ -46,8 +46,8 @@ def _not_measured(error: Exception) -> Fact:
 
 
 def types(look: MeasureContext) -> Fact:
-    found = differences(look.part.table, look.part.delta.schema().to_json())
-    return Fact(len(found), "; ".join(found) or "as the contract says")
+    mismatches = differences(look.part.table, look.part.delta.schema().to_json())
+    return Fact(len(mismatches), "; ".join(mismatches) or "as the contract says")
 
 
 def key_unique(look: MeasureContext) -> Fact:
@@ -84,9 +84,9 @@ WHERE NOT list_contains($known::VARCHAR[], field)
 
 def new_rejects(look: MeasureContext) -> Fact:
     """New rows of quarantine, by reason and by who rejected them."""
-    found = look.duck.execute("SELECT reason, origin, count(*) FROM new GROUP BY ALL ORDER BY 3 DESC, 1, 2").fetchall()
-    words = ", ".join(f"{count:,} {reason} ({origin})" for reason, origin, count in found)
-    return Fact(sum(count for _, _, count in found), words or "none")
+    counts = look.duck.execute("SELECT reason, origin, count(*) FROM new GROUP BY ALL ORDER BY 3 DESC, 1, 2").fetchall()
+    words = ", ".join(f"{count:,} {reason} ({origin})" for reason, origin, count in counts)
+    return Fact(sum(count for _, _, count in counts), words or "none")
 
 
 def fresh(look: MeasureContext) -> Fact:

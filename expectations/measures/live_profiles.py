@@ -51,15 +51,15 @@ def run(settings: Settings, sample: float = 1.0) -> FeaturesCheck:
             compared += len(expected)
             unlike += _unlike(store, expected, copies, oldest)
     named = [" ".join(owner) for owner in sorted(unlike)[:_NAMED]]
-    found = FeaturesCheck(
+    result = FeaturesCheck(
         profiles=compared,
         differ=len(unlike),
         share=len(unlike) / max(1, compared),
         named=named,
         checked_at=datetime.now(UTC),
     )
-    features_check.write(settings.lake, found)
-    return found
+    features_check.write(settings.lake, result)
+    return result
 
 
 def _show_tables(duck: "DuckDBPyConnection", settings: Settings) -> None:
@@ -82,12 +82,12 @@ WHERE intact
 def _copies(duck: "DuckDBPyConnection", settings: Settings) -> dict[bytes, list[Action]]:
     """Actions of the arrivals that silver holds under an earlier copy, or not yet, by the keys of their profiles."""
     arrivals = Arrivals(settings)
-    found: dict[bytes, list[Action]] = {}
+    actions: dict[bytes, list[Action]] = {}
     for payload, received_at in duck.execute(_COPIES).fetchall():
         if arrival := arrivals.read(payload.encode(), received_at):
             for key in arrival.keys:
-                found.setdefault(key, []).append(arrival.action)
-    return found
+                actions.setdefault(key, []).append(arrival.action)
+    return actions
 
 
 _FIELDS: Final = (
@@ -129,8 +129,8 @@ def _unlike(store: Profiles, expected: Actions, copies: Mapping[bytes, list[Acti
     """Owners whose profile in the store is another than their actions make, from `oldest` on."""
     keys = [_KEYS[kind](site, owner) for kind, site, owner in expected]
     differing = []
-    for (owner, actions), key, found in zip(expected.items(), keys, store.get_many(keys), strict=True):
-        made = profile.merge(profile.EMPTY, [*actions, *copies.get(key, ())])
-        if made.since(oldest) != found.since(oldest):
+    for (owner, actions), key, stored in zip(expected.items(), keys, store.get_many(keys), strict=True):
+        merged = profile.merge(profile.EMPTY, [*actions, *copies.get(key, ())])
+        if merged.since(oldest) != stored.since(oldest):
             differing.append(owner)
     return differing

@@ -47,8 +47,8 @@ class MeasureContext:
         return self.lakewide.settings
 
     def row(self, query: str, **parameters: Any) -> tuple[Any, ...]:
-        found: tuple[Any, ...] = self.duck.execute(query, parameters or None).fetchall()[0]
-        return found
+        values: tuple[Any, ...] = self.duck.execute(query, parameters or None).fetchall()[0]
+        return values
 
     def count(self, what: str, query: str, **parameters: Any) -> Fact:
         """The fact that `query` returns this number of rows."""

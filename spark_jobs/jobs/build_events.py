@@ -37,13 +37,13 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         known = "false" if batch.replaces else time_ranges(hours, "client_time")
         present = tables.read(rows.sparkSession, lake, silver.EVENTS).where(known)
         verdicts = copies(good, present).persist()
-        found = {row["verdict"]: row["count"] for row in verdicts.groupBy("verdict").count().collect()}
+        counts = {row["verdict"]: row["count"] for row in verdicts.groupBy("verdict").count().collect()}
         batch.counts.read += seen
-        batch.counts.duplicate += found.get("duplicate", 0)
+        batch.counts.duplicate += counts.get("duplicate", 0)
 
-        first = (good.join(verdicts, "seq", "left_anti") if found else good).transform(enrich_events)
+        first = (good.join(verdicts, "seq", "left_anti") if counts else good).transform(enrich_events)
         refused = typed.transform(rejects)
-        if found.get("id_collision"):
+        if counts.get("id_collision"):
             collided = good.drop("payload").join(verdicts.where("verdict = 'id_collision'"), "seq", "left_semi")
             collided = collided.join(rows.select("seq", "payload"), "seq")
             refused = refused.unionByName(collided.transform(collisions))
@@ -51,9 +51,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             tables.replace(refused, lake, silver.QUARANTINE, batch.commit("quarantine"), "origin = 'silver'")
             tables.replace(first, lake, silver.EVENTS, batch.commit("events"))
         else:
-            if rejected or found.get("id_collision"):
+            if rejected or counts.get("id_collision"):
                 tables.append(refused, lake, silver.QUARANTINE, batch.commit("quarantine"))
-            if seen > rejected + sum(found.values()):
+            if seen > rejected + sum(counts.values()):
                 tables.append(first, lake, silver.EVENTS, batch.commit("events"))
         verdicts.unpersist()
         typed.unpersist()

@@ -20,11 +20,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
         fresh = events.transform(identity_links).persist()
-        found = fresh.count()
-        batch.counts.read += found
+        count = fresh.count()
+        batch.counts.read += count
         if batch.replaces:
             tables.replace(fresh.transform(as_identities), lake, silver.IDENTITIES, batch.commit("links"))
-        elif found:  # most batches of anonymous traffic link nobody
+        elif count:  # most batches of anonymous traffic link nobody
             present = tables.read(events.sparkSession, lake, silver.IDENTITIES)
             touched = present.join(fresh.select(*KEY), list(KEY), "left_semi").transform(as_links)
             rows = fresh.unionByName(touched).transform(merge_links).transform(as_identities)

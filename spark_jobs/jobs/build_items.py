@@ -20,11 +20,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
         fresh = events.transform(item_facts).persist()
-        found = fresh.count()
-        batch.counts.read += found
+        count = fresh.count()
+        batch.counts.read += count
         if batch.replaces:
             tables.replace(fresh.transform(as_items), lake, silver.ITEMS, batch.commit("items"))
-        elif found:
+        elif count:
             present = tables.read(events.sparkSession, lake, silver.ITEMS)
             touched = present.join(fresh.select(*KEY), list(KEY), "left_semi")
             rows = fresh.unionByName(touched.select(*fresh.columns)).transform(merge_facts).transform(as_items)

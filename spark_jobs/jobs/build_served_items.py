@@ -30,8 +30,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             rows = everything.transform(items_of_answers).transform(attribute(acts(everything), settings.attribution))
             tables.replace(rows, lake, silver.SERVED_ITEMS, batch.commit("rows"))
             return
-        fresh, found = events.transform(items_of_answers).persist(), events.transform(acts).persist()
-        times = fresh.select(F.col("served_at").alias("at")).unionByName(found.select("at"))
+        fresh, new_acts = events.transform(items_of_answers).persist(), events.transform(acts).persist()
+        times = fresh.select(F.col("served_at").alias("at")).unionByName(new_acts.select("at"))
         seen, hours = times.agg(F.count("*"), F.collect_set(F.expr("div(unix_seconds(at), 3600)"))).collect()[0]
         batch.counts.read += seen
 
@@ -41,12 +41,12 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         present = tables.read(events.sparkSession, lake, silver.SERVED_ITEMS).where(near(READ, "served_at"))
         served = present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver.SERVED_ITEMS.key)).persist()
         if seen and not served.isEmpty():
-            rows = served.join(served.transform(touched_owners(found, fresh)), list(OWNER), "left_semi")
+            rows = served.join(served.transform(touched_owners(new_acts, fresh)), list(OWNER), "left_semi")
             counted = acts(everything.where(near(EVENTS, "occurred_at")))
             changed = rows.transform(attribute(counted, settings.attribution)).where(near(CHANGED, "served_at"))
             prune, differ = near(CHANGED, "t.served_at"), tables.differ(silver.SERVED_ITEMS)
             tables.merge(changed, lake, silver.SERVED_ITEMS, batch.commit("rows"), prune, differ)
-        for frame in (served, fresh, found):
+        for frame in (served, fresh, new_acts):
             frame.unpersist()
 
     return run_query(spark, settings, trigger, "build_served_items", (silver.SERVED_ITEMS,), source, process)

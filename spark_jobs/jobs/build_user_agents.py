@@ -23,12 +23,12 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         if not batch.replaces:
             present = tables.read(session, lake, silver.USER_AGENTS)
             fresh = fresh.join(present, "user_agent", "left_anti")
-        found = [described(row.user_agent) for row in fresh.collect()]
-        batch.counts.read += len(found)
-        rows = session.createDataFrame(found, tables.schema(silver.USER_AGENTS)).coalesce(1)
+        agents = [described(row.user_agent) for row in fresh.collect()]
+        batch.counts.read += len(agents)
+        rows = session.createDataFrame(agents, tables.schema(silver.USER_AGENTS)).coalesce(1)
         if batch.replaces:
             tables.replace(rows, lake, silver.USER_AGENTS, batch.commit("agents"))
-        elif found:
+        elif agents:
             tables.append(rows, lake, silver.USER_AGENTS, batch.commit("agents"))
 
     return run_query(spark, settings, trigger, "build_user_agents", (silver.USER_AGENTS,), source, process)

@@ -64,25 +64,25 @@ def acts(events: DataFrame) -> DataFrame:
     )
 
 
-def touched_owners(found: DataFrame, fresh: DataFrame) -> Transformer:
-    """`served` (known items of answers) → the OWNERs whose rows the fresh acts `found` and items `fresh` may change."""
+def touched_owners(new_acts: DataFrame, fresh: DataFrame) -> Transformer:
+    """`served` (known items of answers) → the OWNERs whose rows the fresh acts `new_acts` and items `fresh` may change."""
 
     def transform(served: DataFrame) -> DataFrame:
-        named = served.join(found.select(*KEY), list(KEY), "left_semi")
-        unnamed = found.where("request_id IS NULL")
+        named = served.join(new_acts.select(*KEY), list(KEY), "left_semi")
+        unnamed = new_acts.where("request_id IS NULL")
         return named.select(*OWNER).unionByName(unnamed.select(*OWNER)).unionByName(fresh.select(*OWNER)).distinct()
 
     return transform
 
 
-def attribute(found: DataFrame, limits: AttributionSettings) -> Transformer:
-    """`served` (SERVED columns) → rows of silver.served_items, by the acts `found`."""
+def attribute(outcomes: DataFrame, limits: AttributionSettings) -> Transformer:
+    """`served` (SERVED columns) → rows of silver.served_items, by the acts `outcomes`."""
     near = F.expr(
         f"at BETWEEN served_at - INTERVAL {limits.request_hours} HOURS AND served_at + INTERVAL {limits.request_hours} HOURS"
     )
 
     def transform(served: DataFrame) -> DataFrame:
-        named = found.drop("visitor_id").join(served.select(*KEY, "served_at"), list(KEY)).where(near)
+        named = outcomes.drop("visitor_id").join(served.select(*KEY, "served_at"), list(KEY)).where(near)
         first = F.min(F.when(F.col("agent").isNotNull(), F.struct("at", "event_id", "agent")))
         seen = named.groupBy(*KEY).agg(F.min("at").alias("shown_at"), first.alias("first"))
         rows = (
@@ -90,7 +90,7 @@ def attribute(found: DataFrame, limits: AttributionSettings) -> Transformer:
             .withColumn("user_agent", F.coalesce("first.agent", "user_agent"))
             .drop("first")
         )
-        counted = named.select(*KEY, "event", "at", "currency", "amount").unionByName(_unnamed(found, rows, limits))
+        counted = named.select(*KEY, "event", "at", "currency", "amount").unionByName(_unnamed(outcomes, rows, limits))
         return rows.join(_results(counted), list(KEY), "left").withColumn(
             "revenue", F.coalesce(F.col("revenue").cast(REVENUE), F.create_map().cast(REVENUE))
         )
@@ -98,7 +98,7 @@ def attribute(found: DataFrame, limits: AttributionSettings) -> Transformer:
     return transform
 
 
-def _unnamed(found: DataFrame, rows: DataFrame, limits: AttributionSettings) -> DataFrame:
+def _unnamed(outcomes: DataFrame, rows: DataFrame, limits: AttributionSettings) -> DataFrame:
     """Acts that name no answer, each with the KEY of the row that this visitor was shown last before it."""
     window = (
         f"CASE event WHEN 'click' THEN INTERVAL {limits.click_minutes * 60} SECONDS "
@@ -106,7 +106,7 @@ def _unnamed(found: DataFrame, rows: DataFrame, limits: AttributionSettings) -> 
     )
     shown = rows.where("shown_at IS NOT NULL").select(*OWNER, "shown_at", F.col("request_id").alias("shown_by"))
     return (
-        found.where("request_id IS NULL AND event <> 'impression'")
+        outcomes.where("request_id IS NULL AND event <> 'impression'")
         .join(shown, list(OWNER))
         .where(f"at BETWEEN shown_at AND shown_at + {window}")
         .groupBy("site", "item_id", "event", "event_id", "at", "currency", "amount")

@@ -119,16 +119,16 @@ def _bad_fields(typed: Mapping[str, str]) -> str:
 
 def _properties() -> str:
     """The properties, with fields that this version does not know added to them: drift loses nothing."""
-    given = f"CASE WHEN unlike THEN {_LOOSE_PROPERTIES} ELSE raw.properties END"
+    properties = f"CASE WHEN unlike THEN {_LOOSE_PROPERTIES} ELSE raw.properties END"
     known = ", ".join(f"'{name}'" for name in FIELDS)
     present = " + ".join(f"int(raw.`{name}` IS NOT NULL)" for name in FIELDS)
     unknown = (
         f"map_filter(from_json(payload, 'map<string,string>'), (key, value) -> NOT array_contains(array({known}), key))"
     )
-    own = f"map_filter(coalesce({given}, cast(map() AS map<string,string>)), (key, value) -> NOT map_contains_key({unknown}, key))"
+    own = f"map_filter(coalesce({properties}, cast(map() AS map<string,string>)), (key, value) -> NOT map_contains_key({unknown}, key))"
     # Counting keys is cheap and says for almost every row that there is none unknown.
     drifted = f"size(json_object_keys(payload)) > {present} AND size({unknown}) > 0"
-    return f"CASE WHEN {drifted} THEN map_concat({own}, {unknown}) ELSE {given} END"
+    return f"CASE WHEN {drifted} THEN map_concat({own}, {unknown}) ELSE {properties} END"
 
 
 def _payload_hash() -> str:

@@ -48,9 +48,9 @@ def described(agent: str) -> DescribedAgent:
     ('Firefox', '128.0', 'Linux', None, 'desktop')
     """
     read = agent[:READ_CHARS]
-    found = parse(read)
-    browser, system = found.user_agent, found.os
-    spider = found.device is not None and found.device.family == "Spider"
+    parsed = parse(read)
+    browser, system = parsed.user_agent, parsed.os
+    spider = parsed.device is not None and parsed.device.family == "Spider"
     bot = _crawler(read) or (browser.family if spider and browser else "spider" if spider else None)
     return DescribedAgent(
         user_agent=agent,
@@ -77,8 +77,8 @@ def _device(agent: str, system: str | None) -> str:
 
 def _crawler(agent: str) -> str | None:
     """What the first pattern of the list that fits finds in the agent; None if there is none."""
-    found = next((match for pattern in _crawlers() if (match := pattern.search(agent))), None)
-    return found and (found[0].strip(" /;:(+-") or found[0])
+    first = next((match for pattern in _crawlers() if (match := pattern.search(agent))), None)
+    return first and (first[0].strip(" /;:(+-") or first[0])
 
 
 @cache
