@@ -71,7 +71,7 @@ class Collector:
 
     def wait_for_rejects(self, count: int) -> Records:
         """The rejects, once there are at least `count`."""
-        return _wait(self.rejects, lambda found: len(found) >= count)
+        return _wait(self.rejects, lambda records: len(records) >= count)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it, its workers and what it runs under by a signal; its exit code."""
@@ -121,18 +121,18 @@ def _is_alive(group: int) -> bool:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
-                state, _, found = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-                if int(found) == group and state not in "ZX":
+                state, _, process_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+                if int(process_group) == group and state not in "ZX":
                     return True
     return False
 
 
 def _wait(read: Callable[[], Records], holds: Callable[[Records], bool]) -> Records:
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not holds(found := read()):
-        assert time.monotonic() < deadline, f"it did not come; there is: {found}"
+    while not holds(records := read()):
+        assert time.monotonic() < deadline, f"it did not come; there is: {records}"
         time.sleep(0.05)
-    return found
+    return records
 
 
 def _records(log: Path) -> Records:

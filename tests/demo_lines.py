@@ -9,7 +9,7 @@ import msgspec
 from collector.dialects import dialect
 from collector.request.model import Refused
 from demo.traffic.trackers import TrackerRecord
-from demo.traffic.trackers import request as told
+from demo.traffic.trackers import request as as_sent
 from tests.tracker_requests import LIMITS, request
 
 Record = dict[str, Any]
@@ -21,7 +21,7 @@ def as_collected(lines: Iterable[TrackerRecord]) -> list[Record]:
 
 
 def _events(line: TrackerRecord) -> list[Any]:
-    path, content_type, body = told(line.tracker, [line.record])
+    path, content_type, body = as_sent(line.tracker, [line.record])
     with suppress(Refused):
         return dialect(line.tracker).parse(request(path, body, content_type=content_type), LIMITS).events
     return []

@@ -72,9 +72,9 @@ def is_robot(event: Event) -> bool:
 def cleaned(url: str) -> str:
     """The address without parameters of campaigns, clicks and sessions, and without e-mail addresses, as far as the tests use them."""
     before, _, fragment = url.partition("#")
-    page, asked, query = before.partition("?")
+    page, mark, query = before.partition("?")
     kept = [part for part in query.split("&") if not _tells(*part.partition("=")[::2])]
-    return page + ("?" + "&".join(kept) if asked and any(kept) else "") + ("#" + fragment if fragment else "")
+    return page + ("?" + "&".join(kept) if mark and any(kept) else "") + ("#" + fragment if fragment else "")
 
 
 def _tells(name: str, value: str) -> bool:

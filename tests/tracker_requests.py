@@ -30,15 +30,15 @@ def request(path: str, body: Any = b"", query: str = "", method: str = "POST", *
     )
 
 
-def chosen(asked: Request) -> str:
+def chosen(incoming: Request) -> str:
     """The dialect that takes the request."""
-    return choose(Router().find(asked.path), asked)[0].name
+    return choose(Router().find(incoming.path), incoming)[0].name
 
 
-def parsed(asked: Request) -> Parsed:
+def parsed(incoming: Request) -> Parsed:
     """What the request's own dialect makes of it."""
-    route, asked = choose(Router().find(asked.path), asked)
-    return route.dialect.parse(asked, LIMITS)
+    route, incoming = choose(Router().find(incoming.path), incoming)
+    return route.dialect.parse(incoming, LIMITS)
 
 
 def packed(value: Any) -> str:
@@ -59,11 +59,11 @@ def json_of(*names: str) -> st.SearchStrategy[Any]:
     )
 
 
-def survives(asked: Request) -> None:
+def survives(incoming: Request) -> None:
     """Whatever is asked is parsed or refused, and then answered."""
-    route, asked = choose(Router().find(asked.path), asked)
+    route, incoming = choose(Router().find(incoming.path), incoming)
     try:
-        answer = route.dialect.parse(asked, LIMITS).answer
+        answer = route.dialect.parse(incoming, LIMITS).answer
     except Refused as refused:
-        answer = route.dialect.refuse(asked, refused)
+        answer = route.dialect.refuse(incoming, refused)
     assert answer.status < 500

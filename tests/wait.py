@@ -15,7 +15,7 @@ def now() -> int:
 def wait_until(holds: Callable[[], T], seconds: float = 30.0, every: float = 0.01) -> T:
     """What `holds` returns, as soon as that is true; fail if it never is."""
     deadline = time.monotonic() + seconds
-    while not (found := holds()):
+    while not (result := holds()):
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(every)
-    return found
+    return result

@@ -15,7 +15,7 @@ WORDS = {"environ", "environb", "getenv", "getenvb"}
 def environment_reads(path: Path) -> list[int]:
     """Line numbers where the module asks the environment. Telling a library something by `setdefault` is not asking."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    told = {
+    defaults = {
         node.value.func.value
         for node in nodes
         if isinstance(node, ast.Expr)
@@ -23,15 +23,15 @@ def environment_reads(path: Path) -> list[int]:
         and isinstance(node.value.func, ast.Attribute)
         and node.value.func.attr == "setdefault"
     }
-    asked = (
-        node.lineno for node in nodes if isinstance(node, ast.Attribute) and node.attr in WORDS and node not in told
+    reads = (
+        node.lineno for node in nodes if isinstance(node, ast.Attribute) and node.attr in WORDS and node not in defaults
     )
     imported = (
         node.lineno
         for node in nodes
         if isinstance(node, ast.ImportFrom) and node.module == "os" and WORDS & {name.name for name in node.names}
     )
-    return sorted([*asked, *imported])
+    return sorted([*reads, *imported])
 
 
 def test_the_environment_is_read_in_settings_alone() -> None:

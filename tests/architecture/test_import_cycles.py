@@ -9,12 +9,12 @@ from nextclick.settings import CHECKOUT
 
 def cycles(graph: grimp.ImportGraph) -> list[str]:
     """A chain of imports for each module that leads back to itself, the shortest; empty where there is none."""
-    found = (
+    chains = (
         graph.find_shortest_chain(other, module)
         for module in sorted(graph.modules)
         for other in sorted(graph.find_modules_directly_imported_by(module))
     )
-    return [" imports ".join((chain[-1], *chain)) for chain in found if chain]
+    return [" imports ".join((chain[-1], *chain)) for chain in chains if chain]
 
 
 def test_no_import_leads_back_to_where_it_began() -> None:

@@ -41,8 +41,10 @@ def test_the_lock_satisfies_the_project_and_both_locks_its_extras() -> None:
 
 
 def unsatisfied(pinned: dict[str, str], wanted: list[str]) -> list[str]:
-    asked = map(Requirement, wanted)
-    return [str(want) for want in asked if not want.specifier.contains(re.split(r"[ \\;]", pinned[want.name])[0])]
+    requirements = map(Requirement, wanted)
+    return [
+        str(want) for want in requirements if not want.specifier.contains(re.split(r"[ \\;]", pinned[want.name])[0])
+    ]
 
 
 def test_what_only_an_extra_needs_is_in_the_second_lock_alone() -> None:

@@ -16,6 +16,8 @@ PAGE: Final = (CHECKOUT / "docs" / "glossary.md").read_text(encoding="utf-8")
 _ROWS: Final = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", PAGE, re.MULTILINE)
 WORDS: Final = [word.strip() for row, _ in _ROWS[: _ROWS.index(("instead of", "say"))] for word in row.split(",")][2:]
 REPLACED: Final = dict(_ROWS[_ROWS.index(("instead of", "say")) + 2 :])
+VAGUE: Final = frozenset({"asked", "found", "given", "made", "told"})
+"""Names that say how a value came about, not what it is."""
 
 
 def _modules() -> Iterator[Path]:
@@ -40,13 +42,33 @@ def test_no_two_public_classes_have_one_name() -> None:
 
 def test_no_name_in_code_has_a_word_that_the_glossary_replaced() -> None:
     assert REPLACED
-    found = {
+    replaced = {
         f"{path.relative_to(CHECKOUT)}:{token.start[0]} {token.string}"
         for path in _modules()
         for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
         if token.type == tokenize.NAME and {*_parts(token.string)} & {*REPLACED}
     }
-    assert not found
+    assert not replaced
+
+
+def test_names_in_code_say_what_a_value_is() -> None:
+    vague = [
+        f"{path.relative_to(CHECKOUT)}:{line} {name}"
+        for path in (*_modules(), CHECKOUT / "bootstrap.py")
+        for line, name in _named(ast.parse(path.read_text(encoding="utf-8")))
+        if name.strip("_") in VAGUE
+    ]
+    assert not vague
+
+
+def _named(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Parameters, functions and assigned variables, each with its line."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()):
+                yield node.lineno, name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield node.lineno, name
 
 
 def _parts(name: str) -> list[str]:

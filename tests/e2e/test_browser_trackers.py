@@ -62,8 +62,10 @@ class Visited(NamedTuple):
         def own(records: Records) -> Records:
             return [record for record in records if record["source"] == tracker]
 
-        found = own(self.collector.wait_for(lambda records: last in [record["event"] for record in own(records)]))
-        return {kind: [each for each in found if each["event"] == kind] for kind in Counter(r["event"] for r in found)}
+        landed = own(self.collector.wait_for(lambda records: last in [record["event"] for record in own(records)]))
+        return {
+            kind: [each for each in landed if each["event"] == kind] for kind in Counter(r["event"] for r in landed)
+        }
 
 
 @pytest.fixture(scope="module")

@@ -133,11 +133,11 @@ def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, fa
     for _ in range(20):  # the collector and the API publish every two seconds
         for job in ("ingest_events", "build_events", "build_served_items"):
             step_runner(settings).perform(job)
-        found = ask(settings.lake, query)[1]
-        if found and found[0][2] is not None:
+        rows = ask(settings.lake, query)[1]
+        if rows and rows[0][2] is not None:
             break
         time.sleep(1)
-    [(position, shown_at, clicked_at)] = found
+    [(position, shown_at, clicked_at)] = rows
     assert position == 1
     assert shown_at < clicked_at
 

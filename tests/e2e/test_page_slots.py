@@ -14,7 +14,7 @@ from serving.schema.responses import Item, Personalized
 from tests.collector_process import Collector, collecting
 from tests.e2e.browsing import chromium, serving
 
-Asked = list[dict[str, list[str]]]
+Queries = list[dict[str, list[str]]]
 
 FEED = [
     Item(item_id="A 1", score=0.9, name="<b id=evil>Shoe</b>", price=19.9, currency="EUR", category="Shoes"),
@@ -34,15 +34,15 @@ BANNER_TEMPLATE = """
 
 
 @pytest.fixture
-def api() -> Iterator[tuple[str, Asked]]:
+def api() -> Iterator[tuple[str, Queries]]:
     """The API's answers to `GET /v1/personalize`, and what it was asked; the surface `empty` has nothing to show."""
-    asked: Asked = []
+    queries: Queries = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
-            asked.append(parse_qs(url.query) | {"path": [url.path]})
-            surface = asked[-1]["surface"][0]
+            queries.append(parse_qs(url.query) | {"path": [url.path]})
+            surface = queries[-1]["surface"][0]
             feed = FEED if surface == "home" else []
             body = Personalized(
                 request_id=f"r-{surface}",
@@ -64,7 +64,7 @@ def api() -> Iterator[tuple[str, Asked]]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/api/", asked
+        yield f"http://127.0.0.1:{server.server_port}/api/", queries
         server.shutdown()
 
 
@@ -85,9 +85,9 @@ def visit(open_page: Callable[..., Any], site: Any, page: str, **options: Any) -
 
 
 def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_answer(
-    collector: Collector, api: tuple[str, Asked]
+    collector: Collector, api: tuple[str, Queries]
 ) -> None:
-    address, asked = api
+    address, queries = api
     tag = f'<script async src="{collector.address}/n.js" data-api="{address}" data-api-key="read"></script>'
     slots = "".join(f'<div data-nextclick-slot="{name}">{TEMPLATE}</div>' for name in ("broken", "empty"))
     page = f"""<!doctype html>{tag}{slots}<div data-nextclick-slot="home" data-slot-n="3">{TEMPLATE}</div>"""
@@ -106,7 +106,7 @@ def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_an
         assert cards[1].query_selector("img").get_attribute("src") == "/pictures/A2.png"
         assert not opened.is_visible("[data-nextclick-slot=broken]")
         assert not opened.is_visible("[data-nextclick-slot=empty]")
-        by_surface = {query["surface"][0]: query for query in asked}
+        by_surface = {query["surface"][0]: query for query in queries}
         assert set(by_surface) == {"broken", "empty", "home"}
         assert (by_surface["home"]["path"], by_surface["home"]["feed"], by_surface["home"]["key"]) == (
             ["/api/v1/personalize"], ["3"], ["read"],
@@ -129,14 +129,14 @@ def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_an
         assert (clicked["request_id"], clicked["item_id"], clicked["position"]) == ("r-home", "A 1", 1)
         assert (added["request_id"], added["item_id"], added["position"]) == ("r-home", "A2", 2)
 
-        asked.clear()
+        queries.clear()
         opened = visit(open_page, site, page, script=private)
         opened.wait_for_selector("[data-nextclick-slot=home] article")
-        assert all("visitor_id" not in query for query in asked)  # it is filled for nobody in particular
+        assert all("visitor_id" not in query for query in queries)  # it is filled for nobody in particular
 
 
 def test_a_banner_is_shown_in_its_slot_and_seen_and_clicked_as_one(
-    collector: Collector, api: tuple[str, Asked]
+    collector: Collector, api: tuple[str, Queries]
 ) -> None:
     tag = f'<script async src="{collector.address}/n.js" data-api="{api[0]}"></script>'
     page = f"""<!doctype html>{tag}<div data-nextclick-slot="home">{BANNER_TEMPLATE}{TEMPLATE}</div>"""

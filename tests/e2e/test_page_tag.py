@@ -48,11 +48,11 @@ class Visit:
         self.page: Any = None
 
     def open(
-        self, body: str = "", options: str = 'data-key="k1"', path: str = "", script: str = "", **given: Any
+        self, body: str = "", options: str = 'data-key="k1"', path: str = "", script: str = "", **context: Any
     ) -> Any:
         """A browser of its own on `/NAME` + path, with the tag before `body`."""
         self.put(body, options)
-        self.page = self.browser(script, **given)
+        self.page = self.browser(script, **context)
         self.page.goto(self.site.address + f"/{self.name}{path}")
         return self.page
 

@@ -77,8 +77,8 @@ def answered(settings: Settings, metrics: Any, visitors: int) -> dict[str, Perso
 def records(settings: Settings) -> list[dict[str, Any]]:
     """The served records of the landing log, as rows of silver."""
     lines = [line for segment in segments(settings.lake.landing) for line in read_segment(segment.path)]
-    found = [json.loads(line.payload) | {"source": line.source} for line in lines]
-    return [record | {name: _time(record[name]) for name in ("client_time", "occurred_at")} for record in found]
+    events = [json.loads(line.payload) | {"source": line.source} for line in lines]
+    return [record | {name: _time(record[name]) for name in ("client_time", "occurred_at")} for record in events]
 
 
 def _time(milliseconds: int) -> datetime:
@@ -86,11 +86,11 @@ def _time(milliseconds: int) -> datetime:
 
 
 def test_what_is_answered_is_on_record_with_its_propensities(exploring: Settings, metrics: Any) -> None:
-    given = answered(exploring, metrics, 20)
+    answers = answered(exploring, metrics, 20)
     said = {record["visitor_id"]: record for record in records(exploring)}
-    assert set(said) == set(given)
+    assert set(said) == set(answers)
     running = assignment.load(exploring.conf_dir / "experiments")
-    for visitor, answer in given.items():
+    for visitor, answer in answers.items():
         record, properties = said[visitor], said[visitor]["properties"]
         slot, banner = msgspec.json.decode(properties["draws"], type=list[Draw])
         items, propensities = json.loads(properties["items"]), json.loads(properties["propensities"])
@@ -144,9 +144,9 @@ def test_a_running_api_takes_up_what_was_learned(exploring: Settings, metrics: A
     try:
         arms = {"popular": Arm(trials=9, rewards=9), "new": Arm(trials=9), "for-you": Arm(trials=9)}
         state.write(settings.lake, state.State(version=1, bandits={"banner:home": arms}))
-        asked = PersonalizeRequest(visitor_id="v1", surface="home")
+        request = PersonalizeRequest(visitor_id="v1", surface="home")
         for _ in range(2000):
-            answers = [asyncio.run(engine.personalize("default", asked)).personalized_banner for _ in range(20)]
+            answers = [asyncio.run(engine.personalize("default", request)).personalized_banner for _ in range(20)]
             if {answer["id"] for answer in answers if answer} == {"popular"}:
                 return
         raise AssertionError("the new state was not taken up")

@@ -110,8 +110,8 @@ def test_each_bad_request_is_answered_and_leaves_one_reject(
     collector, events, rejects = fresh
     reply = collector.post("/v1/events", body)
     assert reply.status in (200, 400, 413)
-    found = collector.wait_for_rejects(rejects + 1)
-    assert [reject["reason"] for reject in found[rejects:]] == [reason]
+    records = collector.wait_for_rejects(rejects + 1)
+    assert [reject["reason"] for reject in records[rejects:]] == [reason]
     assert len(collector.landed()) == events
     assert collector.post("/v1/events", VIEW).status == 200
 
@@ -131,8 +131,8 @@ def test_a_batch_with_one_bad_event_keeps_the_others_and_names_the_bad_one(fresh
 def test_an_address_in_a_reject_is_masked(fresh: tuple[Collector, int, int]) -> None:
     collector, _, rejects = fresh
     collector.post("/v1/events", '{"event": "203.0.113.9')
-    found = collector.wait_for_rejects(rejects + 1)
-    assert "203.0.0.0" in found[-1]["payload"]
+    records = collector.wait_for_rejects(rejects + 1)
+    assert "203.0.0.0" in records[-1]["payload"]
 
 
 def test_pages_of_any_origin_may_send_but_never_with_credentials(collector: Collector) -> None:

@@ -77,8 +77,8 @@ class Memory:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """`asked(route, query, headers, body)`: the status that the door answers, and why it rejected what."""
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """`ask(route, query, headers, body)`: the status that the door answers, and why it rejected what."""
     folder = tmp_path_factory.mktemp("generated")
     (folder / "counts").mkdir()
     chosen = load(folder / "lake", environ={"NEXTCLICK_COLLECTOR__SECRET_KEY": "secret"})
@@ -116,8 +116,8 @@ async def _ask(
     return said[0]["status"], sink
 
 
-def holds(asked: Any, route: tuple[str, str], query: bytes, headers: dict[str, str], body: bytes) -> None:
-    status, sink = asked(route, query, headers, body)
+def holds(ask: Any, route: tuple[str, str], query: bytes, headers: dict[str, str], body: bytes) -> None:
+    status, sink = ask(route, query, headers, body)
     assert status < 500
     assert "dialect_error" not in sink.reasons
     assert status not in (400, 413) or sink.reasons, "what was refused is on record"
@@ -129,18 +129,18 @@ REQUESTS = given(route=st.sampled_from(ROUTES), query=FORM, headers=HEADERS, bod
 @generated(2_000)
 @REQUESTS
 def test_two_thousand_generated_requests_are_all_answered(
-    asked: Any, route: Any, query: bytes, headers: Any, body: bytes
+    ask: Any, route: Any, query: bytes, headers: Any, body: bytes
 ) -> None:
-    holds(asked, route, query, headers, body)
+    holds(ask, route, query, headers, body)
 
 
 @pytest.mark.stress
 @generated(25_000)
 @REQUESTS
 def test_twenty_five_thousand_generated_requests_are_all_answered(
-    asked: Any, route: Any, query: bytes, headers: Any, body: bytes
+    ask: Any, route: Any, query: bytes, headers: Any, body: bytes
 ) -> None:
-    holds(asked, route, query, headers, body)
+    holds(ask, route, query, headers, body)
 
 
 def test_every_route_of_every_dialect_is_among_them() -> None:

@@ -28,26 +28,26 @@ def settings(tmp_path: Any) -> Settings:
 def item(number: int, place: int, **fields: Any) -> dict[str, Any]:
     """An item of answer `number`, a minute after the one before; every second suits: of those 7 of 10 are clicked, else 2."""
     at, suits = NOON + timedelta(minutes=number), (number + place) % 2
-    told = dict.fromkeys(FEATURES, 0.5) | {"personal": float(suits)}
+    values = dict.fromkeys(FEATURES, 0.5) | {"personal": float(suits)}
     clicked = at if (number * 7 + place * 3) % 10 < (7 if suits else 2) else None
     known = {"site": "default", "request_id": f"r{number:04}", "item_id": f"i{place}", "position": place}
     times = {"served_at": at, "shown_at": at, "clicked_at": clicked}
-    return known | times | {"features": list(told.items()), "revenue": []} | fields
+    return known | times | {"features": list(values.items()), "revenue": []} | fields
 
 
 def test_rows_are_what_people_were_shown_with_features_and_can_no_longer_click(settings: Settings) -> None:
     partly = list(dict.fromkeys(FEATURES[1:], 0.5).items())
-    made = [item(number, place) for number in range(3) for place in (1, 2)]
-    made += [item(3, 1, shown_at=None), item(4, 1, features=None), item(5, 1, features=partly)]
-    made += [item(6, 1, user_agent=ROBOT), item(7, 1, site="another")]
-    made += [item(62, 1), item(63, 1), item(122, 1)]  # the last hour (attribution.click_minutes of the test profile)
-    table_rows.write(settings.lake, "silver.served_items", made)
+    rows = [item(number, place) for number in range(3) for place in (1, 2)]
+    rows += [item(3, 1, shown_at=None), item(4, 1, features=None), item(5, 1, features=partly)]
+    rows += [item(6, 1, user_agent=ROBOT), item(7, 1, site="another")]
+    rows += [item(62, 1), item(63, 1), item(122, 1)]  # the last hour (attribution.click_minutes of the test profile)
+    table_rows.write(settings.lake, "silver.served_items", rows)
     table_rows.write(settings.lake, "silver.user_agents", [{"user_agent": ROBOT, "is_bot": True}])
-    found, _ = clicks.read(settings)
-    assert found.answer.tolist() == [0, 0, 1, 1, 2, 2, 3]
-    assert found.position.tolist() == [1, 2, 1, 2, 1, 2, 1]
-    assert found.clicked.tolist() == [float(bool(row["clicked_at"])) for row in (*made[:6], made[11])]
-    assert found.features[:, FEATURES.index("personal")].tolist() == [1, 0, 0, 1, 1, 0, 1]
+    examples, _ = clicks.read(settings)
+    assert examples.answer.tolist() == [0, 0, 1, 1, 2, 2, 3]
+    assert examples.position.tolist() == [1, 2, 1, 2, 1, 2, 1]
+    assert examples.clicked.tolist() == [float(bool(row["clicked_at"])) for row in (*rows[:6], rows[11])]
+    assert examples.features[:, FEATURES.index("personal")].tolist() == [1, 0, 0, 1, 1, 0, 1]
 
 
 def test_it_waits_for_enough_rows_is_registered_behind_its_gate_and_is_not_trained_twice(settings: Settings) -> None:

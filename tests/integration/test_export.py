@@ -316,7 +316,7 @@ def test_the_command_line_prints_what_scripts_rely_on(nextclick: Nextclick, gold
     gold.full({"ann": BOB}, POPULAR, model="13")
     nextclick("export")
     listed = json.loads(nextclick("rollback", "--list", "--json")[1])
-    assert (listed["version"], [found["version"] for found in listed["versions"]]) == (2, [2, 1])
+    assert (listed["version"], [each["version"] for each in listed["versions"]]) == (2, [2, 1])
 
 
 def test_the_command_line_tells_people_what_they_see(nextclick: Nextclick, settings: Settings, gold: Gold) -> None:
@@ -330,10 +330,10 @@ def test_the_command_line_tells_people_what_they_see(nextclick: Nextclick, setti
 
 
 def test_the_command_line_says_what_is_wrong(nextclick: Nextclick) -> None:
-    code, out, told = nextclick("recommend", "ann", "--json")
+    code, out, errors = nextclick("recommend", "ann", "--json")
     assert (code, out) == (1, "")
-    assert "There are no lists" in told
-    assert "nextclick run" in told
+    assert "There are no lists" in errors
+    assert "nextclick run" in errors
     assert nextclick("recommend")[0] == 2
     assert nextclick("recommend", "ann", "-n", "0")[0] == 2
 

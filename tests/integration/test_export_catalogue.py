@@ -91,9 +91,9 @@ def test_items_that_no_list_names_are_ordered_by_how_much_they_are_used(
     write_interactions(lake.lake.root, pairs)
     gold.full({}, [("top", 1.0)])
     export.run(lake)
-    found = served(lake)
-    stock = found.catalogue
-    assert [stock.ids[number] for number in found.by_popularity] == ["top", "new", "old"]
+    loaded = served(lake)
+    stock = loaded.catalogue
+    assert [stock.ids[number] for number in loaded.by_popularity] == ["top", "new", "old"]
     assert stock.strength[[stock.number["new"], stock.number["old"]]].tolist() == pytest.approx([3.0, 2.0])
 
 
@@ -106,21 +106,21 @@ def test_what_people_use_next_is_exported_with_the_lists_and_goes_before_what_is
     person = profile.visitor_key("default", "v")
     actions = [Action(1_000, 1, 2, "lamp"), Action(999, 2, 2, "sofa")]
     open_profiles(lake).merge({person: actions})
-    found = served(lake)
+    loaded = served(lake)
     visitors = VisitorLookup(lake, ServingMetrics())
-    known = asyncio.run(visitors.known(found, Who("default", "v", None), 2_000))
-    assert [[found.catalogue.ids[number] for number in items] for items in known.similar] == [["sofa"], ["stool"]]
+    known = asyncio.run(visitors.known(loaded, Who("default", "v", None), 2_000))
+    assert [[loaded.catalogue.ids[number] for number in items] for items in known.similar] == [["sofa"], ["stool"]]
 
 
 def test_item_vectors_come_with_their_version_and_items_that_no_list_names(lake: Settings, gold: Gold) -> None:
     gold.full({"ann": [("stool", 1.0)]}, POPULAR, vectors={"stool": [0.5, -1.0], "rare": [2.0, 0.0]})
     export.run(lake)
-    found = served(lake)
-    assert found.vectors is not None
-    number = found.catalogue.numbers(["stool", "rare", "lamp"])
-    whole = found.vectors.direction[number] * found.vectors.length[number, None]
+    loaded = served(lake)
+    assert loaded.vectors is not None
+    number = loaded.catalogue.numbers(["stool", "rare", "lamp"])
+    whole = loaded.vectors.direction[number] * loaded.vectors.length[number, None]
     assert whole.round(3).tolist() == [[0.5, -1.0], [2.0, 0.0], [0.0, 0.0]]
-    assert found.vectors.gram.tolist() == [[4.25, -0.5], [-0.5, 1.0]]
+    assert loaded.vectors.gram.tolist() == [[4.25, -0.5], [-0.5, 1.0]]
     gold.full({"ann": [("stool", 1.0)]}, POPULAR)
     export.run(lake)
     assert served(lake).vectors is None

@@ -51,7 +51,7 @@ def assert_whole(settings: Settings) -> None:
     tally.add(list(copy.entries()))
     copy.abandon()
     assert tally == Tally(manifest.entries, manifest.people, manifest.rows, int(manifest.digest, 16))
-    assert versions_in_store(settings) == {found["version"] for found in export.versions(settings)}
+    assert versions_in_store(settings) == {each["version"] for each in export.versions(settings)}
     assert len(versions_in_store(settings)) <= settings.export.keep_versions
 
 

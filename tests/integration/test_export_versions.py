@@ -22,7 +22,7 @@ def test_a_rollback_serves_the_lists_before_and_newer_lists_end_it(lake: Setting
     gold.full({"ann": CLO}, POPULAR, model="3")
     export.run(lake)
     assert served(lake, "ann") == CLO
-    assert [found["version"] for found in export.versions(lake)] == [3, 1]  # what was rolled back is gone
+    assert [each["version"] for each in export.versions(lake)] == [3, 1]  # what was rolled back is gone
     assert export.rollback(lake).version == 1
 
 
@@ -68,7 +68,7 @@ def test_only_the_current_version_and_the_one_before_are_kept(lake: Settings, go
     for _ in range(4):
         gold.full({"ann": ANN}, POPULAR)
         export.run(lake)
-    assert [found["version"] for found in export.versions(lake)] == [4, 3]
+    assert [each["version"] for each in export.versions(lake)] == [4, 3]
 
 
 def test_updates_do_not_push_out_what_the_night_before_had_made(lake: Settings, gold: Gold) -> None:
@@ -78,8 +78,8 @@ def test_updates_do_not_push_out_what_the_night_before_had_made(lake: Settings, 
         for _ in range(3):
             gold.update({"ann": BOB})
             export.run(lake)
-    assert [found["version"] for found in export.versions(lake)] == [8, 7, 4]  # two of today, the last of yesterday
+    assert [each["version"] for each in export.versions(lake)] == [8, 7, 4]  # two of today, the last of yesterday
     export.rollback(lake, to=4)
     gold.update({"ann": CLO})
     assert export.run(lake).details["version"] == 9
-    assert [found["version"] for found in export.versions(lake)] == [9, 4]  # what was rolled back is gone
+    assert [each["version"] for each in export.versions(lake)] == [9, 4]  # what was rolled back is gone

@@ -219,12 +219,12 @@ def test_parquet_json_and_csv_of_one_history_give_equal_events(tmp_path: Path) -
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "h.parquet")
     (tmp_path / "h.jsonl").write_text(json.dumps(rows[0]) + "\n")
     (tmp_path / "h.tsv").write_text("\t".join(rows[0]) + "\n" + "\t".join(map(str, rows[0].values())) + "\n")
-    found = []
+    imported = []
     for name in ("h.parquet", "h.jsonl", "h.tsv"):
         call(tmp_path / name.replace(".", "-"), tmp_path / name, "--mapping", "plain")
-        found.append(records(tmp_path / name.replace(".", "-") / "landing"))
-    assert found[0] == found[1] == found[2]
-    assert len(found[0]) == 1
+        imported.append(records(tmp_path / name.replace(".", "-") / "landing"))
+    assert imported[0] == imported[1] == imported[2]
+    assert len(imported[0]) == 1
 
 
 def test_the_shipped_mappings_read_their_data_sets(tmp_path: Path, lake: Path) -> None:

@@ -373,9 +373,9 @@ def test_a_signal_ends_a_follower_with_its_report(lake: Path, log: Path, number:
         with pytest.raises(NextclickError, match=r"import\.follow"):
             call(lake, log, "--format", "auto", "--follow")
         follower.send_signal(number)
-        told, errors = follower.communicate(timeout=PATIENCE)
+        output, errors = follower.communicate(timeout=PATIENCE)
     assert follower.returncode == 0, errors
-    assert json.loads(told)["accepted"] == 2
+    assert json.loads(output)["accepted"] == 2
 
 
 def test_a_killed_follower_goes_on_exactly(lake: Path, log: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_version_under_construction_is_seen_by_nobody(table: ListsTable, backe
     publish(table, [(b"pa", b"old")])
     table.begin().put_many([(b"pa", b"new")])
     reader = backend.open()
-    assert [found.version for found in reader.versions()] == [1]
+    assert [each.version for each in reader.versions()] == [1]
     assert reader.snapshot().get_many([b"pa"]) == [b"old"]
 
 
@@ -197,7 +197,7 @@ def test_a_dropped_version_is_gone_and_its_number_is_not_used_again(table: Lists
     publish(table, [(b"pa", b"2")])
     table.point(Pointer(1, 2))
     table.drop(2)
-    assert [found.version for found in table.versions()] == [1]
+    assert [each.version for each in table.versions()] == [1]
     assert backend.traces() == {"1"}
     assert publish(table, [(b"pa", b"3")]) > 2
 

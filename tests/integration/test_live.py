@@ -109,14 +109,14 @@ def land(settings: Settings, *payloads: bytes) -> str:
 
 def from_log(settings: Settings) -> dict[bytes, Profile]:
     """All profiles as the landing log makes them."""
-    arrivals, found = Arrivals(settings), dict[bytes, list[Action]]()
+    arrivals, by_key = Arrivals(settings), dict[bytes, list[Action]]()
     for segment in segments(settings.lake.landing):
         for line in read_segment(segment.path):
             assert line.received_at is not None
             if arrival := arrivals.read(line.payload, line.received_at):
                 for key in arrival.keys:
-                    found.setdefault(key, []).append(arrival.action)
-    return {key: profile.merge(EMPTY, actions) for key, actions in found.items()}
+                    by_key.setdefault(key, []).append(arrival.action)
+    return {key: profile.merge(EMPTY, actions) for key, actions in by_key.items()}
 
 
 def is_caught_up(settings: Settings) -> bool:
@@ -268,9 +268,9 @@ def answers_are_those_of_the_log(settings: Settings, **store: str) -> None:
     expected, secret = from_log(settings), {"NEXTCLICK_SERVING__SECRET_KEY": "s3cret"}
     with answering(settings.lake.root, "--workers", "2", **secret | store) as api:
         for visitor in [f"v{number}" for number in range(6)] * 4:
-            found = api.ask(f"/v1/profile/{visitor}", authorization="Bearer s3cret").json["actions"]
+            answered = api.ask(f"/v1/profile/{visitor}", authorization="Bearer s3cret").json["actions"]
             actions = expected.get(profile.visitor_key("default", visitor), EMPTY).actions
-            assert [(action["at"], action["item_id"]) for action in found] == [
+            assert [(action["at"], action["item_id"]) for action in answered] == [
                 (action.at, action.item) for action in actions
             ]
 

@@ -101,14 +101,14 @@ def test_the_registered_model_predicts_the_lists_that_were_exported(trained_temp
     tracking.check(lake)
     mlflow.set_tracking_uri(lake.mlflow_uri)
     model = mlflow.pyfunc.load_model("models:/recommender@champion")
-    found = model.predict(pd.DataFrame({"person_id": ["p7", "nobody"]}), params={"n": 5})
+    predicted = model.predict(pd.DataFrame({"person_id": ["p7", "nobody"]}), params={"n": 5})
     lists = rows(trained_template, "gold.recommendations")
     mine = lists[lists.person_id == "p7"].sort_values("rank")
-    assert found["items"][0] == mine.item_id.tolist()[:5]
-    assert found["scores"][0] == pytest.approx(mine.score.tolist()[:5], rel=1e-5)
+    assert predicted["items"][0] == mine.item_id.tolist()[:5]
+    assert predicted["scores"][0] == pytest.approx(mine.score.tolist()[:5], rel=1e-5)
     popular = rows(trained_template, "gold.popular_items").sort_values("rank")
-    assert found["items"][1] == popular.item_id.tolist()[:5]
-    assert found["source"].tolist() == ["model", "popular"]
+    assert predicted["items"][1] == popular.item_id.tolist()[:5]
+    assert predicted["source"].tolist() == ["model", "popular"]
 
 
 @pytest.mark.parametrize("name", ["als_trending", "gf_cf", "blend", "popular_blend"])
@@ -118,8 +118,8 @@ def test_every_kind_of_model_predicts_in_mlflow_what_it_recommends_here(trained:
     settings = with_candidates(settings_of(trained), name)
     train.run(settings, force=True)
     mlflow.set_tracking_uri(settings.lake.mlflow_uri)
-    found = mlflow.pyfunc.load_model("models:/recommender@challenger")
-    predicted = found.predict(pd.DataFrame({"person_id": ["p7"]}), params={"n": 5})
+    loaded = mlflow.pyfunc.load_model("models:/recommender@challenger")
+    predicted = loaded.predict(pd.DataFrame({"person_id": ["p7"]}), params={"n": 5})
     newest = max(settings.lake.mlflow_artifacts.rglob("model/card.json"), key=lambda path: path.stat().st_mtime)
     here = artifact.load(str(newest.parent))
     row = here.people.rows(["p7"])

@@ -27,13 +27,13 @@ def settings_of(lake: Path) -> Settings:
 def test_what_is_found_is_at_least_as_good_and_is_used_until_it_is_forgotten(trained: Path) -> None:
     settings = settings_of(trained)
     details = tune.run(settings, minutes=1, trials=2).details
-    found = model_candidates.tuned(settings.lake)
-    assert found.keys() == {"popular_fading", "popular_recent", "als"}
-    for name, one in found.items():
+    tuned = model_candidates.tuned(settings.lake)
+    assert tuned.keys() == {"popular_fading", "popular_recent", "als"}
+    for name, one in tuned.items():
         assert one.before is not None
         assert one.value >= one.before
         assert (details[f"{name}.recall@20"], details[f"{name}.trials"]) == (one.value, 2)
-    assert found["popular_recent"].recipe in model_candidates.popular_recipes(settings).values()
+    assert tuned["popular_recent"].recipe in model_candidates.popular_recipes(settings).values()
     assert model_candidates.forget(settings.lake)
     assert model_candidates.tuned(settings.lake) == {}
 

@@ -31,14 +31,14 @@ def settings_of(lake: Path, **environ: str) -> Settings:
 
 
 def rows(lake: Path, table: str) -> pd.DataFrame:
-    found = pa.table(DeltaTable(settings_of(lake).lake.table(table)).to_pyarrow_table()).to_pandas()
-    return found.sort_values([name for name in ("person_id", "item_id", "rank") if name in found], ignore_index=True)
+    frame = pa.table(DeltaTable(settings_of(lake).lake.table(table)).to_pyarrow_table()).to_pandas()
+    return frame.sort_values([name for name in ("person_id", "item_id", "rank") if name in frame], ignore_index=True)
 
 
 def manifest(lake: Path) -> ListsManifest:
-    found = lists_manifest.read(settings_of(lake).lake)
-    assert found is not None
-    return found
+    lists = lists_manifest.read(settings_of(lake).lake)
+    assert lists is not None
+    return lists
 
 
 def list_of(lake: Path, person: str) -> list[str]:
@@ -108,11 +108,11 @@ def test_new_items_get_vectors_in_the_space_of_the_others(news: Path) -> None:
     vectors = {row.item_id: np.array(row.vector) / np.linalg.norm(row.vector) for row in after.itertuples()}
     near = sorted(before.item_id, key=lambda item: -float(vectors[item] @ vectors["brand-new"]))
     assert {item[:2] for item in near[:5]} == {"i1"}
-    found = manifest(news).vectors
-    assert found
+    newest = manifest(news).vectors
+    assert newest
     assert pinned
-    assert (found.method, found.dimensions) == ("als", len(before.vector[0]))
-    assert (pinned.table_version, found.table_version) == (1, 2)
+    assert (newest.method, newest.dimensions) == ("als", len(before.vector[0]))
+    assert (pinned.table_version, newest.table_version) == (1, 2)
 
 
 class TwoHoursAgo(datetime):
@@ -148,12 +148,12 @@ def test_what_follows_an_item_is_made_anew_by_the_first_update_after_an_hour(
     write_interactions(trained, NEWS)
     facts = update.run(settings).details
     assert first_after("i10") == "brand-new"
-    found = manifest(trained)
-    assert found.next_at == found.generated_at
-    assert facts["next_items"] == f"as of {found.next_at:%Y-%m-%d %H:%M}"
+    updated = manifest(trained)
+    assert updated.next_at == updated.generated_at
+    assert facts["next_items"] == f"as of {updated.next_at:%Y-%m-%d %H:%M}"
     write_interactions(trained, [("p2", "brand-new", 1.0, 22, 22)])
     update.run(settings)
-    assert manifest(trained).next_version == found.next_version, "an hour is not over"
+    assert manifest(trained).next_version == updated.next_version, "an hour is not over"
 
 
 def test_an_update_twice_changes_nothing_the_second_time(news: Path) -> None:

@@ -56,7 +56,7 @@ def action(number: int, at: int = NOW) -> Action:
 def test_who_is_not_known_has_an_empty_profile_and_answers_come_in_the_order_of_the_keys(store: Profiles) -> None:
     assert store.get_many([]) == []
     store.merge({b"vb": [action(2)], b"va": [action(1)]})
-    assert [[one.item for one in found.actions] for found in store.get_many([b"va", b"vx", b"vb"])] == [
+    assert [[one.item for one in each.actions] for each in store.get_many([b"va", b"vx", b"vb"])] == [
         ["i1"],
         [],
         ["i2"],
@@ -113,11 +113,11 @@ def test_profiles_without_anything_new_go_and_others_stay(store: Profiles) -> No
     store.merge({b"v%03d" % number: [action(number, NOW - 2 * DAY)] for number in range(25)})
     store.merge({b"v%03d" % number: [action(number)] for number in range(5)})
     looks = 0
-    while any(found.actions for found in store.get_many([b"v%03d" % number for number in range(5, 25)])):
+    while any(each.actions for each in store.get_many([b"v%03d" % number for number in range(5, 25)])):
         store.expire(NOW - DAY, 10)
         looks += 1
         assert looks < 10
-    assert all(found.actions for found in store.get_many([b"v%03d" % number for number in range(5)]))
+    assert all(each.actions for each in store.get_many([b"v%03d" % number for number in range(5)]))
 
 
 def _merge_share(place: str, start: int, now: int) -> None:
@@ -206,4 +206,4 @@ def test_redis_removes_a_profile_by_itself_when_its_newest_action_is_too_old(red
     deadline = time.monotonic() + 10
     while store.get_many([b"va"])[0].actions and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert [len(found.actions) for found in store.get_many([b"va", b"vb"])] == [0, 1]
+    assert [len(each.actions) for each in store.get_many([b"va", b"vb"])] == [0, 1]

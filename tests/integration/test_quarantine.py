@@ -54,13 +54,13 @@ def stopped(tmp_path: Path) -> Collector:
 
 def _into_silver(lake: Lake) -> None:
     """What ingest_rejects does, by hand: the quarantine log as rows of the table."""
-    found = []
+    rows = []
     for segment in segments(lake.quarantine):
         for line in read_segment(segment.path):
             reject = json.loads(line.payload)
             assert line.position is not None
             assert line.received_at is not None
-            found.append(
+            rows.append(
                 {
                     "seq": table_rows.seq(line.position, segment.path.name),
                     "origin": "door",
@@ -70,7 +70,7 @@ def _into_silver(lake: Lake) -> None:
                 }
                 | {name: reject[name] for name in ("reason", "message", "payload")}
             )
-    table_rows.write(lake, "silver.quarantine", found)
+    table_rows.write(lake, "silver.quarantine", rows)
 
 
 def arrivals(log: Path) -> set[int | None]:
@@ -79,8 +79,8 @@ def arrivals(log: Path) -> set[int | None]:
 
 
 def test_rejects_are_counted_by_reason_and_shown_whole(stopped: Collector) -> None:
-    found = nextclick(stopped.lake, "quarantine", "list")
-    assert {(row["reason"], row["source"], row["rejects"]) for row in found} == {
+    rows = nextclick(stopped.lake, "quarantine", "list")
+    assert {(row["reason"], row["source"], row["rejects"]) for row in rows} == {
         ("too_large", "plain", 1),
         ("too_large", "segment", 1),
         ("bad_type", "plain", 1),

@@ -46,11 +46,11 @@ def write_items(settings: Settings, goods: Iterable[tuple[str, str, str, str, bo
     """silver.items: id, name, category, price in euro, available."""
     seen = {"site": "default", "currency": "EUR", "first_seen": SEEN, "last_seen": SEEN}
     names = ("item_id", "name", "category", "price", "available")
-    found = [
+    rows = [
         seen | dict(zip(names, good, strict=True)) | {"price": Decimal(good[3]), "attributes": [("look", good[1])]}
         for good in goods
     ]
-    table_rows.write(settings.lake, "silver.items", found, mode="overwrite")
+    table_rows.write(settings.lake, "silver.items", rows, mode="overwrite")
 
 
 def furnished(settings: Settings) -> Settings:
@@ -80,19 +80,19 @@ def items(answer: Any) -> list[str]:
 
 
 def test_every_route_answers_with_what_its_page_promises(api: Collector) -> None:
-    told = api.ask("/openapi.json").json
-    assert len(told["paths"]) == 10
-    for path, operations in told["paths"].items():
+    document = api.ask("/openapi.json").json
+    assert len(document["paths"]) == 10
+    for path, operations in document["paths"].items():
         for method in operations:
             body = b'{"items": ["lamp", "unheard of"]}' if method == "post" else None
-            asked = path.replace("{item_id}", "lamp").replace("{visitor_id}", "ann") + "?q=l" * (path == "/v1/suggest")
-            reply = api.ask(asked, body, method.upper(), authorization=SECRET)
+            url = path.replace("{item_id}", "lamp").replace("{visitor_id}", "ann") + "?q=l" * (path == "/v1/suggest")
+            reply = api.ask(url, body, method.upper(), authorization=SECRET)
             assert reply.status == 200, (path, reply.body)
             named = operations[method]["responses"]["200"]["content"]["application/json"]["schema"]["$ref"]
-            promised = told["components"]["schemas"][named.rpartition("/")[2]]
+            promised = document["components"]["schemas"][named.rpartition("/")[2]]
             assert set(promised.get("required", [])) <= set(reply.json) <= set(promised["properties"])
     page = api.ask("/docs").body.decode()
-    assert all(path in page for path in told["paths"])
+    assert all(path in page for path in document["paths"])
     assert not re.search(r'(src|href)=["\']?(https?:)?//', page), "the page fetches nothing from elsewhere"
     assert b"nextclick_serving_answers_total" in api.ask("/metrics").body
 
@@ -117,17 +117,17 @@ def test_similar_items_come_first_and_the_rest_is_popular(api: Collector) -> Non
 
 
 def test_given_items_are_ranked_and_what_is_said_of_them_wins(api: Collector) -> None:
-    asked = {"items": ["unheard", {"item_id": "sofa", "available": True}, "lamp", {"item_id": "bulb", "price": 99}]}
-    assert items(api.post("/v1/rank", asked).json) == ["lamp", "bulb", "sofa", "unheard"]
-    assert items(api.post("/v1/rank", asked | {"price_max": 50}).json) == ["lamp"]
-    assert items(api.post("/v1/rank", asked | {"deny": ["unheard", "lamp"], "n": 1}).json) == ["bulb"]
-    assert items(api.post("/v1/rank", asked | {"allow": ["unheard"]}).json) == ["unheard"]
+    body = {"items": ["unheard", {"item_id": "sofa", "available": True}, "lamp", {"item_id": "bulb", "price": 99}]}
+    assert items(api.post("/v1/rank", body).json) == ["lamp", "bulb", "sofa", "unheard"]
+    assert items(api.post("/v1/rank", body | {"price_max": 50}).json) == ["lamp"]
+    assert items(api.post("/v1/rank", body | {"deny": ["unheard", "lamp"], "n": 1}).json) == ["bulb"]
+    assert items(api.post("/v1/rank", body | {"allow": ["unheard"]}).json) == ["unheard"]
 
 
 def test_suggestions_complete_and_forgive(api: Collector) -> None:
-    found = api.ask("/v1/suggest?q=ambr&explain=true").json["suggestions"]
-    assert [(each["text"], each["item_id"]) for each in found] == [("Amber lamp", "lamp"), ("Amber bulb", "bulb")]
-    assert found[0]["terms"]["corrected"] == 1.0
+    suggestions = api.ask("/v1/suggest?q=ambr&explain=true").json["suggestions"]
+    assert [(each["text"], each["item_id"]) for each in suggestions] == [("Amber lamp", "lamp"), ("Amber bulb", "bulb")]
+    assert suggestions[0]["terms"]["corrected"] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_a_click_changes_the_next_answer(shop: Settings) -> None:
         event = {"event": "view_item", "visitor_id": "v1", "item_id": "lamp", "timestamp": int(time.time() * 1000)}
         assert door.post("/v1/events", event).status == 200
         answer = wait_until(
-            lambda: (found := api.ask("/v1/personalize?visitor_id=v1").json)["source"] == "session" and found
+            lambda: (reply := api.ask("/v1/personalize?visitor_id=v1").json)["source"] == "session" and reply
         )
         assert "cord" in answer["recommendations"][:2], "it resembles the lamp most"
         profile = api.ask("/v1/profile/v1", authorization=SECRET).json
@@ -192,9 +192,9 @@ def test_every_list_for_somebody_is_on_record_with_what_it_was_made_of(api: Coll
     answer = api.ask("/v1/recommendations?visitor_id=ann&n=2&surface=home").json
     api.ask("/v1/popular")  # for nobody: no record
     api.ask("/v1/recommendations?visitor_id=bob")
-    found = api.wait_for(lambda found: any(event["visitor_id"] == "bob" for event in found))
-    assert all(event["visitor_id"] in ("ann", "bob") for event in found)
-    event = next(event for event in found if event["request_id"] == answer["request_id"])
+    events = api.wait_for(lambda events: any(event["visitor_id"] == "bob" for event in events))
+    assert all(event["visitor_id"] in ("ann", "bob") for event in events)
+    event = next(event for event in events if event["request_id"] == answer["request_id"])
     assert (event["event"], event["source"], event["visitor_id"]) == ("served", "server", "ann")
     assert event["event_id"] == event["request_id"] == answer["request_id"]
     assert (event["surface"], event["model_version"], event["site"]) == ("home", "1", "default")
@@ -206,9 +206,9 @@ def test_every_list_for_somebody_is_on_record_with_what_it_was_made_of(api: Coll
 
 def test_what_was_served_before_a_stop_is_published(shop: Settings) -> None:
     with answering(shop.lake.root, NEXTCLICK_SERVING__PUBLISH_SECONDS="3600") as api:
-        asked = [api.ask("/v1/recommendations?visitor_id=ann").json["request_id"] for _ in range(20)]
+        request_ids = [api.ask("/v1/recommendations?visitor_id=ann").json["request_id"] for _ in range(20)]
         assert api.stop() == 0
-        assert [event["request_id"] for event in api.landed()] == asked
+        assert [event["request_id"] for event in api.landed()] == request_ids
 
 
 def test_keys_say_whose_pages_may_ask_and_how_often(shop: Settings) -> None:
@@ -348,10 +348,10 @@ def test_exports_under_a_thousand_requests_a_second_fail_no_answer_and_mix_none(
                 if load.poll() is not None:
                     break
             out, _ = load.communicate()
-    found = json.loads(out[out.index("{") :])
-    record_property("load", found)
-    assert (found["errors"], found["mixed"], found["failed"]) == (0, 0, 0)
-    assert found["versions"] > 5
+    figures = json.loads(out[out.index("{") :])
+    record_property("load", figures)
+    assert (figures["errors"], figures["mixed"], figures["failed"]) == (0, 0, 0)
+    assert figures["versions"] > 5
 
 
 def test_a_stalled_or_dead_store_costs_what_is_known_of_the_visitor_and_no_answer(

@@ -63,10 +63,10 @@ FITTING = {
 
 def queries(operation: tuple[str, str]) -> st.SearchStrategy[list[tuple[str, str]]]:
     """Queries of an operation: half of them of its own fields, mostly with values of their kind."""
-    told = document()["paths"][operation[0]][operation[1]].get("parameters", [])
+    parameters = document()["paths"][operation[0]][operation[1]].get("parameters", [])
     own = [
         st.tuples(st.just(each["name"]), FITTING[kind] | FITTING[kind] | FITTING[kind] | TEXT)
-        for each in told
+        for each in parameters
         if each["in"] == "query"
         for kind in [each["schema"].get("type") or each["schema"]["anyOf"][0]["type"]]
     ]
@@ -84,17 +84,17 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     with answering(lake, NEXTCLICK_SERVING__SECRET_KEY="s3cret", NEXTCLICK_SERVING__RECORD="false") as api:
         connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=10)
 
-        def asked(method: str, address: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
+        def send(method: str, address: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
             connection.request(method, address, body, headers)
             reply = connection.getresponse()
             return reply.status, reply.read()
 
-        yield asked
+        yield send
         connection.close()
 
 
-def holds(ask: Ask, asked: Any, value: str, headers: Any, body: bytes) -> None:
-    (path, method), query = asked
+def holds(ask: Ask, call: Any, value: str, headers: Any, body: bytes) -> None:
+    (path, method), query = call
     start, parameter, _ = path.partition("{")
     address = start + (_quoted(value) if parameter else "")
     if query:
@@ -110,22 +110,22 @@ def _quoted(text: str) -> str:
     return quote(text.encode("utf-8", "surrogatepass"), safe="")
 
 
-ASKED = st.sampled_from(OPERATIONS).flatmap(lambda operation: st.tuples(st.just(operation), queries(operation)))
-REQUESTS = given(asked=ASKED, value=TEXT, headers=HEADERS, body=BODIES)
+CALLS = st.sampled_from(OPERATIONS).flatmap(lambda operation: st.tuples(st.just(operation), queries(operation)))
+REQUESTS = given(call=CALLS, value=TEXT, headers=HEADERS, body=BODIES)
 
 
 @generated(1_000)
 @REQUESTS
 def test_a_thousand_generated_requests_are_all_answered(
-    ask: Ask, asked: Any, value: str, headers: Any, body: bytes
+    ask: Ask, call: Any, value: str, headers: Any, body: bytes
 ) -> None:
-    holds(ask, asked, value, headers, body)
+    holds(ask, call, value, headers, body)
 
 
 @pytest.mark.stress
 @generated(25_000)
 @REQUESTS
 def test_twenty_five_thousand_generated_requests_are_all_answered(
-    ask: Ask, asked: Any, value: str, headers: Any, body: bytes
+    ask: Ask, call: Any, value: str, headers: Any, body: bytes
 ) -> None:
-    holds(ask, asked, value, headers, body)
+    holds(ask, call, value, headers, body)

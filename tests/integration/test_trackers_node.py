@@ -35,38 +35,38 @@ def arrived(collector: Collector, visitor: str, count: int) -> dict[str, Any]:
     def own(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [record for record in records if record.get("visitor_id") == visitor]
 
-    found = own(collector.wait_for(lambda records: len(own(records)) >= count))
-    assert len(found) == count
-    return {record["event"]: record for record in sorted(found, key=lambda record: str(record["event_id"]))}
+    events = own(collector.wait_for(lambda records: len(own(records)) >= count))
+    assert len(events) == count
+    return {record["event"]: record for record in sorted(events, key=lambda record: str(record["event_id"]))}
 
 
 def test_everything_that_segments_library_sends_arrives(sent: Collector) -> None:
-    found = arrived(sent, "node", 9)
-    assert found["view_item"]["event_id"] == "own"
-    assert (found["view_item"]["item_id"], found["view_item"]["price"]) == ("i1", "7.5")
-    assert found["search"]["query"] == "mug"
-    assert (found["purchase"]["item_id"], found["purchase"]["order_id"], found["purchase"]["currency"]) == (
+    events = arrived(sent, "node", 9)
+    assert events["view_item"]["event_id"] == "own"
+    assert (events["view_item"]["item_id"], events["view_item"]["price"]) == ("i1", "7.5")
+    assert events["search"]["query"] == "mug"
+    assert (events["purchase"]["item_id"], events["purchase"]["order_id"], events["purchase"]["currency"]) == (
         "i2", "o1", "EUR",
     )  # fmt: skip
-    assert found["Mug Dropped"]["client_time"] == 1_746_057_600_000
-    assert (found["identify"]["user_id"], found["identify"]["properties"]["plan"]) == ("ann", "pro")
-    assert found["group"]["properties"]["group_id"] == "g1"
+    assert events["Mug Dropped"]["client_time"] == 1_746_057_600_000
+    assert (events["identify"]["user_id"], events["identify"]["properties"]["plan"]) == ("ann", "pro")
+    assert events["group"]["properties"]["group_id"] == "g1"
     aliases = [record for record in sent.landed() if record["event"] == "alias"]
     assert [(record["user_id"], record["properties"]["previous_id"]) for record in aliases] == [("ann", "ann-before")]
 
 
 @pytest.mark.parametrize("visitor", SNOWPLOW)
 def test_everything_that_snowplows_library_sends_arrives(sent: Collector, visitor: str) -> None:
-    found = arrived(sent, visitor, 10)
-    assert (found["page_view"]["page_url"], found["page_view"]["properties"]["page"]) == (
+    events = arrived(sent, visitor, 10)
+    assert (events["page_view"]["page_url"], events["page_view"]["properties"]["page"]) == (
         "https://shop.example/", "Ünder",
     )  # fmt: skip
-    assert found["page_view"]["user_id"] == "ann"
-    assert found["engagement"]["dwell_ms"] == 10_000
-    assert found["like"]["properties"]["se_ca"] == "video"
-    assert found["search"]["query"] == "blue mug"
-    assert (found["add_to_cart"]["item_id"], found["add_to_cart"]["price"]) == ("i1", "7.5")
-    assert (found["impression"]["item_id"], found["impression"]["position"]) == ("i2", 2)
+    assert events["page_view"]["user_id"] == "ann"
+    assert events["engagement"]["dwell_ms"] == 10_000
+    assert events["like"]["properties"]["se_ca"] == "video"
+    assert events["search"]["query"] == "blue mug"
+    assert (events["add_to_cart"]["item_id"], events["add_to_cart"]["price"]) == ("i1", "7.5")
+    assert (events["impression"]["item_id"], events["impression"]["position"]) == ("i2", 2)
     bought = {
         (record["order_id"], record["item_id"], record["price"], record["quantity"])
         for record in sent.landed()

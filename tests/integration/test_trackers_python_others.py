@@ -30,14 +30,14 @@ def arrived(collector: Collector, source: str, who: str, count: int) -> dict[str
             if each["source"] == source and who in (each.get("visitor_id"), each.get("user_id"))
         ]
 
-    found = own(collector.wait_for(lambda records: len(own(records)) >= count))
-    assert len(found) == count
-    return {each["event"]: each for each in sorted(found, key=lambda each: str(each["event_id"]))}
+    events = own(collector.wait_for(lambda records: len(own(records)) >= count))
+    assert len(events) == count
+    return {each["event"]: each for each in sorted(events, key=lambda each: str(each["event_id"]))}
 
 
-def shopped(found: dict[str, Any]) -> None:
+def shopped(events: dict[str, Any]) -> None:
     """The product view and the order of a visitor are whole."""
-    view, last = found["view_item"], found["purchase"]
+    view, last = events["view_item"], events["purchase"]
     assert (view["item_id"], view["name"], view["category"], view["price"]) == ("i1", "Mug", "home", "7.5")
     assert (last["item_id"], last["order_id"], last["price"], last["quantity"]) == ("i2", "o1", "5.5", 1)
     assert last["event_id"].endswith("#1")
@@ -59,13 +59,13 @@ def test_everything_that_mixpanels_library_sends_arrives(collector: Collector, k
     if isinstance(consumer, BufferedConsumer):
         consumer.flush()
 
-    found = arrived(collector, "mixpanel", who, 7)
-    shopped(found)
-    liked = found["Song Liked"]
+    events = arrived(collector, "mixpanel", who, 7)
+    shopped(events)
+    liked = events["Song Liked"]
     assert (liked["event_id"], liked["client_time"], liked["properties"]["stars"]) == (f"own-{who}", SECOND * 1000, "5")
-    assert found["Long Ago"]["client_time"] == (SECOND - 10**8) * 1000
-    assert found["identify"]["properties"]["$set"] == '{"plan":"pro","since":"2025-05-01T00:00:00"}'
-    assert found["alias"]["properties"]["previous_id"] == f"{who}-before"
+    assert events["Long Ago"]["client_time"] == (SECOND - 10**8) * 1000
+    assert events["identify"]["properties"]["$set"] == '{"plan":"pro","since":"2025-05-01T00:00:00"}'
+    assert events["alias"]["properties"]["previous_id"] == f"{who}-before"
     assert {reject["reason"] for reject in collector.wait_for_rejects(1) if reject["source"] == "mixpanel"} == {
         "group_profile"
     }
@@ -101,13 +101,13 @@ def test_everything_that_posthogs_library_sends_arrives(collector: Collector, mo
     client.shutdown()
     assert not failed
 
-    found = arrived(collector, "posthog", who, 8)
-    shopped(found)
-    assert (found["Song Liked"]["event_id"], found["Song Liked"]["properties"]["stars"]) == (uuid, "5")
-    assert found["page_view"]["page_url"] == "https://shop.example/"
-    assert found["Long Ago"]["client_time"] == SECOND * 1000
-    assert found["identify"]["properties"]["$set"] == '{"plan":"pro"}'
-    assert found["alias"]["properties"]["previous_id"] == f"{who}-other"
+    events = arrived(collector, "posthog", who, 8)
+    shopped(events)
+    assert (events["Song Liked"]["event_id"], events["Song Liked"]["properties"]["stars"]) == (uuid, "5")
+    assert events["page_view"]["page_url"] == "https://shop.example/"
+    assert events["Long Ago"]["client_time"] == SECOND * 1000
+    assert events["identify"]["properties"]["$set"] == '{"plan":"pro"}'
+    assert events["alias"]["properties"]["previous_id"] == f"{who}-other"
     assert arrived(collector, "posthog", f"{who}-group", 1)["identify"]["properties"]["$group_key"] == "acme"
 
 
@@ -132,17 +132,17 @@ def test_everything_that_amplitudes_library_sends_arrives(collector: Collector, 
     client.identify(plan, EventOptions(who, f"{who}-device"))
     client.shutdown()
 
-    found = arrived(collector, "amplitude", who, 7)
-    shopped(found)
-    liked = found["Song Liked"]
+    events = arrived(collector, "amplitude", who, 7)
+    shopped(events)
+    liked = events["Song Liked"]
     assert (liked["event_id"], liked["client_time"], liked["session_hint"]) == (
         f"own-{who}",
         SECOND * 1000,
         f"{SECOND}000",
     )
-    assert (found["Played"]["item_id"], found["Played"]["price"], found["Played"]["country"]) == ("i3", "2.5", "NO")
-    assert (found["identify"]["visitor_id"], found["identify"]["user_id"]) == (f"{who}-device", who)
-    assert found["identify"]["properties"]["$set"] == '{"plan":"pro"}'
+    assert (events["Played"]["item_id"], events["Played"]["price"], events["Played"]["country"]) == ("i3", "2.5", "NO")
+    assert (events["identify"]["visitor_id"], events["identify"]["user_id"]) == (f"{who}-device", who)
+    assert events["identify"]["properties"]["$set"] == '{"plan":"pro"}'
     (sold,) = (each for each in collector.landed() if each.get("item_id") == "i9" and each["user_id"] == who)
     assert (sold["event"], sold["price"], sold["quantity"], sold["currency"]) == ("purchase", "3.5", 2, "EUR")
     assert {code for code, _ in heard} == {200}

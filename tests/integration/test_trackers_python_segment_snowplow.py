@@ -34,8 +34,8 @@ def kinds(records: Records, source: str, visitor: str) -> list[str]:
 
 def arrived(collector: Collector, source: str, visitor: str, count: int) -> dict[str, Any]:
     """A visitor's events, once there are `count`, by kind; of a kind the last by id."""
-    found = collector.wait_for(lambda records: len(kinds(records, source, visitor)) >= count)
-    own = [record for record in found if record["source"] == source and record.get("visitor_id") == visitor]
+    landed = collector.wait_for(lambda records: len(kinds(records, source, visitor)) >= count)
+    own = [record for record in landed if record["source"] == source and record.get("visitor_id") == visitor]
     assert len(own) == count
     return {record["event"]: record for record in sorted(own, key=lambda record: str(record["event_id"]))}
 
@@ -61,20 +61,20 @@ def test_everything_that_segments_library_sends_arrives(collector: Collector, gz
     client.shutdown()
     assert not failed
 
-    found = arrived(collector, "segment", f"python-{gzip}", 12)
-    assert found["view_item"]["event_id"] == f"own-{gzip}"
-    assert {name: found["view_item"][name] for name in ("item_id", "name", "category", "price")} == {
+    events = arrived(collector, "segment", f"python-{gzip}", 12)
+    assert events["view_item"]["event_id"] == f"own-{gzip}"
+    assert {name: events["view_item"][name] for name in ("item_id", "name", "category", "price")} == {
         "item_id": "i1", "name": "Mug", "category": "home", "price": "7.5",
     }  # fmt: skip
-    assert found["search"]["query"] == "mug"
-    assert (found["impression"]["item_id"], found["impression"]["position"]) == ("i2", 2)
-    assert (found["purchase"]["item_id"], found["purchase"]["order_id"]) == ("i2", "o1")
-    assert found["purchase"]["event_id"].endswith("#1")
-    assert found["Mug Dropped"]["client_time"] == 1_746_057_600_000
-    assert (found["identify"]["user_id"], found["identify"]["properties"]["plan"]) == ("ann", "pro")
-    assert found["group"]["properties"]["group_id"] == "g1"
-    assert "user_agent" not in found["page_view"]
-    assert abs(found["page_view"]["occurred_at"] - found["page_view"]["client_time"]) < 60_000
+    assert events["search"]["query"] == "mug"
+    assert (events["impression"]["item_id"], events["impression"]["position"]) == ("i2", 2)
+    assert (events["purchase"]["item_id"], events["purchase"]["order_id"]) == ("i2", "o1")
+    assert events["purchase"]["event_id"].endswith("#1")
+    assert events["Mug Dropped"]["client_time"] == 1_746_057_600_000
+    assert (events["identify"]["user_id"], events["identify"]["properties"]["plan"]) == ("ann", "pro")
+    assert events["group"]["properties"]["group_id"] == "g1"
+    assert "user_agent" not in events["page_view"]
+    assert abs(events["page_view"]["occurred_at"] - events["page_view"]["client_time"]) < 60_000
     aliases = [record for record in collector.landed() if record["event"] == "alias"]
     assert {record["properties"]["previous_id"] for record in aliases} == {"ann-before"}
 
@@ -125,19 +125,19 @@ def test_everything_that_snowplows_library_sends_arrives(collector: Collector, s
     )  # fmt: skip
     tracker.flush()
 
-    found = arrived(collector, "snowplow", visitor, 11)
+    events = arrived(collector, "snowplow", visitor, 11)
     assert kinds(collector.landed(), "snowplow", visitor).count("page_view") == 2
     page = next(record for record in collector.landed() if record["event_id"] == viewed)
     assert (page["page_url"], page["referrer"]) == ("https://shop.example/?utm_source=x", "https://r.example/")
     assert (page["user_id"], page["properties"]["page"]) == ("ann", "Ünder")
     assert "user_agent" not in page
-    assert found["engagement"]["dwell_ms"] == 10_000
-    assert found["like"]["properties"]["se_la"] == "intro"
-    assert (found["view_item"]["item_id"], found["view_item"]["price"]) == ("i1", "7.5")
-    assert (found["impression"]["item_id"], found["impression"]["position"]) == ("i2", 2)
-    assert (found["purchase"]["item_id"], found["purchase"]["order_id"]) == ("i2", "o1")
-    assert found["purchase"]["event_id"].endswith("#1")
-    assert found["mug_dropped"]["occurred_at"] == 1_746_057_600_000
+    assert events["engagement"]["dwell_ms"] == 10_000
+    assert events["like"]["properties"]["se_la"] == "intro"
+    assert (events["view_item"]["item_id"], events["view_item"]["price"]) == ("i1", "7.5")
+    assert (events["impression"]["item_id"], events["impression"]["position"]) == ("i2", 2)
+    assert (events["purchase"]["item_id"], events["purchase"]["order_id"]) == ("i2", "o1")
+    assert events["purchase"]["event_id"].endswith("#1")
+    assert events["mug_dropped"]["occurred_at"] == 1_746_057_600_000
 
 
 def test_a_poison_event_is_kept_in_quarantine_and_snowplows_library_does_not_send_it_again(

@@ -270,7 +270,7 @@ def test_a_broker_that_is_killed_or_hangs_and_a_line_that_is_cut_cost_no_acknowl
 
 def from_topic(settings: Settings) -> dict[bytes, Profile]:
     """All profiles as the topic of events makes them."""
-    topic, arrivals, found = settings.kafka.events_topic, Arrivals(settings), dict[bytes, list[Action]]()
+    topic, arrivals, by_key = settings.kafka.events_topic, Arrivals(settings), dict[bytes, list[Action]]()
     consumer = Consumer({"bootstrap.servers": settings.kafka.servers, "group.id": "tests"})
     partitions = [TopicPartition(topic, number, 0) for number in range(settings.kafka.partitions)]
     consumer.assign(partitions)
@@ -280,9 +280,9 @@ def from_topic(settings: Settings) -> dict[bytes, Profile]:
         arrival = arrivals.read(message.value() or b"", received_at(message))
         assert arrival
         for key in arrival.keys:
-            found.setdefault(key, []).append(arrival.action)
+            by_key.setdefault(key, []).append(arrival.action)
     consumer.close()
-    return {key: profile.merge(EMPTY, actions) for key, actions in found.items()}
+    return {key: profile.merge(EMPTY, actions) for key, actions in by_key.items()}
 
 
 def becomes(settings: Settings, expected: dict[bytes, Profile]) -> None:

@@ -35,12 +35,12 @@ def digest(spark: SparkSession, settings: Settings, table: str) -> Counter[str]:
     return digest_of(rows(spark, settings, table))
 
 
-def digest_of(found: Sequence[Row]) -> Counter[str]:
+def digest_of(table: Sequence[Row]) -> Counter[str]:
     """Every row as text, in no order; floats to 1e-9; `seq` left out where it says which equal copy came first."""
     skip = {"seq", "received_at"}
     return Counter(
         repr(sorted((name, _rounded(value)) for name, value in row.asDict(recursive=True).items() if name not in skip))
-        for row in found
+        for row in table
     )
 
 
@@ -89,7 +89,7 @@ def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed:
     quarantine = rows(spark, settings, "silver.quarantine")
     assert [row.reason for row in quarantine] == ["id_collision"] * collisions
     assert len(landed) == len(silver) + len(quarantine) + duplicates
-    found = Counter(
+    sessions = Counter(
         (
             row.visitor_id,
             round(row.started_at.timestamp() * 1000),
@@ -103,7 +103,7 @@ def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed:
         )
         for row in rows(spark, settings, "silver.sessions")
     )
-    assert found == oracle.sessions(events, *_gaps(settings))
+    assert sessions == oracle.sessions(events, *_gaps(settings))
 
     assert {
         (row.request_id, row.item_id): {

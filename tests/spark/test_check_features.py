@@ -97,8 +97,8 @@ def test_a_profile_that_lacks_or_has_too_much_is_found_and_named(
     shown = CliRunner().invoke(check, ["features"], obj=lake, catch_exceptions=False)
     assert "16 live profiles compared, 1 differ (6.25%)." in shown.stdout
     assert "visitor default v1" in shown.stdout
-    told = CliRunner().invoke(check, ["features", "--json"], obj=lake, catch_exceptions=False)
-    found = msgspec.json.decode(told.stdout, type=FeaturesCheck)
+    output = CliRunner().invoke(check, ["features", "--json"], obj=lake, catch_exceptions=False)
+    found = msgspec.json.decode(output.stdout, type=FeaturesCheck)
     assert (found.profiles, found.differ, found.share, found.named) == (16, 1, 1 / 16, ["visitor default v1"])
     assert features_check.read(settings.lake) == found
 

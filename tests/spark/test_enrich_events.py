@@ -119,13 +119,13 @@ def enriched(spark: SparkSession) -> dict[str, Row]:
     """Every row above by its case: what it came with is in columns of the same names behind `was_`."""
     events: dict[str, Fields] = {
         **{f"{channel} {n}": fields for channel, rows in CHANNELS.items() for n, fields in enumerate(rows)},
-        **{name: given for name, (given, _) in TAGS.items()},
+        **{name: event for name, (event, _) in TAGS.items()},
         **{url: {"page_url": url, "referrer": url} for url in URLS},
         **{f"ip {address}": {"ip": address} for address in IPS},
     }
     rows = [(case, *(fields.get(name) for name in NAMES)) for case, fields in events.items()]
-    given = spark.createDataFrame(rows, ", ".join(f"`{name}` string" for name in ("case", *NAMES)))
-    return {row.case: row for row in given.transform(enrich_events).collect()}
+    frame = spark.createDataFrame(rows, ", ".join(f"`{name}` string" for name in ("case", *NAMES)))
+    return {row.case: row for row in frame.transform(enrich_events).collect()}
 
 
 @pytest.mark.parametrize("channel", CHANNELS)

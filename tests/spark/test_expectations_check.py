@@ -55,9 +55,9 @@ def sound(lake: Lake) -> None:
 
 def test_sound_tables_hold_and_the_next_check_has_nothing_to_do(checked: Check, settings: Settings) -> None:
     sound(settings.lake)
-    found = checked()
-    assert failures(found) == {"silver.quarantine new_rejects": "1 bad_type (silver)"}
-    assert {one.scope for one in found.values()} == {"all"}
+    results = checked()
+    assert failures(results) == {"silver.quarantine new_rejects": "1 bad_type (silver)"}
+    assert {one.scope for one in results.values()} == {"all"}
     refuse(settings, "gold.recommendations")
 
     def nobody() -> SparkSession:
@@ -89,9 +89,9 @@ def test_each_fault_is_found_and_stops(checked: Check, settings: Settings) -> No
     write(settings.lake, "gold.interactions", [{"item_id": "inf", "strength": math.inf}])
     for name, (table, row, _) in FAULTS.items():
         write(settings.lake, table, [{"item_id": name} | row if table == "gold.interactions" else row])
-    found = failures(checked())
+    failed = failures(checked())
     for name, (_, _, observed) in FAULTS.items():
-        assert observed in (found.get(name) or ""), name
+        assert observed in (failed.get(name) or ""), name
     stopped = {f"{stop.table_name} {stop.expectation}" for stop in open_stops(settings)}
     assert stopped >= set(FAULTS)
 
@@ -100,12 +100,12 @@ def test_new_rows_alone_are_looked_at_and_keys_against_all(checked: Check, setti
     write(settings.lake, "silver.sessions", [{"session_id": f"s{n}"} for n in range(5)])
     checked()
     write(settings.lake, "silver.sessions", [{"session_id": "s3", "events": 0}, {"session_id": "new"}])
-    found = checked()
-    assert failures(found) == {
+    results = checked()
+    assert failures(results) == {
         "silver.sessions key_unique": "1 keys are there more than once",
         "silver.sessions events_in_range": "1 of 2 rows, such as 0",
     }
-    assert found["silver.sessions events_in_range"].scope == "changed"
+    assert results["silver.sessions events_in_range"].scope == "changed"
 
 
 def test_days_that_are_folders_are_read_with_their_dates(checked: Check, settings: Settings) -> None:
@@ -140,11 +140,11 @@ def test_what_cannot_be_judged_fails(checked: Check, settings: Settings) -> None
     write_deltalake(
         settings.lake.table("gold.popular_items"), pa.table({"site": ["s"], "rank": pa.array([1], pa.int32())})
     )
-    found = failures(checked())
-    assert "item_id is not there" in (found["gold.popular_items types"] or "")
-    assert "cannot be measured" in (found["gold.popular_items unknown_items"] or "")
-    assert "could not be judged" in (found["gold.popular_items score_finite"] or "")
-    assert "gold.popular_items rank_in_range" not in found
+    failed = failures(checked())
+    assert "item_id is not there" in (failed["gold.popular_items types"] or "")
+    assert "cannot be measured" in (failed["gold.popular_items unknown_items"] or "")
+    assert "could not be judged" in (failed["gold.popular_items score_finite"] or "")
+    assert "gold.popular_items rank_in_range" not in failed
 
 
 @pytest.fixture
@@ -160,9 +160,9 @@ def test_the_verb_shows_what_fails_and_ends_with_a_stop(called: Any, settings: S
     write(settings.lake, "silver.sessions", [{"session_id": "s", "events": 0}])
     shown = called("silver.sessions", "--json")
     assert isinstance(shown.exception, CheckStopped)
-    told = json.loads(shown.stdout)
-    assert [stop["expectation"] for stop in told["stops"]] == ["events_in_range"]
-    assert sum(not one["success"] for one in told["results"]) == 1
+    output = json.loads(shown.stdout)
+    assert [stop["expectation"] for stop in output["stops"]] == ["events_in_range"]
+    assert sum(not one["success"] for one in output["results"]) == 1
     assert "events_in_range" in called("--stops").stdout
     lifted = called("--override", "silver.sessions", "--by", "Ada", "--why", "a test")
     assert "overridden by Ada" in lifted.stdout

@@ -89,12 +89,12 @@ def answers(seed: int, size: int = 20) -> list[dict[str, Any]]:
             minute, visitor = before - draw.uniform(0, 90), owner
         before, owner = minute, visitor
         listed = [f"i{item}" for item in items]
-        told = {"items": json.dumps([*listed, listed[0]]), "propensities": "[0.5, 1, 1]", "source": "model"}
-        told |= {"features": json.dumps({"popularity": [0.25, None, 1]})} if number % 3 else {}
+        properties = {"items": json.dumps([*listed, listed[0]]), "propensities": "[0.5, 1, 1]", "source": "model"}
+        properties |= {"features": json.dumps({"popularity": [0.25, None, 1]})} if number % 3 else {}
         page = {"visitor_id": visitor, "request_id": f"r{number}"}
         agent = {"user_agent": draw.choice([BROWSER, ROBOT])} if number % 4 == 0 else {}
         request = {"surface": "home", "model_version": "3"} if number % 5 else {}
-        add("served", minute, **page, **request, **agent, properties=told)
+        add("served", minute, **page, **request, **agent, properties=properties)
         for item in listed:
             gone = {"visitor_id": visitor, "item_id": item}
             if draw.random() < 0.7:
@@ -164,9 +164,9 @@ def streamed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> S
         "client_time": RECEIVED - 9 * 1440 * MINUTE,
         "visitor_id": "crawler",
     }
-    made = [*clicks(2), *answers(3)]
-    random.Random(4).shuffle(made)
-    events = [crawl | {"item_id": "crawled", "user_agent": ROBOT}, *made]
+    mixed = [*clicks(2), *answers(3)]
+    random.Random(4).shuffle(mixed)
+    events = [crawl | {"item_id": "crawled", "user_agent": ROBOT}, *mixed]
     publish(settings, events[: len(events) // 2])
     path.run_jobs(spark, settings, [job for job in jobs.ALL if job != "build_user_agents"])
     assert {row.item_id for row in path.rows(spark, settings, "gold.item_daily")} > {"crawled"}

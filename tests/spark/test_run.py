@@ -145,16 +145,16 @@ def test_a_run_that_was_interrupted_thrice_lost_and_doubled_nothing(built: Setti
 @pytest.mark.usefixtures("no_spark")
 def test_a_second_run_changes_nothing_and_starts_no_spark(settings: Settings) -> None:
     before = states(settings), champion.model_status(settings.lake), export.current(settings)
-    told = command(settings, "run")
-    assert [report["job"] for report in told["steps"]] == list(NAMES)
-    assert [report["written"] for report in told["steps"]] == [0] * len(NAMES)
+    output = command(settings, "run")
+    assert [report["job"] for report in output["steps"]] == list(NAMES)
+    assert [report["written"] for report in output["steps"]] == [0] * len(NAMES)
     assert (states(settings), champion.model_status(settings.lake), export.current(settings)) == before
 
 
 @pytest.mark.usefixtures("no_spark")
 def test_stop_after_ends_after_the_named_station(settings: Settings) -> None:
-    told = command(settings, "run", "--stop-after", "build_events")
-    assert [report["job"] for report in told["steps"]] == ["ingest_events", "ingest_rejects", "build_events"]
+    output = command(settings, "run", "--stop-after", "build_events")
+    assert [report["job"] for report in output["steps"]] == ["ingest_events", "ingest_rejects", "build_events"]
 
 
 @contextmanager

@@ -194,7 +194,7 @@ def test_any_order_and_any_cut_gives_what_plain_python_gives(
     origin = round(START.timestamp() * 1000)
     stamped = [e | {"client_time": origin + e["minute"] * 60_000} for e in events]
     expected = oracle.sessions(stamped, 30 * 60_000, {"shop": 45 * 60_000})
-    found = Counter(
+    sessions = Counter(
         (
             row.visitor_id,
             round(row.started_at.timestamp() * 1000),
@@ -208,4 +208,4 @@ def test_any_order_and_any_cut_gives_what_plain_python_gives(
         )
         for row in sessionize(spark, *typed)
     )
-    assert found == expected
+    assert sessions == expected

@@ -114,11 +114,11 @@ def test_an_environment_of_another_place_is_built_anew_with_its_extras(bootstrap
 def test_make_extras_asks_for_them(
     arguments: list[str], wanted: bool, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(bootstrap, "set_up", lambda extras: asked.append(extras))
+    calls: list[bool] = []
+    monkeypatch.setattr(bootstrap, "set_up", lambda extras: calls.append(extras))
     monkeypatch.setattr(sys, "argv", ["bootstrap.py", *arguments])
     bootstrap.main()
-    assert asked == [wanted]
+    assert calls == [wanted]
 
 
 def no_library(name: str) -> None:

@@ -33,12 +33,12 @@ def test_the_job_of_a_table_is_a_station_and_rebuilt_with_its_layer_and_those_be
 
 
 def test_a_job_says_what_it_does_and_reads_tables_that_are_made_before() -> None:
-    made: set[str] = set()
+    written: set[str] = set()
     for job in catalog.JOBS:
         assert job.does, job.name
-        assert made.issuperset(job.reads)
+        assert written.issuperset(job.reads)
         assert not job.waits_for or job.waits_for[1] in catalog.table(job.waits_for[0]).column_names
-        made.update(job.writes)
+        written.update(job.writes)
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_dagster_runs_every_station_that_writes_a_table(settings: Settings) -> N
         done.extend(names)
         return [JobReport(job=name) for name in names]
 
-    found = load_assets_from_modules([bronze, silver, gold])
+    loaded = load_assets_from_modules([bronze, silver, gold])
     steps = ResourceDefinition.hardcoded_resource(SimpleNamespace(settings=settings, perform=perform))
-    assets = [asset for asset in found if isinstance(asset, AssetsDefinition)]
+    assets = [asset for asset in loaded if isinstance(asset, AssetsDefinition)]
     assert materialize(assets, resources={"steps": steps}).success
     assert sorted(done) == sorted({*NAMES, "lists"})

@@ -77,11 +77,11 @@ def test_updated_vectors_are_compared_with_a_full_fit_whatever_its_rotation() ->
 
 
 def test_pairs_hold_what_was_clicked_before_a_moment_with_faded_strength() -> None:
-    found = stream(("p", "a", 0.0), ("q", "b", 1.0), ("p", "a", 14 * 24.0), ("p", "c", 400.0)).pairs(399 * HOUR)
-    named = zip(found.people.take(found.person).to_pylist(), found.items.take(found.item).to_pylist(), strict=True)
+    pairs = stream(("p", "a", 0.0), ("q", "b", 1.0), ("p", "a", 14 * 24.0), ("p", "c", 400.0)).pairs(399 * HOUR)
+    named = zip(pairs.people.take(pairs.person).to_pylist(), pairs.items.take(pairs.item).to_pylist(), strict=True)
     assert list(named) == [("p", "a"), ("q", "b")]
-    assert found.strength.tolist() == [1.5, 1.0]
-    assert (found.last_at - found.first_at).tolist() == [14 * 24 * HOUR, 0]
+    assert pairs.strength.tolist() == [1.5, 1.0]
+    assert (pairs.last_at - pairs.first_at).tolist() == [14 * 24 * HOUR, 0]
 
 
 def test_an_item_that_was_used_is_solved_anew_and_the_others_stay_as_they_were() -> None:

@@ -21,11 +21,11 @@ def folder(path: Path, train: str = TRAIN, test: str = TEST) -> Path:
 
 
 def test_a_folder_is_a_split_over_the_items_of_both_files(tmp_path: Path) -> None:
-    found = read_split(folder(tmp_path))
-    assert found.train.items.ids.to_pylist() == ["1", "2", "3", "4", "5"]
-    pairs = zip(found.test.people.take(found.test.person), found.test.items.take(found.test.item), strict=True)
+    split = read_split(folder(tmp_path))
+    assert split.train.items.ids.to_pylist() == ["1", "2", "3", "4", "5"]
+    pairs = zip(split.test.people.take(split.test.person), split.test.items.take(split.test.item), strict=True)
     assert sorted((person.as_py(), item.as_py()) for person, item in pairs) == [("7", "4"), ("8", "3"), ("8", "5")]
-    assert found.seen.nnz == len(found.train) == 6
+    assert split.seen.nnz == len(split.train) == 6
 
 
 def test_gzipped_files_are_read_alike(tmp_path: Path) -> None:
@@ -35,13 +35,13 @@ def test_gzipped_files_are_read_alike(tmp_path: Path) -> None:
 
 
 def test_a_person_without_test_items_is_left_out_of_the_figures(tmp_path: Path) -> None:
-    found = read_split(folder(tmp_path))
-    people = found.people(10, seed=1)
-    assert found.train.people.take(people).to_pylist() == ["7", "8"]
-    lists = evaluate.listed(Popular().fit(found.train), found, people, 2)
+    split = read_split(folder(tmp_path))
+    people = split.people(10, seed=1)
+    assert split.train.people.take(people).to_pylist() == ["7", "8"]
+    lists = evaluate.listed(Popular().fit(split.train), split, people, 2)
     # 7 has used all that anybody used; the first for 8 is 3, one of two true items.
-    assert found.train.items.take(lists[1][lists[1] >= 0]).to_pylist() == ["3"]
-    assert evaluate.judge(lists, found, people)["recall@2"] == pytest.approx((0 + 1 / 2) / 2)
+    assert split.train.items.take(lists[1][lists[1] >= 0]).to_pylist() == ["3"]
+    assert evaluate.judge(lists, split, people)["recall@2"] == pytest.approx((0 + 1 / 2) / 2)
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_the_pairs_of_gowalla_are_those_of_the_papers() -> None:
         pytest.skip(
             f"{FOLDERS['gowalla']} is absent; test_a_folder_is_a_split_over_the_items_of_both_files is its twin"
         )
-    found = read_split(FOLDERS["gowalla"])
-    sizes = (len(found.train.people), len(found.train.items), len(found.train), len(found.test))
+    split = read_split(FOLDERS["gowalla"])
+    sizes = (len(split.train.people), len(split.train.items), len(split.train), len(split.test))
     assert sizes == (29_858, 40_981, 810_128, 217_242)
-    popular = evaluate.listed(Popular().fit(found.train), found, found.people(30_000, seed=1), 20)
-    figures = evaluate.judge(popular, found, found.people(30_000, seed=1))
+    popular = evaluate.listed(Popular().fit(split.train), split, split.people(30_000, seed=1), 20)
+    figures = evaluate.judge(popular, split, split.people(30_000, seed=1))
     assert np.round([figures["recall@20"], figures["ndcg@20"]], 4).tolist() == [0.0416, 0.0317]

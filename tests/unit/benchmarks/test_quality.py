@@ -26,19 +26,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(*options: str) -> dict[str, object]:
+def call(*options: str) -> dict[str, object]:
     done = CliRunner().invoke(cli, ["bench", "quality", *options, "--json"], catch_exceptions=False)
-    found: dict[str, object] = json.loads(done.stdout)
-    return found
+    report: dict[str, object] = json.loads(done.stdout)
+    return report
 
 
 def test_every_model_is_judged_beside_what_is_served(folder: Path) -> None:
-    found = asked("mine", "--data", str(folder))
-    assert set(found) == {"dataset", "served", "models", "published", "command", "seconds", "peak_mb"}
-    models = found["models"]
+    report = call("mine", "--data", str(folder))
+    assert set(report) == {"dataset", "served", "models", "published", "command", "seconds", "peak_mb"}
+    models = report["models"]
     assert isinstance(models, dict)
     assert set(models) == {"popular", "gf_cf_published", "als", "gf_cf", "user_knn", "blend"}
-    assert found["served"] == {"model": quality_recipes.SERVED} | models[quality_recipes.SERVED]
+    assert report["served"] == {"model": quality_recipes.SERVED} | models[quality_recipes.SERVED]
     # Seven of the other taste are as popular; whoever knows the taste finds the one that is lacking first.
     assert models["blend"]["ndcg@20"] > 0.99 > models["popular"]["ndcg@20"]
     assert {"recall@20", "map@20", "fit_seconds", "export_seconds", "recipe"} <= set(models["als"])
@@ -48,8 +48,8 @@ def test_what_is_tuned_is_chosen_on_train_alone(folder: Path, monkeypatch: pytes
     graph = replace(quality_recipes.GRAPH, factors=2, neighbours=16)
     few = {"gf_cf": [replace(graph, smooth=smooth) for smooth in (0.0, 0.3)]}
     monkeypatch.setattr(quality, "GRIDS", few | {"user_knn": [quality_recipes.NEIGHBOURS]})
-    one = asked(str(folder), "--tune", "stretch")
+    one = call(str(folder), "--tune", "stretch")
     (folder / "test.txt").write_text(TEST.replace(" 3\n", " 15\n"), encoding="utf-8")
-    other = asked(str(folder), "--tune", "stretch")
+    other = call(str(folder), "--tune", "stretch")
     for name in ("gf_cf", "blend"):
         assert one["models"][name]["recipe"] == other["models"][name]["recipe"]  # type: ignore[index]

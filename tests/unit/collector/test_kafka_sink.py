@@ -23,7 +23,7 @@ TWO = RequestBatch("plain", 1_767_225_600_000, (b"a", b"b"), ("ann", ""), (b"no"
 class Producer:
     """Confirms each record at the next poll, with `answer`; `fatal` and `full` happen once."""
 
-    made: list["Producer"]
+    instances: list["Producer"]
     answer: Callable[[bytes], KafkaError | None]
     fatal: bool
     full: bool
@@ -32,7 +32,7 @@ class Producer:
     def __init__(self, *_: Any, **__: Any) -> None:
         self.sent: list[tuple[Any, ...]] = []
         self._waiting: list[Callable[[], None]] = []
-        Producer.made.append(self)
+        Producer.instances.append(self)
 
     def produce(self, topic: str, value: bytes, key: str | None = None, *, headers: Any, on_delivery: Any) -> None:
         if Producer.full and self.sent:
@@ -62,7 +62,7 @@ class Producer:
 @pytest.fixture(autouse=True)
 def producer(monkeypatch: pytest.MonkeyPatch) -> type[Producer]:
     monkeypatch.setattr(module, "Producer", Producer)
-    Producer.made, Producer.fatal, Producer.full, Producer.reachable = [], False, False, True
+    Producer.instances, Producer.fatal, Producer.full, Producer.reachable = [], False, False, True
     Producer.answer = lambda _value: None
     return Producer
 
@@ -94,7 +94,7 @@ async def accepted_again(sink: KafkaSink) -> None:
 def test_records_carry_their_visitor_source_and_arrival(producer: type[Producer]) -> None:
     with_sink(lambda sink: sink.write(TWO))
     headers = [("source", b"plain"), ("received_at", b"1767225600000")]
-    assert producer.made[0].sent == [
+    assert producer.instances[0].sent == [
         ("nextclick.events", b"a", "ann", headers),
         ("nextclick.events", b"b", None, headers),
         ("nextclick.rejects", b"no", None, headers),
@@ -117,11 +117,11 @@ def test_a_time_out_refuses_everything_at_once_until_the_brokers_answer(producer
         await sink.write(TWO)
         producer.answer, producer.reachable = lambda _: KafkaError(KafkaError._MSG_TIMED_OUT, "timed out"), False
         assert "did not confirm" in await refused(sink)
-        sent = len(producer.made[0].sent)
+        sent = len(producer.instances[0].sent)
         assert "is down" in await refused(sink)
         with pytest.raises(SinkDown, match="is down"):
             await sink.probe()
-        assert len(producer.made[0].sent) == sent
+        assert len(producer.instances[0].sent) == sent
         producer.answer, producer.reachable = lambda _: None, True
         await accepted_again(sink)
         await sink.probe()
@@ -152,9 +152,9 @@ def test_a_producer_that_failed_for_good_is_replaced(producer: type[Producer]) -
     async def use(sink: KafkaSink) -> None:
         await sink.write(TWO)
         producer.fatal = True
-        while len(producer.made) < 2:
+        while len(producer.instances) < 2:
             await asyncio.sleep(0.01)
         await accepted_again(sink)
-        assert len(producer.made[1].sent) == 3
+        assert len(producer.instances[1].sent) == 3
 
     with_sink(use)

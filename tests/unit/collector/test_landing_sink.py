@@ -13,7 +13,7 @@ from nextclick.errors import LakeError
 from nextclick.landing.reader import segments
 from nextclick.settings import Settings, load
 
-Told = list[tuple[list[RequestBatch] | None, list[str]]]
+Calls = list[tuple[list[RequestBatch] | None, list[str]]]
 
 
 def batch(*events: bytes) -> RequestBatch:
@@ -28,11 +28,11 @@ def settings(tmp_path: Path) -> Settings:
     return settings
 
 
-def with_sink(settings: Settings, use: Callable[[LandingSink], Coroutine[Any, Any, None]]) -> Told:
-    told: Told = []
+def with_sink(settings: Settings, use: Callable[[LandingSink], Coroutine[Any, Any, None]]) -> Calls:
+    calls: Calls = []
 
     def durable(batches: Sequence[RequestBatch] | None, published: Sequence[str]) -> None:
-        told.append((None if batches is None else list(batches), list(published)))
+        calls.append((None if batches is None else list(batches), list(published)))
 
     async def within() -> None:
         sink = LandingSink(settings, durable=durable)
@@ -40,20 +40,20 @@ def with_sink(settings: Settings, use: Callable[[LandingSink], Coroutine[Any, An
         await sink.close()
 
     asyncio.run(asyncio.wait_for(within(), 30))
-    return told
+    return calls
 
 
 def test_a_batch_is_told_once_it_is_durable_and_its_segment_once_it_is_published(settings: Settings) -> None:
-    told = with_sink(settings, lambda sink: sink.write(batch(b"{}")))
+    calls = with_sink(settings, lambda sink: sink.write(batch(b"{}")))
     [segment] = segments(settings.lake.landing)
-    assert told == [([batch(b"{}")], []), ([], [segment.path.name])]
+    assert calls == [([batch(b"{}")], []), ([], [segment.path.name])]
 
 
 def test_a_batch_that_fills_a_segment_is_told_together_with_it(settings: Settings) -> None:
     large = batch(*[b'"' + b"x" * 500 + b'"'] * 3)
-    told = with_sink(settings, lambda sink: sink.write(large))
+    calls = with_sink(settings, lambda sink: sink.write(large))
     names = [segment.path.name for segment in segments(settings.lake.landing)]
-    assert told == [([large], names[:-1]), ([], names[-1:])]
+    assert calls == [([large], names[:-1]), ([], names[-1:])]
     assert len(names) > 1
 
 
@@ -70,5 +70,5 @@ def test_after_a_write_that_failed_nobody_is_told_what_is_durable(
                 await sink.write(batch(b'"may be durable"'))
         await sink.write(batch(b"{}"))
 
-    told = with_sink(settings, use)
-    assert told[:2] == [(None, []), ([batch(b"{}")], [])]
+    calls = with_sink(settings, use)
+    assert calls[:2] == [(None, []), ([batch(b"{}")], [])]

@@ -81,17 +81,17 @@ class Consumer:
             self._on_assign = None
         if Consumer.errors:
             return Message(None, -1, -1, Consumer.errors.pop())
-        found = self.consume(1, 0)
-        if not found:
+        messages = self.consume(1, 0)
+        if not messages:
             time.sleep(0.01)
-        return found[0] if found else None
+        return messages[0] if messages else None
 
     def consume(self, most: int, _seconds: float) -> list[Message]:
         if self._at is None:
             return []
-        found = Consumer.topic[self._at : self._at + most]
-        self._at += len(found)
-        return found
+        messages = Consumer.topic[self._at : self._at + most]
+        self._at += len(messages)
+        return messages
 
     def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
         return 0, len(Consumer.topic)

@@ -38,9 +38,9 @@ def month_ago() -> int:
 def test_segments_without_a_mark_are_missing_in_order_of_creation(log: Path) -> None:
     second, first, marked = (publish(log, named(HOUR - n, n)) for n in (2, 1, 3))
     publish(log, "notes.txt")
-    found = look(log, "", {marked}, month_ago(), grace=10)
-    assert found.names == [first, second]
-    assert found.settled == marked
+    unmerged = look(log, "", {marked}, month_ago(), grace=10)
+    assert unmerged.names == [first, second]
+    assert unmerged.settled == marked
 
 
 def test_what_is_settled_is_not_looked_at_again(log: Path) -> None:

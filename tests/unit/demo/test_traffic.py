@@ -32,11 +32,11 @@ def traffic() -> Traffic:
 @pytest.fixture(scope="module")
 def good(traffic: Traffic) -> list[dict[str, Any]]:
     """The distinct events, as the dialects read them from the lines: of events that share an id, the first good one."""
-    found: dict[str, dict[str, Any]] = {}
+    by_id: dict[str, dict[str, Any]] = {}
     for event in as_collected(traffic.lines):
         if _is_sane(event):
-            found.setdefault(event["event_id"], event)
-    return list(found.values())
+            by_id.setdefault(event["event_id"], event)
+    return list(by_id.values())
 
 
 def _is_sane(event: dict[str, Any]) -> bool:

@@ -89,10 +89,10 @@ def test_columns_that_differ_from_the_contract_are_named(settings: Settings, fac
 
     rows = pa.table({"site": ["s"], "item_id": [1], "rank": pa.array([1], pa.int32()), "colour": ["red"]})
     write_deltalake(settings.lake.table("gold.popular_items"), rows)
-    found = facts("gold.popular_items")
-    assert found["types"].value == 5
+    measured = facts("gold.popular_items")
+    assert measured["types"].value == 5
     for part in ("score is not there", "colour (string) is not in the contract", "item_id is bigint, not string"):
-        assert part in found["types"].observed
+        assert part in measured["types"].observed
 
 
 def test_nested_types_read_as_contracts_write_them() -> None:
@@ -104,9 +104,9 @@ def test_what_cannot_be_measured_is_beyond_every_limit(settings: Settings, facts
     sessions(settings, "a")
     for file in Path(settings.lake.table("silver.sessions")).glob("*.parquet"):
         file.write_bytes(b"nothing")
-    found = facts("silver.sessions")["key_unique"]
-    assert found.value == math.inf
-    assert found.observed.startswith("cannot be measured")
+    fact = facts("silver.sessions")["key_unique"]
+    assert fact.value == math.inf
+    assert fact.observed.startswith("cannot be measured")
 
 
 def test_a_field_that_nobody_knows_is_named(settings: Settings, facts: Any) -> None:

@@ -41,12 +41,12 @@ def artifact() -> Artifact:
 
 def test_what_is_loaded_is_what_was_saved(tmp_path: Path) -> None:
     saved = artifact()
-    found = load(f"{tmp_path}/model", saved.save(f"{tmp_path}/model"))
-    assert found.card.source == saved.card.source
-    assert found.people.ids.equals(saved.people.ids)
-    assert found.items.ids.equals(saved.items.ids)
-    assert all(np.array_equal(found.model.arrays[name], array) for name, array in saved.model.arrays.items())
-    assert np.array_equal(found.seen.toarray(), saved.seen.toarray())
+    loaded = load(f"{tmp_path}/model", saved.save(f"{tmp_path}/model"))
+    assert loaded.card.source == saved.card.source
+    assert loaded.people.ids.equals(saved.people.ids)
+    assert loaded.items.ids.equals(saved.items.ids)
+    assert all(np.array_equal(loaded.model.arrays[name], array) for name, array in saved.model.arrays.items())
+    assert np.array_equal(loaded.seen.toarray(), saved.seen.toarray())
 
 
 def test_saving_again_gives_the_same_digest_and_no_debris(tmp_path: Path) -> None:
@@ -146,10 +146,10 @@ LINKS = csr_matrix(np.array([[0, 1, 2], [0, 0, 0], [3, 0, 0]], np.float32))
 
 
 def test_sparse_matrices_come_back_as_they_were(tmp_path: Path) -> None:
-    found = load(f"{tmp_path}/model", sparse(LINKS).save(f"{tmp_path}/model")).model
-    assert isinstance(found, ItemGraphModel)
-    assert found.links.toarray().tolist() == LINKS.toarray().tolist()
-    assert found.histories.toarray().tolist() == [[1, 0, 1], [0, 0, 0]]
+    loaded = load(f"{tmp_path}/model", sparse(LINKS).save(f"{tmp_path}/model")).model
+    assert isinstance(loaded, ItemGraphModel)
+    assert loaded.links.toarray().tolist() == LINKS.toarray().tolist()
+    assert loaded.histories.toarray().tolist() == [[1, 0, 1], [0, 0, 0]]
 
 
 def bent(part: str, place: int, value: float) -> csr_matrix:

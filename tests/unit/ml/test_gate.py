@@ -40,7 +40,7 @@ def test_a_model_passes_that_beats_popularity_and_keeps_up_with_the_champion() -
 
 
 @pytest.mark.parametrize(
-    ("found", "champion", "words"),
+    ("evaluation", "champion", "words"),
     [
         (judged(0.1, floor=0.1), None, "not better than that of popular_all_time"),
         (judged(0.05, floor=0.1), None, "not better than that of popular_all_time"),
@@ -51,8 +51,8 @@ def test_a_model_passes_that_beats_popularity_and_keeps_up_with_the_champion() -
         (Evaluation(k=5, people=3, cut=0, metrics={}), None, "too little to judge: 3 people"),
     ],
 )
-def test_a_model_is_blocked_with_its_reason(found: Evaluation, champion: str | None, words: str) -> None:
-    assert words in "; ".join(gate.judge(found, "als", champion, LIMITS))
+def test_a_model_is_blocked_with_its_reason(evaluation: Evaluation, champion: str | None, words: str) -> None:
+    assert words in "; ".join(gate.judge(evaluation, "als", champion, LIMITS))
 
 
 RECIPE = Als(factors=4, iterations=10, regularization=0.1, alpha=10.0, seed=1, half_life_days=14.0, recent_hours=6.0)

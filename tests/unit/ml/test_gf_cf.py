@@ -151,8 +151,8 @@ class _Reversed:
         self.model, self.recipe, self.arrays = model, model.recipe, model.arrays
 
     def recommend(self, people: Any, n: int, seen: csr_matrix | None = None) -> Lists:
-        found = self.model.recommend(people, n, seen)
-        return Lists(found.items, np.where(found.items >= 0, 1 / np.maximum(found.scores, 1e-6), 0).astype(np.float32))
+        best = self.model.recommend(people, n, seen)
+        return Lists(best.items, np.where(best.items >= 0, 1 / np.maximum(best.scores, 1e-6), 0).astype(np.float32))
 
 
 @settings(max_examples=60)

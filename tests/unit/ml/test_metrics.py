@@ -73,9 +73,9 @@ def test_novelty_is_the_mean_self_information_in_bits() -> None:
 
 
 def test_metrics_are_named_with_the_length_of_the_list() -> None:
-    found = metrics.all_at(LISTS, TRUTH, np.ones(6, np.int64), 8)
+    figures = metrics.all_at(LISTS, TRUTH, np.ones(6, np.int64), 8)
     names = ["recall", "ndcg", "map", "hr", "mrr", "coverage", "gini", "novelty"]
-    assert list(found) == [f"{name}@3" for name in names]
+    assert list(figures) == [f"{name}@3" for name in names]
 
 
 class Given:

@@ -135,8 +135,8 @@ def test_confidence_is_one_plus_alpha_times_the_faded_strength() -> None:
 def test_a_trend_is_the_recent_share_drawn_towards_that_of_all() -> None:
     # 'over' was used 12 times on day 0, 'on' 12 times in the last hours: half of all use is recent.
     rows = [(f"p{n}", item, 1.0, day) for n in range(12) for item, day in (("over", 0.0), ("on", 1.0))]
-    found = pairs(*rows)
-    trend = dict(zip(found.items.ids.to_pylist(), TRENDING.trend(found).tolist(), strict=True))
+    interactions = pairs(*rows)
+    trend = dict(zip(interactions.items.ids.to_pylist(), TRENDING.trend(interactions).tolist(), strict=True))
     assert trend == {"over": pytest.approx((0 + 12 * 0.5) / 24), "on": pytest.approx((12 + 12 * 0.5) / 24)}
 
 
@@ -209,11 +209,11 @@ def test_a_person_without_pairs_is_forgotten() -> None:
 
 def test_popularity_counts_strength_of_all_time_of_a_window_or_fading() -> None:
     rows = [(f"p{n}", "old", 1.0, 0.0) for n in range(5)] + [(f"p{n}", "new", 1.0, 9.0) for n in range(3)]
-    found = pairs(*rows)
+    interactions = pairs(*rows)
     firsts = {}
     for recipe in (Popular(), Popular(window_hours=24.0), Popular(half_life_days=3.0)):
-        items = recipe.fit(found).recommend(np.array([0], np.int32), 2).items[0]
-        firsts[recipe] = found.items.take(items[items >= 0]).to_pylist()
+        items = recipe.fit(interactions).recommend(np.array([0], np.int32), 2).items[0]
+        firsts[recipe] = interactions.items.take(items[items >= 0]).to_pylist()
     assert list(firsts.values()) == [["old", "new"], ["new"], ["new", "old"]]
 
 
@@ -223,13 +223,13 @@ def test_contributions_are_those_of_implicits_explain_and_add_up_to_the_score(re
     history = TWO.where(TWO.person == row)
     folded = model.fold_in(TWO, np.array([row], np.int32), np.array([], np.int32))
     items = np.array([2, 7], np.int32)
-    found = model.contributions(items, history)
+    contributions = model.contributions(items, history)
     trend = model.item_trend[items] if recipe.trending else np.ones(2)
     scores = folded.person_factors[row] @ folded.item_factors[items].T * trend
-    assert found.sum(axis=1) == pytest.approx(scores, rel=1e-3, abs=1e-4)
+    assert contributions.sum(axis=1) == pytest.approx(scores, rel=1e-3, abs=1e-4)
     library = recipe.implicit(1, model.person_factors, model.item_factors)
     total, best, _ = library.explain(row, recipe.confidence(TWO), int(items[1]), N=3)
-    order = np.argsort(-found[1])[:3]
+    order = np.argsort(-contributions[1])[:3]
     assert history.item[order].tolist() == [item for item, _ in best]
-    assert found[1][order] == pytest.approx([part * trend[1] for _, part in best], rel=1e-3)
-    assert total * trend[1] == pytest.approx(found[1].sum(), rel=1e-3)
+    assert contributions[1][order] == pytest.approx([part * trend[1] for _, part in best], rel=1e-3)
+    assert total * trend[1] == pytest.approx(contributions[1].sum(), rel=1e-3)

@@ -70,8 +70,8 @@ def test_lists_fall_in_score_hold_nothing_twice_and_nothing_of_the_session(recip
     assert (lists.items.shape, str(lists.items.dtype), str(lists.scores.dtype)) == ((5, 8), "int32", "float32")
     assert (np.diff(lists.scores, axis=1) <= 0).all()
     assert ((lists.scores > 0) == (lists.items >= 0)).all()
-    for asked, listed in zip(words(ASKED), words(lists.items), strict=True):
-        assert len(set(asked + listed)) == len(asked + listed)
+    for item, listed in zip(words(ASKED), words(lists.items), strict=True):
+        assert len(set(item + listed)) == len(item + listed)
 
 
 @every_recipe

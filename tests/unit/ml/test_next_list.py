@@ -68,9 +68,9 @@ def test_sessions_are_cut_at_the_gap_and_hold_each_item_once_in_turn(settings: S
             event("w", "b2", minutes(-60 * 24 * 31)),  # too long ago
         ],
     )
-    found = next_items.read(settings, ITEMS)
-    assert found is not None
-    sessions, source = found
+    result = next_items.read(settings, ITEMS)
+    assert result is not None
+    sessions, source = result
     names = sessions.items.take(sessions.item).to_pylist()
     assert [names[start:end] for start, end in zip(sessions.start[:-1], sessions.start[1:], strict=True)] == [
         ["a0", "a2"],
@@ -86,9 +86,9 @@ def test_sessions_are_cut_at_the_gap_of_the_site(settings: Settings) -> None:
     own = msgspec.structs.replace(settings.sessions, gaps={"default": 45, "other": 10})
     lengths = []
     for sessions in (settings.sessions, own):
-        found = next_items.read(msgspec.structs.replace(settings, sessions=sessions), ITEMS)
-        assert found is not None
-        lengths.append(found[0].lengths.tolist())
+        result = next_items.read(msgspec.structs.replace(settings, sessions=sessions), ITEMS)
+        assert result is not None
+        lengths.append(result[0].lengths.tolist())
     assert lengths == [[1, 1, 1], [3]]
 
 

@@ -104,9 +104,9 @@ def test_mlflow_scores_every_recommender_as_it_scores_itself(
     there = pyfunc.RecommendModel()
     there.load_context(SimpleNamespace(artifacts={"model": str(tmp_path / "model")}))
     people = TWO.people.ids.to_pylist()
-    found = there.predict(SimpleNamespace(), pd.DataFrame({"person_id": people}), {"n": 4})
+    predicted = there.predict(SimpleNamespace(), pd.DataFrame({"person_id": people}), {"n": 4})
     lists = here.model.recommend(EVERYBODY, 4, here.seen)
-    for row, (scores, items) in enumerate(zip(found["scores"], found["items"], strict=True)):
+    for row, (scores, items) in enumerate(zip(predicted["scores"], predicted["items"], strict=True)):
         length = int((lists.items[row] >= 0).sum())
         assert scores == pytest.approx(lists.scores[row, :length].tolist(), rel=1e-4, abs=1e-5)
         assert items[0] == TWO.items.take(lists.items[row, :1]).to_pylist()[0]

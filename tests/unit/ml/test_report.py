@@ -55,10 +55,10 @@ def test_people_are_grouped_by_what_they_had_used_before_the_cut() -> None:
 
 
 def test_the_shares_of_the_tenths_of_the_catalogue_add_up() -> None:
-    found = facts().bias
-    assert found.keys() == {"used", *CHOICE.judged.metrics}
-    assert all(sum(shares) == pytest.approx(1.0) for shares in found.values())
-    assert found["used"][-2:] == pytest.approx([6 / 13, 7 / 13])  # a4 and b4, which fewest had used before
+    bias = facts().bias
+    assert bias.keys() == {"used", *CHOICE.judged.metrics}
+    assert all(sum(shares) == pytest.approx(1.0) for shares in bias.values())
+    assert bias["used"][-2:] == pytest.approx([6 / 13, 7 / 13])  # a4 and b4, which fewest had used before
 
 
 def test_the_curve_ends_with_what_was_judged_and_is_left_out_where_it_takes_too_long() -> None:

@@ -102,10 +102,10 @@ def test_a_model_of_declared_popularity_is_not_asked_for_what_makes_lists_person
 
 
 def test_where_people_differ_popularity_is_not_served_and_the_blend_is_no_worse_than_its_members() -> None:
-    found = select.choose(SETTINGS, shop())
-    assert gate.is_personal(found.recipe)
-    assert found.recalls[found.name] > 2 * found.recalls[found.popular_name]
-    assert found.recalls["blend"] > 0.95 * max(found.recalls[name] for name in ("als", "als_trending", "gf_cf"))
+    choice = select.choose(SETTINGS, shop())
+    assert gate.is_personal(choice.recipe)
+    assert choice.recalls[choice.name] > 2 * choice.recalls[choice.popular_name]
+    assert choice.recalls["blend"] > 0.95 * max(choice.recalls[name] for name in ("als", "als_trending", "gf_cf"))
 
 
 def test_weights_are_learned_by_people_who_are_not_asked_how_good_they_are() -> None:

@@ -44,9 +44,9 @@ def pairs() -> Interactions:
 
 
 def write_events(settings: Settings) -> None:
-    found = pairs()
-    people, items = found.people.take(found.person).to_pylist(), found.items.take(found.item).to_pylist()
-    times = pa.array(found.first_at, pa.timestamp("us", "UTC")).to_pylist()
+    used = pairs()
+    people, items = used.people.take(used.person).to_pylist(), used.items.take(used.item).to_pylist()
+    times = pa.array(used.first_at, pa.timestamp("us", "UTC")).to_pylist()
     rows = [
         {"event_id": f"{at}", "event": "view_item", "visitor_id": person, "item_id": item, "site": "default"}
         | dict.fromkeys(("occurred_at", "client_time", "received_at"), at)
@@ -70,31 +70,31 @@ def fitted(settings: Settings, similar_source: SimilarSource | None = None) -> A
 
 
 def lists(settings: Settings, artifact: Artifact, n: int = 5) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    by_item: dict[str, list[str]] = {}
     for rows in similar_rows(*similar_items.of(settings, artifact), n, ListStamp("default", "1", NOON)):
         for row in rows.to_pylist():
-            found.setdefault(row["item_id"], []).append(row["similar_item_id"])
-    return found
+            by_item.setdefault(row["item_id"], []).append(row["similar_item_id"])
+    return by_item
 
 
 def judged(settings: Settings) -> similar_items.SimilarItemsChoice:
     everything = pairs()
     test = split.by_time(everything, 0.3)
     before = split.before(everything, test.cut, 0.4)
-    found = similar_items.judge(settings, before, test, ALS.fit(before.train))
-    assert found is not None
-    return found
+    choice = similar_items.judge(settings, before, test, ALS.fit(before.train))
+    assert choice is not None
+    return choice
 
 
 def test_the_model_whose_lists_people_follow_is_chosen(settings: Settings) -> None:
     write_events(settings)
     write_catalogue(settings)
-    found = judged(settings)
-    often = {name: rate for name, rate in found.validation.items() if name.startswith("often.")}
+    choice = judged(settings)
+    often = {name: rate for name, rate in choice.validation.items() if name.startswith("often.")}
     assert often.keys() == {"often.personal", "often.item2vec", "often.tfidf"}
-    assert found.validation[f"often.{found.similar_source.often}"] == max(often.values())
-    assert found.similar_source.seldom == "tfidf"  # too few clicks follow such an item to tell
-    assert found.test.keys() == found.validation.keys()
+    assert choice.validation[f"often.{choice.similar_source.often}"] == max(often.values())
+    assert choice.similar_source.seldom == "tfidf"  # too few clicks follow such an item to tell
+    assert choice.test.keys() == choice.validation.keys()
 
 
 def test_without_events_nothing_can_be_chosen(settings: Settings) -> None:
@@ -105,17 +105,17 @@ def test_without_events_nothing_can_be_chosen(settings: Settings) -> None:
 
 def test_an_item_that_nobody_has_used_has_neighbours_and_is_one(settings: Settings) -> None:
     write_catalogue(settings)
-    found = lists(settings, fitted(settings, SimilarSource(often="tfidf")), n=6)
-    assert set(found["fresh"]) == {f"b{step}" for step in range(6)}
-    assert "fresh" in found["b5"]
-    assert "bare" not in found
-    assert all(item not in names for item, names in found.items())
+    similar = lists(settings, fitted(settings, SimilarSource(often="tfidf")), n=6)
+    assert set(similar["fresh"]) == {f"b{step}" for step in range(6)}
+    assert "fresh" in similar["b5"]
+    assert "bare" not in similar
+    assert all(item not in names for item, names in similar.items())
 
 
 def test_without_a_catalogue_the_personal_model_says_what_is_alike(settings: Settings) -> None:
-    found = lists(settings, fitted(settings))
-    assert found.keys() == {f"{shelf}{step}" for shelf in SHELVES for step in range(6)}
-    assert set(found["a0"]) == {f"a{step}" for step in range(1, 6)}
+    similar = lists(settings, fitted(settings))
+    assert similar.keys() == {f"{shelf}{step}" for shelf in SHELVES for step in range(6)}
+    assert set(similar["a0"]) == {f"a{step}" for step in range(1, 6)}
 
 
 def test_sessions_stand_in_where_they_were_chosen(settings: Settings) -> None:
@@ -129,16 +129,16 @@ def test_an_update_asks_for_its_new_items_alone_and_learns_no_sessions(settings:
     write_catalogue(settings)
     artifact = fitted(settings, SimilarSource(often="item2vec", seldom="item2vec"))
     new = np.array([0], np.int32)
-    model, ids, asked = similar_items.of(settings, artifact, new)
-    assert asked.tolist() == [0]
+    model, ids, numbers = similar_items.of(settings, artifact, new)
+    assert numbers.tolist() == [0]
     assert "item2vec" not in model.models
-    assert set(ids.take(model.similar(asked, 5).items[0]).to_pylist()) == {f"a{step}" for step in range(1, 6)}
+    assert set(ids.take(model.similar(numbers, 5).items[0]).to_pylist()) == {f"a{step}" for step in range(1, 6)}
 
 
 def test_lists_of_words_end_where_they_would_take_too_long(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     write_catalogue(settings)
     monkeypatch.setattr(similar_items, "_WORK", 100.0)
-    found = lists(settings, fitted(settings, SimilarSource(often="tfidf")))
-    assert "fresh" in found  # what nobody has used comes first
-    assert "fresh" not in found["a0"]  # the personal model stands in for the rest
-    assert len(found) == 13
+    similar = lists(settings, fitted(settings, SimilarSource(often="tfidf")))
+    assert "fresh" in similar  # what nobody has used comes first
+    assert "fresh" not in similar["a0"]  # the personal model stands in for the rest
+    assert len(similar) == 13

@@ -61,12 +61,12 @@ def index() -> ServingIndex:
 def test_a_visitor_of_one_item_stands_in_its_direction(index: ServingIndex) -> None:
     stock, space = index.catalogue, index.vectors
     assert space is not None
-    found = space.embed(stock, {"lamp": 2.0, "gift": 9.0, "never": 9.0})  # of the other two nothing is known
-    assert found is not None
+    embedded = space.embed(stock, {"lamp": 2.0, "gift": 9.0, "never": 9.0})  # of the other two nothing is known
+    assert embedded is not None
     # gram [[6, 0], [0, 1]], c = 3: x = 3 / (6 + 2 + 1)
-    np.testing.assert_allclose(found.vector, [1 / 3, 0])
-    assert found.mean.tolist() == [1, 0]
-    near = space.affinity(found, stock.numbers(["lamp", "bulb", "sofa", "stool", "gift", "never"]))
+    np.testing.assert_allclose(embedded.vector, [1 / 3, 0])
+    assert embedded.mean.tolist() == [1, 0]
+    near = space.affinity(embedded, stock.numbers(["lamp", "bulb", "sofa", "stool", "gift", "never"]))
     assert near.tolist() == [0, 1, 0, 0, 0, 0]  # the lamp was used; right angles and more are nothing
 
 

@@ -49,13 +49,15 @@ def test_a_table_of_before_formats_names_the_rebuild() -> None:
 @pytest.mark.parametrize("table", [table for table in catalog.TABLES if table.made_with], ids=lambda table: table.name)
 def test_settings_that_a_table_is_made_with_are_said_to_want_its_rebuild(table: Table) -> None:
     """docs/settings.md says what the job will ask for."""
-    listed = [key for key in keys() for made in table.made_with if key == made or key.startswith(f"{made}.")]
+    listed = [key for key in keys() for prefix in table.made_with if key == prefix or key.startswith(f"{prefix}.")]
     assert listed
     assert all(REBUILD[table.layer] in effects(key) for key in listed)
 
 
 def test_settings_that_lists_are_made_with_are_said_to_want_a_training() -> None:
-    listed = [key for key in keys() for made in publish_lists.MADE_WITH if key == made or key.startswith(f"{made}.")]
+    listed = [
+        key for key in keys() for prefix in publish_lists.MADE_WITH if key == prefix or key.startswith(f"{prefix}.")
+    ]
     assert len(listed) > len(publish_lists.MADE_WITH)
     assert all(Effect.TRAIN in effects(key) for key in listed)
 

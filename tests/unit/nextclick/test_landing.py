@@ -190,7 +190,7 @@ def test_the_next_writer_publishes_complete_lines_and_drops_the_torn_tail(segmen
         SegmentWriter(folder, Limits()).close()
         assert payloads(folder) == [b'{"n":1}', b'{"n":2}', b'{"n":3}'][: whole[:length].count(b"\n")]
         assert not open_files(folder)
-        segment = next((found.path for found in segments(folder)), _abandon(folder, b""))
+        segment = next((each.path for each in segments(folder)), _abandon(folder, b""))
 
 
 def test_a_recovered_segment_has_a_fresh_time(segment: Path) -> None:
@@ -251,10 +251,10 @@ def _acknowledged_by_a_killed_writer(folder: Path, call: str, last: int, lines: 
     program = [sys.executable, "-c", _WRITE_UNTIL_KILLED, str(folder), call, str(last)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
-        told = [line for _, line in zip(range(lines), child.stdout, strict=False)]
+        printed = [line for _, line in zip(range(lines), child.stdout, strict=False)]
         child.kill()
     assert child.returncode == -signal.SIGKILL
-    return int(told[-1]) if told else -1
+    return int(printed[-1]) if printed else -1
 
 
 @pytest.mark.parametrize(
@@ -268,10 +268,10 @@ def test_what_a_killed_process_acknowledged_is_there_once_and_in_order(
     acknowledged = _acknowledged_by_a_killed_writer(tmp_path, call, last, lines)
     assert all(check_segment(segment.path).sound for segment in segments(tmp_path)), "before anybody recovers it"
     SegmentWriter(tmp_path, Limits()).close()
-    found = [int(payload) for payload in payloads(tmp_path)]
+    numbers = [int(payload) for payload in payloads(tmp_path)]
     assert all(check_segment(segment.path).sound for segment in segments(tmp_path))
-    assert found == list(range(len(found)))
-    assert -1 < acknowledged < len(found)
+    assert numbers == list(range(len(numbers)))
+    assert -1 < acknowledged < len(numbers)
 
 
 def test_several_writers_at_once_each_have_their_own_segment(tmp_path: Path) -> None:

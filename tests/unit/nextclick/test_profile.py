@@ -20,9 +20,9 @@ def event(kind: str = "view_item", **fields: object) -> Event:
 
 
 def deed_of(**fields: object) -> Action:
-    made = profile.action_of(event(**fields), NOON + 10_000_000)  # type: ignore[arg-type]
-    assert made is not None
-    return made
+    action = profile.action_of(event(**fields), NOON + 10_000_000)  # type: ignore[arg-type]
+    assert action is not None
+    return action
 
 
 def oracle(actions: Sequence[Action]) -> list[tuple[object, ...]]:
@@ -143,10 +143,10 @@ def test_texts_that_do_not_fit_together_are_left_out_whole_and_the_item_stays() 
     )
 )
 def test_a_stored_deed_comes_back_as_it_was_and_k_of_them_fit(one: Event) -> None:
-    made = profile.action_of(one, 1 << 53)
-    assert made is not None
-    stored = profile.encode(Profile((made,)))
-    assert profile.decode(stored).actions == (made,)
+    action = profile.action_of(one, 1 << 53)
+    assert action is not None
+    stored = profile.encode(Profile((action,)))
+    assert profile.decode(stored).actions == (action,)
     assert len(stored) * K + 8 <= MAX_BYTES
 
 

@@ -5,10 +5,10 @@ from nextclick.settings_reference import EFFECTS, effects, keys, meanings
 
 
 def test_every_key_has_an_effect_and_a_meaning() -> None:
-    told = meanings((DEFAULT_CONF / "default.toml").read_text(encoding="utf-8"))
+    comments = meanings((DEFAULT_CONF / "default.toml").read_text(encoding="utf-8"))
     without = [key for key in keys() if not any(key == each or key.startswith(f"{each}.") for each in EFFECTS)]
     assert not without, "name them, or their section, in EFFECTS of nextclick/settings_reference.py"
-    assert not [key for key in keys() if not told.get(key)], "write a comment behind them in conf/default.toml"
+    assert not [key for key in keys() if not comments.get(key)], "write a comment behind them in conf/default.toml"
 
 
 def test_every_effect_is_that_of_a_key() -> None:

@@ -63,8 +63,8 @@ def test_the_nightly_schedule_is_as_set(settings: Settings) -> None:
 
 def run_keys(settings: Settings) -> list[str | None]:
     [sensor] = definitions(settings).sensors or ()
-    asked = sensor(build_sensor_context())
-    return [asked.run_key] if isinstance(asked, RunRequest) else []
+    result = sensor(build_sensor_context())
+    return [result.run_key] if isinstance(result, RunRequest) else []
 
 
 def test_new_segments_start_an_incremental_run_once(settings: Settings) -> None:

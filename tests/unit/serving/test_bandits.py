@@ -94,7 +94,7 @@ def _regret(method: str, rates: Any, rng: np.random.Generator, batches: int = 40
     seen: list[Trial] = []
     names, regret = ["x", "y", "z"], 0.0
     for batch in range(batches):
-        bandit = _made(method, state.fold(seen).get("t", {}), rng)
+        bandit = _bandit(method, state.fold(seen).get("t", {}), rng)
         for at in range(size):
             kind = int(rng.integers(rates.shape[1]))
             context = np.eye(rates.shape[1])[kind]
@@ -105,7 +105,7 @@ def _regret(method: str, rates: Any, rng: np.random.Generator, batches: int = 40
     return float(regret / (batches * size))
 
 
-def _made(method: str, known: Arms, rng: np.random.Generator) -> Bandit:
+def _bandit(method: str, known: Arms, rng: np.random.Generator) -> Bandit:
     if method == "epsilon_greedy":
         return EpsilonGreedy(known, 0.1)
     return LinearThompson(known, 0.0, 64, 0.1, rng) if method == "linear" else Thompson(known, 0.0, 64, rng)
@@ -245,13 +245,13 @@ def test_a_newer_state_is_taken_up_and_a_broken_one_is_not(settings: Settings) -
 def test_exploration_fills_its_places_and_no_others(settings: Settings) -> None:
     here = ready(settings, positions=(2, 4, 9), pool=3)
     for _ in range(50):
-        found = here.explore("home", ["a", "b", "c", "d"], ["c", "e", "f", "g", "h"])
-        assert [found.items[0], found.items[2]] == ["a", "c"]
-        assert len(set(found.items)) == 4
-        assert set(found.items) <= set("abcdefg")
-        assert [each.position for each in found.draws] == [2, 4]
-        assert [found.propensities[0], found.propensities[2]] == [1.0, 1.0]
-        assert [each.propensity for each in found.draws] == [found.propensities[1], found.propensities[3]]
+        explored = here.explore("home", ["a", "b", "c", "d"], ["c", "e", "f", "g", "h"])
+        assert [explored.items[0], explored.items[2]] == ["a", "c"]
+        assert len(set(explored.items)) == 4
+        assert set(explored.items) <= set("abcdefg")
+        assert [each.position for each in explored.draws] == [2, 4]
+        assert [explored.propensities[0], explored.propensities[2]] == [1.0, 1.0]
+        assert [each.propensity for each in explored.draws] == [explored.propensities[1], explored.propensities[3]]
 
 
 def test_without_a_pool_or_places_a_list_stays_as_it_is(settings: Settings) -> None:

@@ -24,20 +24,20 @@ NOW: Final = table_rows.NOON
 
 def experiment(name: str = "colour", **more: Any) -> Experiment:
     variants = (Variant(name="grey", weight=3), Variant(name="red", params={"bandits.method": "thompson"}))
-    given: dict[str, Any] = {"name": name, "start": START, "stop": STOP, "variants": variants}
-    return Experiment(**given | more)
+    defaults: dict[str, Any] = {"name": name, "start": START, "stop": STOP, "variants": variants}
+    return Experiment(**defaults | more)
 
 
 def variants(one: Experiment, n: int = 4000) -> list[str | None]:
-    found = (variant_of(one, f"v{number}") for number in range(n))
-    return [variant.name if variant else None for variant in found]
+    assigned = (variant_of(one, f"v{number}") for number in range(n))
+    return [variant.name if variant else None for variant in assigned]
 
 
 def test_units_are_spread_evenly_and_by_weight() -> None:
     tenths = [int(place("salt", f"v{number}") * 10) for number in range(10_000)]
     assert chisquare([tenths.count(tenth) for tenth in range(10)]).pvalue > 0.001
-    found = variants(experiment())
-    assert chisquare([found.count("grey"), found.count("red")], [3000, 1000]).pvalue > 0.001
+    names = variants(experiment())
+    assert chisquare([names.count("grey"), names.count("red")], [3000, 1000]).pvalue > 0.001
 
 
 def test_a_unit_keeps_its_variant_for_ever() -> None:
@@ -69,10 +69,10 @@ def test_another_salt_draws_other_variants() -> None:
 
 def test_only_running_experiments_of_the_site_and_unit_are_assigned() -> None:
     two = experiment("two", layer="texts", unit="user", variants=(Variant(name="a"), Variant(name="b")))
-    found = assign([experiment(), two], "default", "v1", "u1", NOW)
-    assert (found.experiment, found.variant) == (
+    chosen = assign([experiment(), two], "default", "v1", "u1", NOW)
+    assert (chosen.experiment, chosen.variant) == (
         "colour,two",
-        f"{found.assigned[0].variant},{found.assigned[1].variant}",
+        f"{chosen.assigned[0].variant},{chosen.assigned[1].variant}",
     )
     assert [each.experiment for each in assign([experiment(), two], "default", "v1", None, NOW).assigned] == ["colour"]
     for site, now in (("other", NOW), ("default", STOP), ("default", START - timedelta(seconds=1))):
@@ -82,8 +82,8 @@ def test_only_running_experiments_of_the_site_and_unit_are_assigned() -> None:
 
 def test_parameters_are_those_of_the_variant() -> None:
     for number in range(50):
-        found = assign([experiment()], "default", f"v{number}", None, NOW)
-        assert found.params == ({"bandits.method": "thompson"} if found.variant == "red" else {})
+        chosen = assign([experiment()], "default", f"v{number}", None, NOW)
+        assert chosen.params == ({"bandits.method": "thompson"} if chosen.variant == "red" else {})
 
 
 BODY: Final = """
@@ -205,7 +205,7 @@ def test_a_large_difference_is_found_and_lost_units_are_suspicious(settings: Set
     assert found.sample_ratio.suspicious, "150 to 150 where 3 to 1 was planned"
 
 
-def asked(settings: Settings, conf: Path, *words: str) -> Any:
+def call(settings: Settings, conf: Path, *words: str) -> Any:
     command = ["--lake", str(settings.lake.root), "--conf-dir", str(conf), "experiment", *words, "--json"]
     done = CliRunner(catch_exceptions=False).invoke(cli, command)
     assert done.exit_code == 0, done.output
@@ -217,13 +217,13 @@ def test_the_verb_lists_assigns_and_reports(settings: Settings, tmp_path: Path) 
     (conf / "experiments").mkdir(parents=True)
     shutil.copy(settings.conf_dir / "default.toml", conf)
     (conf / "experiments" / "colour.toml").write_text(BODY)
-    [listed] = asked(settings, conf, "list")
+    [listed] = call(settings, conf, "list")
     assert (listed["name"], [variant["name"] for variant in listed["variants"]]) == ("colour", ["a", "b"])
-    own = asked(settings, conf, "assign", "--visitor", "v1", "--at", "2026-01-15")["assigned"]["colour"]
-    assert asked(settings, conf, "assign", "--visitor", "v1", "--at", "2026-02-01")["assigned"] == {}
+    own = call(settings, conf, "assign", "--visitor", "v1", "--at", "2026-01-15")["assigned"]["colour"]
+    assert call(settings, conf, "assign", "--visitor", "v1", "--at", "2026-02-01")["assigned"] == {}
     table_rows.write(settings.lake, "silver.events", [answer("v1", own, "r1"), event("impression", "v1", 1, "r1")])
-    found = asked(settings, conf, "report", "colour")
-    assert {one["name"]: one["exposed"] for one in found["variants"]} == {own: 1, "ab".replace(own, ""): 0}
+    result = call(settings, conf, "report", "colour")
+    assert {one["name"]: one["exposed"] for one in result["variants"]} == {own: 1, "ab".replace(own, ""): 0}
     for wrong in (["assign"], ["report", "missing"]):
         with pytest.raises(UsageError):
-            asked(settings, conf, *wrong)
+            call(settings, conf, *wrong)

@@ -27,28 +27,28 @@ OPEN_BANDIT: Final = Columns("item_id", "click", "propensity_score", ("position"
 def log(action: list[int], propensity: list[float], reward: list[float], **more: Any) -> Log:
     count = len(action)
     names = tuple("abcdefgh"[: max(action) + 1])
-    found: dict[str, Any] = {"stratum": np.zeros(count, int), "group": np.arange(count), "strata": ("all",)} | more
+    fields: dict[str, Any] = {"stratum": np.zeros(count, int), "group": np.arange(count), "strata": ("all",)} | more
     return Log(
-        actions=names, action=np.array(action), propensity=np.array(propensity), reward=np.array(reward), **found
+        actions=names, action=np.array(action), propensity=np.array(propensity), reward=np.array(reward), **fields
     )
 
 
 def test_four_rows_by_hand() -> None:
     """Always b: weights 0, 0, 1/0.5, 1/0.25; rewards 1 and 0 there."""
     seen = log([0, 0, 1, 1], [0.5, 0.75, 0.5, 0.25], [1, 0, 1, 0])
-    found = evaluate(seen, by_distribution(seen, named(seen, "b")))
-    assert found.logged.value == 0.5
-    assert found.ips.value == pytest.approx(2 / 4)
-    assert found.snips.value == pytest.approx(2 / 6)
-    assert found.effective_rows == pytest.approx(36 / 20)
-    assert (found.mean_weight, found.largest_weight) == (1.5, 4.0)
+    judgement = evaluate(seen, by_distribution(seen, named(seen, "b")))
+    assert judgement.logged.value == 0.5
+    assert judgement.ips.value == pytest.approx(2 / 4)
+    assert judgement.snips.value == pytest.approx(2 / 6)
+    assert judgement.effective_rows == pytest.approx(36 / 20)
+    assert (judgement.mean_weight, judgement.largest_weight) == (1.5, 4.0)
 
 
 def test_a_policy_judged_by_its_own_log_earns_what_it_earned() -> None:
     seen = log([0, 1, 1, 0, 1], [0.4, 0.6, 0.6, 0.4, 0.6], [1, 0, 1, 0, 0])
     own = by_distribution(seen, np.array([[0.4, 0.6]]))
-    found = evaluate(seen, own)
-    assert found.ips == found.snips == found.logged
+    judgement = evaluate(seen, own)
+    assert judgement.ips == judgement.snips == judgement.logged
 
 
 def test_doubly_robust_is_right_where_the_model_is_whatever_the_weights() -> None:
@@ -56,10 +56,10 @@ def test_doubly_robust_is_right_where_the_model_is_whatever_the_weights() -> Non
     rng = np.random.default_rng(1)
     action = rng.integers(0, 3, 6000)
     seen = log(action.tolist(), [1 / 3] * 6000, (action == 2).astype(float).tolist())
-    found = evaluate(seen, by_distribution(seen, np.array([[0.1, 0.2, 0.7]])))
-    assert found.dr is not None
-    assert found.dr.value == pytest.approx(0.7, abs=0.001)
-    assert found.dr.standard_error < found.snips.standard_error < found.ips.standard_error
+    judgement = evaluate(seen, by_distribution(seen, np.array([[0.1, 0.2, 0.7]])))
+    assert judgement.dr is not None
+    assert judgement.dr.value == pytest.approx(0.7, abs=0.001)
+    assert judgement.dr.standard_error < judgement.snips.standard_error < judgement.ips.standard_error
 
 
 RATES: Final = np.array([[0.02, 0.10, 0.05, 0.2], [0.10, 0.02, 0.30, 0.05]])
@@ -112,8 +112,8 @@ def test_rows_of_a_group_count_as_one_for_the_interval() -> None:
 
 def test_what_the_log_never_shows_is_said() -> None:
     seen = log([0, 1, 0, 1], [0.5] * 4, [1, 0, 1, 0], stratum=np.array([0, 0, 0, 1]), strata=("x", "y"))
-    found = evaluate(seen, by_distribution(seen, named(seen, "uniform")))
-    assert found.unsupported == pytest.approx(1 / 4 / 2), "the action a in y, a quarter of the rows"
+    judgement = evaluate(seen, by_distribution(seen, named(seen, "uniform")))
+    assert judgement.unsupported == pytest.approx(1 / 4 / 2), "the action a in y, a quarter of the rows"
 
 
 def write(path: Path, lines: list[dict[str, Any]]) -> Path:
@@ -158,7 +158,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         read(write(tmp_path / "log.csv.gz", [line(1, 0, 0.5)]), OPEN_BANDIT._replace(action="colour"))
 
 
-def asked(*words: str) -> Any:
+def call(*words: str) -> Any:
     done = CliRunner(catch_exceptions=False).invoke(cli, ["evaluate-policy", *map(str, words), "--json"])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
@@ -166,8 +166,8 @@ def asked(*words: str) -> Any:
 
 def test_the_verb_judges_a_file(tmp_path: Path) -> None:
     path = write(tmp_path / "log.csv.gz", [{"action": "a", "reward": 1, "propensity": 0.5, "pi": 0.25}] * 4)
-    assert asked(str(path), "--target", "a")["ips"]["value"] == 2.0
-    by_column = asked(str(path), "--target-column", "pi", "--resamples", "0")
+    assert call(str(path), "--target", "a")["ips"]["value"] == 2.0
+    by_column = call(str(path), "--target-column", "pi", "--resamples", "0")
     assert (by_column["ips"]["value"], by_column["dr"]) == (0.5, None)
     for wrong in ([], [str(path)], [str(path), "--target", "c"], ["--bandit", "b", "--target-column", "pi"]):
         with pytest.raises(UsageError):
@@ -183,11 +183,11 @@ def test_the_verb_judges_a_bandit_of_the_lake(tmp_path: Path) -> None:
     said += [event("impression", f"r{n}", properties=[("banner", "summer" if n < 2 else "winter")]) for n in range(4)]
     said.append(event("click", "r0", properties=[("banner", "summer")]))
     table_rows.write(lake_at(tmp_path / "lake"), "silver.events", said)
-    found = asked("--lake", str(tmp_path / "lake"), "--bandit", "banner:home", "--target", "uniform")
-    assert (found["rows"], found["logged"]["value"]) == (4, 0.25)
-    assert found["ips"]["value"] == pytest.approx(0.5 / 0.4 / 4)
+    judgement = call("--lake", str(tmp_path / "lake"), "--bandit", "banner:home", "--target", "uniform")
+    assert (judgement["rows"], judgement["logged"]["value"]) == (4, 0.25)
+    assert judgement["ips"]["value"] == pytest.approx(0.5 / 0.4 / 4)
     with pytest.raises(UsageError, match="Bandits with answers: banner:home"):
-        asked("--lake", str(tmp_path / "lake"), "--bandit", "banner:cart", "--target", "uniform")
+        call("--lake", str(tmp_path / "lake"), "--bandit", "banner:cart", "--target", "uniform")
 
 
 def test_the_verb_judges_what_was_shown_in_lists(tmp_path: Path) -> None:
@@ -201,10 +201,10 @@ def test_the_verb_judges_what_was_shown_in_lists(tmp_path: Path) -> None:
     said = [row("r1", "a", clicked=True), row("r2", "a"), row("r3", "b"), row("r4", "c", shown=False)]
     table_rows.write(lake_at(tmp_path / "lake"), "silver.served_items", said)
     lake = ("--lake", str(tmp_path / "lake"), "--served")
-    found = asked(*lake, "--stratum", "position", "--target", "a")
-    assert (found["rows"], found["ips"]["value"]) == (3, pytest.approx(2 / 3))
+    judgement = call(*lake, "--stratum", "position", "--target", "a")
+    assert (judgement["rows"], judgement["ips"]["value"]) == (3, pytest.approx(2 / 3))
     with pytest.raises(UsageError, match="colour"):
-        asked(*lake, "--stratum", "colour", "--target", "a")
+        call(*lake, "--stratum", "colour", "--target", "a")
 
 
 @pytest.fixture(scope="module")
@@ -215,8 +215,8 @@ def open_bandit() -> tuple[Log, Log]:
     return read(DATA / "men_random.csv.gz", OPEN_BANDIT)[0], read(DATA / "men_bts.csv.gz", OPEN_BANDIT)[0]
 
 
-def holding(found: Judgement, truth: float) -> dict[str, bool]:
-    estimates = {name: getattr(found, name) for name in ("ips", "snips", "dr")}
+def holding(judgement: Judgement, truth: float) -> dict[str, bool]:
+    estimates = {name: getattr(judgement, name) for name in ("ips", "snips", "dr")}
     return {name: one.low <= truth <= one.high for name, one in estimates.items()}
 
 

@@ -33,25 +33,25 @@ def known(index: ServingIndex, *actions: tuple[int, str], personal: Any = None, 
         name = index.catalogue.category_of(action.item)
         return (name,) if name else ()
 
-    found = features(done, NOW, FeatureRules.of(SETTINGS, SETTINGS.site), words)
+    live = features(done, NOW, FeatureRules.of(SETTINGS, SETTINGS.site), words)
     numbers = index.catalogue.numbers
     own = numbers(personal) if personal else None
-    return Known(done, found, own, tuple(numbers(items) for items in similar))
+    return Known(done, live, own, tuple(numbers(items) for items in similar))
 
 
-def ranked(index: ServingIndex, who: Known, n: int = 10, **asked: Any) -> Ranked:
-    found = gather(index, who, RANKING.candidates, NOW - 14 * 86_400_000)
-    limits = rules(index.catalogue, RANKING.rules, RecommendRequest(**asked), who)
-    return rank(index, found, who, limits, n, Order(RANKING, NOW, {}))
+def ranked(index: ServingIndex, who: Known, n: int = 10, **fields: Any) -> Ranked:
+    candidates = gather(index, who, RANKING.candidates, NOW - 14 * 86_400_000)
+    limits = rules(index.catalogue, RANKING.rules, RecommendRequest(**fields), who)
+    return rank(index, candidates, who, limits, n, Order(RANKING, NOW, {}))
 
 
-def ids(index: ServingIndex, found: Ranked) -> list[str]:
-    return [index.catalogue.ids[number] for number in found.candidates.number]
+def ids(index: ServingIndex, result: Ranked) -> list[str]:
+    return [index.catalogue.ids[number] for number in result.candidates.number]
 
 
-def terms(index: ServingIndex, found: Ranked, item: str) -> dict[str, float]:
-    row = ids(index, found).index(item)
-    return {name: round(float(values[row]), 4) for name, values in found.scored.terms.items()}
+def terms(index: ServingIndex, result: Ranked, item: str) -> dict[str, float]:
+    row = ids(index, result).index(item)
+    return {name: round(float(values[row]), 4) for name, values in result.scored.terms.items()}
 
 
 def test_a_stranger_gets_popular_items_the_new_one_a_little_ahead_of_its_place() -> None:

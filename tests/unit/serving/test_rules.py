@@ -27,7 +27,7 @@ GOOD = st.fixed_dictionaries(
     }
 )
 SOME = st.lists(st.sampled_from(ITEMS), max_size=4, unique=True)
-ASKED = st.fixed_dictionaries(
+FIELDS = st.fixed_dictionaries(
     {},
     optional={
         "categories": st.lists(st.sampled_from(("a", "b", "zz")), max_size=2).map(tuple),
@@ -44,36 +44,36 @@ ASKED = st.fixed_dictionaries(
 )
 
 
-def fits(item: str, good: dict[str, Any], asked: RecommendRequest, seen: set[str], bought: set[str]) -> bool:
+def fits(item: str, good: dict[str, Any], request: RecommendRequest, seen: set[str], bought: set[str]) -> bool:
     """Whether an item may be shown, in plain words."""
     return not (
-        (asked.categories and good["category"] not in asked.categories)
-        or (asked.price_min is not None and (good["price"] is None or good["price"] < asked.price_min))
-        or (asked.price_max is not None and (good["price"] is None or good["price"] > asked.price_max))
-        or (asked.available is not False and good["available"] is False)
-        or (asked.hide_seen and item in seen)
-        or (asked.hide_bought is not False and item in bought)
-        or (asked.allow and item not in asked.allow)
-        or item in asked.deny
+        (request.categories and good["category"] not in request.categories)
+        or (request.price_min is not None and (good["price"] is None or good["price"] < request.price_min))
+        or (request.price_max is not None and (good["price"] is None or good["price"] > request.price_max))
+        or (request.available is not False and good["available"] is False)
+        or (request.hide_seen and item in seen)
+        or (request.hide_bought is not False and item in bought)
+        or (request.allow and item not in request.allow)
+        or item in request.deny
     )
 
 
 @settings(max_examples=300)
 @given(
     goods=st.lists(GOOD, max_size=12).map(lambda rows: dict(zip(ITEMS, rows, strict=False))),
-    asked=ASKED,
+    fields=FIELDS,
     actions=st.lists(st.tuples(st.sampled_from((VIEW, BUY)), st.sampled_from(ITEMS)), max_size=4),
     own=SOME,
     n=st.integers(1, 12),
     candidates=st.integers(1, 12),
 )
 def test_no_rule_is_ever_broken_and_lists_are_as_full_as_the_rules_allow(
-    goods: Any, asked: Any, actions: Any, own: Any, n: int, candidates: int
+    goods: Any, fields: Any, actions: Any, own: Any, n: int, candidates: int
 ) -> None:
-    index, question = shop(goods=goods), RecommendRequest(**asked)
+    index, question = shop(goods=goods), RecommendRequest(**fields)
     who = known(index, *actions, personal=[item for item in own if item in goods])
-    found = gather(index, who, candidates, NOW)
-    ranked = rank(index, found, who, rules(index.catalogue, RANKING.rules, question, who), n, Order(RANKING, NOW, {}))
+    pool = gather(index, who, candidates, NOW)
+    ranked = rank(index, pool, who, rules(index.catalogue, RANKING.rules, question, who), n, Order(RANKING, NOW, {}))
     shown = [index.catalogue.ids[number] for number in ranked.candidates.number]
 
     seen, bought = ({item for code, item in actions if code == wanted} for wanted in (VIEW, BUY))

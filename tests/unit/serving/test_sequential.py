@@ -19,8 +19,8 @@ def alarms(rates: tuple[float, float], tests: int, looks: int, batch: int, treat
     ours = rng.binomial(units, rates[1]).cumsum(axis=1), units.cumsum(axis=1)
     theirs = rng.binomial(batch - units, rates[0]).cumsum(axis=1), (batch - units).cumsum(axis=1)
     both = (ours[1] > 0) & (theirs[1] > 0)
-    found, n, variance = spread((theirs[0], np.maximum(theirs[1], 1)), (ours[0], np.maximum(ours[1], 1)))
-    called = both & (np.abs(found) > reach(n, variance, ALPHA, tuning(10_000, ALPHA)))
+    gap, n, variance = spread((theirs[0], np.maximum(theirs[1], 1)), (ours[0], np.maximum(ours[1], 1)))
+    called = both & (np.abs(gap) > reach(n, variance, ALPHA, tuning(10_000, ALPHA)))
     first = np.where(called.any(axis=1), called.argmax(axis=1) + 1, looks + 1)
     return float(called.any(axis=1).mean()), float(np.median(first) * batch)
 
@@ -44,8 +44,8 @@ def test_a_fixed_test_that_is_looked_at_as_often_alarms_far_more() -> None:
     rng = np.random.default_rng(11)
     successes = rng.binomial(50, 0.05, (2, 500, 200)).cumsum(axis=2)
     units = np.full((500, 200), 50).cumsum(axis=1)
-    found, n, variance = spread((successes[0], units), (successes[1], units))
-    assert (np.abs(found) > 1.96 * np.sqrt(variance / n)).any(axis=1).mean() > 0.25
+    gap, n, variance = spread((successes[0], units), (successes[1], units))
+    assert (np.abs(gap) > 1.96 * np.sqrt(variance / n)).any(axis=1).mean() > 0.25
 
 
 def test_a_true_difference_is_found_in_most_tests() -> None:

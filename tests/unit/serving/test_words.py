@@ -31,8 +31,8 @@ def test_probabilities_sum_to_one(acts: list[str]) -> None:
     assert sum(counted.after(acts, 0.5).values()) == pytest.approx(1.0)
 
 
-def texts(found: SuggestionIndex, typed: str, interest: dict[str, float] | None = None) -> list[str]:
-    return [each.text for each in found.find(typed, 5, interest or {})]
+def texts(index: SuggestionIndex, typed: str, interest: dict[str, float] | None = None) -> list[str]:
+    return [each.text for each in index.find(typed, 5, interest or {})]
 
 
 @pytest.fixture

@@ -150,20 +150,20 @@ def test_what_no_field_takes_is_a_property(name: str, kept: dict[str, str]) -> N
 
 
 def test_a_request_line_may_lack_its_protocol_or_hold_blanks_and_quotes() -> None:
-    found = events(
+    rows = events(
         "common",
         '198.51.100.1 - - [09/Jul/1995:00:42:20 -0400] "GET /images/logo.gif" 200 5866',
         '198.51.100.1 - - [09/Jul/1995:00:42:20 -0400] "GET /ksc.html   Home Page HTTP/1.0" 200 7067',
         '198.51.100.1 - - [09/Jul/1995:00:42:20 -0400] "GET /say"hello" HTTP/1.0" 200 1',
         '198.51.100.1 - - [09/Jul/1995:00:42:20 -0400] "GET / HTTP/V1.0" 200 -',
     )
-    assert [event.get("page_url") for event in found] == [
+    assert [event.get("page_url") for event in rows] == [
         "/images/logo.gif",
         "/ksc.html   Home Page",
         '/say"hello"',
         "/",
     ]
-    assert "bytes" not in found[3]["properties"]
+    assert "bytes" not in rows[3]["properties"]
 
 
 def test_a_request_that_is_none_is_an_error_and_kept() -> None:
@@ -219,7 +219,7 @@ def test_times_of_json_logs_in_any_usual_form(time: object) -> None:
 
 
 def test_the_columns_of_w3c_may_change_within_a_file_and_the_date_may_stand_above() -> None:
-    found = events(
+    rows = events(
         "w3c",
         "#Date: 2026-01-02 00:00:00",
         "#Fields: time c-ip cs-method cs-uri",
@@ -227,9 +227,9 @@ def test_the_columns_of_w3c_may_change_within_a_file_and_the_date_may_stand_abov
         "#Fields: time c-ip cs-method cs-uri-stem cs-uri-query sc-status cs(User-Agent)",
         '03:04:06 203.0.113.9 GET /b.html - 200 "Mozilla/5.0 (Windows)"',
     )
-    assert [event["page_url"] for event in found] == ["/a.html", "/b.html"]
-    assert found[1]["client_time"] - found[0]["client_time"] == 1000
-    assert found[1]["user_agent"] == "Mozilla/5.0 (Windows)"
+    assert [event["page_url"] for event in rows] == ["/a.html", "/b.html"]
+    assert rows[1]["client_time"] - rows[0]["client_time"] == 1000
+    assert rows[1]["user_agent"] == "Mozilla/5.0 (Windows)"
 
 
 @pytest.mark.parametrize(

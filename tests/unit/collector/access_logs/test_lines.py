@@ -30,12 +30,12 @@ def read(settings: Settings, path: Path, after: int = 0, format: str = "common")
     return list(chunks(reading.open(path), reading.to_payload(path), after, settings.landing.max_event_bytes))
 
 
-def ids(found: list[Chunk]) -> list[str]:
-    return [json.loads(payload)["event_id"] for chunk in found for payload in chunk.accepted]
+def ids(parts: list[Chunk]) -> list[str]:
+    return [json.loads(payload)["event_id"] for chunk in parts for payload in chunk.accepted]
 
 
-def pages(found: list[Chunk]) -> list[str]:
-    return [json.loads(payload)["page_url"] for chunk in found for payload in chunk.accepted]
+def pages(parts: list[Chunk]) -> list[str]:
+    return [json.loads(payload)["page_url"] for chunk in parts for payload in chunk.accepted]
 
 
 def test_equal_lines_are_different_events_and_the_same_file_gives_the_same_ids(
@@ -86,9 +86,9 @@ def test_of_a_file_cut_in_the_middle_the_lines_before_are_in(settings: Settings,
     log = tmp_path / "access.log.gz"
     whole = gzip.compress("".join(HIT.format(f"/{n * 7919 % 10_007}") + "\n" for n in range(5_000)).encode())
     log.write_bytes(whole[: len(whole) // 2])
-    found = read(settings, log)
-    assert sum(len(chunk.accepted) for chunk in found) > 1_000
-    assert [reject.reason for chunk in found for reject in chunk.rejected] == ["cut_short"]
+    parts = read(settings, log)
+    assert sum(len(chunk.accepted) for chunk in parts) > 1_000
+    assert [reject.reason for chunk in parts for reject in chunk.rejected] == ["cut_short"]
 
 
 def test_what_a_header_said_counts_for_lines_behind_the_place_where_an_import_goes_on(
@@ -188,9 +188,9 @@ def test_any_mixture_of_a_formats_words_is_an_event_a_reject_or_none(
 def _read_bytes(folder: Path, format: str, lines: list[bytes]) -> None:
     log = folder / "access.log"
     log.write_bytes(b"\n".join(lines))
-    found = read(load(folder / "lake", environ={}), log, format=format)
+    parts = read(load(folder / "lake", environ={}), log, format=format)
     texts = [decoded(line.removeprefix(b"\xef\xbb\xbf")) for line in log.read_bytes().split(b"\n")]
     directives = "#" if format in ("w3c", "cloudfront") else "\n"
     records = [text for text in texts if text.strip() and not text.startswith(directives)]
-    assert sum(len(chunk.accepted) + len(chunk.rejected) for chunk in found) == len(records)
+    assert sum(len(chunk.accepted) + len(chunk.rejected) for chunk in parts) == len(records)
     recognized(lines)

@@ -25,8 +25,8 @@ PAGE: Row = {
 
 def event_of(base_url: str = "", **changes: object) -> Row:
     mapper = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), base_url, 65_536)
-    found: Row = json.loads(mapper({**PAGE, **changes}))
-    return found
+    row: Row = json.loads(mapper({**PAGE, **changes}))
+    return row
 
 
 @pytest.mark.parametrize(

@@ -83,26 +83,26 @@ def test_remote_is_the_peers_address_and_others_are_truncated() -> None:
 def test_the_answer_counts_and_one_bad_event_does_not_hold_up_the_others() -> None:
     bad = {"event_type": "a"}
     body = {"api_key": "k", "events": [ONE, bad]}
-    asked = request("/2/httpapi", body)
-    found = parsed(asked)
-    told = json.loads(found.answer.body)
-    assert (found.answer.status, told["code"], told["events_ingested"]) == (200, 200, 2)
-    assert (told["payload_size_bytes"], told["server_upload_time"], found.key) == (len(asked.body), NOW, "k")
+    sent = request("/2/httpapi", body)
+    found = parsed(sent)
+    answer = json.loads(found.answer.body)
+    assert (found.answer.status, answer["code"], answer["events_ingested"]) == (200, 200, 2)
+    assert (answer["payload_size_bytes"], answer["server_upload_time"], found.key) == (len(sent.body), NOW, "k")
     (reject,) = found.rejects
     assert (reject.reason, json.loads(reject.payload)["events"]) == ("missing_visitor", [bad])
 
 
 def test_where_nothing_was_taken_the_answer_names_the_events() -> None:
     found = parsed(request("/2/httpapi", {"api_key": "k", "events": [{"event_type": "a"}]}))
-    told = json.loads(found.answer.body)
-    assert (found.answer.status, told["events_with_invalid_fields"]) == (400, {"missing_visitor": [0]})
+    answer = json.loads(found.answer.body)
+    assert (found.answer.status, answer["events_with_invalid_fields"]) == (400, {"missing_visitor": [0]})
 
 
 def test_a_body_that_cannot_be_read_is_not_sent_again() -> None:
-    asked = request("/2/httpapi", b"{")
+    sent = request("/2/httpapi", b"{")
     with pytest.raises(Refused) as refused:
-        parsed(asked)
-    answer = amplitude.refuse(asked, refused.value)
+        parsed(sent)
+    answer = amplitude.refuse(sent, refused.value)
     assert (answer.status, json.loads(answer.body)["missing_field"]) == (400, "events")
 
 

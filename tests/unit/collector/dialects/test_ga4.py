@@ -111,16 +111,16 @@ def test_the_debugger_says_what_is_wrong_and_keeps_nothing() -> None:
     body = {"client_id": "v1", "events": [{"name": "a"}, {"params": {}}]}
     for sent, code in ((body, "MISSING_EVENT"), (b"{", "MALFORMED_JSON")):
         found = parsed(request("/debug/mp/collect", sent))
-        told = json.loads(found.answer.body)["validationMessages"]
-        assert ([each["validationCode"] for each in told], found.events, found.rejects) == ([code], [], [])
+        messages = json.loads(found.answer.body)["validationMessages"]
+        assert ([each["validationCode"] for each in messages], found.events, found.rejects) == ([code], [], [])
 
 
 def test_a_body_that_cannot_be_read_is_answered_with_204() -> None:
-    asked = request("/mp/collect", b"{")
+    sent = request("/mp/collect", b"{")
     with pytest.raises(Refused) as refused:
-        parsed(asked)
-    assert ga4.refuse(asked, refused.value).status == 204
-    assert ga4.refuse(asked, Refused(429, "too_many_requests", "slow")).status == 429
+        parsed(sent)
+    assert ga4.refuse(sent, refused.value).status == 204
+    assert ga4.refuse(sent, Refused(429, "too_many_requests", "slow")).status == 429
 
 
 @given(json_of("client_id", "events", "name", "params", "items", "timestamp_micros", "device", "price", "index"))

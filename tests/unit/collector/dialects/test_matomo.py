@@ -97,10 +97,10 @@ def test_a_post_is_a_form_and_may_want_no_image() -> None:
 
 
 def test_a_bulk_request_holds_strings_and_objects_and_says_which_are_invalid() -> None:
-    asked = ["?" + urlencode(ALWAYS), ALWAYS, "?idsite=1&rec=1&url=a&cdt=never", 5]
-    found = parsed(request("/matomo.php", {"requests": asked, "token_auth": "secret"}))
-    told = {"status": "success", "tracked": 2, "invalid": 2, "invalid_indices": [2, 3]}
-    assert (json.loads(found.answer.body), len(found.events), found.key) == (told, 2, "1")
+    requests = ["?" + urlencode(ALWAYS), ALWAYS, "?idsite=1&rec=1&url=a&cdt=never", 5]
+    found = parsed(request("/matomo.php", {"requests": requests, "token_auth": "secret"}))
+    answer = {"status": "success", "tracked": 2, "invalid": 2, "invalid_indices": [2, 3]}
+    assert (json.loads(found.answer.body), len(found.events), found.key) == (answer, 2, "1")
     assert [reject.reason for reject in found.rejects] == ["bad_time", "missing_event"]
     again = json.loads(found.rejects[0].payload)
     assert again == {"requests": [{"idsite": "1", "url": "a", "cdt": "never"}]}

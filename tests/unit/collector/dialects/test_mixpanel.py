@@ -141,32 +141,32 @@ def test_a_group_profile_is_kept_in_quarantine_and_the_client_is_content() -> No
 @pytest.mark.parametrize("packing", ["json", "form", "form of base64", "address"])
 def test_a_payload_may_be_packed_in_four_ways(packing: str) -> None:
     sent = {"event": "a+b", "properties": {"token": "k", "distinct_id": "v1"}}
-    asked = {
+    posted = {
         "json": request("/mixpanel/track", sent),
         "form": request("/mixpanel/track", b"ip=0&data=" + json.dumps(sent).replace("+", "%2B").encode()),
         "form of base64": request("/mixpanel/track", b"data=" + packed(sent).replace("+", "%2B").encode()),
         "address": request("/mixpanel/track", query=f"data={packed(sent)}", method="GET"),
     }[packing]
-    found = parsed(asked)
+    found = parsed(posted)
     assert ([event.event for event in found.events], found.key, found.answer.body) == (["a+b"], "k", b"1")
 
 
 def test_an_import_counts_and_names_what_failed() -> None:
     good, bad = {"event": "a", "properties": {"distinct_id": "v1"}}, {"event": "b", "properties": {"$insert_id": "e2"}}
     found = parsed(request("/mixpanel/import", [good, bad], query="strict=1", authorization="Basic azo="))
-    told = json.loads(found.answer.body)
-    assert (found.answer.status, told["code"], told["num_records_imported"], found.key) == (400, 400, 1, "k")
-    assert [(each["index"], each["insert_id"]) for each in told["failed_records"]] == [(1, "e2")]
+    answer = json.loads(found.answer.body)
+    assert (found.answer.status, answer["code"], answer["num_records_imported"], found.key) == (400, 400, 1, "k")
+    assert [(each["index"], each["insert_id"]) for each in answer["failed_records"]] == [(1, "e2")]
     (reject,) = found.rejects
     assert (reject.reason, json.loads(reject.payload)) == ("missing_visitor", [bad])
-    told = json.loads(parsed(request("/mixpanel/import", [good])).answer.body)
-    assert told == {"code": 200, "num_records_imported": 1, "status": "OK"}
+    answer = json.loads(parsed(request("/mixpanel/import", [good])).answer.body)
+    assert answer == {"code": 200, "num_records_imported": 1, "status": "OK"}
 
 
 def test_an_import_may_be_one_event_a_line() -> None:
     line = json.dumps({"event": "a", "properties": {"distinct_id": "v1"}}).encode()
-    asked = request("/mixpanel/import", line + b"\n" + line, content_type="application/x-ndjson")
-    assert len(parsed(asked).events) == 2
+    posted = request("/mixpanel/import", line + b"\n" + line, content_type="application/x-ndjson")
+    assert len(parsed(posted).events) == 2
 
 
 def test_a_client_is_told_0_only_where_nothing_was_taken() -> None:

@@ -176,24 +176,24 @@ def test_a_new_number_is_a_number_and_makes_the_same_id_on_both_ways() -> None:
 
 
 def assert_equal_on_both_ways(values: list[dict[str, Any]]) -> None:
-    asked = Request(
+    request = Request(
         method="POST", path="/v1/events", body=json.dumps(values).encode(), received_at=NOW, token="t", ip="203.0.0.0",
         headers={"user-agent": "Mozilla/5.0"},
     )  # fmt: skip
-    quick = plain_fast.parse(asked, LIMITS)
+    quick = plain_fast.parse(request, LIMITS)
     if quick is not None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(plain_fast, "parse", lambda *_: None)
-            slow = plain.parse(asked, LIMITS)
+            slow = plain.parse(request, LIMITS)
         assert [encode(event) for event in quick] == [encode(event) for event in slow.events]
         assert not slow.rejects
 
 
 def test_a_canonical_event_is_read_in_one_pass() -> None:
-    asked = Request(
+    request = Request(
         method="POST", path="/v1/events", body=json.dumps([VIEW, VIEW]).encode(), received_at=NOW, token="t"
     )
-    assert len(plain_fast.parse(asked, LIMITS) or ()) == 2
+    assert len(plain_fast.parse(request, LIMITS) or ()) == 2
 
 
 @given(st.binary())

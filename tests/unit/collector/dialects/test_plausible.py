@@ -63,10 +63,10 @@ def test_what_is_no_event_is_answered_with_202_and_called_dropped() -> None:
 
 
 def test_what_cannot_be_read_is_answered_with_202_too() -> None:
-    asked = request("/api/event", b"n=pageview")
+    sent = request("/api/event", b"n=pageview")
     with pytest.raises(Refused) as refused:
-        parsed(asked)
-    answer = plausible.refuse(asked, refused.value)
+        parsed(sent)
+    answer = plausible.refuse(sent, refused.value)
     assert (answer.status, dict(answer.headers)) == (202, {"x-plausible-dropped": "1"})
 
 

@@ -124,9 +124,9 @@ ONE = {"event": "a+b", "properties": {"token": "k", "distinct_id": "v1", "$lib":
 )
 @pytest.mark.parametrize("path", ["/e", "/i/v0/e/", "/capture/", "/track/"])
 def test_a_payload_may_be_packed_in_many_ways(path: str, body: bytes, query: str) -> None:
-    asked = request(path, body, query, content_type="text/plain")
-    found = parsed(asked)
-    assert (chosen(asked), [event.event for event in found.events], found.key) == ("posthog", ["a+b"], "k")
+    sent = request(path, body, query, content_type="text/plain")
+    found = parsed(sent)
+    assert (chosen(sent), [event.event for event in found.events], found.key) == ("posthog", ["a+b"], "k")
 
 
 def test_a_get_carries_its_event_in_the_address() -> None:

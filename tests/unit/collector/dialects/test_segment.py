@@ -255,9 +255,9 @@ def test_analytics_js_is_told_to_send_here(host: str, protocol: str) -> None:
         method="GET", path="/v1/projects/key1/settings", headers={"host": host}, received_at=NOW, token="t"
     )
     parsed = segment.parse(request, LIMITS)
-    told = json.loads(parsed.answer.body)["integrations"]["Segment.io"]
+    integration = json.loads(parsed.answer.body)["integrations"]["Segment.io"]
     expected = {"apiKey": "key1", "apiHost": f"{host}/v1", "protocol": protocol, "addBundledMetadata": False}
-    assert told == expected
+    assert integration == expected
     assert parsed.key == "key1"
 
 

@@ -59,8 +59,8 @@ def around(*entities: dict[str, Any]) -> str:
 
 
 def action(kind: str, *entities: dict[str, Any], **data: Any) -> dict[str, str]:
-    told = described("snowplow_ecommerce_action", {"type": kind, **data}, SHOP)
-    return {"e": "ue", "ue_pr": told, "co": around(*entities)}
+    payload = described("snowplow_ecommerce_action", {"type": kind, **data}, SHOP)
+    return {"e": "ue", "ue_pr": payload, "co": around(*entities)}
 
 
 def product(item: str, **more: Any) -> dict[str, Any]:
@@ -113,21 +113,21 @@ def test_a_structured_event_is_named_by_its_action() -> None:
 
 @pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode, lambda raw: urlsafe_b64encode(raw).rstrip(b"=")])
 def test_an_event_that_describes_itself_is_named_by_its_schema(encode: Any) -> None:
-    told = described("album_played", {"title": "Ünder?>~", "tracks": [1]}, "iglu:com.acme")
-    packed = only(e="ue", ue_px=encode(told.encode()).decode())
-    assert packed == only(e="ue", ue_pr=told)
+    payload = described("album_played", {"title": "Ünder?>~", "tracks": [1]}, "iglu:com.acme")
+    packed = only(e="ue", ue_px=encode(payload.encode()).decode())
+    assert packed == only(e="ue", ue_pr=payload)
     assert (packed.event, packed.properties) == ("album_played", {"title": "Ünder?>~", "tracks": "[1]"})
 
 
 def test_contexts_are_kept_by_name_plain_or_packed() -> None:
-    found = around(
+    contexts = around(
         entity("web_page", {"id": "w1"}),
         entity("mood", {"is": "good"}, "iglu:com.acme"),
         entity("tag", {"n": 1}),
         entity("tag", {"n": 2}),
     )
-    event = only(e="pv", co=found)
-    assert event == only(e="pv", cx=urlsafe_b64encode(found.encode()).decode())
+    event = only(e="pv", co=contexts)
+    assert event == only(e="pv", cx=urlsafe_b64encode(contexts.encode()).decode())
     assert event.properties == {
         "context.web_page": '{"id":"w1"}',
         "context.com.acme/mood": '{"is":"good"}',
@@ -242,8 +242,8 @@ def test_an_anonymous_request_leaves_no_address_and_no_network_id() -> None:
     bad = post(record | {"dtm": "x"}, sp_anonymous="*").rejects[0]
     assert "n1" not in bad.payload
     assert "ip" not in (bad.request or {})
-    asked = snowplow.parse(request(query=urlencode(record | {"dtm": "x"}), sp_anonymous="*"), LIMITS).rejects[0]
-    assert "n1" not in json.dumps([asked.payload, asked.request])
+    reject = snowplow.parse(request(query=urlencode(record | {"dtm": "x"}), sp_anonymous="*"), LIMITS).rejects[0]
+    assert "n1" not in json.dumps([reject.payload, reject.request])
 
 
 def test_without_any_id_a_visitor_is_one_page_view() -> None:
@@ -298,9 +298,9 @@ def test_a_request_that_cannot_be_read_is_answered_200_since_it_would_come_again
     assert snowplow.refuse(request(body), refused.value).status == 200
 
 
-@pytest.mark.parametrize(("status", "told"), [(413, 200), (429, 429), (408, 408), (401, 401)])
-def test_only_what_can_never_be_taken_is_answered_200(status: int, told: int) -> None:
-    assert snowplow.refuse(request(), Refused(status, "reason", "message")).status == told
+@pytest.mark.parametrize(("status", "expected"), [(413, 200), (429, 429), (408, 408), (401, 401)])
+def test_only_what_can_never_be_taken_is_answered_200(status: int, expected: int) -> None:
+    assert snowplow.refuse(request(), Refused(status, "reason", "message")).status == expected
 
 
 def test_a_library_of_a_server_is_not_the_visitors_browser() -> None:
@@ -340,17 +340,17 @@ def test_a_record_of_any_shape_becomes_events_or_one_reject(record: dict[str, An
     assert bool(parsed.events) != bool(parsed.rejects)
 
 
-@given(found=_ENTITIES, kind=_ACTIONS, data=_JSON)
+@given(entities=_ENTITIES, kind=_ACTIONS, data=_JSON)
 def test_an_action_with_entities_of_any_shape_becomes_events_or_one_reject(
-    found: list[tuple[str, Any]], kind: str, data: Any
+    entities: list[tuple[str, Any]], kind: str, data: Any
 ) -> None:
-    record = action(kind, *(entity(name, value, SHOP) for name, value in found), name=data)
+    record = action(kind, *(entity(name, value, SHOP) for name, value in entities), name=data)
     parsed = post({"duid": "v1", **record}, {"duid": "v1", "e": "ue", "ue_pr": json.dumps(data)})
     assert len(parsed.rejects) in (1, 2)
 
 
 @given(body=_JSON, query=st.text(max_size=30))
 def test_no_request_raises_anything_but_a_refusal(body: Any, query: str) -> None:
-    for asked in (request(json.dumps(body).encode()), request(query=query or "e=pv")):
+    for sent in (request(json.dumps(body).encode()), request(query=query or "e=pv")):
         with suppress(Refused):
-            snowplow.parse(asked, LIMITS)
+            snowplow.parse(sent, LIMITS)
