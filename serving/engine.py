@@ -60,9 +60,9 @@ class AnswerContext(NamedTuple):
 
     def order(self, settings: Settings, by: By = "score") -> Order:
         """How lists are ordered, as experiments have it."""
-        found = {term: self.assigned.params.get(f"ranking.weight_{term}") for term in TERMS}
+        values = {term: self.assigned.params.get(f"ranking.weight_{term}") for term in TERMS}
         weights: dict[str, float] = {
-            term: float(value) for term, value in found.items() if isinstance(value, int | float)
+            term: float(value) for term, value in values.items() if isinstance(value, int | float)
         }
         return Order(settings.ranking, self.now, weights, by)
 
@@ -99,113 +99,113 @@ class Engine:
             status=status, version=index.version if index else None, degraded=not self._refresher.reachable
         )
 
-    async def personalize(self, site: str, asked: requests.PersonalizeRequest) -> responses.Personalized:
+    async def personalize(self, site: str, request: requests.PersonalizeRequest) -> responses.Personalized:
         """Recommendations, a banner and a feed."""
-        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        context = await self._context(Who(site, request.visitor_id, request.user_id))
         if context is None:
             return responses.Personalized(
                 request_id=_new_id(), **_NOTHING, recommendations=[], personalized_banner=None, ranked_feed=[]
             )
-        n, feed = self._most(asked.n), self._most(asked.feed)
-        listed = self._with_banner(context, self._for_visitor(context, asked, max(n, feed)), asked.surface)
+        n, feed = self._most(request.n), self._most(request.feed)
+        listed = self._with_banner(context, self._for_visitor(context, request, max(n, feed)), request.surface)
         return responses.Personalized(
-            **self._head("/v1/personalize", context, listed, asked.surface),
+            **self._head("/v1/personalize", context, listed, request.surface),
             recommendations=listed.ids[:n],
             personalized_banner=response.banner(listed.banner) if listed.banner else None,
-            ranked_feed=response.items(context.serving_index, listed, asked.explain)[:feed],
-            weights=listed.ranked.scored.weights if asked.explain else UNSET,
+            ranked_feed=response.items(context.serving_index, listed, request.explain)[:feed],
+            weights=listed.ranked.scored.weights if request.explain else UNSET,
         )
 
-    async def recommend(self, site: str, asked: requests.RecommendRequest) -> responses.Items:
+    async def recommend(self, site: str, request: requests.RecommendRequest) -> responses.Items:
         """A list for a visitor."""
-        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
-        listed = self._for_visitor(context, asked, self._most(asked.n)) if context else None
-        return self._items("/v1/recommendations", context, listed, asked)
+        context = await self._context(Who(site, request.visitor_id, request.user_id))
+        listed = self._for_visitor(context, request, self._most(request.n)) if context else None
+        return self._items("/v1/recommendations", context, listed, request)
 
-    async def popular(self, site: str, asked: requests.PopularRequest) -> responses.Items:
+    async def popular(self, site: str, request: requests.PopularRequest) -> responses.Items:
         """What everybody likes, in that order; the rules hold."""
-        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        context = await self._context(Who(site, request.visitor_id, request.user_id))
         if context is None:
-            return self._items("/v1/popular", None, None, asked)
-        index, n = context.serving_index, self._most(asked.n)
+            return self._items("/v1/popular", None, None, request)
+        index, n = context.serving_index, self._most(request.n)
         everything = of_numbers(index.catalogue, index.by_popularity[:n], POPULAR)
         known = context.known._replace(personal=None, similar=(), embedded=None)
         ranked = rank(
             index,
             everything,
             known,
-            self._rules(context, asked),
+            self._rules(context, request),
             n,
             context.order(self._settings, "popularity"),
         )
-        return self._items("/v1/popular", context, _listed(index, ranked), asked)
+        return self._items("/v1/popular", context, _listed(index, ranked), request)
 
-    async def similar(self, site: str, asked: requests.SimilarRequest) -> responses.Items:
+    async def similar(self, site: str, request: requests.SimilarRequest) -> responses.Items:
         """Items that resemble one, the likest first; then as for a visitor who has just viewed it and nothing else."""
-        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        context = await self._context(Who(site, request.visitor_id, request.user_id))
         if context is None:
-            return self._items("/v1/similar", None, None, asked)
+            return self._items("/v1/similar", None, None, request)
         index, stock = context.serving_index, context.serving_index.catalogue
-        like, failed = await self._visitors.similar(index, asked.item_id)
-        category = stock.category_of(asked.item_id) or ""
+        like, failed = await self._visitors.similar(index, request.item_id)
+        category = stock.category_of(request.item_id) or ""
         as_if = self._visitors.nobody(context.now)
         viewed = msgspec.structs.replace(as_if.features, last_category=category)
         as_if = as_if._replace(features=viewed, similar=(like,) if like is not None else ())
-        found = self._rules(context, asked, asked.item_id)
-        n = self._most(asked.n)
+        ruleset = self._rules(context, request, request.item_id)
+        n = self._most(request.n)
         candidates = _resembling(index, like, category, n)
         annotate(index, candidates, as_if)
-        ranked = rank(index, candidates, as_if, found, n, context.order(self._settings, "likeness"))
+        ranked = rank(index, candidates, as_if, ruleset, n, context.order(self._settings, "likeness"))
         context = context._replace(known=context.known._replace(degraded=context.known.degraded or failed))
-        return self._items("/v1/similar", context, _listed(index, ranked), asked)
+        return self._items("/v1/similar", context, _listed(index, ranked), request)
 
-    async def rank(self, site: str, asked: requests.RankRequest) -> responses.Items:
+    async def rank(self, site: str, request: requests.RankRequest) -> responses.Items:
         """The caller's own candidates in order; nothing is added to them."""
-        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        context = await self._context(Who(site, request.visitor_id, request.user_id))
         if context is None:
-            return self._items("/v1/rank", None, None, asked)
+            return self._items("/v1/rank", None, None, request)
         index, conf = context.serving_index, self._settings.ranking.rules
-        ids, candidates = caller_candidates.of_caller(index.catalogue, asked.items)
-        rows = caller_candidates.listed_rows(ids, asked, conf, never(conf, asked, context.known))
+        ids, candidates = caller_candidates.of_caller(index.catalogue, request.items)
+        rows = caller_candidates.listed_rows(ids, request, conf, never(conf, request, context.known))
         candidates = candidates.take(np.array(rows, np.int64))
         annotate(index, candidates, context.known)
-        found = replace(self._rules(context, asked), allow=None, hidden=candidates.number[:0])
+        ruleset = replace(self._rules(context, request), allow=None, hidden=candidates.number[:0])
         order = context.order(self._settings)
-        ranked = rank(index, candidates, context.known, found, asked.n or len(ids), order, fill=False)
+        ranked = rank(index, candidates, context.known, ruleset, request.n or len(ids), order, fill=False)
         shown = [ids[row] for row in ranked.candidates.row.tolist()]
-        return self._items("/v1/rank", context, Listed(shown, ranked, [1.0] * len(shown)), asked)
+        return self._items("/v1/rank", context, Listed(shown, ranked, [1.0] * len(shown)), request)
 
-    async def next_action(self, site: str, asked: requests.NextActionRequest) -> responses.NextActions:
+    async def next_action(self, site: str, request: requests.NextActionRequest) -> responses.NextActions:
         """What the visitor does next."""
-        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        context = await self._context(Who(site, request.visitor_id, request.user_id))
         if context is None:
             return responses.NextActions(actions=[], acts=[], degraded=True)
         acts = self._acts(context)
-        found = context.serving_index.transitions.after(acts, self._settings.ranking.transition_prior)
-        ordered: list[Any] = sorted(found.items(), key=lambda pair: -pair[1])
+        probabilities = context.serving_index.transitions.after(acts, self._settings.ranking.transition_prior)
+        ordered: list[Any] = sorted(probabilities.items(), key=lambda pair: -pair[1])
         actions = [responses.LikelyAction(action=name, probability=probability) for name, probability in ordered]
         return responses.NextActions(actions=actions, acts=acts, degraded=context.known.degraded)
 
-    async def suggest(self, site: str, asked: requests.SuggestRequest) -> responses.Suggestions:
+    async def suggest(self, site: str, request: requests.SuggestRequest) -> responses.Suggestions:
         """Completions of what was typed."""
-        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        context = await self._context(Who(site, request.visitor_id, request.user_id))
         if context is None:
             return responses.Suggestions(suggestions=[], degraded=True)
         ids, interest = context.serving_index.catalogue.ids, context.known.features.interest
-        found = [
+        suggestions = [
             responses.Suggested(
                 text=each.text,
                 item_id=ids[each.item] if each.item is not None else UNSET,
                 score=each.score,
-                terms=each.terms if asked.explain else UNSET,
+                terms=each.terms if request.explain else UNSET,
             )
-            for each in context.serving_index.suggestions.find(asked.q, asked.n, interest)
+            for each in context.serving_index.suggestions.find(request.q, request.n, interest)
         ]
-        return responses.Suggestions(suggestions=found, degraded=context.known.degraded)
+        return responses.Suggestions(suggestions=suggestions, degraded=context.known.degraded)
 
-    async def profile(self, site: str, asked: requests.ProfileRequest) -> responses.LiveProfile:
+    async def profile(self, site: str, request: requests.ProfileRequest) -> responses.LiveProfile:
         """What is known of a visitor now; all of it empty for an unknown visitor."""
-        context = await self._context(Who(site, asked.visitor_id, asked.user_id))
+        context = await self._context(Who(site, request.visitor_id, request.user_id))
         known = context.known if context else self._visitors.nobody(_now(), degraded=True)
         shown = [
             responses.RecentAction(
@@ -218,7 +218,7 @@ class Engine:
         chance = probability(self._session(context), context.serving_index.conversion) if context else 0.0
         liked = self._visitors.attributes(context.serving_index, known, context.now) if context else {}
         return responses.LiveProfile(
-            visitor_id=asked.visitor_id,
+            visitor_id=request.visitor_id,
             features=msgspec.structs.replace(known.features, attributes=liked),
             actions=shown,
             embedding=response.embedding(context.serving_index, known) if context else None,
@@ -236,20 +236,22 @@ class Engine:
         assigned = assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)
         return AnswerContext(index, who, await self._visitors.known(index, who, now), now, assigned)
 
-    def _for_visitor(self, context: AnswerContext, asked: requests.FilteredRequest, n: int) -> Listed:
+    def _for_visitor(self, context: AnswerContext, request: requests.FilteredRequest, n: int) -> Listed:
         """The n best items for the visitor; places that exploration fills are drawn from the items below."""
         index, ranking = context.serving_index, self._settings.ranking
         positions = self._settings.bandits.positions
         need = n + (self._settings.bandits.pool if positions else 0)
         fresh_since = context.now - ranking.fresh_days * _DAY_MS
-        found = gather(index, context.known, ranking.candidates, fresh_since)
-        ranked = rank(index, found, context.known, self._rules(context, asked), need, context.order(self._settings))
+        candidates = gather(index, context.known, ranking.candidates, fresh_since)
+        ranked = rank(
+            index, candidates, context.known, self._rules(context, request), need, context.order(self._settings)
+        )
         listed = _listed(index, ranked)
         if not positions:
             return listed
-        surface = getattr(asked, "surface", None) or ""
-        told = bandit_context(context.known.features)
-        drawn = self._bandits.explore(surface, listed.ids[:n], listed.ids[n:], told, _method(context))
+        surface = getattr(request, "surface", None) or ""
+        vector = bandit_context(context.known.features)
+        drawn = self._bandits.explore(surface, listed.ids[:n], listed.ids[n:], vector, _method(context))
         ranked = response.in_order(ranked, listed.ids, drawn.items)
         return Listed(drawn.items, ranked, drawn.propensities, drawn.draws)
 
@@ -257,17 +259,17 @@ class Engine:
         drawn = self._bandits.banner(surface or "", bandit_context(context.known.features), _method(context))
         return listed._replace(banner=drawn[0], draws=[*listed.draws, drawn[1]]) if drawn else listed
 
-    def _rules(self, context: AnswerContext, asked: requests.FilteredRequest, *hidden: str) -> AnswerRules:
-        return rules(context.serving_index.catalogue, self._settings.ranking.rules, asked, context.known, hidden)
+    def _rules(self, context: AnswerContext, request: requests.FilteredRequest, *hidden: str) -> AnswerRules:
+        return rules(context.serving_index.catalogue, self._settings.ranking.rules, request, context.known, hidden)
 
-    def _items(self, route: str, context: AnswerContext | None, listed: Listed | None, asked: Any) -> responses.Items:
+    def _items(self, route: str, context: AnswerContext | None, listed: Listed | None, request: Any) -> responses.Items:
         """A list as its answer; an empty one before the first export."""
         if context is None or listed is None:
             return responses.Items(request_id=_new_id(), **_NOTHING, items=[])
         return responses.Items(
-            **self._head(route, context, listed, asked.surface),
-            items=response.items(context.serving_index, listed, asked.explain),
-            weights=listed.ranked.scored.weights if asked.explain else UNSET,
+            **self._head(route, context, listed, request.surface),
+            items=response.items(context.serving_index, listed, request.explain),
+            weights=listed.ranked.scored.weights if request.explain else UNSET,
         )
 
     def _head(self, route: str, context: AnswerContext, listed: Listed, surface: str | None) -> dict[str, Any]:

@@ -61,9 +61,9 @@ def items(index: ServingIndex, listed: Listed, explain: bool) -> list[Item]:
     ]
 
 
-def banner(found: Banner) -> dict[str, str]:
+def banner(chosen: Banner) -> dict[str, str]:
     """The banner as the client sees it."""
-    return {"id": found.id, "text": found.text, "link": found.link}
+    return {"id": chosen.id, "text": chosen.text, "link": chosen.link}
 
 
 def embedding(index: ServingIndex, known: Known) -> LiveEmbedding | None:

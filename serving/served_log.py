@@ -65,17 +65,17 @@ class Recorder:
             None if self._opened_at is None else max(0.01, self._opened_at + self._roll_seconds - time.monotonic())
         )
         try:
-            found = [self._waiting.get(timeout=patience)]
+            batch = [self._waiting.get(timeout=patience)]
         except queue.Empty:
             return [], False
-        if found[0] is not None:
+        if batch[0] is not None:
             time.sleep(self._gather)
-        while found[-1] is not None:
+        while batch[-1] is not None:
             try:
-                found.append(self._waiting.get_nowait())
+                batch.append(self._waiting.get_nowait())
             except queue.Empty:
                 break
-        return [record for record in found if record is not None], found[-1] is None
+        return [record for record in batch if record is not None], batch[-1] is None
 
     def _write(self, group: list[bytes]) -> None:
         try:

@@ -77,29 +77,29 @@ class ApiApp:
         await send_answer(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
 
     async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive) -> HttpAnswer:
-        found = routes.find(scope["path"])
-        if not found:
+        candidates = routes.find(scope["path"])
+        if not candidates:
             raise Refused(404, "no_such_path", "There is no such path: /docs lists them.")
         if scope["method"] == "OPTIONS":
             return HttpAnswer(status=204)
-        matching = [pair for pair in found if pair[0].method == scope["method"]]
+        matching = [pair for pair in candidates if pair[0].method == scope["method"]]
         if not matching:
-            return not_allowed(route.method for route, _ in found)
+            return not_allowed(route.method for route, _ in candidates)
         cors.require_allowed(headers, self._settings.origins, "serving.origins")
         (route, value), started = matching[0], time.perf_counter()
-        asked = await self._question(route, value, scope, receive)
+        request = await self._question(route, value, scope, receive)
         if route.secret:
             self._access.require_secret(headers.get("authorization", ""))
-        site = self._access.site(getattr(asked, "key", None) or headers.get("x-read-key"), headers.get("origin"))
-        answer = HttpAnswer(body=_encode(await route.handle(self._engine, site, asked)))
+        site = self._access.site(getattr(request, "key", None) or headers.get("x-read-key"), headers.get("origin"))
+        answer = HttpAnswer(body=_encode(await route.handle(self._engine, site, request)))
         self._metrics.seconds.labels(route.path).observe(time.perf_counter() - started)
         return answer
 
     async def _question(self, route: routes.ApiRoute, value: str, scope: Scope, receive: Receive) -> msgspec.Struct:
         if route.method == "POST":
-            return requests.of_body(route.asked, await bodies.read(receive, self._settings, "serving"))
+            return requests.of_body(route.request, await bodies.read(receive, self._settings, "serving"))
         return requests.of_query(
-            route.asked, scope["query_string"], {route.parameter: value} if route.parameter else {}
+            route.request, scope["query_string"], {route.parameter: value} if route.parameter else {}
         )
 
     def _ready(self) -> HttpAnswer:

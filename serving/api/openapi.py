@@ -31,7 +31,7 @@ def document() -> dict[str, Any]:
         Health,
         Ready,
         Problem,
-        *(kind for route in ROUTES for kind in (route.asked, route.answer)),
+        *(kind for route in ROUTES for kind in (route.request, route.answer)),
     ]
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_REF)
     for kind in kinds:
@@ -65,7 +65,7 @@ def _operation(route: ApiRoute, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.secret:
         operation["security"] = [{"secret": []}]
     if route.method == "POST":
-        operation["requestBody"] = {"required": True, "content": _content(route.asked)}
+        operation["requestBody"] = {"required": True, "content": _content(route.request)}
     else:
         operation["parameters"] = parameters(route, schemas)
     return operation
@@ -73,8 +73,8 @@ def _operation(route: ApiRoute, schemas: dict[str, Any]) -> dict[str, Any]:
 
 def parameters(route: ApiRoute, schemas: dict[str, Any]) -> list[dict[str, Any]]:
     """The fields of a question as parameters of the query and the path."""
-    asked = schemas[route.asked.__name__]
-    required = asked.get("required", [])
+    component = schemas[route.request.__name__]
+    required = component.get("required", [])
     return [
         {
             "name": name,
@@ -83,7 +83,7 @@ def parameters(route: ApiRoute, schemas: dict[str, Any]) -> list[dict[str, Any]]
             "description": schema.pop("description", ""),
             "schema": schema,
         }
-        for name, schema in ((name, dict(schema)) for name, schema in asked["properties"].items())
+        for name, schema in ((name, dict(schema)) for name, schema in component["properties"].items())
     ]
 
 
@@ -111,16 +111,16 @@ def _describe(schemas: dict[str, Any], kind: type[msgspec.Struct]) -> None:
 @cache
 def page() -> bytes:
     """The document as a page for people."""
-    found = document()
+    spec = document()
     routes = "".join(
         _section(path, method, operation)
-        for path, methods in found["paths"].items()
+        for path, methods in spec["paths"].items()
         for method, operation in methods.items()
     )
     schemas = "".join(
         f"<h3 id='{escape(name)}'>{escape(name)}</h3><p>{escape(schema.get('description', ''))}</p>"
         f"{_table(_fields(schema))}"
-        for name, schema in found["components"]["schemas"].items()
+        for name, schema in spec["components"]["schemas"].items()
     )
     return _HTML.format(version=__version__, routes=routes, schemas=schemas).encode()
 
@@ -136,7 +136,7 @@ def _section(path: str, method: str, operation: dict[str, Any]) -> str:
         for each in operation.get("parameters", [])
     ]
     body = operation.get("requestBody")
-    asked = f"<p>Body: {_kind(body['content']['application/json']['schema'])}</p>" if body else ""
+    request = f"<p>Body: {_kind(body['content']['application/json']['schema'])}</p>" if body else ""
     answers = "".join(
         f"<li><b>{code}</b> {_kind(said['content']['application/json']['schema'])} {escape(said['description'])}</li>"
         for code, said in operation["responses"].items()
@@ -144,7 +144,7 @@ def _section(path: str, method: str, operation: dict[str, Any]) -> str:
     closed = " · secret key" if "security" in operation else ""
     return (
         f"<section><h2><code>{method.upper()} {escape(path)}</code></h2><p>{escape(operation['summary'])}{closed}</p>"
-        f"{asked}{_table(rows)}<ul>{answers}</ul></section>"
+        f"{request}{_table(rows)}<ul>{answers}</ul></section>"
     )
 
 

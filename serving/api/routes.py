@@ -17,7 +17,7 @@ class ApiRoute(NamedTuple):
 
     method: Literal["GET", "POST"]
     path: str
-    asked: type[msgspec.Struct]
+    request: type[msgspec.Struct]
     answer: type[msgspec.Struct]
     handle: Handle
     summary: str

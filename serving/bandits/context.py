@@ -21,8 +21,8 @@ def context(features: Features) -> Floats:
     purchases lately; and the interest in categories, each hashed to a place and a sign (Weinberger et al. 2009)."""
     since = features.seconds_since_last
     session, day = features.session, features.last_day
-    found = np.zeros(SIZE)
-    found[:6] = (
+    vector = np.zeros(SIZE)
+    vector[:6] = (
         1.0,
         0.0 if since is None else 1 / (1 + since / _HOUR),
         _saturating(session.get("view_item", 0) + session.get("page_view", 0)),
@@ -32,8 +32,8 @@ def context(features: Features) -> Floats:
     )
     for category, interest in features.interest.items():
         place, sign = _hashed(category)
-        found[place] += sign * interest
-    return found.round(4)
+        vector[place] += sign * interest
+    return vector.round(4)
 
 
 def _saturating(count: int) -> float:

@@ -19,15 +19,15 @@ def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobR
     if delta.open_table(settings.lake, EVENTS.name) is None:
         return JobReport(job=JOB, details={"reason": f"{EVENTS.name} was never written: nothing to do."})
     with locks.hold(settings.lake.locks, LOCK, purpose=JOB):
-        found = trials.read(settings.lake, settings.site, settings.bandits.window_days)
-        learned = state.State(version=found.version, bandits=state.fold(found.rows))
+        window = trials.read(settings.lake, settings.site, settings.bandits.window_days)
+        learned = state.State(version=window.version, bandits=state.fold(window.rows))
         before = state.read(settings.lake)
         changed = before is None or before.bandits != learned.bandits
         if before != learned:
             state.write(settings.lake, learned)
     return JobReport(
         job=JOB,
-        read=len(found.rows),
+        read=len(window.rows),
         written=sum(map(len, learned.bandits.values())) if changed else 0,
         seconds=time.perf_counter() - started,
         details={name: f"{state.shown(arms):,} trials" for name, arms in learned.bandits.items()},

@@ -69,11 +69,11 @@ class Bandits:
             return
         self._stamp = stamp
         try:
-            found = state.read(self._lake)
+            latest = state.read(self._lake)
         except LakeError as error:
             _log.warning("%s The state before is used on.", error)
             return
-        self._learned = _Learned(found.bandits if found else {}, {})
+        self._learned = _Learned(latest.bandits if latest else {}, {})
 
     def banner(self, surface: str, context: Floats = EMPTY, method: str | None = None) -> tuple[Banner, Draw] | None:
         """The banner for a surface, drawn from those that may be shown there; None where none may."""
@@ -96,18 +96,18 @@ class Bandits:
         `pool` are items below the list, the best first; bandits.pool says how many take part. What is
         drawn for one place cannot be drawn for the next.
         """
-        found, draws, propensities = list(items), [], [1.0] * len(items)
+        slots, draws, propensities = list(items), [], [1.0] * len(items)
         listed = set(items)
         left = [item for item in dict.fromkeys(pool) if item not in listed][: self._settings.pool]
         for position in dict.fromkeys(self._settings.positions):
-            if not left or position > len(found):
+            if not left or position > len(slots):
                 continue
-            arms = [found[position - 1], *left]
+            arms = [slots[position - 1], *left]
             drawn = self._draw(f"slot:{surface}", arms, context, method, position)
-            found[position - 1], propensities[position - 1] = drawn.arm, drawn.propensity
+            slots[position - 1], propensities[position - 1] = drawn.arm, drawn.propensity
             left = [item for item in arms if item != drawn.arm]
             draws.append(drawn)
-        return Explored(found, propensities, draws)
+        return Explored(slots, propensities, draws)
 
     def _draw(self, name: str, arms: list[str], context: Floats, method: str | None, position: int | None) -> Draw:
         method = method or self._settings.method
@@ -124,10 +124,10 @@ class Bandits:
     def _bandit(self, name: str, method: str) -> Bandit:
         learned = self._learned  # one state from here on, whatever another thread takes up
         if (name, method) not in learned.ready:
-            learned.ready[name, method] = self._made(learned.arms.get(name, {}), method)
+            learned.ready[name, method] = self._create(learned.arms.get(name, {}), method)
         return learned.ready[name, method]
 
-    def _made(self, known: Arms, method: str) -> Bandit:
+    def _create(self, known: Arms, method: str) -> Bandit:
         chosen = self._settings
         if method == "epsilon_greedy":
             return EpsilonGreedy(known, chosen.epsilon)
@@ -143,13 +143,13 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 def banners(file: Path) -> tuple[Banner, ...]:
     """The banners of conf/banners.toml; none where it is not there. SettingsError says what is wrong in it."""
     try:
-        found = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File).banners
+        parsed = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File).banners
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise SettingsError(f"{file} is wrong: {error}. docs/bandits.md shows the form.") from error
-    ids = [banner.id for banner in found]
+    ids = [banner.id for banner in parsed]
     twice = sorted({one for one in ids if ids.count(one) > 1})
     if twice:
         raise SettingsError(f"{file} names the banner {twice[0]} twice. Give each an id of its own.")
-    return found
+    return parsed

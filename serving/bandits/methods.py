@@ -74,8 +74,8 @@ class EpsilonGreedy:
         self._known, self._epsilon = known, epsilon
 
     def probabilities(self, arms: Sequence[str], context: Floats = EMPTY) -> Floats:
-        found = [self._known.get(arm, UNKNOWN) for arm in arms]
-        rates = np.array([(arm.rewards + 1) / (arm.trials + 2) for arm in found])
+        stats = [self._known.get(arm, UNKNOWN) for arm in arms]
+        rates = np.array([(arm.rewards + 1) / (arm.trials + 2) for arm in stats])
         best = rates == rates.max()
         return mixed(self._epsilon, best / best.sum())
 

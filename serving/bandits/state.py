@@ -42,11 +42,11 @@ def fold(trials: Iterable[Trial]) -> dict[str, dict[str, Arm]]:
 def _arm(trials: list[Trial]) -> Arm:
     counts = Arm(trials=len(trials), rewards=sum(trial.clicked for trial in trials))
     size = max(len(trial.draw.context) for trial in trials)
-    told = [trial for trial in trials if size and len(trial.draw.context) == size]
-    if not told:
+    contextual = [trial for trial in trials if size and len(trial.draw.context) == size]
+    if not contextual:
         return counts
-    contexts = np.array([trial.draw.context for trial in told])
-    clicked = np.array([trial.clicked for trial in told], dtype=float)
+    contexts = np.array([trial.draw.context for trial in contextual])
+    clicked = np.array([trial.clicked for trial in contextual], dtype=float)
     gram, moment = contexts.T @ contexts, contexts.T @ clicked
     return msgspec.structs.replace(counts, gram=gram.round(_DIGITS).tolist(), moment=moment.round(_DIGITS).tolist())
 
@@ -62,8 +62,8 @@ def write(lake: Lake, state: State) -> None:
 def read(lake: Lake) -> State | None:
     """The state as it is now; None before the first one."""
     try:
-        found = files.read(address(lake))
-        return msgspec.json.decode(found, type=State) if found is not None else None
+        data = files.read(address(lake))
+        return msgspec.json.decode(data, type=State) if data is not None else None
     except (OSError, msgspec.MsgspecError) as error:
         raise LakeError(
             f"What bandits learned cannot be read from {address(lake)}: {error}. Remove the file; `nextclick run` makes it anew."

@@ -80,8 +80,8 @@ def read(lake: Lake, site: str, days: int) -> Trials:
     several events of one request and arm are one trial.
     """
     with events(lake) as (duck, version):
-        found = duck.execute(_QUERY, {"site": site, "days": days})
-        return Trials(version, list(_trials(iter(found.fetchone, None))))
+        cursor = duck.execute(_QUERY, {"site": site, "days": days})
+        return Trials(version, list(_trials(iter(cursor.fetchone, None))))
 
 
 def _trials(rows: Iterator[tuple[str, str, dict[str, bool]]]) -> Iterator[Trial]:

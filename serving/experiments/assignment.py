@@ -145,11 +145,11 @@ def place(*words: str) -> float:
 
 def load(folder: Path) -> tuple[Experiment, ...]:
     """The experiments of `folder`, by layer and name; none where it is not there. ExperimentError says what is wrong."""
-    found = [_read(path) for path in sorted(folder.glob("*.toml"))]
-    faults = [*_clashes(found)]
+    experiments = [_read(path) for path in sorted(folder.glob("*.toml"))]
+    faults = [*_clashes(experiments)]
     if faults:
         raise ExperimentError(f"The experiments of {folder} are wrong: {'; '.join(faults)}. See docs/experiments.md.")
-    return tuple(sorted(found, key=lambda experiment: (experiment.layer, experiment.name)))
+    return tuple(sorted(experiments, key=lambda experiment: (experiment.layer, experiment.name)))
 
 
 def named(experiments: Sequence[Experiment], name: str) -> Experiment:

@@ -143,7 +143,7 @@ def report(lake: Lake, experiment: Experiment) -> ExperimentReport:
 def _counted(lake: Lake, experiment: Experiment) -> tuple[int, dict[str, _Counts], int]:
     """The version, counts by variant, and units of several variants."""
     counts, mixed = {name: _Counts() for name in experiment.shares}, 0
-    given: dict[str, Any] = {
+    params: dict[str, Any] = {
         "name": experiment.name,
         "site": experiment.site,
         "start": experiment.start,
@@ -153,11 +153,11 @@ def _counted(lake: Lake, experiment: Experiment) -> tuple[int, dict[str, _Counts
     }
     with events(lake) as (duck, version):
         unit = {"visitor": "visitor_id", "user": "user_id"}[experiment.unit]
-        for variant, several, *found in duck.execute(_QUERY.replace("$unit", unit), given).fetchall():
+        for variant, several, *values in duck.execute(_QUERY.replace("$unit", unit), params).fetchall():
             if several:
-                mixed += found[0]
+                mixed += values[0]
             elif variant in counts:  # one that the file no longer names is of another experiment
-                counts[variant] = _Counts(*found)
+                counts[variant] = _Counts(*values)
     return version, counts, mixed
 
 
@@ -174,13 +174,13 @@ def _variant(experiment: Experiment, name: str, counts: _Counts, alpha: float) -
 
 def _comparison(experiment: Experiment, name: str, counts: dict[str, _Counts], alpha: float) -> VariantComparison:
     ours, theirs = counts[name], counts[experiment.control]
-    found = sequential.difference(
+    difference = sequential.difference(
         (theirs.successes, theirs.units),
         (ours.successes, ours.units),
         alpha,
         experiment.expected_units * (experiment.shares[name] + experiment.shares[experiment.control]),
     )
     verdict: Literal["better", "worse", "open"] = "open"
-    if found and not found.low <= 0 <= found.high:
-        verdict = "better" if found.value > 0 else "worse"
-    return VariantComparison(variant=name, control=experiment.control, difference=found, verdict=verdict)
+    if difference and not difference.low <= 0 <= difference.high:
+        verdict = "better" if difference.value > 0 else "worse"
+    return VariantComparison(variant=name, control=experiment.control, difference=difference, verdict=verdict)

@@ -54,5 +54,5 @@ def entries(settings: Settings, site: str) -> list[Entry]:
             queries = silver.duck.execute(_QUERIES, most).fetchall()
     except TableMissing:
         return []
-    found = {QUERIES: queries, TRANSITIONS: transitions, CONVERSION: conversion.count(settings.lake, site)}
-    return [(key, msgspec.msgpack.encode(counted)) for key, counted in found.items()]
+    counts = {QUERIES: queries, TRANSITIONS: transitions, CONVERSION: conversion.count(settings.lake, site)}
+    return [(key, msgspec.msgpack.encode(counted)) for key, counted in counts.items()]

@@ -168,16 +168,16 @@ class VersionBuilder:
         self._forgotten.update(keys)
 
     def _read_back(self) -> None:
-        found, entries = Tally(), self._writer.entries()
+        stored, entries = Tally(), self._writer.entries()
         while block := list(islice(entries, _BLOCK)):
-            found.add(block)
-        if found != self.tally:
-            raise Mismatch(f"The store holds {found}, where {self.tally} was sent.")
+            stored.add(block)
+        if stored != self.tally:
+            raise Mismatch(f"The store holds {stored}, where {self.tally} was sent.")
 
 
 def _item_ids(base: Snapshot) -> list[str]:
     """The table of ids of a version, in the order of their numbers."""
-    found = base.get_many([chunk_key(number) for number in chunks(base.manifest.items)])
-    if None in found:
+    parts = base.get_many([chunk_key(number) for number in chunks(base.manifest.items)])
+    if None in parts:
         raise Mismatch(f"Version {base.manifest.version} lacks a part of its item ids.")
-    return [item for chunk in found if chunk is not None for item in unpack_ids(chunk)]
+    return [item for chunk in parts if chunk is not None for item in unpack_ids(chunk)]

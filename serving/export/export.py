@@ -148,9 +148,9 @@ def _sealed(table: ListsTable, source: "ListsVersion", beside: "Beside") -> Vers
     """
     served = table.current()
     candidates = [served, *table.versions()] if served else table.versions()
-    found = next((manifest for manifest in candidates if manifest.lists == source.lists), None)
-    stale = found and served and found.version == served.version and not beside.is_in(found)
-    return None if stale else found
+    match = next((manifest for manifest in candidates if manifest.lists == source.lists), None)
+    stale = match and served and match.version == served.version and not beside.is_in(match)
+    return None if stale else match
 
 
 def _adopt(table: ListsTable, sealed: VersionManifest) -> str:
@@ -222,11 +222,11 @@ def _beside(plan: Plan, full: bool, packer: "Packer") -> list[Entry]:
     from serving.export import behaviour_counts, item_entries
 
     settings, source = plan.settings, plan.source
-    found = item_entries.vectors(source, packer)  # these two number items, and the catalogue has a place for each
-    found += item_entries.entries(settings, source, packer, plan.beside.catalogue)
-    found += behaviour_counts.entries(settings, source.lists.site) if full else []
+    entries = item_entries.vectors(source, packer)  # these two number items, and the catalogue has a place for each
+    entries += item_entries.entries(settings, source, packer, plan.beside.catalogue)
+    entries += behaviour_counts.entries(settings, source.lists.site) if full else []
     model = plan.beside.click_model
-    return found + ([(CTR_MODEL, ctr.encode(model))] if model else [])
+    return entries + ([(CTR_MODEL, ctr.encode(model))] if model else [])
 
 
 @contextmanager

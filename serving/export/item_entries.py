@@ -47,11 +47,11 @@ def entries(settings: Settings, source: ListsVersion, packer: Packer, at: int | 
 
     Items that are new to the version are numbered.
     """
-    found = _found(settings, source, at)
+    rows = _catalogue(settings, source, at)
     facts: dict[int, tuple[Any, ...]] = {}
-    if len(found):
-        numbers = packer.number(found["item_id"].combine_chunks()).tolist()
-        columns = [found[name].to_pylist() for name in found.column_names if name != "item_id"]
+    if len(rows):
+        numbers = packer.number(rows["item_id"].combine_chunks()).tolist()
+        columns = [rows[name].to_pylist() for name in rows.column_names if name != "item_id"]
         facts = dict(zip(numbers, zip(*columns, strict=True), strict=True))
     return [
         (shelf_key(number), _shelf([facts.get(place, _UNKNOWN) for place in _places(number, packer.item_count)]))
@@ -75,7 +75,7 @@ def vectors(source: ListsVersion, packer: Packer) -> list[Entry]:
     ]
 
 
-def _found(settings: Settings, source: ListsVersion, at: int | None) -> pa.Table:
+def _catalogue(settings: Settings, source: ListsVersion, at: int | None) -> pa.Table:
     """One row an item that silver or gold knows."""
     with duck.connect(settings.lake) as connection:
         _view(connection, settings, "items", ITEMS.name, at)

@@ -70,14 +70,14 @@ class ServingIndex:
         As `np.searchsorted` and `np.isin` would say, without sorting.
         """
         self._row[numbers] = np.arange(len(numbers))
-        found = [self._row[each] for each in lists]
+        rows = [self._row[each] for each in lists]
         self._row[numbers] = UNKNOWN
-        return found
+        return rows
 
     def among(self, numbers: Numbers, others: Numbers) -> NDArray[np.bool_]:
         """Which of `numbers` are among `others`."""
-        found: NDArray[np.bool_] = self.rows(others, numbers)[0] != UNKNOWN
-        return found
+        mask: NDArray[np.bool_] = self.rows(others, numbers)[0] != UNKNOWN
+        return mask
 
     def of_category(self, code: int) -> Numbers:
         """The items of a category, the most popular first."""

@@ -106,9 +106,9 @@ def _traits(attributes: Mapping[str, str] | None) -> tuple[str, ...]:
 
 
 def _floats(values: Sequence[float | None]) -> Floats:
-    found = np.array([*values, None], np.float64)
-    found[~np.isfinite(found)] = np.nan
-    return found
+    column = np.array([*values, None], np.float64)
+    column[~np.isfinite(column)] = np.nan
+    return column
 
 
 def read_chunks(snapshot: Snapshot, key: Callable[[int], bytes], count: int) -> Iterator[bytes | None]:

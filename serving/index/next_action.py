@@ -37,12 +37,12 @@ class ActionTransitions:
         parts: Dirichlet smoothing (MacKay & Peto 1995), κ = `prior`.
         """
         equal = dict.fromkeys(OUTCOMES, 1 / len(OUTCOMES))
-        found = _smoothed({after: self._none[after] for after in OUTCOMES}, equal, prior)
+        estimate = _smoothed({after: self._none[after] for after in OUTCOMES}, equal, prior)
         if not acts:
-            return found
+            return estimate
         last, before = acts[-1], acts[-2] if len(acts) > 1 else ""
-        found = _smoothed({after: self._one[last, after] for after in OUTCOMES}, found, prior)
-        return _smoothed({after: self._two[before, last, after] for after in OUTCOMES}, found, prior)
+        estimate = _smoothed({after: self._one[last, after] for after in OUTCOMES}, estimate, prior)
+        return _smoothed({after: self._two[before, last, after] for after in OUTCOMES}, estimate, prior)
 
 
 def _smoothed(counts: dict[str, int], prior: dict[str, float], weight: float) -> dict[str, float]:

@@ -54,12 +54,12 @@ class SuggestionIndex:
         words = _WORD.findall(typed.lower())
         if not words:
             return []
-        found = self._scored(self._starting(words), interest, False)
-        if len(found) < n:
-            known = {each.text for each in found}
+        completions = self._scored(self._starting(words), interest, False)
+        if len(completions) < n:
+            known = {each.text for each in completions}
             others = (text for corrected in self._corrections(words) for text in self._starting(corrected))
-            found += [each for each in self._scored(others, interest, True) if each.text not in known]
-        return sorted(found, key=lambda each: (-each.score, each.text))[:n]
+            completions += [each for each in self._scored(others, interest, True) if each.text not in known]
+        return sorted(completions, key=lambda each: (-each.score, each.text))[:n]
 
     @cached_property
     def _texts(self) -> list[_Text]:
@@ -101,11 +101,11 @@ class SuggestionIndex:
     def _starting(self, words: Sequence[str]) -> set[int]:
         """The texts in which every word typed is the beginning of one."""
         starts, owners = self._starts
-        found: set[int] | None = None
+        matches: set[int] | None = None
         for word in words:
             here = set(owners[bisect_left(starts, word) : bisect_left(starts, word + _END)])
-            found = here if found is None else found & here
-        return found or set()
+            matches = here if matches is None else matches & here
+        return matches or set()
 
     def _corrections(self, words: Sequence[str]) -> Iterable[list[str]]:
         """The words with one of them replaced by a known beginning that is a slip or two away."""
@@ -117,9 +117,9 @@ class SuggestionIndex:
             near = process.extract(word, known, scorer=OSA.distance, score_cutoff=slips, limit=_CORRECTIONS)
             yield from ([*words[:place], other, *words[place + 1 :]] for other, _, _ in near if other != word)
 
-    def _scored(self, found: Iterable[int], interest: Mapping[str, float], corrected: bool) -> list[Completion]:
+    def _scored(self, candidates: Iterable[int], interest: Mapping[str, float], corrected: bool) -> list[Completion]:
         scored = []
-        for number in set(found):
+        for number in set(candidates):
             text, item, popularity = self._texts[number]
             code = UNKNOWN if item is None else int(self._stock.category[item])
             leaning = max(0.0, interest.get(self._stock.category_names[code], 0.0)) if code >= 0 else 0.0

@@ -68,17 +68,17 @@ def load(snapshot: Snapshot) -> ItemVectors | None:
     about = snapshot.manifest.lists.vectors
     if about is None:
         return None
-    found = np.zeros((snapshot.manifest.items + 1, about.dimensions), np.float32)
+    matrix = np.zeros((snapshot.manifest.items + 1, about.dimensions), np.float32)
     gram = np.zeros((about.dimensions, about.dimensions))
     for number, value in enumerate(read_chunks(snapshot, vectors_key, snapshot.manifest.items)):
         rows = _rows(value or b"", about.dimensions)
-        room = found[number * CHUNK : -1][:CHUNK]
+        room = matrix[number * CHUNK : -1][:CHUNK]
         if len(rows) > len(room) or not np.isfinite(rows).all():
             raise ModelError("The vectors of items are damaged. Run `nextclick export --full`.")
         room[: len(rows)] = rows
         gram += rows.T @ rows
-    length = np.linalg.norm(found, axis=1)
-    return ItemVectors(about, found / np.maximum(length, np.finfo(np.float32).tiny)[:, None], length, gram)
+    length = np.linalg.norm(matrix, axis=1)
+    return ItemVectors(about, matrix / np.maximum(length, np.finfo(np.float32).tiny)[:, None], length, gram)
 
 
 def _rows(value: bytes, dimensions: int) -> Floats:

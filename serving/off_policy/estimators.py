@@ -91,20 +91,21 @@ def evaluate(log: Log, target: Target, confidence: float = 0.95, resamples: int 
         ratios["dr"] = ("dr", "rows")
     groups = int(log.group.max()) + 1
     grouped = {name: np.bincount(log.group, values, groups).astype(float) for name, values in sums.items()}
-    found = {name: ratio(grouped[over], grouped[under], confidence) for name, (over, under) in ratios.items()}
+    estimates = {name: ratio(grouped[over], grouped[under], confidence) for name, (over, under) in ratios.items()}
     if resamples:
         bounds = bootstrap(grouped, ratios, confidence, resamples, seed)
-        found = {
-            name: msgspec.structs.replace(one, low=bounds[name][0], high=bounds[name][1]) for name, one in found.items()
+        estimates = {
+            name: msgspec.structs.replace(one, low=bounds[name][0], high=bounds[name][1])
+            for name, one in estimates.items()
         }
     return Judgement(
         rows=len(weight),
         groups=groups,
         confidence=confidence,
-        logged=found["logged"],
-        ips=found["ips"],
-        snips=found["snips"],
-        dr=found.get("dr"),
+        logged=estimates["logged"],
+        ips=estimates["ips"],
+        snips=estimates["snips"],
+        dr=estimates.get("dr"),
         effective_rows=float(weight.sum() ** 2 / max(np.square(weight).sum(), _TINY)),
         mean_weight=float(weight.mean()),
         largest_weight=float(weight.max()),
@@ -180,12 +181,12 @@ def bootstrap(
     for sample in range(resamples):
         sums[sample] = rng.multinomial(len(joined), even) @ joined
     tail = (1 - confidence) / 2
-    found = {}
+    intervals = {}
     for name, (over, under) in ratios.items():
         drawn = sums[:, names.index(over)] / np.maximum(sums[:, names.index(under)], _TINY)
         low, high = np.quantile(drawn, (tail, 1 - tail))
-        found[name] = float(low), float(high)
-    return found
+        intervals[name] = float(low), float(high)
+    return intervals
 
 
 def _unsupported(log: Log, distribution: Floats) -> float:

@@ -57,12 +57,12 @@ def of_served_items(lake: Lake, site: str, strata: tuple[str, ...]) -> Log:
     with duck.connect(lake) as connection:
         duck.show(connection, "served_items", lake, SERVED_ITEMS.name, table)
         try:
-            found: Any = connection.sql(query, params={"site": site}).to_arrow_table()
+            rows: Any = connection.sql(query, params={"site": site}).to_arrow_table()
         except duckdb.Error as error:
             raise UsageError(f"{SERVED_ITEMS.name} cannot be read as a log: {error}.") from error
-    if not len(found):
+    if not len(rows):
         raise UsageError(f"{SERVED_ITEMS.name} holds nothing of the site {site} that was shown: nothing to judge by.")
-    return from_table(found, Columns("item_id", "clicked", "propensity", strata, "request_id"))
+    return from_table(rows, Columns("item_id", "clicked", "propensity", strata, "request_id"))
 
 
 def from_table(table: pa.Table, columns: Columns) -> Log:
@@ -106,12 +106,12 @@ def distribution_of(other: Log, log: Log) -> Floats:
     if missing:
         raise UsageError(f"The target's log has no rows of the stratum {missing[0]}: leave those rows out of the log.")
     here = {name: column for column, name in enumerate(log.actions)}
-    taken, found = frequencies(other), np.zeros((len(log.strata), len(log.actions)))
+    taken, distribution = frequencies(other), np.zeros((len(log.strata), len(log.actions)))
     columns = [(column, here[name]) for column, name in enumerate(other.actions) if name in here]
     for row, name in enumerate(log.strata):
         for source, goal in columns:
-            found[row, goal] = taken[other.strata.index(name), source]
-    return found
+            distribution[row, goal] = taken[other.strata.index(name), source]
+    return distribution
 
 
 def _table(path: Path, columns: Columns) -> pa.Table:
@@ -120,10 +120,10 @@ def _table(path: Path, columns: Columns) -> pa.Table:
     reader = "read_parquet" if ".parquet" in path.suffixes else "read_csv"
     try:
         with duckdb.connect() as connection:
-            found: Any = connection.sql(f"SELECT {listed} FROM {reader}(?)", params=[str(path)]).to_arrow_table()
+            table: Any = connection.sql(f"SELECT {listed} FROM {reader}(?)", params=[str(path)]).to_arrow_table()
     except duckdb.Error as error:
         raise UsageError(f"{path} cannot be read as a log: {error}. --help says how its columns are named.") from error
-    return found
+    return table
 
 
 def _quoted(name: str) -> str:

@@ -87,8 +87,8 @@ def dedupe_keep_last(index: ServingIndex, items: Numbers) -> Numbers:
 
 def top_categories(index: ServingIndex, known: Known) -> list[int]:
     """The codes of the categories that the visitor leans to most: of the session, the last one, by interest."""
-    found = known.features
-    names = dict.fromkeys((found.session_category, found.last_category, *found.top_categories))
+    features = known.features
+    names = dict.fromkeys((features.session_category, features.last_category, *features.top_categories))
     codes = [index.catalogue.code[name] for name in names if name in index.catalogue.code]
     return codes[:_CATEGORIES]
 

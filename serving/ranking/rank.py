@@ -28,10 +28,10 @@ class Ranked(NamedTuple):
     @property
     def source(self) -> Source:
         """Where the list comes from: of the ways that gave an item of it, the first in the chain."""
-        found = int(np.bitwise_or.reduce(self.candidates.origin, initial=0))
+        origins = int(np.bitwise_or.reduce(self.candidates.origin, initial=0))
         if not len(self.candidates):
             return "none"
-        return next((name for flag, name in _CHAIN if found & flag), "popular")
+        return next((name for flag, name in _CHAIN if origins & flag), "popular")
 
     def take(self, rows: Numbers) -> "Ranked":
         """Some rows, in that order."""

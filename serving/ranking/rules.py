@@ -37,18 +37,18 @@ class AnswerRules:
 
 
 def rules(
-    stock: ItemColumns, conf: Conf, asked: FilteredRequest, known: Known, hidden: Iterable[str] = ()
+    stock: ItemColumns, conf: Conf, request: FilteredRequest, known: Known, hidden: Iterable[str] = ()
 ) -> AnswerRules:
     """The rules of conf/ and of a request together: lists of items meet or add up, single values of the request win."""
-    boosts = conf.boost | dict(_boost(each) for each in asked.boost)
+    boosts = conf.boost | dict(_boost(each) for each in request.boost)
     return AnswerRules(
-        categories=_codes(stock, asked.categories) if asked.categories else None,
-        price_min=asked.price_min,
-        price_max=asked.price_max,
-        only_available=conf.only_available if asked.available is None else asked.available,
-        allow=_allowed(stock, conf.allow, asked.allow),
-        hidden=_known(stock, never(conf, asked, known) | set(hidden)),
-        per_category=conf.per_category if asked.per_category is None else asked.per_category,
+        categories=_codes(stock, request.categories) if request.categories else None,
+        price_min=request.price_min,
+        price_max=request.price_max,
+        only_available=conf.only_available if request.available is None else request.available,
+        allow=_allowed(stock, conf.allow, request.allow),
+        hidden=_known(stock, never(conf, request, known) | set(hidden)),
+        per_category=conf.per_category if request.per_category is None else request.per_category,
         item_boost={
             stock.number[name[5:]]: factor
             for name, factor in boosts.items()
@@ -62,59 +62,59 @@ def rules(
     )
 
 
-def never(conf: Conf, asked: FilteredRequest, known: Known) -> set[str]:
+def never(conf: Conf, request: FilteredRequest, known: Known) -> set[str]:
     """The ids of the items that a list may not hold: denied, seen, bought."""
-    hide_seen = conf.hide_seen if asked.hide_seen is None else asked.hide_seen
-    hide_bought = conf.hide_bought if asked.hide_bought is None else asked.hide_bought
+    hide_seen = conf.hide_seen if request.hide_seen is None else request.hide_seen
+    hide_bought = conf.hide_bought if request.hide_bought is None else request.hide_bought
     seen = known.items(SEEN) if hide_seen else set()
     bought = known.items(BOUGHT) if hide_bought else set()
-    return {*conf.deny, *asked.deny} | seen | bought
+    return {*conf.deny, *request.deny} | seen | bought
 
 
-def may_show(index: ServingIndex, found: AnswerRules, candidates: Candidates) -> NDArray[np.bool_]:
+def may_show(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates) -> NDArray[np.bool_]:
     """Which of the candidates may be shown; where a rule needs a fact that nobody knows, the item may not."""
     fine = np.ones(len(candidates), bool)
-    if found.only_available:
+    if ruleset.only_available:
         fine &= candidates.available != 0
-    if found.categories is not None:
-        fine &= np.isin(candidates.category, found.categories)
-    if found.price_min is not None:
-        fine &= candidates.price >= found.price_min
-    if found.price_max is not None:
-        fine &= candidates.price <= found.price_max
-    if found.allow is not None:
-        fine &= index.among(candidates.number, found.allow)
-    if len(found.hidden):
-        fine &= ~index.among(candidates.number, found.hidden)
+    if ruleset.categories is not None:
+        fine &= np.isin(candidates.category, ruleset.categories)
+    if ruleset.price_min is not None:
+        fine &= candidates.price >= ruleset.price_min
+    if ruleset.price_max is not None:
+        fine &= candidates.price <= ruleset.price_max
+    if ruleset.allow is not None:
+        fine &= index.among(candidates.number, ruleset.allow)
+    if len(ruleset.hidden):
+        fine &= ~index.among(candidates.number, ruleset.hidden)
     return fine
 
 
-def boosts(found: AnswerRules, candidates: Candidates) -> Floats:
+def boosts(ruleset: AnswerRules, candidates: Candidates) -> Floats:
     """The factor of each item's score."""
     factor = np.ones(len(candidates))
-    for code, by in found.category_boost.items():
+    for code, by in ruleset.category_boost.items():
         factor[candidates.category == code] *= by
-    for number, by in found.item_boost.items():
+    for number, by in ruleset.item_boost.items():
         factor[candidates.number == number] *= by
     return factor
 
 
-def filled(index: ServingIndex, found: AnswerRules, candidates: Candidates, need: int, known: Known) -> Candidates:
+def filled(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates, need: int, known: Known) -> Candidates:
     """The candidates that may be shown, and, where they are fewer than `need`, more of the catalogue.
 
     First what is left of the visitor's own lists, then the popular ones first.
 
     Fewer come back only where the rules leave fewer in the whole catalogue.
     """
-    fine = may_show(index, found, candidates)
+    fine = may_show(index, ruleset, candidates)
     if not fine.all():
         candidates = candidates.take(np.flatnonzero(fine))
-    if not found.per_category and len(candidates) >= need:
+    if not ruleset.per_category and len(candidates) >= need:
         return candidates
-    used = _Used(found.per_category, candidates.category)
+    used = _Used(ruleset.per_category, candidates.category)
     if used.places >= need:
         return candidates
-    blocks = _blocks(index, found, candidates, known)
+    blocks = _blocks(index, ruleset, candidates, known)
     more = [number for block in blocks for number in used.fitting(block, index, need)]
     if not more:
         return candidates
@@ -171,26 +171,26 @@ class _Used:
         return fits
 
 
-def _blocks(index: ServingIndex, found: AnswerRules, candidates: Candidates, known: Known) -> Iterable[Numbers]:
+def _blocks(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates, known: Known) -> Iterable[Numbers]:
     """Items beside the candidates that may be shown, each once."""
     own = np.concatenate([known.personal if known.personal is not None else candidates.number[:0], *known.similar])
     own = own[np.sort(np.unique(own, return_index=True)[1])]
     source = index.by_popularity
-    if found.allow is not None:
-        source = _popular_first(index, found.allow)
-    elif found.categories is not None:
-        parts = [index.of_category(code) for code in found.categories.tolist()]
+    if ruleset.allow is not None:
+        source = _popular_first(index, ruleset.allow)
+    elif ruleset.categories is not None:
+        parts = [index.of_category(code) for code in ruleset.categories.tolist()]
         source = _popular_first(index, np.concatenate([source[:0], *parts]))
-    yield _new(index, found, own, candidates.number)
+    yield _new(index, ruleset, own, candidates.number)
     done = np.concatenate([candidates.number, own])
     for start in range(0, len(source), _BLOCK):
-        yield _new(index, found, source[start : start + _BLOCK], done)
+        yield _new(index, ruleset, source[start : start + _BLOCK], done)
 
 
-def _new(index: ServingIndex, found: AnswerRules, block: Numbers, done: Numbers) -> Numbers:
+def _new(index: ServingIndex, ruleset: AnswerRules, block: Numbers, done: Numbers) -> Numbers:
     """The items of a block that may be shown and are not done."""
     block = block[~index.among(block, done)]
-    return block[may_show(index, found, of_numbers(index.catalogue, block))]
+    return block[may_show(index, ruleset, of_numbers(index.catalogue, block))]
 
 
 def _popular_first(index: ServingIndex, items: Numbers) -> Numbers:
@@ -212,5 +212,5 @@ def _known(stock: ItemColumns, ids: Iterable[str]) -> Numbers:
 
 def _allowed(stock: ItemColumns, *lists: Sequence[str]) -> Numbers | None:
     """The items on every list that names any; None where none does."""
-    given = [set(each) for each in lists if each]
-    return _known(stock, sorted(set.intersection(*given))) if given else None
+    allowed = [set(each) for each in lists if each]
+    return _known(stock, sorted(set.intersection(*allowed))) if allowed else None

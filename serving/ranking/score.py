@@ -26,12 +26,12 @@ class Scored(NamedTuple):
     weights: dict[str, float]
 
 
-def weights(ranking: RankingSettings, index: ServingIndex, asked: Mapping[str, float]) -> dict[str, float]:
-    """Weight of each term; they sum to 1. By falling precedence: `asked` (an experiment's), the click model's, conf/."""
+def weights(ranking: RankingSettings, index: ServingIndex, overrides: Mapping[str, float]) -> dict[str, float]:
+    """Weight of each term; they sum to 1. By falling precedence: `overrides` (an experiment's), the click model's, conf/."""
     conf, learned = ctr.weights(ranking), index.ctr.weights if index.ctr else {}
-    found = {term: asked.get(term, learned.get(term, conf[term])) for term in TERMS}
-    whole = sum(found.values()) or 1.0
-    return {term: found[term] / whole for term in TERMS}
+    raw = {term: overrides.get(term, learned.get(term, conf[term])) for term in TERMS}
+    whole = sum(raw.values()) or 1.0
+    return {term: raw[term] / whole for term in TERMS}
 
 
 def score(
@@ -40,10 +40,10 @@ def score(
     known: Known,
     ranking: RankingSettings,
     now: int,
-    asked: Mapping[str, float],
+    overrides: Mapping[str, float],
 ) -> Scored:
     """Score candidates at `now` (ms). What is not a number counts as 0, or, from the click model, as popularity."""
-    weight = weights(ranking, index, asked)
+    weight = weights(ranking, index, overrides)
     features = {
         "popularity": index.popularity[candidates.number],
         "recency": _recency(index, candidates, now, ranking.recency_half_life_days),
@@ -52,9 +52,9 @@ def score(
         "similar": candidates.similar,
         "affinity": _affinity(index, candidates, known),
     }
-    found = terms(features, index.ctr.predict(features) if index.ctr else features["popularity"])
-    total: Floats = sum((weight[term] * found[term] for term in TERMS), start=np.zeros(len(candidates)))
-    return Scored(np.fmax(total, 0.0), found, features, weight)
+    values = terms(features, index.ctr.predict(features) if index.ctr else features["popularity"])
+    total: Floats = sum((weight[term] * values[term] for term in TERMS), start=np.zeros(len(candidates)))
+    return Scored(np.fmax(total, 0.0), values, features, weight)
 
 
 def _recency(index: ServingIndex, candidates: Candidates, now: int, half_life_days: float) -> Floats:
@@ -72,13 +72,13 @@ def _affinity(index: ServingIndex, candidates: Candidates, known: Known) -> Floa
 
 def _category_match(index: ServingIndex, candidates: Candidates, known: Known) -> Floats:
     """1 in the category of this session or of the last event, else interest in the category over the strongest interest."""
-    code, found = index.catalogue.code, known.features
+    code, features = index.catalogue.code, known.features
     match = np.zeros(int(max(candidates.category.max(initial=0), len(code))) + 2)  # the last row stands for UNKNOWN
-    most = max(found.interest.values(), default=0.0)
-    for name, interest in found.interest.items():
+    most = max(features.interest.values(), default=0.0)
+    for name, interest in features.interest.items():
         if name in code and interest > 0:
             match[code[name]] = interest / most
-    for name in (found.session_category, found.last_category):
+    for name in (features.session_category, features.last_category):
         if name in code:
             match[code[name]] = 1.0
     return match[candidates.category]

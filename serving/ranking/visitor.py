@@ -136,8 +136,8 @@ class VisitorLookup:
         stock = index.catalogue
 
         named = {action: _category(stock, action) for action in whole.actions}
-        found = features(whole, now, FeatureRules.of(self._settings, who.site), named.__getitem__)
-        viewed = [item for item, _ in found.last_items[: self._last_views] if item in stock.number]
+        live = features(whole, now, FeatureRules.of(self._settings, who.site), named.__getitem__)
+        viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number]
         people = [person for person in (who.user_id, who.visitor_id) if person]
         wanted = [*map(person_key, people), *map(next_key, viewed), *map(similar_key, viewed)]
         values = iter(snapshot.get_many(wanted))
@@ -146,7 +146,7 @@ class VisitorLookup:
         lists = (_first(*pair) for pair in zip(after, like, strict=True))
         similar = [unpack_list(value, len(stock))[1] for value in lists if value is not None]
         embedded = self._embed(index, whole, now)
-        return Known(whole, found, self._personal(index, own), tuple(similar), embedded)
+        return Known(whole, live, self._personal(index, own), tuple(similar), embedded)
 
     def _embed(self, index: ServingIndex, whole: Profile, now: int) -> Embedded | None:
         if index.vectors is None:

@@ -134,37 +134,37 @@ def of_query(kind: type[Asked], query: bytes, more: Mapping[str, str]) -> Asked:
     except ValueError as error:  # UnicodeDecodeError is one
         raise Refused(400, "bad_query", f"The query cannot be read: {error}.") from None
     many = _several(kind)
-    found: dict[str, Any] = dict(more)
+    fields: dict[str, Any] = dict(more)
     for name, value in pairs:
         if name in many:
-            found.setdefault(name, []).append(value)
-        elif name in found:
+            fields.setdefault(name, []).append(value)
+        elif name in fields:
             raise Refused(400, "bad_field", f"{name} is there twice.")
         else:
-            found[name] = value
-    return checked(kind, found, strict=False)
+            fields[name] = value
+    return checked(kind, fields, strict=False)
 
 
 def of_body(kind: type[Asked], body: bytes) -> Asked:
     """The question that a JSON body asks. Refused 400, with the field named."""
     try:
-        found = msgspec.json.decode(body)
+        data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(400, "bad_json", f"The body is not JSON: {error}.") from None
-    return checked(kind, found, strict=True)
+    return checked(kind, data, strict=True)
 
 
-def checked(kind: type[Asked], found: Any, strict: bool) -> Asked:
-    """`found` as a question. Refused 400 where a field is unknown, of another type, out of range or not a number."""
+def checked(kind: type[Asked], data: Any, strict: bool) -> Asked:
+    """`data` as a question. Refused 400 where a field is unknown, of another type, out of range or not a number."""
     try:
-        asked = msgspec.convert(found, kind, strict=strict)
+        request = msgspec.convert(data, kind, strict=strict)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Refused(400, "bad_field", f"{error}.") from None
     for name in kind.__struct_fields__:
-        value = getattr(asked, name)
+        value = getattr(request, name)
         if isinstance(value, float) and not math.isfinite(value):
             raise Refused(400, "bad_field", f"{name} is not a finite number.")
-    return asked
+    return request
 
 
 @cache
