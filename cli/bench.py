@@ -55,6 +55,6 @@ def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) ->
     say = partial(Console(stderr=True, highlight=False).print, markup=False, soft_wrap=True)
     folder = data or FOLDERS.get(dataset, Path(dataset))
     with measured() as figure:
-        found = gowalla.news(folder) if dataset == "globo" else gowalla.run(dataset, folder, tune, say)
-    found |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
-    print_json(found) if as_json else report.show(found)
+        result = gowalla.news(folder) if dataset == "globo" else gowalla.run(dataset, folder, tune, say)
+    result |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
+    print_json(result) if as_json else report.show(result)

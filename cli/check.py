@@ -82,14 +82,14 @@ def _features(settings: Settings, sample: float, as_json: bool) -> None:
     """Compare, and say what differs."""
     from expectations.measures import live_profiles
 
-    found = live_profiles.run(settings, sample)
+    result = live_profiles.run(settings, sample)
     if as_json:
-        print_json(msgspec.to_builtins(found))
+        print_json(msgspec.to_builtins(result))
         return
-    click.echo(f"{found.profiles:,} live profiles compared, {found.differ:,} differ ({found.share:.2%}).")
-    for name in found.named:
+    click.echo(f"{result.profiles:,} live profiles compared, {result.differ:,} differ ({result.share:.2%}).")
+    for name in result.named:
         click.echo(f"  {name}")
-    if found.differ:
+    if result.differ:
         click.echo("What came after the last `nextclick run`, or waits to be merged, differs until both have it.")
 
 

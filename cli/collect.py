@@ -10,7 +10,7 @@ _SERVER = ServerVerb("collector.http.server", "collector", "write", "metrics")
 
 @click.command("collect")
 @_SERVER.options
-def collect(settings: Settings, as_json: bool, **given: str | int | None) -> None:
+def collect(settings: Settings, as_json: bool, **options: str | int | None) -> None:
     """Take what trackers send into the lake; Ctrl-C or SIGTERM ends it, with nothing lost.
 
     \b
@@ -20,4 +20,4 @@ def collect(settings: Settings, as_json: bool, **given: str | int | None) -> Non
 
     A 200 means that the events are on disk. docs/trackers/README.md lists the trackers that can send here.
     """
-    _SERVER.run(settings, lambda address: f"collecting on {address} into {settings.lake.root}", as_json, **given)
+    _SERVER.run(settings, lambda address: f"collecting on {address} into {settings.lake.root}", as_json, **options)

@@ -81,11 +81,11 @@ def evaluate_policy(
         rows, judged = _of_bandit(settings, bandit, str(target))
     else:
         rows, judged = _of_rows(settings, log, columns, target, target_log)
-    found = estimators.evaluate(rows, judged, confidence, resamples, seed)
+    judgement = estimators.evaluate(rows, judged, confidence, resamples, seed)
     if as_json:
-        print_json(msgspec.to_builtins(found))
+        print_json(msgspec.to_builtins(judgement))
     else:
-        _show(found)
+        _show(judgement)
 
 
 def _of_rows(
@@ -95,11 +95,11 @@ def _of_rows(
     from serving.off_policy import estimators, policy_log
 
     if path is None:
-        log, given = policy_log.of_served_items(settings.lake, settings.site, columns.strata), None
+        log, probabilities = policy_log.of_served_items(settings.lake, settings.site, columns.strata), None
     else:
-        log, given = policy_log.read(path, columns)
-    if given is not None:
-        return log, Target(given, None)
+        log, probabilities = policy_log.read(path, columns)
+    if probabilities is not None:
+        return log, Target(probabilities, None)
     if other is None:
         return log, estimators.by_distribution(log, estimators.named(log, str(action)))
     read, _ = policy_log.read(other, columns)
@@ -110,17 +110,17 @@ def _of_bandit(settings: Settings, bandit: str, action: str) -> tuple[Log, Targe
     from serving.bandits import trials
     from serving.off_policy import estimators, policy_log
 
-    found = trials.read(settings.lake, settings.site, settings.bandits.window_days).rows
-    log, even = policy_log.of_trials(found, bandit)
+    rows = trials.read(settings.lake, settings.site, settings.bandits.window_days).rows
+    log, even = policy_log.of_trials(rows, bandit)
     if action == "uniform" and (even != 1 / len(log.actions)).any():  # not all rows had all arms to choose from
         return log, Target(even, None)
     return log, estimators.by_distribution(log, estimators.named(log, action))
 
 
-def _show(found: Judgement) -> None:
-    estimates: list[tuple[str, Estimate | None]] = [(name, getattr(found, name)) for name in _ESTIMATES]
+def _show(judgement: Judgement) -> None:
+    estimates: list[tuple[str, Estimate | None]] = [(name, getattr(judgement, name)) for name in _ESTIMATES]
     show(
-        ("estimate", "reward a row", f"{found.confidence:.0%} interval", "standard error"),
+        ("estimate", "reward a row", f"{judgement.confidence:.0%} interval", "standard error"),
         [
             [name, f"{one.value:.6f}", f"{one.low:.6f} to {one.high:.6f}", f"{one.standard_error:.6f}"]
             for name, one in estimates
@@ -128,10 +128,10 @@ def _show(found: Judgement) -> None:
         ],
     )
     click.echo(
-        f"{found.rows:,} rows weigh as {found.effective_rows:,.0f} of the target's own; "
-        f"weights: mean {found.mean_weight:.3f} (1 is expected), largest {found.largest_weight:.1f}"
+        f"{judgement.rows:,} rows weigh as {judgement.effective_rows:,.0f} of the target's own; "
+        f"weights: mean {judgement.mean_weight:.3f} (1 is expected), largest {judgement.largest_weight:.1f}"
     )
-    if found.dr is None:
+    if judgement.dr is None:
         click.echo("No doubly robust estimate: what the target does with the other actions of a row is not known.")
-    if found.unsupported:
-        click.echo(f"{found.unsupported:.1%} of what the target shows is not in the log: no estimate knows of it.")
+    if judgement.unsupported:
+        click.echo(f"{judgement.unsupported:.1%} of what the target shows is not in the log: no estimate knows of it.")

@@ -32,12 +32,12 @@ def experiment() -> None:
 @common_options
 def list_(settings: Settings, as_json: bool) -> None:
     """The experiments of conf/experiments/, and whether they run now."""
-    now, found = datetime.now(UTC), _all(settings)
+    now, experiments = datetime.now(UTC), _all(settings)
     if as_json:
-        print_json([{"state": one.state(now), **msgspec.to_builtins(one)} for one in found])
+        print_json([{"state": one.state(now), **msgspec.to_builtins(one)} for one in experiments])
         return
     columns = ("experiment", "state", "layer", "traffic", "holdout", "metric", "variants")
-    show(columns, [_row(one, now) for one in found])
+    show(columns, [_row(one, now) for one in experiments])
 
 
 @experiment.command()
@@ -56,13 +56,15 @@ def assign(settings: Settings, visitor: str | None, user: str | None, at: dateti
     if visitor is None and user is None:
         raise UsageError("Name somebody: --visitor ID, --user ID, or both.")
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    found = assignment.assign(_all(settings), settings.site, visitor, user, now)
+    assignments = assignment.assign(_all(settings), settings.site, visitor, user, now)
     if as_json:
-        print_json({"assigned": {each.experiment: each.variant for each in found.assigned}, "params": found.params})
+        print_json(
+            {"assigned": {each.experiment: each.variant for each in assignments.assigned}, "params": assignments.params}
+        )
         return
-    for each in found.assigned:
+    for each in assignments.assigned:
         click.echo(f"{each.experiment}: {each.variant}")
-    if not found.assigned:
+    if not assignments.assigned:
         click.echo(f"In no experiment at {now:%Y-%m-%d %H:%M} UTC.")
 
 
@@ -81,11 +83,11 @@ def report(settings: Settings, name: str, as_json: bool) -> None:
     """
     from serving.experiments.report import report as reported
 
-    found = reported(settings.lake, assignment.named(_all(settings), name))
+    result = reported(settings.lake, assignment.named(_all(settings), name))
     if as_json:
-        print_json(msgspec.to_builtins(found))
+        print_json(msgspec.to_builtins(result))
         return
-    _show(found)
+    _show(result)
 
 
 def _all(settings: Settings) -> tuple[Experiment, ...]:
@@ -98,21 +100,31 @@ def _row(one: Experiment, now: datetime) -> list[str]:
     return [one.name, one.state(now), one.layer, traffic, f"{one.holdout:.0%}", one.metric, names]
 
 
-def _show(found: ExperimentReport) -> None:
-    level = f"{found.confidence:.0%}"
+def _show(result: ExperimentReport) -> None:
+    level = f"{result.confidence:.0%}"
     show(
-        ("variant", "share", "exposed", "judged", found.metric, "rate", f"{level} at every look", "answers", "clicked"),
-        [_variant(one) for one in found.variants],
+        (
+            "variant",
+            "share",
+            "exposed",
+            "judged",
+            result.metric,
+            "rate",
+            f"{level} at every look",
+            "answers",
+            "clicked",
+        ),
+        [_variant(one) for one in result.variants],
     )
     show(
-        ("variant", "less", "difference", f"{level} at every look", "p", "so far"), map(_comparison, found.comparisons)
+        ("variant", "less", "difference", f"{level} at every look", "p", "so far"), map(_comparison, result.comparisons)
     )
-    ratio = found.sample_ratio
+    ratio = result.sample_ratio
     click.echo(f"sample ratio: p {ratio.p:.4f} at every look, χ² {ratio.chi_square_p:.4f} at this one")
     if ratio.suspicious:
         click.echo("Units are not in the variants as planned: find out why before you believe the rates.")
-    if found.mixed:
-        click.echo(f"{found.mixed:,} units were shown several variants, and count in none.")
+    if result.mixed:
+        click.echo(f"{result.mixed:,} units were shown several variants, and count in none.")
 
 
 def _variant(one: VariantReport) -> list[str]:

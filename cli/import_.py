@@ -89,21 +89,21 @@ def _check(mapping: str | None, format: str | None, follow: bool, kind: str, aga
 
 
 def _logs(settings: Settings, reading: LogReading, paths: tuple[Path, ...], again: bool) -> ImportReport:
-    found = reading.find(paths)
-    for path in found:
-        if told := reading.described(path):
-            click.echo(told, err=True)
-    return _import(settings, reading, f"log.{reading.site}", found, again)
+    files = reading.find(paths)
+    for path in files:
+        if notice := reading.described(path):
+            click.echo(notice, err=True)
+    return _import(settings, reading, f"log.{reading.site}", files, again)
 
 
-def _import(settings: Settings, reading: Reading, name: str, found: list[Path], again: bool) -> ImportReport:
+def _import(settings: Settings, reading: Reading, name: str, files: list[Path], again: bool) -> ImportReport:
     settings.lake.prepare()
     with (
         hold(settings.lake.locks, _lock(f"import.{name}"), purpose=f"nextclick import ({name})"),
         Importer(settings, reading) as importer,
-        _progress_bar(sum(path.stat().st_size for path in found)) as tell,
+        _progress_bar(sum(path.stat().st_size for path in files)) as tell,
     ):
-        return importer.run(found, again, tell)
+        return importer.run(files, again, tell)
 
 
 def _follow(settings: Settings, reading: LogReading, paths: tuple[Path, ...]) -> ImportReport:
@@ -114,7 +114,7 @@ def _follow(settings: Settings, reading: LogReading, paths: tuple[Path, ...]) ->
         Importer(settings, reading) as importer,
         _stopping() as stopped,
     ):
-        return follow_files(settings, importer, reading, paths, stopped, lambda told: click.echo(told, err=True))
+        return follow_files(settings, importer, reading, paths, stopped, lambda notice: click.echo(notice, err=True))
 
 
 def _lock(name: str) -> str:

@@ -39,15 +39,15 @@ def list_(settings: Settings, reason: str | None, source: str | None, as_json: b
     """Count rejects by reason and source."""
     from collector.replay.replay import Wanted, counts
 
-    found = counts(settings, Wanted(reason=reason, source=source))
+    rows = counts(settings, Wanted(reason=reason, source=source))
     if as_json:
-        print_json(found)
+        print_json(rows)
         return
-    if not found:
+    if not rows:
         click.echo("Nothing is in quarantine.")
         return
     click.echo(_LINE.format("reason", "source", "rejected by", "rejects", "replayable", "last"))
-    for row in found:
+    for row in rows:
         click.echo(
             _LINE.format(
                 row["reason"], row["source"] or "", row["origin"], row["rejects"], row["replayable"], row["last_at"]
@@ -65,15 +65,15 @@ def show(settings: Settings, id: str | None, reason: str | None, source: str | N
     """Show single rejects, newest first: message and payload; or the one with the ID that `show` prints."""
     from collector.replay.replay import Wanted, records
 
-    found = records(settings, Wanted(reason=reason, source=source, id=id), limit)
+    rejects = records(settings, Wanted(reason=reason, source=source, id=id), limit)
     if as_json:
-        print_json([msgspec.to_builtins(record) for record in found])
+        print_json([msgspec.to_builtins(record) for record in rejects])
         return
-    for record in found:
+    for record in rejects:
         at = datetime.fromtimestamp(record.received_at / 1000, UTC)
         click.echo(f"{record.id}\n  {at:%Y-%m-%d %H:%M:%S} UTC  {record.source}  {record.reason}: {record.message}")
         click.echo(f"  {record.payload!r}\n")  # control characters never reach the terminal
-    if not found:
+    if not rejects:
         click.echo("Nothing like that is in quarantine.")
 
 

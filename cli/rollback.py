@@ -35,20 +35,20 @@ def rollback(settings: Settings, to: int | None, only_list: bool, as_json: bool)
             serving.rollback(settings, wanted.version)
             raise
         serving.rollback(settings, wanted.version)  # last, so that an interrupted call can be repeated
-    found = serving.versions(settings)
+    versions = serving.versions(settings)
     if as_json:
-        current = next((entry["version"] for entry in found if entry["current"]), None)
-        print_json({"version": current, "versions": found})
+        current = next((entry["version"] for entry in versions if entry["current"]), None)
+        print_json({"version": current, "versions": versions})
         return
     if not only_list:
         click.echo(f"Version {wanted.version} is served now (model {wanted.lists.model_version}).")
-    _show(found)
+    _show(versions)
 
 
-def _show(found: list[dict[str, Any]]) -> None:
+def _show(versions: list[dict[str, Any]]) -> None:
     """The versions of the key-value table as a table."""
     columns = ("version", "current", "people", "model_version", "exported_at")
-    show(columns, [[_text(entry[name]) for name in columns] for entry in found])
+    show(columns, [[_text(entry[name]) for name in columns] for entry in versions])
 
 
 def _text(value: object) -> str:

@@ -10,7 +10,7 @@ _SERVER = ServerVerb("serving.api.server", "serving", "read", "metrics_serving")
 
 @click.command("serve")
 @_SERVER.options
-def serve(settings: Settings, as_json: bool, **given: str | int | None) -> None:
+def serve(settings: Settings, as_json: bool, **options: str | int | None) -> None:
     """Answer what to show next, over HTTP; Ctrl-C or SIGTERM ends it.
 
     \b
@@ -21,4 +21,4 @@ def serve(settings: Settings, as_json: bool, **given: str | int | None) -> None:
 
     The page /docs of the server describes every route; docs/api.md says how scores and lists are made.
     """
-    _SERVER.run(settings, lambda address: f"answering on {address} from {settings.lake.root}", as_json, **given)
+    _SERVER.run(settings, lambda address: f"answering on {address} from {settings.lake.root}", as_json, **options)

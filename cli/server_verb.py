@@ -40,18 +40,22 @@ class ServerVerb(NamedTuple):
             command = option(command)
         return command
 
-    def run(self, settings: Settings, listens: Callable[[str], str], as_json: bool, **given: str | int | None) -> None:
-        """Serve until stopped, with the options that were `given`; `listens` makes the line that says where, of the address."""
-        settings = self._chosen(settings, **given)
+    def run(
+        self, settings: Settings, listens: Callable[[str], str], as_json: bool, **options: str | int | None
+    ) -> None:
+        """Serve until stopped, with these `options`; `listens` makes the line that says where, of the address."""
+        settings = self._chosen(settings, **options)
         self._prepare(settings)
         server = importlib.import_module(self.server)  # now: its metrics look for their folder when they are imported
         self._announce(settings, listens, as_json)
         server.serve(settings)
 
-    def _chosen(self, settings: Settings, **given: str | int | None) -> Settings:
-        """The settings with the options that were `given`, and a free port. UsageError if others would need no key."""
+    def _chosen(self, settings: Settings, **options: str | int | None) -> Settings:
+        """The settings with these `options`, and a free port. UsageError if others would need no key."""
         server: ServerSettings = getattr(settings, self.section)
-        server = msgspec.structs.replace(server, **{name: value for name, value in given.items() if value is not None})
+        server = msgspec.structs.replace(
+            server, **{name: value for name, value in options.items() if value is not None}
+        )
         if not (getattr(server, f"{self.keys}_keys") or ports.is_loopback(server.host)):
             raise UsageError(
                 f"{server.host} is open to others, and no {self.keys} keys are set. "

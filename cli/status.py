@@ -74,14 +74,14 @@ def _tables(seen: Status) -> Grid:
     return grid
 
 
-def _events(found: Reconciliation) -> Text:
+def _events(counts: Reconciliation) -> Text:
     """The account in a line or two; what must not be is red."""
     text = Text(
-        f"accepted {found.accepted:,} = silver {found.silver:,} + quarantined {found.quarantined:,} "
-        f"+ duplicates {found.duplicates:,} + residual {found.residual:,}"
+        f"accepted {counts.accepted:,} = silver {counts.silver:,} + quarantined {counts.quarantined:,} "
+        f"+ duplicates {counts.duplicates:,} + residual {counts.residual:,}"
     )
-    text.append(f"\nrejected at the door {found.rejected:,}, waiting {found.waiting:,}")
-    wrong = {name: getattr(found, name) for name in ("residual", "double_counted", "missing", "unexpected")}
+    text.append(f"\nrejected at the door {counts.rejected:,}, waiting {counts.waiting:,}")
+    wrong = {name: getattr(counts, name) for name in ("residual", "double_counted", "missing", "unexpected")}
     for name, count in wrong.items():
         if count:
             text.append(f"\n{name} {count:,}: it must be 0; see docs/jobs/recovery.md", style="bold red")

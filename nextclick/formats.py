@@ -36,11 +36,11 @@ class _Said(msgspec.Struct):
     format: int = 0
 
 
-def refuse_newer(what: str, found: int, known: int, error: type[NextclickError] = LakeError) -> None:
+def refuse_newer(what: str, version: int, known: int, error: type[NextclickError] = LakeError) -> None:
     """Raise `error` where `what` was written by a newer nextclick."""
-    if found > known:
+    if version > known:
         raise error(
-            f"{what} has format {found}, and this nextclick reads formats up to {known}: a newer version wrote it. "
+            f"{what} has format {version}, and this nextclick reads formats up to {known}: a newer version wrote it. "
             "Use that version or a newer one; nothing was changed."
         )
 
@@ -48,21 +48,21 @@ def refuse_newer(what: str, found: int, known: int, error: type[NextclickError] 
 def refuse_newer_json(what: str, stored: bytes, known: int, error: type[NextclickError] = ModelError) -> None:
     """Raise `error` where a JSON object's `format` is newer; what is no such object is left to its reader."""
     try:
-        found = msgspec.json.decode(stored, type=_Said).format
+        version = msgspec.json.decode(stored, type=_Said).format
     except msgspec.MsgspecError:
         return
-    refuse_newer(what, found, known, error)
+    refuse_newer(what, version, known, error)
 
 
 def made_with(settings: "Settings", keys: Sequence[str]) -> str:
     """The settings of these keys and sections, as JSON; `{}` where there are none."""
-    found = {}
+    values = {}
     for key in keys:
         value: Any = settings
         for name in key.split("."):
             value = getattr(value, name)
-        found[key] = msgspec.to_builtins(value)
-    return json.dumps(found, sort_keys=True)
+        values[key] = msgspec.to_builtins(value)
+    return json.dumps(values, sort_keys=True)
 
 
 def properties(settings: "Settings", table: Table) -> dict[str, str]:
@@ -70,20 +70,20 @@ def properties(settings: "Settings", table: Table) -> dict[str, str]:
     return {FORMAT_PROPERTY: str(TABLE), MADE_WITH_PROPERTY: made_with(settings, table.made_with)}
 
 
-def refuse_newer_table(name: str, found: Mapping[str, str]) -> None:
+def refuse_newer_table(name: str, stored: Mapping[str, str]) -> None:
     """LakeError where a table's properties name a newer format."""
-    refuse_newer(f"The table {name}", int(found.get(FORMAT_PROPERTY, 0)), TABLE)
+    refuse_newer(f"The table {name}", int(stored.get(FORMAT_PROPERTY, 0)), TABLE)
 
 
-def refuse_mixture(table: Table, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+def refuse_mixture(table: Table, stored: Mapping[str, str], wanted: Mapping[str, str]) -> None:
     """LakeError, which names the rebuild, where a table's rows are of an older form or were made with other settings."""
     rebuild = f"nextclick rebuild {table.layer}"
-    if found.get(FORMAT_PROPERTY) != wanted[FORMAT_PROPERTY]:
+    if stored.get(FORMAT_PROPERTY) != wanted[FORMAT_PROPERTY]:
         raise LakeError(
-            f"{table.name} is of an older form (format {found.get(FORMAT_PROPERTY, 'none')}, now {TABLE}). "
+            f"{table.name} is of an older form (format {stored.get(FORMAT_PROPERTY, 'none')}, now {TABLE}). "
             f"Call `{rebuild}`: it makes the table anew from the layer below, and nothing is lost."
         )
-    before, now = (json.loads(one.get(MADE_WITH_PROPERTY, "{}")) for one in (found, wanted))
+    before, now = (json.loads(one.get(MADE_WITH_PROPERTY, "{}")) for one in (stored, wanted))
     if before != now:
         changed = "; ".join(
             f"{key} was {before.get(key)} and is {now.get(key)}" for key in now if before.get(key) != now[key]

@@ -120,14 +120,14 @@ def effects(key: str) -> tuple[Effect, ...]:
 
 def meanings(text: str) -> dict[str, str]:
     """The comment behind each key and each table of a TOML text."""
-    found, table = dict[str, str](), ""
+    comments, table = dict[str, str](), ""
     for line in text.splitlines():
         if header := re.match(r"\[([\w.]+)\]\s*(?:#\s*(.*))?$", line):
             table = header[1]
-            found[table] = header[2] or ""
+            comments[table] = header[2] or ""
         elif (key := re.match(r"(\w+)\s*=\s*(.*)$", line)) and (comment := _comment(key[2])):
-            found[f"{table}.{key[1]}" if table else key[1]] = comment
-    return found
+            comments[f"{table}.{key[1]}" if table else key[1]] = comment
+    return comments
 
 
 def _comment(value: str) -> str:
@@ -137,12 +137,12 @@ def _comment(value: str) -> str:
 
 def render() -> str:
     """The page as Markdown, a table a section."""
-    told, lines, section = meanings((DEFAULT_CONF / "default.toml").read_text(encoding="utf-8")), [_HEAD], None
+    comments, lines, section = meanings((DEFAULT_CONF / "default.toml").read_text(encoding="utf-8")), [_HEAD], None
     for key in keys():
         if key.partition(".")[0] != section:
             section = key.partition(".")[0]
-            lines += [f"\n## {section}\n", *_note(told.get(section, ""), section == key), *_COLUMNS]
-        lines.append(f"| `{key}` | {_cell(told[key])} | {_cell(', '.join(effects(key)))} |")
+            lines += [f"\n## {section}\n", *_note(comments.get(section, ""), section == key), *_COLUMNS]
+        lines.append(f"| `{key}` | {_cell(comments[key])} | {_cell(', '.join(effects(key)))} |")
     return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
 
 

@@ -97,9 +97,9 @@ def lake_at(path: str | Path) -> Lake:
     if _ADDRESS.match(str(path)):
         raise UsageError(f"The lake {path} is an address. A lake lies in a local folder: name one with --lake DIR.")
     root = Path(path).expanduser().resolve()
-    if found := _UNREADABLE.search(str(root)):
+    if match := _UNREADABLE.search(str(root)):
         raise UsageError(
-            f"The lake {root} has {found[0]!r} in its path, which readers of Delta tables take for a pattern or a part of an "
+            f"The lake {root} has {match[0]!r} in its path, which readers of Delta tables take for a pattern or a part of an "
             "address: they would find another folder, or none. Choose a folder without # ? [ ] { } * \\ ^ | and without % "
             "before two hexadecimal digits; blanks and letters of any language are fine."
         )

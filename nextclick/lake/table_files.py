@@ -175,8 +175,8 @@ def _wider(bounds: tuple[Any, Any] | None, column: pa.ChunkedArray) -> tuple[Any
     if pa.types.is_dictionary(column.type):
         column = column.combine_chunks().dictionary
     extremes = pc.min_max(column).as_py()
-    found = (extremes["min"], extremes["max"])
-    return (min(bounds[0], found[0]), max(bounds[1], found[1])) if bounds else found
+    extent = (extremes["min"], extremes["max"])
+    return (min(bounds[0], extent[0]), max(bounds[1], extent[1])) if bounds else extent
 
 
 def _json(value: Any) -> Any:

@@ -50,10 +50,8 @@ def count(lake: Lake, site: str) -> ConversionRates:
     bought = ", ".join(f"count(*) FILTER ({level} AND purchases > 0)" for level in LEVELS)
     with connect(lake) as duck:
         human_events.show(duck, "sessions", lake, SESSIONS.name, table)
-        found = duck.execute(f"SELECT {reached}, {bought} FROM sessions WHERE site = $site", {"site": site}).fetchall()[
-            0
-        ]
-    return ConversionRates(found[: len(LEVELS)], found[len(LEVELS) :])
+        row = duck.execute(f"SELECT {reached}, {bought} FROM sessions WHERE site = $site", {"site": site}).fetchall()[0]
+    return ConversionRates(row[: len(LEVELS)], row[len(LEVELS) :])
 
 
 def probability(session: Sequence[Action], rates: ConversionRates) -> float:

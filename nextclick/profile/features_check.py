@@ -20,9 +20,9 @@ class FeaturesCheck(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: datetime
 
 
-def write(lake: Lake, found: FeaturesCheck) -> None:
+def write(lake: Lake, result: FeaturesCheck) -> None:
     """Replace the result before."""
-    files.write(_address(lake), msgspec.json.encode(found))
+    files.write(_address(lake), msgspec.json.encode(result))
 
 
 def read(lake: Lake) -> FeaturesCheck | None:

@@ -18,13 +18,13 @@ def headers(request: Mapping[str, str], allowed: Iterable[str]) -> Iterable[tupl
     origin = request.get("origin")
     if origin is None:
         return ()
-    asked = _PREFLIGHT if "access-control-request-method" in request else ()
+    preflight = _PREFLIGHT if "access-control-request-method" in request else ()
     if not (listed := tuple(allowed)):
-        return (("access-control-allow-origin", "*"), *asked)
+        return (("access-control-allow-origin", "*"), *preflight)
     if origin not in listed:
         return (("vary", "Origin"),)
     credentials = ("access-control-allow-credentials", "true")
-    return (("access-control-allow-origin", origin), credentials, ("vary", "Origin"), *asked)
+    return (("access-control-allow-origin", origin), credentials, ("vary", "Origin"), *preflight)
 
 
 def require_allowed(request: Mapping[str, str], allowed: Iterable[str], setting: str) -> None:

@@ -57,8 +57,8 @@ class LmdbTable:
 
     def versions(self) -> list[VersionManifest]:
         numbers = (int(path.name) for path in self._folder.glob("[0-9]*") if path.name.isdigit())
-        found = (self._manifest(number) for number in sorted(numbers, reverse=True))
-        return [manifest for manifest in found if manifest]
+        manifests = (self._manifest(number) for number in sorted(numbers, reverse=True))
+        return [manifest for manifest in manifests if manifest]
 
     def snapshot(self, version: int | None = None) -> Snapshot:
         if version is not None:
@@ -181,11 +181,11 @@ def _environment(folder: Path) -> lmdb.Environment:
         try:
             stat = os.stat(folder / _DATA)
             identity = stat.st_dev, stat.st_ino
-            found = _environments.get(identity)
-            if found is None:
-                found = open_environment(folder, readonly=True, lock=False, create=False, readahead=False)
-                _environments[identity] = found
-            return found
+            environment = _environments.get(identity)
+            if environment is None:
+                environment = open_environment(folder, readonly=True, lock=False, create=False, readahead=False)
+                _environments[identity] = environment
+            return environment
         except (OSError, lmdb.Error) as error:
             if not folder.exists():
                 raise VersionGone(f"{folder} was dropped before it could be opened.") from error

@@ -60,14 +60,14 @@ class LmdbProfiles:
     def _open(self) -> "_Environment":
         boot = self._boot
         with _guard, _translated(self._folder):
-            found = _environments.get(boot)
-            if found is None:
+            environment = _environments.get(boot)
+            if environment is None:
                 boot.mkdir(parents=True, exist_ok=True)
-                found = _environments[boot] = _Environment(boot, self._map_bytes)
+                environment = _environments[boot] = _Environment(boot, self._map_bytes)
                 for other in self._folder.iterdir():
                     if other != boot:
                         shutil.rmtree(other, ignore_errors=True)
-            return found
+            return environment
 
     def get_many(self, keys: Sequence[bytes]) -> list[Profile]:
         opened = self._open
@@ -153,8 +153,8 @@ def _older(cursor: lmdb.Cursor, start: bytes, before: int, most: int) -> tuple[l
     old: list[bytes] = []
     if not cursor.set_range(start):
         return old, b""
-    for place, (found, value) in enumerate(cursor):
-        key = bytes(found)
+    for place, (raw, value) in enumerate(cursor):
+        key = bytes(raw)
         if place == most:
             return old, key
         if _NEWEST.unpack_from(value)[0] < before:
