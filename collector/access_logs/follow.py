@@ -76,8 +76,8 @@ class _Follower:
             if not progress.complete:
                 self._resume(progress)
         began = self._began(known)
-        old = [found for found in rotated(self._path).values() if found.st_mtime_ns < began]
-        self._beside = dict.fromkeys((found.st_ino for found in old), _SEEN)
+        old = [stat for stat in rotated(self._path).values() if stat.st_mtime_ns < began]
+        self._beside = dict.fromkeys((stat.st_ino for stat in old), _SEEN)
         self._look()
 
     def _began(self, known: list[FileProgress]) -> int:
@@ -157,11 +157,11 @@ class _Follower:
     def _take_up(self) -> None:
         """Read what appeared beside the log and nobody has read, once it is at rest: a copy in the making is not."""
         before, self._beside = self._beside, {}
-        for path, found in rotated(self._path).items():
-            state = (found.st_size, found.st_mtime_ns)
-            known = before.get(found.st_ino)
+        for path, stat in rotated(self._path).items():
+            state = (stat.st_size, stat.st_mtime_ns)
+            known = before.get(stat.st_ino)
             is_seen = known == _SEEN or (known == state and self._looked_into(path))
-            self._beside[found.st_ino] = _SEEN if is_seen else state
+            self._beside[stat.st_ino] = _SEEN if is_seen else state
 
     def _looked_into(self, path: Path) -> bool:
         try:

@@ -66,10 +66,10 @@ _decode: Final = msgspec.json.Decoder().decode
 
 def _reader(names: Names) -> Callable[[], Reader]:
     def read(line: str) -> Row:
-        found = _object(line)
-        if not any(name in found for name in names["address"]):
+        fields = _object(line)
+        if not any(name in fields for name in names["address"]):
             raise Unmappable("missing_visitor", f"the line has no {' or '.join(names['address'])}")
-        row = request(found, names, any_time)
+        row = request(fields, names, any_time)
         if "request.tls.version" in row["more"]:
             row["scheme"] = "https"
         return row

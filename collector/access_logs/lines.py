@@ -85,8 +85,8 @@ class LogLines(LineSource):
 
     def _batch(self, lines: list[bytes]) -> RecordBatch:
         start = self.last
-        found = [(number, *self._row(line)) for number, line in enumerate(lines, start + 1)]
-        kept = [(number, row, text) for number, row, text in found if row is not None]
+        parsed = [(number, *self._row(line)) for number, line in enumerate(lines, start + 1)]
+        kept = [(number, row, text) for number, row, text in parsed if row is not None]
         return RecordBatch(
             [number for number, _, _ in kept], [row for _, row, _ in kept], [text for *_, text in kept], self.last
         )

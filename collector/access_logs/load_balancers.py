@@ -44,13 +44,13 @@ def _reader(columns: list[str], least: int) -> Callable[[], Reader]:
 
     def read(line: str) -> Row:
         values = [unescaped(quoted or plain) for quoted, plain in _TOKEN.findall(line)]
-        found: Row = dict(zip(columns, values, strict=False))
-        if len(values) < least or not _TIME.fullmatch(found["time"]):
+        fields: Row = dict(zip(columns, values, strict=False))
+        if len(values) < least or not _TIME.fullmatch(fields["time"]):
             raise Unmappable("malformed_line", "the line is not of the file's format")
         if more := values[len(columns) :]:
-            found["tail"] = " ".join(more)
-        found["client"] = found["client"].rpartition(":")[0].strip("[]")
-        return request(found, _NAMES, _time)
+            fields["tail"] = " ".join(more)
+        fields["client"] = fields["client"].rpartition(":")[0].strip("[]")
+        return request(fields, _NAMES, _time)
 
     return lambda: read
 

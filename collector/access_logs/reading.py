@@ -31,21 +31,21 @@ class LogReading:
     def __init__(self, settings: Settings, format: str, site: str) -> None:
         self.site = site
         self._settings = settings
-        self._given = None if format == "auto" else named(format)
+        self._format = None if format == "auto" else named(format)
         self._known: dict[Path, Format] = {}
         self._mapper: RequestMapper | None = None
 
     def find(self, paths: Iterable[Path]) -> list[Path]:
         paths = list(paths)
-        found = [path for path in files.find(paths, _FILES) if path in paths or "error" not in path.name]
-        for path in found:
+        matches = [path for path in files.find(paths, _FILES) if path in paths or "error" not in path.name]
+        for path in matches:
             self.format(path)
-        return found
+        return matches
 
     def format(self, path: Path) -> Format | None:
         """The file's format; None for an empty one. UsageError if nothing fits."""
-        if self._given or path in self._known:
-            return self._given or self._known[path]
+        if self._format or path in self._known:
+            return self._format or self._known[path]
         lines = _first_lines(path)
         format = recognized(lines)
         if format:

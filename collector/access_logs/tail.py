@@ -61,9 +61,9 @@ def is_read(reading: LogReading, path: Path, progress: FileProgress) -> bool:
         if path.stat().st_mtime_ns == progress.mark.changed:
             with closing(reading.open(path, named(progress.mark.format))) as lines:
                 return lines.begins_as(progress.mark)
-    if found := is_at(reading, path, progress):
-        found.close()
-    return found is not None
+    if match := is_at(reading, path, progress):
+        match.close()
+    return match is not None
 
 
 def is_at(reading: LogReading, path: Path, progress: FileProgress) -> LogLines | None:
@@ -85,9 +85,9 @@ def rotated(path: Path) -> dict[Path, os.stat_result]:
     name, stem, suffix = map(re.escape, (path.name, path.stem, path.suffix))
     pattern = re.compile(rf"(?:{name}{_NUMBERED}|{stem}{_NUMBERED}{suffix})(?:\.gz)?")
     named_so = [beside for beside in path.parent.iterdir() if pattern.fullmatch(beside.name)]
-    found: dict[Path, os.stat_result] = {}
+    stats: dict[Path, os.stat_result] = {}
     for beside in named_so:
         if not (beside.suffix == ".gz" and beside.with_suffix("") in named_so):
             with suppress(FileNotFoundError):
-                found[beside] = beside.stat()
-    return found
+                stats[beside] = beside.stat()
+    return stats

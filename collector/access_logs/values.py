@@ -41,11 +41,11 @@ class Format(NamedTuple):
     """A reader for one file; those of W3C remember the file's header."""
 
 
-def request(found: Row, names: Names, time: Callable[[Any], int]) -> Row:
+def request(fields: Row, names: Names, time: Callable[[Any], int]) -> Row:
     """What the line gave, under our names; Unmappable where it has no time or no address."""
-    row: Row = {name: _first(found, columns) for name, columns in names.items()}
+    row: Row = {name: _first(fields, columns) for name, columns in names.items()}
     row |= {name: text(value) for name, value in row.items() if value is not None and name != "time"}
-    row["more"] = {name: value for name, value in found.items() if not (missing(value) or _SECRETS.search(name))}
+    row["more"] = {name: value for name, value in fields.items() if not (missing(value) or _SECRETS.search(name))}
     if row.get("request"):
         split_request(row, row["request"])
     if row["time"] is None:
@@ -60,11 +60,11 @@ def missing(value: Any) -> bool:
     return value is None or value == "" or value == "-"
 
 
-def _first(found: Row, names: tuple[str, ...]) -> Any:
-    """The first of the names that has a value; that one is taken out of `found`."""
+def _first(fields: Row, names: tuple[str, ...]) -> Any:
+    """The first of the names that has a value; that one is taken out of `fields`."""
     for name in names:
-        if not missing(found.get(name)):
-            return found.pop(name)
+        if not missing(fields.get(name)):
+            return fields.pop(name)
     return None
 
 

@@ -47,13 +47,13 @@ class _W3C:
         if line.startswith("#"):
             self._directive(*line[1:].partition(":")[::2])
             return None
-        found = self._columns(line)
-        found["when"] = f"{found.pop('date', self._date)}T{found.pop('time', '00:00:00')}Z"
-        found["target"] = _target(found)
+        fields = self._columns(line)
+        fields["when"] = f"{fields.pop('date', self._date)}T{fields.pop('time', '00:00:00')}Z"
+        fields["target"] = _target(fields)
         for name in ("cs(Referer)", "cs(User-Agent)"):
-            if name in found:
-                found[name] = self._text(found[name])
-        return request(found, _NAMES, _time)
+            if name in fields:
+                fields[name] = self._text(fields[name])
+        return request(fields, _NAMES, _time)
 
     def _directive(self, name: str, value: str) -> None:
         if name == "Fields":
@@ -79,9 +79,9 @@ def _bare(value: str) -> str:
     return value[1:-1].replace('""', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
-def _target(found: Row) -> Any:
+def _target(fields: Row) -> Any:
     """The path with its query; None where the columns are not there."""
-    path, query = found.pop("cs-uri-stem", None), found.pop("cs-uri-query", "-")
+    path, query = fields.pop("cs-uri-stem", None), fields.pop("cs-uri-query", "-")
     return path if query in ("-", "") or path is None else f"{path}?{query}"
 
 

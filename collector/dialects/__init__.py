@@ -87,8 +87,8 @@ class Router:
     def find(self, path: str) -> tuple[DialectRoute, ...]:
         """The routes at `path`; a slash at its end does not count."""
         plain = path.rstrip("/") or "/"
-        if found := self._exact.get(plain):
-            return found
+        if routes := self._exact.get(plain):
+            return routes
         matched = ((route, pattern.fullmatch(plain)) for pattern, route in self._patterns)
         return tuple(route._replace(path=plain) for route, match in matched if match)[:1]
 

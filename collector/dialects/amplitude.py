@@ -98,8 +98,8 @@ def _events(request: Request, values: Json, sent: int | None, index: int, budget
         inside = {_REVENUE.get(key, key): value for key, value in inside.items()}
     own = _own(request, values, sent) | fields(inside, _FIELDS)
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
-    found = to_drafts(kind, inside, budget, own, values)
-    return to_events(of_visitor(request), found, own | {"index": index}, values)
+    drafts = to_drafts(kind, inside, budget, own, values)
+    return to_events(of_visitor(request), drafts, own | {"index": index}, values)
 
 
 def _own(request: Request, values: Json, sent: int | None) -> Json:

@@ -88,11 +88,11 @@ def _parsed(request: Request, limits: RequestLimits) -> Parsed:
 
 
 def _said(problems: list[tuple[str, str]]) -> HttpAnswer:
-    told = [
+    messages = [
         {"fieldPath": "events", "description": message, "validationCode": reason.upper()}
         for reason, message in problems
     ]
-    return HttpAnswer(body=msgspec.json.encode({"validationMessages": told}))
+    return HttpAnswer(body=msgspec.json.encode({"validationMessages": messages}))
 
 
 def _events(request: Request, around: Json, values: Json, index: int, budget: FanOutBudget) -> list[Event]:
@@ -106,13 +106,13 @@ def _events(request: Request, around: Json, values: Json, index: int, budget: Fa
     own |= {"scroll_pct": percent(take(inside, "percent_scrolled"))} if kind == "scroll" else {}
     dwell = whole(take(inside, "engagement_time_msec"), "engagement_time_msec")
     rest: Json = {name: around[name] for name in _AROUND if name in around}
-    made = []
+    events = []
     for draft in to_drafts(kind, inside, budget, own, rest, values):
         more = own | {field: value for field, value in draft.fields.items() if value is not None}
         kept = properties(*draft.rest, values, rest, without=("timestamp_micros",))
-        made.append(event(of_visitor(request), draft.kind, part=draft.part, properties=kept, dwell_ms=dwell, **more))
+        events.append(event(of_visitor(request), draft.kind, part=draft.part, properties=kept, dwell_ms=dwell, **more))
         dwell = None  # the time was spent once, however many items there are
-    return made
+    return events
 
 
 def _own(around: Json) -> Json:

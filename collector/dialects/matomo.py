@@ -42,11 +42,11 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     """One action, or each of a bulk request; the answer is a pixel, or what became of the bulk."""
     if request.body.lstrip().startswith(b"{"):
         return _bulk(request, limits)
-    given = _parameters(request)
-    parsed = Parsed(answer=HttpAnswer(), key=given.get("idsite"))
-    if given:
-        _add(parsed, request, given, 0, FanOutBudget(limits), urlencode(_kept(given)))
-    status = 400 if parsed.rejects else 204 if given.get("send_image") == "0" else 200
+    params = _parameters(request)
+    parsed = Parsed(answer=HttpAnswer(), key=params.get("idsite"))
+    if params:
+        _add(parsed, request, params, 0, FanOutBudget(limits), urlencode(_kept(params)))
+    status = 400 if parsed.rejects else 204 if params.get("send_image") == "0" else 200
     parsed.answer = HttpAnswer(status=status, body=b"" if status == 204 else PIXEL, content_type="image/gif")
     return parsed
 
@@ -61,11 +61,11 @@ def _bulk(request: Request, limits: RequestLimits) -> Parsed:
     parsed, budget = Parsed(answer=HttpAnswer()), FanOutBudget(limits)
     invalid: list[int] = []
     for index, record in enumerate(records):
-        given = (
+        params = (
             form(record.lstrip("?")) if isinstance(record, str) else dict(record) if isinstance(record, dict) else {}
         )
-        parsed.key = parsed.key or text(given.get("idsite"))
-        _add(parsed, request, given, index, budget, {"requests": [_kept(given) or record]})
+        parsed.key = parsed.key or text(params.get("idsite"))
+        _add(parsed, request, params, index, budget, {"requests": [_kept(params) or record]})
         if len(parsed.rejects) > len(invalid):
             invalid.append(index)
     body = {
@@ -82,81 +82,81 @@ def _parameters(request: Request) -> dict[str, str]:
     return query(request) | form(request.body.decode("utf-8", "replace").strip().lstrip("?"))
 
 
-def _kept(given: Json) -> Json:
-    return {name: value for name, value in given.items() if name not in _NOT_KEPT}
+def _kept(params: Json) -> Json:
+    return {name: value for name, value in params.items() if name not in _NOT_KEPT}
 
 
-def _add(parsed: Parsed, request: Request, given: Json, index: int, budget: FanOutBudget, alone: Any) -> None:
+def _add(parsed: Parsed, request: Request, params: Json, index: int, budget: FanOutBudget, alone: Any) -> None:
     """Add the events of an action, or its reject, in which no token_auth is kept."""
     try:
-        parsed.events += _events(request, _kept(given), index, budget)
+        parsed.events += _events(request, _kept(params), index, budget)
     except Unmappable as error:
         parsed.rejects.append(reject(msgspec.structs.replace(request, query=""), error, alone))
 
 
-def _events(request: Request, given: Json, index: int, budget: FanOutBudget) -> list[Event]:
-    if not any(given.get(name) for name in _SAYING):
+def _events(request: Request, params: Json, index: int, budget: FanOutBudget) -> list[Event]:
+    if not any(params.get(name) for name in _SAYING):
         raise Unmappable("missing_event", "no parameter says what happened")
-    client_time, ip = millis(given.pop("cdt", None), "cdt"), address(given.pop("cip", None))
-    site = text(given.pop("idsite", None))
-    own = fields(given, _FIELDS) | {"client_time": client_time, "index": index, "ip": ip}
+    client_time, ip = millis(params.pop("cdt", None), "cdt"), address(params.pop("cip", None))
+    site = text(params.pop("idsite", None))
+    own = fields(params, _FIELDS) | {"client_time": client_time, "index": index, "ip": ip}
     if not own["visitor_id"] and not own["user_id"]:
         own["visitor_id"] = anonymous_visitor(request, site)
     by = of_visitor(request)
-    made: list[Event] = []
-    for part, (kind, read, values) in enumerate(_actions(given)):
-        found = to_drafts(kind, values, budget, own, read)
-        parts = (draft._replace(part=draft.part or part or draft.part) for draft in found)
-        made += to_events(by, parts, own | read, {"idsite": site})
-    return made
+    events: list[Event] = []
+    for part, (kind, read, values) in enumerate(_actions(params)):
+        drafts = to_drafts(kind, values, budget, own, read)
+        parts = (draft._replace(part=draft.part or part or draft.part) for draft in drafts)
+        events += to_events(by, parts, own | read, {"idsite": site})
+    return events
 
 
 _Action = tuple[Any, Json, Json]
 """A kind, the fields read for it, and the other parameters."""
 
 
-def _actions(given: Json) -> list[_Action]:
+def _actions(params: Json) -> list[_Action]:
     """What one request says happened: of several readings the first, as Matomo reads it."""
-    goal = text(given.get("idgoal"))
-    if text(given.get("ping")) == "1":
-        return [("engagement", {}, given)]
-    if given.get("ec_id") or goal == _NO_GOAL:
-        return [_order(given)]
+    goal = text(params.get("idgoal"))
+    if text(params.get("ping")) == "1":
+        return [("engagement", {}, params)]
+    if params.get("ec_id") or goal == _NO_GOAL:
+        return [_order(params)]
     if goal:
-        return [("goal", {}, given)]
-    if given.get("search"):
-        return [("search", {}, {"query": given.pop("search")} | given)]
-    if given.get("e_a"):
-        return [(given.pop("e_a"), {"name": text(take(given, "e_n"))}, given)]
-    if given.get("c_n"):
-        return [_content(given)]
-    if given.get("link") or given.get("download"):
-        return [("click" if given.get("link") else "download", {}, given)]
-    return _page(given)
+        return [("goal", {}, params)]
+    if params.get("search"):
+        return [("search", {}, {"query": params.pop("search")} | params)]
+    if params.get("e_a"):
+        return [(params.pop("e_a"), {"name": text(take(params, "e_n"))}, params)]
+    if params.get("c_n"):
+        return [_content(params)]
+    if params.get("link") or params.get("download"):
+        return [("click" if params.get("link") else "download", {}, params)]
+    return _page(params)
 
 
-def _page(given: Json) -> list[_Action]:
+def _page(params: Json) -> list[_Action]:
     """A page view, and the view of the product that it shows (`_pks`, `_pkn`, `_pkc`, `_pkp`)."""
-    product = {name: given.pop(key) for key, name in _PRODUCT.items() if key in given}
-    if not given.get("action_name") and not product and text(given.get("ca")) == "1":
-        return [("action", {}, given)]
-    page: _Action = ("page_view", {"name": text(take(given, "action_name"))}, given)
-    return [page, ("view_item", {}, product)] if product.get("item_id") else [(*page[:2], product | given)]
+    product = {name: params.pop(key) for key, name in _PRODUCT.items() if key in params}
+    if not params.get("action_name") and not product and text(params.get("ca")) == "1":
+        return [("action", {}, params)]
+    page: _Action = ("page_view", {"name": text(take(params, "action_name"))}, params)
+    return [page, ("view_item", {}, product)] if product.get("item_id") else [(*page[:2], product | params)]
 
 
-def _content(given: Json) -> _Action:
+def _content(params: Json) -> _Action:
     """A block of content that was seen, or clicked (`c_i`)."""
-    kind = "click" if given.get("c_i") else "impression"
-    name = text(given.pop("c_n"))
-    return kind, {"surface": "content", "list_id": name, "name": name}, given
+    kind = "click" if params.get("c_i") else "impression"
+    name = text(params.pop("c_n"))
+    return kind, {"surface": "content", "list_id": name, "name": name}, params
 
 
-def _order(given: Json) -> _Action:
+def _order(params: Json) -> _Action:
     """An order, or with no id a cart as it is now: `ec_items` is `[[sku, name, category, price, quantity], …]`."""
-    if not given.get("ec_id"):
-        return "cart_update", {}, given
-    items = _items(given.pop("ec_items", None))
-    return "purchase", {}, {"order_id": given.pop("ec_id")} | given | ({"items": items} if items else {})
+    if not params.get("ec_id"):
+        return "cart_update", {}, params
+    items = _items(params.pop("ec_items", None))
+    return "purchase", {}, {"order_id": params.pop("ec_id")} | params | ({"items": items} if items else {})
 
 
 def _items(written: Any) -> list[Json]:

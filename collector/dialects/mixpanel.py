@@ -49,10 +49,10 @@ _TEXTS: Final = {
 
 def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object is an event, or a profile's update; the answer is Mixpanel's."""
-    body, given = _body(request, limits)
+    body, params = _body(request, limits)
     records = objects(body if isinstance(body, list) else [body], limits)
     parsed = Parsed(answer=HttpAnswer(), key=_key(request, records))
-    sent, budget = sent_at(given.get("_")), FanOutBudget(limits)
+    sent, budget = sent_at(params.get("_")), FanOutBudget(limits)
     failed: list[Json] = []
     for index, values in enumerate(records):
         try:
@@ -64,7 +64,7 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
         except Unmappable as error:
             parsed.rejects.append(reject(request, error, [values]))
             failed.append({"index": index, "insert_id": _insert_id(values), "message": f"{error}."})
-    parsed.answer = _answer(request, given, len(records), failed)
+    parsed.answer = _answer(request, params, len(records), failed)
     return parsed
 
 
@@ -186,22 +186,22 @@ def _profile(request: Request, values: Json, sent: int | None, index: int) -> Ev
     )
 
 
-def _answer(request: Request, given: dict[str, str], count: int, failed: list[Json]) -> HttpAnswer:
+def _answer(request: Request, params: dict[str, str], count: int, failed: list[Json]) -> HttpAnswer:
     """Of `/import` the count; else 1, or 0 where nothing could be taken; group profiles are kept, so not told of."""
-    if request.path == "/import" and "data" not in given and "verbose" not in given:
-        return _imported(given, count, failed)
+    if request.path == "/import" and "data" not in params and "verbose" not in params:
+        return _imported(params, count, failed)
     good = len(failed) < count or not count or request.path == "/groups"
-    if given.get("img") == "1":
+    if params.get("img") == "1":
         return HttpAnswer(body=PIXEL, content_type="image/gif")
-    if given.get("verbose") != "1":
+    if params.get("verbose") != "1":
         return HttpAnswer(body=b"1" if good else b"0")
     error = None if good else failed[0]["message"]
     return HttpAnswer(body=msgspec.json.encode({"status": int(good), "error": error}))
 
 
-def _imported(given: dict[str, str], count: int, failed: list[Json]) -> HttpAnswer:
+def _imported(params: dict[str, str], count: int, failed: list[Json]) -> HttpAnswer:
     body: Json = {"code": 200, "num_records_imported": count - len(failed), "status": "OK"}
-    if not failed or given.get("strict", "1") == "0":
+    if not failed or params.get("strict", "1") == "0":
         return HttpAnswer(body=msgspec.json.encode(body))
     body |= {
         "code": 400,

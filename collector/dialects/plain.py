@@ -78,12 +78,12 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
         quick = Parsed(events=as_it_stands, answer=HttpAnswer(), key=request.headers.get("x-write-key"))
         quick.answer = answer(quick)
         return quick
-    found, shared = records(request.body, limits)
+    entries, shared = records(request.body, limits)
     key = text(shared.get("key"))
     parsed = Parsed(answer=HttpAnswer(), key=key or request.headers.get("x-write-key"))
     beacon = {"sent_at": text(shared.get("sent_at")), "visitor_id": _visitor(request, shared, parsed.key)}
     around = {name: value for name, value in {"key": key, **beacon}.items() if value}
-    for index, values in enumerate(found):
+    for index, values in enumerate(entries):
         try:
             parsed.events.append(_event(request, readable(values), beacon, index))
         except Unmappable as error:
@@ -170,8 +170,8 @@ def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
 
 
 def answer(parsed: Parsed) -> HttpAnswer:
-    told = {
+    body = {
         "accepted": len(parsed.events),
         "rejected": [{"error": r.reason, "message": r.message} for r in parsed.rejects],
     }
-    return HttpAnswer(status=200 if parsed.events or not parsed.rejects else 400, body=msgspec.json.encode(told))
+    return HttpAnswer(status=200 if parsed.events or not parsed.rejects else 400, body=msgspec.json.encode(body))

@@ -64,12 +64,12 @@ def _events(request: Request, body: Json, budget: FanOutBudget) -> list[Event]:
     return to_events(request, to_drafts(kind, props, budget, own, rest), own, rest)
 
 
-def _props(given: Any) -> Json:
+def _props(props: Any) -> Json:
     """The properties, which old scripts send as JSON in text; Plausible ignores what is no object, here it is kept."""
-    if not isinstance(given, str):
-        return mapping(given, "props")
+    if not isinstance(props, str):
+        return mapping(props, "props")
     try:
-        held = msgspec.json.decode(given)
+        held = msgspec.json.decode(props)
     except (msgspec.DecodeError, RecursionError):
         held = None
-    return held if isinstance(held, dict) else {"props": given}
+    return held if isinstance(held, dict) else {"props": props}

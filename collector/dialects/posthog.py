@@ -85,11 +85,11 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each event of the body is an event; `/i/v1/…` is answered for each of them, the other paths as a whole."""
     if request.path.startswith(("/array/", *_ASIDE)):
         return Parsed(answer=HttpAnswer(body=msgspec.json.encode(_SETTINGS)))
-    body, given = payload(request, limits)
+    body, params = payload(request, limits)
     around = body if isinstance(body, dict) and "batch" in body else {}
     records = objects(around["batch"] if around else body if isinstance(body, list) else [body], limits)
-    parsed, budget = Parsed(answer=HttpAnswer(), key=_key(request, around, given, records)), FanOutBudget(limits)
-    sent = _sent(request, around, given)
+    parsed, budget = Parsed(answer=HttpAnswer(), key=_key(request, around, params, records)), FanOutBudget(limits)
+    sent = _sent(request, around, params)
     results: Json = {}
     for index, values in enumerate(records):
         uuid = text(values.get("uuid")) if isinstance(values, dict) else None
@@ -100,7 +100,7 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
             alone = {"api_key": short(parsed.key), "sent_at": sent, "batch": [values]}
             parsed.rejects.append(reject(request, error, alone))
             results[uuid or ""] = {"result": "drop", "details": f"{error}."}
-    parsed.answer = _answer(request, given, parsed, results)
+    parsed.answer = _answer(request, params, parsed, results)
     return parsed
 
 
@@ -110,28 +110,28 @@ def refuse(request: Request, refused: Refused) -> HttpAnswer:
     return HttpAnswer(status=refused.status, body=msgspec.json.encode(body))
 
 
-def _key(request: Request, around: Json, given: dict[str, str], records: list[Any]) -> str | None:
+def _key(request: Request, around: Json, params: dict[str, str], records: list[Any]) -> str | None:
     """The project's key: of the batch, its first event, the address, or a Bearer token."""
     record = records[0] if records and isinstance(records[0], dict) else {}
     inside = record.get("properties")
-    for values in (around, record, inside if isinstance(inside, dict) else {}, given):
+    for values in (around, record, inside if isinstance(inside, dict) else {}, params):
         if key := first(values, "api_key", "token"):
             return text(key)
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _sent(request: Request, around: Json, given: dict[str, str]) -> int | None:
-    stamp = first(around, "sent_at") or first(given, "sent_at", "_")
+def _sent(request: Request, around: Json, params: dict[str, str]) -> int | None:
+    stamp = first(around, "sent_at") or first(params, "sent_at", "_")
     return sent_at(stamp or request.headers.get("posthog-request-timestamp") or around.get("created_at"))
 
 
-def _answer(request: Request, given: dict[str, str], parsed: Parsed, results: Json) -> HttpAnswer:
+def _answer(request: Request, params: dict[str, str], parsed: Parsed, results: Json) -> HttpAnswer:
     if request.path == _PER_EVENT:
         return HttpAnswer(body=msgspec.json.encode({"results": results}))
     if parsed.rejects and not parsed.events:
         return refuse(request, Refused(400, parsed.rejects[0].reason, parsed.rejects[0].message))
-    if given.get("beacon") == "1":
+    if params.get("beacon") == "1":
         return HttpAnswer(status=204)
     return HttpAnswer(body=b'{"status":1}')
 

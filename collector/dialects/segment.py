@@ -134,8 +134,8 @@ def _events(
     several = len(parts) > 1 or name in FANS_OUT
     rest = _left_over(message, context, kind)
     budget.allow((common, rest), len(parts))
-    found = (EventDraft(name, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
-    return to_events(request, found, {**times, **common, "own_id": message.get("messageId"), "index": index}, rest)
+    drafts = (EventDraft(name, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
+    return to_events(request, drafts, {**times, **common, "own_id": message.get("messageId"), "index": index}, rest)
 
 
 def _times(request: Request, message: Json, shared: Json) -> Json:
@@ -177,14 +177,14 @@ def _left_over(message: Json, context: Json, kind: str | None) -> Json:
 
 def _meaning(kind: str | None, message: Json, context: Json, budget: FanOutBudget) -> tuple[Any, list[_Part]]:
     """The message's kind of event, and its events."""
-    given = mapping(message.get("properties"), "properties")
+    properties = mapping(message.get("properties"), "properties")
     if kind == "track":
-        found = to_drafts(message.get("event"), given, budget)
-        return found[0].kind, [_part(draft) for draft in found]
+        drafts = to_drafts(message.get("event"), properties, budget)
+        return drafts[0].kind, [_part(draft) for draft in drafts]
     if kind in ("page", "screen"):
-        fields = {"page_url": text(given.get("url")), "referrer": text(given.get("referrer"))}
+        fields = {"page_url": text(properties.get("url")), "referrer": text(properties.get("referrer"))}
         taken = {name: value for name, value in fields.items() if value}
-        return "page_view", [_Part(taken, without(given, ("url", "referrer")))]
+        return "page_view", [_Part(taken, without(properties, ("url", "referrer")))]
     if kind not in _TYPES:
         raise Unmappable("unknown_type", f"type is {str(kind)[:60]!r}, not one of {', '.join(_TYPES)}")
     traits = mapping(message.get("traits") or (context.get("traits") if kind == "identify" else None), "traits")
@@ -192,7 +192,7 @@ def _meaning(kind: str | None, message: Json, context: Json, budget: FanOutBudge
         "alias": {"previous_id": first(message, "previousId", "anonymousId")},
         "group": {"group_id": message.get("groupId")},
     }
-    return kind, [_Part({}, own.get(str(kind), {}) | traits | given)]
+    return kind, [_Part({}, own.get(str(kind), {}) | traits | properties)]
 
 
 def _part(draft: EventDraft) -> _Part:

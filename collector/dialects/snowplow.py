@@ -145,11 +145,11 @@ def _events(
     kind, parts = _meaning(values, entities, limits, budget)
     several = len(parts) > 1 or (kind in FANS_OUT and values["e"] == "ue")
     left = without(values, _READ) | {
-        f"context.{name}": found[0] if len(found) == 1 else found for name, found in entities.items()
+        f"context.{name}": items[0] if len(items) == 1 else items for name, items in entities.items()
     }
     budget.allow((common, left), len(parts))
-    found = (EventDraft(kind, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
-    return to_events(request, found, common | {"own_id": values.get("eid"), "index": index}, left)
+    drafts = (EventDraft(kind, i if several else None, part.fields, (part.rest,)) for i, part in enumerate(parts))
+    return to_events(request, drafts, common | {"own_id": values.get("eid"), "index": index}, left)
 
 
 def _times(request: Request, values: dict[str, str]) -> Json:
@@ -186,12 +186,12 @@ def _visitor(values: dict[str, str], entities: dict[str, list[Json]]) -> Json:
 
 def _entities(values: dict[str, str], limits: RequestLimits) -> dict[str, list[Json]]:
     """What surrounds an event, by name; a name that is not Snowplow's own has its vendor before it."""
-    found: dict[str, list[Json]] = {}
+    entities: dict[str, list[Json]] = {}
     around = _json(values, "co", "cx", limits).get("data") or []
     for entity in around if isinstance(around, list) else [around]:
         vendor, name, data = _described(entity)
-        found.setdefault(name if vendor.startswith(_OWN_VENDOR) else f"{vendor}/{name}", []).append(data)
-    return found
+        entities.setdefault(name if vendor.startswith(_OWN_VENDOR) else f"{vendor}/{name}", []).append(data)
+    return entities
 
 
 def _described(value: Any) -> tuple[str, str, Json]:

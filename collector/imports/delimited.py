@@ -44,12 +44,12 @@ class Delimited(LineSource):
     def _regular(self, lines: list[str], last: int) -> RecordBatch | None:
         """The batch, if each line is one row with the right number of columns: the hot path."""
         try:
-            found = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
+            parsed = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
         except csv.Error:
             return None
-        if len(found) != len(lines) or {*map(len, found)} != {len(self.columns)}:
+        if len(parsed) != len(lines) or {*map(len, parsed)} != {len(self.columns)}:
             return None
-        rows = [dict(zip(self.columns, row, strict=True)) for row in found]
+        rows = [dict(zip(self.columns, row, strict=True)) for row in parsed]
         return RecordBatch(range(last + 1, last + 1 + len(rows)), rows, lines, last + len(rows))
 
     def _careful(self, lines: list[str], last: int, size: int) -> RecordBatch:

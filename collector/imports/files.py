@@ -17,15 +17,15 @@ _SAMPLE = 100
 
 def find(paths: Iterable[Path], names: Sequence[str]) -> list[Path]:
     """The named files, and of named folders the files below whose names fit one of `names`, sorted."""
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} is not there. Name files or folders of history.")
         below = sorted(file for file in path.rglob("*") if _counts(file, path, names)) if path.is_dir() else [path]
         if not below:
             raise UsageError(f"{path} has no file named like {', '.join(names)}. Name the files themselves.")
-        found.update(dict.fromkeys(below))
-    return list(found)
+        files.update(dict.fromkeys(below))
+    return list(files)
 
 
 def check(path: Path, mapping: Mapping, records: Records) -> None:

@@ -75,10 +75,10 @@ class Records(_Part, frozen=True):
 
     def rule(self, field: str) -> FieldRule | None:
         """The rule of a canonical field; None if nothing gives it."""
-        found = self.fields.get(field)
-        if found is None:
+        rule = self.fields.get(field)
+        if rule is None:
             return FieldRule(f"{field}?") if self.canonical and field not in _RULED else None
-        return found if isinstance(found, FieldRule) else FieldRule(found)
+        return rule if isinstance(rule, FieldRule) else FieldRule(rule)
 
     def wanted(self) -> list[list[str]]:
         """Groups of alternative columns, one of each must be in a file; optional ones are left out."""
@@ -103,12 +103,12 @@ class Mapping(_Part, frozen=True):
 
     def records(self, kind: str) -> Records:
         """The rules of `events` or `items`."""
-        found: Records | None = getattr(self, kind)
-        if found is None:
+        records: Records | None = getattr(self, kind)
+        if records is None:
             raise MappingError(
                 f"The mapping {self.name} has no [{kind}]. Write one (docs/mappings.md), or leave out --kind."
             )
-        return found
+        return records
 
 
 def load(name: str, folder: Path) -> Mapping:

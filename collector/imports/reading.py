@@ -40,10 +40,10 @@ class MappedReading:
 
     def find(self, paths: Iterable[Path]) -> list[Path]:
         records = self._mapping.records(self._kind)
-        found = files.find(paths, records.files)
-        for path in found:
+        matches = files.find(paths, records.files)
+        for path in matches:
             files.check(path, self._mapping, records)
-        return found
+        return matches
 
     def key(self, path: Path) -> tuple[str, ...]:
         return self._mapping.digest, self._kind, self._site

@@ -73,8 +73,8 @@ class RowMapper:
         return payload(event, self._max_bytes)
 
     def _field(self, name: str, rule: FieldRule) -> _Field:
-        made = {"ip": truncated, "occurred_at": self._time, "sent_at": self._time}
-        convert = made.get(name) or _CONVERTERS.get(EVENT_FIELDS[name].type, text)
+        converters = {"ip": truncated, "occurred_at": self._time, "sent_at": self._time}
+        convert = converters.get(name) or _CONVERTERS.get(EVENT_FIELDS[name].type, text)
         return _Field(name, _bare(rule.columns), rule.values, convert)
 
     def _derived_id(self, row: Row) -> str:

@@ -33,14 +33,14 @@ class Backoff:
     """How long the thread that asks should leave interpreter and cores to the others of its process, which answer requests."""
 
     def __init__(self) -> None:
-        self._asked, self._own, self._all = time.monotonic(), time.thread_time(), time.process_time()
+        self._last, self._own, self._all = time.monotonic(), time.thread_time(), time.process_time()
 
     def due(self) -> float:
         """Seconds: what this thread worked since it last asked, times _DEFERENCE, times the part of a core that the others used."""
-        asked, own, everything = time.monotonic(), time.thread_time(), time.process_time()
+        now, own, everything = time.monotonic(), time.thread_time(), time.process_time()
         worked = own - self._own
-        others = (everything - self._all - worked) / max(asked - self._asked, 1e-9)
-        self._asked, self._own, self._all = asked, own, everything
+        others = (everything - self._all - worked) / max(now - self._last, 1e-9)
+        self._last, self._own, self._all = now, own, everything
         return worked * _DEFERENCE * min(1.0, max(0.0, others))
 
 

@@ -115,10 +115,10 @@ class LiveTopic(ProfileUpdater):
         ends = {number: self._end(number, timeout=self._timeout) for number in numbers}
         wanted = [TopicPartition(self._topic, number, self._oldest()) for number in numbers]
         begun: dict[str, int] = {}
-        for found in self._consumer.offsets_for_times(wanted, self._timeout):
-            if found.error:
-                raise KafkaException(found.error)
-            begun[self._name(found.partition)] = found.offset if found.offset >= 0 else ends[found.partition]
+        for start in self._consumer.offsets_for_times(wanted, self._timeout):
+            if start.error:
+                raise KafkaException(start.error)
+            begun[self._name(start.partition)] = start.offset if start.offset >= 0 else ends[start.partition]
         return begun
 
     def _end(self, number: int, **how: Any) -> int:
@@ -132,12 +132,12 @@ class LiveTopic(ProfileUpdater):
         """What is there, about TOGETHER records at most; waits for a first one alone."""
         with self._translated():
             first = self._consumer.poll(_POLL_SECONDS)
-            found = [first, *self._consumer.consume(TOGETHER - 1, 0)] if first else []
-            for error in (message.error() for message in found):
+            messages = [first, *self._consumer.consume(TOGETHER - 1, 0)] if first else []
+            for error in (message.error() for message in messages):
                 # Not polled as long as the store was down, the client was shut out: it joins again by itself.
                 if error and error.code() != KafkaError._MAX_POLL_EXCEEDED:
                     raise KafkaException(error)
-        return [message for message in found if not message.error()]
+        return [message for message in messages if not message.error()]
 
     def _is_set_back(self, merged: Mapping[str, int]) -> bool:
         """Whether the store lacks what we merged into it: it was emptied, or is of an earlier time."""

@@ -154,11 +154,11 @@ class LandingFollower(ProfileUpdater):
         try:
             with locks.hold(lake.locks, LOCK, purpose="catching up live profiles"):
                 upto, marked = self._store.merged_segments()
-                found = unmerged_segments.look(lake.landing, upto, marked, self._oldest(), grace)
-                for name in found.names:
+                unmerged = unmerged_segments.look(lake.landing, upto, marked, self._oldest(), grace)
+                for name in unmerged.names:
                     yield from self._replay_segment(name)
-                if found.settled > upto:
-                    self._store.settle_segments(found.settled)
+                if unmerged.settled > upto:
+                    self._store.settle_segments(unmerged.settled)
         except TableBusy:
             return
 

@@ -86,14 +86,14 @@ def counts(settings: Settings, wanted: Wanted) -> list[dict[str, Any]]:
     """Rejects by reason and source: how many, from when to when, the most frequent first."""
     with _quarantine(settings) as duck:
         where, values = _condition(wanted)
-        found = duck.execute(
+        cursor = duck.execute(
             "SELECT reason, source, origin, count(*) AS rejects, count(*) FILTER (replayable) AS replayable, "
             f"strftime(min(received_at), '{_SECONDS}') AS first_at, strftime(max(received_at), '{_SECONDS}') AS last_at "
             f"FROM quarantine WHERE {where} GROUP BY ALL ORDER BY rejects DESC, reason, source",
             values,
         )
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def _quarantine(settings: Settings) -> "DuckDBPyConnection":
@@ -111,8 +111,8 @@ def _condition(wanted: Wanted) -> tuple[str, dict[str, str]]:
         "source": "source = $source",
         "id": f"{_ID} = $id",
     }
-    given = {name: value for name in terms if (value := getattr(wanted, name)) is not None}
-    return " AND ".join(terms[name] for name in given) or "true", given
+    values = {name: value for name in terms if (value := getattr(wanted, name)) is not None}
+    return " AND ".join(terms[name] for name in values) or "true", values
 
 
 def replay(settings: Settings, wanted: Wanted, dry_run: bool = False) -> ReplayReport:
@@ -120,8 +120,8 @@ def replay(settings: Settings, wanted: Wanted, dry_run: bool = False) -> ReplayR
     lake = settings.lake
     journal = Journal(lake.imports)
     settle(lake.landing, journal.committed_segments)
-    found = records(settings, wanted)
-    fresh = [record for record in found if journal.progress(_key(record)) is None]
+    rejects = records(settings, wanted)
+    fresh = [record for record in rejects if journal.progress(_key(record)) is None]
     able = [record for record in fresh if _is_able(record)]
     still: Counter[str] = Counter()
     mended: list[tuple[Record, RequestBatch]] = []
@@ -134,7 +134,7 @@ def replay(settings: Settings, wanted: Wanted, dry_run: bool = False) -> ReplayR
         _land(settings, journal, mended)
     return ReplayReport(
         replayed=len(mended),
-        before=len(found) - len(fresh),
+        before=len(rejects) - len(fresh),
         not_replayable=len(fresh) - len(able),
         still_rejected=dict(sorted(still.items())),
     )
@@ -167,11 +167,11 @@ def _again(settings: Settings, able: Iterable[Record]) -> Iterator[tuple[Record,
             yield record, "no_such_path"
             continue
         try:
-            _, made = intake.take(*choose(routes, request), origin=None)
+            _, batch = intake.take(*choose(routes, request), origin=None)
         except Refused as refused:
             yield record, refused.reason
         else:
-            yield record, made.reasons[0] if made.reasons else made
+            yield record, batch.reasons[0] if batch.reasons else batch
 
 
 def _requests(settings: Settings, able: Iterable[Record]) -> dict[str, Request]:
@@ -200,18 +200,18 @@ def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iter
 
 
 def _request(reject: Reject, received_at: int, id: str) -> Request:
-    given = reject.request or {"method": "POST", "path": "/v1/events"}
-    headers: dict[str, str] = {name: given[name] for name in ("user-agent", "content-type") if name in given}
+    envelope = reject.request or {"method": "POST", "path": "/v1/events"}
+    headers: dict[str, str] = {name: envelope[name] for name in ("user-agent", "content-type") if name in envelope}
     return Request(
-        method=given.get("method", "POST"),
-        path=given.get("path", ""),
-        query=given.get("query", ""),
+        method=envelope.get("method", "POST"),
+        path=envelope.get("path", ""),
+        query=envelope.get("query", ""),
         headers=headers,
         body=reject.payload.encode(),
         received_at=received_at,
         token=derived_id("replay", id),
-        ip=given.get("ip"),
-        anonymous_id=given.get("anonymous_id"),
+        ip=envelope.get("ip"),
+        anonymous_id=envelope.get("anonymous_id"),
     )
 
 

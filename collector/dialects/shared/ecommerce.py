@@ -70,11 +70,11 @@ def to_drafts(name: Any, values: Json, budget: FanOutBudget, *around: Json) -> l
     budget.allow((shared, around), len(values[listed]))
     products = [dict(item) if isinstance(item, dict) else {"item_id": item} for item in values[listed]]
     several = len(products) > 1 or kind in FANS_OUT
-    made = [_draft(kind, surface, i if several else None, item, dict(shared)) for i, item in enumerate(products)]
-    for draft, seen in zip(made, places([draft.fields["position"] for draft in made]), strict=True):
+    drafts = [_draft(kind, surface, i if several else None, item, dict(shared)) for i, item in enumerate(products)]
+    for draft, seen in zip(drafts, places([draft.fields["position"] for draft in drafts]), strict=True):
         if kind == "impression" or draft.fields["position"] is not None:
             draft.fields["position"] = seen
-    return made
+    return drafts
 
 
 def word(name: Any) -> str:
@@ -102,7 +102,7 @@ def _draft(kind: str, surface: str | None, part: int | None, item: Json, beside:
 
 
 def _either(item: Json, shared: Json, names: Mapping[str, tuple[str, ...]]) -> Json:
-    return {field: text(take(item, *given) or take(shared, *given)) for field, given in names.items()}
+    return {field: text(take(item, *aliases) or take(shared, *aliases)) for field, aliases in names.items()}
 
 
 def _typed(field: str, value: Any) -> str | int | None:
@@ -112,7 +112,7 @@ def _typed(field: str, value: Any) -> str | int | None:
 def _place(item: Json) -> int | None:
     """Where in a list the item was, as it says."""
     for name in ("position", "index"):
-        if (found := place(item.get(name))) is not None:
+        if (position := place(item.get(name))) is not None:
             del item[name]
-            return found
+            return position
     return None

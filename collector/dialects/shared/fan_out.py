@@ -67,13 +67,13 @@ def place(value: Any) -> int | None:
         return None
 
 
-def places(given: Sequence[Any]) -> list[int]:
+def places(values: Sequence[Any]) -> list[int]:
     """The places of a list's items, from 1: as given, else counted; those of a list that begins at 0 move by one.
 
     >>> places([3, 4]), places([0, 1]), places([None, "top"])
     ([3, 4], [1, 2], [1, 2])
     """
-    known = [place(value) for value in given]
+    known = [place(value) for value in values]
     shift = 1 if 0 in known else 0
     return [number if value is None else value + shift for number, value in enumerate(known, 1)]
 

@@ -23,18 +23,18 @@ def payload(request: Request, limits: RequestLimits) -> tuple[Any, dict[str, str
 
     It is the body; else the `data` of a form or of the address; either may be base64, and that gzip.
     """
-    given = query(request)
+    params = query(request)
     body = request.body.strip()
     if body.startswith(_JSON_STARTS):
-        return decode(body, limits), given
+        return decode(body, limits), params
     if body:
         sent = form(body.decode("utf-8", "replace"))
         if "data" not in sent:
-            return _packed(body, limits), given
-        given |= sent
-    if "data" not in given:
+            return _packed(body, limits), params
+        params |= sent
+    if "data" not in params:
         raise Refused(400, "no_data", "There is neither a JSON body nor a parameter `data`.")
-    return _packed(given.pop("data").encode("utf-8", "surrogatepass").strip(), limits), given
+    return _packed(params.pop("data").encode("utf-8", "surrogatepass").strip(), limits), params
 
 
 def first_record(request: Request) -> Json:
@@ -76,7 +76,7 @@ def short(value: Any) -> str | None:
 
 def fields(values: Json, names: Mapping[str, tuple[str, ...]]) -> Json:
     """Fields of an event as text, each taken out of `values` by the first of its names there."""
-    return {field: text(take(values, *given)) for field, given in names.items()}
+    return {field: text(take(values, *aliases)) for field, aliases in names.items()}
 
 
 def percent(value: Any) -> float | None:

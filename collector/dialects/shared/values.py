@@ -217,15 +217,15 @@ def event(
     known.setdefault("ip", request.ip)
     suffix = "" if part is None else f"#{part}"
     identity = text(own_id) or ("" if client_time is not None else derived_id(request.token, index))
-    made = Event(
+    result = Event(
         event=kind,
         event_id=identity + suffix if identity else "",
         client_time=request.received_at if client_time is None else client_time,
         **known,
     )
     if identity:
-        return made
-    return msgspec.structs.replace(made, event_id=payload_id(made) + suffix)
+        return result
+    return msgspec.structs.replace(result, event_id=payload_id(result) + suffix)
 
 
 def reject(request: Request, problem: Unmappable, payload: Any) -> Reject:
@@ -241,11 +241,11 @@ def reject(request: Request, problem: Unmappable, payload: Any) -> Reject:
 def envelope(request: Request) -> dict[str, str]:
     """What a replay needs beside the body."""
     kept = {name: request.headers[name] for name in ("user-agent", "content-type") if name in request.headers}
-    given = {
+    values = {
         "method": request.method,
         "path": request.path,
         "query": masked(request.query),
         "ip": request.ip,
         "anonymous_id": request.anonymous_id,
     }
-    return kept | {name: value for name, value in given.items() if value}
+    return kept | {name: value for name, value in values.items() if value}
