@@ -126,6 +126,10 @@ class EventsSettings(_Section, frozen=True):
     max_properties: Positive
 
 
+class ConsentSettings(_Section, frozen=True):
+    personalization: bool
+
+
 class AccessLogsSettings(_Section, frozen=True):
     rotate_hours: Annotated[int, Meta(ge=0, le=100_000)]
     base_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+)?$")]
@@ -312,6 +316,7 @@ class Settings(_Section, frozen=True):
     serving: Serving
     ranking: RankingSettings
     events: EventsSettings
+    consent: ConsentSettings
     access_logs: AccessLogsSettings
     sessions: SessionsSettings
     attribution: AttributionSettings

@@ -15,7 +15,7 @@ from pyspark.sql.types import StructType
 
 from nextclick import formats
 from nextclick.contracts.table import Table
-from nextclick.errors import TableMissing
+from nextclick.errors import LakeError, TableMissing
 from nextclick.lake import delta
 from nextclick.lake.delta import open_table
 from nextclick.lake.paths import Lake
@@ -40,9 +40,17 @@ def exists(spark: SparkSession, lake: Lake, table: Table) -> bool:
 
 
 def ensure(spark: SparkSession, settings: Settings, table: Table) -> None:
-    """Create the table, empty, if it is not there yet; LakeError where a newer nextclick made it."""
+    """Create the table, empty, if it is not there yet, and add the nullable columns that its contract has gained.
+
+    LakeError where a newer nextclick made it.
+    """
     lake = settings.lake
-    if open_table(lake, table.name) is not None:
+    if (present := open_table(lake, table.name)) is not None:
+        absent = delta.absent_columns(present, table)
+        if any(column.nullable for column in absent):
+            made_anew = [column.name for column in absent if not column.nullable]
+            nothing = spark.createDataFrame([], schema(table)).drop(*made_anew)
+            nothing.write.format("delta").mode("append").option("mergeSchema", True).save(lake.table(table.name))
         return
     builder = (
         DeltaTable.createIfNotExists(spark)
@@ -67,6 +75,11 @@ def claim(settings: Settings, table: Table, replaces: bool) -> None:
     properties = present.metadata().configuration
     if not replaces:
         formats.refuse_mixture(table, properties, wanted)
+        if absent := [column.name for column in delta.absent_columns(present, table)]:
+            raise LakeError(
+                f"{table.name} has no column {', '.join(absent)} yet, and each row needs a value there. "
+                f"Call `nextclick rebuild {table.layer}`: it makes the table anew from the layer below, and nothing is lost."
+            )
     elif any(properties.get(name) != value for name, value in wanted.items()):
         present.alter.set_table_properties(wanted, raise_if_not_exists=False)
 

@@ -14,6 +14,7 @@ from collector.dialects import plain_fast
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     Json,
+    consent,
     corrected,
     decode,
     event,
@@ -30,7 +31,7 @@ from collector.dialects.shared.values import (
 from collector.request.cookieless import visitor_id
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
-from nextclick.contracts.events import ALIASES, Event
+from nextclick.contracts.events import ALIASES, Consent, Event
 
 ROUTES: Final = {"/v1/events": ("POST",)}
 
@@ -38,7 +39,17 @@ _TIMES: Final = ("client_time", "timestamp")
 _RENAMED: Final = {"session_id": "session_hint"} | {
     name: field for name, field in ALIASES.items() if field in Event.__struct_fields__
 }
-_OWN: Final = ("event", "event_id", "client_time", "occurred_at", "sent_at", "properties", "price", "ip")
+_OWN: Final = (
+    "event",
+    "event_id",
+    "client_time",
+    "occurred_at",
+    "sent_at",
+    "properties",
+    "price",
+    "ip",
+    "unread_fields",
+)
 """Fields with a way of their own; of the others the type says how they are read."""
 
 
@@ -59,7 +70,11 @@ def _number(value: Any, name: str) -> float | None:
         raise Unmappable("bad_type", f"{name} is {str(value)[:60]!r}, which is no number") from None
 
 
-_READER_OF_TYPE: Final[dict[Any, Reader]] = {str: _text, int: whole, float: _number}
+def _consent(value: Any, name: str) -> Consent | None:
+    return consent(value)
+
+
+_READER_OF_TYPE: Final[dict[Any, Reader]] = {str: _text, int: whole, float: _number, Consent: _consent}
 
 
 def readers(kind: type[Event]) -> dict[str, Reader]:
@@ -154,7 +169,8 @@ def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
             values[name] = metadata.pop(name)
     client_time = millis(first(values, *_TIMES), "timestamp")
     sent = millis(first(values, "sent_at") or beacon["sent_at"], "sent_at")
-    rest = {name: value for name, value in values.items() if name not in Event.__struct_fields__ and name not in _TIMES}
+    known = {*Event.__struct_fields__, *_TIMES} - {"unread_fields"}  # that is the door's own, and a sender's a property
+    rest = {name: value for name, value in values.items() if name not in known}
     fields: Json = {
         **{name: read(values.get(name), name) for name, read in _READERS.items()},
         "occurred_at": millis(values.get("occurred_at"), "occurred_at")

@@ -12,7 +12,7 @@ from msgspec.structs import force_setattr
 
 from collector.dialects.shared.values import corrected
 from collector.request.model import Request, RequestLimits
-from nextclick.contracts.events import ALIASES, Event, payload_id, somebody
+from nextclick.contracts.events import ALIASES, Consent, Event, payload_id, somebody
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Whole = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
@@ -21,9 +21,10 @@ _Time = Annotated[int, msgspec.Meta(ge=10**11, lt=10**14)]
 _TIMES: Final = ("client_time", "occurred_at", "sent_at")
 _EXACT: Final = {
     "price": Annotated[str, msgspec.Meta(pattern=r"^[+-]?\d{1,14}(\.\d+)?$")] | None,
+    "unread_fields": None,
     "properties": Annotated[dict[_Text, _Text], msgspec.Meta(min_length=1)] | None,
 }
-_KINDS_OF_TYPE: Final[dict[Any, Any]] = {str: _Text, int: _Whole, float: float}
+_KINDS_OF_TYPE: Final[dict[Any, Any]] = {str: _Text, int: _Whole, float: float, Consent: Consent}
 
 
 def type_of(field: msgspec.structs.FieldInfo) -> Any:
@@ -61,6 +62,7 @@ def exact(kind: type[Event]) -> Any:
 
 
 Canonical: Any = exact(Event)
+_NOTHING_SAID: Final = Consent()
 _one: Final = msgspec.json.Decoder(Canonical)
 _many: Final = msgspec.json.Decoder(list[Canonical])
 
@@ -76,7 +78,7 @@ def parse(request: Request, limits: RequestLimits) -> list[Event] | None:
     agent, ip, received_at = request.user_agent, request.ip, request.received_at
     for event in events:
         who = event.visitor_id, event.user_id
-        if event.ip is not None or who == (None, None) or somebody(*who) != who:
+        if event.ip is not None or event.consent == _NOTHING_SAID or who == (None, None) or somebody(*who) != who:
             return None
         if event.client_time is None:
             if event.timestamp is None:

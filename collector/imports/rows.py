@@ -7,11 +7,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from collector.dialects.shared.values import consent
 from collector.imports.mapping import EVENT_FIELDS, FieldRule, Mapping
 from collector.request.errors import Unmappable
 from collector.request.times import parser
 from nextclick.address import truncated
-from nextclick.contracts.events import Event, derived_id, encode, payload_id, somebody
+from nextclick.contracts.events import Consent, Event, derived_id, encode, payload_id, somebody
 
 Row = dict[str, Any]
 """Column → value as the file has it; None and "" mean that there is none."""
@@ -218,7 +219,15 @@ def _finite(value: Any) -> float:
     return number
 
 
-_CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {int | None: _whole, float | None: _finite}
+def _consent(value: Any) -> Consent | None:
+    return consent(msgspec.json.decode(value) if isinstance(value, str) else value)
+
+
+_CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {
+    int | None: _whole,
+    float | None: _finite,
+    Consent | None: _consent,
+}
 
 
 def _bare(columns: Iterable[str]) -> tuple[str, ...]:

@@ -43,6 +43,20 @@ ALIASES: Final = {"view_product": "view_item", "product_id": "item_id"}
 """Words of the plain event that mean a canonical one."""
 
 
+class Consent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What the visitor allowed; None where nobody said."""
+
+    analytics: bool | None = None
+    personalization: bool | None = None
+    advertising: bool | None = None
+
+
+def may_personalize(consent: Consent | None, unless_said: bool) -> bool:
+    """Whether a visitor's events may be learned from; `unless_said` decides where the visitor said nothing of it."""
+    said = consent.personalization if consent else None
+    return unless_said if said is None else said
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One event; times are integer milliseconds since 1970-01-01 UTC, money is a decimal as text."""
 
@@ -86,6 +100,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     propensity: float | None = None
     experiment: str | None = None
     variant: str | None = None
+    timezone: str | None = None
+    """The device's, as IANA names it (`Europe/Vienna`)."""
+    consent: Consent | None = None
+    unread_fields: list[str] | None = None
+    """Fields that came with a value which could not be read; the value is in `properties`. The door says so, never a sender."""
     properties: dict[str, str] | None = None
     """Everything else; `available` and the attributes of an item_update; `previous_id` of an alias."""
 

@@ -9,6 +9,7 @@ AMOUNT = "decimal(38,4)"
 REVENUE = f"map<string,{AMOUNT}>"
 DWELL_MS = 31 * 86_400_000
 """A month: no page was looked at for longer in one piece, and a bigint holds the sum of three billion such events."""
+CONSENT = "struct<analytics:boolean,personalization:boolean,advertising:boolean>"
 SITE = Column("site", "string", "The site or app that the event belongs to.", nullable=False)
 
 EVENTS = Table(
@@ -72,6 +73,14 @@ EVENTS = Table(
         Column("channel", "string", "Marketing channel, from UTM tags, click ids and referrer.", nullable=False),
         Column(
             "payload_hash", "bigint", "xxhash64 of the event without its times, network and source.", nullable=False
+        ),
+        # Columns that a later version adds stand behind payload_hash: see spark_jobs/transforms/silver/type_events.py.
+        Column("timezone", "string", "The device's time zone, as IANA names it."),
+        Column("consent", CONSENT, "What the visitor allowed; null where nobody said."),
+        Column(
+            "unread_fields",
+            "array<string>",
+            "Fields whose value could not be read: it is in `properties`, and the column is null.",
         ),
     ),
     key=("site", "event_id", "client_time"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nextclick import formats
 from nextclick.contracts import catalog
-from nextclick.contracts.table import Table
+from nextclick.contracts.table import Column, Table
 from nextclick.errors import LakeError, TableMissing
 from nextclick.lake.paths import Lake
 
@@ -54,6 +54,12 @@ def require(lake: Lake, name: str, version: int | None = None) -> "DeltaTable":
             f"{name} was never written in {lake.table(name)}. Call `nextclick run` (job {catalog.table(name).job})."
         )
     return table
+
+
+def absent_columns(present: "DeltaTable", table: Table) -> list[Column]:
+    """Columns of the contract that the table does not have yet."""
+    names = {field.name for field in present.schema().fields}
+    return [column for column in table.columns if column.name not in names]
 
 
 def create(lake: Lake, table: Table) -> "DeltaTable":

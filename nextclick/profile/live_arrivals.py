@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from nextclick.contracts import silver
-from nextclick.contracts.events import IDS, MILLIS, Event
+from nextclick.contracts.events import IDS, MILLIS, Event, may_personalize
 from nextclick.contracts.table import Column
 from nextclick.profile import profile
 from nextclick.profile.profile import Action
@@ -36,6 +36,7 @@ class Arrivals:
         self._site = settings.site
         self._future_ms = limits.future_limit_minutes * 60_000
         self._oldest = round(datetime.fromisoformat(limits.oldest).replace(tzinfo=UTC).timestamp() * 1000)
+        self._personalize = settings.consent.personalization
         self._decode = _decoder(limits).decode
 
     def read(self, payload: bytes, received_at: int) -> Arrival | None:
@@ -48,6 +49,8 @@ class Arrivals:
         is_impossible = (
             min(occurred_at, event.client_time) < self._oldest or occurred_at > received_at + self._future_ms
         )
+        if not may_personalize(event.consent, self._personalize):
+            return None
         visitor = event.user_id if event.visitor_id is None else event.visitor_id
         if is_impossible or not visitor or (_NUL in payload and _NUL in payload.replace(b"\\\\", b"")):
             return None
@@ -60,7 +63,7 @@ def _decoder(limits: EventsSettings) -> "msgspec.json.Decoder[Event]":
     columns = {column.name: column for column in silver.EVENTS.columns}
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for field in msgspec.structs.fields(Event):
-        limited = _limited(columns[field.name], limits)
+        limited = field.type if field.name in ("consent", "unread_fields") else _limited(columns[field.name], limits)
         required = field.required
         fields.append((field.name, limited) if required else (field.name, limited | None, None))
     strict = msgspec.defstruct("StrictEvent", fields, bases=(Event,), frozen=True, kw_only=True)

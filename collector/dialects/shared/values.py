@@ -13,7 +13,7 @@ from collector.request.errors import Unmappable
 from collector.request.model import Refused, Request, RequestLimits
 from collector.request.times import parser
 from nextclick.address import masked, truncated
-from nextclick.contracts.events import Event, Reject, derived_id, encode, payload_id, somebody
+from nextclick.contracts.events import Consent, Event, Reject, derived_id, encode, payload_id, somebody
 
 Json = dict[str, Any]
 
@@ -141,6 +141,23 @@ def whole(value: Any, name: str) -> int | None:
     except (TypeError, ValueError, OverflowError):
         pass
     raise Unmappable("bad_type", f"{name} is {str(value)[:60]!r}, which is no whole number")
+
+
+_ALLOWED: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("true", "granted", "yes", "1"), True),
+    **dict.fromkeys(("false", "denied", "no", "0"), False),
+}
+
+
+def consent(value: Any) -> Consent | None:
+    """What an object of purposes allows, in the words of JSON or of Google's consent mode; None where it says nothing.
+
+    >>> consent({"analytics": True, "advertising": "denied"})
+    Consent(analytics=True, personalization=None, advertising=False)
+    """
+    said = value if isinstance(value, dict) else {}
+    allowed = {name: _ALLOWED.get(str(said.get(name)).lower()) for name in Consent.__struct_fields__}
+    return Consent(**allowed) if any(each is not None for each in allowed.values()) else None
 
 
 def millis(value: Any, name: str) -> int | None:

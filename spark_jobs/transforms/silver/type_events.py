@@ -21,9 +21,13 @@ FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(wire.Event)
 
 TIMES: Final = ("client_time", "occurred_at", "sent_at")
 _TYPES: Final = {column.name: column.type for column in silver.EVENTS.columns if column.name in FIELDS}
+NESTED: Final = {name: kind for name, kind in _TYPES.items() if "<" in kind}
 NUMBERS: Final = {
-    name: kind for name, kind in _TYPES.items() if kind not in ("string", "timestamp", "map<string,string>")
+    name: kind for name, kind in _TYPES.items() if kind not in ("string", "timestamp") and name not in NESTED
 }
+_COLUMNS: Final = silver.EVENTS.column_names
+_LATER: Final = tuple(name for name in _COLUMNS[_COLUMNS.index("payload_hash") + 1 :] if name != "unread_fields")
+"""Fields that a table gained after its hash: null is not hashed, so an event keeps the hash that it had without them."""
 
 # Money is read as text: a decimal with an exponent of a billion would be spelled out by the parser.
 _PARSED: Final = {
@@ -31,7 +35,6 @@ _PARSED: Final = {
     for name, kind in _TYPES.items()
 }
 _LOOSE: Final = dict.fromkeys(FIELDS, "string")
-_LOOSE_PROPERTIES: Final = "from_json(loose.properties, 'map<string,string>')"
 _MONEY: Final = tuple(name for name in NUMBERS if _PARSED[name] == "string")
 _DOUBLES: Final = tuple(name for name, kind in NUMBERS.items() if kind == "double")
 
@@ -46,7 +49,7 @@ def type_events(site: str) -> Transformer:
     each field as text (`loose`), so that a cast that fails is seen and named, never silent.
     """
     strings = [name for name, kind in _TYPES.items() if kind == "string" and name != "site"]
-    typed = {name: _typed(name) for name in (*TIMES, *NUMBERS)}
+    typed = {name: _typed(name) for name in (*TIMES, *NUMBERS)} | {name: _nested(name) for name in NESTED}
     visitor = nobody.visitor("raw.visitor_id")
     user = nobody.user("raw.user_id", visitor)
 
@@ -63,7 +66,7 @@ def type_events(site: str) -> Transformer:
                 f"{user} AS user_id",
                 f"coalesce({visitor}, {user}) AS visitor_id",
                 f"{_canonical('raw.event')} AS event",
-                *(f"{sql} AS `{name}`" for name, sql in typed.items() if name != "occurred_at"),
+                *(f"{sql} AS `{name}`" for name, sql in typed.items() if name not in ("occurred_at", "properties")),
                 f"coalesce({typed['occurred_at']}, {typed['client_time']}) AS occurred_at",
                 f"{_properties()} AS properties",
                 f"CASE WHEN unlike THEN {_bad_fields(typed)} ELSE '' END AS bad_fields",
@@ -104,6 +107,11 @@ def _typed(name: str) -> str:
     return f"CASE WHEN unlike THEN {number} ELSE raw.`{name}` END"
 
 
+def _nested(name: str) -> str:
+    """A map, list or struct by its type, or null."""
+    return f"CASE WHEN unlike THEN from_json(loose.`{name}`, '{NESTED[name]}') ELSE raw.`{name}` END"
+
+
 def _canonical(kind: str) -> str:
     words = [(alias, word) for alias, word in wire.ALIASES.items() if word in wire.KINDS]
     cases = " ".join(f"WHEN '{alias}' THEN '{word}'" for alias, word in words)
@@ -112,14 +120,13 @@ def _canonical(kind: str) -> str:
 
 def _bad_fields(typed: Mapping[str, str]) -> str:
     """Names of the fields that are there but did not take their type, with commas between."""
-    checked = dict(typed) | {"properties": _LOOSE_PROPERTIES}
-    marks = (f"if(loose.`{name}` IS NOT NULL AND ({sql}) IS NULL, '{name}', NULL)" for name, sql in checked.items())
+    marks = (f"if(loose.`{name}` IS NOT NULL AND ({sql}) IS NULL, '{name}', NULL)" for name, sql in typed.items())
     return f"concat_ws(', ', {', '.join(marks)})"
 
 
 def _properties() -> str:
     """The properties, with fields that this version does not know added to them: drift loses nothing."""
-    properties = f"CASE WHEN unlike THEN {_LOOSE_PROPERTIES} ELSE raw.properties END"
+    properties = _nested("properties")
     known = ", ".join(f"'{name}'" for name in FIELDS)
     present = " + ".join(f"int(raw.`{name}` IS NOT NULL)" for name in FIELDS)
     unknown = (
@@ -136,6 +143,7 @@ def _payload_hash() -> str:
 
     Null and empty count as equal, the order of properties does not count.
     """
-    lasting = (name for name in FIELDS if name not in (*TIMES, "ip", "properties"))
-    plain = (f"coalesce(cast(`{name}` AS string), '')" for name in lasting)
-    return f"xxhash64({', '.join(plain)}, sort_array(map_entries(properties)))"
+    other = (*TIMES, "ip", "properties", "unread_fields", *_LATER)
+    plain = (f"coalesce(cast(`{name}` AS string), '')" for name in FIELDS if name not in other)
+    later = (f"cast(`{name}` AS string)" for name in _LATER)
+    return f"xxhash64({', '.join(plain)}, sort_array(map_entries(properties)), {', '.join(later)})"

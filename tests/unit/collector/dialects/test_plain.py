@@ -14,7 +14,7 @@ from msgspec import structs
 from collector.dialects import plain, plain_fast
 from collector.dialects.shared import values
 from collector.request.model import Parsed, Refused, Request, RequestLimits
-from nextclick.contracts.events import Event, encode
+from nextclick.contracts.events import Consent, Event, encode
 
 NOW = 1_795_341_600_000
 LIMITS = RequestLimits(batch_events=4, json_depth=8)
@@ -107,6 +107,11 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
     int: st.integers(),
     float: st.floats() | st.integers(),
     dict: st.dictionaries(TEXT, TEXT),
+    list: st.lists(TEXT),
+    Consent: st.dictionaries(
+        st.sampled_from(["analytics", "personalization", "advertising", "other"]),
+        st.booleans() | st.none() | st.sampled_from(["granted", "denied", "perhaps", 1]),
+    ),
 }
 """What a field of a type may hold, and some that it may not."""
 OTHERWISE: dict[str, st.SearchStrategy[Any]] = {
@@ -128,6 +133,13 @@ def bodies(kind: type[Event]) -> st.SearchStrategy[list[dict[str, Any]]]:
     some = st.sets(st.sampled_from(sorted(optional)), max_size=4)
     event = some.flatmap(lambda names: st.fixed_dictionaries(always, optional={name: optional[name] for name in names}))
     return st.lists(event, max_size=3)
+
+
+def test_what_the_visitor_allowed_and_the_time_zone_are_fields_and_no_sender_says_what_could_not_be_read() -> None:
+    said = {"consent": {"analytics": True, "advertising": "denied"}, "timezone": "Europe/Vienna"}
+    [event] = parse(VIEW | said | {"unread_fields": ["price"]}).events
+    assert (event.consent, event.timezone) == (Consent(analytics=True, advertising=False), "Europe/Vienna")
+    assert (event.unread_fields, event.properties) == (None, {"unread_fields": '["price"]'})
 
 
 @given(bodies(Event))
