@@ -44,7 +44,7 @@ class Course(msgspec.Struct, kw_only=True):
 class Day(msgspec.Struct, kw_only=True):
     """The contenders by name, over the same people and steps."""
 
-    asked: list[int]
+    people: list[int]
     """People asked in each step."""
     courses: dict[str, Course]
     drift: dict[str, float] = {}
@@ -52,7 +52,7 @@ class Day(msgspec.Struct, kw_only=True):
 
     def recall(self, name: str) -> float:
         """recall@k over the day; each person counts once a step."""
-        return float(np.average(self.courses[name].recall, weights=self.asked))
+        return float(np.average(self.courses[name].recall, weights=self.people))
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class UpdateStep(NamedTuple):
     """All there are after it."""
 
     @property
-    def asked(self) -> Rows:
+    def people(self) -> Rows:
         return np.flatnonzero(np.diff(self.news.indptr)).astype(np.int32)
 
     @property
@@ -125,19 +125,19 @@ def day(
     """Three ways from `begin` to `end` (microseconds): `recipe` fitted at the begin and left, updated, or fitted anew."""
     nightly = fitted(recipe, popular, stream.pairs(begin))
     state = dict.fromkeys(_WAYS, nightly)
-    found = Day(asked=[], courses={name: Course() for name in _WAYS})
+    result = Day(people=[], courses={name: Course() for name in _WAYS})
     for start, stop in spans(begin, end, every):
         step = _step(stream, start, stop)
-        found.asked.append(len(step.asked))
+        result.people.append(len(step.people))
         for name, way in _WAYS.items():
-            course = found.courses[name]
+            course = result.courses[name]
             course.recall.append(_recall(state[name], step, stream, k))
             started = time.perf_counter()
             state[name] = way(state[name], step, stream)
             course.seconds += time.perf_counter() - started
             course.new_items.append(_reach(state[name], stream.sessions.items.take(step.new_items)))
         progress(stop - begin, end - begin)
-    return msgspec.structs.replace(found, drift=drift(nightly, state["update"], state["retrain"]))
+    return msgspec.structs.replace(result, drift=drift(nightly, state["update"], state["retrain"]))
 
 
 def fitted(recipe: AnyRecipe, popular: Popular, pairs: Interactions) -> Artifact:
@@ -212,17 +212,17 @@ _WAYS: dict[str, Way] = {"stale": _stale, "update": _updated, "retrain": _retrai
 
 def _recall(artifact: Artifact, step: UpdateStep, stream: Stream, k: int) -> float:
     """recall@k of what this artifact's lists would be at the beginning of the step."""
-    asked, columns = step.asked, stream.sessions.items.rows(artifact.items.ids)
-    seen = csr_matrix(step.seen[asked][:, columns])
-    rows = artifact.people.rows(stream.people.take(asked))
-    listed = artifact.popular.recommend(asked, k, seen).items
-    for start in range(0, len(asked), BATCH):
+    people, columns = step.people, stream.sessions.items.rows(artifact.items.ids)
+    seen = csr_matrix(step.seen[people][:, columns])
+    rows = artifact.people.rows(stream.people.take(people))
+    listed = artifact.popular.recommend(people, k, seen).items
+    for start in range(0, len(people), BATCH):
         known = start + np.flatnonzero(rows[start : start + BATCH] >= 0)
         personal = artifact.model.recommend(rows[known], k, seen[known]).items
         there = personal[:, 0] >= 0  # who is known and has no list gets the popular one, too
         listed[known[there]] = personal[there]
     listed = np.where(listed >= 0, columns[listed], -1)
-    truth = step.news[asked]
+    truth = step.news[people]
     return metrics.recall(metrics.hits(listed, truth), np.diff(truth.indptr).astype(np.int64))
 
 

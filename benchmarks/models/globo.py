@@ -97,9 +97,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with measured() as figure:
-        found = next_click(load(options.clicks).sessions, timedelta(minutes=options.refresh))
-    found |= {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
-    print(json.dumps(found) if options.json else table(found))
+        results = next_click(load(options.clicks).sessions, timedelta(minutes=options.refresh))
+    results |= {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
+    print(json.dumps(results) if options.json else table(results))
 
 
 def next_click(sessions: Sessions, refresh: timedelta) -> dict[str, Any]:
@@ -149,15 +149,15 @@ def figures(judged: NextJudged) -> dict[str, float]:
     }
 
 
-def table(found: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """The same for people."""
-    models = found["models"]
+    models = results["models"]
     rows = [
         f"{name:<26} HR@20 {one['hr@20']:.4f}   MRR@20 {one['mrr@20']:.4f}   fits {one['fit_seconds']:.0f} s   "
         f"{one['clicks'] / one['answer_seconds']:,.0f} answers/s"
         for name, one in models.items()
     ]
-    return "\n".join([*rows, *goals(models), f"{found['seconds']:.0f} s, {found['peak_mb']:.0f} MB"])
+    return "\n".join([*rows, *goals(models), f"{results['seconds']:.0f} s, {results['peak_mb']:.0f} MB"])
 
 
 def goals(models: dict[str, dict[str, Any]]) -> list[str]:

@@ -55,8 +55,8 @@ def main() -> None:
         stream = Stream(clicks.sessions, clicks.people, HALF_LIFE)
         end = globo.CUT + options.hours * globo.HOUR
         day = day_of_updates.day(recipe, POPULAR, stream, globo.CUT, end, timedelta(hours=1), progress=_tell)
-    found = facts(day, recipe) | {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
-    print(json.dumps(found) if options.json else table(found))
+    results = facts(day, recipe) | {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
+    print(json.dumps(results) if options.json else table(results))
 
 
 def facts(day: Day, recipe: AnyRecipe) -> dict[str, Any]:
@@ -69,17 +69,17 @@ def facts(day: Day, recipe: AnyRecipe) -> dict[str, Any]:
         }
         for name, course in day.courses.items()
     }
-    asked = {
-        "people_hours": sum(day.asked),
+    details = {
+        "people_hours": sum(day.people),
         "recipe": msgspec.to_builtins(recipe),
         "popular": msgspec.to_builtins(POPULAR),
     }
-    return {"dataset": "globo", "models": courses, "drift": day.drift} | asked
+    return {"dataset": "globo", "models": courses, "drift": day.drift} | details
 
 
-def table(found: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """The same for people."""
-    models, recall = found["models"], {name: one["recall@20"] for name, one in found["models"].items()}
+    models, recall = results["models"], {name: one["recall@20"] for name, one in results["models"].items()}
     rows = [
         f"{name:<10} recall@20 {one['recall@20']:.4f}   learning {one['learning_seconds']:.0f} s   "
         f"new items with a vector {one['new_items_with_vector']:.1%}"
@@ -89,8 +89,8 @@ def table(found: dict[str, Any]) -> str:
         ratio("recall@20", recall["update"], "hourly retrain", recall["retrain"], 0.97, at_least=True),
         ratio("recall@20", recall["update"], "stale nightly", recall["stale"], 1.1, at_least=True),
     ]
-    drift = [f"cosine to a full fit, {name}: {value:.3f}" for name, value in found["drift"].items()]
-    return "\n".join([*rows, *goals, *drift, f"{found['seconds']:.0f} s, {found['peak_mb']:.0f} MB"])
+    drift = [f"cosine to a full fit, {name}: {value:.3f}" for name, value in results["drift"].items()]
+    return "\n".join([*rows, *goals, *drift, f"{results['seconds']:.0f} s, {results['peak_mb']:.0f} MB"])
 
 
 def _tell(done: int, total: int) -> None:

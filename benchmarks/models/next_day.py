@@ -51,9 +51,9 @@ def main() -> None:
     options = parser.parse_args()
     with measured() as figure:
         clicks = globo.load(options.clicks)
-        found = next_day(Stream(clicks.sessions, clicks.people, incremental.HALF_LIFE))
-    found |= {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
-    print(json.dumps(found) if options.json else table(found))
+        results = next_day(Stream(clicks.sessions, clicks.people, incremental.HALF_LIFE))
+    results |= {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
+    print(json.dumps(results) if options.json else table(results))
 
 
 def next_day(stream: Stream) -> dict[str, Any]:
@@ -77,34 +77,34 @@ def parts(stream: Stream, cut: int) -> Split:
 
 def judged(recipes: dict[str, AnyRecipe], split: Split) -> dict[str, dict[str, Any]]:
     """Metrics, recipe and seconds of each."""
-    people, found = split.people(len(split.train.people), seed=1), {}
+    people, figures = split.people(len(split.train.people), seed=1), {}
     for name, recipe in recipes.items():
         started = time.perf_counter()
         model = recipe.fit(split.train)
         fitted = time.perf_counter()
-        found[name] = evaluate.judge(evaluate.listed(model, split, people, 20), split, people) | {
+        figures[name] = evaluate.judge(evaluate.listed(model, split, people, 20), split, people) | {
             "people": len(people),
             "fit_seconds": fitted - started,
             "export_seconds": time.perf_counter() - fitted,
             "recipe": msgspec.to_builtins(recipe),
         }
-        print(f"{name}: {found[name]['recall@20']:.4f}", file=sys.stderr)
-    return found
+        print(f"{name}: {figures[name]['recall@20']:.4f}", file=sys.stderr)
+    return figures
 
 
-def table(found: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """The same for people."""
-    models = found["models"]
+    models = results["models"]
     rows = [
         f"{name:<30} recall@20 {one['recall@20']:.4f}   NDCG@20 {one['ndcg@20']:.4f}" for name, one in models.items()
     ]
-    return "\n".join([*rows, goal(found), f"{found['seconds']:.0f} s, {found['peak_mb']:.0f} MB"])
+    return "\n".join([*rows, goal(results), f"{results['seconds']:.0f} s, {results['peak_mb']:.0f} MB"])
 
 
-def goal(found: dict[str, Any]) -> str:
+def goal(results: dict[str, Any]) -> str:
     """What is served against the better of recent popularity and ALS, each the best on validation."""
-    better = max(found["models"][found["chosen"][kind]]["recall@20"] for kind in ("popular", "als"))
-    served = found["served"]["recall@20"]
+    better = max(results["models"][results["chosen"][kind]]["recall@20"] for kind in ("popular", "als"))
+    served = results["served"]["recall@20"]
     return ratio(
         "recall@20 of the next day", served, "the better of recent popularity and ALS", better, 1.1, at_least=True
     )

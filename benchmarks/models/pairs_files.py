@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.data.interactions import from_ids
-from ml.data.split import Split, given
+from ml.data.split import Split, from_parts
 from nextclick.errors import UsageError
 
 LONGEST_LINE = 1 << 24
@@ -32,7 +32,7 @@ def read_split(folder: Path) -> Split:
         twice = int(pairs[1:][pairs[1:] == pairs[:-1]][0])
         who, what = both.people.ids[twice // len(both.items)], both.items.ids[twice % len(both.items)]
         raise UsageError(f"{folder}: person {who} has item {what} in both files. Take it out of one of them.")
-    return given(both.where(learned), both.where(~learned))
+    return from_parts(both.where(learned), both.where(~learned))
 
 
 def _file(folder: Path, name: str) -> Path:

@@ -44,8 +44,8 @@ def main() -> None:
     parser.add_argument("--lake", required=True, help="a lake with silver.events and silver.items; only these are read")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found = compare(load(lake=options.lake))
-    print(json.dumps(found) if options.json else table(found))
+    results = compare(load(lake=options.lake))
+    print(json.dumps(results) if options.json else table(results))
 
 
 def compare(settings: Settings) -> dict[str, Any]:
@@ -57,8 +57,8 @@ def compare(settings: Settings) -> dict[str, Any]:
     late = sessions.at[sessions.start[:-1]] >= cut
     train = sessions.where(~late[sessions.number] & ~hidden[sessions.item])
     models: dict[str, SimilarItems] = {"item2vec": Item2Vec(seed=SEED).fit(train), "tfidf": Tfidf().fit(described)}
-    asked = np.flatnonzero(late[sessions.number] & ~sessions.opens)
-    before, after = sessions.item[asked - 1], sessions.item[asked]
+    clicks = np.flatnonzero(late[sessions.number] & ~sessions.opens)
+    before, after = sessions.item[clicks - 1], sessions.item[clicks]
     asked_for = before != after
     held = np.bincount(train.used.indices, minlength=len(items))
     return {
@@ -70,29 +70,29 @@ def compare(settings: Settings) -> dict[str, Any]:
 def uses(events: "DeltaTable", items: IdMap) -> Sessions:
     """Views of items that the catalogue knows, in sessions of their visitors."""
     wanted = (pc.field("event") == "view_item") & pc.field("visitor_id").is_valid()
-    found = events.to_pyarrow_dataset().to_table(columns=["visitor_id", "item_id", "occurred_at"], filter=wanted)
-    item = items.rows(found["item_id"].combine_chunks().cast(pa.string()))
-    visitor = found["visitor_id"].combine_chunks().cast(pa.string()).dictionary_encode().indices.to_numpy()
-    at = found["occurred_at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    rows = events.to_pyarrow_dataset().to_table(columns=["visitor_id", "item_id", "occurred_at"], filter=wanted)
+    item = items.rows(rows["item_id"].combine_chunks().cast(pa.string()))
+    visitor = rows["visitor_id"].combine_chunks().cast(pa.string()).dictionary_encode().indices.to_numpy()
+    at = rows["occurred_at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     known = item >= 0
     return from_clicks(items, visitor[known], item[known], at[known], timedelta(minutes=30))
 
 
 def by_class(listed: Rows, truth: Rows, held: NDArray[Any]) -> dict[str, dict[str, float]]:
     """HR@20 and how many were asked, by class."""
-    hit, found = rank(listed, truth) > 0, {}
+    hit, figures = rank(listed, truth) > 0, {}
     for name, (least, most) in CLASSES.items():
         inside = (held >= least) & (held <= most)
-        found[name] = {"hr@20": float(hit[inside].mean()) if inside.any() else 0.0, "asked": int(inside.sum())}
-    return found
+        figures[name] = {"hr@20": float(hit[inside].mean()) if inside.any() else 0.0, "asked": int(inside.sum())}
+    return figures
 
 
-def table(found: dict[str, Any]) -> str:
+def table(results: dict[str, Any]) -> str:
     """The same for people."""
     return "\n".join(
         f"{model:<10} next item {name:<20} HR@20 {one['hr@20']:.4f}   ({one['asked']:,} asked)"
         for model in ("item2vec", "tfidf")
-        for name, one in found[model].items()
+        for name, one in results[model].items()
     )
 
 

@@ -157,8 +157,8 @@ def load_of(address: str, seconds: int, batch: int = 1, wait: int = 0) -> LoadFi
         script.flush()
         command = ("wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}", "-s", script.name, address)
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found = json.loads(said[said.index("{") :])
-    return LoadFigure(found["requests"] / found["seconds"], found["p50"], found["p99"], found["errors"])
+    summary = json.loads(said[said.index("{") :])
+    return LoadFigure(summary["requests"] / summary["seconds"], summary["p50"], summary["p99"], summary["errors"])
 
 
 if __name__ == "__main__":

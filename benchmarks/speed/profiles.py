@@ -73,7 +73,7 @@ def compare(settings: Settings, events: int, visitors: int) -> None:
     for batch in timed:
         merge(store, arrivals, batch)
     merging.stop()
-    stored = [profile.encode(found) for found in store.get_many(_keys(visitors))]
+    stored = [profile.encode(entry) for entry in store.get_many(_keys(visitors))]
     sizes = sorted(map(len, stored))
     putting = plain_puts(settings.lake.root / "plain", stored, events)
     print(f"live profiles, {settings.kv.backend}:  {merging.rates(events)} events merged, one worker")

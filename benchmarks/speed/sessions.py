@@ -74,12 +74,12 @@ def against_state(spark: SparkSession, settings: Settings, source: Lake, events:
         ours = seconds(lambda lake=lake: build_sessions.run(spark, lake))  # type: ignore[misc]
         state = seconds(lambda lake=lake, target=target: with_state(spark, lake.lake, target))  # type: ignore[misc]
     totals = ["count(*)", *(f"sum({name})" for name in MEASURES), "count(entry_page)", "count(distinct device)"]
-    found = [
+    results = [
         tuple(rows.selectExpr(*totals).collect()[0])
         for rows in (tables.read(spark, lake.lake, silver.SESSIONS), spark.read.parquet(str(target / "out")))
     ]
-    same = "the same" if found[0] == found[1] else f"NOT THE SAME: {found}"
-    print(f"{events:,} events: ours {ours:.1f} s, state in Python {state:.1f} s, {same} {found[0][0]:,} sessions")
+    same = "the same" if results[0] == results[1] else f"NOT THE SAME: {results}"
+    print(f"{events:,} events: ours {ours:.1f} s, state in Python {state:.1f} s, {same} {results[0][0]:,} sessions")
     print(ratio("sessions a second", events / ours, "applyInPandasWithState", events / state, 5, at_least=True))
 
 

@@ -82,7 +82,7 @@ def share_seen(settings: Settings, visitors: int) -> float:
     """The share of visitors who have a profile, by a sample of a thousand."""
     some = random.Random(1).choices(range(visitors), k=1_000)
     keys = [profile.visitor_key(settings.site, f"{visitor:08d}") for visitor in some]
-    return sum(bool(found.actions) for found in open_profiles(settings).get_many(keys)) / len(keys)
+    return sum(bool(entry.actions) for entry in open_profiles(settings).get_many(keys)) / len(keys)
 
 
 if __name__ == "__main__":

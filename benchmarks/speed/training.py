@@ -75,8 +75,8 @@ def copy_pairs(settings: Settings, options: argparse.Namespace) -> None:
         shutil.copytree(load(lake=options.lake).lake.table(INTERACTIONS.name), target)
         return
     with duckdb.connect() as connection:
-        found: Any = connection.sql(PAIRS, params={"files": f"{options.clicks}/*.csv.gz"})
-        pairs = found.to_arrow_table()
+        relation: Any = connection.sql(PAIRS, params={"files": f"{options.clicks}/*.csv.gz"})
+        pairs = relation.to_arrow_table()
     write_deltalake(
         target,
         pairs.select(list(INTERACTIONS.column_names)).cast(arrow.schema(INTERACTIONS)),
@@ -91,8 +91,8 @@ def print_imports() -> None:
 
 def timed(work: Callable[[], T]) -> tuple[T, float]:
     start = time.perf_counter()
-    found = work()
-    return found, time.perf_counter() - start
+    result = work()
+    return result, time.perf_counter() - start
 
 
 def compare(settings: Settings, rounds: int) -> None:

@@ -20,13 +20,13 @@ def judge(tastes: Tastes, lists: pa.Table, used: pa.Table, popular: pa.Table, k:
     likes = tastes.likes(tastes.rows_of(ids))
     fresh = ~_pairs(tastes, ids, used)
     likes_fresh = np.where(fresh, likes, 0)
-    given = _pairs(tastes, ids, lists.filter(pa.compute.field("rank") <= k)) & fresh
+    recommended = _pairs(tastes, ids, lists.filter(pa.compute.field("rank") <= k)) & fresh
     return TasteMatch(
         k=k,
         people=len(ids),
         chance=float(likes_fresh.sum() / max(1, fresh.sum())),
         popular=_share(likes_fresh, _first(fresh, _popularity(tastes, popular), k), k),
-        model=_share(likes_fresh, given, k),
+        model=_share(likes_fresh, recommended, k),
         best=_share(likes_fresh, _first(fresh, likes, k), k),
     )
 

@@ -124,12 +124,12 @@ class AgainstTruth(NamedTuple):
     """A number of the pipeline beside what the generator knows."""
 
     what: str
-    found: str
+    actual: str
     known: str
 
     @property
     def agrees(self) -> bool:
-        return self.found == self.known
+        return self.actual == self.known
 
 
 def comparisons(facts: DemoFacts) -> list[AgainstTruth]:
@@ -154,19 +154,19 @@ def comparisons(facts: DemoFacts) -> list[AgainstTruth]:
         for currency in sorted(truth.revenue.keys() | business.revenue.keys())
     ]
     return [
-        *(AgainstTruth(what, f"{found:,}", f"{known:,}") for what, found, known in counts),
-        *(AgainstTruth(what, f"{Decimal(found):,}", f"{Decimal(known):,}") for what, found, known in money),
+        *(AgainstTruth(what, f"{actual:,}", f"{known:,}") for what, actual, known in counts),
+        *(AgainstTruth(what, f"{Decimal(actual):,}", f"{Decimal(known):,}") for what, actual, known in money),
     ]
 
 
-def _each(word: str, found: dict[str, int], known: dict[str, int]) -> list[tuple[str, int, int]]:
+def _each(word: str, actual: dict[str, int], known: dict[str, int]) -> list[tuple[str, int, int]]:
     """One line a name that either side has."""
-    names = sorted(found.keys() | known.keys())
-    return [(f"    {word}{name}", found.get(name, 0), known.get(name, 0)) for name in names]
+    names = sorted(actual.keys() | known.keys())
+    return [(f"    {word}{name}", actual.get(name, 0), known.get(name, 0)) for name in names]
 
 
-def _equal(found: dict[str, int], known: dict[str, int]) -> int:
-    return sum(found.get(name) == count for name, count in known.items())
+def _equal(actual: dict[str, int], known: dict[str, int]) -> int:
+    return sum(actual.get(name) == count for name, count in known.items())
 
 
 def agrees(facts: DemoFacts) -> bool:

@@ -92,7 +92,7 @@ def _came_in(facts: DemoFacts) -> RenderableType:
 def _went(lines: list[AgainstTruth]) -> RenderableType:
     table = _table("", "pipeline", "generator knows", "", justify=("left", "right", "right", "left"))
     for line in lines:
-        table.add_row(line.what, line.found, line.known, "ok" if line.agrees else Text("DIFFERS", style="bold red"))
+        table.add_row(line.what, line.actual, line.known, "ok" if line.agrees else Text("DIFFERS", style="bold red"))
     return table
 
 

@@ -45,8 +45,8 @@ class Advice:
         self, path: str, parameters: Mapping[str, str | int], headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         try:
-            given = {name: value for name, value in parameters.items() if value != ""}
-            answer = await self._client.get(path, params=given, headers=headers)
+            params = {name: value for name, value in parameters.items() if value != ""}
+            answer = await self._client.get(path, params=params, headers=headers)
             answer.raise_for_status()
         except httpx.HTTPError:
             return {}

@@ -83,9 +83,9 @@ def app(shop: Shop) -> Starlette:
         Route("/shop.css", _style),
         Route("/health", _health),
     ]
-    made = Starlette(routes=routes, lifespan=lifespan)
-    made.state.shop = shop
-    return made
+    application = Starlette(routes=routes, lifespan=lifespan)
+    application.state.shop = shop
+    return application
 
 
 async def _home(request: Request) -> Response:

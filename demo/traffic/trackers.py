@@ -115,11 +115,11 @@ def _segment(events: list[Fields]) -> Fields:
         return message | {"type": kind.removesuffix("_view")}
     if kind == "alias":
         return message | {"type": kind, "previousId": event["properties"]["previous_id"]}
-    told = _renamed(event, _SEGMENT_PROPERTIES)
+    properties = _renamed(event, _SEGMENT_PROPERTIES)
     if kind == "purchase":
         products = [_renamed(bought, _SEGMENT_PROPERTIES) for bought in events]
-        told = {"order_id": event["order_id"], "currency": event["currency"], "products": products}
-    return message | {"type": "track", "event": _SEGMENT_NAMES.get(kind, kind), "properties": told}
+        properties = {"order_id": event["order_id"], "currency": event["currency"], "products": products}
+    return message | {"type": "track", "event": _SEGMENT_NAMES.get(kind, kind), "properties": properties}
 
 
 def _surroundings(event: Fields) -> Fields:

@@ -51,9 +51,9 @@ def read(settings: Settings) -> tuple[Clicks, TableVersion]:
     table = delta.require(lake, name)
     with duck.connect(lake) as database:
         human_events.show(database, "served_items", lake, name, table)
-        asked = {"site": settings.site, "minutes": settings.attribution.click_minutes, "most": settings.ctr.max_shown}
-        found = database.sql(_SHOWN, params=asked).to_arrow_table()
-    return _of_rows(found), TableVersion.of(lake, name, table)
+        params = {"site": settings.site, "minutes": settings.attribution.click_minutes, "most": settings.ctr.max_shown}
+        rows = database.sql(_SHOWN, params=params).to_arrow_table()
+    return _of_rows(rows), TableVersion.of(lake, name, table)
 
 
 _COLUMNS = ", ".join(f"map_extract(features, '{name}')[1] AS " + f'"{name}"' for name in FEATURES)

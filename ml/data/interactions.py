@@ -56,8 +56,8 @@ class IdMap:
     def rows(self, values: pa.Array | Sequence[str]) -> Rows:
         """The row of each id; −1 where the map does not know it."""
         array = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
-        found = pc.fill_null(pc.index_in(array, value_set=self.ids), -1)
-        return np.asarray(found, dtype=np.int32)
+        indices = pc.fill_null(pc.index_in(array, value_set=self.ids), -1)
+        return np.asarray(indices, dtype=np.int32)
 
     def take(self, rows: NDArray[Any]) -> pa.StringArray:
         """The id of each row."""

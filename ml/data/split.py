@@ -32,7 +32,7 @@ class Split:
         return both.astype(np.int32)
 
 
-def given(train: Interactions, test: Interactions) -> Split:
+def from_parts(train: Interactions, test: Interactions) -> Split:
     """Parts that others made."""
     return Split(train, test, train.seen)
 
@@ -91,4 +91,4 @@ def parted(pairs: Interactions, test: NDArray[np.int64]) -> Split:
     """The pairs at the places `test` are to be predicted from the others."""
     held = np.zeros(len(pairs), np.bool_)
     held[test] = True
-    return given(pairs.where(~held), pairs.where(held))
+    return from_parts(pairs.where(~held), pairs.where(held))

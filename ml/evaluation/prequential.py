@@ -55,13 +55,13 @@ def next_clicks(
     ranks, fitting, answering = [], 0.0, 0.0
     drawn = np.random.default_rng(seed).random(len(sessions.item)) < share
     for start, stop in spans(begin, end, refresh):
-        asked = np.flatnonzero((sessions.at >= start) & (sessions.at < stop) & ~sessions.opens & drawn)
+        clicks = np.flatnonzero((sessions.at >= start) & (sessions.at < stop) & ~sessions.opens & drawn)
         started = time.perf_counter()
         model = recipe.fit(sessions.between(0, start))
         fitted = time.perf_counter()
-        listed = model.next_items(sessions.before(asked, LONGEST), k).items
+        listed = model.next_items(sessions.before(clicks, LONGEST), k).items
         fitting, answering = fitting + fitted - started, answering + time.perf_counter() - fitted
-        ranks.append(rank(listed, sessions.item[asked]))
+        ranks.append(rank(listed, sessions.item[clicks]))
         progress(stop - begin, end - begin)
     place = np.concatenate(ranks)
     hit = place > 0

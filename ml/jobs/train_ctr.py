@@ -82,8 +82,8 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
 
 def last(lake: Lake) -> CtrTraining | None:
     """The last verdict; None before the first training."""
-    found = files.read(_address(lake))
-    return msgspec.json.decode(found, type=CtrTraining) if found is not None else None
+    content = files.read(_address(lake))
+    return msgspec.json.decode(content, type=CtrTraining) if content is not None else None
 
 
 def judge(shown: Clicks, penalty: float, weights: Mapping[Term, float]) -> CtrEvaluation:
@@ -132,8 +132,8 @@ def _weighs(
     """Whether weights that are learned surely beat the given ones, and the log loss of both scores."""
     before, after = term_weights.columns_of(model, learned), term_weights.columns_of(model, judged)
     own = term_weights.weigh(before, learned)
-    given = term_weights.weigh(term_weights.blended(before, weights), learned)
-    losses, others = own.losses(after, judged), given.losses(term_weights.blended(after, weights), judged)
+    configured = term_weights.weigh(term_weights.blended(before, weights), learned)
+    losses, others = own.losses(after, judged), configured.losses(term_weights.blended(after, weights), judged)
     surely = bool(own.weights.sum() > 0) and _difference(judged, losses, others)[1] < 0
     return surely, {"score.log_loss": float(losses.mean()), "score.log_loss.conf": float(others.mean())}
 

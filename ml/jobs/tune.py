@@ -71,32 +71,32 @@ def run(settings: Settings, minutes: float, trials: int | None = None, progress:
     started = time.time()
     with locks.hold(settings.lake.locks, "tuning", purpose="tune"):
         bench, pairs = _bench(settings)
-        before, found = model_candidates.tuned(settings.lake), {}
+        before, results = model_candidates.tuned(settings.lake), {}
         recipes = _recipes(settings, pairs)
         spaces = {name: registry.of(recipe).space(recipe) for name, recipe in recipes.items()}
-        asked = {name: space for name, space in spaces.items() if space.ranges}
-        for place, (name, space) in enumerate(asked.items()):
-            seconds = (minutes * 60 - (time.time() - started)) / (len(asked) - place)
+        tunable = {name: space for name, space in spaces.items() if space.ranges}
+        for place, (name, space) in enumerate(tunable.items()):
+            seconds = (minutes * 60 - (time.time() - started)) / (len(tunable) - place)
             study = _study(settings, name, bench)
             begin = [recipes[name], *([before[name].recipe] if name in before else [])]
             _optimize(study, bench, begin, space, seconds, trials, partial(progress, name))
             if _complete(study):
-                found[name] = _found(study, bench, recipes[name])
-                model_candidates.keep(settings.lake, {**before, **found})  # an interruption keeps what is done
-        run_id = _log(bench, pairs, found, started)
+                results[name] = _best(study, bench, recipes[name])
+                model_candidates.keep(settings.lake, {**before, **results})  # an interruption keeps what is done
+        run_id = _log(bench, pairs, results, started)
     return JobReport(
         job="tune",
         read=len(pairs),
-        written=sum(one.before is None or one.value > one.before for one in found.values()),
+        written=sum(one.before is None or one.value > one.before for one in results.values()),
         seconds=time.time() - started,
-        details=_details(found, settings.evaluation.k) | {"mlflow": run_id},
+        details=_details(results, settings.evaluation.k) | {"mlflow": run_id},
     )
 
 
 def _recipes(settings: Settings, pairs: Interactions) -> dict[str, Member]:
     """What the candidates are made of, as the settings have it."""
-    asked = select.affordable(settings, pairs)[0].values()
-    kinds = {type(member) for recipe in asked for member in model_candidates.members(recipe)}
+    candidates = select.affordable(settings, pairs)[0].values()
+    kinds = {type(member) for recipe in candidates for member in model_candidates.members(recipe)}
     personal = {name: one for name, one in model_candidates.default_personal(settings).items() if type(one) in kinds}
     return {**registry.default_popular(settings), **personal}
 
@@ -172,7 +172,7 @@ def _complete(study: "Study") -> list["FrozenTrial"]:
     return [trial for trial in study.trials if trial.value is not None]
 
 
-def _found(study: "Study", bench: Bench, default: AnyRecipe) -> TunedRecipe:
+def _best(study: "Study", bench: Bench, default: AnyRecipe) -> TunedRecipe:
     done = _complete(study)
     same = [trial for trial in done if all(getattr(default, name) == one for name, one in trial.params.items())]
     best = study.best_trial
@@ -185,17 +185,17 @@ def _found(study: "Study", bench: Bench, default: AnyRecipe) -> TunedRecipe:
     )
 
 
-def _details(found: dict[str, TunedRecipe], k: int) -> dict[str, str | int | float | None]:
+def _details(results: dict[str, TunedRecipe], k: int) -> dict[str, str | int | float | None]:
     facts: dict[str, str | int | float | None] = {}
-    for name, one in found.items():
+    for name, one in results.items():
         facts |= {f"{name}.recall@{k}": one.value, f"{name}.before": one.before, f"{name}.trials": one.trials}
         facts |= {f"{name}.{key}": value for key, value in msgspec.to_builtins(one.recipe).items() if key != "model"}
     return facts
 
 
-def _log(bench: Bench, pairs: Interactions, found: dict[str, TunedRecipe], started: float) -> str:
+def _log(bench: Bench, pairs: Interactions, results: dict[str, TunedRecipe], started: float) -> str:
     """One run in MLflow: the best parameters and what they are worth."""
-    settings, facts = bench.settings, _details(found, bench.settings.evaluation.k)
+    settings, facts = bench.settings, _details(results, bench.settings.evaluation.k)
     ids = msgspec.json.encode([pairs.people.ids.to_pylist(), pairs.items.ids.to_pylist()])
     measured = {
         key: float(value) for key, value in facts.items() if isinstance(value, float | int) and _is_measured(key)

@@ -38,11 +38,11 @@ def reasons(settings: Settings, person_id: str, items: Sequence[str], most: int 
     if not isinstance(of.model, Explains):
         raise ModelError(f"Lists of a model like {of.card.recipe} have no reasons: it does not sum over what was used.")
     history = _history(settings, of, person_id, lists.interactions_version)
-    asked = of.items.rows(items)
-    if not len(history) or not (asked >= 0).any():
+    rows = of.items.rows(items)
+    if not len(history) or not (rows >= 0).any():
         return {}
-    known = [item for item, row in zip(items, asked, strict=True) if row >= 0]
-    added = of.model.contributions(asked[asked >= 0], history)
+    known = [item for item, row in zip(items, rows, strict=True) if row >= 0]
+    added = of.model.contributions(rows[rows >= 0], history)
     used = of.items.take(history.item).to_pylist()
     return {item: _strongest(used, row, most) for item, row in zip(known, added, strict=True)}
 

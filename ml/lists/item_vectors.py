@@ -35,17 +35,17 @@ def publish(settings: Settings, artifact: Artifact, alike: ByUse, stamp: ListSta
 
     `alike` made the lists of similar items: it may have learned item2vec already.
     """
-    found = _of(artifact.model) or _of(alike) or _of_sessions(settings, artifact)
-    if found is None:
+    embedding = _of(artifact.model) or _of(alike) or _of_sessions(settings, artifact)
+    if embedding is None:
         write(settings.lake, artifact.items.ids[:0], np.zeros((0, 1), np.float32), stamp, "overwrite")
         return None
-    some = np.flatnonzero(found.vectors.any(axis=1)).astype(np.int32)
+    some = np.flatnonzero(embedding.vectors.any(axis=1)).astype(np.int32)
     return Vectors(
-        table_version=write(settings.lake, artifact.items.take(some), found.vectors[some], stamp, "overwrite"),
-        method=found.method,
-        dimensions=found.vectors.shape[1],
-        regularization=found.regularization,
-        alpha=found.alpha,
+        table_version=write(settings.lake, artifact.items.take(some), embedding.vectors[some], stamp, "overwrite"),
+        method=embedding.method,
+        dimensions=embedding.vectors.shape[1],
+        regularization=embedding.regularization,
+        alpha=embedding.alpha,
     )
 
 
@@ -53,16 +53,16 @@ def add(
     settings: Settings, artifact: Artifact, new_items: Rows, stamp: ListStamp, current: Vectors | None
 ) -> Vectors | None:
     """Append the vectors of `new_items`; nothing where only sessions place items, which an update does not learn."""
-    found = _of(artifact.model)
-    if current is None or found is None or current.method != found.method:
+    embedding = _of(artifact.model)
+    if current is None or embedding is None or current.method != embedding.method:
         return current
-    some = new_items[found.vectors[new_items].any(axis=1)]
+    some = new_items[embedding.vectors[new_items].any(axis=1)]
     if not len(some):
         return current
     table = delta.create(settings.lake, gold.ITEM_VECTORS)
     if table.version() != current.table_version:  # an update that was killed before its last commit left rows
         table.restore(current.table_version)
-    version = write(settings.lake, artifact.items.take(some), found.vectors[some], stamp, "append")
+    version = write(settings.lake, artifact.items.take(some), embedding.vectors[some], stamp, "append")
     return msgspec.structs.replace(current, table_version=version)
 
 
@@ -93,5 +93,5 @@ def _of(model: object) -> Embedding | None:
 
 
 def _of_sessions(settings: Settings, artifact: Artifact) -> Embedding | None:
-    found = next_items.read(settings, artifact.items)
-    return Item2Vec(seed=settings.als.seed).fit(found[0]).embedding() if found else None
+    data = next_items.read(settings, artifact.items)
+    return Item2Vec(seed=settings.als.seed).fit(data[0]).embedding() if data else None

@@ -68,18 +68,18 @@ class NextItemsChoice(NamedTuple):
 
 def recipes(settings: Settings) -> dict[str, SessionRecipe]:
     """The candidates by name."""
-    found: dict[str, SessionRecipe] = {
+    candidates: dict[str, SessionRecipe] = {
         FLOOR: SessionPopular(half_life_hours=settings.evaluation.recent_hours),
         "knn": VmisKnn(),
     }
     for name, hours in (("hours", 8.0), ("days", 72.0), ("weeks", 24 * settings.interactions.half_life_days)):
         follows, now = MarkovTransitions(half_life_hours=hours), SessionPopular(half_life_hours=hours)
-        found[f"transitions_{name}"] = follows
-        found[f"blend_{name}"] = SessionBlend(
+        candidates[f"transitions_{name}"] = follows
+        candidates[f"blend_{name}"] = SessionBlend(
             parts={"knn": VmisKnn(half_life_hours=hours), "follows": follows, "now": now},
             weights={"knn": 1.0, "follows": 1.0, "now": 0.25},
         )
-    return found
+    return candidates
 
 
 def read(settings: Settings, items: IdMap) -> tuple[Sessions, TableVersion] | None:
@@ -94,8 +94,8 @@ def read(settings: Settings, items: IdMap) -> tuple[Sessions, TableVersion] | No
     with duck.connect(lake) as database:
         human_events.show(database, "events", lake, name, table)
         kinds = [kind for kind, weight in settings.interactions.weights.items() if weight > 0]
-        asked = {"site": settings.site, "kinds": kinds, "days": settings.next_items.days}
-        steps = database.sql(_STEPS, params=asked).to_arrow_table()
+        params = {"site": settings.site, "kinds": kinds, "days": settings.next_items.days}
+        steps = database.sql(_STEPS, params=params).to_arrow_table()
     item = items.rows(steps["item_id"].combine_chunks())
     visitor = steps["visitor_id"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
     known = item >= 0
@@ -110,11 +110,11 @@ def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) ->
         return None
     validation, test = (int(np.quantile(sessions.at, share)) for share in (0.8, 0.9))
     seed, k = settings.als.seed, settings.evaluation.k
-    candidates, found = recipes(settings), {}
+    candidates, hit_rates = recipes(settings), {}
     for done, (name, recipe) in enumerate(candidates.items()):
-        found[name] = _hit_rate(recipe, sessions, validation, test, k, seed)
+        hit_rates[name] = _hit_rate(recipe, sessions, validation, test, k, seed)
         progress(done + 1, len(candidates))
-    rates = {name: rate for name, rate in found.items() if rate is not None}
+    rates = {name: rate for name, rate in hit_rates.items() if rate is not None}
     if not rates:
         return None
     best = max((name for name in rates if name != FLOOR), key=rates.__getitem__)
@@ -126,7 +126,7 @@ def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) ->
 
 def _hit_rate(recipe: SessionRecipe, sessions: Sessions, begin: int, end: int, k: int, seed: int) -> float | None:
     """HR@k on the clicks from `begin` until `end` that follow another item, given that item alone."""
-    clicks = asked(sessions, begin, end, seed)
+    clicks = sample_clicks(sessions, begin, end, seed)
     if len(clicks) < FEWEST:
         return None
     model = recipe.fit(sessions.between(0, begin))
@@ -134,12 +134,12 @@ def _hit_rate(recipe: SessionRecipe, sessions: Sessions, begin: int, end: int, k
     return float((ranks > 0).mean())
 
 
-def asked(sessions: Sessions, begin: int, end: int, seed: int) -> Offsets:
+def sample_clicks(sessions: Sessions, begin: int, end: int, seed: int) -> Offsets:
     """Clicks from `begin` until `end` that follow another of their session; a sample if they are many."""
-    found = np.flatnonzero((sessions.at >= begin) & (sessions.at < end) & ~sessions.opens)
-    if len(found) > _CLICKS:
-        found = np.sort(np.random.default_rng(seed).choice(found, _CLICKS, replace=False))
-    return found
+    clicks = np.flatnonzero((sessions.at >= begin) & (sessions.at < end) & ~sessions.opens)
+    if len(clicks) > _CLICKS:
+        clicks = np.sort(np.random.default_rng(seed).choice(clicks, _CLICKS, replace=False))
+    return clicks
 
 
 class Published(NamedTuple):
@@ -155,18 +155,18 @@ class Published(NamedTuple):
 
 def publish(settings: Settings, items: IdMap, stamp: ListStamp, progress: Stages = quiet) -> Published:
     """Choose, judge, and make gold.next_items anew."""
-    started, found = time.time(), read(settings, items)
-    judged = judge(settings, found[0], partial(progress, "next items")) if found else None
+    started, data = time.time(), read(settings, items)
+    judged = judge(settings, data[0], partial(progress, "next items")) if data else None
     lists: Iterable[pa.Table] = ()
-    if found and judged and judged.hit_rate > judged.floor:
-        lists = next_rows(judged.recipe.fit(found[0]), items, settings.next_items.n, stamp)
+    if data and judged and judged.hit_rate > judged.floor:
+        lists = next_rows(judged.recipe.fit(data[0]), items, settings.next_items.n, stamp)
     version = table_files.replace(settings.lake, gold.NEXT_ITEMS, lists)
-    if not (found and judged):
+    if not (data and judged):
         return Published(version, None, {})
     name = judged.name if lists else None
     facts: Facts = {"next_items": name, "next_items.floor": judged.floor}
     facts |= {f"next_items.hr@{settings.evaluation.k}": judged.hit_rate}
-    return Published(version, name, facts | {"next_items.mlflow": _log(settings, judged, found, facts, started)})
+    return Published(version, name, facts | {"next_items.mlflow": _log(settings, judged, data, facts, started)})
 
 
 def refresh(settings: Settings, items: IdMap, stamp: ListStamp, name: str) -> int | None:
@@ -174,23 +174,23 @@ def refresh(settings: Settings, items: IdMap, stamp: ListStamp, name: str) -> in
 
     None, and nothing is written, where silver.events is gone or no candidate has that name any more.
     """
-    recipe, found = recipes(settings).get(name), read(settings, items)
-    if recipe is None or found is None:
+    recipe, data = recipes(settings).get(name), read(settings, items)
+    if recipe is None or data is None:
         return None
     return table_files.replace(
-        settings.lake, gold.NEXT_ITEMS, next_rows(recipe.fit(found[0]), items, settings.next_items.n, stamp)
+        settings.lake, gold.NEXT_ITEMS, next_rows(recipe.fit(data[0]), items, settings.next_items.n, stamp)
     )
 
 
 def _log(
     settings: Settings,
     judged: NextItemsChoice,
-    found: tuple[Sessions, TableVersion],
+    data: tuple[Sessions, TableVersion],
     facts: Facts,
     started: float,
 ) -> str:
     """The choice in MLflow; the lists are out already, so it may be missing."""
-    sessions, source = found
+    sessions, source = data
     figures = {name: value for name, value in facts.items() if isinstance(value, float)}
     rates = {f"validation.{name}.hr@{settings.evaluation.k}": rate for name, rate in judged.validation.items()}
     run = tracking.Run(

@@ -89,9 +89,9 @@ class Bounded:
         lists = Lists(np.full((len(items), n), -1, np.int32), np.zeros((len(items), n), np.float32))
         known = self.known[items]
         if known.any():
-            found = self.model.similar(items[known], n)
-            width = found.items.shape[1]
-            lists.items[known, :width], lists.scores[known, :width] = found
+            similar = self.model.similar(items[known], n)
+            width = similar.items.shape[1]
+            lists.items[known, :width], lists.scores[known, :width] = similar
         return lists
 
 
@@ -101,10 +101,10 @@ def judge(settings: Settings, validation: Split, test: Split, model: object) -> 
     `model` is fitted on the validation's training part, as the others are here. Where
     clicks are too few to tell: the personal model for items used often, content for the others.
     """
-    found = next_items.read(settings, validation.train.items)
-    if found is None:
+    data = next_items.read(settings, validation.train.items)
+    if data is None:
         return None
-    sessions, _ = found
+    sessions, _ = data
     ids, described = catalogue(settings, validation.train.items, known_only=True)
     models: dict[str, SimilarItems] = {
         SESSIONS: Item2Vec(seed=settings.als.seed).fit(sessions.between(0, validation.cut)),
@@ -138,18 +138,18 @@ def of(settings: Settings, artifact: Artifact, some: Rows | None = None) -> tupl
     ids, described = catalogue(settings, artifact.items)
     used = np.zeros(len(ids), np.int64)
     used[: len(artifact.items)] = artifact.seen.getnnz(axis=0)
-    asked = np.arange(len(ids), dtype=np.int32) if some is None else some
-    seldom_first = asked[np.argsort(used[asked], kind="stable")]
+    rows = np.arange(len(ids), dtype=np.int32) if some is None else some
+    seldom_first = rows[np.argsort(used[rows], kind="stable")]
     models: dict[str, SimilarItems] = {TFIDF: _content(described, seldom_first)}
     known = np.arange(len(ids)) < len(artifact.items)
     if isinstance(artifact.model, SimilarItems):
         models[PERSONAL] = Bounded(artifact.model, known)
     similar_source = artifact.card.similar
     if some is None and SESSIONS in (similar_source.often, similar_source.seldom):
-        found = next_items.read(settings, artifact.items)
-        if found:
-            models[SESSIONS] = Bounded(Item2Vec(seed=settings.als.seed).fit(found[0]), known)
-    return ByUse(models, similar_source, used >= OFTEN), ids, asked
+        data = next_items.read(settings, artifact.items)
+        if data:
+            models[SESSIONS] = Bounded(Item2Vec(seed=settings.als.seed).fit(data[0]), known)
+    return ByUse(models, similar_source, used >= OFTEN), ids, rows
 
 
 def catalogue(settings: Settings, items: IdMap, known_only: bool = False) -> tuple[IdMap, list[DescribedItem]]:
@@ -164,10 +164,10 @@ def catalogue(settings: Settings, items: IdMap, known_only: bool = False) -> tup
             & (pc.field("name").is_valid() | pc.field("category").is_valid() | pc.field("attributes").is_valid()),
         )
     )
-    found = rows["item_id"].cast(pa.string()).combine_chunks()
-    ids = items if known_only else items.extended(found.filter(pa.array(items.rows(found) < 0)))
+    item_ids = rows["item_id"].cast(pa.string()).combine_chunks()
+    ids = items if known_only else items.extended(item_ids.filter(pa.array(items.rows(item_ids) < 0)))
     described = [DescribedItem()] * len(ids)
-    for place, row in zip(ids.rows(found).tolist(), rows.to_pylist(maps_as_pydicts="strict"), strict=True):
+    for place, row in zip(ids.rows(item_ids).tolist(), rows.to_pylist(maps_as_pydicts="strict"), strict=True):
         if place >= 0:
             attributes = tuple((row["attributes"] or {}).items())
             described[place] = DescribedItem(row["name"], row["category"], attributes)
@@ -193,21 +193,23 @@ def _rates(
     end: int,
 ) -> dict[str, float]:
     """HR@k of each model on the clicks from `begin` until `end`, by how often the item before had been used."""
-    asked = next_items.asked(sessions, begin, end, settings.als.seed)
-    before, after = sessions.item[asked - 1], sessions.item[asked]
+    clicks = next_items.sample_clicks(sessions, begin, end, settings.als.seed)
+    before, after = sessions.item[clicks - 1], sessions.item[clicks]
     items, place = np.unique(before, return_inverse=True)
-    found: dict[str, float] = {}
+    rates: dict[str, float] = {}
     for name, model in models.items():
         hit = prequential.rank(model.similar(items, settings.evaluation.k).items[place], after) > 0
         for use, whose in (("often", often[before]), ("seldom", ~often[before])):
             if whose.sum() >= next_items.FEWEST:
-                found[f"{use}.{name}"] = float(hit[whose].mean())
-    return found
+                rates[f"{use}.{name}"] = float(hit[whose].mean())
+    return rates
 
 
 def _best(rates: Mapping[str, float], use: str, default: str) -> str:
-    found = {name: rates[f"{use}.{name}"] for name in (default, PERSONAL, SESSIONS, TFIDF) if f"{use}.{name}" in rates}
-    return max(found, key=found.__getitem__, default=default)
+    candidates = {
+        name: rates[f"{use}.{name}"] for name in (default, PERSONAL, SESSIONS, TFIDF) if f"{use}.{name}" in rates
+    }
+    return max(candidates, key=candidates.__getitem__, default=default)
 
 
 def figures(judged: SimilarItemsChoice, k: int) -> dict[str, float]:

@@ -167,9 +167,9 @@ def _arrays(path: Path, card: Card) -> dict[str, NDArray[Any]]:
         "seen_indices": (np.int32, (sparse_arrays.last(arrays, "seen_indptr"),)),
         **flat(card.recipe.layout(card.people, card.items), arrays),
     }
-    found = {name: (array.dtype.type, array.shape) for name, array in arrays.items()}
-    if found != layout:
-        raise ModelError(f"{path} holds {found}; its recipe expects {layout}.")
+    actual = {name: (array.dtype.type, array.shape) for name, array in arrays.items()}
+    if actual != layout:
+        raise ModelError(f"{path} holds {actual}; its recipe expects {layout}.")
     broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
     if broken:
         raise ModelError(f"{path}: {', '.join(broken)} holds NaN or infinity. Call `nextclick train` for a new model.")

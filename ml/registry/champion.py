@@ -75,8 +75,8 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
 def model_status(lake: Lake) -> ModelStatus:
     """The facts as last written; empty before the first training."""
     try:
-        found = files.read(_address(lake))
-        return msgspec.json.decode(found, type=ModelStatus) if found is not None else ModelStatus()
+        content = files.read(_address(lake))
+        return msgspec.json.decode(content, type=ModelStatus) if content is not None else ModelStatus()
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(f"{_address(lake)} cannot be read: {error}. Remove it and call `nextclick train`.") from error
 

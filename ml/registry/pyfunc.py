@@ -79,10 +79,10 @@ def _blend(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
     def scores(row: int, used: NDArray[np.bool_], n: int) -> NDArray[Any]:
         total = np.zeros(len(used))
         for weight, member in zip(recipe["weights"], members, strict=True):
-            found = member(row, used, n)
-            best = np.argsort(-found, kind="stable")[: max(n, recipe["depth"])]
-            best = best[found[best] > 0]
-            total[best] += weight * found[best] / found[best[:1]]
+            values = member(row, used, n)
+            best = np.argsort(-values, kind="stable")[: max(n, recipe["depth"])]
+            best = best[values[best] > 0]
+            total[best] += weight * values[best] / values[best[:1]]
         return _unused(total, used)
 
     return scores

@@ -66,8 +66,8 @@ def check(lake: Lake) -> None:
 def champion(lake: Lake, alias: str = CHAMPION) -> Model | None:
     """The facts of the version that has the alias, as the registry knows them."""
     with connected(lake) as client:
-        found = _by_alias(client, alias)
-        return _facts(found) if found else None
+        version = _by_alias(client, alias)
+        return _facts(version) if version else None
 
 
 def log(lake: Lake, run: Run) -> str:
@@ -166,12 +166,12 @@ def _experiment(client: Any, lake: Lake) -> str:
     """The lake's experiment; of a lake that was moved another one, since an experiment cannot change its place."""
     place = lake.mlflow_artifacts.as_uri()
     for name in (NAME, f"{NAME} in {lake.root}"):
-        found = client.get_experiment_by_name(name)
-        if found is None:
+        experiment = client.get_experiment_by_name(name)
+        if experiment is None:
             return str(client.create_experiment(name, place))
-        if found.artifact_location == place:
+        if experiment.artifact_location == place:
             break
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def _dataset(run: Run) -> Any:

@@ -99,8 +99,8 @@ def _curve(
     settings: Settings, choice: Selection, people: Rows, fit_seconds: float, progress: Stages
 ) -> dict[float, float]:
     """The chosen recipe, fitted on random parts of what it learned from, as long as the time allows."""
-    left, split, found = settings.report.curve_seconds, choice.test, {}
-    asked = people[:_CURVE_PEOPLE]
+    left, split, curve = settings.report.curve_seconds, choice.test, {}
+    sample = people[:_CURVE_PEOPLE]
     draw = np.random.default_rng(settings.als.seed).random(len(split.train))
     for done, share in enumerate(CURVE):
         if share * fit_seconds > left:
@@ -108,8 +108,8 @@ def _curve(
         started = time.perf_counter()
         part = replace(split, train=split.train.where(draw < share))
         model = choice.recipe.fit(part.train, settings.als.threads)
-        lists = listed(model, part, asked, choice.judged.k)
-        found[share] = float(metrics.recalls(lists, split.test.seen[asked]).mean())
+        lists = listed(model, part, sample, choice.judged.k)
+        curve[share] = float(metrics.recalls(lists, split.test.seen[sample]).mean())
         left -= time.perf_counter() - started
         progress("learning curve", done + 1, len(CURVE))
-    return found | {1.0: float(choice.judged.each[choice.name][: len(asked)].mean())}
+    return curve | {1.0: float(choice.judged.each[choice.name][: len(sample)].mean())}

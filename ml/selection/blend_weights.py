@@ -35,8 +35,8 @@ def weigh(blend: Blend, members: Sequence[Recommender], validation: Split, peopl
     alone = np.eye(len(lists))
     best = int(np.argmax([worth(one) for one in alone.tolist()]))
     starts = (np.ones(len(lists)), np.maximum(alone[best], _LITTLE))
-    found = [_climbed(worth, tuple(start.tolist())) for start in starts]
-    return msgspec.structs.replace(blend, weights=max([*found, tuple(alone[best].tolist())], key=worth))
+    candidates = [_climbed(worth, tuple(start.tolist())) for start in starts]
+    return msgspec.structs.replace(blend, weights=max([*candidates, tuple(alone[best].tolist())], key=worth))
 
 
 def _climbed(worth: Callable[[Sequence[float]], float], weights: tuple[float, ...]) -> tuple[float, ...]:
@@ -46,8 +46,8 @@ def _climbed(worth: Callable[[Sequence[float]], float], weights: tuple[float, ..
         for at, weight in enumerate(weights):
             for step in _STEPS:
                 tried = (*weights[:at], weight * step, *weights[at + 1 :])
-                if any(tried) and (found := worth(tried)) > best:
-                    best, weights = found, tried
+                if any(tried) and (value := worth(tried)) > best:
+                    best, weights = value, tried
         if best == before:
             break
     return tuple(round(weight / max(weights), 4) for weight in weights)

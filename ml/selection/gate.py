@@ -88,10 +88,10 @@ def interval(values: Floats, seed: int = 0) -> tuple[float, float]:
     """Percentile bootstrap of the mean of one value a person, 95 %; of equal values it is that value."""
     if not np.ptp(values):
         return float(values[0]), float(values[0])
-    found = bootstrap(
+    bounds = bootstrap(
         (values,), np.mean, n_resamples=_RESAMPLES, batch=50, method="percentile", rng=np.random.default_rng(seed)
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(bounds.low), float(bounds.high)
 
 
 def leaks(split: Split, validation: Evaluation, judged: Evaluation, challenger: str, gate: GateSettings) -> list[str]:

@@ -38,19 +38,19 @@ def personal_recipes(settings: Settings, recent_hours: float | None = None) -> d
 
     What adopts another's factors stands after it.
     """
-    tuned_ones = {name: _found(settings, name, one) for name, one in default_personal(settings).items()}
+    tuned_ones = {name: _tuned_or_default(settings, name, one) for name, one in default_personal(settings).items()}
     each = (registry.of(one).candidates(name, one, recent_hours) for name, one in tuned_ones.items())
     return {name: one for some in each for name, one in some.items()}
 
 
 def wanted(settings: Settings) -> Callable[[str], bool]:
     """Which candidates evaluation.candidates names; SettingsError where it names what is none."""
-    asked, known = settings.evaluation.candidates, (*personal_recipes(settings), BLEND, EVERYBODY)
-    if unknown := [name for name in asked if name not in known]:
+    names, known = settings.evaluation.candidates, (*personal_recipes(settings), BLEND, EVERYBODY)
+    if unknown := [name for name in names if name not in known]:
         raise SettingsError(
             f"evaluation.candidates names {', '.join(unknown)}, which is no recipe; there are {', '.join(known)}."
         )
-    return lambda name: not asked or name in asked
+    return lambda name: not names or name in names
 
 
 def blended(recipes: Sequence[Member], weights: Sequence[float] = ()) -> Blend:
@@ -86,9 +86,9 @@ def popular_recipes(settings: Settings) -> dict[str, Popular]:
     hours = sorted(settings.evaluation.popular_hours, reverse=True)
     windows = [Popular(window_hours=one) for one in hours]
     fading = [Popular(half_life_days=one / 24) for one in hours]
-    found = [one.recipe for one in tuned(settings.lake).values() if isinstance(one.recipe, Popular)]
+    tuned_ones = [one.recipe for one in tuned(settings.lake).values() if isinstance(one.recipe, Popular)]
     usual = registry.default_popular(settings)["popular_fading"]  # first: it is used where nothing can be judged
-    every = [usual, *fading, *windows, *found, Popular()]
+    every = [usual, *fading, *windows, *tuned_ones, Popular()]
     return {popular_name(one): one for one in every}
 
 
@@ -110,23 +110,23 @@ def default_personal(settings: Settings) -> dict[str, Member]:
     return {name: one for kind in registry.personal() for name, one in kind.defaults(settings).items()}
 
 
-def _found(settings: Settings, name: str, default: Member) -> Member:
-    found = tuned(settings.lake).get(name)
-    return found.recipe if found and isinstance(found.recipe, type(default)) else default
+def _tuned_or_default(settings: Settings, name: str, default: Member) -> Member:
+    result = tuned(settings.lake).get(name)
+    return result.recipe if result and isinstance(result.recipe, type(default)) else default
 
 
 def tuned(lake: Lake) -> dict[str, TunedRecipe]:
     """What `nextclick tune` found, by the recipe's name; empty without it."""
     try:
-        found = files.read(_address(lake))
-        return msgspec.json.decode(found, type=dict[str, TunedRecipe]) if found is not None else {}
+        content = files.read(_address(lake))
+        return msgspec.json.decode(content, type=dict[str, TunedRecipe]) if content is not None else {}
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(f"{_address(lake)} cannot be read: {error}. Call `nextclick tune --forget`.") from error
 
 
-def keep(lake: Lake, found: dict[str, TunedRecipe]) -> None:
+def keep(lake: Lake, recipes: dict[str, TunedRecipe]) -> None:
     """Use these from the next training on."""
-    files.write(_address(lake), msgspec.json.format(msgspec.json.encode(found)))
+    files.write(_address(lake), msgspec.json.format(msgspec.json.encode(recipes)))
 
 
 def forget(lake: Lake) -> bool:

@@ -127,9 +127,9 @@ def choose(
         champion = next((name for name, recipe in recipes.items() if recipe == reigning), "champion")
         recipes[champion] = reigning
     best, most_liked = contest.best(personal), contest.judged.best(popular)
-    asked = {name: recipes[name] for name in [*popular, best, *([champion] if champion else [])]}
+    contenders = {name: recipes[name] for name in [*popular, best, *([champion] if champion else [])]}
     als = settings.als
-    judged = evaluate.compare(asked, test, settings.evaluation, als.seed, als.threads, _said("test", progress))
+    judged = evaluate.compare(contenders, test, settings.evaluation, als.seed, als.threads, _said("test", progress))
     return Selection(
         name=best, recipe=recipes[best], popular_name=most_liked, popular=popular[most_liked], champion=champion,
         validation=contest.judged, judged=judged, before=contest.part, test=test, skipped=skipped, model=contest.models.get(best),
@@ -182,14 +182,14 @@ def affordable(
 ) -> tuple[dict[str, Member], dict[str, str]]:
     """The personal candidates that are fitted by themselves, and why which of them is none."""
     recipes, wanted = model_candidates.personal_recipes(settings, recent_hours), model_candidates.wanted(settings)
-    asked = {name: one for name, one in recipes.items() if wanted(name)} or recipes
+    candidates = {name: one for name, one in recipes.items() if wanted(name)} or recipes
     reasons = {
         name: model_candidates.too_large(settings, one, len(pairs.people), len(pairs.items))
-        for name, one in asked.items()
+        for name, one in candidates.items()
     }
     skipped = {name: reason for name, reason in reasons.items() if reason}
     first = next(iter(recipes))
-    return {name: one for name, one in asked.items() if name not in skipped} or {first: recipes[first]}, skipped
+    return {name: one for name, one in candidates.items() if name not in skipped} or {first: recipes[first]}, skipped
 
 
 def before(settings: Settings, pairs: Interactions, test: Split) -> Split:

@@ -38,8 +38,8 @@ class Weighed(NamedTuple):
 
 def columns_of(model: ClickModel, rows: Clicks) -> Floats:
     """[rows × TERMS], as an answer that has this model scores them."""
-    found = terms(dict(zip(FEATURES, rows.features.T, strict=True)), model.neutral(rows))
-    return np.column_stack([found[term] for term in TERMS])
+    values = terms(dict(zip(FEATURES, rows.features.T, strict=True)), model.neutral(rows))
+    return np.column_stack([values[term] for term in TERMS])
 
 
 def blended(columns: Floats, weights: Mapping[Term, float]) -> Floats:
@@ -51,13 +51,13 @@ def blended(columns: Floats, weights: Mapping[Term, float]) -> Floats:
 
 def weigh(columns: Floats, rows: Clicks) -> Weighed:
     """The weights ≥ 0 of `columns` under which what was clicked is likeliest."""
-    given = np.column_stack([np.ones(len(rows)), np.log2(rows.position), columns])
+    design = np.column_stack([np.ones(len(rows)), np.log2(rows.position), columns])
 
     def loss(theta: Floats) -> tuple[float, Floats]:
-        odds = given @ theta
+        odds = design @ theta
         value = np.mean(np.logaddexp(0.0, odds) - rows.clicked * odds) + _RIDGE * theta @ theta
-        return float(value), given.T @ (expit(odds) - rows.clicked) / len(rows) + 2 * _RIDGE * theta
+        return float(value), design.T @ (expit(odds) - rows.clicked) / len(rows) + 2 * _RIDGE * theta
 
     bounds = [(None, None)] * 2 + [(0.0, None)] * columns.shape[1]
-    found = minimize(loss, np.zeros(given.shape[1]), jac=True, bounds=bounds, method="L-BFGS-B").x
-    return Weighed(float(found[0]), float(found[1]), found[2:])
+    solution = minimize(loss, np.zeros(design.shape[1]), jac=True, bounds=bounds, method="L-BFGS-B").x
+    return Weighed(float(solution[0]), float(solution[1]), solution[2:])

@@ -88,8 +88,8 @@ class SessionKnnModel:
 
     def scores(self, recent: Rows) -> csr_matrix:
         """Lists × items: the summed votes of each list's neighbours."""
-        asked, length = _asked(distinct(recent, self.recipe.last_items), len(self.idf))
-        row, session, places, latest = self._neighbours(asked @ self._postings)
+        queries, length = _queries(distinct(recent, self.recipe.last_items), len(self.idf))
+        row, session, places, latest = self._neighbours(queries @ self._postings)
         decay = np.maximum(1 - 0.1 * (length[row] - latest + 1), 0)
         weight = (places / length[row] * decay).astype(np.float32)
         scores = csr_matrix((weight, (row, session)), (len(recent), self.sessions.shape[0])) @ self.sessions
@@ -145,7 +145,7 @@ def distinct(recent: Rows, length: int) -> Rows:
     return np.take_along_axis(items, order, axis=1)[:, -length:]
 
 
-def _asked(items: Rows, columns: int) -> tuple[csr_matrix, Numbers]:
+def _queries(items: Rows, columns: int) -> tuple[csr_matrix, Numbers]:
     """Lists × items with the packed weight of each place, and each list's number of items."""
     there = items >= 0
     place = np.cumsum(there, axis=1)[there]

@@ -26,8 +26,8 @@ def dense_lists(
     step = batch_rows(columns)
     for start in range(0, len(people), step):
         part = slice(start, start + step)
-        found = best_dense(scores(people[part]), n, None if seen is None else seen[part])
-        lists.items[part], lists.scores[part] = found
+        best = best_dense(scores(people[part]), n, None if seen is None else seen[part])
+        lists.items[part], lists.scores[part] = best
     return lists
 
 

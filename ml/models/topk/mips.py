@@ -47,9 +47,9 @@ class MipsIndex:
         open_, width = np.flatnonzero(lengths > 0), min(max(_FIRST, 2 * n), len(self._items))
         while len(open_) and width:
             out = self._left_out(seen[open_], width) if seen is not None else None
-            found, scores = self._top_k(self._items[:width], queries[open_], n, out)
+            indices, scores = self._top_k(self._items[:width], queries[open_], n, out)
             there = scores > _NOTHING  # neither padding nor NaN
-            lists.items[open_, : there.shape[1]] = np.where(there, self._order[np.where(there, found, 0)], -1)
+            lists.items[open_, : there.shape[1]] = np.where(there, self._order[np.where(there, indices, 0)], -1)
             lists.scores[open_, : there.shape[1]] = np.where(there, scores, 0)
             if width == len(self._items):
                 break

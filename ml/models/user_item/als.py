@@ -114,12 +114,14 @@ class AlsModel:
     def similar(self, items: Rows, n: int) -> Lists:
         model = self.recipe.implicit(0, None, self.item_factors)
         with _one_blas_thread():
-            found, scores = model.similar_items(items, N=n + 1, filter_items=self._unknown_items)
-        itself = found == items[:, None]
+            neighbours, scores = model.similar_items(items, N=n + 1, filter_items=self._unknown_items)
+        itself = neighbours == items[:, None]
         itself[~itself.any(axis=1), -1] = True  # a twin ranked itself out: its last one goes instead
         keep = ~itself
-        shape = (len(items), found.shape[1] - 1)
-        return _trimmed(found[keep].reshape(shape), scores[keep].reshape(shape), _is_zero(self.item_factors[items]))
+        shape = (len(items), neighbours.shape[1] - 1)
+        return _trimmed(
+            neighbours[keep].reshape(shape), scores[keep].reshape(shape), _is_zero(self.item_factors[items])
+        )
 
     def fold_in(self, pairs: Interactions, people: Rows, new_items: Rows) -> "AlsModel":
         histories = self.recipe.confidence(pairs)

@@ -40,7 +40,7 @@ DAY = day_of_updates.day(
 
 
 def test_each_step_asks_those_who_use_something_new_in_it() -> None:
-    assert DAY.asked == [5, 6]
+    assert DAY.people == [5, 6]
 
 
 def test_only_who_learns_of_a_new_item_recommends_it_in_the_next_step() -> None:

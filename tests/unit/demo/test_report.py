@@ -142,8 +142,8 @@ def test_equal_sums_of_other_trackers_or_kinds_do_not_agree(
 def test_every_reason_of_either_side_is_compared(facts: DemoFacts) -> None:
     flow = msgspec.structs.replace(facts.flow, reasons={"missing_visitor": 2, "missing_event": 1, "damaged_line": 1})
     lines = {line.what.strip(): line for line in comparisons(msgspec.structs.replace(facts, flow=flow))}
-    assert (lines["out_of_range"].found, lines["out_of_range"].known) == ("0", "1")
-    assert (lines["damaged_line"].found, lines["damaged_line"].known) == ("1", "0")
+    assert (lines["out_of_range"].actual, lines["out_of_range"].known) == ("0", "1")
+    assert (lines["damaged_line"].actual, lines["damaged_line"].known) == ("1", "0")
 
 
 def test_without_a_champion_the_reason_is_shown(facts: DemoFacts) -> None:
