@@ -86,7 +86,8 @@ def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log:
 
     began = time.monotonic()
     folder = settings.lake.root / "traffic"
-    traffic = make_traffic(seed, visitors)  # not beside Spark: OpenBLAS may hang in a process that forks meanwhile
+    gap = settings.sessions.gap_for(settings.site)
+    traffic = make_traffic(seed, visitors, gap)  # not beside Spark: OpenBLAS may hang in a process that forks meanwhile
     catalogue = write_traffic(traffic, folder)
     log.print(f"traffic: {DAYS} days of {visitors:,} visitors  in {time.monotonic() - began:.1f} s")
     with spark_starting(settings), running(settings, "collect", folder) as collector:

@@ -51,7 +51,7 @@ def main() -> None:
 def compare(settings: Settings) -> dict[str, Any]:
     """HR@20 of both by class; what --json prints."""
     items, described = catalogue(settings, IdMap(pa.array([], pa.string())))
-    sessions = uses(_table(settings, EVENTS.name), items)
+    sessions = uses(_table(settings, EVENTS.name), items, settings.sessions.gap_for(settings.site))
     hidden = np.random.default_rng(SEED).random(len(items)) < 0.2
     cut = int(np.quantile(sessions.at, 0.8))
     late = sessions.at[sessions.start[:-1]] >= cut
@@ -67,7 +67,7 @@ def compare(settings: Settings) -> dict[str, Any]:
     } | {"items": len(items), "train_sessions": len(train)}
 
 
-def uses(events: "DeltaTable", items: IdMap) -> Sessions:
+def uses(events: "DeltaTable", items: IdMap, gap: timedelta) -> Sessions:
     """Views of items that the catalogue knows, in sessions of their visitors."""
     wanted = (pc.field("event") == "view_item") & pc.field("visitor_id").is_valid()
     rows = events.to_pyarrow_dataset().to_table(columns=["visitor_id", "item_id", "occurred_at"], filter=wanted)
@@ -75,7 +75,7 @@ def uses(events: "DeltaTable", items: IdMap) -> Sessions:
     visitor = rows["visitor_id"].combine_chunks().cast(pa.string()).dictionary_encode().indices.to_numpy()
     at = rows["occurred_at"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     known = item >= 0
-    return from_clicks(items, visitor[known], item[known], at[known], timedelta(minutes=30))
+    return from_clicks(items, visitor[known], item[known], at[known], gap)
 
 
 def by_class(listed: Rows, truth: Rows, held: NDArray[Any]) -> dict[str, dict[str, float]]:

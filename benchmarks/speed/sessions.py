@@ -35,7 +35,6 @@ from spark_jobs.session import open_session
 from spark_jobs.transforms.silver.sessionize import COUNTS
 from spark_jobs.transforms.silver.type_events import FIELDS
 
-GAP_MS = 30 * 60 * 1000
 FILES = 8
 """Files that the events of 1. lie in, so that both read them by all cores."""
 
@@ -72,7 +71,7 @@ def against_state(spark: SparkSession, settings: Settings, source: Lake, events:
         rows.write.format("delta").mode("append").save(str(lake.lake.table("silver.events")))
         target = lake.lake.root / "state"
         ours = seconds(lambda lake=lake: build_sessions.run(spark, lake))  # type: ignore[misc]
-        state = seconds(lambda lake=lake, target=target: with_state(spark, lake.lake, target))  # type: ignore[misc]
+        state = seconds(lambda lake=lake, target=target: with_state(spark, lake, target))  # type: ignore[misc]
     totals = ["count(*)", *(f"sum({name})" for name in MEASURES), "count(entry_page)", "count(distinct device)"]
     results = [
         tuple(rows.selectExpr(*totals).collect()[0])
@@ -87,16 +86,17 @@ STATE_COLUMNS = ("event_id", "event", "page_url", "channel", "device", "country"
 MEASURES = ("events", *COUNTS, "engaged_ms")
 
 
-def with_state(spark: SparkSession, lake: Lake, target: Path) -> None:
+def with_state(spark: SparkSession, settings: Settings, target: Path) -> None:
     """The sessions with all their measures, by a function that keeps each visitor's intervals as state and emits them."""
     paid = F.expr("CASE WHEN event = 'purchase' THEN double(price * coalesce(quantity, 1)) END")
-    stream = tables.stream(spark, lake, silver.EVENTS).where(~F.col("event").isin(*OUTSIDE_SESSIONS))
+    gap_ms = settings.sessions.gap_ms_for(settings.site)
+    stream = tables.stream(spark, settings.lake, silver.EVENTS).where(~F.col("event").isin(*OUTSIDE_SESSIONS))
     sums = ", ".join(f"{name} bigint" for name in MEASURES)
     query = (
         stream.select("visitor_id", F.unix_millis("occurred_at").alias("at"), paid.alias("paid"), *STATE_COLUMNS)
         .groupBy("visitor_id")
         .applyInPandasWithState(
-            merge_state,
+            lambda key, batches, state: merge_state(key, batches, state, gap_ms),
             f"visitor_id string, started bigint, ended bigint, {sums}, revenue string, max_scroll_pct double, "
             "entry_page string, exit_page string, channel string, device string, country string",
             "intervals string",  # arrays as state end Spark 4.2's Python worker with a KeyError
@@ -112,7 +112,9 @@ def with_state(spark: SparkSession, lake: Lake, target: Path) -> None:
     query.awaitTermination()
 
 
-def merge_state(key: tuple[str], batches: Iterator[pd.DataFrame], state: GroupState) -> Iterator[pd.DataFrame]:
+def merge_state(
+    key: tuple[str], batches: Iterator[pd.DataFrame], state: GroupState, gap_ms: int
+) -> Iterator[pd.DataFrame]:
     """Intervals of one visitor: those of the state and one for each event, merged."""
     intervals = json.loads(state.get[0]) if state.exists else []
     for batch in batches:
@@ -120,7 +122,7 @@ def merge_state(key: tuple[str], batches: Iterator[pd.DataFrame], state: GroupSt
         intervals += [interval(dict(zip(plain.columns, row, strict=True))) for row in plain.to_numpy().tolist()]
     merged: list[dict[str, Any]] = []
     for one in sorted(intervals, key=lambda one: one["started"]):
-        if merged and one["started"] - merged[-1]["ended"] <= GAP_MS:
+        if merged and one["started"] - merged[-1]["ended"] <= gap_ms:
             merged[-1] = join(merged[-1], one)
         else:
             merged.append(one)

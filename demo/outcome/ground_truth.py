@@ -1,6 +1,7 @@
 """What the generator knows about its traffic, counted by rules that share no code with the pipeline."""
 
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,6 @@ from demo.traffic.events import Acts
 from demo.traffic.faults import BROKEN
 from demo.traffic.trackers import Fields
 
-_GAP_MS: Final = 30 * 60 * 1000
 _OUTSIDE: Final = ("identify", "alias")
 
 
@@ -37,7 +37,7 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     links: int
     """Distinct pairs of a visitor, or of a merged account, and its user."""
     sessions: int
-    """Sessions by the 30-minute rule."""
+    """Sessions by the gap of the settings."""
     revenue: dict[str, str]
     """Turnover by currency, as decimals."""
 
@@ -63,12 +63,12 @@ def load_truth(path: Path) -> Truth:
     return msgspec.json.decode(path.read_bytes(), type=Truth)
 
 
-def count_sessions(acts: Acts) -> int:
-    """A gap over 30 minutes opens a new session of the same visitor."""
+def count_sessions(acts: Acts, gap: timedelta) -> int:
+    """A longer gap opens a new session of the same visitor."""
     inside = np.array([fields["event"] not in _OUTSIDE for fields in acts.fields], dtype=bool)
     at, visitor = acts.at[inside], acts.visitor[inside]
     order = np.lexsort((at, visitor))
-    new = (np.diff(visitor[order]) != 0) | (np.diff(at[order]) > _GAP_MS)
+    new = (np.diff(visitor[order]) != 0) | (np.diff(at[order]) > gap // timedelta(milliseconds=1))
     return int(new.sum()) + bool(len(at))
 
 

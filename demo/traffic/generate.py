@@ -6,6 +6,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -37,8 +38,8 @@ class Traffic:
     truth: Truth
 
 
-def make_traffic(seed: int, visitors: int, items: int = ITEMS, days: int = DAYS) -> Traffic:
-    """Simulate; the same arguments give the same bytes."""
+def make_traffic(seed: int, visitors: int, gap: timedelta, items: int = ITEMS, days: int = DAYS) -> Traffic:
+    """Simulate; the same arguments give the same bytes. A longer `gap` between two acts opens a session."""
     rng = np.random.default_rng(seed)
     catalogue = make_catalogue(rng, items)
     guests = make_visitors(rng, visitors)
@@ -60,7 +61,7 @@ def make_traffic(seed: int, visitors: int, items: int = ITEMS, days: int = DAYS)
         trackers=dict(sorted(Counter(map(tracker_of, acts.visitor.tolist())).items())),
         kinds=dict(sorted(Counter(event["event"] for event in events).items())),
         links=count_links(events),
-        sessions=count_sessions(acts),
+        sessions=count_sessions(acts, gap),
         revenue=revenue(events),
     )
     return Traffic(sent.lines, sent.arrival, catalogue, tastes, truth)

@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def traffic() -> Traffic:
-    return make_traffic(seed=7, visitors=20, items=24, days=2)
+    return make_traffic(seed=7, visitors=20, gap=timedelta(minutes=30), items=24, days=2)
 
 
 def published(log: Path) -> list[str | None]:

@@ -1,6 +1,7 @@
 """The demo's generator: the same seed gives the same bytes, and what it says about them is so."""
 
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -20,13 +21,14 @@ from demo.traffic.trackers import TRACKERS
 from nextclick.contracts.events import KINDS
 from tests.demo_lines import as_collected
 
+GAP = timedelta(minutes=30)
 FAR_FUTURE_MS = 1_800_000_000_000
 REFUSED_BY_THE_DIALECT = ("malformed_json", "missing_visitor", "missing_event", "bad_time", "bad_type")
 
 
 @pytest.fixture(scope="module")
 def traffic() -> Traffic:
-    return make_traffic(seed=7, visitors=60, items=48, days=5)
+    return make_traffic(seed=7, visitors=60, gap=GAP, items=48, days=5)
 
 
 @pytest.fixture(scope="module")
@@ -49,18 +51,18 @@ def _is_sane(event: dict[str, Any]) -> bool:
 
 
 def test_same_seed_gives_the_same_bytes(traffic: Traffic) -> None:
-    again = make_traffic(seed=7, visitors=60, items=48, days=5)
+    again = make_traffic(seed=7, visitors=60, gap=GAP, items=48, days=5)
     assert again.lines == traffic.lines
     assert again.truth == traffic.truth
 
 
 def test_another_seed_gives_other_traffic(traffic: Traffic) -> None:
-    assert make_traffic(seed=8, visitors=60, items=48, days=5).lines != traffic.lines
+    assert make_traffic(seed=8, visitors=60, gap=GAP, items=48, days=5).lines != traffic.lines
 
 
 @pytest.mark.parametrize("visitors", [1, 2, 3])
 def test_a_handful_of_visitors_is_enough(visitors: int) -> None:
-    truth = make_traffic(seed=1, visitors=visitors, items=12, days=1).truth
+    truth = make_traffic(seed=1, visitors=visitors, gap=GAP, items=12, days=1).truth
     assert truth.good >= truth.sessions >= 1
 
 
@@ -115,7 +117,7 @@ def test_a_gap_of_exactly_thirty_minutes_does_not_open_a_session() -> None:
     minutes = np.array([0, 30, 61, 200, 0])
     kinds = ["page_view", "page_view", "page_view", "identify", "page_view"]
     acts = Acts(minutes * 60_000, np.array([0, 0, 0, 0, 1]), [{"event": kind} for kind in kinds])
-    assert count_sessions(acts) == 3
+    assert count_sessions(acts, GAP) == 3
 
 
 def test_lines_come_in_order_of_arrival_and_not_of_time(traffic: Traffic, good: list[dict[str, Any]]) -> None:
@@ -146,7 +148,7 @@ def test_events_carry_the_user_only_after_the_login(good: list[dict[str, Any]]) 
 
 
 def test_aliases_name_the_guest_account_that_is_merged() -> None:
-    lines = make_traffic(seed=7, visitors=600, items=48, days=5).lines
+    lines = make_traffic(seed=7, visitors=600, gap=GAP, items=48, days=5).lines
     aliases = as_collected(line for line in lines if b'"alias"' in line.record)
     assert aliases
     assert all(event["user_id"] == "u" + event["properties"]["previous_id"][1:] for event in aliases)
