@@ -22,6 +22,9 @@ from nextclick.lake.paths import Lake, lake_at
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_CONF = CHECKOUT / "conf"
 _PREFIX = "NEXTCLICK_"
+_SECRET_CHARS = 16
+_KEYS = (("collector", "write_keys"), ("serving", "read_keys"))
+"""Tables that may stand in a file of their own, which NAME_file names."""
 
 Positive = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
@@ -40,14 +43,23 @@ class LandingSettings(_Section, frozen=True):
     max_total_bytes: Annotated[int, Meta(ge=0)]
 
 
-class WriteKey(_Section, frozen=True):
+class SiteKey(_Section, frozen=True):
+    """What a key that stands in pages opens."""
+
     site: Annotated[str, Meta(min_length=1, max_length=256)]
     origins: tuple[str, ...] = ()
 
 
-class ReadKey(_Section, frozen=True):
-    site: Annotated[str, Meta(min_length=1, max_length=256)]
-    origins: tuple[str, ...] = ()
+class WriteKey(SiteKey, frozen=True):
+    """What is sent with it; the secret key beside it lifts the limits."""
+
+    kinds: tuple[str, ...] = ()
+    users: bool | Literal["signed"] = True
+    oldest_days: Annotated[float, Meta(ge=0)] = 0
+
+
+class ReadKey(SiteKey, frozen=True):
+    pass
 
 
 class RuleSettings(_Section, frozen=True):
@@ -77,6 +89,12 @@ class ServerSettings(_Section, frozen=True):
     requests_per_second: Annotated[float, Meta(ge=0)]
     origins: tuple[str, ...]
     secret_key: str
+    signing_secret: str
+
+    @property
+    def signs_with(self) -> str:
+        """The secret that users are signed with; empty: none is."""
+        return self.signing_secret or self.secret_key
 
 
 class Collector(ServerSettings, frozen=True):
@@ -87,6 +105,7 @@ class Collector(ServerSettings, frozen=True):
     batch_events: Annotated[int, Meta(ge=1, le=100_000)]
     json_depth: Annotated[int, Meta(ge=4, le=200)]
     proxies: tuple[str, ...]
+    write_keys_file: str
     write_keys: dict[str, WriteKey]
 
 
@@ -99,6 +118,7 @@ class Serving(ServerSettings, frozen=True):
     max_items: Annotated[int, Meta(ge=1, le=1000)]
     record: bool
     record_queue: Positive
+    read_keys_file: str
     read_keys: dict[str, ReadKey]
 
 
@@ -371,6 +391,9 @@ def load(
         _merge(tree, _read(folder / f"{profile}.toml"))
     for key, text in env.items():
         _set(tree, key, text)
+    for section, name in _KEYS:
+        if path := tree.get(section, {}).get(f"{name}_file"):
+            _merge(tree[section], {name: _read_keys(Path(path).expanduser(), f"{section}.{name}_file")})
     try:
         checked = msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -379,6 +402,7 @@ def load(
             + (f", {profile}.toml" if profile else "")
             + " or in the environment (NEXTCLICK_SECTION__KEY)."
         ) from error
+    _require_long_secrets(checked)
     return msgspec.structs.replace(checked, lake=lake_at(root), conf_dir=folder, profile=profile)
 
 
@@ -402,6 +426,34 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read as TOML: {error}.") from error
 
 
+def _read_keys(path: Path, setting: str) -> dict[str, Any]:
+    """Keys that stand in a file of their own: JSON where it is named so, else TOML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        keys = msgspec.json.decode(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (
+        OSError,
+        ValueError,
+        msgspec.MsgspecError,
+    ) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
+        raise SettingsError(f"{setting} names {path}, which cannot be read: {error}.") from error
+    if not isinstance(keys, dict):
+        raise SettingsError(f"{setting} names {path}, which is no table of keys (docs/deploy.md shows one).")
+    return keys
+
+
+def _require_long_secrets(settings: Settings) -> None:
+    """SettingsError for a secret that can be guessed."""
+    for section in ("collector", "serving"):
+        for name in ("secret_key", "signing_secret"):
+            secret: str = getattr(getattr(settings, section), name)
+            if 0 < len(secret) < _SECRET_CHARS:
+                raise SettingsError(
+                    f"{section}.{name} has {len(secret)} characters and can be guessed: take at least {_SECRET_CHARS}, "
+                    "such as `openssl rand -hex 32` prints."
+                )
+
+
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> None:
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):
@@ -418,4 +470,14 @@ def _set(tree: dict[str, Any], variable: str, text: str) -> None:
         raise SettingsError(
             f"{_PREFIX}{variable} names no setting. The form is NEXTCLICK_SECTION__KEY; the keys are in conf/default.toml."
         )
-    tree[key] = text
+    tree[key] = _table(variable, text) if isinstance(tree[key], dict) else text
+
+
+def _table(variable: str, text: str) -> Any:
+    """A table as the environment holds it."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise SettingsError(
+            f"{_PREFIX}{variable} stands for a table, which the environment holds as JSON: {error}."
+        ) from error

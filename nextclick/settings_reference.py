@@ -90,7 +90,7 @@ _HEAD = """\
 Generated from `conf/default.toml`, `nextclick/settings.py` and `nextclick/settings_reference.py` by `make docs`; change it there.
 
 A key is set in `conf/default.toml`, in a profile (`conf/NAME.toml`, `--profile NAME`) or in the environment
-(`NEXTCLICK_SECTION__KEY`). A table whose keys you choose, such as `sessions.gaps`, is set in a file alone.
+(`NEXTCLICK_SECTION__KEY`). A table whose keys you choose, such as `sessions.gaps`, is JSON in the environment.
 What runs keeps the settings that it was started with.
 
 Read "after a change" from left to right: a rebuild comes before a training, and a training before an export. What was

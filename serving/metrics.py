@@ -17,6 +17,12 @@ class ServingMetrics:
         own: Any = {"registry": None, "namespace": "nextclick", "subsystem": "serving"}
         self.answers = Counter("answers", "Lists answered.", ["route", "source", "degraded"], **own)
         self.refused = Counter("refused", "Requests answered with an error.", ["status", "reason"], **own)
+        self.unproven = Counter(
+            "unproven_users",
+            "Requests whose user_id did not count: its signature is missing or wrong.",
+            ["signature"],
+            **own,
+        )
         self.seconds = Histogram(
             "answer_seconds", "From the whole request to the answer.", ["route"], buckets=_LATENCY, **own
         )

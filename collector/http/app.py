@@ -99,7 +99,7 @@ class CollectorApp:
                 self._metrics.bytes.inc(len(sent))
                 plain = unpack(sent, headers.get("content-encoding", "").strip().lower(), self._settings)
                 route, request = choose(routes, msgspec.structs.replace(request, body=plain))
-                answer, batch = self._intake.take(route, request, headers.get("origin"))
+                answer, batch = self._intake.take(route, request)
                 await self._land(batch)
                 self._metrics.seconds.observe(time.perf_counter() - started)
                 return answer
@@ -156,7 +156,11 @@ class CollectorApp:
         self._metrics.sink_up.set(1)
         return HttpAnswer(body=b'{"status":"ok"}')
 
-    async def _metrics_page(self, _: Mapping[str, str]) -> HttpAnswer:
+    async def _metrics_page(self, headers: Mapping[str, str]) -> HttpAnswer:
+        try:
+            self._keys.require_operator(headers.get("authorization", ""))
+        except Refused as refused:
+            return problem(refused.status, refused.reason, str(refused))
         body, content_type = self._metrics.page()
         return HttpAnswer(body=body, content_type=content_type)
 

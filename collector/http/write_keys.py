@@ -1,32 +1,80 @@
-"""Who may send: write keys, their sites and origins, and how often."""
+"""Who may send what: write keys, their sites and origins, how often, and which events."""
 
-from collector.request.model import Refused
-from nextclick.settings import Collector
-from nextclick.web import secret
-from nextclick.web.rates import RateLimiter
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from nextclick.contracts.events import Event
+from nextclick.settings import Collector, WriteKey
+from nextclick.web import signatures
+from nextclick.web.secret import Secret
+from nextclick.web.site_keys import SiteKeys
+
+SIGNATURE: Final = "user_signature"
+"""The property of an event that signs its user."""
+_LINKS: Final = ("identify", "alias")
+"""Kinds that say who a visitor is, whatever fields they do it with."""
+_DAY_MS: Final = 86_400_000
+
+
+class Grant(NamedTuple):
+    """What a request may send: what its key allows; everything where no keys are set, or where it brings the secret key."""
+
+    site: str | None = None
+    """The site that events are of, whatever they say; None: as they say."""
+    limits: WriteKey | None = None
+    """None: no limits."""
+    secret: str = ""
+    """What users are signed with."""
+    signature: str = ""
+    """Of the user of all events that bring none of their own."""
+
+    def refusal(self, event: Event, received_at: int) -> tuple[str, str] | None:
+        """Why the event may not be sent: a reason code and a message; None where it may."""
+        key = self.limits
+        if key is None:
+            return None
+        if key.kinds and event.event not in key.kinds:
+            return (
+                "kind_not_allowed",
+                f"This write key may not send {event.event!r}: its kinds are {', '.join(key.kinds)}.",
+            )
+        if (event.user_id or event.event in _LINKS) and not self._may_name_users(key, event):
+            how = "without its user_signature" if key.users == "signed" else "at all"
+            return "user_not_allowed", f"This write key may not name a user {how}: see its `users`."
+        at = event.client_time if event.occurred_at is None else event.occurred_at
+        if key.oldest_days and at < received_at - key.oldest_days * _DAY_MS:
+            return "too_old", f"This write key may not send events older than its oldest_days = {key.oldest_days:g}."
+        return None
+
+    def _may_name_users(self, key: WriteKey, event: Event) -> bool:
+        if key.users != "signed":
+            return key.users
+        signature = (event.properties or {}).get(SIGNATURE) or self.signature
+        return signatures.is_signed(self.secret, key.site, event.user_id or "", signature)
 
 
 class Keys:
-    """Checks the key of a request and says whose site it is."""
+    """Checks the key of a request and says what it may send."""
 
     def __init__(self, settings: Collector) -> None:
-        self._keys = settings.write_keys
-        self._secret = settings.secret_key
-        self._rates = RateLimiter(settings.requests_per_second)
+        self._keys = SiteKeys(settings.write_keys, "collector.write_keys", settings.requests_per_second)
+        self._secret = Secret(settings.secret_key, "collector.secret_key")
+        self._signs_with = settings.signs_with
 
-    def site(self, key: str | None, origin: str | None) -> str | None:
-        """The site that `key` writes to; None where no keys are set. Refused 401, 403 or 429."""
-        if not self._keys:
-            self._rates.count(key or "")
-            return None
-        known = self._keys.get(key or "")
+    def grant(self, key: str | None, headers: Mapping[str, str]) -> Grant:
+        """What a request with this key and these headers may send. Counts the request. Refused 401, 403 or 429."""
+        known = self._keys.use(key, headers.get("origin"))
         if known is None:
-            raise Refused(401, "unknown_key", "The write key is missing or unknown (collector.write_keys).")
-        if known.origins and origin is not None and origin not in known.origins:
-            raise Refused(403, "origin_not_allowed", "Pages of this origin may not use the write key.")
-        self._rates.count(key or "")
-        return known.site
+            return Grant()
+        if self._secret.brought(headers.get("authorization", "")):
+            return Grant(known.site)
+        return Grant(known.site, known, self._signs_with, headers.get(signatures.HEADER, ""))
+
+    def require_operator(self, authorization: str) -> None:
+        """Refused 401, 403 or 429 where keys are set and the Authorization header does not bring the secret key."""
+        if self._keys:
+            self.require_secret(authorization)
 
     def require_secret(self, authorization: str) -> None:
-        """Refused 401 or 403 unless the Authorization header brings the secret key."""
-        secret.require(self._secret, authorization, "collector.secret_key")
+        """Refused 401, 403 or 429 unless the Authorization header brings the secret key."""
+        self._secret.require(authorization)

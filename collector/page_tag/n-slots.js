@@ -15,11 +15,12 @@ export function fill(api, asked) {
 
 async function answer(slot, api, asked) {
   const url = new URL(api.replace(/\/*$/, '/v1/personalize'), location.href)
-  const fields = { ...asked, surface: slot.dataset.nextclickSlot, feed: slot.dataset.slotN }
+  const { user_signature, ...who } = asked, fields = { ...who, surface: slot.dataset.nextclickSlot, feed: slot.dataset.slotN }
   for (const name in fields) if (fields[name]) url.searchParams.set(name, fields[name])
+  const headers = user_signature ? { 'x-user-signature': user_signature } : {} // not in the address, which is logged on the way
   const patience = new AbortController()
   setTimeout(() => patience.abort(), PATIENCE)
-  const reply = await fetch(url, { credentials: 'omit', signal: patience.signal })
+  const reply = await fetch(url, { credentials: 'omit', headers, signal: patience.signal })
   if (!reply.ok) throw reply
   return reply.json()
 }

@@ -14,7 +14,7 @@
   let cookieless = option('cookieless') !== null
   let refused = allowed(() => localStorage[NAME + 'consent']) === '0'
   let waiting = option('consent') !== null && allowed(() => localStorage[NAME + 'consent']) !== '1'
-  let queue = [], timer, failures = 0, user
+  let queue = [], timer, failures = 0, user, signature
   const flying = new Set()
   let page, moving, searched
   let dwell = 0, counting, ticked, active, depth
@@ -53,7 +53,7 @@
     const labels = location.hostname.split('.')
     for (let i = labels.length - 2; i >= -1; i--) {
       document.cookie = `${NAME}=${value}; path=/; samesite=lax; max-age=${value ? 34128000 : 0}` + // 395 days
-        (labels[i] ? '; domain=' + labels.slice(i).join('.') : '')
+        (location.protocol === 'https:' ? '; secure' : '') + (labels[i] ? '; domain=' + labels.slice(i).join('.') : '')
       if (value && readCookie() === value) return value
     }
   }
@@ -69,7 +69,7 @@
   function emit(event, fields) {
     if (refused) return
     queue = queue.slice(1 - UNSENT)
-    queue.push({ event, event_id: newId(), client_time: Date.now(), page_url: page, user_id: user, ...fields })
+    queue.push({ event, event_id: newId(), client_time: Date.now(), page_url: page, user_id: user, user_signature: signature, ...fields })
     queue.length < BATCH || failures ? later() : flush()
   }
 
@@ -233,7 +233,7 @@
   function fill() {
     if (!option('api') || !document.querySelector('[data-nextclick-slot]')) return
     const visitor_id = window.nextclick.live && storing() ? visitor() : undefined
-    import(new URL('n-slots.js', source)).then(slots => slots.fill(option('api'), { key: option('api-key'), visitor_id, user_id: user }))
+    import(new URL('n-slots.js', source)).then(slots => slots.fill(option('api'), { key: option('api-key'), visitor_id, user_id: user, user_signature: signature }))
   }
 
   const seen = new WeakMap()
@@ -339,8 +339,10 @@
 
   function call(name, given = {}, traits) {
     if (name === 'consent') consent(given)
-    else if (name === 'identify') track(name, { ...traits, user_id: user = given })
-    else if (given.items || /^(purchase|search)$/.test(name)) google(name, given)
+    else if (name === 'identify') {
+      signature = traits?.user_signature
+      track(name, { ...traits, user_id: user = given })
+    } else if (given.items || /^(purchase|search)$/.test(name)) google(name, given)
     else track(name, given)
   }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from collector.dialects import choose
-from collector.http.intake import Intake
+from collector.http.intake import KEY_HEADER, Intake
 from collector.http.write_keys import Keys
 from collector.imports.journal import FileProgress, Journal
 from collector.request.model import Refused, Request
@@ -167,7 +167,7 @@ def _again(settings: Settings, able: Iterable[Record]) -> Iterator[tuple[Record,
             yield record, "no_such_path"
             continue
         try:
-            _, batch = intake.take(*choose(routes, request), origin=None)
+            _, batch = intake.take(*choose(routes, request))
         except Refused as refused:
             yield record, refused.reason
         else:
@@ -201,7 +201,9 @@ def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iter
 
 def _request(reject: Reject, received_at: int, id: str) -> Request:
     envelope = reject.request or {"method": "POST", "path": "/v1/events"}
-    headers: dict[str, str] = {name: envelope[name] for name in ("user-agent", "content-type") if name in envelope}
+    headers: dict[str, str] = {
+        name: envelope[name] for name in ("user-agent", "content-type", KEY_HEADER) if name in envelope
+    }
     return Request(
         method=envelope.get("method", "POST"),
         path=envelope.get("path", ""),

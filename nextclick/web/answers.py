@@ -6,6 +6,16 @@ from typing import Any, Final
 import msgspec
 
 JSON: Final = "application/json"
+_SAFE: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+"""Answers are for who asked, and are what they say they are; one that says otherwise wins."""
+HTML_HEADERS: Final = (
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("referrer-policy", "no-referrer"),
+)
+"""Of a page that runs no script and loads nothing."""
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -46,8 +56,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 
 async def send_answer(send: Send, answer: HttpAnswer, headers: Iterable[tuple[str, str]]) -> None:
-    """The answer as ASGI messages, with its length and these `headers` (the answer's own are among them)."""
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    """The answer as ASGI messages, with its length, these `headers` (the answer's own are among them), and `_SAFE` ones."""
+    whole = dict(_SAFE) | dict(headers)
+    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in whole.items()]
     raw += [(b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body))]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
     await send({"type": "http.response.body", "body": answer.body})

@@ -5,7 +5,7 @@ from typing import Final
 
 from nextclick.web.answers import Refused
 
-_NAMES: Final = "authorization, content-type, content-encoding, sp-anonymous, x-write-key, x-read-key"
+_NAMES: Final = "authorization, content-type, content-encoding, sp-anonymous, x-write-key, x-read-key, x-user-signature"
 _PREFLIGHT: Final = (
     ("access-control-allow-methods", "GET, POST"),
     ("access-control-allow-headers", _NAMES),

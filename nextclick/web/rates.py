@@ -2,29 +2,36 @@
 
 import time
 from collections.abc import Callable
+from typing import Final
 
 from nextclick.web.answers import Refused
 
-_KEYS_REMEMBERED = 10_000
+UNKNOWN: Final = ""
+"""The bucket that all keys share that nobody issued: a new made-up one has no bucket of its own."""
 
 
 class RateLimiter:
-    """Lets through `per_second` requests of each key (0: no limit); a second's worth of them may come at once."""
+    """Lets through `per_second` requests of each key (0: no limit); a second's worth of them may come at once.
+
+    Count keys that are known, or `UNKNOWN`: each has a bucket for ever.
+    """
 
     def __init__(self, per_second: float, now: Callable[[], float] = time.monotonic) -> None:
         self._rate = per_second
         self._now = now
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def count(self, key: str) -> None:
-        """Count one request. Refused 429 if it is one too many."""
+    def take(self, key: str) -> bool:
+        """Count one request; whether it is within the rate."""
         if not self._rate:
-            return
+            return True
         now = self._now()
         tokens, last = self._buckets.get(key, (max(1.0, self._rate), now))
         tokens = min(max(1.0, self._rate), tokens + (now - last) * self._rate)
-        if len(self._buckets) >= _KEYS_REMEMBERED:
-            self._buckets.clear()
         self._buckets[key] = (tokens - 1 if tokens >= 1 else tokens, now)
-        if tokens < 1:
+        return tokens >= 1
+
+    def count(self, key: str) -> None:
+        """Count one request. Refused 429 if it is one too many."""
+        if not self.take(key):
             raise Refused(429, "too_many_requests", f"More than {self._rate:g} requests a second with this key.")

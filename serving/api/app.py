@@ -9,6 +9,7 @@ import msgspec
 from nextclick.settings import Settings
 from nextclick.web import bodies, cors
 from nextclick.web.answers import (
+    HTML_HEADERS,
     HttpAnswer,
     Receive,
     Refused,
@@ -28,13 +29,17 @@ from serving.schema.responses import Health
 
 _encode: Final = msgspec.json.Encoder().encode
 
+_FOR_ANYBODY: Final = ("/health", "/ready")
+"""What a load balancer asks."""
+
 
 class ApiApp:
     """One worker's app."""
 
     def __init__(self, settings: Settings, engine: Engine, metrics: ServingMetrics) -> None:
         self._settings = settings.serving
-        self._access = Access(settings)
+        self._site = settings.site
+        self._access = Access(settings, metrics)
         self._engine = engine
         self._metrics = metrics
         self._pages: dict[str, Callable[[], HttpAnswer]] = {
@@ -42,7 +47,9 @@ class ApiApp:
             "/ready": self._ready,
             "/metrics": self._metrics_page,
             "/openapi.json": lambda: HttpAnswer(body=_encode(openapi.document())),
-            "/docs": lambda: HttpAnswer(body=openapi.page(), content_type="text/html; charset=utf-8"),
+            "/docs": lambda: HttpAnswer(
+                body=openapi.page(), content_type="text/html; charset=utf-8", headers=HTML_HEADERS
+            ),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,17 +71,25 @@ class ApiApp:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
-        if page := self._pages.get(scope["path"]):
-            answer = page() if scope["method"] in ("GET", "HEAD") else not_allowed(("GET",))
-        else:
-            try:
-                answer = await self._answer(scope, headers, receive)
-            except Refused as refused:
-                self._metrics.refused.labels(refused.status, refused.reason).inc()
-                answer = problem(refused.status, refused.reason, str(refused))
-            except ConnectionError:
-                answer = HttpAnswer(status=400)  # nobody reads it
+        try:
+            answer = self._page(scope, headers) or await self._answer(scope, headers, receive)
+        except Refused as refused:
+            self._metrics.refused.labels(refused.status, refused.reason).inc()
+            answer = problem(refused.status, refused.reason, str(refused))
+        except ConnectionError:
+            answer = HttpAnswer(status=400)  # nobody reads it
         await send_answer(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
+
+    def _page(self, scope: Scope, headers: dict[str, str]) -> HttpAnswer | None:
+        """A page about the server itself; None for another path. What operators alone need wants the secret key where keys are set."""
+        page = self._pages.get(scope["path"])
+        if page is None:
+            return None
+        if scope["method"] not in ("GET", "HEAD"):
+            return not_allowed(("GET",))
+        if scope["path"] not in _FOR_ANYBODY:
+            self._access.require_operator(headers)
+        return page()
 
     async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive) -> HttpAnswer:
         candidates = routes.find(scope["path"])
@@ -87,13 +102,30 @@ class ApiApp:
             return not_allowed(route.method for route, _ in candidates)
         cors.require_allowed(headers, self._settings.origins, "serving.origins")
         (route, value), started = matching[0], time.perf_counter()
-        request = await self._question(route, value, scope, receive)
-        if route.secret:
-            self._access.require_secret(headers.get("authorization", ""))
-        site = self._access.site(getattr(request, "key", None) or headers.get("x-read-key"), headers.get("origin"))
-        answer = HttpAnswer(body=_encode(await route.handle(self._engine, site, request)))
+        request = await self._permitted(route, value, scope, headers, receive)
+        answer = HttpAnswer(body=_encode(await route.handle(self._engine, self._site, request)))
         self._metrics.seconds.labels(route.path).observe(time.perf_counter() - started)
         return answer
+
+    async def _permitted(
+        self, route: routes.ApiRoute, value: str, scope: Scope, headers: dict[str, str], receive: Receive
+    ) -> msgspec.Struct:
+        """The question, of somebody who may ask it; the key is looked at first, where it does not stand in the body."""
+        if route.secret:
+            self._access.require_secret(headers)
+        key = headers.get("x-read-key") or requests.key_of_query(scope["query_string"])
+        in_body = key is None and route.method == "POST"
+        if not in_body:
+            self._access.require_site(key, headers)
+        try:
+            request = await self._question(route, value, scope, receive)
+        except Refused:
+            if in_body:
+                self._access.count_unread()
+            raise
+        if in_body:
+            self._access.require_site(getattr(request, "key", None), headers)
+        return self._access.proven(request, headers)
 
     async def _question(self, route: routes.ApiRoute, value: str, scope: Scope, receive: Receive) -> msgspec.Struct:
         if route.method == "POST":

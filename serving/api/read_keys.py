@@ -1,33 +1,66 @@
-"""Who may ask: read keys, their sites and origins, and how often."""
+"""Who may ask, and for whom: read keys, the secret key, and users that are signed."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
 
 from nextclick.settings import Settings
-from nextclick.web import secret
+from nextclick.web import signatures
 from nextclick.web.answers import Refused
-from nextclick.web.rates import RateLimiter
+from nextclick.web.secret import Secret
+from nextclick.web.site_keys import SiteKeys
+from serving.metrics import ServingMetrics
+
+Question = TypeVar("Question", bound=msgspec.Struct)
 
 
 class Access:
-    """Checks the read key of a request and says whose site it asks for."""
+    """Checks the keys of a request, and whose answer it may have."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: ServingMetrics) -> None:
+        serving = settings.serving
         self._site = settings.site
-        self._keys = settings.serving.read_keys
-        self._secret = settings.serving.secret_key
-        self._rates = RateLimiter(settings.serving.requests_per_second)
+        self._keys = SiteKeys(serving.read_keys, "serving.read_keys", serving.requests_per_second)
+        self._secret = Secret(serving.secret_key, "serving.secret_key")
+        self._signs_with = serving.signs_with
+        self._metrics = metrics
 
-    def site(self, key: str | None, origin: str | None) -> str:
-        """The site that `key` reads; the lake's own where no keys are set. Refused 401, 403 or 429."""
-        if not self._keys:
-            self._rates.count(key or "")
-            return self._site
-        known = self._keys.get(key or "")
-        if known is None:
-            raise Refused(401, "unknown_key", "The read key is missing or unknown (serving.read_keys).")
-        if known.origins and origin is not None and origin not in known.origins:
-            raise Refused(403, "origin_not_allowed", "Pages of this origin may not use the read key.")
-        self._rates.count(key or "")
-        return known.site
+    def require_site(self, key: str | None, headers: Mapping[str, str]) -> None:
+        """Count the request. Refused 401, 403 or 429 unless `key`, or without one the secret key, opens the site that is served."""
+        if key is None and self._keys and self._secret.brought(headers.get("authorization", "")):
+            return
+        known = self._keys.use(key, headers.get("origin"))
+        if known and known.site != self._site:
+            raise Refused(
+                403, "other_site", f"This key reads site {known.site!r}, and here only site {self._site!r} is served."
+            )
 
-    def require_secret(self, authorization: str) -> None:
-        """Refused 401 or 403 unless the Authorization header brings the secret key."""
-        secret.require(self._secret, authorization, "serving.secret_key")
+    def count_unread(self) -> None:
+        """Count a request that could not be read, before its key was known. Refused 429."""
+        self._keys.count_unknown()
+
+    def require_operator(self, headers: Mapping[str, str]) -> None:
+        """Refused 401, 403 or 429 where keys are set and the Authorization header does not bring the secret key."""
+        if self._keys:
+            self.require_secret(headers)
+
+    def require_secret(self, headers: Mapping[str, str]) -> None:
+        """Refused 401, 403 or 429 unless the Authorization header brings the secret key."""
+        self._secret.require(headers.get("authorization", ""))
+
+    def proven(self, question: Question, headers: Mapping[str, str]) -> Question:
+        """The question without a user whom nothing but its word names: it is answered as the visitor's.
+
+        A read key stands in pages, so a user counts with the secret key or a signature; without read keys, as it says.
+        """
+        user: str | None = getattr(question, "user_id", None)
+        if user is None or not self._keys:
+            return question
+        signature = getattr(question, "user_signature", None) or headers.get(signatures.HEADER, "")
+        if signatures.is_signed(self._signs_with, self._site, user, signature):
+            return question
+        if self._secret.brought(headers.get("authorization", "")):
+            return question
+        self._metrics.unproven.labels("wrong" if signature else "missing").inc()
+        return msgspec.structs.replace(question, user_id=None)

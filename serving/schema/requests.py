@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Final, TypeVar, get_origin
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
 from msgspec import Meta
@@ -21,7 +21,7 @@ _MAX_FIELDS: Final = 2_000
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     key: Annotated[str, Meta(max_length=256)] | None = None
-    """Read key of the site (serving.read_keys); the header X-Read-Key does as well."""
+    """Read key of the site (serving.read_keys); better in the header X-Read-Key, since addresses are logged on the way."""
     explain: bool = False
     """Show the terms of every score."""
 
@@ -30,7 +30,9 @@ class _Who(_Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
     visitor_id: Id | None = None
     """The device or browser, as events carry it."""
     user_id: Id | None = None
-    """The known user, if there is one."""
+    """The known user, if there is one; with read keys it counts with the secret key or a signature alone."""
+    user_signature: Annotated[str, Meta(max_length=128)] | None = None
+    """Hex HMAC-SHA256 of site, line feed and user_id (serving.signing_secret); the header X-User-Signature does as well."""
 
 
 class FilteredRequest(_Who, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -125,6 +127,12 @@ class ProfileRequest(_Request, frozen=True, kw_only=True):
     visitor_id: Id
     user_id: Id | None = None
     """The known user, whose actions on other devices count as well."""
+
+
+def key_of_query(query: bytes) -> str | None:
+    """The read key of a query, before the rest of it is read."""
+    pairs = (pair.partition(b"=") for pair in query.split(b"&"))
+    return next((unquote_plus(value.decode("latin-1")) for name, _, value in pairs if name == b"key"), None)
 
 
 def of_query(kind: type[Asked], query: bytes, more: Mapping[str, str]) -> Asked:

@@ -237,10 +237,10 @@ def test_the_catalogue_takes_items_from_who_has_the_secret_key(tmp_path: Path) -
         "available": True,
         "attributes": {"watt": 40},
     }
-    with collecting(tmp_path / "lake", NEXTCLICK_COLLECTOR__SECRET_KEY="s3cret") as collector:
+    with collecting(tmp_path / "lake", NEXTCLICK_COLLECTOR__SECRET_KEY="a secret key of tests") as collector:
         assert collector.post("/v1/items", lamp).status == 401
         assert collector.post("/v1/items", lamp, Authorization="Bearer guess").status == 401
-        reply = collector.post("/v1/items", [lamp, {"name": "no id"}], Authorization="Bearer s3cret")
+        reply = collector.post("/v1/items", [lamp, {"name": "no id"}], Authorization="Bearer a secret key of tests")
         assert (reply.status, reply.json["accepted"], reply.json["rejected"][0]["error"]) == (200, 1, "missing_item")
         [landed] = collector.wait_for(lambda all: len(all) == 1)
         assert landed["source"] == "catalogue"

@@ -81,7 +81,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """`ask(route, query, headers, body)`: the status that the door answers, and why it rejected what."""
     folder = tmp_path_factory.mktemp("generated")
     (folder / "counts").mkdir()
-    chosen = load(folder / "lake", environ={"NEXTCLICK_COLLECTOR__SECRET_KEY": "secret"})
+    chosen = load(folder / "lake", environ={"NEXTCLICK_COLLECTOR__SECRET_KEY": "a secret key of tests"})
     chosen.lake.prepare()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder / "counts"))

@@ -265,10 +265,10 @@ def ask_until_dead(api: Collector) -> None:
 
 def answers_are_those_of_the_log(settings: Settings, **store: str) -> None:
     """Two workers of the API, each asked several times, tell the profiles that the landing log makes."""
-    expected, secret = from_log(settings), {"NEXTCLICK_SERVING__SECRET_KEY": "s3cret"}
+    expected, secret = from_log(settings), {"NEXTCLICK_SERVING__SECRET_KEY": "a secret key of tests"}
     with answering(settings.lake.root, "--workers", "2", **secret | store) as api:
         for visitor in [f"v{number}" for number in range(6)] * 4:
-            answered = api.ask(f"/v1/profile/{visitor}", authorization="Bearer s3cret").json["actions"]
+            answered = api.ask(f"/v1/profile/{visitor}", authorization="Bearer a secret key of tests").json["actions"]
             actions = expected.get(profile.visitor_key("default", visitor), EMPTY).actions
             assert [(action["at"], action["item_id"]) for action in answered] == [
                 (action.at, action.item) for action in actions

@@ -19,8 +19,12 @@ from typing import Any
 
 import pytest
 
+from nextclick import kv
+from nextclick.contracts.events import Event
 from nextclick.kv.backends import BACKENDS
+from nextclick.profile.profile import action_of, person_key
 from nextclick.settings import Settings, load
+from nextclick.web.signatures import sign
 from serving.export import export
 from tests import table_rows
 from tests.api_process import answering
@@ -28,7 +32,7 @@ from tests.collector_process import Collector, collecting
 from tests.integration.conftest import Gold, with_kv
 from tests.wait import wait_until
 
-SECRET = "Bearer s3cret"
+SECRET = "Bearer a secret key of tests"
 SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 CATALOGUE = [
     ("lamp", "Amber lamp", "light", "20.00", True),
@@ -71,7 +75,7 @@ def shop(settings: Settings) -> Settings:
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """An API that the tests of this file share."""
     lake = furnished(load(lake=tmp_path_factory.mktemp("api") / "lake", environ={})).lake.root
-    with answering(lake, NEXTCLICK_SERVING__SECRET_KEY="s3cret") as running:
+    with answering(lake, NEXTCLICK_SERVING__SECRET_KEY="a secret key of tests") as running:
         yield running
 
 
@@ -166,7 +170,10 @@ def test_a_profile_wants_the_secret_key(api: Collector) -> None:
 
 
 def test_a_click_changes_the_next_answer(shop: Settings) -> None:
-    with answering(shop.lake.root, NEXTCLICK_SERVING__SECRET_KEY="s3cret") as api, collecting(shop.lake.root) as door:
+    with (
+        answering(shop.lake.root, NEXTCLICK_SERVING__SECRET_KEY="a secret key of tests") as api,
+        collecting(shop.lake.root) as door,
+    ):
         assert api.ask("/v1/personalize?visitor_id=v1").json["source"] == "popular"
         event = {"event": "view_item", "visitor_id": "v1", "item_id": "lamp", "timestamp": int(time.time() * 1000)}
         assert door.post("/v1/events", event).status == 200
@@ -226,6 +233,70 @@ def test_keys_say_whose_pages_may_ask_and_how_often(shop: Settings) -> None:
             "/v1/popular", None, "OPTIONS", origin="https://a.example", access_control_request_method="GET"
         )
         assert (preflight.status, preflight.headers["access-control-allow-methods"]) == (204, "GET, POST")
+
+
+@pytest.fixture(scope="module")
+def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """An API with a read key of its own site, one of another, and a secret key; a user bought the bulb and then searched."""
+    settings = furnished(load(lake=tmp_path_factory.mktemp("keyed") / "lake", environ={}))
+    now = int(time.time() * 1000)
+    bought = Event(event="purchase", event_id="1", client_time=now - 2_000, item_id="bulb")
+    searched = Event(event="search", event_id="2", client_time=now - 1_000, query="cord")
+    actions = [action for event in (bought, searched) if (action := action_of(event, now))]
+    kv.open_profiles(settings).merge({person_key("default", "ann@example.org"): actions})
+    keys = {"page": {"site": "default"}, "foreign key": {"site": "other"}}
+    env = {
+        "NEXTCLICK_SERVING__READ_KEYS": json.dumps(keys),
+        "NEXTCLICK_SERVING__SECRET_KEY": SECRET.removeprefix("Bearer "),
+    }
+    with answering(settings.lake.root, **env) as running:
+        yield running
+
+
+ANN = sign("a secret key of tests", "default", "ann@example.org")
+VICTIM = {"user_id": "ann@example.org", "items": ["bulb", "lamp"], "hide_bought": True}
+
+
+@pytest.mark.parametrize(
+    ("headers", "more", "knows_ann"),
+    [
+        ({"x_read_key": "page"}, {}, False),
+        ({"x_read_key": "page"}, {"user_signature": "0" * 64}, False),
+        ({"x_read_key": "page"}, {"user_signature": sign("a secret key of tests", "default", "bob")}, False),
+        ({"x_read_key": "page"}, {"user_signature": ANN}, True),
+        ({"x_read_key": "page", "x_user_signature": ANN}, {}, True),
+        ({"x_read_key": "page", "authorization": SECRET}, {}, True),
+        ({"authorization": SECRET.replace("Bearer", "bearer")}, {}, True),
+    ],
+)
+def test_what_a_user_bought_or_did_is_shown_to_who_proves_that_they_are_asked_for(
+    keyed: Collector, headers: dict[str, Any], more: dict[str, str], knows_ann: bool
+) -> None:
+    ranked = keyed.post("/v1/rank", VICTIM | more, **headers)
+    assert items(ranked.json) == (["lamp"] if knows_ann else ["lamp", "bulb"])
+    query = "user_id=ann@example.org" + "".join(f"&{name}={value}" for name, value in more.items())
+    assert keyed.ask(f"/v1/next-action?{query}", **headers).json["acts"] == (["buy", "search"] if knows_ann else [])
+    listed = keyed.ask(f"/v1/recommendations?{query}&hide_bought=true&explain=true", **headers).json
+    assert ("bulb" in items(listed)) != knows_ann
+
+
+def test_a_key_of_another_site_gets_nothing_of_this_one(keyed: Collector) -> None:
+    reply = keyed.ask("/v1/personalize?visitor_id=ann", x_read_key="foreign key")
+    assert (reply.status, reply.json["error"]) == (403, "other_site")
+    assert "'default'" in reply.json["message"]
+
+
+def test_keys_close_what_operators_alone_need_and_answers_are_kept_by_nobody(keyed: Collector) -> None:
+    for path in ("/metrics", "/docs", "/openapi.json"):
+        assert keyed.ask(path).status == 401
+        assert keyed.ask(path, authorization=SECRET).status == 200
+    assert keyed.ask("/ready").status == 200
+    reply = keyed.ask("/v1/popular", x_read_key="page")
+    assert reply.headers["cache-control"] == "no-store"
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    page = keyed.ask("/docs", authorization=SECRET)
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert page.headers["referrer-policy"] == "no-referrer"
 
 
 def _conf(settings: Settings, more: str) -> Path:

@@ -46,7 +46,7 @@ BODIES = (
 HEADERS = st.fixed_dictionaries(
     {},
     optional={
-        "authorization": st.sampled_from(["Bearer s3cret", "Bearer", "Basic \xe9"]),
+        "authorization": st.sampled_from(["Bearer a secret key of tests", "Bearer", "Basic \xe9"]),
         "origin": st.sampled_from(["https://a.example", "null"]),
         "x-read-key": st.sampled_from(["k", "\xe9"]),
         "content-encoding": st.just("gzip"),
@@ -81,7 +81,9 @@ Ask = Callable[[str, str, dict[str, str], bytes | None], tuple[int, bytes]]
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """`ask(method, address, headers, body)` over one connection: the status and the body."""
     lake = furnished(load(lake=tmp_path_factory.mktemp("generated") / "lake", environ={})).lake.root
-    with answering(lake, NEXTCLICK_SERVING__SECRET_KEY="s3cret", NEXTCLICK_SERVING__RECORD="false") as api:
+    with answering(
+        lake, NEXTCLICK_SERVING__SECRET_KEY="a secret key of tests", NEXTCLICK_SERVING__RECORD="false"
+    ) as api:
         connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=10)
 
         def send(method: str, address: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:

@@ -1,0 +1,44 @@
+"""The keys that stand in pages: whose site each is for, which pages may use it, and how often."""
+
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+from nextclick.settings import SiteKey
+from nextclick.web.answers import Refused
+from nextclick.web.failures import FailureLog, masked
+from nextclick.web.rates import UNKNOWN, RateLimiter
+
+Key = TypeVar("Key", bound=SiteKey)
+
+
+class SiteKeys(Generic[Key]):
+    """The keys of one server; `setting` is where they are written, such as `serving.read_keys`."""
+
+    def __init__(self, keys: Mapping[str, Key], setting: str, per_second: float) -> None:
+        self._keys = keys
+        self._setting = setting
+        self._rates = RateLimiter(per_second)
+        self._failures = FailureLog(f"key ({setting})")
+
+    def __bool__(self) -> bool:
+        """Whether any are set."""
+        return bool(self._keys)
+
+    def use(self, key: str | None, origin: str | None) -> Key | None:
+        """What `key` opens; None where no keys are set. Counts the request. Refused 401, 403 or 429."""
+        if not self._keys:
+            self._rates.count(UNKNOWN)
+            return None
+        known = self._keys.get(key or "")
+        if known is None:
+            self.count_unknown()
+            self._failures.count(masked(key or ""))
+            raise Refused(401, "unknown_key", f"The key is missing or unknown ({self._setting}).")
+        if known.origins and origin is not None and origin not in known.origins:
+            raise Refused(403, "origin_not_allowed", "Pages of this origin may not use the key.")
+        self._rates.count(key or "")
+        return known
+
+    def count_unknown(self) -> None:
+        """Count a request that was refused before its key could be read. Refused 429."""
+        self._rates.count(UNKNOWN)
