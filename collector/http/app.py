@@ -22,7 +22,7 @@ from collector.sinks import RequestBatch, Sink, SinkDown
 from nextclick.address import masked
 from nextclick.contracts.events import Reject
 from nextclick.settings import Settings
-from nextclick.web import bodies, cors
+from nextclick.web import bodies, cors, local
 from nextclick.web.answers import Receive, Scope, Send, headers_of, not_allowed, send_answer
 
 _RECORDED: Final = (400, 413)
@@ -71,16 +71,35 @@ class CollectorApp:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         path = scope["path"]
-        if page := self._pages.get(path):
+        origins = local.origins(headers, self._settings.origins, bool(self._settings.write_keys))
+        if refusal := self._foreign(headers):
+            answer = refusal
+        elif page := self._pages.get(path):
             answer = await page(headers) if scope["method"] in ("GET", "HEAD") else not_allowed(("GET",))
         elif routes := self._intake.routes(path):
-            answer = await self._tracked(scope, headers, routes, receive)
+            answer = await self._tracked(scope, headers, routes, origins, receive)
         else:
             answer = problem(404, "no_such_path", "No dialect answers here: docs/trackers/README.md lists the paths.")
-        await send_answer(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
+        await send_answer(send, answer, (*answer.headers, *cors.headers(headers, origins)))
+
+    def _foreign(self, headers: dict[str, str]) -> HttpAnswer | None:
+        """The refusal of a request that a server without keys does not answer."""
+        if self._settings.write_keys:
+            return None
+        try:
+            local.require_local(headers, "collector.write_keys")
+        except Refused as refused:
+            self._metrics.refused.labels(refused.status, refused.reason).inc()
+            return problem(refused.status, refused.reason, str(refused))
+        return None
 
     async def _tracked(
-        self, scope: Scope, headers: dict[str, str], routes: tuple[DialectRoute, ...], receive: Receive
+        self,
+        scope: Scope,
+        headers: dict[str, str],
+        routes: tuple[DialectRoute, ...],
+        origins: tuple[str, ...],
+        receive: Receive,
     ) -> HttpAnswer:
         method = scope["method"]
         if method == "OPTIONS":
@@ -91,7 +110,7 @@ class CollectorApp:
         route, request = routes[0], self._request(scope, headers, routes[0].path)
         try:
             try:
-                cors.require_allowed(headers, self._settings.origins, "collector.origins")
+                cors.require_allowed(headers, origins, "collector.origins")
                 if route.is_secret:
                     self._keys.require_secret(headers.get("authorization", ""))
                 sent = await bodies.read(receive, self._settings, "collector")

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from nextclick.settings import Settings
-from nextclick.web import bodies, cors
+from nextclick.web import bodies, cors, local
 from nextclick.web.answers import (
     HTML_HEADERS,
     HttpAnswer,
@@ -71,14 +71,17 @@ class ApiApp:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
+        origins = local.origins(headers, self._settings.origins, bool(self._settings.read_keys))
         try:
-            answer = self._page(scope, headers) or await self._answer(scope, headers, receive)
+            if not self._settings.read_keys:
+                local.require_local(headers, "serving.read_keys")
+            answer = self._page(scope, headers) or await self._answer(scope, headers, origins, receive)
         except Refused as refused:
             self._metrics.refused.labels(refused.status, refused.reason).inc()
             answer = problem(refused.status, refused.reason, str(refused))
         except ConnectionError:
             answer = HttpAnswer(status=400)  # nobody reads it
-        await send_answer(send, answer, (*answer.headers, *cors.headers(headers, self._settings.origins)))
+        await send_answer(send, answer, (*answer.headers, *cors.headers(headers, origins)))
 
     def _page(self, scope: Scope, headers: dict[str, str]) -> HttpAnswer | None:
         """A page about the server itself; None for another path. What operators alone need wants the secret key where keys are set."""
@@ -91,7 +94,9 @@ class ApiApp:
             self._access.require_operator(headers)
         return page()
 
-    async def _answer(self, scope: Scope, headers: dict[str, str], receive: Receive) -> HttpAnswer:
+    async def _answer(
+        self, scope: Scope, headers: dict[str, str], origins: tuple[str, ...], receive: Receive
+    ) -> HttpAnswer:
         candidates = routes.find(scope["path"])
         if not candidates:
             raise Refused(404, "no_such_path", "There is no such path: /docs lists them.")
@@ -100,7 +105,7 @@ class ApiApp:
         matching = [pair for pair in candidates if pair[0].method == scope["method"]]
         if not matching:
             return not_allowed(route.method for route, _ in candidates)
-        cors.require_allowed(headers, self._settings.origins, "serving.origins")
+        cors.require_allowed(headers, origins, "serving.origins")
         (route, value), started = matching[0], time.perf_counter()
         request = await self._permitted(route, value, scope, headers, receive)
         answer = HttpAnswer(body=_encode(await route.handle(self._engine, self._site, request)))

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,13 +136,18 @@ def test_an_address_in_a_reject_is_masked(fresh: tuple[Collector, int, int]) -> 
     assert "203.0.0.0" in records[-1]["payload"]
 
 
-def test_pages_of_any_origin_may_send_but_never_with_credentials(collector: Collector) -> None:
-    reply = collector.ask(
-        "/v1/events", method="OPTIONS", Origin="https://a.example", Access_Control_Request_Method="POST"
+def test_without_keys_pages_of_this_machine_alone_may_send(collector: Collector) -> None:
+    preflight: Any = {"method": "OPTIONS", "Access_Control_Request_Method": "POST"}
+    reply = collector.ask("/v1/events", Origin="http://localhost:3000", **preflight)
+    assert (reply.status, reply.headers["access-control-allow-origin"]) == (204, "http://localhost:3000")
+    assert (
+        "access-control-allow-origin"
+        not in collector.ask("/v1/events", Origin="https://a.example", **preflight).headers
     )
-    assert reply.status == 204
-    assert reply.headers["access-control-allow-origin"] == "*"
-    assert "access-control-allow-credentials" not in reply.headers
+    foreign: Any = ({"Origin": "https://a.example"}, {"Origin": "null"}, {"Host": "a.example"})
+    for headers in foreign:
+        assert collector.post("/v1/events", VIEW, **headers).status == 403
+    assert collector.ask("/metrics", Host="a.example").status == 403
 
 
 def test_unknown_paths_and_methods_are_told_apart(collector: Collector) -> None:
@@ -173,9 +179,9 @@ def test_resends_are_counted(collector: Collector) -> None:
 def test_headers_that_never_end_are_cut_off(tmp_path: Path) -> None:
     with collecting(tmp_path / "lake", NEXTCLICK_COLLECTOR__HEADER_SECONDS="1") as collector:
         client = socket.create_connection(("127.0.0.1", collector.port), timeout=20)
-        client.sendall(b"POST /v1/events HTTP/1.1\r\nhost: a\r\nx-slow: ")
+        client.sendall(b"POST /v1/events HTTP/1.1\r\nhost: localhost\r\nx-slow: ")
         assert client.recv(4096) == b"" or b" 408 " in client.recv(4096)
-        long = b"GET /health HTTP/1.1\r\nhost: a\r\nx-long: " + b"a" * 300_000 + b"\r\n\r\n"
+        long = b"GET /health HTTP/1.1\r\nhost: localhost\r\nx-long: " + b"a" * 300_000 + b"\r\n\r\n"
         with socket.create_connection(("127.0.0.1", collector.port), timeout=20) as client:
             client.sendall(long)
             assert client.recv(4096).split(b" ")[1] == b"431"
@@ -195,7 +201,7 @@ def test_half_a_body_hangs_nobody_and_times_out(tmp_path: Path) -> None:
 def _stalled(port: int) -> socket.socket:
     """A client that promises more of a body than it sends."""
     client = socket.create_connection(("127.0.0.1", port), timeout=30)
-    client.sendall(b'POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{"event":')
+    client.sendall(b'POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"event":')
     return client
 
 

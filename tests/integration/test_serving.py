@@ -163,6 +163,14 @@ def test_wrong_bodies_methods_and_paths_are_refused(api: Collector) -> None:
     assert api.ask("/v2").status == 404
 
 
+def test_without_keys_pages_of_this_machine_alone_may_ask(api: Collector) -> None:
+    page = api.ask("/v1/popular", origin="http://127.0.0.1:3000")
+    assert (page.status, page.headers["access-control-allow-origin"]) == (200, "http://127.0.0.1:3000")
+    foreign = api.ask("/v1/popular", origin="https://a.example")
+    assert (foreign.status, "access-control-allow-origin" in foreign.headers) == (403, False)
+    assert api.ask("/v1/popular", host="rebound.example").status == 403
+
+
 def test_a_profile_wants_the_secret_key(api: Collector) -> None:
     assert api.ask("/v1/profile/ann").status == 401
     assert api.ask("/v1/profile/ann", authorization="Bearer wrong").status == 401
