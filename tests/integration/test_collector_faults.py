@@ -172,7 +172,7 @@ def test_told_to_stop_it_answers_who_waits_and_does_not_wait_for_who_stalls(tmp_
     with collecting(tmp_path / "lake", NEXTCLICK_COLLECTOR__DRAIN_SECONDS="3") as collector:
         stalled = [socket.create_connection(("127.0.0.1", collector.port)) for _ in range(20)]
         for client in stalled:
-            client.sendall(b'POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\n{"event":')
+            client.sendall(b'POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{"event":')
         load = Load(collector, "drain")
         time.sleep(0.3)
         started = time.monotonic()
