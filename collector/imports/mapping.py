@@ -14,7 +14,7 @@ from nextclick.errors import MappingError
 
 EVENT_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Event) if field.name != "unread_fields"}
 """What a sender fills."""
-UNITS: Final = ("s", "ms", "us", "iso8601", "auto")
+UNITS: Final = ("s", "ms", "us", "ns", "iso8601", "auto")
 _RULED: Final = ("event", "client_time", "properties")  # not among the fields: they have keys of their own
 
 
