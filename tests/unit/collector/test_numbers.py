@@ -69,7 +69,8 @@ def test_what_is_no_currency_or_many_raises(written: Any) -> None:
 
 def test_a_whole_number_is_whole() -> None:
     assert [whole(written) for written in (2, "2", 2.0, "2.0", "1e3", -1)] == [2, 2, 2, 2, 1000, -1]
-    for written in (2.5, "2 pcs", "1,000", True, [], "1e30", "1e999999", "NaN"):
+    wrong: tuple[Any, ...] = (2.5, "2 pcs", "1,000", True, [], "1e30", "1e999999", "NaN")
+    for written in wrong:
         with pytest.raises((ValueError, OverflowError)):
             whole(written)
 
