@@ -3,6 +3,7 @@
 import importlib
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -12,6 +13,7 @@ from nextclick import ports
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import ServerSettings, Settings, hand_down
+from nextclick.web.failures import masked
 
 
 class ServerVerb(NamedTuple):
@@ -44,13 +46,13 @@ class ServerVerb(NamedTuple):
         self, settings: Settings, listens: Callable[[str], str], as_json: bool, **options: str | int | None
     ) -> None:
         """Serve until stopped, with these `options`; `listens` makes the line that says where, of the address."""
-        settings = self._chosen(settings, **options)
+        settings = self.chosen(settings, **options)
         self._prepare(settings)
         server = importlib.import_module(self.server)  # now: its metrics look for their folder when they are imported
         self._announce(settings, listens, as_json)
         server.serve(settings)
 
-    def _chosen(self, settings: Settings, **options: str | int | None) -> Settings:
+    def chosen(self, settings: Settings, **options: str | int | None) -> Settings:
         """The settings with these `options`, and a free port. UsageError if others would need no key."""
         server: ServerSettings = getattr(settings, self.section)
         server = msgspec.structs.replace(
@@ -61,8 +63,38 @@ class ServerVerb(NamedTuple):
                 f"{server.host} is open to others, and no {self.keys} keys are set. "
                 f"Name sites and their keys in [{self.section}.{self.keys}_keys] of conf/, or listen on 127.0.0.1."
             )
+        self._warn(server, settings.site)
         server = msgspec.structs.replace(server, port=ports.free(server.host, server.port))
         return msgspec.structs.replace(settings, **{self.section: server})
+
+    def _warn(self, server: ServerSettings, site: str) -> None:
+        """Say on stderr where others could read what is secret, and which keys open nothing. UsageError for a file that is not there."""
+        if not (ports.is_loopback(server.host) or server.tls_certificate):
+            click.echo(
+                f"nextclick: {server.host} is open to others, and what visitors do and secret keys travel there in clear: "
+                f"set {self.section}.tls_certificate and tls_key, or stand behind a proxy (docs/deploy.md).",
+                err=True,
+            )
+        for setting in (f"{self.keys}_keys_file", "tls_key", "tls_certificate"):
+            file = getattr(server, setting)
+            if not file:
+                continue
+            try:
+                mode = Path(file).expanduser().stat().st_mode & 0o077
+            except OSError as error:
+                raise UsageError(
+                    f"{self.section}.{setting} names {file}, which cannot be read: {error.strerror}."
+                ) from error
+            if mode and setting != "tls_certificate":
+                click.echo(
+                    f"nextclick: other accounts may use {file} ({self.section}.{setting}): `chmod 600` it.", err=True
+                )
+        for key, opens in getattr(server, "read_keys", {}).items():
+            if opens.site != site:
+                click.echo(
+                    f"nextclick: the read key {masked(key)} is of site {opens.site!r}, and this lake serves {site!r}: it gets 403.",
+                    err=True,
+                )
 
     def _prepare(self, settings: Settings) -> None:
         """Make the lake, and an empty folder in which the workers count; before prometheus_client is imported."""
@@ -77,7 +109,7 @@ class ServerVerb(NamedTuple):
         from nextclick.web.process import when_it_answers
 
         server: ServerSettings = getattr(settings, self.section)
-        address = f"http://{server.host}:{server.port}"
+        address = f"{'https' if server.tls_certificate else 'http'}://{server.host}:{server.port}"
 
         def say() -> None:
             if as_json:

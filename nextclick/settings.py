@@ -90,6 +90,8 @@ class ServerSettings(_Section, frozen=True):
     origins: tuple[str, ...]
     secret_key: str
     signing_secret: str
+    tls_certificate: str
+    tls_key: str
 
     @property
     def signs_with(self) -> str:
@@ -403,6 +405,9 @@ def load(
             + " or in the environment (NEXTCLICK_SECTION__KEY)."
         ) from error
     _require_long_secrets(checked)
+    for name, server in (("collector", checked.collector), ("serving", checked.serving)):
+        if bool(server.tls_certificate) != bool(server.tls_key):
+            raise SettingsError(f"{name}.tls_certificate and {name}.tls_key belong together: set both, or neither.")
     return msgspec.structs.replace(checked, lake=lake_at(root), conf_dir=folder, profile=profile)
 
 

@@ -80,7 +80,7 @@ class CollectorApp:
             answer = await self._tracked(scope, headers, routes, origins, receive)
         else:
             answer = problem(404, "no_such_path", "No dialect answers here: docs/trackers/README.md lists the paths.")
-        await send_answer(send, answer, (*answer.headers, *cors.headers(headers, origins)))
+        await send_answer(send, scope, answer, (*answer.headers, *cors.headers(headers, origins)))
 
     def _foreign(self, headers: dict[str, str]) -> HttpAnswer | None:
         """The refusal of a request that a server without keys does not answer."""

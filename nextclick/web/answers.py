@@ -8,6 +8,7 @@ import msgspec
 JSON: Final = "application/json"
 _SAFE: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
 """Answers are for who asked, and are what they say they are; one that says otherwise wins."""
+_HTTPS: Final = (("strict-transport-security", "max-age=31536000"),)
 HTML_HEADERS: Final = (
     (
         "content-security-policy",
@@ -55,9 +56,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-async def send_answer(send: Send, answer: HttpAnswer, headers: Iterable[tuple[str, str]]) -> None:
+async def send_answer(send: Send, scope: Scope, answer: HttpAnswer, headers: Iterable[tuple[str, str]]) -> None:
     """The answer as ASGI messages, with its length, these `headers` (the answer's own are among them), and `_SAFE` ones."""
-    whole = dict(_SAFE) | dict(headers)
+    whole = dict(_SAFE) | (dict(_HTTPS) if scope.get("scheme") == "https" else {}) | dict(headers)
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in whole.items()]
     raw += [(b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body))]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})

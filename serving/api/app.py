@@ -81,7 +81,7 @@ class ApiApp:
             answer = problem(refused.status, refused.reason, str(refused))
         except ConnectionError:
             answer = HttpAnswer(status=400)  # nobody reads it
-        await send_answer(send, answer, (*answer.headers, *cors.headers(headers, origins)))
+        await send_answer(send, scope, answer, (*answer.headers, *cors.headers(headers, origins)))
 
     def _page(self, scope: Scope, headers: dict[str, str]) -> HttpAnswer | None:
         """A page about the server itself; None for another path. What operators alone need wants the secret key where keys are set."""
