@@ -4,6 +4,7 @@ import importlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import click
@@ -11,7 +12,7 @@ import msgspec
 
 from nextclick import ports
 from nextclick.command import common_options, json_option, print_json
-from nextclick.errors import UsageError
+from nextclick.errors import LakeError, UsageError
 from nextclick.settings import ServerSettings, Settings, hand_down
 from nextclick.web.failures import masked
 
@@ -97,12 +98,26 @@ class ServerVerb(NamedTuple):
                 )
 
     def _prepare(self, settings: Settings) -> None:
-        """Make the lake, and an empty folder in which the workers count; before prometheus_client is imported."""
-        settings.lake.prepare()
+        """Make the lake, and an empty folder in which the workers count; before prometheus_client is imported.
+
+        Who only answers does so from a lake that it may not write, too: then nothing is put on record.
+        """
         counts = settings.lake.state / self.counts
-        shutil.rmtree(counts, ignore_errors=True)
-        counts.mkdir()
-        hand_down(settings, PROMETHEUS_MULTIPROC_DIR=str(counts))
+        try:
+            settings.lake.prepare()
+            shutil.rmtree(counts, ignore_errors=True)
+            counts.mkdir()
+        except (LakeError, OSError) as error:
+            if self.keys == "write" or not settings.lake.state.is_dir():
+                raise LakeError(f"The lake {settings.lake.root} cannot be written: {error}") from error
+            click.echo(
+                f"nextclick: {settings.lake.root} cannot be written, so what is served is not put on record.", err=True
+            )
+            hand_down(
+                settings, PROMETHEUS_MULTIPROC_DIR=mkdtemp(prefix="nextclick-"), NEXTCLICK_SERVING__RECORD="false"
+            )
+        else:
+            hand_down(settings, PROMETHEUS_MULTIPROC_DIR=str(counts))
 
     def _announce(self, settings: Settings, listens: Callable[[str], str], as_json: bool) -> None:
         """Say where it listens once it answers; `listens` makes a line of the address."""

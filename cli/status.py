@@ -9,6 +9,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from nextclick.command import common_options, json_option, print_json
+from nextclick.lake.paths import open_to_others
 from nextclick.lake.table_state import TableState, table_states
 from nextclick.reconciliation import Reconciliation, reconcile
 from nextclick.settings import Settings
@@ -26,6 +27,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Why the last model that was trained did not pass; empty if it did."""
     export: dict[str, Any] | None
     """version, people and exported_at of the key-value table; None before the first export."""
+    warnings: list[str]
+    """What should be mended, though everything works."""
 
 
 def look(settings: Settings) -> Status:
@@ -40,6 +43,7 @@ def look(settings: Settings) -> Status:
         champion=champion.facts(settings.lake),
         gate=attempt.reasons if attempt else [],
         export=export.current(settings),
+        warnings=list(filter(None, [open_to_others(settings.lake)])),
     )
 
 
@@ -60,7 +64,7 @@ def status(settings: Settings, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(seen))
         return
-    Console().print(Group(_tables(seen), Text(), _events(seen.reconciliation), Text(), _served(seen)))
+    Console().print(Group(_tables(seen), Text(), _events(seen.reconciliation), Text(), _served(seen), _warnings(seen)))
 
 
 def _tables(seen: Status) -> Grid:
@@ -86,6 +90,10 @@ def _events(counts: Reconciliation) -> Text:
         if count:
             text.append(f"\n{name} {count:,}: it must be 0; see docs/jobs/recovery.md", style="bold red")
     return text
+
+
+def _warnings(seen: Status) -> Text:
+    return Text("".join(f"\n{warning}" for warning in seen.warnings), style="yellow")
 
 
 def _served(seen: Status) -> Text:

@@ -10,7 +10,7 @@ _QUICK = {"NEXTCLICK_SERVING__PUBLISH_SECONDS": "0.1", "NEXTCLICK_SERVING__REFRE
 
 
 @contextmanager
-def answering(lake: Path, *options: str, **settings: str) -> Iterator[Collector]:
-    """Start an API on any free port; `settings` are environment variables. It is asked as a collector is."""
-    with running("serve", lake, _QUICK | settings, *options) as api:
+def answering(lake: Path, *options: str, under: tuple[str, ...] = (), **settings: str) -> Iterator[Collector]:
+    """Start an API on any free port, asked as a collector is; `settings` are environment variables, `under` runs it."""
+    with running("serve", lake, _QUICK | settings, *options, under=under) as api:
         yield api

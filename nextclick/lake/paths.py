@@ -1,6 +1,7 @@
 """Where everything of one lake lies on disk."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -81,15 +82,29 @@ class Lake:
         return f"{self.data}/{name.replace('.', '/', 1)}"
 
     def prepare(self) -> None:
-        """Create the folders that every station expects; a lake that cannot be written says so."""
+        """Create the folders that every station expects; a lake that cannot be written says so.
+
+        What visitors did is in them: none but their owner may look into a lake that is made here.
+        """
         try:
-            for folder in (self.landing, self.quarantine, self.locks, self.imports):
-                folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.root, self.landing, self.quarantine, self.state, self.locks, self.imports):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise LakeError(
                 f"The lake {self.root} cannot be written: {error.strerror} ({error.filename}). "
                 "Choose another folder with --lake, or mend its permissions."
             ) from error
+
+
+def open_to_others(lake: Lake) -> str | None:
+    """What to do about a lake that other accounts of this machine may look into; None where they may not."""
+    try:
+        mode = lake.root.stat().st_mode & 0o777
+    except OSError:
+        return None
+    if not mode & 0o077:
+        return None
+    return f"other accounts may look into {lake.root} (mode {mode:04o}): `chmod 700 {shlex.quote(str(lake.root))}`"
 
 
 def lake_at(path: str | Path) -> Lake:

@@ -8,6 +8,7 @@ machine, when pages may be torn, BOOT is another folder: profiles, marks and off
 are made anew from the landing log or Kafka. So a merge costs no fsync, and torn pages are never read.
 """
 
+import os
 import shutil
 import socket
 import struct
@@ -62,6 +63,13 @@ class LmdbProfiles:
         with _guard, _translated(self._folder):
             environment = _environments.get(boot)
             if environment is None:
+                if not _writable(boot):
+                    if not boot.exists():
+                        raise _NeverBegun
+                    # Who may not write cannot take part in locks; a reader keeps a page for microseconds.
+                    environment = _Environment(boot, self._map_bytes, readonly=True, lock=False)
+                    _environments[boot] = environment
+                    return environment
                 boot.mkdir(parents=True, exist_ok=True)
                 environment = _environments[boot] = _Environment(boot, self._map_bytes)
                 for other in self._folder.iterdir():
@@ -70,7 +78,10 @@ class LmdbProfiles:
             return environment
 
     def get_many(self, keys: Sequence[bytes]) -> list[Profile]:
-        opened = self._open
+        try:
+            opened = self._open
+        except _NeverBegun:
+            return [profile.EMPTY for _ in keys]
         with _translated(self._folder), opened.env.begin(db=opened.profiles) as transaction:
             return [_decoded(transaction.get(key)) for key in keys]
 
@@ -131,8 +142,12 @@ class LmdbProfiles:
         return len(dead)
 
 
+class _NeverBegun(Exception):
+    """Nobody has merged a profile yet, and who only reads cannot begin."""
+
+
 class _Environment:
-    def __init__(self, folder: Path, map_bytes: int) -> None:
+    def __init__(self, folder: Path, map_bytes: int, **options: bool) -> None:
         self.env = open_environment(
             folder,
             map_size=map_bytes,
@@ -141,11 +156,19 @@ class _Environment:
             sync=False,
             metasync=False,
             readahead=False,
+            **options,
         )
-        self.env.reader_check()  # slots of killed readers, which would keep old pages for ever
+        if not options:
+            self.env.reader_check()  # slots of killed readers, which would keep old pages for ever
         self.profiles = self.env.open_db(b"profiles")
         self.segments = self.env.open_db(b"segments")
         self.offsets = self.env.open_db(b"offsets")
+
+
+def _writable(folder: Path) -> bool:
+    """Whether `folder` can be written, or made where it is not there."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return os.access(there, os.W_OK)
 
 
 def _older(cursor: lmdb.Cursor, start: bytes, before: int, most: int) -> tuple[list[bytes], bytes]:

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from cli.main import cli
 from nextclick.errors import UsageError
-from nextclick.lake.paths import lake_at
+from nextclick.lake.paths import lake_at, open_to_others
 
 
 @pytest.mark.parametrize("name", ["with space", "läke", "100%", "a'b", "a+b", "a&b", "a;b", "ключ", "😀", "50% off"])
@@ -30,3 +30,15 @@ def test_an_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch, tm
     with pytest.raises(UsageError, match="local folder"):
         CliRunner().invoke(cli, ["--lake", address, "status"], standalone_mode=False, catch_exceptions=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_none_but_its_owner_may_look_into_a_new_lake(tmp_path: Path) -> None:
+    lake = lake_at(tmp_path / "above" / "lake")
+    lake.prepare()
+    folders = (lake.root, lake.landing, lake.quarantine, lake.state, lake.locks, lake.imports)
+    assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
+    assert open_to_others(lake) is None
+    lake.root.chmod(0o755)
+    lake.prepare()  # whose it is, and who else may read it, stays its owner's decision
+    assert "chmod 700" in (open_to_others(lake) or "")
+    assert open_to_others(lake_at(tmp_path / "none")) is None
