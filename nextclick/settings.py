@@ -104,6 +104,7 @@ class Collector(ServerSettings, frozen=True):
     group_milliseconds: Annotated[float, Meta(ge=0, le=100)]
     publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
     unpacked_bytes: Annotated[int, Meta(ge=1024, le=256 << 20)]
+    unpack_ratio: Annotated[int, Meta(ge=10, le=1032)]
     batch_events: Annotated[int, Meta(ge=1, le=100_000)]
     json_depth: Annotated[int, Meta(ge=4, le=200)]
     proxies: tuple[str, ...]

@@ -116,7 +116,7 @@ class CollectorApp:
                 sent = await bodies.read(receive, self._settings, "collector")
                 started = time.perf_counter()
                 self._metrics.bytes.inc(len(sent))
-                plain = unpack(sent, headers.get("content-encoding", "").strip().lower(), self._settings)
+                plain = unpack(sent, headers.get("content-encoding", ""), self._settings)
                 route, request = choose(routes, msgspec.structs.replace(request, body=plain))
                 answer, batch = self._intake.take(route, request)
                 await self._land(batch)

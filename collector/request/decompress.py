@@ -1,30 +1,56 @@
 """A request's body without its gzip or deflate, and never more of it in memory than its limits allow."""
 
 import zlib
+from typing import Final
 
 from collector.request.model import Refused, RequestLimits
 from nextclick.settings import Collector
 from nextclick.web.bodies import TooLarge
 
-_GZIP = b"\x1f\x8b"
-_PIECE = 4096
+_GZIP: Final = b"\x1f\x8b"
+_PACKED: Final = ("gzip", "x-gzip", "deflate")
+_AS_IT_IS: Final = ("", "identity", "utf-8")
+"""`utf-8` is no encoding but a charset, and what people write there."""
+_WINDOWS: Final = (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS)
+"""With a header of gzip or zlib; without one (raw deflate, which some libraries call deflate)."""
+_PIECE: Final = 4096
 """Bytes that are unpacked at once: what lies behind a member is copied, so a body of many tiny ones must not be one piece."""
+_SMALL: Final = 256 << 10
+"""Bytes that any body may unpack to, however little it takes packed."""
 
 
 def unpack(body: bytes, encoding: str, limits: Collector | RequestLimits) -> bytes:
     """The body without its gzip or deflate; gzip is also known by its first bytes, since some trackers do not say so.
 
-    A gzip body is one member or several (RFC 1952, 2.2), and all of them are read. Refused 400 where
-    it is damaged, 413 where it unpacks to more than unpacked_bytes: what is above is never made.
+    A gzip body is one member or several (RFC 1952, 2.2), and all of them are read. A text that `encoding`
+    calls packed is taken as it is: something on the way had unpacked it. Refused 415 where `encoding` is
+    unknown or more than one, 400 where the body is damaged, 413 where it unpacks to more than
+    unpacked_bytes, or unpack_ratio times its own size: what is above is never made.
     """
+    packings = [word for part in encoding.split(",") if (word := part.strip().lower()) not in _AS_IT_IS]
+    if len(packings) > 1 or not set(packings) <= {*_PACKED}:
+        known = "gzip or deflate, once, or send the body as it is"
+        raise Refused(415, "unknown_encoding", f"Content-Encoding is {encoding[:60]!r}. Pack with {known}.")
     if body.startswith(_GZIP):
-        return _unpacked(body, 47, limits.unpacked_bytes)
-    if encoding in ("gzip", "x-gzip", "deflate"):
-        return _unpacked(body, 47 if "gzip" in encoding else zlib.MAX_WBITS, limits.unpacked_bytes)
+        return _unpacked(body, _WINDOWS[0], limits)
+    for window in _WINDOWS if packings and body else ():
+        try:
+            return _unpacked(body, window, limits)
+        except Refused as refused:
+            if refused.status == 413 or (window == _WINDOWS[-1] and not _is_text(body)):
+                raise
     return body
 
 
-def _unpacked(body: bytes, window: int, limit: int) -> bytes:
+def _is_text(body: bytes) -> bool:
+    try:
+        return "\0" not in body.decode()
+    except UnicodeDecodeError:
+        return False
+
+
+def _unpacked(body: bytes, window: int, limits: Collector | RequestLimits) -> bytes:
+    limit = min(limits.unpacked_bytes, max(_SMALL, limits.unpack_ratio * len(body)))
     plain, place, unpacker = bytearray(), 0, zlib.decompressobj(window)
     while place < len(body):
         if unpacker.eof:
@@ -39,7 +65,8 @@ def _unpacked(body: bytes, window: int, limit: int) -> bytes:
         except zlib.error as error:
             raise Refused(400, "bad_encoding", f"The body does not unpack: {error}.") from None
         if len(plain) > limit:
-            raise TooLarge(b"", limit, "collector.unpacked_bytes")
+            setting = "unpacked_bytes" if limit == limits.unpacked_bytes else "unpack_ratio times its size"
+            raise TooLarge(b"", limit, f"collector.{setting}")
         place += len(piece) - len(unpacker.unused_data)
     if not unpacker.eof:
         raise Refused(400, "bad_encoding", "The packed body ends too early.")

@@ -45,6 +45,7 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     batch_events: int
     json_depth: int
     unpacked_bytes: int = 8 << 20
+    unpack_ratio: int = 100
 
 
 class Parsed(msgspec.Struct, kw_only=True):

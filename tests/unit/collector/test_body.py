@@ -23,19 +23,64 @@ def test_members_unpack_to_what_was_packed(parts: list[bytes], encoding: str) ->
     assert unpack(b"".join(map(gzip.compress, parts)), encoding, LIMITS) == b"".join(parts)
 
 
-def test_deflate_and_plain_bodies_are_read_as_before() -> None:
-    assert unpack(zlib.compress(A), "deflate", LIMITS) == A
-    assert unpack(A, "", LIMITS) == A
+ZIPPED, RAW = gzip.compress(A), zlib.compressobj(wbits=-15)
+RAW_DEFLATE = RAW.compress(A) + RAW.flush()
+FORM = b"x=1&data=eyJ9"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "plain"),
+    [
+        (zlib.compress(A), "deflate", A),
+        (RAW_DEFLATE, "deflate", A),
+        (ZIPPED, "GZIP, identity", A),
+        (ZIPPED, "deflate", A),
+        (ZIPPED, "identity", A),
+        (A, "gzip", A),
+        (A, "deflate", A),
+        (A, "identity", A),
+        (A, "utf-8", A),
+        (A, "", A),
+        (FORM, "gzip", FORM),
+        (b"", "gzip", b""),
+    ],
+)
+def test_a_body_is_what_its_bytes_say_where_a_label_is_wrong(body: bytes, encoding: str, plain: bytes) -> None:
+    assert unpack(body, encoding, LIMITS) == plain
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "gzip,br", "compress", "aws-chunked", "\x1b[31m"])
+def test_an_encoding_that_is_not_read_is_refused_as_such(encoding: str) -> None:
+    with pytest.raises(Refused) as refused:
+        unpack(gzip.compress(A), encoding, LIMITS)
+    assert (refused.value.status, refused.value.reason) == (415, "unknown_encoding")
+    assert "\x1b" not in str(refused.value)
+
+
+def test_little_may_not_become_much() -> None:
+    limits = RequestLimits(batch_events=4, json_depth=8, unpacked_bytes=8 << 20, unpack_ratio=100)
+    assert len(unpack(gzip.compress(b"x" * (256 << 10)), "gzip", limits)) == 256 << 10
+    with pytest.raises(Refused) as refused:
+        unpack(gzip.compress(b"x" * (1 << 20)), "gzip", limits)
+    assert (refused.value.status, refused.value.reason) == (413, "body_too_large")
+    assert "unpack_ratio" in str(refused.value)
 
 
 @pytest.mark.parametrize(
     "body",
-    [gzip.compress(A) + b"junk", gzip.compress(A) + gzip.compress(B)[:-1], gzip.compress(A)[:-1], gzip.compress(A) + b"\x1f\x8bjunk"],
-    ids=["something-behind", "second-cut", "first-cut", "second-damaged"],
-)  # fmt: skip
+    [
+        ZIPPED + b"junk",
+        ZIPPED + gzip.compress(B)[:-1],
+        ZIPPED[:-1],
+        ZIPPED + b"\x1f\x8bjunk",
+        zlib.compress(A) + b"junk",
+        zlib.compress(A)[:-1],
+        RAW_DEFLATE + b"\xff",
+    ],
+)
 def test_what_is_not_whole_is_refused(body: bytes) -> None:
     with pytest.raises(Refused) as refused:
-        unpack(body, "gzip", LIMITS)
+        unpack(body, "gzip" if body[:1] == b"\x1f" else "deflate", LIMITS)
     assert (refused.value.status, refused.value.reason) == (400, "bad_encoding")
 
 
