@@ -52,7 +52,7 @@ def import_(
     again: bool,
     as_json: bool,
 ) -> None:
-    """Bring history into the lake, from files or folders, plain or gzip.
+    """Bring history into the lake, from files or folders, plain or packed (gzip, bzip2, xz, zstd).
 
     Rows that cannot be events go to quarantine with their reason. A file is imported once:
     calling again skips it, and goes on where an interrupted import stopped.

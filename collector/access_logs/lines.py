@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO, Final
 
 from collector.access_logs.values import Format, decoded
-from collector.imports.gunzip import Gunzip
 from collector.imports.journal import Mark
 from collector.imports.rows import Row
 from collector.imports.source import LineSource, RecordBatch
+from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable
 
 _REMEMBERED: Final = 500_000
@@ -23,9 +23,9 @@ class LogLines(LineSource):
     """A file of lines in one format; while it is `growing`, a line without its end is left for later."""
 
     def __init__(
-        self, path: Path, file: IO[bytes], stream: IO[bytes], gunzip: Gunzip | None, format: Format, max_bytes: int
+        self, path: Path, file: IO[bytes], stream: IO[bytes], unpacked: Unpacked | None, format: Format, max_bytes: int
     ) -> None:
-        super().__init__(path, file, gunzip)
+        super().__init__(path, file, unpacked)
         self.format = format
         self.growing = False
         self.last = 0
@@ -39,8 +39,8 @@ class LogLines(LineSource):
 
     @property
     def is_packed(self) -> bool:
-        """Whether it is gzip, which does not grow."""
-        return self._gunzip is not None
+        """Whether it is packed, so that it does not grow."""
+        return self._unpacked is not None
 
     def fileno(self) -> int:
         return self._file.fileno()

@@ -18,7 +18,7 @@ from collector.request.errors import Unmappable
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
 
-_FILES: Final = ("*access*", "*.log", "*.log.*", "*.log-*", "*.gz")
+_FILES: Final = ("*access*", "*.log", "*.log.*", "*.log-*", "*.gz", "*.bz2", "*.xz", "*.zst")
 _SAMPLE_LINES: Final = 200
 _LONGEST_LINE: Final = 1 << 16
 
@@ -69,8 +69,8 @@ class LogReading:
     def open(self, path: Path, format: Format | None = None) -> LogLines:
         """The file's lines; `format`: as which, where it is known."""
         chosen = format or self.format(path) or FORMATS["combined"]  # an empty file has no line of any format
-        file, stream, gunzip = opened(path)
-        return LogLines(path, file, stream, gunzip, chosen, self._settings.landing.max_event_bytes)
+        file, stream, packing = opened(path)
+        return LogLines(path, file, stream, packing, chosen, self._settings.landing.max_event_bytes)
 
     def to_payload(self, path: Path) -> Callable[[Row | Unmappable], bytes]:
         if self._mapper is None:  # one for all files: its caches serve them all

@@ -18,6 +18,7 @@ from collector.imports.journal import FileProgress
 from nextclick.errors import UsageError
 
 _NUMBERED: Final = r"[._-]\d[\dT_.-]*"
+_PACKED: Final = r"\.(?:gz|bz2|xz|zst)"
 
 
 class Tail:
@@ -83,11 +84,11 @@ def rotated(path: Path) -> dict[Path, os.stat_result]:
     Of a file and its packed self only the file: the other may still be in the making.
     """
     name, stem, suffix = map(re.escape, (path.name, path.stem, path.suffix))
-    pattern = re.compile(rf"(?:{name}{_NUMBERED}|{stem}{_NUMBERED}{suffix})(?:\.gz)?")
+    pattern = re.compile(rf"(?:{name}{_NUMBERED}|{stem}{_NUMBERED}{suffix})(?:{_PACKED})?")
     named_so = [beside for beside in path.parent.iterdir() if pattern.fullmatch(beside.name)]
     stats: dict[Path, os.stat_result] = {}
     for beside in named_so:
-        if not (beside.suffix == ".gz" and beside.with_suffix("") in named_so):
+        if not (re.fullmatch(_PACKED, beside.suffix) and beside.with_suffix("") in named_so):
             with suppress(FileNotFoundError):
                 stats[beside] = beside.stat()
     return stats

@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from collector.imports.gunzip import Gunzip
 from collector.imports.mapping import Mapping
 from collector.imports.rows import Row
 from collector.imports.source import LineSource, RecordBatch
+from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable
 
 
@@ -20,8 +20,10 @@ class Delimited(LineSource):
 
     columns: list[str]
 
-    def __init__(self, path: Path, file: IO[bytes], stream: IO[bytes], gunzip: Gunzip | None, mapping: Mapping) -> None:
-        super().__init__(path, file, gunzip)
+    def __init__(
+        self, path: Path, file: IO[bytes], stream: IO[bytes], unpacked: Unpacked | None, mapping: Mapping
+    ) -> None:
+        super().__init__(path, file, unpacked)
         encoding = "utf-8-sig" if mapping.encoding.lower() in ("utf-8", "utf8") else mapping.encoding
         self._text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")  # closes the file when it goes
         self._lines = self._bounded(self._text.readline, ("\n", "\r"))

@@ -7,9 +7,9 @@ from typing import IO
 
 import msgspec
 
-from collector.imports.gunzip import Gunzip
 from collector.imports.rows import Row
 from collector.imports.source import LineSource, RecordBatch
+from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable
 
 _decode = msgspec.json.Decoder().decode
@@ -18,8 +18,8 @@ _decode = msgspec.json.Decoder().decode
 class JsonLines(LineSource):
     """One JSON object a line; `{"a": {"b": 1}}` has the column `a.b`."""
 
-    def __init__(self, path: Path, file: IO[bytes], stream: IO[bytes], gunzip: Gunzip | None) -> None:
-        super().__init__(path, file, gunzip)
+    def __init__(self, path: Path, file: IO[bytes], stream: IO[bytes], unpacked: Unpacked | None) -> None:
+        super().__init__(path, file, unpacked)
         self._lines = self._bounded(stream.readline, (b"\n",))
 
     def batches(self, after: int, size: int) -> Iterator[RecordBatch]:

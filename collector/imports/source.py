@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
-from collector.imports.gunzip import Gunzip
 from collector.imports.rows import Row
+from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable
 
 _LONGEST_LINE: Final = 1 << 20
@@ -54,9 +54,9 @@ class HistoryFile(ABC):
 class LineSource(HistoryFile):
     """A file of lines, perhaps compressed."""
 
-    def __init__(self, path: Path, file: IO[bytes], gunzip: Gunzip | None) -> None:
+    def __init__(self, path: Path, file: IO[bytes], unpacked: Unpacked | None) -> None:
         super().__init__(path, file)
-        self._gunzip = gunzip
+        self._unpacked = unpacked
 
     def _bounded(self, readline: Callable[[int], Any], newlines: Sequence[str | bytes]) -> Iterator[Any]:
         """The whole lines of the file, the first part of overlong ones; a cut file keeps its last as `fragment`."""
@@ -66,13 +66,13 @@ class LineSource(HistoryFile):
                 if line[-1:] not in newlines:
                     if len(line) >= _LONGEST_LINE:
                         _skip_line(readline, newlines)
-                    elif self._gunzip and self._gunzip.damage:
+                    elif self._unpacked and self._unpacked.damage:
                         break
                 yield line
         except (OSError, UnicodeError) as error:
             self.damage = f"it cannot be read on: {error}"
-        if self._gunzip and self._gunzip.damage:
-            self.damage = self._gunzip.damage
+        if self._unpacked and self._unpacked.damage:
+            self.damage = self._unpacked.damage
             self.fragment = line.decode("utf-8", "surrogateescape") if isinstance(line, bytes) else line
 
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from collector.access_logs import lines as lines_module
@@ -125,6 +125,7 @@ def test_a_folder_gives_its_access_logs_and_an_unknown_format_is_a_clear_error(
 def test_any_line_is_an_event_a_reject_or_none(
     tmp_path_factory: pytest.TempPathFactory, format: str, lines: list[bytes]
 ) -> None:
+    assume(not lines or not lines[0].startswith(b"\x1f\x8b"))  # what is packed is not read line by line
     _read_bytes(tmp_path_factory.mktemp("log"), format, lines)
 
 

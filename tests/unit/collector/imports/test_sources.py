@@ -1,6 +1,9 @@
 """History files of any form give the same rows; what is damaged costs no more than itself."""
 
+import bz2
 import gzip
+import lzma
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +22,12 @@ from nextclick.errors import UsageError
 ROWS = [{"who": "a", "at": "1"}, {"who": "b", "at": "2"}]
 CSV = b"who,at\na,1\nb,2\n"
 JSON = b'{"who": "a", "at": "1"}\n{"who": "b", "at": "2"}\n'
+
+
+def zstd(content: bytes) -> bytes:
+    packed: bytes = pa.Codec("zstd").compress(content, asbytes=True)
+    return packed
+
 
 Found = list[tuple[int, Row | str]]
 
@@ -48,8 +57,10 @@ def parquet(folder: Path, rows: list[Row]) -> Path:
 @pytest.mark.parametrize(
     "content",
     [CSV, CSV.replace(b",", b"\t"), CSV.replace(b",", b";"), CSV.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + CSV, CSV.rstrip(),
-     gzip.compress(CSV), gzip.compress(CSV[:9]) + gzip.compress(CSV[9:]) + b"\0" * 20, gzip.compress(JSON), JSON],
-    ids=["csv", "tabs", "semicolons", "crlf", "mark", "no end", "gzip", "two gzips", "gzip of json", "json"],
+     gzip.compress(CSV), gzip.compress(CSV[:9]) + gzip.compress(CSV[9:]) + b"\0" * 20, gzip.compress(JSON), JSON,
+     bz2.compress(CSV[:9]) + bz2.compress(CSV[9:]), lzma.compress(CSV[:9]) + lzma.compress(CSV[9:]) + b"\0" * 4,
+     zstd(CSV[:9]) + zstd(CSV[9:])],
+    ids=["csv", "tabs", "semicolons", "crlf", "mark", "no end", "gzip", "two gzips", "gzip of json", "json", "bzip2", "xz", "zstd"],
 )  # fmt: skip
 def test_the_bytes_tell_the_form_not_the_name(tmp_path: Path, content: bytes) -> None:
     assert [row for _, row in read(file(tmp_path, content))] == ROWS
@@ -118,6 +129,26 @@ def test_gzip_cut_at_any_byte_gives_the_rows_before_the_cut_and_says_so(tmp_path
             found = [row for batch in source.batches(0, 10) for row in batch.rows]
             assert found == ROWS[: len(found)]
             assert source.damage, length
+
+
+@pytest.mark.parametrize("pack", [bz2.compress, lzma.compress, zstd], ids=["bzip2", "xz", "zstd"])
+def test_any_packed_file_that_is_cut_or_damaged_says_so_and_gives_no_wrong_row(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    packed = pack(CSV)
+    for length in range(16, len(packed), 3):
+        damaged = bytearray(packed)
+        damaged[length] ^= pack is not zstd  # which has a checksum only where its writer wanted one
+        for content in (packed[:length], bytes(damaged)):
+            with closing(open_source(file(tmp_path, content), Mapping())) as source:
+                rows = [row for batch in source.batches(0, 10) for row in batch.rows]
+                assert source.damage or rows == ROWS, (length, rows)
+
+
+def test_what_is_unpacked_is_bounded_however_well_it_was_packed(tmp_path: Path) -> None:
+    for pack in (bz2.compress, lzma.compress, zstd):
+        rows = read(file(tmp_path, pack(b"who,at\na," + b"9" * 5_000_000 + b"\nb,2\n")))
+        assert rows == [(2, "malformed_row"), (3, {"who": "b", "at": "2"})]
 
 
 def test_flipped_bits_in_gzip_are_reported(tmp_path: Path) -> None:
