@@ -1,20 +1,41 @@
 """Network addresses are personal: only a part of one ever reaches the disk."""
 
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
 _IPV6 = re.compile(r"(?<![\w:])(?=[0-9A-Fa-f]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![\w:])")
 _KEPT_BITS = {4: 16, 6: 48}
+_LONGEST = 64
+"""Characters of an address that are looked at: IPv6 with its zone, brackets and a port has fewer."""
+_WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([^:]*):\d{1,5}")
+
+
+def parsed(written: str) -> IPv4Address | IPv6Address:
+    """The address that stands in a header, a log or a payload, in any way that these write it; ValueError if it is none.
+
+    Left out are quotes, brackets, a port, the zone of IPv6, and the proxies behind the first of several addresses;
+    an IPv4 address within IPv6 is the IPv4 address.
+
+    >>> [str(parsed(written)) for written in ("203.0.113.9:5123, 10.0.0.1", "::ffff:203.0.113.9", '"[2001:db8::9%eth0]:443"')]
+    ['203.0.113.9', '203.0.113.9', '2001:db8::9']
+    """
+    text = written.partition(",")[0].strip(' \t"')
+    if len(text) > _LONGEST:
+        raise ValueError("longer than any address")
+    if match := _WITH_PORT.fullmatch(text):
+        text = match[1] or match[2] or ""
+    address = ip_address(text.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def truncated(address: str) -> str:
-    """The address without its last 2 bytes (IPv4) or 80 bits (IPv6); ValueError if it is none.
+    """The address without its last 2 bytes (IPv4) or 80 bits (IPv6); ValueError if it is none. It is `parsed` first.
 
-    >>> truncated("203.0.113.9"), truncated("2001:db8:1:2::9")
-    ('203.0.0.0', '2001:db8:1::')
+    >>> truncated("203.0.113.9"), truncated("2001:db8:1:2::9"), truncated("::ffff:203.0.113.9")
+    ('203.0.0.0', '2001:db8:1::', '203.0.0.0')
     """
-    whole = ip_address(address.strip())
+    whole = parsed(address)
     return str(ip_network((whole.packed, _KEPT_BITS[whole.version]), strict=False).network_address)
 
 

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -110,6 +111,13 @@ class Collector(ServerSettings, frozen=True):
     proxies: tuple[str, ...]
     write_keys_file: str
     write_keys: dict[str, WriteKey]
+
+    def __post_init__(self) -> None:
+        for proxy in self.proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(f"proxies: {error}") from error
 
 
 class Serving(ServerSettings, frozen=True):

@@ -43,6 +43,7 @@ class CollectorApp:
         self._open_sink = open_sink
         self._metrics = metrics
         self._sink: Sink
+        self._proxies = client_ip.networks(self._settings.proxies)
         self._anonymous_ids = AnonymousIds(f"{settings.lake.shared}/cookieless")
         self._pages: dict[str, Callable[[Mapping[str, str]], Awaitable[HttpAnswer]]] = {
             **page_tag.PAGES,
@@ -138,7 +139,7 @@ class CollectorApp:
     def _request(self, scope: Scope, headers: dict[str, str], path: str) -> Request:
         """The request before its body."""
         received_at = time.time_ns() // 1_000_000
-        asks = client_ip.address((scope.get("client") or ("",))[0], headers, self._settings.proxies)
+        asks = client_ip.address((scope.get("client") or ("",))[0], headers, self._proxies)
         # What Snowplow's tracker promises holds for whatever becomes of the request.
         ip = None if "sp-anonymous" in headers else address(asks)
         return Request(
@@ -149,7 +150,7 @@ class CollectorApp:
             received_at=received_at,
             token=secrets.token_hex(16),
             ip=ip,
-            anonymous_id=self._anonymous_ids.of(asks, headers.get("user-agent", ""), received_at),
+            anonymous_id=self._anonymous_ids.of(asks, headers.get("user-agent", ""), received_at) if asks else None,
         )
 
     async def _land(self, batch: RequestBatch) -> None:

@@ -1,17 +1,56 @@
 """Who asks: the client's address, also behind proxies of one's own."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Final
+
+from nextclick.address import parsed
+
+Networks = Sequence[IPv4Network | IPv6Network]
+
+_ELEMENT: Final = re.compile(r'(?:[^",]|"[^"]*+")++')
+_FOR: Final = re.compile(r'(?i)(?:^|;)\s*for\s*=\s*(?:"([^"]*)"|([^\s;"]*))')
 
 
-def address(peer: str, headers: Mapping[str, str], proxies: Collection[str]) -> str:
-    """The last address of X-Forwarded-For that no trusted proxy wrote for another one; `peer` where `peer` is no proxy of ours.
+def networks(proxies: Sequence[str]) -> Networks:
+    """Addresses and networks (`10.0.0.0/8`) of proxies; ValueError where one is none."""
+    return tuple(map(ip_network, proxies))
 
-    >>> address("10.0.0.1", {"x-forwarded-for": "6.6.6.6, 203.0.113.9"}, ["10.0.0.1"])
+
+def address(peer: str, headers: Mapping[str, str], proxies: Networks) -> str:
+    """The whole address of who asks; "" where it is not known: no network stands behind the peer, or a proxy says `unknown`.
+
+    That is the peer, or, where the peer is a proxy of ours, the last address of X-Forwarded-For (without it, of RFC 7239's
+    Forwarded) that no proxy of ours wrote for another one.
+
+    >>> ours = networks(["10.0.0.0/8"])
+    >>> address("10.0.0.1", {"x-forwarded-for": "6.6.6.6, 203.0.113.9:5123, 10.1.1.1"}, ours)
     '203.0.113.9'
-    >>> address("203.0.113.9", {"x-forwarded-for": "6.6.6.6"}, ["10.0.0.1"])
+    >>> address("::ffff:10.0.0.1", {"forwarded": 'for="[2001:db8::9]:443";proto=https'}, ours)
+    '2001:db8::9'
+    >>> address("203.0.113.9", {"x-forwarded-for": "6.6.6.6"}, ours)
     '203.0.113.9'
     """
-    hops = [hop.strip() for hop in headers.get("x-forwarded-for", "").split(",") if hop.strip()]
-    while peer in proxies and hops:
-        peer = hops.pop()
-    return peer
+    client, hops = peer, _hops(headers)
+    try:
+        whole = parsed(client)
+        while any(whole in network for network in proxies) and (client := next(hops, "")):
+            whole = parsed(client)
+    except ValueError:
+        return ""
+    return str(whole)
+
+
+def _hops(headers: Mapping[str, str]) -> Iterator[str]:
+    """For whom the proxies asked, the last first."""
+    if (forwarded := headers.get("x-forwarded-for")) is not None:
+        for hop in reversed(forwarded.split(",")):
+            if hop.strip():
+                yield hop
+    elif headers.get("forwarded", "").count('"') % 2:  # so what a client began might swallow what a proxy added
+        yield "unknown"
+    else:
+        for element in reversed(_ELEMENT.findall(headers.get("forwarded", ""))):
+            match = _FOR.search(element)
+            yield (match[1] or match[2] if match else "") or "unknown"

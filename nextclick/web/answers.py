@@ -17,6 +17,8 @@ HTML_HEADERS: Final = (
     ("referrer-policy", "no-referrer"),
 )
 """Of a page that runs no script and loads nothing."""
+_PROXIES_LISTS: Final = frozenset(("x-forwarded-for", "forwarded"))
+"""A proxy adds to them, some in a line of their own."""
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -52,8 +54,13 @@ def not_allowed(methods: Iterable[str]) -> HttpAnswer:
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
-    """The request's headers, names in lower case; of a name that comes twice, the last."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    """The request's headers, names in lower case; of a name that comes twice, the last, but of proxies' lists all."""
+    sent = scope["headers"]
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in sent}
+    if len(headers) < len(sent):
+        for name in _PROXIES_LISTS & headers.keys():
+            headers[name] = ", ".join(value.decode("latin-1") for raw, value in sent if raw.lower() == name.encode())
+    return headers
 
 
 async def send_answer(send: Send, scope: Scope, answer: HttpAnswer, headers: Iterable[tuple[str, str]]) -> None:
