@@ -1,17 +1,20 @@
 """Common and Combined Log Format of Apache, nginx and Traefik, each also with the virtual host in front.
 
 https://httpd.apache.org/docs/2.4/logs.html; what may follow the user agent is nginx's `main` format, whose
-next field is X-Forwarded-For, Traefik's five fields, or an administrator's own.
+next field is X-Forwarded-For, Traefik's five fields, or an administrator's own. Where others add to it, that is read, too:
+addresses of X-Forwarded-For in front, ingress-nginx's `address - [address] - user`, a word between time and request.
 """
 
 import re
 from collections.abc import Callable
-from typing import Final
+from ipaddress import ip_network
+from typing import Any, Final
 
 from collector.access_logs.values import (
     Format,
     Reader,
-    clf_time,
+    any_time,
+    client,
     first_address,
     missing,
     moment,
@@ -20,17 +23,23 @@ from collector.access_logs.values import (
 )
 from collector.imports.rows import Row
 from collector.request.errors import Unmappable
+from nextclick.address import parsed
 
-_HOST: Final = (
-    r"(?P<host>[^\s:\[]+|\[[^\s\]]+\])(?::(?P<port>\d+))? (?P<address>(?!- )\S+) (?P<ident>\S+) (?P<user>\S+)"
-)
-_NO_HOST: Final = r"(?P<address>\S+) (?P<ident>\S+) (?P<user>\S.*?)"
+_ADDRESS: Final = r"(?P<address>[^\s,]++(?:, *+[^\s,]++)*+)"
+_WHO: Final = r" ++(?P<ident>\S++) ++(?P<user>[^\[\]]*[^\[\]\s])"
+_HOST: Final = rf"(?P<host>[^\s:,\[]++|\[[^\s\]]++\])(?::(?P<port>\d++))? (?P<address>(?!- )[^\s,]++){_WHO}"
+_NO_HOST: Final = rf"{_ADDRESS}(?: - \[(?P<forwarded>[^\]]*+)\] - (?P<ingress_user>[^\[\]]*[^\[\]\s])|{_WHO})"
 _QUOTED: Final = r'"(?P<{}>(?:[^"\\]|\\.)*+)"'
 _LOOSE: Final = r'"(?P<request>.*?)"'
-_ANSWER: Final = r" \[(?P<time>[^\]]{20,40})\] REQUEST (?P<status>\d{3}) (?P<bytes>\d+|-)"
+_ANSWER: Final = (
+    r" ++\[(?P<time>[^\]]{16,40})\] (?:(?P<between>[^\s\"][^\"]{0,254}?) )?REQUEST (?P<status>\d{3}|-) (?P<bytes>\d+|-)"
+)
 _PAGE: Final = f" {_QUOTED.format('referrer')} {_QUOTED.format('agent')}(?: (?P<tail>.*))?"
 _TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"|(\S+)')
-_ADDRESSES: Final = re.compile(r"[0-9A-Fa-f.:]*[.:][0-9A-Fa-f.:]*(, *[\w.:]+)*")
+_PRIVATE: Final = [
+    ip_network(network)
+    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128")
+]
 
 
 def _reader(start: str, end: str) -> Callable[[], Reader]:
@@ -49,28 +58,53 @@ def _reader(start: str, end: str) -> Callable[[], Reader]:
 
 
 def _row(row: Row) -> Row:
-    row["time"] = moment(row["time"], clf_time)
+    row["time"] = moment(row["time"], any_time)
     row["more"] = {}
     if not missing(ident := row.pop("ident")):
         row["more"]["ident"] = ident
+    ingress_user = row.pop("ingress_user", None)
+    row["user"] = ingress_user or row["user"]
+    if row["user"] != "-" and _is_no_login(row["user"]):
+        raise Unmappable("malformed_line", f"{row['user'][:60]!r} is no name with which somebody logged in")
     for name in ("referrer", "agent", "user"):
         row[name] = None if missing(row.get(name)) else unescaped(row[name])
     split_request(row, unescaped(row.pop("request")))
+    forwarded = row.pop("forwarded", None)
     if tail := row.pop("tail", None):
-        _tail(row, tail)
+        forwarded = _tail(row, tail) or forwarded
+    if between := row.pop("between", None):
+        row["more"]["between"] = between
+    if _is_forwarded(row):
+        forwarded = forwarded or row.pop("host")
+    row["address"] = client(row["address"], forwarded)
     return row
 
 
-def _tail(row: Row, tail: str) -> None:
+def _is_no_login(user: str) -> bool:
+    """Whether other fields stand in it: a field without a value, a time or a tag, an address."""
+    words = user.split()
+    return len(words) > 1 and any(word == "-" or ":" in word or first_address(word) for word in words)
+
+
+def _tail(row: Row, tail: str) -> str | None:
     """What stands behind the user agent: the addresses of X-Forwarded-For, if they come first, and the rest."""
-    token = _TOKEN.match(tail)
-    if token and token[1] and _ADDRESSES.fullmatch(token[1]):
-        row["address"] = first_address(token[1])
-        tail = tail[token.end() :].strip()
-    elif token and token[1] == "-":
-        tail = tail[token.end() :].strip()
+    token, forwarded = _TOKEN.match(tail), None
+    if token and token[1] and all(hop.strip() == "unknown" or first_address(hop) for hop in token[1].split(",")):
+        forwarded = token[1]
+    if forwarded or (token and token[1] == "-"):
+        tail = tail[token.end() :].strip() if token else tail
     if tail:
         row["more"]["tail"] = tail
+    return forwarded
+
+
+def _is_forwarded(row: Row) -> bool:
+    """Whether what stands where the host would is the client, whom a proxy of the site's own network asked for."""
+    host, port = row.get("host"), row.get("port")
+    if not host or port or first_address(host) is None:
+        return False
+    peer: Any = first_address(row["address"])
+    return peer is not None and any(parsed(peer) in network for network in _PRIVATE)
 
 
 FORMATS: Final = (  # that with a host first: the other reads its lines too, as those of a user with a blank in the name

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from collector.access_logs import common, json_objects, load_balancers, w3c
+from collector.access_logs.envelopes import content
 from collector.access_logs.values import Format, decoded
 from collector.request.errors import Unmappable
 
@@ -22,7 +23,7 @@ def named(name: str) -> Format:
 
 def recognized(lines: Sequence[bytes]) -> Format | None:
     """The format that reads most of these first lines of a file, and at least half of them; None if none does."""
-    texts = [decoded(line).rstrip("\r\n") for line in lines if line.strip()]
+    texts = [content(decoded(line).rstrip("\r\n")) for line in lines if line.strip()]
     read = {format.name: _read(format, texts) for format in FORMATS.values()}
     best = max(read, key=lambda name: read[name])
     records = sum(not text.startswith("#") for text in texts)

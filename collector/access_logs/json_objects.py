@@ -1,30 +1,50 @@
-"""Access logs of one JSON object a line: nginx (`log_format … escape=json`), Caddy, Traefik.
+"""Access logs of one JSON object a line: nginx, Caddy, Traefik, Cloudflare.
 
-nginx has no fixed names: its variables, and those that are usual for them, are known.
-https://caddyserver.com/docs/caddyfile/directives/log, https://doc.traefik.io/traefik/observability/access-logs/
+nginx has no fixed names: its variables, and those that are usual for them, are known; also those of ingress-nginx and of
+Matomo's documentation. What it wrote without `escape=json` is mended where it is no JSON.
+https://caddyserver.com/docs/caddyfile/directives/log, https://doc.traefik.io/traefik/observability/access-logs/,
+https://developers.cloudflare.com/logs/logpush/logpush-job/datasets/zone/http_requests/
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from collector.access_logs.values import Format, Names, Reader, any_time, missing, request
+from collector.access_logs.values import Format, Names, Reader, any_time, missing, request, unescaped
 from collector.imports.json_lines import flat
 from collector.imports.rows import Row
 from collector.request.errors import Unmappable
 
 _NGINX: Final[Names] = {
-    "time": ("time_iso8601", "msec", "time_local", "@timestamp", "timestamp", "time", "ts"),
-    "forwarded": ("http_x_forwarded_for", "x_forwarded_for", "xff"),
-    "address": ("remote_addr", "realip_remote_addr", "remote_ip", "client_ip", "clientip", "client"),
+    "time": ("time_iso8601", "msec", "time_local", "@timestamp", "timestamp", "time", "ts", "date"),
+    "forwarded": (
+        "http_x_forwarded_for",
+        "x_forwarded_for",
+        "xff",
+        "http_x_real_ip",
+        "x_real_ip",
+        "http_cf_connecting_ip",
+    ),
+    "address": (
+        "remote_addr",
+        "realip_remote_addr",
+        "remote_ip",
+        "client_ip",
+        "clientip",
+        "client",
+        "ip",
+        "proxy_protocol_addr",
+    ),
     "user": ("remote_user", "user"),
     "request": ("request",),
     "method": ("request_method", "method", "verb"),
     "target": ("request_uri", "uri", "url", "path"),
-    "protocol": ("server_protocol", "protocol"),
+    "query": ("request_query", "query_string", "args", "query"),
+    "protocol": ("server_protocol", "protocol", "request_proto"),
     "status": ("status", "response", "status_code"),
-    "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size"),
+    "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size", "length"),
     "referrer": ("http_referer", "http_referrer", "referer", "referrer"),
     "agent": ("http_user_agent", "user_agent", "agent"),
     "scheme": ("scheme", "http_x_forwarded_proto"),
@@ -34,6 +54,7 @@ _NGINX: Final[Names] = {
 _CADDY: Final[Names] = {
     "time": ("ts",),
     "address": ("request.client_ip", "request.remote_ip", "request.remote_addr"),
+    "forwarded": ("request.headers.X-Forwarded-For",),
     "user": ("user_id",),
     "method": ("request.method",),
     "target": ("request.uri",),
@@ -61,14 +82,31 @@ _TRAEFIK: Final[Names] = {
     "host": ("RequestHost", "RequestAddr"),
     "content_type": ("downstream_Content-Type", "origin_Content-Type"),
 }
+_CLOUDFLARE: Final[Names] = {
+    "time": ("EdgeStartTimestamp", "Datetime"),
+    "address": ("ClientIP",),
+    "method": ("ClientRequestMethod",),
+    "target": ("ClientRequestURI", "ClientRequestPath"),
+    "protocol": ("ClientRequestProtocol",),
+    "status": ("EdgeResponseStatus",),
+    "bytes": ("EdgeResponseBytes",),
+    "referrer": ("ClientRequestReferer",),
+    "agent": ("ClientRequestUserAgent",),
+    "scheme": ("ClientRequestScheme",),
+    "host": ("ClientRequestHost",),
+    "content_type": ("EdgeResponseContentType",),
+}
 _decode: Final = msgspec.json.Decoder().decode
+_BYTES: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
+_EMPTY: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|:\s*-?\s*(?=[,}])|,\s*(?=})')
 
 
 def _reader(names: Names) -> Callable[[], Reader]:
     def read(line: str) -> Row:
-        fields = _object(line)
-        if not any(name in fields for name in names["address"]):
+        values = json_object(line)
+        if not any(name in values for name in (*names["address"], *names.get("forwarded", ()))):
             raise Unmappable("missing_visitor", f"the line has no {' or '.join(names['address'])}")
+        fields = {name: _single(value) for name, value in values.items() if not missing(value)}
         row = request(fields, names, any_time)
         if "request.tls.version" in row["more"]:
             row["scheme"] = "https"
@@ -77,23 +115,36 @@ def _reader(names: Names) -> Callable[[], Reader]:
     return lambda: read
 
 
-def _object(line: str) -> Row:
-    """The line's object, nested names with dots; of a header sent several times the first value."""
+def json_object(line: str) -> Row:
+    """The line's object, nested names with dots."""
     try:
         value = _decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise Unmappable("malformed_json", f"the line is not JSON: {error}") from None
+        value = _mended(line)
+        if value is None:
+            raise Unmappable("malformed_json", f"the line is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise Unmappable("malformed_json", "the line is JSON, but no object")
-    return {name: _single(value) for name, value in flat(value).items() if not missing(value)}
+    return flat(value)
+
+
+def _mended(line: str) -> Any:
+    r"""What nginx means where it writes its own escapes (`\x22`), and nothing or `-` for a number; None if it is no JSON yet."""
+    text = _BYTES.sub(lambda match: msgspec.json.encode(unescaped(match[0])).decode()[1:-1], line)
+    try:
+        return _decode(_EMPTY.sub(lambda match: match[1] or (":null" if match[0][0] == ":" else ""), text))
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
 
 
 def _single(value: Any) -> Any:
+    """Of a header sent several times the only value."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 FORMATS: Final = (
     Format("caddy", "Caddy's JSON", _reader(_CADDY)),
     Format("traefik", "Traefik's JSON", _reader(_TRAEFIK)),
+    Format("cloudflare", "Cloudflare's Logpush, HTTP requests", _reader(_CLOUDFLARE)),
     Format("nginx_json", "nginx with a log_format of JSON", _reader(_NGINX)),
 )

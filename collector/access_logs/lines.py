@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
+from collector.access_logs.envelopes import content
 from collector.access_logs.values import Format, decoded
 from collector.imports.journal import Mark
 from collector.imports.rows import Row
@@ -93,7 +94,7 @@ class LogLines(LineSource):
 
     def _skip(self, line: bytes) -> None:
         self._count(line)
-        if line.startswith((b"#", _BOM)):  # a header counts for what comes after it
+        if line.startswith((b"#", _BOM)) or b"#Fields:" in line:  # a header counts for what comes after it
             self._row_of(_text(line))
 
     def _row(self, line: bytes) -> tuple[Row | Unmappable | None, str]:
@@ -109,7 +110,7 @@ class LogLines(LineSource):
         if len(text) > self._max_bytes:
             return Unmappable("too_large", f"the line is longer than landing.max_event_bytes = {self._max_bytes:,}")
         try:
-            return self._read(text)
+            return self._read(content(text))
         except Unmappable as fault:
             return fault
         except (ValueError, TypeError, KeyError, OverflowError) as error:

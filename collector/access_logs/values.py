@@ -3,6 +3,7 @@
 import re
 from calendar import timegm
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -10,11 +11,12 @@ from typing import Any, Final, NamedTuple
 from collector.imports.rows import Row, text
 from collector.request.errors import Unmappable
 from collector.request.times import parser
+from nextclick.address import parsed
 
 Reader = Callable[[str], Row | None]
 """A line without its newline → a request; None for a line that is none (a directive).
 
-A request has, where the line tells them: `time` (milliseconds since 1970-01-01 UTC), `address`, `user`, `method`,
+A request has, where the line tells them: `time` (milliseconds since 1970-01-01 UTC), `address` (as `client` gives it), `user`, `method`,
 `target`, `protocol`, `status`, `bytes`, `referrer`, `agent`, `scheme`, `host`, `port`, `content_type`; and `more`,
 what the line tells besides. It raises Unmappable, or ValueError where a part is not what it should be.
 """
@@ -23,11 +25,18 @@ Names = Mapping[str, tuple[str, ...]]
 """What a request has → a format's names for it, the first that has a value counts."""
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CLF_TIME: Final = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.\d+)? ([+-])(\d\d)(\d\d)")
+_CLF_TIME: Final = re.compile(
+    r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):([0-5]\d|60)(\.\d+)?(?: ?([+-])(\d\d):?(\d\d)| ?Z)?"
+)
 _METHOD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
 _ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _CONTROLS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v"}
 _SECRETS: Final = re.compile(r"cookie|authorization|api-?key", re.IGNORECASE)
+_LONGEST_LIST: Final = 1_024
+_NAME: Final = re.compile(r"(?=[^:]*[A-Za-z][^.:]*(?::\d{1,5})?\Z)[\w-]+(?:\.[\w-]+)*\.?(?::\d{1,5})?")
+_NO_NAMES: Final = frozenset((*_MONTHS, "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
+_NOBODY: Final = ("", "-", "unknown", "(null)")
+_LONGEST_NAME: Final = 255
 _auto: Final = parser("auto")
 
 
@@ -51,8 +60,9 @@ def request(fields: Row, names: Names, time: Callable[[Any], int]) -> Row:
     if row["time"] is None:
         raise Unmappable("missing_time", f"the line has no {' or '.join(names['time'])}")
     row["time"] = moment(row["time"], time)
-    if forwarded := row.get("forwarded"):
-        row["address"] = first_address(str(forwarded)) or row["address"]
+    row["address"] = client(row["address"], row.pop("forwarded", None))
+    if (query := row.pop("query", None)) and row.get("target") and "?" not in row["target"]:
+        row["target"] = f"{row['target']}?{query.removeprefix('?')}"
     return row
 
 
@@ -78,14 +88,14 @@ def moment(written: Any, time: Callable[[Any], int]) -> int:
 
 @lru_cache(1 << 12)
 def clf_time(written: str) -> int:
-    """`09/Jul/1995:00:00:07 -0400` → milliseconds; ValueError if it is none."""
+    """`09/Jul/1995:00:00:07 -0400` → milliseconds; without a zone it is UTC. ValueError if it is none."""
     match = _CLF_TIME.fullmatch(written)
     if match is None:
         raise ValueError(written)
-    day, month, year, hour, minute, second, sign, hours, minutes = match.groups()
-    when = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    offset = (int(hours) * 60 + int(minutes)) * (60_000 if sign == "+" else -60_000)
-    return timegm(when.timetuple()) * 1000 - offset
+    day, month, year, hour, minute, second, fraction, sign, hours, minutes = match.groups()
+    when = datetime(int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), tzinfo=UTC)
+    offset = (int(hours) * 60 + int(minutes)) * (60_000 if sign == "+" else -60_000) if sign else 0
+    return timegm(when.timetuple()) * 1000 + int(second) * 1000 + int(f"{(fraction or '.')[1:]}000"[:3]) - offset
 
 
 def any_time(written: Any) -> int:
@@ -130,7 +140,31 @@ def decoded(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
+def client(address: Any, forwarded: Any = None) -> str | None:
+    """Who asked: the first address of X-Forwarded-For, if it has one, else that of the connection, as `parsed` writes it.
+
+    It may be a host's name, too; None where the log names none (`-`, `unix:`). Unmappable if it is neither: then the line is
+    of another format.
+    """
+    return first_address(str(forwarded or "")) or _connection(str(address or ""))
+
+
+@lru_cache(1 << 14)
 def first_address(forwarded: str) -> str | None:
-    """The client's address of `X-Forwarded-For: client, proxy, proxy`."""
-    address = forwarded.partition(",")[0].strip()
-    return None if missing(address) or address == "unknown" else address
+    """The first address of `X-Forwarded-For: client, proxy, proxy`; a client may have written anything."""
+    for hop in forwarded[:_LONGEST_LIST].split(","):
+        with suppress(ValueError):
+            return str(parsed(hop))
+    return None
+
+
+@lru_cache(1 << 14)
+def _connection(address: str) -> str | None:
+    if first := first_address(address):
+        return first
+    name = address.partition(",")[0].strip(' "')
+    if name.lower() in _NOBODY or name.startswith("unix:"):
+        return None
+    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name) or name in _NO_NAMES:
+        raise Unmappable("malformed_line", f"{name[:60]!r} is no address and no name of a host")
+    return name.partition(":")[0]

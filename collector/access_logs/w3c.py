@@ -1,4 +1,4 @@
-"""W3C Extended Log Format: a `#Fields:` line names the columns. IIS and CloudFront write it.
+"""W3C Extended Log Format: a `#Fields:` line names the columns. IIS and CloudFront write it, CloudFront also as JSON.
 
 https://www.w3.org/TR/WD-logfile.html; CloudFront separates by tabs and percent-encodes what it wrote
 (https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logs-reference.html), IIS writes a blank as `+`.
@@ -9,30 +9,37 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
-from collector.access_logs.values import Format, Names, request
-from collector.imports.rows import Row
+from collector.access_logs.json_objects import json_object
+from collector.access_logs.values import Format, Names, any_time, missing, request
+from collector.imports.rows import Row, text
 from collector.request.errors import Unmappable
-from collector.request.times import parser
 
 _NAMES: Final[Names] = {
     "time": ("when",),
-    "forwarded": ("x-forwarded-for", "X-Forwarded-For", "cs(X-Forwarded-For)"),
+    "forwarded": ("x-forwarded-for", "cs(X-Forwarded-For)", "cs-x-forwarded-for", "s-xff"),
     "address": ("c-ip", "c-dns"),
-    "user": ("cs-username",),
+    "user": ("cs-username", "c-username", "cs-auth-username"),
     "method": ("cs-method",),
-    "target": ("target", "cs-uri"),
+    "target": ("cs-uri-stem", "cs-uri", "cs-url"),
+    "query": ("cs-uri-query",),
     "protocol": ("cs-protocol-version", "cs-version"),
-    "status": ("sc-status",),
+    "status": ("sc-status", "c-status"),
     "bytes": ("sc-bytes", "bytes"),
-    "referrer": ("cs(Referer)",),
-    "agent": ("cs(User-Agent)",),
+    "referrer": ("cs(Referer)", "cs(Referrer)"),
+    "agent": ("cs(User-Agent)", "c-user-agent"),
     "scheme": ("cs-protocol",),
     "host": ("x-host-header", "cs-host", "cs(Host)"),
     "port": ("s-port",),
     "content_type": ("sc-content-type",),
 }
+_TIMES: Final = (("date", "time"), ("date-local", "time-local"), ("x-date", "x-time"))
+"""Columns of the date and of the time; a column `time` alone goes with what `#Date:` said."""
+_WHOLE_TIMES: Final = ("timestamp", "x-timestamp", "date-time", "datetime", "timestamp(ms)")
+_KNOWN: Final = {
+    name.lower(): name for names in (*_NAMES.values(), *_TIMES, _WHOLE_TIMES, ("x-edge-location",)) for name in names
+}
+_WITHOUT_SCHEME: Final = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d+)?/")
 _TOKEN: Final = re.compile(r'"(?:[^"]|"")*+"|\S+')
-_time: Final = parser("iso8601")
 
 
 class _W3C:
@@ -47,17 +54,31 @@ class _W3C:
         if line.startswith("#"):
             self._directive(*line[1:].partition(":")[::2])
             return None
-        fields = self._columns(line)
-        fields["when"] = f"{fields.pop('date', self._date)}T{fields.pop('time', '00:00:00')}Z"
-        fields["target"] = _target(fields)
-        for name in ("cs(Referer)", "cs(User-Agent)"):
+        fields = self._object(line) if self._cloudfront and line.startswith("{") else self._columns(line)
+        fields["when"] = self._when(fields)
+        if _WITHOUT_SCHEME.match(text(fields.get("cs-uri") or "")):
+            fields["cs-uri"] = f"http://{fields['cs-uri']}"
+        for name in (*_NAMES["referrer"], *_NAMES["agent"]):
             if name in fields:
                 fields[name] = self._text(fields[name])
-        return request(fields, _NAMES, _time)
+        return request(fields, _NAMES, any_time)
+
+    def _when(self, fields: Row) -> str:
+        for name in _WHOLE_TIMES:
+            if not missing(fields.get(name)):
+                return text(fields.pop(name))
+        date, time = next((names for names in _TIMES if names[0] in fields), _TIMES[0])
+        return f"{fields.pop(date, self._date)}T{fields.pop(time, '00:00:00')}Z"
+
+    def _object(self, line: str) -> Row:
+        fields = {_KNOWN.get(name.lower(), name): value for name, value in json_object(line).items()}
+        if "c-ip" not in fields:
+            raise Unmappable("missing_visitor", "the line has no c-ip")
+        return fields
 
     def _directive(self, name: str, value: str) -> None:
         if name == "Fields":
-            self._fields = value.split()
+            self._fields = [_KNOWN.get(name.lower(), name) for name in value.split()]
         elif name == "Date":
             self._date = value.split()[0] if value.split() else ""
 
@@ -71,7 +92,9 @@ class _W3C:
             raise Unmappable("wrong_column_count", f"{len(values)} columns instead of {len(self._fields)}")
         return {name: _bare(value) for name, value in zip(self._fields, values, strict=True)}
 
-    def _text(self, value: str) -> str:
+    def _text(self, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
         return unquote(unquote(value)) if self._cloudfront else value.replace("+", " ")
 
 
@@ -79,17 +102,11 @@ def _bare(value: str) -> str:
     return value[1:-1].replace('""', '"') if len(value) > 1 and value[0] == value[-1] == '"' else value
 
 
-def _target(fields: Row) -> Any:
-    """The path with its query; None where the columns are not there."""
-    path, query = fields.pop("cs-uri-stem", None), fields.pop("cs-uri-query", "-")
-    return path if query in ("-", "") or path is None else f"{path}?{query}"
-
-
 def _reader(is_cloudfront: bool) -> Callable[[], _W3C]:
     return lambda: _W3C(is_cloudfront)
 
 
 FORMATS: Final = (
-    Format("cloudfront", "Amazon CloudFront, standard logs", _reader(True)),
+    Format("cloudfront", "Amazon CloudFront, standard logs, also as JSON", _reader(True)),
     Format("w3c", "IIS, and others with a #Fields: line", _reader(False)),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from collector.access_logs.envelopes import content
 from collector.access_logs.formats import FORMATS, NAMES, named, recognized
 from collector.access_logs.requests import RequestMapper
 from collector.access_logs.visitors import LogVisitors
@@ -38,6 +39,12 @@ NGINX = {
     "status": "200", "body_bytes_sent": "5120", "http_referer": REFERRER, "http_user_agent": FIREFOX, "http_host": "shop.example",
     "scheme": "https", "request_time": "0.012", "http_x_forwarded_for": "-",
 }  # fmt: skip
+CLOUDFLARE = {
+    "ClientIP": "203.0.113.9", "ClientRequestHost": "shop.example", "ClientRequestMethod": "GET", "ClientRequestURI": "/shoes?size=42",
+    "EdgeEndTimestamp": "2026-01-02T03:04:06Z", "EdgeResponseBytes": 5120, "EdgeResponseStatus": 200,
+    "EdgeStartTimestamp": "2026-01-02T03:04:05Z", "ClientRequestProtocol": "HTTP/2.0", "ClientRequestScheme": "https",
+    "ClientRequestUserAgent": FIREFOX, "ClientRequestReferer": REFERRER, "RayID": "3a2",
+}  # fmt: skip
 IIS_AGENT, CLOUDFRONT_AGENT = FIREFOX.replace(" ", "+"), FIREFOX.replace(" ", "%2520")
 SAMPLES = {
     "common": [f'203.0.113.9 - - [{CLF}] "GET /shoes?size=42 HTTP/2.0" 200 5120'],
@@ -49,6 +56,7 @@ SAMPLES = {
     "nginx_json": [json.dumps(NGINX)],
     "caddy": [json.dumps(CADDY)],
     "traefik": [json.dumps(TRAEFIK)],
+    "cloudflare": [json.dumps(CLOUDFLARE)],
     "w3c": [
         "#Software: Microsoft Internet Information Services 10.0",
         "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs-version cs(User-Agent) cs(Referer) "
@@ -82,7 +90,7 @@ def events(name: str, *lines: str) -> list[dict[str, Any]]:
     """The events of a file with these lines in the format; its visitors' key is zeros."""
     reader = named(name).reader()
     to_payload = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), "", 65_536)
-    rows = [row | {"line": line, "nth": 1} for line in lines if (row := reader(line)) is not None]
+    rows = [row | {"line": line, "nth": 1} for line in lines if (row := reader(content(line))) is not None]
     return [json.loads(to_payload(row)) for row in rows]
 
 
@@ -269,3 +277,205 @@ def test_the_page_lists_every_format_label_and_reason() -> None:
     assert {"bad_time", "malformed_line"} <= reasons
     assert {"bot", "error", "static"} <= labels
     assert [word for word in (*NAMES[1:], *reasons, *labels) if f"`{word}`" not in page] == []
+
+
+COMBINED = SAMPLES["combined"][0]
+HIT = COMBINED.partition(" ")[2]
+
+
+def read(*lines: str) -> list[dict[str, Any]]:
+    """The events of a file whose format is recognized."""
+    format = recognized([line.encode() for line in lines])
+    assert format is not None
+    return events(format.name, *lines)
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["Jan  2 03:04:05 web1 nginx: ", "Jan 12 03:04:05 web1 nginx[812]: ", "<190>Jan 12 03:04:05 web1 nginx: ",
+     "<190>Jan 12 03:04:05 nginx: ", "<134>1 2026-01-02T03:04:05.003Z web1 nginx 812 - - ",
+     '<134>1 2026-01-02T03:04:05+00:00 web1 nginx - ID4 [x@1 a="]" b="\\"c"][y] ',
+     "2026-01-02T03:04:05.123456+00:00 web1 nginx: ", "Jan 12 03:04:05 web1 ", "2026-01-02T03:04:05.123456789Z stdout F ",
+     "2026-01-02T03:04:05.123456789Z ", "[pod/web-7/nginx] ", "web-1  | ",
+     "Jan 12 03:04:05 node1 dockerd[9]: 2026-01-02T03:04:05.123456789Z stdout F "],
+)  # fmt: skip
+def test_what_syslog_and_containers_put_before_a_line_is_no_part_of_it(before: str) -> None:
+    (plain,) = read(COMBINED)
+    for line in (COMBINED, json.dumps(NGINX)):
+        (event,) = read(before + line)
+        assert (event["visitor_id"], event["ip"], event.get("user_id")) == (plain["visitor_id"], "203.0.0.0", None)
+        assert event["client_time"] == AT.timestamp() * 1000
+
+
+@pytest.mark.parametrize(
+    "carrier",
+    [{"log": COMBINED + "\n", "stream": "stdout", "time": "2026-01-02T03:04:05.1Z"}, {"message": COMBINED, "host": {"name": "web1"}},
+     {"MESSAGE": COMBINED, "SYSLOG_IDENTIFIER": "nginx"}, {"log": json.dumps(NGINX) + "\n", "stream": "stdout"}],
+)  # fmt: skip
+def test_a_line_within_a_json_object_is_read(carrier: dict[str, Any]) -> None:
+    assert [event["visitor_id"] for event in read(json.dumps(carrier))] == [read(COMBINED)[0]["visitor_id"]]
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["Nov 27", "a,", "<134>1 2026-01-02", "10:00:00", "2026-01-02T03:04:05Z", "web1 nginx: 203.0.113.9", "x (203.0.113.9)", "203.0.113.999",
+     "Fri Jan 2 03:04:05 2026 203.0.113.9"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["common", "combined", "common_vhost", "combined_vhost"])
+def test_a_line_whose_address_is_none_is_unreadable(name: str, start: str) -> None:
+    line = f"{start} {HIT}" if name.startswith("combined") else f"{start} {HIT}".partition(' "https:')[0]
+    with pytest.raises(Unmappable) as fault:
+        events(name, line)
+    assert fault.value.reason == "malformed_line"
+
+
+@pytest.mark.parametrize("user", ["- -", "10:00:00 web1 nginx: 203.0.113.9 - -", "web1 203.0.113.9", "frida -"])
+def test_what_other_fields_left_is_no_user(user: str) -> None:
+    with pytest.raises(Unmappable):
+        events("combined", COMBINED.replace(" - - ", f" - {user} "))
+
+
+def test_the_client_is_the_first_of_forwarded_addresses_also_in_front_of_the_line() -> None:
+    strangers = [f"203.0.113.{last}" for last in (9, 10, 11)]
+    for shape in (
+        "{}, 10.183.250.139 {}",
+        "{},10.183.250.139, 10.0.0.1 {}",
+        "{} 10.183.250.139 {}",
+        "{}:40000 {}",
+        "::ffff:{} {}",
+    ):
+        rows = read(*(shape.format(client, HIT) for client in strangers))
+        assert [event["visitor_id"] for event in rows] == [
+            read(f"{client} {HIT}")[0]["visitor_id"] for client in strangers
+        ], shape
+        assert {(event["ip"], event["page_url"], event.get("user_id")) for event in rows} == {
+            ("203.0.0.0", "/shoes?size=42", None)
+        }
+
+
+def test_what_servers_add_to_the_line_is_read() -> None:
+    time = f"[{CLF}]"
+    jetty, ingress, login, gandi, host, iso = (
+        read(line)[0]
+        for line in (
+            COMBINED.replace(" - - ", " -  -  "),
+            COMBINED.replace(" - - ", " - [203.0.113.9] - - ")
+            + " 500 0.003 [shop-80] 10.1.1.1:80 100 0.002 200 abcdef",
+            COMBINED.replace(" - - ", " - [203.0.113.9, 10.0.0.1] - frida "),
+            "shop.example " + COMBINED.replace(time, f"{time} (0 s)"),
+            "shop.example " + COMBINED.replace(time, f"{time} shop.example"),
+            COMBINED.replace(CLF, "2026-01-02T03:04:05.250+00:00"),
+        )
+    )
+    for event in (jetty, ingress, login, gandi, host, iso):
+        assert event["visitor_id"] == read(COMBINED)[0]["visitor_id"]
+        assert event["client_time"] // 1000 == AT.timestamp()
+    assert [event.get("user_id") for event in (jetty, ingress, login, gandi)] == [None, None, "frida", None]
+    assert gandi["page_url"] == host["page_url"] == "http://shop.example/shoes?size=42"
+
+
+def test_a_leap_second_and_parts_of_a_second_are_read() -> None:
+    leap, part = read(
+        COMBINED.replace(CLF, "31/Dec/2016:23:59:60 +0000"), COMBINED.replace(CLF, "02/Jan/2026:03:04:05.655 +0000")
+    )
+    assert leap["client_time"] == datetime(2017, 1, 1, tzinfo=UTC).timestamp() * 1000
+    assert part["client_time"] == AT.timestamp() * 1000 + 655
+
+
+@pytest.mark.parametrize("nobody", ["-", "unix:", "unix:/run/nginx.sock", "unknown"])
+def test_a_line_without_an_address_is_recognized_and_has_no_visitor(nobody: str) -> None:
+    forwarded = f'{nobody} {HIT} "203.0.113.9"'
+    assert read(forwarded, forwarded)[0]["ip"] == "203.0.0.0"
+    for lines in (
+        [f"{nobody} {HIT}"],
+        [json.dumps(NGINX | {"remote_addr": nobody})],
+        [*SAMPLES["w3c"][:2], SAMPLES["w3c"][2].replace("203.0.113.9", nobody)],
+    ):
+        with pytest.raises(Unmappable) as fault:
+            read(*lines)
+        assert fault.value.reason == "missing_visitor"
+
+
+@pytest.mark.parametrize(
+    "written", ["203.0.113.9:40000", "203.0.113.9:41000, 10.0.0.9", "::ffff:203.0.113.9", "[::ffff:203.0.113.9]:443"]
+)
+def test_ports_make_no_visitor_in_any_format(written: str) -> None:
+    visitor = read(COMBINED)[0]["visitor_id"]
+    lines = [
+        json.dumps(NGINX | {"remote_addr": "10.0.0.4", "http_x_forwarded_for": written}),
+        json.dumps(NGINX | {"remote_addr": "", "http_x_forwarded_for": written}),
+        json.dumps(
+            CADDY | {"request": {**CADDY["request"], "client_ip": None, "remote_ip": None, "remote_addr": written}}
+        ),
+        json.dumps(TRAEFIK | {"ClientHost": "", "ClientAddr": written}),
+        json.dumps(CLOUDFLARE | {"ClientIP": written}),
+        f'{COMBINED} "{written}"',
+    ]
+    assert [read(line)[0]["visitor_id"] for line in lines] == [visitor] * len(lines)
+    header = "#Fields: date time cs-method cs-uri-stem c-ip cs(User-Agent) sc-status X-Forwarded-For"
+    proxied = f'2026-01-02 03:04:05 GET /shoes 10.0.0.4 {IIS_AGENT} 200 "{written}"'
+    assert read(header, proxied)[0]["visitor_id"] == visitor
+
+
+def test_a_port_behind_ipv6_is_none_of_its_groups() -> None:
+    first, second = (
+        read(
+            json.dumps(
+                CADDY
+                | {
+                    "request": {
+                        **CADDY["request"],
+                        "client_ip": "",
+                        "remote_ip": "",
+                        "remote_addr": f"[2001:db8::5]:{port}",
+                    }
+                }
+            )
+        )
+        for port in (4444, 4445)
+    )
+    assert first[0]["visitor_id"] == second[0]["visitor_id"]
+    assert first[0]["ip"] == "2001:db8::"
+
+
+def test_json_of_nginx_as_others_name_its_fields() -> None:
+    matomo = {"ip": "203.0.113.9", "host": "shop.example", "path": "/shoes?size=42", "status": "200", "referrer": REFERRER,
+              "user_agent": FIREFOX, "length": 5120, "generation_time_milli": 0.001, "date": "2026-01-02T04:04:05+01:00"}  # fmt: skip
+    ingress = {"time": "2026-01-02T03:04:05+00:00", "remote_addr": "", "x_forwarded_for": "203.0.113.9", "bytes_sent": 5120,
+               "remote_user": "", "status": 200, "vhost": "shop.example", "request_proto": "HTTP/2.0", "path": "/shoes",
+               "request_query": "size=42",
+               "method": "GET", "http_referrer": REFERRER, "http_user_agent": FIREFOX}  # fmt: skip
+    for fields in (matomo, ingress):
+        (event,) = read(json.dumps(fields))
+        assert event["page_url"] == "http://shop.example/shoes?size=42"
+        assert (event["visitor_id"], event["client_time"]) == (read(COMBINED)[0]["visitor_id"], AT.timestamp() * 1000)
+        assert event["properties"]["bytes"] == "5120"
+
+
+def test_json_that_nginx_wrote_with_its_own_escapes_is_mended() -> None:
+    whole = '{"time_iso8601":"2026-01-02T03:04:05+00:00","remote_addr":"203.0.113.9","request":"GET /a?q=%s HTTP/1.1","status":200%s}'
+    rows = read(
+        whole % (r"\x22caf\xC3\xA9\x22\x5C", ""),
+        whole % ("1", ',"request_time":'),
+        whole % ("1", ',"upstream_time": -, "x":-'),
+        whole % ("1", ","),
+    )
+    assert [event["page_url"] for event in rows] == ['/a?q="café"\\', "/a?q=1", "/a?q=1", "/a?q=1"]
+
+
+def test_cloudfront_as_json() -> None:
+    names = SAMPLES["cloudfront"][1].split()[1:]
+    (event,) = read(json.dumps(dict(zip(names, SAMPLES["cloudfront"][2].split("\t"), strict=True))))
+    assert event == {**events("cloudfront", *SAMPLES["cloudfront"])[0], "event_id": event["event_id"]}
+
+
+def test_w3c_in_other_words_and_another_order() -> None:
+    rows = read(
+        "#Fields:\tdate-local\ttime-local\tc-status\tC-IP\tcs-uri\tcs(Referrer)\tcs(User-Agent)\tcs-method",
+        f'2026-01-02\t03:04:05.250\t200\t"203.0.113.9"\t"shop.example/shoes"\t"{REFERRER}"\t"{FIREFOX}"\tGET',
+        "#Fields: cs-method c-ip cs-uri-stem timestamp cs-uri-query",
+        "GET 203.0.113.9 /shoes 1767323045 size=42",
+    )
+    assert [event["page_url"] for event in rows] == ["http://shop.example/shoes", "/shoes?size=42"]
+    assert [event["client_time"] // 1000 for event in rows] == [AT.timestamp()] * 2
+    assert (rows[0]["referrer"], rows[0]["properties"]["status"]) == (REFERRER, "200")

@@ -1,0 +1,55 @@
+"""What stands around a line of an access log where something carried it: syslog, journald, containers, log shippers."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+_STAMP: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
+_BSD: Final = r"[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9})?"
+_TAG: Final = r"[\w./@-]{1,64}(?:\[\d{1,10}\])?: "
+_AHEAD: Final = r"(?=\{|[\[\dA-Fa-f.:]*[.:][\], \dA-Fa-f.:]* - [^\[]{1,256}\[)"
+_PREFIX: Final = re.compile(
+    rf"(?:<\d{{1,3}}>)?(?:{_BSD}|{_STAMP}) (?:[\w.:-]{{1,255}} )?(?:{_TAG}|{_AHEAD})"  # RFC 3164, files of rsyslog, journald
+    rf"|<\d{{1,3}}>1 (?:{_STAMP}|-) \S{{1,255}} \S{{1,48}} \S{{1,128}} \S{{1,32}} "  # RFC 5424
+    r'(?:-|(?:\[(?:[^\]\\"]|\\.|"(?:[^"\\]|\\.)*+")*+\])+) ?(?:\ufeff)?'
+    rf"|{_STAMP} (?:stdout|stderr) [FP](?::\S{{1,64}})? "  # Kubernetes' CRI
+    r"|(?:\[pod/\S{1,255}\] |[\w.-]{1,255} +\| )"  # kubectl logs --prefix, docker compose logs
+)
+_NAMES: Final = ("log", "message", "MESSAGE")
+"""Of the text within a JSON object: Docker's and Fluent Bit's, Filebeat's, journald's."""
+_QUOTED_NAMES: Final = tuple(f'"{name}"' for name in _NAMES)
+_LINE: Final = re.compile(r"\s*\{|.*\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:|\d{4}-\d\d-\d\d", re.DOTALL)
+_DEEPEST: Final = 3
+_decode: Final = msgspec.json.Decoder().decode
+
+
+def content(line: str) -> str:
+    """The line that the server wrote; the line itself where nothing is known to stand around it.
+
+    >>> content('Nov 27 10:00:00 web1 nginx[7]: 203.0.113.9 - - [27/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1')
+    '203.0.113.9 - - [27/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1'
+    """
+    for _ in range(_DEEPEST):
+        inner = _within(line)
+        if inner is None:
+            return line
+        line = inner.rstrip("\r\n")
+    return line
+
+
+def _within(line: str) -> str | None:
+    if line.startswith("{"):
+        return _text(line) if any(name in line for name in _QUOTED_NAMES) else None
+    match = _PREFIX.match(line)
+    return line[match.end() :] if match else None
+
+
+def _text(line: str) -> str | None:
+    """A log's line that an object has under one of the usual names; None where it has none."""
+    try:
+        value: Any = _decode(line)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
+    texts = [value.get(name) for name in _NAMES] if isinstance(value, dict) else []
+    return next((text for text in texts if isinstance(text, str) and _LINE.match(text)), None)
