@@ -19,7 +19,7 @@ REFERRER = "https://search.example/?q=shoes"
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CLF = "02/Jan/2026:00:04:05 -0300"
 
-CADDY = {
+CADDY: dict[str, Any] = {
     "level": "info", "ts": AT.timestamp() + 0.25, "logger": "http.log.access", "msg": "handled request",
     "request": {
         "remote_ip": "10.0.0.1", "client_ip": "203.0.113.9", "proto": "HTTP/2.0", "method": "GET", "host": "shop.example",
