@@ -22,7 +22,8 @@ def up(settings: Settings, port: int | None, mlflow_port: int | None, as_json: b
     nextclick up --port 3001 --mlflow-port 5001
     nextclick up --port 0 --mlflow-port 0 --json    any free ports, printed as JSON
 
-    Schedules are off until they are switched on in Dagster's page (Automation).
+    Each link brings a token, new at every start: without it, and for pages of other origins, both are closed. Programs send
+    `Authorization: Bearer TOKEN`. Schedules are off until they are switched on in Dagster's page (Automation).
     """
     serve_pages(settings, port, mlflow_port, lambda pages: _announce(pages, as_json))
     click.echo("stopped", err=True)
@@ -30,8 +31,8 @@ def up(settings: Settings, port: int | None, mlflow_port: int | None, as_json: b
 
 def _announce(pages: Sequence[Page], as_json: bool) -> None:
     if as_json:
-        print_json({page.name.lower(): page.address for page in pages})
+        print_json({page.server.name.lower(): page.link for page in pages})
     else:
         for page in pages:
-            click.echo(f"{page.name:<8} {page.address}")
+            click.echo(f"{page.server.name:<8} {page.link}")
         click.echo("Stop with Ctrl-C.")

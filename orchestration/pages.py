@@ -1,4 +1,4 @@
-"""The Dagster page, its daemon and the MLflow page, on loopback, until stopped."""
+"""The Dagster page, its daemon and the MLflow page, on loopback, behind a token (page_guard.py), until stopped."""
 
 import os
 import signal
@@ -16,24 +16,36 @@ from typing import NamedTuple
 from nextclick import ports
 from nextclick.errors import NextclickError, SetupError
 from nextclick.settings import CHECKOUT, Settings, environment
-from orchestration import dagster_home
+from orchestration import dagster_home, page_guard
+from orchestration.page_guard import HOST
 
-HOST = "127.0.0.1"
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
 
 
-class Page(NamedTuple):
-    """A server that shows one page, and how it is started."""
+class Server(NamedTuple):
+    """A process, how it is started, and where its log goes."""
 
     name: str
-    port: int
     command: tuple[str, ...]
     log: Path
+
+
+class Page(NamedTuple):
+    """What a server shows to whoever brings the token."""
+
+    server: Server
+    port: int
+    token: str
 
     @property
     def address(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def link(self) -> str:
+        """Opens the page in a browser, which keeps the token."""
+        return f"{self.address}/?token={self.token}"
 
 
 def serve_pages(
@@ -47,34 +59,39 @@ def serve_pages(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    pages = _pages(settings, port, mlflow_port)
+    daemon, *pages = _servers(settings, port, mlflow_port)
     with ExitStack() as stack:
-        running = [(page, stack.enter_context(_running(settings, page))) for page in pages]
-        for page, process in running:
+        running = [
+            (server, stack.enter_context(_running(settings, server)))
+            for server in (daemon, *(page.server for page in pages))
+        ]
+        for page, (_, process) in zip(pages, running[1:], strict=True):
             _wait_until_it_answers(page, process, stop)
         if not stop.is_set():
             announce(pages)
         while not stop.wait(0.5):
-            for page, process in running:
-                _require_alive(page, process)
+            for server, process in running:
+                _require_alive(server, process)
 
 
-def _pages(settings: Settings, port: int | None, mlflow_port: int | None) -> tuple[Page, Page]:
+def _servers(settings: Settings, port: int | None, mlflow_port: int | None) -> tuple[Server, Page, Page]:
     lake, chosen = settings.lake, settings.orchestration
     ui = ports.free(HOST, chosen.ui_port if port is None else port, "--port")
     tracking = ports.free(HOST, chosen.mlflow_port if mlflow_port is None else mlflow_port, "--mlflow-port")
-    programs = Path(sys.executable).parent
-    dagster = (str(programs / "dagster"), "dev", "-m", "orchestration.definitions", "-h", HOST, "-p", str(ui))
-    store = ("--backend-store-uri", lake.mlflow_uri, "--default-artifact-root", lake.mlflow_artifacts.as_uri())
-    mlflow = (str(programs / "mlflow"), "server", *store, "--host", HOST, "--port", str(tracking), "--workers", "1")
+    home, token = dagster_home.prepare(lake), page_guard.new_token(lake)
+    python = (sys.executable, "-m")
+    daemon = (*python, "dagster._daemon", "run", "-m", "orchestration.definitions")
+    dagster = (*python, "orchestration.dagster_page", str(ui))
+    mlflow = (*python, "orchestration.mlflow_page", str(tracking))
     return (
-        Page("Dagster", ui, dagster, dagster_home.prepare(lake) / "up.log"),
-        Page("MLflow", tracking, mlflow, lake.state / "mlflow.log"),
+        Server("Dagster's daemon", daemon, home / "daemon.log"),
+        Page(Server("Dagster", dagster, home / "up.log"), ui, token),
+        Page(Server("MLflow", mlflow, lake.state / "mlflow.log"), tracking, token),
     )
 
 
 @contextmanager
-def _running(settings: Settings, page: Page) -> Iterator[subprocess.Popen[bytes]]:
+def _running(settings: Settings, server: Server) -> Iterator[subprocess.Popen[bytes]]:
     """The server as a process group of its own, so that all that it starts ends with it."""
     surroundings = environment(
         settings,
@@ -83,9 +100,9 @@ def _running(settings: Settings, page: Page) -> Iterator[subprocess.Popen[bytes]
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",  # jobs of language models: processes that nothing here needs
         PYTHONUNBUFFERED="1",
     )
-    with page.log.open("wb") as log:
+    with server.log.open("wb") as log:
         process = subprocess.Popen(
-            page.command, cwd=CHECKOUT, env=surroundings, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            server.command, cwd=CHECKOUT, env=surroundings, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     try:
         yield process
@@ -115,21 +132,24 @@ def _signal(group: int, number: int) -> bool:
 
 def _wait_until_it_answers(page: Page, process: subprocess.Popen[bytes], stop: threading.Event) -> None:
     deadline = time.monotonic() + _START_SECONDS
+    question = urllib.request.Request(page.address, headers={"Authorization": f"Bearer {page.token}"})
     while not stop.wait(0.2):
-        _require_alive(page, process)
+        _require_alive(page.server, process)
         try:
-            urllib.request.urlopen(page.address, timeout=5).close()
+            urllib.request.urlopen(question, timeout=5).close()
             return
         except (urllib.error.URLError, OSError):
             if time.monotonic() > deadline:
-                raise SetupError(f"{page.name} did not answer within {_START_SECONDS:.0f} s. {_log(page)}") from None
+                raise SetupError(
+                    f"{page.server.name} did not answer within {_START_SECONDS:.0f} s. {_log(page.server)}"
+                ) from None
 
 
-def _require_alive(page: Page, process: subprocess.Popen[bytes]) -> None:
+def _require_alive(server: Server, process: subprocess.Popen[bytes]) -> None:
     if process.poll() is not None:
-        raise NextclickError(f"{page.name} ended with code {process.returncode}. {_log(page)}")
+        raise NextclickError(f"{server.name} ended with code {process.returncode}. {_log(server)}")
 
 
-def _log(page: Page) -> str:
-    lines = page.log.read_text(errors="replace").splitlines()
-    return "\n".join([f"The end of its log, {page.log}:", *lines[-15:]])
+def _log(server: Server) -> str:
+    lines = server.log.read_text(errors="replace").splitlines()
+    return "\n".join([f"The end of its log, {server.log}:", *lines[-15:]])
