@@ -13,6 +13,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta
@@ -332,10 +333,19 @@ class LiveSettings(_Section, frozen=True):
 
 class OrchestrationSettings(_Section, frozen=True):
     nightly_cron: str
-    incremental_minutes: Positive
+    timezone: str
+    incremental_minutes: Annotated[float, Meta(ge=0.05)]
+    retries: Annotated[int, Meta(ge=0, le=10)]
+    retry_seconds: PositiveFloat
     runner: Literal["in_process", "spark_submit"]
     ui_port: Port
     mlflow_port: Port
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"timezone {self.timezone!r} is no IANA time zone, such as Europe/Berlin") from error
 
 
 class Settings(_Section, frozen=True):

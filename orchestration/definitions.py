@@ -5,18 +5,26 @@
 The lake and the settings come from NEXTCLICK_LAKE, NEXTCLICK_CONF_DIR and NEXTCLICK_PROFILE.
 """
 
+import time
+from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
 from dagster import (
     AssetsDefinition,
     AssetSelection,
     AssetSpec,
+    Backoff,
     DagsterInstance,
+    DagsterRunStatus,
     Definitions,
     ExecuteInProcessResult,
     FreshnessPolicy,
     ResourceDefinition,
+    RetryPolicy,
+    RunRecord,
     RunRequest,
+    RunsFilter,
     ScheduleDefinition,
     SensorDefinition,
     SensorEvaluationContext,
@@ -44,23 +52,33 @@ from orchestration.checks import asset_checks
 from orchestration.step_runner import Watch, step_runner
 
 NIGHTLY, INCREMENTAL = "nightly", "incremental"
+NEWS_TAG = "nextclick/news"
+"""Of an incremental run: what it was started for."""
+_LONGEST_WAIT = 86_400.0
+"""Seconds after which a run that keeps failing is asked for again, at the latest."""
 _MODULES = (bronze_assets, silver_assets, gold_assets, model_assets)
 
 
 def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
     """All of it for one lake. Nothing of the lake is touched before a run starts."""
-    everything = AssetSelection.all()
-    nightly = define_asset_job(NIGHTLY, everything, description="Everything once, in order, with a new model.")
+    chosen, everything = settings.orchestration, AssetSelection.all()
+    again = RetryPolicy(max_retries=chosen.retries, delay=chosen.retry_seconds, backoff=Backoff.EXPONENTIAL)
+    nightly = define_asset_job(
+        NIGHTLY, everything, description="Everything once, in order, with a new model.", op_retry_policy=again
+    )
     incremental = define_asset_job(
         INCREMENTAL,
         everything - AssetSelection.assets(model_assets.recommender, model_assets.click_model),
         description="What is new, up to the lists of those whom it touches; the model stays.",
+        op_retry_policy=again,
     )
     return Definitions(
         assets=[*_assets(settings), asset_specs.spec(gold.DATA_QUALITY)],
         asset_checks=asset_checks(settings),
         jobs=[nightly, incremental],
-        schedules=[ScheduleDefinition(job=nightly, cron_schedule=settings.orchestration.nightly_cron)],
+        schedules=[
+            ScheduleDefinition(job=nightly, cron_schedule=chosen.nightly_cron, execution_timezone=chosen.timezone)
+        ],
         sensors=[_news(settings)],
         resources={"steps": ResourceDefinition(lambda _: step_runner(settings, watch))},
         executor=in_process_executor,
@@ -79,7 +97,10 @@ def _assets(settings: Settings) -> list[AssetsDefinition]:
 
 
 def _news(settings: Settings) -> SensorDefinition:
-    """Starts `incremental` where events came since it last did; a run key is never used twice."""
+    """Starts `incremental` where events came that no run of it has brought to its end; what failed is asked for again.
+
+    Dagster never uses a run key twice, whatever became of its run; so a further try has a key of its own.
+    """
 
     def look(context: SensorEvaluationContext) -> RunRequest | SkipReason:
         newest = segments(settings.lake.landing)[-1:]
@@ -87,15 +108,31 @@ def _news(settings: Settings) -> SensorDefinition:
             return SkipReason("The landing log is empty.")
         streamed = locks.holder(settings.lake.locks, silver.EVENTS.name) is not None
         seen = table_state(settings.lake, silver.EVENTS.name).version if streamed else None  # gold follows the stream
-        return RunRequest(run_key=newest[0].path.name + (f"/{seen}" if streamed else ""))
+        news = newest[0].path.name + (f"/{seen}" if streamed else "")
+        tries = context.instance.get_run_records(RunsFilter(job_name=INCREMENTAL, tags={NEWS_TAG: news}))
+        if tries and (reason := _not_again(tries, settings.orchestration.incremental_minutes * 60)):
+            return SkipReason(reason)
+        return RunRequest(run_key=f"{news} {len(tries)}", tags={NEWS_TAG: news})
 
     return SensorDefinition(
         name="news",
         job_name=INCREMENTAL,
         evaluation_fn=look,
-        minimum_interval_seconds=settings.orchestration.incremental_minutes * 60,
-        description="New segments in the landing log, or new silver events.",
+        minimum_interval_seconds=round(settings.orchestration.incremental_minutes * 60),
+        description="New segments in the landing log, or new silver events, until a run has brought them to its end.",
     )
+
+
+def _not_again(tries: Sequence[RunRecord], seconds: float) -> str | None:
+    """Why the runs of the same news, newest first, want no further one now: the first is at once, later ones are rarer."""
+    newest = tries[0]
+    if newest.dagster_run.status is DagsterRunStatus.SUCCESS:
+        return "Nothing new."
+    if not newest.dagster_run.is_finished:
+        return f"Run {newest.dagster_run.run_id} is under way."
+    wait = min(seconds * (2 ** (len(tries) - 1) - 1), _LONGEST_WAIT)
+    left = (newest.end_time or 0.0) + wait - time.time()
+    return f"{len(tries)} runs failed; the next try is in {left:.0f} s." if left > 0 else None
 
 
 def run_nightly(settings: Settings, watch: Watch | None = None) -> str:
@@ -104,13 +141,18 @@ def run_nightly(settings: Settings, watch: Watch | None = None) -> str:
     Raises CheckStopped if a stop stands after it, NextclickError if a step failed otherwise.
     """
     with DagsterInstance.from_config(str(dagster_home.prepare(settings.lake))) as instance:
-        job = definitions(settings, watch).resolve_job_def(NIGHTLY)
+        job = definitions(_at_once(settings), watch).resolve_job_def(NIGHTLY)
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         result = job.execute_in_process(run_config=quiet, instance=instance, raise_on_error=False)
     if not result.success:
         stops.refuse(settings, *CHECKED)
         raise NextclickError(f"The nightly job failed: {_reason(result)}")
     return result.run_id
+
+
+def _at_once(settings: Settings) -> Settings:
+    """Without retries: somebody waits for the run, and may call again."""
+    return msgspec.structs.replace(settings, orchestration=msgspec.structs.replace(settings.orchestration, retries=0))
 
 
 def _reason(result: ExecuteInProcessResult) -> str:

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nextclick import ports
-from nextclick.errors import NextclickError, SetupError
+from nextclick.errors import NextclickError, SetupError, TableBusy
+from nextclick.lake import locks
 from nextclick.settings import CHECKOUT, Settings, environment
+from nextclick.web.process import end_with_the_parent
 from orchestration import dagster_home, page_guard
 from orchestration.page_guard import HOST
 
@@ -59,8 +61,11 @@ def serve_pages(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    daemon, *pages = _servers(settings, port, mlflow_port)
     with ExitStack() as stack:
+        if who := locks.holder(settings.lake.locks, "up"):
+            raise TableBusy(f"The pages of {settings.lake.root} are served by {who}. Stop it, or use its links.")
+        stack.enter_context(locks.hold(settings.lake.locks, "up", purpose="up"))
+        daemon, *pages = _servers(settings, port, mlflow_port)
         running = [
             (server, stack.enter_context(_running(settings, server)))
             for server in (daemon, *(page.server for page in pages))
@@ -80,7 +85,7 @@ def _servers(settings: Settings, port: int | None, mlflow_port: int | None) -> t
     tracking = ports.free(HOST, chosen.mlflow_port if mlflow_port is None else mlflow_port, "--mlflow-port")
     home, token = dagster_home.prepare(lake), page_guard.new_token(lake)
     python = (sys.executable, "-m")
-    daemon = (*python, "dagster._daemon", "run", "-m", "orchestration.definitions")
+    daemon = (*python, "orchestration.dagster_daemon")
     dagster = (*python, "orchestration.dagster_page", str(ui))
     mlflow = (*python, "orchestration.mlflow_page", str(tracking))
     return (
@@ -102,7 +107,13 @@ def _running(settings: Settings, server: Server) -> Iterator[subprocess.Popen[by
     )
     with server.log.open("wb") as log:
         process = subprocess.Popen(
-            server.command, cwd=CHECKOUT, env=surroundings, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            server.command,
+            cwd=CHECKOUT,
+            env=surroundings,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=end_with_the_parent,
         )
     try:
         yield process

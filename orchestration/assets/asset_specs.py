@@ -9,6 +9,7 @@ from dagster import (
     AssetObservation,
     AssetSpec,
     DataVersion,
+    Failure,
     MaterializeResult,
     MetadataValue,
     TableColumn,
@@ -18,6 +19,7 @@ from dagster import (
 
 from nextclick.contracts.catalog import table as contract
 from nextclick.contracts.table import Table
+from nextclick.errors import CheckStopped, UsageError
 from nextclick.lake import locks
 from nextclick.lake.paths import Lake
 from nextclick.lake.table_state import table_state
@@ -62,7 +64,7 @@ def build(context: AssetExecutionContext, runner: StepRunner) -> Iterable[Materi
     steps = writers(tables)
     busy = _holder(lake, *(table for step in steps for table in step.writes))
     todo = [] if busy else side_by_side(steps)
-    reports = [report for group in todo for report in runner.perform(*(step.name for step in group))]
+    reports = [report for group in todo for report in perform(runner, *(step.name for step in group))]
     for table in map(contract, tables):
         facts = state(lake, table.name) | ({"written_by": busy} if busy else {})
         if busy:
@@ -72,6 +74,14 @@ def build(context: AssetExecutionContext, runner: StepRunner) -> Iterable[Materi
             metadata=facts | {name: value for report in reports for name, value in counts(report).items()},
             data_version=DataVersion(f"delta-{facts['version']}"),
         )
+
+
+def perform(runner: StepRunner, *names: str) -> list[JobReport]:
+    """As StepRunner.perform; what will not pass by itself is not tried again."""
+    try:
+        return runner.perform(*names)
+    except (CheckStopped, UsageError) as error:
+        raise Failure(str(error), allow_retries=False) from error
 
 
 def _holder(lake: Lake, *tables: str) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any
 from dagster import MaterializeResult, MetadataValue, ResourceParam, asset
 
 from nextclick.kv.backends import BACKENDS
-from orchestration.assets.asset_specs import counts, key
+from orchestration.assets.asset_specs import counts, key, perform
 from orchestration.pipeline import step
 from orchestration.step_runner import StepRunner
 
@@ -15,7 +15,7 @@ def recommender(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     """The nightly model: fitted, judged, registered in MLflow and, through the gate, champion."""
     from ml.registry import champion
 
-    [report] = steps.perform("train")
+    [report] = perform(steps, "train")
     standing, port = champion.model_status(steps.settings.lake), steps.settings.orchestration.mlflow_port
     links = {}
     if standing.champion:
@@ -29,19 +29,19 @@ def recommender(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
 @asset(deps=[key(table) for table in step("train_ctr").reads], group_name="model", pool="train_ctr", kinds={"mlflow"})
 def click_model(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     """The probability of a click, for the ranking of answers; the next export takes it along."""
-    [report] = steps.perform("train_ctr")
+    [report] = perform(steps, "train_ctr")
     return MaterializeResult(metadata=counts(report))
 
 
 @asset(deps=[*map(key, step("export").reads), click_model], group_name="serving", pool="export", kinds=set(BACKENDS))
 def export(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     """The lists in the key-value table, where answers come from."""
-    [report] = steps.perform("export")
+    [report] = perform(steps, "export")
     return MaterializeResult(metadata=counts(report))
 
 
 @asset(deps=[key(table) for table in step("learn_bandits").reads], group_name="serving", pool="learn_bandits")
 def bandits(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     """What bandits learned from what was shown and clicked: docs/bandits.md."""
-    [report] = steps.perform("learn_bandits")
+    [report] = perform(steps, "learn_bandits")
     return MaterializeResult(metadata=counts(report))

@@ -2,17 +2,33 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
-from dagster import DagsterInstance, FreshnessPolicy, RunRequest, build_sensor_context
+from dagster import (
+    AssetKey,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    FreshnessPolicy,
+    RunRequest,
+    RunsFilter,
+    ScheduleDefinition,
+    build_sensor_context,
+)
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.utils import make_new_run_id
 
+from nextclick.errors import CheckStopped, LakeError, NextclickError, SettingsError
 from nextclick.lake import locks
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
 from orchestration import dagster_home
+from orchestration.dagster_daemon import end_lost_runs
 from orchestration.definitions import definitions
 
 
@@ -57,29 +73,108 @@ def test_dagster_keeps_to_one_run_and_tells_nobody(settings: Settings) -> None:
 
 
 def test_the_nightly_schedule_is_as_set(settings: Settings) -> None:
-    [schedule] = definitions(settings).schedules or ()
-    assert (schedule.job_name, schedule.cron_schedule) == ("nightly", settings.orchestration.nightly_cron)  # type: ignore[union-attr]
+    berlin = load(settings.lake.root, environ={"NEXTCLICK_ORCHESTRATION__TIMEZONE": "Europe/Berlin"})
+    [schedule] = definitions(berlin).schedules or ()
+    assert isinstance(schedule, ScheduleDefinition)
+    assert (schedule.job_name, schedule.cron_schedule) == ("nightly", "0 3 * * *")
+    assert schedule.execution_timezone == "Europe/Berlin"
+    assert settings.orchestration.timezone == "UTC"
 
 
-def run_keys(settings: Settings) -> list[str | None]:
+@pytest.mark.parametrize("zone", ["Berlin", "CEST+1", "", "../UTC", "Europe"])
+def test_a_time_zone_that_is_none_is_refused(tmp_path: Path, zone: str) -> None:
+    with pytest.raises(SettingsError, match="IANA time zone"):
+        load(tmp_path, environ={"NEXTCLICK_ORCHESTRATION__TIMEZONE": zone})
+
+
+@pytest.mark.parametrize(
+    "error", [CheckStopped("a stop stands"), SettingsError("wrong"), LakeError("the disk is full")]
+)
+def test_what_will_not_pass_by_itself_is_not_tried_again(
+    settings: Settings, dagster: DagsterInstance, monkeypatch: pytest.MonkeyPatch, error: NextclickError
+) -> None:
+    """The step fails always: it is tried three times where that may help."""
+    tries = []
+
+    def perform(*_: str) -> None:
+        tries.append(error)
+        raise error
+
+    steps = SimpleNamespace(settings=settings, perform=perform)
+    monkeypatch.setattr("orchestration.definitions.step_runner", lambda *_: steps)
+    soon = load(settings.lake.root, environ={"NEXTCLICK_ORCHESTRATION__RETRY_SECONDS": "0.001"})
+    job = definitions(soon).resolve_job_def("incremental")
+    bronze = [AssetKey("bronze_events")]
+    result = job.execute_in_process(instance=dagster, raise_on_error=False, asset_selection=bronze)
+    assert not result.success
+    assert len(tries) == (3 if type(error) is LakeError else 1)
+
+
+@pytest.fixture
+def dagster() -> Iterator[DagsterInstance]:
+    with DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def look(settings: Settings, dagster: DagsterInstance) -> RunRequest | None:
+    """What the sensor wants, at its next look."""
     [sensor] = definitions(settings).sensors or ()
-    result = sensor(build_sensor_context())
-    return [result.run_key] if isinstance(result, RunRequest) else []
+    result = sensor(build_sensor_context(dagster))
+    return result if isinstance(result, RunRequest) else None
 
 
-def test_new_segments_start_an_incremental_run_once(settings: Settings) -> None:
-    assert run_keys(settings) == []
-    keys = []
-    for _ in range(2):
-        with SegmentWriter(settings.lake.landing, settings.landing) as writer:
-            writer.extend([b"{}"], "plain", 0)
-        keys += run_keys(settings) + run_keys(settings)
-    assert keys[0] == keys[1] != keys[2] == keys[3]
+def ended(dagster: DagsterInstance, request: RunRequest | None, status: DagsterRunStatus) -> str:
+    """Do as the daemon: a run for the request, which came to this; its run key."""
+    assert request is not None
+    assert request.run_key
+    tags = {**request.tags, "dagster/run_key": request.run_key}
+    dagster.add_run(DagsterRun(job_name="incremental", run_id=make_new_run_id(), status=status, tags=tags))
+    return request.run_key
 
 
-def test_gold_follows_the_stream_while_it_holds_silver(settings: Settings) -> None:
+def land(settings: Settings) -> None:
     with SegmentWriter(settings.lake.landing, settings.landing) as writer:
         writer.extend([b"{}"], "plain", 0)
-    quiet = run_keys(settings)
+
+
+def test_new_segments_start_an_incremental_run_once(settings: Settings, dagster: DagsterInstance) -> None:
+    assert look(settings, dagster) is None
+    keys = set()
+    for _ in range(2):
+        land(settings)
+        keys.add(ended(dagster, look(settings, dagster), DagsterRunStatus.SUCCESS))
+        assert look(settings, dagster) is None
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("status", [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED])
+def test_a_failed_or_cancelled_run_is_asked_for_again_and_ever_more_rarely(
+    settings: Settings, dagster: DagsterInstance, status: DagsterRunStatus
+) -> None:
+    land(settings)
+    first = ended(dagster, look(settings, dagster), status)
+    second = ended(dagster, look(settings, dagster), DagsterRunStatus.STARTED)
+    assert second != first  # Dagster starts no key twice
+    assert look(settings, dagster) is None  # it is under way
+    [newest] = dagster.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTED]))
+    dagster.report_run_failed(newest)
+    assert look(settings, dagster) is None  # the third try waits, fifteen minutes
+    land(settings)
+    assert look(settings, dagster)  # news does not
+
+
+def test_gold_follows_the_stream_while_it_holds_silver(settings: Settings, dagster: DagsterInstance) -> None:
+    land(settings)
+    ended(dagster, look(settings, dagster), DagsterRunStatus.SUCCESS)
     with locks.hold(settings.lake.locks, "silver.events", purpose="stream"):
-        assert run_keys(settings) != quiet
+        assert look(settings, dagster)
+
+
+def test_what_a_killed_daemon_left_under_way_has_failed(dagster: DagsterInstance) -> None:
+    for job, tags in (("incremental", {GRPC_INFO_TAG: "{}"}), ("nightly", {})):
+        dagster.add_run(DagsterRun(job_name=job, run_id=make_new_run_id(), status=DagsterRunStatus.STARTED, tags=tags))
+    end_lost_runs(dagster)
+    assert {run.job_name: run.status for run in dagster.get_runs()} == {
+        "incremental": DagsterRunStatus.FAILURE,
+        "nightly": DagsterRunStatus.STARTED,  # of a process without a daemon, such as the demo's
+    }
