@@ -6,7 +6,7 @@ import click
 
 from nextclick.command import common_options, json_option, print_json
 from nextclick.settings import Settings
-from orchestration.pages import Page, serve_pages
+from orchestration.pages.serve import Page, serve_pages
 
 
 @click.command("up")

@@ -17,7 +17,7 @@ import pytest
 import websockets
 
 from nextclick.settings import CHECKOUT
-from orchestration.page_guard import HOST
+from orchestration.pages.guard import HOST
 
 NEXTCLICK = str(Path(sys.executable).parent / "nextclick")
 

@@ -28,8 +28,8 @@ from nextclick.lake import locks
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
 from orchestration import dagster_home
-from orchestration.dagster_daemon import end_lost_runs
 from orchestration.definitions import definitions
+from orchestration.pages.dagster_daemon import end_lost_runs
 
 
 @pytest.fixture

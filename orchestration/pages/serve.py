@@ -1,4 +1,4 @@
-"""The Dagster page, its daemon and the MLflow page, on loopback, behind a token (page_guard.py), until stopped."""
+"""The Dagster page, its daemon and the MLflow page, on loopback, behind a token (guard.py), until stopped."""
 
 import os
 import signal
@@ -18,8 +18,9 @@ from nextclick.errors import NextclickError, SetupError, TableBusy
 from nextclick.lake import locks
 from nextclick.settings import CHECKOUT, Settings, environment
 from nextclick.web.process import end_with_the_parent
-from orchestration import dagster_home, page_guard
-from orchestration.page_guard import HOST
+from orchestration import dagster_home
+from orchestration.pages import guard
+from orchestration.pages.guard import HOST
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
@@ -83,11 +84,11 @@ def _servers(settings: Settings, port: int | None, mlflow_port: int | None) -> t
     lake, chosen = settings.lake, settings.orchestration
     ui = ports.free(HOST, chosen.ui_port if port is None else port, "--port")
     tracking = ports.free(HOST, chosen.mlflow_port if mlflow_port is None else mlflow_port, "--mlflow-port")
-    home, token = dagster_home.prepare(lake), page_guard.new_token(lake)
+    home, token = dagster_home.prepare(lake), guard.new_token(lake)
     python = (sys.executable, "-m")
-    daemon = (*python, "orchestration.dagster_daemon")
-    dagster = (*python, "orchestration.dagster_page", str(ui))
-    mlflow = (*python, "orchestration.mlflow_page", str(tracking))
+    daemon = (*python, "orchestration.pages.dagster_daemon")
+    dagster = (*python, "orchestration.pages.dagster_page", str(ui))
+    mlflow = (*python, "orchestration.pages.mlflow_page", str(tracking))
     return (
         Server("Dagster's daemon", daemon, home / "daemon.log"),
         Page(Server("Dagster", dagster, home / "up.log"), ui, token),

@@ -1,4 +1,4 @@
-"""Dagster's page behind the guard: `python -m orchestration.dagster_page PORT`, which `nextclick up` calls."""
+"""Dagster's page behind the guard: `python -m orchestration.pages.dagster_page PORT`, which `nextclick up` calls."""
 
 import sys
 from typing import Any
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from nextclick.settings import CHECKOUT, load
-from orchestration import page_guard
+from orchestration.pages import guard
 
 _POLL_MILLISECONDS = 2000
 """Between two looks of the page at its assets."""
@@ -28,7 +28,7 @@ class GuardedWebserver(DagsterWebserver[WorkspaceProcessContext, Any]):
         super().__init__(context, live_data_poll_rate=_POLL_MILLISECONDS)
 
     def build_middleware(self) -> list[Middleware]:
-        return [*page_guard.middleware(self._token), *super().build_middleware()]
+        return [*guard.middleware(self._token), *super().build_middleware()]
 
     async def graphql_http_endpoint(self, request: Request) -> Response:
         """POST of JSON alone, which no form and no image of a page can send."""
@@ -47,8 +47,8 @@ def main(port: int) -> None:
         DagsterInstance.get() as instance,
         WorkspaceProcessContext(instance, target, version=__version__, code_server_log_level="warning") as context,
     ):
-        app = GuardedWebserver(context, page_guard.stored_token(load().lake)).create_asgi_app()
-        uvicorn.run(app, host=page_guard.HOST, port=port, log_level="warning")
+        app = GuardedWebserver(context, guard.stored_token(load().lake)).create_asgi_app()
+        uvicorn.run(app, host=guard.HOST, port=port, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""MLflow's page behind the guard: `python -m orchestration.mlflow_page PORT`, which `nextclick up` calls."""
+"""MLflow's page behind the guard: `python -m orchestration.pages.mlflow_page PORT`, which `nextclick up` calls."""
 
 import sys
 
@@ -7,16 +7,16 @@ from starlette.types import ASGIApp
 
 from ml.registry import page
 from nextclick.settings import load
-from orchestration import page_guard
+from orchestration.pages import guard
 
 
 def main(port: int) -> None:
     """Serve until SIGINT or SIGTERM."""
     lake = load().lake
     app: ASGIApp = page.app(lake)
-    for layer in reversed(page_guard.middleware(page_guard.stored_token(lake))):
+    for layer in reversed(guard.middleware(guard.stored_token(lake))):
         app = layer.cls(app, *layer.args, **layer.kwargs)
-    uvicorn.run(app, host=page_guard.HOST, port=port, log_level="warning")
+    uvicorn.run(app, host=guard.HOST, port=port, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Dagster's daemon, which starts runs: `python -m orchestration.dagster_daemon`, which `nextclick up` calls."""
+"""Dagster's daemon, which starts runs: `python -m orchestration.pages.dagster_daemon`, which `nextclick up` calls."""
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from dagster._core.storage.tags import GRPC_INFO_TAG
