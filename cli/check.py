@@ -15,6 +15,7 @@ from expectations.results import Result
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import CheckStopped, UsageError
 from nextclick.settings import Settings
+from nextclick.visible import visible
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -88,7 +89,7 @@ def _features(settings: Settings, sample: float, as_json: bool) -> None:
         return
     click.echo(f"{result.profiles:,} live profiles compared, {result.differ:,} differ ({result.share:.2%}).")
     for name in result.named:
-        click.echo(f"  {name}")
+        click.echo(f"  {visible(name)}")
     if result.differ:
         click.echo("What came after the last `nextclick run`, or waits to be merged, differs until both have it.")
 
@@ -125,12 +126,17 @@ def _show(results: Sequence[Result], nothing: str) -> None:
             grid.add_row(table, version, scope, f"{held} of {len(of_table)}", "hold", "")
         for failure in (result for result in of_table if not result.success):
             grid.add_row(
-                table, version, failure.scope, failure.expectation, _word(failure), Text(failure.observed or "")
+                table,
+                version,
+                failure.scope,
+                failure.expectation,
+                _word(failure),
+                Text(visible(failure.observed or "")),
             )
     console.print(grid)
 
 
 def _word(failure: Result) -> Text:
     if failure.kind == "override":
-        return Text(f"overridden by {failure.actor}", "yellow")
+        return Text(f"overridden by {visible(failure.actor)}", "yellow")
     return Text(failure.severity, "red" if failure.stops else "yellow")

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from nextclick.visible import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,7 +22,7 @@ def stdout_console(**options: Any) -> "Console":
 
 
 def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on stdout; what a row says is text, never markup."""
+    """A table on stdout; what a row says is text, never markup, and none of it steers the terminal."""
     from rich import box
     from rich.console import Console
     from rich.markup import escape
@@ -28,5 +30,5 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     table = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(visible(cell)) for cell in row))
     Console().print(table)

@@ -22,6 +22,7 @@ from nextclick.contracts.events import derived_id
 from nextclick.errors import UsageError
 from nextclick.lake.locks import hold
 from nextclick.settings import Settings
+from nextclick.visible import visible
 
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -92,7 +93,7 @@ def _logs(settings: Settings, reading: LogReading, paths: tuple[Path, ...], agai
     files = reading.find(paths)
     for path in files:
         if notice := reading.described(path):
-            click.echo(notice, err=True)
+            click.echo(visible(notice), err=True)
     return _import(settings, reading, f"log.{reading.site}", files, again)
 
 
@@ -114,7 +115,9 @@ def _follow(settings: Settings, reading: LogReading, paths: tuple[Path, ...]) ->
         Importer(settings, reading) as importer,
         _stopping() as stopped,
     ):
-        return follow_files(settings, importer, reading, paths, stopped, lambda notice: click.echo(notice, err=True))
+        return follow_files(
+            settings, importer, reading, paths, stopped, lambda notice: click.echo(visible(notice), err=True)
+        )
 
 
 def _lock(name: str) -> str:
@@ -147,7 +150,7 @@ def _progress_bar(total: int) -> Iterator[Callable[[int], None]]:
 
 def _show(report: ImportReport, as_json: bool) -> None:
     for note in report.notes:
-        click.echo(note, err=True)
+        click.echo(visible(note), err=True)
     if as_json:
         print_json(msgspec.to_builtins(report))
         return

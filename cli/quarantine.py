@@ -9,6 +9,7 @@ import msgspec
 from nextclick.command import common_options, json_option, print_json
 from nextclick.lake.locks import hold
 from nextclick.settings import Settings
+from nextclick.visible import visible
 
 _LINE = "{:<20}{:<18}{:<12}{:>10}{:>12}  {}"
 
@@ -50,7 +51,12 @@ def list_(settings: Settings, reason: str | None, source: str | None, as_json: b
     for row in rows:
         click.echo(
             _LINE.format(
-                row["reason"], row["source"] or "", row["origin"], row["rejects"], row["replayable"], row["last_at"]
+                visible(row["reason"]),
+                visible(row["source"] or ""),
+                row["origin"],
+                row["rejects"],
+                row["replayable"],
+                row["last_at"],
             )
         )
 
@@ -71,8 +77,9 @@ def show(settings: Settings, id: str | None, reason: str | None, source: str | N
         return
     for record in rejects:
         at = datetime.fromtimestamp(record.received_at / 1000, UTC)
-        click.echo(f"{record.id}\n  {at:%Y-%m-%d %H:%M:%S} UTC  {record.source}  {record.reason}: {record.message}")
-        click.echo(f"  {record.payload!r}\n")  # control characters never reach the terminal
+        source, reason, message = map(visible, (record.source, record.reason, record.message))
+        click.echo(f"{visible(record.id)}\n  {at:%Y-%m-%d %H:%M:%S} UTC  {source}  {reason}: {message}")
+        click.echo(f"  {record.payload!r}\n")
     if not rejects:
         click.echo("Nothing like that is in quarantine.")
 

@@ -10,6 +10,7 @@ from cli.console_table import show
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
+from nextclick.visible import visible
 from serving.recommend import ListAnswer, lookup
 from serving.recommend import similar as lookup_similar
 
@@ -72,7 +73,7 @@ def _builtins(answer: ListAnswer, reasons: Reasons | None) -> dict[str, object]:
 def _show(answer: ListAnswer, reasons: Reasons | None) -> None:
     if answer.source == "popular":
         subject = answer.person_id if answer.person_id is not None else answer.item_id
-        click.echo(f"There is no list for {subject} yet: this is what everybody likes.")
+        click.echo(f"There is no list for {visible(subject)} yet: this is what everybody likes.")
     columns = ["rank", "item", "score"]
     rows = [[str(item.rank), item.item_id, f"{item.score:.4f}"] for item in answer.items]
     if reasons is not None:
@@ -80,4 +81,4 @@ def _show(answer: ListAnswer, reasons: Reasons | None) -> None:
         for row in rows:
             row.append(", ".join(f"{reason.item_id} {reason.share:.0%}" for reason in reasons.get(row[1], ())))
     show(columns, rows)
-    click.echo(f"source {answer.source}, model {answer.model_version}")
+    click.echo(f"source {answer.source}, model {visible(answer.model_version)}")

@@ -8,6 +8,7 @@ import msgspec
 
 from nextclick.command import print_json
 from nextclick.report import JobReport
+from nextclick.visible import visible
 
 
 def show_reports(reports: list[JobReport], as_json: bool) -> None:
@@ -19,7 +20,7 @@ def show_reports(reports: list[JobReport], as_json: bool) -> None:
         click.echo(report.line())
         for name, value in report.details.items():
             if value is not None:
-                click.echo(f"  {name:<28} {f'{value:.4f}' if isinstance(value, float) else value}")
+                click.echo(f"  {name:<28} {f'{value:.4f}' if isinstance(value, float) else visible(value)}")
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """`nextclick sql`: a query of the lake's tables."""
 
-import re
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ from cli.console_table import stdout_console
 from nextclick.command import common_options, json_option, print_json
 from nextclick.lake.sql import ask, plain
 from nextclick.settings import Settings
+from nextclick.visible import visible
 
 
 @click.command("sql")
@@ -32,13 +32,12 @@ def sql(settings: Settings, query: str, as_json: bool) -> None:
     if as_json:
         print_json([dict(zip(columns, map(plain, row), strict=True)) for row in rows])
         return
-    _show(columns, [[_visible(value) for value in row] for row in rows])
+    _show([visible(name) for name in columns], [[_text(value) for value in row] for row in rows])
 
 
-def _visible(value: Any) -> str:
-    """A value for a terminal, which no visitor's text may steer."""
-    text = "" if value is None else str(value if isinstance(value, float) else plain(value))
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)
+def _text(value: Any) -> str:
+    """A value for a terminal; its lines stay lines."""
+    return "" if value is None else visible(value if isinstance(value, float) else plain(value), keep="\n")
 
 
 def _show(columns: list[str], rows: list[list[str]]) -> None:

@@ -13,6 +13,7 @@ from nextclick.lake.paths import open_to_others
 from nextclick.lake.table_state import TableState, table_states
 from nextclick.reconciliation import Reconciliation, reconcile
 from nextclick.settings import Settings
+from nextclick.visible import visible
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,7 +103,9 @@ def _served(seen: Status) -> Text:
     text.append(f"{champion['name']} version {champion['version']}" if champion else "none")
     if champion:
         text.append("".join(f"\n    {name} {value:.4g}" for name, value in sorted(champion["metrics"].items())))
-    text.append("".join(f"\n    the last model did not pass: {reason}" for reason in seen.gate), style="yellow")
+    text.append(
+        "".join(f"\n    the last model did not pass: {visible(reason)}" for reason in seen.gate), style="yellow"
+    )
     text.append("\nexport:   ")
     facts = "version {version}, {people:,} people, {exported_at}"
     text.append(facts.format_map(export) if export else "none; `nextclick run` makes one")

@@ -15,6 +15,7 @@ import msgspec
 
 from nextclick.errors import NextclickError
 from nextclick.settings import Settings, load
+from nextclick.visible import visible, visible_json
 
 
 class CommandContext(msgspec.Struct):
@@ -70,7 +71,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON a
 
 def print_json(value: Any) -> None:
     """The only thing that a `--json` call writes to stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+    click.echo(visible_json(json.dumps(value, ensure_ascii=False, default=str)))
 
 
 def run_command(command: click.Command) -> None:
@@ -83,7 +84,7 @@ def run_command(command: click.Command) -> None:
         error.show()
         sys.exit(error.exit_code)
     except NextclickError as error:
-        click.echo(f"nextclick: {error}", err=True)
+        click.echo("nextclick: " + visible(error, keep="\n"), err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("nextclick: interrupted; call again to go on where it stopped.", err=True)

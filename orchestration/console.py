@@ -9,6 +9,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 
 from nextclick.report import JobReport
+from nextclick.visible import visible
 from orchestration.pipeline import Step
 from orchestration.step_runner import Progress
 
@@ -35,7 +36,7 @@ class ConsoleWatch:
 
     def done(self, report: JobReport) -> None:
         reason = report.details.get("reason")
-        self.console.print(f"{report.line()}{f': {reason}' if reason else ''}", markup=False, soft_wrap=True)
+        self.console.print(f"{report.line()}{f': {visible(reason)}' if reason else ''}", markup=False, soft_wrap=True)
 
 
 def summary(reports: Sequence[JobReport], seconds: float) -> Grid:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
 
@@ -31,7 +32,7 @@ class Advice:
 
     async def profile(self, visitor: str) -> dict[str, Any]:
         """What is known of the visitor now."""
-        return await self._ask(f"/v1/profile/{visitor}", {}, self._secret) if visitor else {}
+        return await self._ask(f"/v1/profile/{quote(visitor, safe='')}", {}, self._secret) if visitor else {}
 
     async def suggestions(self, text: str, visitor: str) -> list[str]:
         """Searches that `text` may become."""

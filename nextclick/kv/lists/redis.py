@@ -19,11 +19,10 @@ from typing import Any
 
 import msgspec
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from nextclick.errors import ModelError, SettingsError, VersionGone
+from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.lists.protocol import Entry, Pointer, Snapshot, VersionManifest, Writer, decode_manifest
+from nextclick.kv.redis_client import open_client
 
 BUCKETS = 1024
 _PIPELINE = 2_000
@@ -36,12 +35,7 @@ class RedisTable:
     """The versions below `prefix`; a reply that takes longer than `timeout` seconds is an error."""
 
     def __init__(self, url: str, prefix: str, timeout: float) -> None:
-        # No retries: a command that the server did before its reply was lost must not be done again unseen.
-        once = Retry(NoBackoff(), 0)
-        try:
-            self._redis = redis.Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=once)
-        except ValueError as error:
-            raise SettingsError(f"kv.redis_url is not the address of a Redis: {error}") from error
+        self._redis = open_client(url, timeout)
         self._prefix = prefix
         self._seen: tuple[object, Snapshot] | None = None
 

@@ -15,11 +15,10 @@ from typing import Any, Final
 
 import msgspec
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from nextclick.errors import ModelError, SettingsError
+from nextclick.errors import ModelError
 from nextclick.kv.profiles.protocol import NONE_MERGED
+from nextclick.kv.redis_client import open_client
 from nextclick.profile import profile
 from nextclick.profile.profile import Action, Profile
 
@@ -39,13 +38,7 @@ class RedisProfiles:
     """The profiles below `prefix`; each is gone `keep_ms` after its newest action."""
 
     def __init__(self, url: str, prefix: str, timeout: float, keep_ms: int) -> None:
-        once = Retry(NoBackoff(), 0)
-        try:
-            self._redis: Any = redis.Redis.from_url(
-                url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=once
-            )
-        except ValueError as error:
-            raise SettingsError(f"kv.redis_url is not the address of a Redis: {error}") from error
+        self._redis: Any = open_client(url, timeout)
         self._prefix = prefix.encode()
         self._keep_ms = keep_ms
         self._replace = self._redis.register_script(_REPLACE)
