@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
-from collector.access_logs import common, json_objects, load_balancers, w3c
+from collector.access_logs import common, haproxy, json_objects, load_balancers, storage, w3c
 from collector.access_logs.envelopes import content
 from collector.access_logs.values import Format, decoded
 from collector.request.errors import Unmappable
 
 FORMATS: Final[dict[str, Format]] = {
     format.name: format
-    for module in (common, json_objects, w3c, load_balancers)
+    for module in (common, json_objects, w3c, load_balancers, haproxy, storage)
     for format in module.FORMATS
 }  # fmt: skip
 _ALIASES: Final = {"iis": "w3c", "nginx": "combined", "apache": "combined"}

@@ -82,6 +82,18 @@ SAMPLES = {
         'arn:aws:elasticloadbalancing:region:1:targetgroup/shop/73e2 "Root=1-58337262-36d2" "shop.example" "-" 0 '
         '2026-01-02T03:04:05.250000Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-" TID_1 "new-field"'
     ],
+    "haproxy": [
+        "Jan  2 03:04:06 lb haproxy[14389]: 203.0.113.9:33317 [02/Jan/2026:03:04:05.250] http-in~ shop/web1 10/0/30/69/109 200 5120 - - "
+        f'---- 1/1/1/1/0 0/0 {{shop.example|{FIREFOX}|{REFERRER}}} {{}} "GET https://shop.example/shoes?size=42 HTTP/2.0"'
+    ],
+    "s3": [
+        f"{'79a5' * 16} media [02/Jan/2026:03:04:05 +0000] 203.0.113.9 - 3E57427F3EXAMPLE REST.GET.OBJECT shoes "
+        f'"GET /shoes?size=42 HTTP/2.0" 200 - 5120 5120 70 10 "{REFERRER}" "{FIREFOX}" - hostid= SigV4 ECDHE-RSA-AES128-GCM-SHA256 - '
+        "shop.example TLSv1.2 - -"
+    ],
+    "bunny": [
+        f"HIT|200|1767323045250|5120|1234567|203.0.113.9|{REFERRER}|https://shop.example/shoes?size=42|DE|{FIREFOX}|289735f3|BR"
+    ],
 }  # fmt: skip
 BARE = ("common", "combined")
 
@@ -108,8 +120,9 @@ def test_a_page_request_is_a_page_view_whoever_wrote_it_down(name: str) -> None:
     assert "user_id" not in event
     assert event.get("user_agent") == (None if name.startswith("common") else FIREFOX)
     assert event.get("referrer") == (None if name.startswith("common") or name in ("elb", "alb") else REFERRER)
-    told = {name: event["properties"][name] for name in ("label", "status", "method", "bytes", "protocol")}
-    assert told == {"label": "page", "status": "200", "method": "GET", "bytes": "5120", "protocol": "HTTP/2.0"}
+    told = {name: event["properties"].get(name) for name in ("label", "status", "method", "bytes", "protocol")}
+    protocol = None if name == "bunny" else "HTTP/2.0"
+    assert told == {"label": "page", "status": "200", "method": "GET", "bytes": "5120", "protocol": protocol}
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -150,6 +163,9 @@ def test_no_secret_and_no_whole_address_is_kept(name: str) -> None:
         ("cloudfront", {"x-edge-location": "GRU3-C1", "x-edge-result-type": "Miss"}),
         ("alb", {"type": "h2", "trace_id": "Root=1-58337262-36d2", "tail": "new-field"}),
         ("elb", {"elb": "shop-lb", "backend": "10.0.0.0:80"}),
+        ("haproxy", {"backend": "shop", "server": "web1", "timers": "10/0/30/69/109", "termination_state": "----"}),
+        ("s3", {"bucket": "media", "operation": "REST.GET.OBJECT"}),
+        ("bunny", {"cache_status": "HIT", "country": "BR"}),
     ],
 )
 def test_what_no_field_takes_is_a_property(name: str, kept: dict[str, str]) -> None:
@@ -479,3 +495,26 @@ def test_w3c_in_other_words_and_another_order() -> None:
     assert [event["page_url"] for event in rows] == ["http://shop.example/shoes", "/shoes?size=42"]
     assert [event["client_time"] // 1000 for event in rows] == [AT.timestamp()] * 2
     assert (rows[0]["referrer"], rows[0]["properties"]["status"]) == (REFERRER, "200")
+
+
+def test_haproxy_as_others_configure_it() -> None:
+    start = "[02/Jan/2026:03:04:05.250] http-in shop/<NOSRV> 0/-1/-1/-1/+5"
+    rows = read(
+        f'203.0.113.9:33317 {start} 302 +99 - - PR-- 1/1/0/0/3 0/0 "GET /a HTTP/1.1"',
+        f'2001:db8:1:2::9:33317 {start} 200 99 - SRV=secret ---- 1/1/0/0/0 0/0 {{|x}} "GET /b?q=#22 HTTP/1.1" 0/0/0/0/0 shop.example/-',
+        f'10.0.0.4:33317 {start} 400 0 - - CR-- 1/1/0/0/0 0/0 {{203.0.113.9:51, 10.0.0.9}} "<BADREQ>"',
+        f'10.0.0.4:33317 {start} -1 0 - - CR-- 1/1/0/0/0 0/0 {{}} "GET /cut',
+    )
+    assert [event["ip"] for event in rows] == ["203.0.0.0", "2001:db8:1::", "203.0.0.0", "10.0.0.0"]
+    assert [event["properties"]["label"] for event in rows] == ["redirect", "page", "error", "error"]
+    assert [event.get("page_url") for event in rows] == ["/a", '/b?q="', None, "/cut"]
+    assert "secret" not in json.dumps(rows)
+
+
+def test_an_account_that_signs_for_s3_is_no_visitor_who_logged_in() -> None:
+    (event,) = read(
+        f"{'79a5' * 16} www.shop.example [02/Jan/2026:03:04:05 +0000] 203.0.113.9 arn:aws:iam::1:user/joe EB35 WEBSITE.GET.OBJECT index "
+        f'"GET /index HTTP/1.1" 200 - 368 368 10 9 "-" "{FIREFOX}"'
+    )
+    assert (event.get("user_id"), event["page_url"]) == (None, "http://www.shop.example/index")
+    assert event["properties"]["requester"] == "arn:aws:iam::1:user/joe"
