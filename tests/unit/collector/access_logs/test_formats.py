@@ -285,7 +285,7 @@ def test_a_line_of_w3c_with_another_number_of_columns_says_so() -> None:
 
 def test_the_page_lists_every_format_label_and_reason() -> None:
     page = (CHECKOUT / "docs" / "access-logs.md").read_text(encoding="utf-8")
-    sources = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "collector/access_logs").glob("*.py"))
+    sources = "".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "collector/access_logs").rglob("*.py"))
     reasons = set(re.findall(r'Unmappable\(\s*"(\w+)"', sources))
     labels = set(
         re.findall(r'return "(\w+)"', (CHECKOUT / "collector/access_logs/labels.py").read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
-from collector.access_logs.json_objects import json_object
+from collector.access_logs.formats.json_objects import json_object
 from collector.access_logs.values import Format, Names, any_time, missing, request
 from collector.imports.rows import Row, text
 from collector.request.errors import Unmappable

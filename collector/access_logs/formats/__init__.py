@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from collector.access_logs import common, haproxy, json_objects, load_balancers, storage, w3c
 from collector.access_logs.envelopes import content
+from collector.access_logs.formats import common, haproxy, json_objects, load_balancers, storage, w3c
 from collector.access_logs.values import Format, decoded
 from collector.request.errors import Unmappable
 
