@@ -4,26 +4,26 @@
 https://amplitude.com/docs/apis/analytics/http-v2.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
-from collector.dialects.shared.payload import fields, first_record, sent_at, short, take
+from collector.dialects.shared.json_text import utf8
+from collector.dialects.shared.payload import fields, first_record, short, take
+from collector.dialects.shared.readers import Json, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
-    Json,
     address,
     corrected,
     decode,
     mapping,
     millis,
-    money,
+    moment,
     objects,
+    record,
     reject,
-    text,
-    whole,
 )
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
@@ -56,17 +56,21 @@ def claims(request: Request) -> bool:
 
 def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object of `events` is an event. The answer counts them, those too that went to quarantine beside others."""
-    body = decode(request.body, limits)
+    body = decode(utf8(request), limits)
     if not isinstance(body, dict) or "events" not in body:
         raise Refused(400, "malformed_batch", "The body is not an object with `events`.")
-    records, sent = objects(body["events"], limits), sent_at(body.get("client_upload_time"))
+    records, sent = objects(body["events"], limits), moment(body.get("client_upload_time"))
     parsed, budget = Parsed(answer=HttpAnswer(), key=text(body.get("api_key"))), FanOutBudget(limits)
     invalid: dict[str, list[int]] = {}
     for index, values in enumerate(records):
         try:
-            parsed.events += _events(request, dict(mapping(values, "the event")), sent, index, budget)
+            parsed.events += _events(request, dict(record(values, "the event")), sent, index, budget)
         except Unmappable as error:
-            alone = {"api_key": short(parsed.key), "client_upload_time": sent, "events": [values]}
+            alone = {
+                "api_key": short(parsed.key),
+                "client_upload_time": body.get("client_upload_time"),
+                "events": [values],
+            }
             parsed.rejects.append(reject(request, error, alone))
             invalid.setdefault(error.reason, []).append(index)
     parsed.answer = _answer(request, parsed, len(records), invalid)
@@ -89,7 +93,7 @@ def _answer(request: Request, parsed: Parsed, count: int, invalid: dict[str, lis
     return HttpAnswer(status=body["code"], body=msgspec.json.encode(body | {"server_upload_time": request.received_at}))
 
 
-def _events(request: Request, values: Json, sent: int | None, index: int, budget: FanOutBudget) -> list[Event]:
+def _events(request: Request, values: Json, sent: Any, index: int, budget: FanOutBudget) -> list[Event]:
     name = values.pop("event_type", None)
     inside = dict(mapping(values.pop("event_properties", None), "event_properties"))
     if name in ("$identify", "$groupidentify"):
@@ -102,24 +106,24 @@ def _events(request: Request, values: Json, sent: int | None, index: int, budget
     return to_events(of_visitor(request), drafts, own | {"index": index}, values)
 
 
-def _own(request: Request, values: Json, sent: int | None) -> Json:
+def _own(request: Request, values: Json, sent: Any) -> Json:
     """The event's own fields, taken out of `values`."""
     client_time = millis(values.pop("time", None), "time")
-    session, ip = text(values.pop("session_id", None)), values.pop("ip", None)
+    session, ip = values.pop("session_id", None), values.pop("ip", None)
     return {
         "own_id": values.pop("insert_id", None),
         "client_time": client_time,
         "occurred_at": corrected(client_time, sent, request.received_at),
         "sent_at": sent,
-        "visitor_id": text(values.pop("device_id", None)),
-        "user_id": text(values.pop("user_id", None)),
-        "session_hint": session if session != _NO_SESSION else None,
-        "item_id": text(take(values, "productId", "product_id")),
-        "price": money(values.pop("price", None)),
-        "quantity": whole(values.pop("quantity", None), "quantity"),
-        "currency": text(values.pop("currency", None)),
-        "country": text(values.pop("country", None)),
-        "device": text(values.pop("device_model", None)),
-        "user_agent": text(values.pop("user_agent", None)),
+        "visitor_id": values.pop("device_id", None),
+        "user_id": values.pop("user_id", None),
+        "session_hint": session if str(session) != _NO_SESSION else None,
+        "item_id": take(values, "productId", "product_id"),
+        "price": values.pop("price", None),
+        "quantity": values.pop("quantity", None),
+        "currency": values.pop("currency", None),
+        "country": values.pop("country", None),
+        "device": values.pop("device_model", None),
+        "user_agent": values.pop("user_agent", None),
         "ip": request.ip if ip == _REMOTE else address(ip),
     }

@@ -7,7 +7,9 @@ holds are attributes. `updated_at` says from when it counts (default: its arriva
 from typing import Any, Final
 
 from collector.dialects import plain
-from collector.dialects.shared.values import Json, event, first, mapping, millis, money, properties, reject, text
+from collector.dialects.shared.json_text import utf8
+from collector.dialects.shared.readers import Json, Unread, identifier
+from collector.dialects.shared.values import event, first, mapping, millis, properties, reject
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Request, RequestLimits
 from nextclick.contracts.events import Event
@@ -22,7 +24,7 @@ refuse = plain.refuse
 
 def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object of the body is a record; the answer counts the accepted and names what was rejected."""
-    records, _ = plain.records(request.body, limits)
+    records, _ = plain.records(utf8(request), limits)
     parsed = Parsed(answer=HttpAnswer())
     for index, values in enumerate(records):
         try:
@@ -34,16 +36,17 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 
 
 def _record(request: Request, values: Json, index: int) -> Event:
-    if (item := text(first(values, "item_id", "product_id"))) is None:
-        raise Unmappable("missing_item", "item_id has no value")
-    fields: dict[str, Any] = {name: text(values.get(name)) for name in _TEXTS}
+    item = identifier(first(values, "item_id", "product_id"))
+    if item is None or isinstance(item, Unread) or len(item) > request.limits.max_id_chars:
+        raise Unmappable("missing_item", "item_id has no value, or one that is no id")
+    fields: dict[str, Any] = {name: values.get(name) for name in _TEXTS}
     return event(
         request,
         "item_update",
         client_time=millis(values.get("updated_at"), "updated_at"),
         index=index,
         item_id=item,
-        price=money(values.get("price")),
+        price=values.get("price"),
         properties=properties(values, mapping(values.get("attributes"), "attributes"), without=_OWN),
         **fields,
     )

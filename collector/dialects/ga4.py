@@ -9,10 +9,11 @@ import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget
-from collector.dialects.shared.payload import fields, percent, take
+from collector.dialects.shared.json_text import utf8
+from collector.dialects.shared.payload import fields, take
+from collector.dialects.shared.readers import Json
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
-    Json,
     address,
     decode,
     event,
@@ -22,9 +23,8 @@ from collector.dialects.shared.values import (
     objects,
     properties,
     query,
+    record,
     reject,
-    text,
-    whole,
 )
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
@@ -69,7 +69,7 @@ def refuse(request: Request, refused: Refused) -> HttpAnswer:
 
 
 def _parsed(request: Request, limits: RequestLimits) -> Parsed:
-    body = decode(request.body, limits)
+    body = decode(utf8(request), limits)
     if not isinstance(body, dict):
         raise Refused(400, "malformed_batch", "The body is not an object.")
     parsed = Parsed(answer=_TAKEN, key=query(request).get("api_secret"))
@@ -81,7 +81,7 @@ def _parsed(request: Request, limits: RequestLimits) -> Parsed:
         raise Refused(413, error.reason, f"{error}.") from None
     for index, values in enumerate(records):
         try:
-            parsed.events += _events(request, around, dict(mapping(values, "the event")), index, budget)
+            parsed.events += _events(request, around, dict(record(values, "the event")), index, budget)
         except Unmappable as error:
             parsed.rejects.append(reject(request, error, around | {"events": [values]}))
     return parsed
@@ -102,9 +102,9 @@ def _events(request: Request, around: Json, values: Json, index: int, budget: Fa
     own = _own(around) | fields(inside, _TEXTS) | (fields(inside, _CAMPAIGN) if name == "campaign_details" else {})
     own |= {"client_time": millis(stamp, "timestamp_micros"), "index": index}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
-    own |= {"name": text(take(inside, *_TITLES))} if kind == "page_view" else {}
-    own |= {"scroll_pct": percent(take(inside, "percent_scrolled"))} if kind == "scroll" else {}
-    dwell = whole(take(inside, "engagement_time_msec"), "engagement_time_msec")
+    own |= {"name": take(inside, *_TITLES)} if kind == "page_view" else {}
+    own |= {"scroll_pct": take(inside, "percent_scrolled")} if kind == "scroll" else {}
+    dwell = take(inside, "engagement_time_msec")
     rest: Json = {name: around[name] for name in _AROUND if name in around}
     events = []
     for draft in to_drafts(kind, inside, budget, own, rest, values):
@@ -118,10 +118,10 @@ def _events(request: Request, around: Json, values: Json, index: int, budget: Fa
 def _own(around: Json) -> Json:
     place, device = (mapping(around.get(name), name) for name in ("user_location", "device"))
     return {
-        "visitor_id": text(first(around, "client_id", "app_instance_id")),
-        "user_id": text(around.get("user_id")),
-        "country": text(place.get("country_id")),
-        "device": text(device.get("category")),
-        "user_agent": text(around.get("user_agent")),
+        "visitor_id": first(around, "client_id", "app_instance_id"),
+        "user_id": around.get("user_id"),
+        "country": place.get("country_id"),
+        "device": device.get("category"),
+        "user_agent": around.get("user_agent"),
         "ip": address(around.get("ip_override")),
     }

@@ -11,9 +11,11 @@ import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
+from collector.dialects.shared.json_text import charset, charset_of, utf8
 from collector.dialects.shared.payload import PIXEL, anonymous_visitor, fields, take
+from collector.dialects.shared.readers import Json, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
-from collector.dialects.shared.values import Json, address, decode, form, millis, objects, query, reject, text
+from collector.dialects.shared.values import address, decode, form, inner_json, millis, objects, reject
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
 from nextclick.contracts.events import Event
@@ -40,7 +42,7 @@ _NO_GOAL: Final = "0"
 
 def parse(request: Request, limits: RequestLimits) -> Parsed:
     """One action, or each of a bulk request; the answer is a pixel, or what became of the bulk."""
-    if request.body.lstrip().startswith(b"{"):
+    if utf8(request).lstrip().startswith(b"{"):
         return _bulk(request, limits)
     params = _parameters(request)
     parsed = Parsed(answer=HttpAnswer(), key=params.get("idsite"))
@@ -56,7 +58,7 @@ def refuse(request: Request, refused: Refused) -> HttpAnswer:
 
 
 def _bulk(request: Request, limits: RequestLimits) -> Parsed:
-    body = decode(request.body, limits)
+    body = decode(utf8(request), limits)
     records = objects(body.get("requests") if isinstance(body, dict) else None, limits)
     parsed, budget = Parsed(answer=HttpAnswer()), FanOutBudget(limits)
     invalid: list[int] = []
@@ -79,7 +81,12 @@ def _bulk(request: Request, limits: RequestLimits) -> Parsed:
 
 
 def _parameters(request: Request) -> dict[str, str]:
-    return query(request) | form(request.body.decode("utf-8", "replace").strip().lstrip("?"))
+    """Of the address and the form; `cs` names the encoding of the page, in which its texts were escaped."""
+    parts = request.query, request.body.decode("utf-8", "replace").strip().lstrip("?")
+    params = {name: value for part in parts for name, value in form(part, charset_of(request)).items()}
+    if (encoding := charset(params.get("cs", ""))) != "utf-8":
+        return {name: value for part in parts for name, value in form(part, encoding).items()}
+    return params
 
 
 def _kept(params: Json) -> Json:
@@ -100,7 +107,7 @@ def _events(request: Request, params: Json, index: int, budget: FanOutBudget) ->
     client_time, ip = millis(params.pop("cdt", None), "cdt"), address(params.pop("cip", None))
     site = text(params.pop("idsite", None))
     own = fields(params, _FIELDS) | {"client_time": client_time, "index": index, "ip": ip}
-    if not own["visitor_id"] and not own["user_id"]:
+    if identifier(own["visitor_id"]) is None and identifier(own["user_id"]) is None:
         own["visitor_id"] = anonymous_visitor(request, site)
     by = of_visitor(request)
     events: list[Event] = []
@@ -127,7 +134,7 @@ def _actions(params: Json) -> list[_Action]:
     if params.get("search"):
         return [("search", {}, {"query": params.pop("search")} | params)]
     if params.get("e_a"):
-        return [(params.pop("e_a"), {"name": text(take(params, "e_n"))}, params)]
+        return [(params.pop("e_a"), {"name": take(params, "e_n")}, params)]
     if params.get("c_n"):
         return [_content(params)]
     if params.get("link") or params.get("download"):
@@ -140,7 +147,7 @@ def _page(params: Json) -> list[_Action]:
     product = {name: params.pop(key) for key, name in _PRODUCT.items() if key in params}
     if not params.get("action_name") and not product and text(params.get("ca")) == "1":
         return [("action", {}, params)]
-    page: _Action = ("page_view", {"name": text(take(params, "action_name"))}, params)
+    page: _Action = ("page_view", {"name": take(params, "action_name")}, params)
     return [page, ("view_item", {}, product)] if product.get("item_id") else [(*page[:2], product | params)]
 
 
@@ -155,17 +162,18 @@ def _order(params: Json) -> _Action:
     """An order, or with no id a cart as it is now: `ec_items` is `[[sku, name, category, price, quantity], …]`."""
     if not params.get("ec_id"):
         return "cart_update", {}, params
-    items = _items(params.pop("ec_items", None))
+    items = _items(params.get("ec_items"))
+    params = params if items is None else {name: value for name, value in params.items() if name != "ec_items"}
     return "purchase", {}, {"order_id": params.pop("ec_id")} | params | ({"items": items} if items else {})
 
 
-def _items(written: Any) -> list[Json]:
-    try:
-        items = msgspec.json.decode(written) if isinstance(written, str) and written else written or []
-    except (msgspec.DecodeError, RecursionError):
-        items = None
+def _items(written: Any) -> list[Json] | None:
+    """The items of an order; None where they cannot be read, and the order has its total alone."""
+    items = inner_json(written) if isinstance(written, str) and written else written or []
+    if isinstance(items, dict):
+        items = list(items.values())
     if not isinstance(items, list) or not all(isinstance(item, list) for item in items):
-        raise Unmappable("bad_type", "ec_items is not a list of lists")
+        return None
     return [_item(item) for item in items]
 
 

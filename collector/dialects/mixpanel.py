@@ -11,10 +11,11 @@ import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
-from collector.dialects.shared.payload import PIXEL, fields, payload, sent_at, take
+from collector.dialects.shared.json_text import utf8
+from collector.dialects.shared.payload import PIXEL, fields, payload, take
+from collector.dialects.shared.readers import Json, Unread, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
-    Json,
     address,
     base64_text,
     corrected,
@@ -22,14 +23,16 @@ from collector.dialects.shared.values import (
     event,
     mapping,
     millis,
+    moment,
     objects,
+    previous_id,
     properties,
     query,
+    record,
     reject,
-    text,
 )
 from collector.request.errors import Unmappable
-from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
+from collector.request.model import EventLimits, HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 ROUTES: Final = dict.fromkeys(("/track", "/import", "/engage", "/groups"), ("GET", "POST"))
@@ -52,15 +55,15 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     body, params = _body(request, limits)
     records = objects(body if isinstance(body, list) else [body], limits)
     parsed = Parsed(answer=HttpAnswer(), key=_key(request, records))
-    sent, budget = sent_at(params.get("_")), FanOutBudget(limits)
+    sent, budget = moment(params.get("_")), FanOutBudget(limits)
     failed: list[Json] = []
     for index, values in enumerate(records):
         try:
-            record = dict(mapping(values, "the event"))
+            own = dict(record(values, "the event"))
             if request.path == "/track" or request.path == "/import":
-                parsed.events += _events(request, record, sent, budget, index)
+                parsed.events += _events(request, own, sent, budget, index)
             else:
-                parsed.events.append(_profile(request, record, sent, index))
+                parsed.events.append(_profile(request, own, sent, index))
         except Unmappable as error:
             parsed.rejects.append(reject(request, error, [values]))
             failed.append({"index": index, "insert_id": _insert_id(values), "message": f"{error}."})
@@ -75,9 +78,9 @@ def refuse(request: Request, refused: Refused) -> HttpAnswer:
 
 
 def _body(request: Request, limits: RequestLimits) -> tuple[Any, dict[str, str]]:
-    if "ndjson" not in request.headers.get("content-type", "") or request.body.lstrip().startswith(b"["):
+    if "ndjson" not in request.headers.get("content-type", "") or utf8(request).lstrip().startswith(b"["):
         return payload(request, limits)
-    lines = [line for line in request.body.splitlines() if line.strip()]
+    lines = [line for line in utf8(request).splitlines() if line.strip()]
     return [decode(line, limits) for line in objects(lines, limits)], query(request)
 
 
@@ -99,7 +102,7 @@ def _insert_id(values: Any) -> str | None:
     return text(inside.get("$insert_id")) if isinstance(inside, dict) else None
 
 
-def _events(request: Request, values: Json, sent: int | None, budget: FanOutBudget, index: int) -> list[Event]:
+def _events(request: Request, values: Json, sent: Any, budget: FanOutBudget, index: int) -> list[Event]:
     inside = dict(mapping(values.pop("properties", None), "properties"))
     inside.pop("token", None)
     name = values.pop("event", None)
@@ -113,7 +116,7 @@ def _events(request: Request, values: Json, sent: int | None, budget: FanOutBudg
     }
     by = of_visitor(request)
     if name in ("$identify", "$create_alias", "$merge"):
-        return [event(by, kind, **own, **said) for kind, said in _joined(name, inside)]
+        return [event(by, kind, **own, **said) for kind, said in _joined(name, inside, request.limits)]
     own |= {"ip": address(inside.pop("ip", None)), **_who(inside), **fields(inside, _TEXTS)}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
     return to_events(by, to_drafts(kind, inside, budget, own, values), own, values)
@@ -124,17 +127,17 @@ def _who(inside: Json) -> Json:
 
     A distinct_id is of no certain kind: `$device:ID` is a device; beside a device's id any other is a user.
     """
-    distinct, device, user = (text(inside.pop(name, None)) for name in ("distinct_id", "$device_id", "$user_id"))
-    if distinct and distinct.startswith(_DEVICE):
+    distinct, device, user = (identifier(inside.pop(name, None)) for name in ("distinct_id", "$device_id", "$user_id"))
+    if isinstance(distinct, str) and distinct.startswith(_DEVICE):
         device, distinct = device or distinct.removeprefix(_DEVICE), None
     elif device and not user and distinct != device:
         user = distinct
     if distinct and user and distinct not in (device, user):
-        inside["distinct_id"] = distinct
+        inside["distinct_id"] = distinct.value if isinstance(distinct, Unread) else distinct
     return {"visitor_id": device or (distinct if not user else None), "user_id": user}
 
 
-def _joined(name: str, inside: Json) -> list[tuple[str, Json]]:
+def _joined(name: str, inside: Json, limits: EventLimits) -> list[tuple[str, Json]]:
     """Two ids that are one person: of `$create_alias` and `$merge` the original stays.
 
     https://docs.mixpanel.com/reference/create-alias: each alias maps to one distinct_id.
@@ -144,28 +147,30 @@ def _joined(name: str, inside: Json) -> list[tuple[str, Json]]:
             take(inside, "$identified_id", "$user_id", "distinct_id"),
             take(inside, "$anon_id", "$device_id"),
         )
-        who = {"user_id": text(user), "visitor_id": _plain(visitor), "properties": properties(inside)}
+        who = {"user_id": user, "visitor_id": _plain(visitor), "properties": properties(inside)}
         return [("identify", who)]
     if name == "$create_alias":
         stays, merged = take(inside, "distinct_id"), [take(inside, "alias")]
     else:
         listed = inside.pop("$distinct_ids", None)
         stays, *merged = listed if isinstance(listed, list) and len(listed) > 1 else (None, None)
-    if not stays or not all(merged):
+    if identifier(stays) is None or not merged:
         raise Unmappable("missing_visitor", f"{name} does not name two ids")
+    aliases = [previous_id(_plain(each), limits) for each in merged]
     return [
-        ("alias", {"user_id": _plain(stays), "properties": properties({"previous_id": _plain(each)}, inside)} | part)
+        ("alias", {"user_id": _plain(stays), "properties": properties({"previous_id": each}, inside)} | part)
         for each, part in zip(
-            merged, [{"part": i} for i in range(len(merged))] if len(merged) > 1 else [{}], strict=True
+            aliases, [{"part": i} for i in range(len(aliases))] if len(aliases) > 1 else [{}], strict=True
         )
     ]
 
 
-def _plain(identity: Any) -> str | None:
-    return (text(identity) or "").removeprefix(_DEVICE) or None
+def _plain(identity: Any) -> Any:
+    read = identifier(identity)
+    return read.removeprefix(_DEVICE) or None if isinstance(read, str) else read
 
 
-def _profile(request: Request, values: Json, sent: int | None, index: int) -> Event:
+def _profile(request: Request, values: Json, sent: Any, index: int) -> Event:
     """An update of `/engage`: `{$token, $distinct_id, $set: {…}, …}`."""
     if "$group_key" in values:
         raise Unmappable("group_profile", "a group's profile is of no visitor: it is only kept here")
@@ -179,8 +184,8 @@ def _profile(request: Request, values: Json, sent: int | None, index: int) -> Ev
         occurred_at=corrected(client_time, sent, request.received_at),
         sent_at=sent,
         index=index,
-        visitor_id=text(device) or _plain(take(values, "$distinct_id")),
-        user_id=text(take(values, "$user_id")),
+        visitor_id=_plain(take(values, "$distinct_id")) if identifier(device) is None else device,
+        user_id=take(values, "$user_id"),
         ip=address(values.pop("$ip", None)),
         properties=properties(values),
     )

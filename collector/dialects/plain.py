@@ -5,33 +5,31 @@ An event names canonical fields (nextclick/contracts/events.py) or their aliases
 browsers send without asking first; where it is cookieless, an event without a visitor gets the anonymous id of the request.
 """
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from collector.dialects import plain_fast
+from collector.dialects.shared.json_text import utf8
+from collector.dialects.shared.readers import Json, identifier, text, type_of
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
-    Json,
-    consent,
     corrected,
     decode,
     event,
     first,
     mapping,
     millis,
-    money,
+    moment,
     objects,
     properties,
+    record,
     reject,
-    text,
-    whole,
 )
 from collector.request.cookieless import visitor_id
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
-from nextclick.contracts.events import ALIASES, Consent, Event
+from nextclick.contracts.events import ALIASES, Event
 
 ROUTES: Final = {"/v1/events": ("POST",)}
 
@@ -39,51 +37,9 @@ _TIMES: Final = ("client_time", "timestamp")
 _RENAMED: Final = {"session_id": "session_hint"} | {
     name: field for name, field in ALIASES.items() if field in Event.__struct_fields__
 }
-_OWN: Final = (
-    "event",
-    "event_id",
-    "client_time",
-    "occurred_at",
-    "sent_at",
-    "properties",
-    "price",
-    "ip",
-    "unread_fields",
-)
-"""Fields with a way of their own; of the others the type says how they are read."""
-
-
-Reader = Callable[[Any, str], Any]
-"""The value of a field of that name; Unmappable if it is none."""
-
-
-def _text(value: Any, name: str) -> str | None:
-    return text(value)
-
-
-def _number(value: Any, name: str) -> float | None:
-    if value in (None, ""):
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise Unmappable("bad_type", f"{name} is {str(value)[:60]!r}, which is no number") from None
-
-
-def _consent(value: Any, name: str) -> Consent | None:
-    return consent(value)
-
-
-_READER_OF_TYPE: Final[dict[Any, Reader]] = {str: _text, int: whole, float: _number, Consent: _consent}
-
-
-def readers(kind: type[Event]) -> dict[str, Reader]:
-    """How each field is read, by its type, as `canonical` does."""
-    fields = [field for field in msgspec.structs.fields(kind) if field.name not in _OWN]
-    return {field.name: _READER_OF_TYPE[plain_fast.type_of(field)] for field in fields}
-
-
-_READERS: Final = readers(Event)
+_TEXTS: Final = tuple(field.name for field in msgspec.structs.fields(Event) if type_of(field) is str)
+_OWN: Final = ("event", "event_id", "client_time", "occurred_at", "sent_at", "ip", "properties", "unread_fields")
+"""Fields with a way of their own; the others are read by their readers."""
 
 
 def parse(request: Request, limits: RequestLimits) -> Parsed:
@@ -93,10 +49,10 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
         quick = Parsed(events=as_it_stands, answer=HttpAnswer(), key=request.headers.get("x-write-key"))
         quick.answer = answer(quick)
         return quick
-    entries, shared = records(request.body, limits)
+    entries, shared = records(utf8(request), limits)
     key = text(shared.get("key"))
     parsed = Parsed(answer=HttpAnswer(), key=key or request.headers.get("x-write-key"))
-    beacon = {"sent_at": text(shared.get("sent_at")), "visitor_id": _visitor(request, shared, parsed.key)}
+    beacon = {"sent_at": shared.get("sent_at"), "visitor_id": _visitor(request, shared, parsed.key)}
     around = {name: value for name, value in {"key": key, **beacon}.items() if value}
     for index, values in enumerate(entries):
         try:
@@ -137,7 +93,7 @@ def readable(value: Any) -> Json:
     """The value if it is an object; Unmappable if it is something else, or a line that is no JSON."""
     if isinstance(value, Unreadable):
         raise Unmappable(value.reason, value.message)
-    return mapping(value, "the record")
+    return record(value, "the record")
 
 
 def alone(value: Any, around: Json | None = None) -> Any:
@@ -158,31 +114,37 @@ def _visitor(request: Request, shared: Json, key: str | None) -> str | None:
     """Whose the events of a beacon are that name nobody."""
     if shared.get("cookieless") is True and request.anonymous_id is not None:
         return visitor_id(request.anonymous_id, key or "")
-    return text(shared.get("visitor_id"))
+    visitor = identifier(shared.get("visitor_id"))
+    return visitor if isinstance(visitor, str) else None
 
 
 def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
     values = {_RENAMED.get(name, name): value for name, value in values.items()}
-    metadata = mapping(values.pop("metadata", None), "metadata")
-    for name, read in _READERS.items():
-        if read is _text and name in metadata and name not in values:
+    metadata = dict(mapping(values.pop("metadata", None), "metadata"))
+    for name in _TEXTS:
+        if name in metadata and name not in values:
             values[name] = metadata.pop(name)
     client_time = millis(first(values, *_TIMES), "timestamp")
-    sent = millis(first(values, "sent_at") or beacon["sent_at"], "sent_at")
-    known = {*Event.__struct_fields__, *_TIMES} - {"unread_fields"}  # that is the door's own, and a sender's a property
+    sent = moment(first(values, "sent_at") or beacon["sent_at"])
+    happened = moment(values.get("occurred_at"))
+    names = Event.__struct_fields__
+    known = {*names, *_TIMES} - {"unread_fields"}  # that is the door's own, and a sender's a property
     rest = {name: value for name, value in values.items() if name not in known}
-    fields: Json = {
-        **{name: read(values.get(name), name) for name, read in _READERS.items()},
-        "occurred_at": millis(values.get("occurred_at"), "occurred_at")
-        or corrected(client_time, sent, request.received_at),
-        "sent_at": sent,
-        "visitor_id": text(values.get("visitor_id")) or beacon["visitor_id"],
-        "price": money(values.get("price")),
-        "properties": properties(mapping(values.get("properties"), "properties"), metadata, rest),
-    }
-    kind = text(values.get("event")) or ""
-    kind = ALIASES.get(kind, kind)
-    return event(request, kind, own_id=values.get("event_id"), client_time=client_time, index=index, **fields)
+    fields: Json = {name: values.get(name) for name in names if name not in _OWN}
+    if identifier(fields["visitor_id"]) is None:
+        fields["visitor_id"] = beacon["visitor_id"]
+    kind = identifier(values.get("event"))
+    return event(
+        request,
+        ALIASES.get(kind, kind) if isinstance(kind, str) else values.get("event"),
+        own_id=values.get("event_id"),
+        client_time=client_time,
+        occurred_at=corrected(client_time, sent, request.received_at) if happened is None else happened,
+        sent_at=sent,
+        index=index,
+        properties=properties(mapping(values.get("properties"), "properties"), metadata, rest),
+        **fields,
+    )
 
 
 def answer(parsed: Parsed) -> HttpAnswer:

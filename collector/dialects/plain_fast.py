@@ -1,58 +1,72 @@
 """Plain events that name canonical fields only, with their exact types: read in one pass, several times as quick.
 
-Whatever differs in the least (an alias, a time as text, a number as text, an empty text, an unknown field, a
-beacon) is left to `plain`, which gives the same event; a test holds the two equal.
+Whatever differs in the least (an alias, a time as text, a number as text, an empty text, one that is too long or holds
+a control character, an unknown field, a beacon) is left to `plain`, which gives the same event; a test holds the two equal.
 """
 
-from types import NoneType
-from typing import Annotated, Any, Final, get_args
+import re
+from functools import lru_cache
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec.structs import force_setattr
 
-from collector.dialects.shared.values import corrected
-from collector.request.model import Request, RequestLimits
-from nextclick.contracts.events import ALIASES, Consent, Event, payload_id, somebody
+from collector.dialects.shared.readers import IANA, Json, limits_of, type_of
+from collector.dialects.shared.values import consent_of, corrected
+from collector.request.model import EventLimits, Request, RequestLimits
+from collector.request.numbers import PLAIN_MONEY, is_code
+from nextclick.contracts.events import ALIASES, IDS, Consent, Event, payload_id, somebody
 
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
-_Whole = Annotated[int, msgspec.Meta(ge=-(1 << 62), le=1 << 62)]
 _Time = Annotated[int, msgspec.Meta(ge=10**11, lt=10**14)]
 """What `plain` takes for milliseconds too: from 1973 to the year 5138."""
 _TIMES: Final = ("client_time", "occurred_at", "sent_at")
-_EXACT: Final = {
-    "price": Annotated[str, msgspec.Meta(pattern=r"^[+-]?\d{1,14}(\.\d+)?$")] | None,
-    "unread_fields": None,
-    "properties": Annotated[dict[_Text, _Text], msgspec.Meta(min_length=1)] | None,
-}
-_KINDS_OF_TYPE: Final[dict[Any, Any]] = {str: _Text, int: _Whole, float: float, Consent: Consent}
+_Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
+_Timezone = Annotated[str, msgspec.Meta(pattern=f"^({IANA.pattern})$")]
+_MARKS: Final = (b"\\", b"\x7f", b"\xc2", b"\xef\xbf\xbd")
+_ODD: Final = re.compile(rb"\\[bfnrt]|\\u(?:00[01789]|[fF]{3}[dD])|\x7f|\xc2[\x80-\x9f]|\xef\xbf\xbd")
+"""A control character, or U+FFFD: bodies without one of the marks, as most are, need not be looked through."""
 
 
-def type_of(field: msgspec.structs.FieldInfo) -> Any:
-    """What a field holds where it is not None."""
-    [kind] = [part for part in get_args(field.type) if part is not NoneType] or [field.type]
-    return kind
+def _field(field: msgspec.structs.FieldInfo, exact: Json) -> tuple[str, Any] | tuple[str, Any, Any]:
+    name, kind = field.name, type_of(field)
+    low, high = limits_of(name)
+    if name in exact:
+        return name, exact[name], None
+    if name in _TIMES:
+        held: Any = _Time
+    elif kind is str:
+        held = exact["id" if name in IDS else "text"]
+    elif kind is Consent:
+        held = Consent
+    else:
+        held = Annotated[
+            kind, msgspec.Meta(ge=-(1 << 62) if low is None else low, le=1 << 62 if high is None else high)
+        ]
+    return (name, held) if field.required else (name, held | None, None)
 
 
-def _field(field: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
-    if field.name in _EXACT:
-        return field.name, _EXACT[field.name], None
-    exact = _Time if field.name in _TIMES else _KINDS_OF_TYPE[type_of(field)]
-    return (field.name, exact) if field.required else (field.name, exact | None, None)
-
-
-_WITH_DEFAULTS: Final[list[Any]] = [
-    ("event_id", _Text | None, None),
-    ("client_time", _Time | None, None),
-    ("timestamp", _Time | None, None),
-]
-
-
-def exact(kind: type[Event]) -> Any:
-    """The event as a struct that takes nothing but fields of their exact types."""
+def canonical(kind: type[Event], limits: EventLimits) -> Any:
+    """The event as a struct that takes nothing but fields of their exact types, within their limits."""
+    id_ = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.max_id_chars)]
+    text = Annotated[str, msgspec.Meta(min_length=1, max_length=limits.max_text_chars)]
+    exact = {
+        "id": id_,
+        "text": text,
+        "price": Annotated[str, msgspec.Meta(pattern=f"^{PLAIN_MONEY}$")] | None,
+        "currency": _Currency | None,
+        "timezone": _Timezone | None,
+        "unread_fields": None,
+        "properties": Annotated[dict[id_, text], msgspec.Meta(min_length=1, max_length=limits.max_properties)] | None,
+    }
     fields = [field for field in msgspec.structs.fields(kind) if field.name not in ("event_id", "client_time")]
+    with_defaults: list[Any] = [
+        ("event_id", id_ | None, None),
+        ("client_time", _Time | None, None),
+        ("timestamp", _Time | None, None),
+    ]
     return msgspec.defstruct(
         "Canonical",
-        [*map(_field, fields), *_WITH_DEFAULTS],
+        [*(_field(field, exact) for field in fields), *with_defaults],
         bases=(kind,),
         frozen=True,
         kw_only=True,
@@ -61,24 +75,37 @@ def exact(kind: type[Event]) -> Any:
     )
 
 
-Canonical: Any = exact(Event)
 _NOTHING_SAID: Final = Consent()
-_one: Final = msgspec.json.Decoder(Canonical)
-_many: Final = msgspec.json.Decoder(list[Canonical])
+
+
+@lru_cache(8)
+def decoders(limits: EventLimits, kind: type[Event] = Event) -> tuple[Any, Any]:
+    """A decoder of one event, and one of a list."""
+    struct = canonical(kind, limits)
+    return msgspec.json.Decoder(struct), msgspec.json.Decoder(list[struct])  # type: ignore[valid-type]
 
 
 def parse(request: Request, limits: RequestLimits) -> list[Event] | None:
     """The events of an object or an array; None where one of them is not canonical to the letter."""
+    body = request.body
+    if any(mark in body for mark in _MARKS) and _ODD.search(body):
+        return None
+    one, many = decoders(request.limits)
     try:
-        events = [_one.decode(request.body)] if request.body[:1] == b"{" else _many.decode(request.body)
+        events = [one.decode(body)] if body[:1] == b"{" else many.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if not 0 < len(events) <= limits.batch_events:
+    if not 0 < len(events) <= limits.batch_events or consent_of(request) is not None:
         return None
     agent, ip, received_at = request.user_agent, request.ip, request.received_at
     for event in events:
         who = event.visitor_id, event.user_id
         if event.ip is not None or event.consent == _NOTHING_SAID or who == (None, None) or somebody(*who) != who:
+            return None
+        ids = [name for name in map(event.__getattribute__, IDS) if name is not None]
+        if any(name != name.strip() for name in ids):
+            return None
+        if event.currency is not None and not is_code(event.currency):
             return None
         if event.client_time is None:
             if event.timestamp is None:

@@ -4,14 +4,14 @@ The tracker keeps no id of the visitor: one is made of their agent, address and 
 https://plausible.io/docs/events-api.
 """
 
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
-from collector.dialects.shared.payload import anonymous_visitor, percent
-from collector.dialects.shared.values import Json, decode, first, mapping, money, reject, text, whole
+from collector.dialects.shared.json_text import utf8
+from collector.dialects.shared.payload import anonymous_visitor
+from collector.dialects.shared.readers import Json, text
+from collector.dialects.shared.values import decode, first, mapping, reject
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
@@ -28,7 +28,7 @@ _DROPPED: Final = HttpAnswer(status=202, body=b"ok", content_type="text/plain", 
 
 def parse(request: Request, limits: RequestLimits) -> Parsed:
     """The body is one event; 202 also where it goes to quarantine, which a header says."""
-    body = decode(request.body, limits)
+    body = decode(utf8(request), limits)
     if not isinstance(body, dict):
         raise Refused(400, "malformed_event", "The body is not an object.")
     key = text(first(body, "d", "domain"))
@@ -46,30 +46,19 @@ def refuse(request: Request, refused: Refused) -> HttpAnswer:
 
 def _events(request: Request, body: Json, budget: FanOutBudget) -> list[Event]:
     name = first(body, "n", "name")
-    props = _props(first(body, "m", "meta", "p", "props"))
+    props = dict(mapping(first(body, "m", "meta", "p", "props"), "props"))
     paid = mapping(first(body, "$", "revenue"), "revenue")
     domain = text(first(body, "d", "domain"))
     own: Json = {
         "visitor_id": anonymous_visitor(request, domain),
-        "page_url": text(first(body, "u", "url")),
-        "referrer": text(first(body, "r", "referrer")),
-        "price": money(paid.get("amount"), "revenue.amount"),
-        "currency": text(paid.get("currency")),
-        "dwell_ms": whole(body.get("e"), "e"),
-        "scroll_pct": percent(body.get("sd")),
+        "page_url": first(body, "u", "url"),
+        "referrer": first(body, "r", "referrer"),
+        "price": paid.get("amount"),
+        "currency": paid.get("currency"),
+        "dwell_ms": body.get("e"),
+        "scroll_pct": body.get("sd"),
     }
     rest = {key: value for key, value in body.items() if key not in _READ}
-    rest |= {} if own["price"] else {f"revenue.{key}": value for key, value in paid.items()}
+    rest |= {} if own["price"] is not None else {f"revenue.{key}": value for key, value in paid.items()}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
     return to_events(request, to_drafts(kind, props, budget, own, rest), own, rest)
-
-
-def _props(props: Any) -> Json:
-    """The properties, which old scripts send as JSON in text; Plausible ignores what is no object, here it is kept."""
-    if not isinstance(props, str):
-        return mapping(props, "props")
-    try:
-        held = msgspec.json.decode(props)
-    except (msgspec.DecodeError, RecursionError):
-        held = None
-    return held if isinstance(held, dict) else {"props": props}

@@ -12,23 +12,26 @@ import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
-from collector.dialects.shared.payload import fields, first_record, payload, sent_at, short, take
+from collector.dialects.shared.payload import fields, first_record, payload, short, take
+from collector.dialects.shared.readers import Json, Unread, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
-    Json,
     address,
     corrected,
     first,
     mapping,
     millis,
+    moment,
     objects,
+    previous_id,
+    record,
     reject,
-    text,
-    whole,
 )
+from collector.request import numbers
 from collector.request.errors import Unmappable
-from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
-from nextclick.contracts.events import Event
+from collector.request.model import EventLimits, HttpAnswer, Parsed, Refused, Request, RequestLimits
+from nextclick.contracts.events import MILLIS, Event
+from nextclick.contracts.silver import DWELL_MS
 
 _PER_EVENT: Final = "/i/v1/analytics/events"
 _ASIDE: Final = ("/flags", "/decide")
@@ -89,15 +92,16 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     around = body if isinstance(body, dict) and "batch" in body else {}
     records = objects(around["batch"] if around else body if isinstance(body, list) else [body], limits)
     parsed, budget = Parsed(answer=HttpAnswer(), key=_key(request, around, params, records)), FanOutBudget(limits)
-    sent = _sent(request, around, params)
+    written = _sent(request, around, params)
+    sent = moment(written)
     results: Json = {}
     for index, values in enumerate(records):
         uuid = text(values.get("uuid")) if isinstance(values, dict) else None
         results[uuid or ""] = {"result": "ok"}
         try:
-            parsed.events += _events(request, dict(mapping(values, "the event")), sent, index, budget)
+            parsed.events += _events(request, dict(record(values, "the event")), sent, index, budget)
         except Unmappable as error:
-            alone = {"api_key": short(parsed.key), "sent_at": sent, "batch": [values]}
+            alone = {"api_key": short(parsed.key), "sent_at": written, "batch": [values]}
             parsed.rejects.append(reject(request, error, alone))
             results[uuid or ""] = {"result": "drop", "details": f"{error}."}
     parsed.answer = _answer(request, params, parsed, results)
@@ -121,9 +125,10 @@ def _key(request: Request, around: Json, params: dict[str, str], records: list[A
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-def _sent(request: Request, around: Json, params: dict[str, str]) -> int | None:
+def _sent(request: Request, around: Json, params: dict[str, str]) -> Any:
+    """When the request was sent, as it is written."""
     stamp = first(around, "sent_at") or first(params, "sent_at", "_")
-    return sent_at(stamp or request.headers.get("posthog-request-timestamp") or around.get("created_at"))
+    return stamp or request.headers.get("posthog-request-timestamp") or around.get("created_at")
 
 
 def _answer(request: Request, params: dict[str, str], parsed: Parsed, results: Json) -> HttpAnswer:
@@ -136,13 +141,14 @@ def _answer(request: Request, params: dict[str, str], parsed: Parsed, results: J
     return HttpAnswer(body=b'{"status":1}')
 
 
-def _events(request: Request, values: Json, sent: int | None, index: int, budget: FanOutBudget) -> list[Event]:
+def _events(request: Request, values: Json, sent: Any, index: int, budget: FanOutBudget) -> list[Event]:
     inside = dict(mapping(values.pop("properties", None), "properties"))
     for each in (values, inside):
         take(each, "token"), take(each, "api_key")
     name = values.pop("event", None)
-    distinct = text(take(values, "distinct_id", "$distinct_id") or inside.get("distinct_id"))
-    inside.pop("distinct_id", None)
+    inner = inside.pop("distinct_id", None)
+    outer = take(values, "distinct_id", "$distinct_id")
+    distinct = identifier(inner if outer is None else outer)
     own: Json = {
         **_times(request, values, inside, sent),
         "own_id": take(values, "uuid") or take(inside, "$insert_id"),
@@ -150,20 +156,20 @@ def _events(request: Request, values: Json, sent: int | None, index: int, budget
         "ip": address(take(inside, "$ip") or take(values, "ip")),
         **fields(inside, _TEXTS),
     }
-    own["session_hint"] = own["session_hint"] or text(take(values, "session_id"))
+    own["session_hint"] = own["session_hint"] or take(values, "session_id")
     own["referrer"] = own["referrer"] if own["referrer"] != _DIRECT else None
-    own |= _joined(name, distinct, inside) or _who(distinct, inside) | _attention(name, inside)
+    own |= _joined(name, distinct, inside, request.limits) or _who(distinct, inside) | _attention(name, inside)
     kind = own.pop("kind", None) or _kind(name, inside)
     return to_events(of_visitor(request), to_drafts(kind, inside, budget, own, values), own, values)
 
 
-def _times(request: Request, values: Json, inside: Json, sent: int | None) -> Json:
+def _times(request: Request, values: Json, inside: Json, sent: Any) -> Json:
     """When it happened: as long before arrival as `timestamp` is before the sending, or as `offset` says.
 
     An event with only an offset has its client time in its uuid, if that is of version 7, as posthog-js makes them.
     """
     stamped = millis(take(values, "timestamp"), "timestamp")
-    offset = whole(take(values, "offset"), "offset")
+    offset = _milliseconds(take(values, "offset"))
     uuid = text(values.get("uuid"))
     client_time = stamped if stamped is not None else _uuid_time(uuid)
     options = mapping(values.get("options"), "options")
@@ -171,7 +177,16 @@ def _times(request: Request, values: Json, inside: Json, sent: int | None) -> Js
     occurred = corrected(client_time, sent, request.received_at) if skewed else None
     if stamped is None and offset is not None:
         occurred = request.received_at - abs(offset)
+    if occurred is not None and not MILLIS[0] <= occurred <= MILLIS[1]:
+        occurred = None
     return {"client_time": client_time, "sent_at": sent, "occurred_at": occurred}
+
+
+def _milliseconds(value: Any) -> int | None:
+    try:
+        return numbers.whole(value)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _uuid_time(uuid: str | None) -> int | None:
@@ -180,31 +195,31 @@ def _uuid_time(uuid: str | None) -> int | None:
     return int(digits[:12], 16) if re.fullmatch(r"[0-9a-fA-F]{12}7[0-9a-fA-F]{19}", digits) else None
 
 
-def _who(distinct: str | None, inside: Json) -> Json:
+def _who(distinct: Any, inside: Json) -> Json:
     """The visitor's and the user's ids.
 
     A distinct_id is a user's where the SDK says so, or where it is not the device's; after `reset()` it is a new
     visitor's on an old device. What servers send has no device: there it is a visitor, whom links make a person.
     """
-    device, known = text(inside.get("$device_id")), inside.get("$is_identified")
+    device, known = identifier(inside.get("$device_id")), inside.get("$is_identified")
     if distinct and (known is True or (known is None and device not in (None, distinct))):
         inside.pop("$device_id", None)
         return {"visitor_id": device, "user_id": distinct}
     if device == distinct:
         inside.pop("$device_id", None)
-    return {"visitor_id": distinct, "user_id": text(take(inside, "$user_id"))}
+    return {"visitor_id": distinct, "user_id": take(inside, "$user_id")}
 
 
-def _joined(name: Any, distinct: str | None, inside: Json) -> Json:
+def _joined(name: Any, distinct: Any, inside: Json, limits: EventLimits) -> Json:
     """Two ids that are one person; {} for other events. The event's own id stays: https://posthog.com/docs/data/identify."""
     if name == "$identify":
-        visitor = text(take(inside, "$anon_distinct_id") or take(inside, "$device_id"))
+        visitor = identifier(take(inside, "$anon_distinct_id")) or identifier(take(inside, "$device_id"))
         return {"kind": "identify", "user_id": distinct, "visitor_id": visitor}
     if name not in ("$create_alias", "$merge_dangerously"):
         return {}
-    if not distinct or not (merged := take(inside, "alias")):
+    if isinstance(distinct, Unread | None):
         raise Unmappable("missing_visitor", f"{name} does not name two ids")
-    inside["previous_id"] = merged
+    inside["previous_id"] = previous_id(take(inside, "alias"), limits)
     return {"kind": "alias", "user_id": distinct}
 
 
@@ -218,7 +233,7 @@ def _attention(name: Any, inside: Json) -> Json:
     """Of `$pageleave`: how long the page was looked at (s), and how far down (0 to 1)."""
     if name != "$pageleave":
         return {}
-    seconds = _number(inside.get("$prev_pageview_duration"), 1e9)
+    seconds = _number(inside.get("$prev_pageview_duration"), DWELL_MS / 1000)
     depth = _number(inside.get("$prev_pageview_max_content_percentage"), 1)
     return {
         "dwell_ms": None if seconds is None else int(seconds * 1000),

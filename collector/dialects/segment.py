@@ -12,9 +12,10 @@ import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, to_events
+from collector.dialects.shared.json_text import utf8
+from collector.dialects.shared.readers import Json, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
-    Json,
     address,
     base64_text,
     corrected,
@@ -22,13 +23,15 @@ from collector.dialects.shared.values import (
     first,
     mapping,
     millis,
+    moment,
     objects,
+    previous_id,
+    record,
     reject,
-    text,
     without,
 )
 from collector.request.errors import Unmappable
-from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
+from collector.request.model import EventLimits, HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
 
 _TYPES: Final = ("track", "page", "screen", "identify", "group", "alias")
@@ -58,7 +61,7 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each message of the body is an event, and one an item where it lists items."""
     if request.method == "GET":
         return _project(request)
-    body = decode(request.body, limits)
+    body = decode(utf8(request), limits)
     if not isinstance(body, dict):
         raise Refused(400, "malformed_batch", "The body is not an object.")
     kind = _PATHS.get(request.path.rpartition("/")[2])
@@ -67,7 +70,7 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     parsed, budget = Parsed(answer=_TAKEN, key=_key(request, body)), _growth(shared, len(messages), limits)
     for index, message in enumerate(messages):
         try:
-            parsed.events += _events(of_visitor(request), kind, mapping(message, "the message"), shared, index, budget)
+            parsed.events += _events(of_visitor(request), kind, record(message, "the message"), shared, index, budget)
         except Unmappable as error:
             parsed.rejects.append(reject(request, error, message if kind else {**shared, "batch": [message]}))
     return parsed
@@ -128,9 +131,9 @@ def _events(
     request: Request, kind: str | None, message: Json, shared: Json, index: int, budget: FanOutBudget
 ) -> list[Event]:
     kind = text(message.get("type")) or kind
-    context = mapping(shared.get("context"), "the batch's context") | mapping(message.get("context"), "context")
+    context = mapping(shared.get("context"), "context") | mapping(message.get("context"), "context")
     times, common = _times(request, message, shared), _common(message, context)
-    name, parts = _meaning(kind, message, context, budget)
+    name, parts = _meaning(kind, message, context, budget, request.limits)
     several = len(parts) > 1 or name in FANS_OUT
     rest = _left_over(message, context, kind)
     budget.allow((common, rest), len(parts))
@@ -141,7 +144,7 @@ def _events(
 def _times(request: Request, message: Json, shared: Json) -> Json:
     """What the client stamped is `timestamp`, or `originalTimestamp` where somebody corrected it on the way."""
     original, stamped = (millis(message.get(name), name) for name in ("originalTimestamp", "timestamp"))
-    sent = millis(first(shared, "sentAt") or message.get("sentAt"), "sentAt")
+    sent = moment(first(shared, "sentAt") or message.get("sentAt"))
     client_time = stamped if original is None else original
     forwarded = stamped if original is not None else None
     occurred_at = forwarded or corrected(client_time, sent, request.received_at)
@@ -149,22 +152,22 @@ def _times(request: Request, message: Json, shared: Json) -> Json:
 
 
 def _common(message: Json, context: Json) -> Json:
-    page, campaign = mapping(context.get("page"), "context.page"), mapping(context.get("campaign"), "context.campaign")
+    page, campaign = mapping(context.get("page"), "page"), mapping(context.get("campaign"), "campaign")
     return {
-        "visitor_id": text(message.get("anonymousId")),
-        "user_id": text(message.get("userId")),
-        "session_hint": text(context.get("sessionId")),
-        "page_url": text(page.get("url")),
-        "referrer": text(page.get("referrer")),
-        "user_agent": text(context.get("userAgent")),
+        "visitor_id": message.get("anonymousId"),
+        "user_id": message.get("userId"),
+        "session_hint": context.get("sessionId"),
+        "page_url": page.get("url"),
+        "referrer": page.get("referrer"),
+        "user_agent": context.get("userAgent"),
         "ip": address(context.get("ip")),
-        **{f"utm_{field}": text(campaign.get(name)) for name, field in _CAMPAIGN.items()},
+        **{f"utm_{field}": campaign.get(name) for name, field in _CAMPAIGN.items()},
     }
 
 
 def _left_over(message: Json, context: Json, kind: str | None) -> Json:
     """What no field takes of the message and its context; that under `context.NAME`."""
-    page, campaign = mapping(context.get("page"), "context.page"), mapping(context.get("campaign"), "context.campaign")
+    page, campaign = mapping(context.get("page"), "page"), mapping(context.get("campaign"), "campaign")
     url_says = ("url", "path", "search") if page.get("url") else ()
     around = context | {
         "page": without(page, ("referrer", *url_says)),
@@ -175,24 +178,25 @@ def _left_over(message: Json, context: Json, kind: str | None) -> Json:
     return {name: value for name, value in (without(message, _READ) | left).items() if value not in ({}, [])}
 
 
-def _meaning(kind: str | None, message: Json, context: Json, budget: FanOutBudget) -> tuple[Any, list[_Part]]:
+def _meaning(
+    kind: str | None, message: Json, context: Json, budget: FanOutBudget, limits: EventLimits
+) -> tuple[Any, list[_Part]]:
     """The message's kind of event, and its events."""
     properties = mapping(message.get("properties"), "properties")
     if kind == "track":
         drafts = to_drafts(message.get("event"), properties, budget)
         return drafts[0].kind, [_part(draft) for draft in drafts]
     if kind in ("page", "screen"):
-        fields = {"page_url": text(properties.get("url")), "referrer": text(properties.get("referrer"))}
+        fields = {"page_url": properties.get("url"), "referrer": properties.get("referrer")}
         taken = {name: value for name, value in fields.items() if value}
         return "page_view", [_Part(taken, without(properties, ("url", "referrer")))]
     if kind not in _TYPES:
         raise Unmappable("unknown_type", f"type is {str(kind)[:60]!r}, not one of {', '.join(_TYPES)}")
     traits = mapping(message.get("traits") or (context.get("traits") if kind == "identify" else None), "traits")
-    own = {
-        "alias": {"previous_id": first(message, "previousId", "anonymousId")},
-        "group": {"group_id": message.get("groupId")},
-    }
-    return kind, [_Part({}, own.get(str(kind), {}) | traits | properties)]
+    own = {"group_id": message.get("groupId")} if kind == "group" else {}
+    if kind == "alias" and (merged := first(message, "previousId", "anonymousId")) is not None:
+        own = {"previous_id": previous_id(merged, limits)}
+    return kind, [_Part({}, traits | properties | own)]
 
 
 def _part(draft: EventDraft) -> _Part:

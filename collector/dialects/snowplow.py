@@ -12,22 +12,22 @@ from urllib.parse import urlencode
 import msgspec
 
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, place, places, to_events
+from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import PIXEL
+from collector.dialects.shared.readers import Json, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
-    Json,
     address,
     base64_text,
     corrected,
     decode,
     mapping,
     millis,
-    money,
+    moment,
     objects,
     query,
+    record,
     reject,
-    text,
-    whole,
     without,
 )
 from collector.request.errors import Unmappable
@@ -71,6 +71,7 @@ _READ: Final = (
     "e", "eid", "dtm", "stm", "ttm", "uid", "duid", "sid", "url", "refr", "ua", "ip", "ue_pr", "ue_px", "co", "cx",
     "se_ac", "tr_id", "tr_cu", "ti_id", *_LEGACY_ORDER_ITEM,
 )  # fmt: skip
+_IDS: Final = ("eid", "uid", "duid", "sid", "tr_id", "ti_id")
 _PIXEL: Final = HttpAnswer(
     body=PIXEL,
     content_type="image/gif",
@@ -92,12 +93,11 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     if _ANONYMOUS in request.headers:
         request, records = _anonymous(request, records)
     parsed, budget = Parsed(answer=_answer(request), key=_key(request, records)), FanOutBudget(limits)
-    for index, record in enumerate(records):
+    for index, values in enumerate(records):
         try:
-            values = _texts(mapping(record, "the event"))
-            parsed.events += _events(of_visitor(request), values, limits, index, budget)
+            parsed.events += _events(of_visitor(request), _texts(record(values, "the event")), limits, index, budget)
         except Unmappable as error:
-            body = {"schema": _SCHEMA, "data": [record]} if request.method == "POST" else request.query
+            body = {"schema": _SCHEMA, "data": [values]} if request.method == "POST" else request.query
             parsed.rejects.append(reject(request, error, body))
     return parsed
 
@@ -114,7 +114,7 @@ def _answer(request: Request) -> HttpAnswer:
 
 
 def _records(request: Request, limits: RequestLimits) -> list[Any]:
-    body = decode(request.body, limits)
+    body = decode(utf8(request), limits)
     if not isinstance(body, dict):
         raise Refused(400, "malformed_batch", "The body is not an object with `data`.")
     return objects(body.get("data"), limits)
@@ -122,7 +122,7 @@ def _records(request: Request, limits: RequestLimits) -> list[Any]:
 
 def _anonymous(request: Request, records: list[Any]) -> tuple[Request, list[Any]]:
     """Without the address and the network's ids, wherever they stand."""
-    kept = [without(record, _PERSONAL) if isinstance(record, dict) else record for record in records]
+    kept = [without(each, _PERSONAL) if isinstance(each, dict) else each for each in records]
     address_query = urlencode(kept[0]) if request.method == "GET" else request.query
     return msgspec.structs.replace(request, ip=None, query=address_query), kept
 
@@ -133,13 +133,13 @@ def _key(request: Request, records: list[Any]) -> str | None:
     return request.headers.get("x-write-key") or text(app)
 
 
-def _texts(record: Json) -> dict[str, str]:
-    return {name: written for name, value in record.items() if (written := text(value))}
+def _texts(values: Json) -> Json:
+    """The values as text, and ids as ids."""
+    read = {name: identifier(value) if name in _IDS else text(value) for name, value in values.items()}
+    return {name: value for name, value in read.items() if value}
 
 
-def _events(
-    request: Request, values: dict[str, str], limits: RequestLimits, index: int, budget: FanOutBudget
-) -> list[Event]:
+def _events(request: Request, values: Json, limits: RequestLimits, index: int, budget: FanOutBudget) -> list[Event]:
     entities = _entities(values, limits)
     common = _times(request, values) | _visitor(values, entities) | _common(values)
     kind, parts = _meaning(values, entities, limits, budget)
@@ -152,18 +152,19 @@ def _events(
     return to_events(request, drafts, common | {"own_id": values.get("eid"), "index": index}, left)
 
 
-def _times(request: Request, values: dict[str, str]) -> Json:
+def _times(request: Request, values: Json) -> Json:
     """`ttm` is true; else as long before arrival as `dtm` before `stm`; else the arrival.
 
     Some trackers cut `stm` to whole seconds, so that they seem to send before it happened.
     https://docs.snowplow.io/docs/events/timestamps/
     """
-    created, sent, true = (millis(values.get(name), name) for name in ("dtm", "stm", "ttm"))
+    created, sent, true = millis(values.get("dtm"), "dtm"), moment(values.get("stm")), moment(values.get("ttm"))
+    true = true if isinstance(true, int) else None
     occurred_at = true or corrected(created, sent, request.received_at) or request.received_at
     return {"client_time": true if created is None else created, "sent_at": sent, "occurred_at": occurred_at}
 
 
-def _common(values: dict[str, str]) -> Json:
+def _common(values: Json) -> Json:
     return {
         "user_id": values.get("uid"),
         "page_url": values.get("url"),
@@ -173,44 +174,51 @@ def _common(values: dict[str, str]) -> Json:
     }
 
 
-def _visitor(values: dict[str, str], entities: dict[str, list[Json]]) -> Json:
+def _visitor(values: Json, entities: dict[str, list[Json]]) -> Json:
     """Who it was: the device, else the network's id; of an anonymous visitor the session, else the page view."""
     session, page = (next(iter(entities.get(name, ())), Json()) for name in ("client_session", "web_page"))
-    session_id = values.get("sid") or text(session.get("sessionId"))
-    ids = (values.get("duid"), text(session.get("userId")), values.get("tnuid"), values.get("nuid"))
+    session_id = values.get("sid") or identifier(session.get("sessionId"))
+    ids = (values.get("duid"), identifier(session.get("userId")), values.get("tnuid"), values.get("nuid"))
     known = next((known for known in ids if known and known != _NOBODY), None)
     if known is None and "uid" not in values:
-        known = session_id or text(page.get("id"))
+        known = session_id or identifier(page.get("id"))
     return {"visitor_id": known, "session_hint": session_id}
 
 
-def _entities(values: dict[str, str], limits: RequestLimits) -> dict[str, list[Json]]:
-    """What surrounds an event, by name; a name that is not Snowplow's own has its vendor before it."""
+def _entities(values: Json, limits: RequestLimits) -> dict[str, list[Json]]:
+    """What surrounds an event, by name; a name that is not Snowplow's own has its vendor before it. `unread` has no schema."""
     entities: dict[str, list[Json]] = {}
-    around = _json(values, "co", "cx", limits).get("data") or []
-    for entity in around if isinstance(around, list) else [around]:
-        vendor, name, data = _described(entity)
+    try:
+        around = _json(values, "co", "cx", limits).get("data") or []
+    except Unmappable:
+        return {"unread": [{name: values[name] for name in ("co", "cx") if name in values}]}
+    for entity in filter(None, around if isinstance(around, list) else [around]):
+        try:
+            vendor, name, data = _described(entity)
+        except Unmappable:
+            entities.setdefault("unread", []).append(entity)
+            continue
         entities.setdefault(name if vendor.startswith(_OWN_VENDOR) else f"{vendor}/{name}", []).append(data)
     return entities
 
 
 def _described(value: Any) -> tuple[str, str, Json]:
     """The vendor, name and data of `{"schema": "iglu:VENDOR/NAME/FORMAT/VERSION", "data": …}`."""
-    described = mapping(value, "self-describing JSON")
+    described = value if isinstance(value, dict) else {}
     parts = (text(described.get("schema")) or "").removeprefix("iglu:").split("/")
     if len(parts) != 4:
         raise Unmappable("bad_schema", f"schema is {str(described.get('schema'))[:60]!r}, which names none")
     return parts[0], parts[1], mapping(described.get("data"), f"the data of {parts[1][:60]}")
 
 
-def _json(values: dict[str, str], plain: str, packed: str, limits: RequestLimits) -> Json:
+def _json(values: Json, plain: str, packed: str, limits: RequestLimits) -> Json:
     """The JSON in `plain`, or as base64 in `packed`; {} where neither is there."""
     name = plain if plain in values else packed
     if name not in values:
         return {}
     try:
         raw = values[name].encode() if name == plain else base64_text(values[name])
-        return mapping(decode(raw, limits), name)
+        return record(decode(raw, limits), name)
     except Refused as refused:
         raise Unmappable(refused.reason, f"{name}: {str(refused).rstrip('.')}") from None
     except ValueError as error:
@@ -218,7 +226,7 @@ def _json(values: dict[str, str], plain: str, packed: str, limits: RequestLimits
 
 
 def _meaning(
-    values: dict[str, str], entities: dict[str, list[Json]], limits: RequestLimits, budget: FanOutBudget
+    values: Json, entities: dict[str, list[Json]], limits: RequestLimits, budget: FanOutBudget
 ) -> tuple[str | None, list[_Part]]:
     """The kind of event, and its events; takes the entities that it reads."""
     kind = values.get("e")
@@ -237,11 +245,11 @@ def _meaning(
     return _PLAIN[kind] or values.get("se_ac"), [_with_product(_Part(fields, {}), entities)]
 
 
-def _attention(values: dict[str, str]) -> Json:
+def _attention(values: Json) -> Json:
     return {"dwell_ms": _HEARTBEAT_MS, "scroll_pct": _scroll(values)}
 
 
-def _scroll(values: dict[str, str]) -> float | None:
+def _scroll(values: Json) -> float | None:
     """How far down the page the lower edge of the window has been, per cent."""
     try:
         top = max(0, int(values["pp_may"]))
@@ -251,7 +259,7 @@ def _scroll(values: dict[str, str]) -> float | None:
         return None
 
 
-def _order(values: dict[str, str]) -> Json:
+def _order(values: Json) -> Json:
     return {"order_id": values.get("tr_id"), "currency": values.get("tr_cu")}
 
 
@@ -274,12 +282,8 @@ def _with_product(part: _Part, entities: dict[str, list[Json]]) -> _Part:
 def _product(product: Json) -> _Part:
     """The fields of a product, and what is left of it."""
     fields = {
-        "item_id": text(product.get("id")),
-        "name": text(product.get("name")),
-        "category": text(product.get("category")),
-        "price": money(product.get("price")),
-        "currency": text(product.get("currency")),
-        "quantity": whole(product.get("quantity"), "quantity"),
+        "item_id": product.get("id"),
+        **{name: product.get(name) for name in ("name", "category", "price", "currency", "quantity")},
         "position": place(product.get("position")),
     }
     return _Part(fields, without(product, ("id", *fields)))
@@ -296,10 +300,10 @@ def _action(data: Json, entities: dict[str, list[Json]], budget: FanOutBudget) -
         return kind, [part for promotion in promotions for part in _promotion(promotion, rest, budget)]
     shared: Json = {}
     if action.startswith("list_"):
-        shared, rest = {"list_id": text(data.get("name")), "surface": "list"}, without(rest, ("name",))
+        shared, rest = {"list_id": data.get("name"), "surface": "list"}, without(rest, ("name",))
     if kind == "purchase":
         order = entities.pop("transaction")[0] if len(entities.get("transaction", ())) == 1 else Json()
-        shared = {"order_id": text(order.get("transaction_id")), "currency": text(order.get("currency"))}
+        shared = {"order_id": order.get("transaction_id"), "currency": order.get("currency")}
         rest = rest | without(order, ("transaction_id", "currency"))
     products = entities.pop("product", [])
     budget.allow(rest, len(products))
@@ -318,7 +322,7 @@ def _listed(kind: str, products: list[Json], shared: Json, rest: Json) -> Iterat
 
 def _alone(kind: str, shared: Json, rest: Json) -> _Part:
     """An action without its products; an order has its worth."""
-    price = money(rest.get("revenue"), "revenue") if kind == "purchase" else None
+    price = rest.get("revenue") if kind == "purchase" else None
     return _Part(shared | {"price": price}, rest)
 
 
@@ -329,9 +333,9 @@ def _promotion(promotion: Json, rest: Json, budget: FanOutBudget) -> Iterator[_P
     left = beside(without(promotion, ("id", "position", "product_ids")), rest, "action")
     budget.allow(left, len(items))
     shared = {
-        "list_id": text(promotion.get("id")),
+        "list_id": promotion.get("id"),
         "position": place(promotion.get("position")),
         "surface": "promotion",
     }
     for item in items:
-        yield _Part(shared | {"item_id": text(item)}, left)
+        yield _Part(shared | {"item_id": item}, left)

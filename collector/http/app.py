@@ -161,6 +161,8 @@ class CollectorApp:
         if batch.events:
             self._metrics.accepted.labels(batch.source).inc(len(batch.events))
             self._metrics.duplicates.inc(self._recent.count_known(batch.identities))
+        for field in batch.unread:
+            self._metrics.unread.labels(batch.source, field).inc()
         for reason in batch.reasons:
             self._metrics.rejected.labels(batch.source, reason).inc()
 

@@ -7,7 +7,7 @@ import msgspec
 
 from collector.dialects import DialectRoute, Router
 from collector.http.write_keys import SIGNATURE, Grant, Keys
-from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
+from collector.request.model import EventLimits, HttpAnswer, Parsed, Refused, Request, RequestLimits
 from collector.sinks import RequestBatch
 from nextclick.contracts.events import Event, Reject, encode
 from nextclick.settings import Settings
@@ -25,6 +25,7 @@ class Intake:
 
     def __init__(self, settings: Settings, keys: Keys) -> None:
         self._limits = msgspec.convert(settings.collector, RequestLimits, from_attributes=True)
+        self._held_to = msgspec.convert(settings.events, EventLimits, from_attributes=True)
         self._max_bytes = settings.landing.max_event_bytes
         self._keys = keys
         self._router = Router()
@@ -42,7 +43,7 @@ class Intake:
     def _understood(self, route: DialectRoute, request: Request) -> Parsed:
         """What the dialect makes of it. A mistake of the dialect's own costs no event: the request goes to quarantine."""
         try:
-            return route.dialect.parse(request, self._limits)
+            return route.dialect.parse(msgspec.structs.replace(request, limits=self._held_to), self._limits)
         except Refused:
             raise
         except Exception as error:
@@ -57,6 +58,7 @@ class Intake:
         payloads: list[bytes] = []
         visitors: list[str] = []
         identities: list[int] = []
+        unread: list[str] = []
         rejects: list[Reject] = list(parsed.rejects)
         for event in parsed.events:
             refusal = grant.refusal(event, request.received_at)
@@ -74,6 +76,7 @@ class Intake:
                 payloads.append(payload)
                 visitors.append(event.visitor_id or event.user_id or "")
                 identities.append(hash((whole.site, event.event_id, event.client_time)))
+                unread += event.unread_fields or ()
         return RequestBatch(
             route.name,
             request.received_at,
@@ -82,6 +85,7 @@ class Intake:
             tuple(encode(reject) for reject in rejects),
             tuple(reject.reason for reject in rejects),
             tuple(identities),
+            tuple(unread),
         )
 
 

@@ -39,6 +39,7 @@ class CollectorMetrics:
         own: Any = {"registry": None, "namespace": "nextclick", "subsystem": "collector"}
         self.accepted = Counter("accepted", "Events made durable.", ["dialect"], **own)
         self.rejected = Counter("rejected", "Records sent to quarantine.", ["dialect", "reason"], **own)
+        self.unread = Counter("unread", "Values that a field could not be read from.", ["dialect", "field"], **own)
         self.duplicates = Counter("duplicates", "Events whose id this worker saw a short time before.", **own)
         self.refused = Counter("refused", "Requests answered with an error.", ["status", "reason"], **own)
         self.bytes = Counter("bytes", "Bytes of bodies, as sent.", **own)

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from collector.dialects.shared.values import consent
+from collector.dialects.shared.readers import consent
 from collector.imports.mapping import EVENT_FIELDS, FieldRule, Mapping
 from collector.request.errors import Unmappable
 from collector.request.times import parser

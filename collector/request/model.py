@@ -14,6 +14,14 @@ from nextclick.web.answers import HttpAnswer, Refused, problem
 __all__ = ["HttpAnswer", "Parsed", "Refused", "Request", "RequestLimits", "problem"]
 
 
+class EventLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the texts of an event are held to; the section `events` of the settings."""
+
+    max_id_chars: int = 256
+    max_text_chars: int = 4096
+    max_properties: int = 200
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request, its body whole and unpacked."""
 
@@ -33,6 +41,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The peer's address, truncated."""
     anonymous_id: str | None = None
     """Who asks, of those that say not who they are: for collector.request.cookieless.visitor_id; another one each day."""
+    limits: EventLimits = EventLimits()
 
     @property
     def user_agent(self) -> str | None:

@@ -17,9 +17,10 @@ LONGEST: Final = 64
 """Characters of a written number that are looked at."""
 _MOST_PLACES: Final = 19
 """Decimal places before the point: what a 64-bit number has, and a time in nanoseconds."""
-_MOST_MONEY: Final = 14
-"""Places of money before the point: silver holds decimal(18,4)."""
-_PLAIN: Final = re.compile(r"[+-]?[0-9]{1,14}(\.[0-9]{1,40})?")
+_MOST_MONEY: Final = Decimal("99999999999999.9999")
+"""What silver holds of money: decimal(18,4)."""
+PLAIN_MONEY: Final = r"[0-9]{1,13}(\.[0-9]{1,40})?"
+_PLAIN: Final = re.compile(rf"[+-]?{PLAIN_MONEY}")
 _AMOUNT: Final = re.compile(
     r"(?P<sign>[+-]?)(?P<before>[^\d\s.,'+-]{0,8})\s?(?P<number>[+-]?\.?\d[\d.,'\s]*(?:[eE][+-]?\d{1,3})?)\s?(?P<behind>[^\d.,'+-]{0,8})"
 )
@@ -71,7 +72,7 @@ def money(value: Any, decimal: str = "") -> Money:
     "12,50" and "1,299" do not say whether it stands before cents or before thousands.
     """
     if not isinstance(value, str):
-        value, decimal = str(number(value)), ""
+        value, decimal = str(number(value)), ""  # a number has no sign of a country's
     if decimal != "," and _PLAIN.fullmatch(value):
         return Money(value)
     return _money(value.strip(), decimal) if len(value) <= LONGEST else _no_money(value)
@@ -94,7 +95,7 @@ def _money(written: str, decimal: str) -> Money:
     except NumberFormatError:
         return _no_money(written)
     read = -read if match["sign"] == "-" else read
-    if read.adjusted() >= _MOST_MONEY:
+    if abs(read) > _MOST_MONEY:
         return _no_money(written)
     return Money(f"{read:f}"[:LONGEST], code)
 
@@ -128,6 +129,11 @@ def _grouped(digits: str, decimal: str) -> Decimal:
         if locale != "en":
             raise
         return parse_decimal(digits, locale="en_IN", strict=True)
+
+
+def is_code(written: str) -> bool:
+    """Whether this is the code of a currency, as ISO 4217 writes it."""
+    return _code(written) == written
 
 
 def currency(value: Any) -> str:

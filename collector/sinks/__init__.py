@@ -25,6 +25,8 @@ class RequestBatch(msgspec.Struct, frozen=True, gc=False):
     """Of each reject its reason: what is counted."""
     identities: tuple[int, ...] = ()
     """Of each event a hash of its identity."""
+    unread: tuple[str, ...] = ()
+    """Fields whose values could not be read: what is counted."""
 
 
 Durable = Callable[[Sequence[RequestBatch] | None, Sequence[str]], None]

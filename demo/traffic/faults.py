@@ -44,9 +44,9 @@ def _with(**changes: Any) -> Callable[[Fields], bytes]:
     return lambda event: encode(event | changes)
 
 
-def _spliced(name: str, literal: bytes) -> Callable[[Fields], bytes]:
+def _spliced(field: str, literal: bytes, **changes: Any) -> Callable[[Fields], bytes]:
     """JSON text as careless producers write it: no encoder of ours would."""
-    return lambda event: encode(event | {name: "@"}).replace(b'"@"', literal)
+    return lambda event: encode(event | changes | {field: "@"}).replace(b'"@"', literal)
 
 
 class Broken(NamedTuple):
@@ -62,16 +62,16 @@ BROKEN: Final = {
     "no kind": Broken("missing_event", _without("event")),
     "impossible time": Broken("bad_time", _with(client_time="2026-02-30T25:61:00Z")),
     "far future": Broken("future_time", _with(client_time="2226-06-01T12:00:00Z")),
-    "NaN price": Broken("malformed_json", _spliced("price", b"NaN")),
-    "infinite price": Broken("malformed_json", _spliced("price", b"1e400")),
-    "negative price": Broken("out_of_range", _with(price=-5.0)),
-    "wrong type": Broken("bad_type", _with(quantity="many")),
-    "NUL in an id": Broken("bad_text", _with(item_id="i00\x0001")),
-    "lone surrogate": Broken("malformed_json", _spliced("query", rb'"caf\ud800"')),
-    "oversized": Broken("too_large", _with(properties={"note": "x" * 70_000})),
+    "NaN price": Broken("id_collision", _spliced("price", b"NaN", name="not a number")),
+    "infinite price": Broken("id_collision", _spliced("price", b"1e400", name="infinite")),
+    "negative price": Broken("out_of_range", _with(event="purchase", price=-5.0)),
+    "wrong type": Broken("id_collision", _with(quantity="many")),
+    "NUL in an id": Broken("id_collision", _with(item_id="i00\x0001")),
+    "lone surrogate": Broken("id_collision", _spliced("query", rb'"caf\ud800"')),
+    "oversized": Broken("too_large", _with(properties={f"note {n}": "x" * 4_000 for n in range(20)})),
     "same id, other payload": Broken("id_collision", _with(page_url="https://shop.example/other")),
 }
-"""All are in the plain form. The last kind needs its original to come first."""
+"""All are in the plain form, and come after their original: what the door can mend, another payload under its id, is a collision."""
 
 
 class Sent(NamedTuple):

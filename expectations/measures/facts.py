@@ -82,6 +82,20 @@ WHERE NOT list_contains($known::VARCHAR[], field)
 """
 
 
+def unread_fields(look: MeasureContext) -> Fact:
+    """New events with a field that could not be read, by field and source: a tracker is broken."""
+    (events,) = look.row("SELECT count(*) FROM new WHERE len(unread_fields) > 0")
+    counts = look.duck.execute(_UNREAD_FIELDS).fetchall()
+    words = ", ".join(f"{count:,} {field} ({source})" for field, source, count in counts)
+    return Fact(events, words or "none")
+
+
+_UNREAD_FIELDS: Final = """
+SELECT field, source, count(*) FROM (SELECT unnest(unread_fields) AS field, source FROM new)
+GROUP BY ALL ORDER BY 3 DESC, 1, 2 LIMIT 10
+"""
+
+
 def new_rejects(look: MeasureContext) -> Fact:
     """New rows of quarantine, by reason and by who rejected them."""
     counts = look.duck.execute("SELECT reason, origin, count(*) FROM new GROUP BY ALL ORDER BY 3 DESC, 1, 2").fetchall()
@@ -122,6 +136,7 @@ FACTS: Final[dict[str, dict[str, Measure]]] = {
     silver.EVENTS.name: {
         "residual": reconciled("residual", "events are nowhere"),
         "double_counted": reconciled("double_counted", "rows too many"),
+        "unread_fields": unread_fields,
         "fresh": fresh,
         "volume": volume,
     },

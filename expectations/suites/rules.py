@@ -83,6 +83,13 @@ def _silver_events(table: str, settings: Settings) -> tuple[Expectation, ...]:
         none_of(
             table, "double_counted", "No bronze row is in silver.events and silver.quarantine together more than once."
         ),
+        none_of(
+            table,
+            "unread_fields",
+            "Trackers send no value that its field cannot be read from; the events are there without.",
+            WARN,
+            Of.NEW,
+        ),
         fact(table, "fresh", f"The newest event arrived at most {hours} hours ago.", WARN, at_most=hours),
         fact(
             table,

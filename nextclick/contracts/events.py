@@ -7,6 +7,7 @@ door stamps them into the line's frame (nextclick/landing/reader.py).
 """
 
 import hashlib
+import re
 from typing import Final
 
 import msgspec
@@ -33,6 +34,7 @@ NOBODY: Final = frozenset((
 ))  # fmt: skip
 """Words that programs write where they know nobody, in lower case. As an id they would make one person of strangers."""
 
+_IN_NO_ID: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]")
 _LONGEST_WORD: Final = 17
 _NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 
@@ -104,7 +106,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """The device's, as IANA names it (`Europe/Vienna`)."""
     consent: Consent | None = None
     unread_fields: list[str] | None = None
-    """Fields that came with a value which could not be read; the value is in `properties`. The door says so, never a sender."""
+    """Fields that came with a value which could not be read; the value is in `properties`. `properties`: not all of them fitted.
+    The door says so, never a sender."""
     properties: dict[str, str] | None = None
     """Everything else; `available` and the attributes of an item_update; `previous_id` of an alias."""
 
@@ -122,6 +125,15 @@ def somebody(visitor_id: str | None, user_id: str | None) -> tuple[str | None, s
 
 def _is_nobody(name: str) -> bool:
     return (len(name) <= _LONGEST_WORD and name.strip().lower() in NOBODY) or name == _NO_UUID
+
+
+def is_id(text: str) -> bool:
+    """Whether a text may be an id: it holds no control character and no mark of a damaged one, and no blanks stand around it.
+
+    >>> is_id("lamp 1"), is_id("lamp\\t1"), is_id(" lamp"), is_id("")
+    (True, False, False, False)
+    """
+    return bool(text) and text == text.strip() and not _IN_NO_ID.search(text)
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -46,9 +46,7 @@ class Arrivals:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
         occurred_at = event.client_time if event.occurred_at is None else event.occurred_at
-        is_impossible = (
-            min(occurred_at, event.client_time) < self._oldest or occurred_at > received_at + self._future_ms
-        )
+        is_impossible = occurred_at < self._oldest or occurred_at > received_at + self._future_ms
         if not may_personalize(event.consent, self._personalize):
             return None
         visitor = event.user_id if event.visitor_id is None else event.visitor_id
@@ -77,7 +75,9 @@ def _limited(column: Column, limits: EventsSettings) -> Any:
     if column.type == "timestamp":
         return Annotated[int, Meta(ge=MILLIS[0], le=MILLIS[1])]
     if column.type in _WHOLE:
-        return Annotated[int, Meta(ge=column.minimum, le=_WHOLE[column.type])]
+        return Annotated[
+            int, Meta(ge=column.minimum, le=_WHOLE[column.type] if column.maximum is None else column.maximum)
+        ]
     if column.type == "double":
         return Annotated[float, Meta(ge=column.minimum, le=column.maximum)]
     most = limits.max_id_chars if column.name in IDS else limits.max_text_chars

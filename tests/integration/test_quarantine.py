@@ -17,7 +17,7 @@ from tests.collector_process import Collector, collecting
 
 NOW = time.time_ns() // 1_000_000
 LONG = {"event": "search", "visitor_id": "v", "timestamp": NOW, "query": "x" * 2_000}
-WRONG = {"event": "view_item", "visitor_id": "v", "timestamp": NOW, "price": "dear"}
+WRONG = {"event": "view_item", "visitor_id": "v", "timestamp": "dear"}
 
 
 def nextclick(lake: Lake, *call: str, **settings: str) -> Any:
@@ -83,9 +83,9 @@ def test_rejects_are_counted_by_reason_and_shown_whole(stopped: Collector) -> No
     assert {(row["reason"], row["source"], row["rejects"]) for row in rows} == {
         ("too_large", "plain", 1),
         ("too_large", "segment", 1),
-        ("bad_type", "plain", 1),
+        ("bad_time", "plain", 1),
     }
-    [wrong] = nextclick(stopped.lake, "quarantine", "show", "--reason", "bad_type")
+    [wrong] = nextclick(stopped.lake, "quarantine", "show", "--reason", "bad_time")
     assert json.loads(wrong["payload"]) == [WRONG]
     assert "'dear'" in wrong["message"]
     assert nextclick(stopped.lake, "quarantine", "show", wrong["id"]) == [wrong]
@@ -95,12 +95,12 @@ def test_a_replay_takes_what_is_mended_once_with_the_time_at_which_it_came(stopp
     lake = stopped.lake
     nothing = nextclick(lake, "quarantine", "replay", NEXTCLICK_LANDING__MAX_EVENT_BYTES="1000")
     assert nothing["replayed"] == 0
-    assert nothing["still_rejected"] == {"bad_type": 1, "too_large": 2}
+    assert nothing["still_rejected"] == {"bad_time": 1, "too_large": 2}
 
     would = nextclick(lake, "quarantine", "replay", "--dry-run")
     assert (would["replayed"], stopped.landed()) == (2, [])
     mended = nextclick(lake, "quarantine", "replay")
-    assert (mended["replayed"], mended["still_rejected"]) == (2, {"bad_type": 1})
+    assert (mended["replayed"], mended["still_rejected"]) == (2, {"bad_time": 1})
     again = nextclick(lake, "quarantine", "replay")
     assert (again["replayed"], again["before"]) == (0, 2)
 

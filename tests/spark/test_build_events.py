@@ -98,6 +98,7 @@ def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Buil
             event(site="drift", quantity="2", price=7, shelf="top"),
             event(site="words", event="view_product", visitor_id=None, user_id="u", price="19.99", currency="EUR"),
             event(name="back\\u0000slash"),
+            event(site="clock", client_time=60_000, occurred_at=RECEIVED),
         ],
     )
     door = {"reason": "bad_row", "message": "clicks.csv:3: no time", "payload": "a,b,,d"}
@@ -129,7 +130,12 @@ def test_each_poison_row_is_one_quarantine_row_with_its_reason(built: Built) -> 
 def test_reports_say_where_every_row_went(built: Built) -> None:
     poison = sum(map(len, POISON.values()))
     found = [(one.read, one.written, one.rejected, one.duplicate) for one in built.reports[:2]]
-    assert found == [(poison + 16, 9, poison + 6, 1), (3, 1, 1, 1)]
+    assert found == [(poison + 17, 10, poison + 6, 1), (3, 1, 1, 1)]
+
+
+def test_a_clock_that_began_in_1970_costs_no_event_whose_time_was_corrected(built: Built) -> None:
+    [row] = built.site("clock")
+    assert row.occurred_at == row.received_at
 
 
 def test_files_that_are_joined_hold_the_same_rows_and_do_not_stream_again(built: Built) -> None:

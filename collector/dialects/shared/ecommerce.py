@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, place, places
 from collector.dialects.shared.payload import take
-from collector.dialects.shared.values import Json, money, text, whole
+from collector.dialects.shared.readers import Json, identifier
+from collector.dialects.shared.values import inner_json
 
 _PROMOTION: Final = "promotion"
 _LIST: Final = "list"
@@ -61,20 +62,29 @@ def to_drafts(name: Any, values: Json, budget: FanOutBudget, *around: Json) -> l
     kind, surface = _KINDS.get(word(name), (None, None))
     if kind is None or kind == "search":
         rest = dict(values)
-        taken = {"query": text(take(rest, *_QUERY))} if kind else {"item_id": text(take(rest, *_ITEM_ID))}
+        taken = {"query": take(rest, *_QUERY)} if kind else {"item_id": take(rest, *_ITEM_ID)}
         return [EventDraft(kind or name, None, taken, (rest,))]
-    listed = next((each for each in _LISTS if isinstance(values.get(each), list) and values[each]), None)
-    if listed is None:
+    listed, items = next(((each, items) for each in _LISTS if (items := _items(values.get(each)))), ("", []))
+    if not items:
         return [_draft(kind, surface, 0 if kind in FANS_OUT else None, dict(values))]
     shared = {key: value for key, value in values.items() if key != listed}
-    budget.allow((shared, around), len(values[listed]))
-    products = [dict(item) if isinstance(item, dict) else {"item_id": item} for item in values[listed]]
+    budget.allow((shared, around), len(items))
+    products = [dict(item) if isinstance(item, dict) else {"item_id": item} for item in items]
     several = len(products) > 1 or kind in FANS_OUT
     drafts = [_draft(kind, surface, i if several else None, item, dict(shared)) for i, item in enumerate(products)]
     for draft, seen in zip(drafts, places([draft.fields["position"] for draft in drafts]), strict=True):
         if kind == "impression" or draft.fields["position"] is not None:
             draft.fields["position"] = seen
     return drafts
+
+
+def _items(value: Any) -> list[Any]:
+    """The items of a list, which may also be JSON in text, or an object whose names are places, as PHP makes of a list with gaps."""
+    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+        value = inner_json(value)
+    if isinstance(value, dict) and all(name.isdecimal() for name in value):
+        return list(value.values())
+    return value if isinstance(value, list) else []
 
 
 def word(name: Any) -> str:
@@ -91,22 +101,19 @@ def _draft(kind: str, surface: str | None, part: int | None, item: Json, beside:
     fields, shared = Json(), beside or {}
     if surface == _PROMOTION:
         fields = _either(item, shared, _PROMOTED)
-    fields |= {field: _typed(field, take(item, *names)) for field, names in _ITEM.items() if not fields.get(field)}
-    fields |= _either(item, shared, {field: names for field, names in _EVENT.items() if not fields.get(field)})
+    fields |= {field: take(item, *names) for field, names in _ITEM.items() if fields.get(field) is None}
+    fields |= _either(item, shared, {field: names for field, names in _EVENT.items() if fields.get(field) is None})
     fields |= {"position": _place(item), "surface": surface}
     if beside is not None:
-        fields["item_id"] = fields["item_id"] or fields["name"]
-    elif kind == "purchase" and not fields["item_id"]:
-        fields["price"] = fields["price"] or money(take(item, *_TOTAL), "the total")
+        fields["item_id"] = fields["name"] if identifier(fields["item_id"]) is None else fields["item_id"]
+    elif kind == "purchase" and identifier(fields["item_id"]) is None:
+        fields["price"] = take(item, *_TOTAL) if fields["price"] is None else fields["price"]
     return EventDraft(kind, part, fields, (item, shared))
 
 
 def _either(item: Json, shared: Json, names: Mapping[str, tuple[str, ...]]) -> Json:
-    return {field: text(take(item, *aliases) or take(shared, *aliases)) for field, aliases in names.items()}
-
-
-def _typed(field: str, value: Any) -> str | int | None:
-    return money(value) if field == "price" else whole(value, field) if field == "quantity" else text(value)
+    taken = {field: take(item, *aliases) for field, aliases in names.items()}
+    return {field: take(shared, *names[field]) if value is None else value for field, value in taken.items()}
 
 
 def _place(item: Json) -> int | None:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from collector.dialects.shared.values import Json, event, properties, whole
+from collector.dialects.shared.readers import Json
+from collector.dialects.shared.values import event, properties
+from collector.request import numbers
 from collector.request.errors import Unmappable
 from collector.request.model import Request, RequestLimits
 from nextclick.contracts.events import Event, encode
@@ -62,8 +64,8 @@ class FanOutBudget:
 def place(value: Any) -> int | None:
     """A place in a list; None for what is none, such as the name of a slot."""
     try:
-        return whole(value, "position")
-    except Unmappable:
+        return numbers.whole(value)
+    except (ValueError, OverflowError):
         return None
 
 

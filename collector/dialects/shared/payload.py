@@ -5,10 +5,11 @@ from binascii import Error as NotBase64
 from collections.abc import Mapping
 from typing import Any, Final
 
-from collector.dialects.shared.values import Json, base64_text, decode, form, millis, query, text
+from collector.dialects.shared.json_text import charset_of, utf8
+from collector.dialects.shared.readers import Json
+from collector.dialects.shared.values import base64_text, decode, form, query
 from collector.request.cookieless import visitor_id
 from collector.request.decompress import unpack
-from collector.request.errors import Unmappable
 from collector.request.model import Refused, Request, RequestLimits
 
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -24,11 +25,11 @@ def payload(request: Request, limits: RequestLimits) -> tuple[Any, dict[str, str
     It is the body; else the `data` of a form or of the address; either may be base64, and that gzip.
     """
     params = query(request)
-    body = request.body.strip()
+    body = utf8(request).strip()
     if body.startswith(_JSON_STARTS):
         return decode(body, limits), params
     if body:
-        sent = form(body.decode("utf-8", "replace"))
+        sent = form(body.decode("utf-8", "replace"), charset_of(request))
         if "data" not in sent:
             return _packed(body, limits), params
         params |= sent
@@ -61,31 +62,14 @@ def anonymous_visitor(request: Request, site: str | None) -> str | None:
     return visitor_id(request.anonymous_id, site or "") if request.anonymous_id else None
 
 
-def sent_at(value: Any) -> int | None:
-    """When the client says it sent the request; None where that is no time, since its events may be good."""
-    try:
-        return millis(value, "sent_at")
-    except Unmappable:
-        return None
-
-
 def short(value: Any) -> str | None:
     """A key as it may be repeated in each reject of a request; None where it is no text, or too long to be a key."""
     return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_KEY else None
 
 
 def fields(values: Json, names: Mapping[str, tuple[str, ...]]) -> Json:
-    """Fields of an event as text, each taken out of `values` by the first of its names there."""
-    return {field: text(take(values, *aliases)) for field, aliases in names.items()}
-
-
-def percent(value: Any) -> float | None:
-    """Per cent as a number or as text, with or without the sign; None for what is none."""
-    try:
-        number = float((text(value) or "").rstrip("% "))
-    except ValueError:
-        return None
-    return number if 0 <= number <= 100 else None
+    """Fields of an event, each taken out of `values` by the first of its names there."""
+    return {field: take(values, *aliases) for field, aliases in names.items()}
 
 
 def take(values: Json, *names: str) -> Any:

@@ -1,53 +1,49 @@
 """The values of tracker payloads → fields of an event; shared by the dialects."""
 
-import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
+from collector.dialects.shared.json_text import json_of
+from collector.dialects.shared.readers import (
+    MAY_BE_NEGATIVE,
+    Json,
+    Unread,
+    cut,
+    identifier,
+    readers,
+    text,
+)
 from collector.request.errors import Unmappable
-from collector.request.model import Refused, Request, RequestLimits
-from collector.request.times import parser
+from collector.request.model import EventLimits, Refused, Request, RequestLimits
+from collector.request.numbers import Money
+from collector.request.times import AmbiguousTime, has_zone, parser
 from nextclick.address import masked, truncated
-from nextclick.contracts.events import Consent, Event, Reject, derived_id, encode, payload_id, somebody
-
-Json = dict[str, Any]
+from nextclick.contracts.events import MILLIS, Consent, Event, Reject, derived_id, encode, payload_id, somebody
 
 _time: Final = parser("auto")
-_LARGEST_TIME: Final = 1 << 53  # what every reader of JSON holds exactly
 _MOST_PARAMETERS: Final = 1000
-_MONEY: Final = re.compile(r"[+-]?\d{1,14}(\.\d+)?")
+_MEANT: Final = ("previous_id", "available", "user_signature")
+"""Properties that mean something: the last to go where there are too many."""
+_ZONELESS_SKEW: Final = 15 * 60_000
+"""Milliseconds that a time of sending without a zone may be off, before it is another zone's."""
+_INNER_DEPTH: Final = 32
+_READERS: Final = readers(Event)
 
 
 def decode(body: bytes, limits: RequestLimits) -> Any:
-    """The body as JSON; Refused 400 where it is none or nested too deeply."""
+    """The body as JSON, mended where its meaning is plain (json_text); Refused 400 where it is none or nested too deeply."""
     try:
-        value = msgspec.json.decode(body)
+        return json_of(body, limits.json_depth)
     except RecursionError:
         raise Refused(400, "too_deep", _too_deep(limits)) from None
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise Refused(400, "malformed_json", f"The body is not JSON: {error}.") from None
-    if depth(value, limits.json_depth) > limits.json_depth:
-        raise Refused(400, "too_deep", _too_deep(limits))
-    return value
-
-
-def depth(value: Any, stop: int) -> int:
-    """Levels of nesting: a number has 0, an empty list 1; counting ends above `stop`."""
-    if not isinstance(value, (dict, list)):
-        return 0
-    inside = value.values() if isinstance(value, dict) else value
-    deepest = 0
-    for child in inside:
-        if isinstance(child, (dict, list)):
-            deepest = max(deepest, depth(child, stop - 1))
-            if deepest >= stop:
-                break
-    return deepest + 1
 
 
 def _too_deep(limits: RequestLimits) -> str:
@@ -67,13 +63,35 @@ def objects(values: Any, limits: RequestLimits) -> list[Any]:
     return values
 
 
-def mapping(value: Any, name: str) -> Json:
-    """`value` as an object; {} where it is absent. Unmappable if it is something else."""
-    if value is None:
-        return {}
+def record(value: Any, name: str) -> Json:
+    """`value` if it is an object that says anything; Unmappable if it is something else."""
     if not isinstance(value, dict):
         raise Unmappable("bad_type", f"{name} is not an object")
     return value
+
+
+def mapping(value: Any, name: str) -> Json:
+    """`value` as an object, also where it is JSON in text; {} for null, "" and PHP's [].
+
+    What is no object becomes the value of `name`: it is kept, and costs nothing else.
+
+    >>> mapping({"a": 1}, "p"), mapping([], "p"), mapping('{"a": 1}', "p"), mapping("free", "p")
+    ({'a': 1}, {}, {'a': 1}, {'p': 'free'})
+    """
+    if isinstance(value, dict):
+        return value
+    if value is None or value == "" or value == []:
+        return {}
+    inside = inner_json(value) if isinstance(value, str) and value.lstrip().startswith("{") else None
+    return inside if isinstance(inside, dict) else {name: value}
+
+
+def inner_json(written: str) -> Any:
+    """JSON that stands in a text; None where it is none."""
+    try:
+        return json_of(written.encode("utf-8", "replace"), _INNER_DEPTH)
+    except (ValueError, RecursionError):
+        return None
 
 
 def query(request: Request) -> dict[str, str]:
@@ -81,10 +99,10 @@ def query(request: Request) -> dict[str, str]:
     return form(request.query)
 
 
-def form(text: str) -> dict[str, str]:
+def form(text: str, charset: str = "utf-8") -> dict[str, str]:
     """The parameters of an address or of a form, decoded; of equal names the last. Refused 400 if they are too many."""
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS))
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS, encoding=charset))
     except ValueError:
         raise Refused(400, "malformed_form", f"There are more than {_MOST_PARAMETERS:,} parameters.") from None
 
@@ -98,17 +116,6 @@ def base64_text(text: str) -> bytes:
         raise ValueError(str(error)) from None
 
 
-def text(value: Any) -> str | None:
-    """A scalar as text, a list or object as its JSON; None for null and ""."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return encode(value).decode() if isinstance(value, (dict, list)) else str(value)
-
-
 def first(values: Mapping[str, Any], *names: str) -> Any:
     """The value of the first of `names` that has one."""
     for name in names:
@@ -117,60 +124,39 @@ def first(values: Mapping[str, Any], *names: str) -> Any:
     return None
 
 
-def money(value: Any, name: str = "price") -> str | None:
-    """An amount as decimal text. Unmappable if it is none."""
-    written = text(value)
-    if written is None:
-        return None
-    written = written.strip()
-    if isinstance(value, float) and "e" in written:
-        written = f"{value:.6f}"
-    if not _MONEY.fullmatch(written):
-        raise Unmappable("bad_type", f"{name} is {written[:60]!r}, which is no amount of money")
-    return written
-
-
-def whole(value: Any, name: str) -> int | None:
-    """A whole number of at most 63 bits; Unmappable if it is none."""
-    if value in (None, ""):
-        return None
-    try:
-        number = int(value) if not isinstance(value, str) else int(float(value) if "." in value else value)
-        if abs(number) < 1 << 63:
-            return number
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise Unmappable("bad_type", f"{name} is {str(value)[:60]!r}, which is no whole number")
-
-
-_ALLOWED: Final[Mapping[str, bool]] = {
-    **dict.fromkeys(("true", "granted", "yes", "1"), True),
-    **dict.fromkeys(("false", "denied", "no", "0"), False),
-}
-
-
-def consent(value: Any) -> Consent | None:
-    """What an object of purposes allows, in the words of JSON or of Google's consent mode; None where it says nothing.
-
-    >>> consent({"analytics": True, "advertising": "denied"})
-    Consent(analytics=True, personalization=None, advertising=False)
-    """
-    said = value if isinstance(value, dict) else {}
-    allowed = {name: _ALLOWED.get(str(said.get(name)).lower()) for name in Consent.__struct_fields__}
-    return Consent(**allowed) if any(each is not None for each in allowed.values()) else None
+class Zoneless(int):
+    """A time whose text names no zone: read as if written in UTC."""
 
 
 def millis(value: Any, name: str) -> int | None:
-    """ISO 8601, or seconds, milliseconds or microseconds by their size → milliseconds; Unmappable if it is no time."""
-    if value in (None, ""):
+    """When the client says it happened, in milliseconds; None where it says nothing, Unmappable where it cannot be read.
+
+    ISO 8601 and its relatives, or seconds, milliseconds, microseconds or nanoseconds by their size.
+    """
+    read: int | Unread | None = moment(value)
+    if not isinstance(read, Unread):
+        return read
+    try:
+        _time(value)
+        reason = "which lies outside the years 1 to 9999"
+    except AmbiguousTime as error:
+        reason = str(error)
+    except (ValueError, TypeError, OverflowError):
+        reason = "which is no time"
+    raise Unmappable("bad_time", f"{name} is {str(value)[:60]!r}, {reason}")
+
+
+def moment(value: Any) -> Any:
+    """A time that an event can do without: milliseconds, None where there is none, Unread where it cannot be read."""
+    if value is None or value == "":
         return None
     try:
         time = _time(value)
-    except (TypeError, ValueError, OverflowError):
-        time = _LARGEST_TIME
-    if isinstance(value, bool) or abs(time) >= _LARGEST_TIME:
-        raise Unmappable("bad_time", f"{name} is {str(value)[:60]!r}, which is no time")
-    return time
+        if isinstance(value, bool) or not MILLIS[0] <= time <= MILLIS[1]:
+            return Unread(value)
+        return time if has_zone(value) else Zoneless(time)
+    except (ValueError, TypeError, OverflowError):
+        return Unread(value)
 
 
 def properties(*parts: Mapping[str, Any], without: Iterable[str] = ()) -> dict[str, str] | None:
@@ -189,12 +175,16 @@ def without(values: Json, names: Iterable[str]) -> Json:
     return {name: value for name, value in values.items() if name not in names}
 
 
-def corrected(client_time: int | None, sent_at: int | None, received_at: int) -> int | None:
+def corrected(client_time: int | None, sent_at: Any, received_at: int) -> int | None:
     """The time by the door's clock: as long before arrival as the client says it was before sending.
 
-    None (as client_time) where the client did not say when it sent, or says that it sent before it happened.
+    None (as client_time) where the client did not say when it sent, or says that it sent before it happened, or
+    where only the time of sending names no zone, and is so far off that it must be another's than UTC.
     """
-    if client_time is None or sent_at is None or sent_at < client_time:
+    if client_time is None or not isinstance(sent_at, int) or sent_at < client_time:
+        return None
+    is_alone = isinstance(sent_at, Zoneless) and not isinstance(client_time, Zoneless)
+    if is_alone and abs(received_at - sent_at) > _ZONELESS_SKEW:
         return None
     return received_at - (sent_at - client_time)
 
@@ -213,36 +203,123 @@ def event(
     *,
     own_id: Any = None,
     client_time: int | None = None,
+    occurred_at: Any = None,
+    sent_at: Any = None,
     index: int | str = 0,
     part: int | None = None,
+    properties: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> Event:
-    """An event of canonical `fields`, those that are None left out.
+    """An event of canonical `fields`, each read by its own reader from what the tracker sent; None and "" are left out.
 
-    Its id is `own_id`, with `#part` where a record fans out; else it is made of the event where the
-    client stamped a time; else of the request's token and `index`, the event's place in the request.
-    Raises Unmappable where the kind, or visitor and user, are missing.
+    What cannot be read goes to the properties, and its field to `unread_fields`. The id is `own_id`, with
+    `#part` where a record fans out; else it is made of the event where the client stamped a time; else of
+    the request's token and `index`, the event's place in the request. Raises Unmappable where the kind, or
+    visitor and user, are missing.
     """
-    known = {name: value for name, value in fields.items() if value is not None}
-    if not (kind := text(kind)):
-        raise Unmappable("missing_event", "there is no kind of event")
+    limits = request.limits
+    kind = _kind(kind, limits)
+    suffix = "" if part is None else f"#{part}"
+    own_id = identifier(own_id)
+    if isinstance(own_id, str) and len(own_id) + len(suffix) > limits.max_id_chars:
+        own_id = Unread(own_id)
+    fields |= {"occurred_at": occurred_at, "sent_at": sent_at, "event_id": own_id}
+    known: Json = {}
+    for name, value in fields.items():
+        if value is not None and (value := _read(name, value, limits)) is not None:
+            known[name] = value
+    if isinstance(price := known.get("price"), Money):
+        known["price"] = price.amount
+        if price.currency:
+            known.setdefault("currency", price.currency)
+    if kind != "purchase":
+        known |= {name: Unread(known[name]) for name in MAY_BE_NEGATIVE if _is_negative(known.get(name))}
+    unread = {name: known.pop(name).value for name in [*known] if isinstance(known[name], Unread)}
     visitor, user = somebody(known.pop("visitor_id", None), known.pop("user_id", None))
     if visitor is None and user is None and kind != "item_update":
         raise Unmappable("missing_visitor", "neither a visitor's nor a user's id is there")
     known |= {name: who for name, who in (("visitor_id", visitor), ("user_id", user)) if who is not None}
-    known.setdefault("user_agent", request.user_agent)
+    if request.user_agent and "user_agent" not in known:
+        known["user_agent"] = cut(request.user_agent, limits.max_text_chars)
     known.setdefault("ip", request.ip)
-    suffix = "" if part is None else f"#{part}"
-    identity = text(own_id) or ("" if client_time is not None else derived_id(request.token, index))
+    if (browsers := consent_of(request)) is not None:
+        known["consent"] = _with_browsers(known.get("consent"), browsers)
+    if kind == "alias" and properties and "previous_id" in properties:
+        previous_id(properties["previous_id"], limits)
+    kept = _properties(properties or {}, unread, limits)
+    unread_fields = [*unread, *(["properties"] if len(kept) < len(properties or {}) + len(unread) else [])]
+    identity = known.pop("event_id", "") or ("" if client_time is not None else derived_id(request.token, index))
     result = Event(
         event=kind,
         event_id=identity + suffix if identity else "",
-        client_time=request.received_at if client_time is None else client_time,
+        client_time=request.received_at if client_time is None else int(client_time),
+        unread_fields=unread_fields or None,
+        properties=kept or None,
         **known,
     )
     if identity:
         return result
     return msgspec.structs.replace(result, event_id=payload_id(result) + suffix)
+
+
+def consent_of(request: Request) -> Consent | None:
+    """What the browser says for its visitor on every page: Global Privacy Control, or Do Not Track."""
+    headers = request.headers
+    if headers.get("sec-gpc", "").strip() == "1" or headers.get("dnt", "").strip() == "1":
+        return Consent(personalization=False, advertising=False)
+    return None
+
+
+def _with_browsers(own: Consent | None, browsers: Consent) -> Consent:
+    """What the event itself says of a purpose counts, else what the browser says."""
+    own = own or Consent()
+    said = {name: getattr(own, name) for name in Consent.__struct_fields__}
+    return Consent(**{name: getattr(browsers, name) if own is None else own for name, own in said.items()})
+
+
+def _kind(value: Any, limits: EventLimits) -> str:
+    kind = identifier(value)
+    if kind is None:
+        raise Unmappable("missing_event", "there is no kind of event")
+    if isinstance(kind, Unread):
+        raise Unmappable("bad_type", f"the kind of event is {str(text(value))[:60]!r}, which is no name")
+    if len(kind) > limits.max_id_chars:
+        most = limits.max_id_chars
+        raise Unmappable(
+            "too_long", f"the kind of event has {len(kind):,} characters, above events.max_id_chars = {most}"
+        )
+    return str(kind)
+
+
+def _read(name: str, value: Any, limits: EventLimits) -> Any:
+    if name == "event_id":
+        return value
+    if name in ("occurred_at", "sent_at"):
+        return int(value) if isinstance(value, int) else value
+    return _READERS[name](value, limits)
+
+
+def _is_negative(value: Any) -> bool:
+    return value is not None and not isinstance(value, Unread) and Decimal(value) < 0
+
+
+def _properties(properties: Mapping[str, str], unread: Json, limits: EventLimits) -> dict[str, str]:
+    """The properties and what no field could read, as many as are allowed, and each no longer than is allowed."""
+    kept = {name: text(value) or "" for name, value in unread.items()}
+    kept |= {f"unread.{name}" if name in unread else name: value for name, value in properties.items()}
+    if len(kept) > limits.max_properties:
+        first = [*unread, *(name for name in _MEANT if name in kept)]
+        names = dict.fromkeys((*first, *kept))
+        kept = {name: kept[name] for name in [*names][: limits.max_properties]}
+    return {cut(name, limits.max_id_chars): cut(value, limits.max_text_chars) for name, value in kept.items()}
+
+
+def previous_id(value: Any, limits: EventLimits) -> str:
+    """The id that an alias merges into its user; Unmappable where it cannot be read, since the alias says nothing else."""
+    merged = identifier(value)
+    if not isinstance(merged, str) or len(merged) > limits.max_id_chars:
+        raise Unmappable("missing_visitor", "the alias does not name two ids that can be read")
+    return merged
 
 
 def reject(request: Request, problem: Unmappable, payload: Any) -> Reject:

@@ -63,7 +63,7 @@ def _rules(limits: EventsSettings) -> Iterator[RejectRule]:
     yield _any("out_of_range", "Fields are out of their range: ", _out_of_range())
     yield RejectRule(
         "impossible_time",
-        f"least(occurred_at, client_time) < TIMESTAMP'{limits.oldest} 00:00:00 UTC'",
+        f"occurred_at < TIMESTAMP'{limits.oldest} 00:00:00 UTC'",
         f"'The event lies before {limits.oldest} (events.oldest).'",
     )
     minutes = limits.future_limit_minutes

@@ -119,6 +119,14 @@ def test_a_field_that_nobody_knows_is_named(settings: Settings, facts: Any) -> N
     assert facts("bronze.events", since=0)["unknown_fields"] == (2, "Size, colour")
 
 
+def test_fields_that_could_not_be_read_are_named_with_who_sent_them(settings: Settings, facts: Any) -> None:
+    since = write(settings.lake, "silver.events", [{"seq": seq(0), "source": "old", "unread_fields": ["price"]}])
+    rows = [("plain", ["price", "quantity"]), ("plain", ["price"]), ("ga4", None)]
+    new = [{"seq": seq(1 + at), "source": source, "unread_fields": fields} for at, (source, fields) in enumerate(rows)]
+    write(settings.lake, "silver.events", new)
+    assert facts("silver.events", since)["unread_fields"] == (2, "2 price (plain), 1 quantity (plain)")
+
+
 def test_new_rejects_are_counted_by_reason(settings: Settings, facts: Any) -> None:
     since = write(settings.lake, "silver.quarantine", [{"reason": "old"}])
     fresh = [("silver", "bad_type"), ("silver", "bad_type"), ("door", "too_long")]

@@ -35,6 +35,7 @@ def test_fields_that_this_version_does_not_know_are_no_obstacle() -> None:
 
 def test_the_corrected_time_counts() -> None:
     assert read(occurred_at=NOON - 5).action.at == NOON - 5
+    assert read(client_time=60_000, occurred_at=NOON).action.at == NOON
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_the_corrected_time_counts() -> None:
         ("page_url", "x" * 4096, "x" * 4097),
         ("properties", {f"p{n}": "" for n in range(200)}, {f"p{n}": "" for n in range(201)}),
         ("scroll_pct", 100, 101),
-        ("quantity", 2**31 - 1, 2**31),
+        ("quantity", 1_000_000, 1_000_001),
         ("dwell_ms", 0, -1),
         ("price", "0", "-0.01"),
         ("occurred_at", NOON + DAY, NOON + DAY + 1),

@@ -282,13 +282,22 @@ def test_a_bad_record_is_rejected_alone_and_the_tracker_is_told_ok() -> None:
         ({"e": "ue", "duid": "v"}, "bad_schema"),
         ({"e": "ue", "duid": "v", "ue_pr": "{"}, "malformed_json"),
         ({"e": "ue", "duid": "v", "ue_px": "é"}, "bad_base64"),
-        ({"e": "pv", "duid": "v", "co": "[" * 40 + "]" * 40}, "too_deep"),
-        ({"e": "ti", "duid": "v", "ti_sk": "i", "ti_pr": "free"}, "bad_type"),
         (["pv"], "bad_type"),
     ],
 )
 def test_a_poison_event_is_rejected_by_name(record: Any, reason: str) -> None:
     assert [reject.reason for reject in post(record).rejects] == [reason]
+
+
+def test_an_entity_that_cannot_be_read_is_kept_and_costs_no_event() -> None:
+    good = {"schema": "iglu:com.acme/x/jsonschema/1-0-0", "data": {"a": 1}}
+    bad = [{"co": "not json"}, {"co": "[" * 40 + "]" * 40}, {"co": json.dumps({"data": [None, {"schema": "x"}, good]})}]
+    events = post(*({"e": "pv", "duid": "v"} | each for each in bad)).events
+    assert [event.properties for event in events] == [
+        {"context.unread": '{"co":"not json"}'},
+        {"context.unread": json.dumps({"co": "[" * 40 + "]" * 40}, separators=(",", ":"))},
+        {"context.unread": '{"schema":"x"}', "context.com.acme/x": '{"a":1}'},
+    ]
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"data":{}}', b"\xff"])

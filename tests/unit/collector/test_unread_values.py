@@ -1,0 +1,258 @@
+"""A value that a field cannot be read from costs that field, in every dialect: never the event, the order or the batch."""
+
+import base64
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from collector.request.model import EventLimits
+from nextclick.contracts.events import Consent, Event
+from tests.tracker_requests import NOW, parsed, request
+
+MINUTE = 60_000
+
+
+def order(*items: dict[str, Any], **values: Any) -> tuple[str, Any]:
+    return "/v1/track", {
+        "type": "track", "userId": "u", "event": "Order Completed", "properties": {"order_id": "7", "products": list(items), **values},
+    }  # fmt: skip
+
+
+def view(**properties: Any) -> dict[str, Any]:
+    return {"type": "track", "userId": "u", "event": "Product Viewed", "properties": properties}
+
+
+def only(path: str, body: Any, query: str = "", method: str = "POST", **headers: str) -> Event:
+    read = parsed(request(path, body, query, method, **headers))
+    assert not read.rejects
+    [event] = read.events
+    return event
+
+
+SNOWPLOW = {"e": "ti", "duid": "v", "ti_id": "7", "ti_sk": "lamp"}
+PRODUCT = {"item_id": "lamp"}
+BAD_PRICE = [
+    ("/v1/events", {"event": "view_item", "visitor_id": "v", "item_id": "lamp", "price": "dear"}),
+    ("/v1/track", view(product_id="lamp", price="dear")),
+    ("/mp/collect", {"client_id": "v", "events": [{"name": "view_item", "params": {"items": [PRODUCT | {"price": "dear"}]}}]}),
+    ("/track", [{"event": "view_item", "properties": {"distinct_id": "v", "token": "t", "item_id": "lamp", "price": "dear"}}]),
+    ("/2/httpapi", {"api_key": "k", "events": [{"event_type": "view_item", "device_id": "v", "productId": "lamp", "price": "dear"}]}),
+    ("/batch/", {"api_key": "k", "batch": [{"event": "view_item", "distinct_id": "v", "properties": PRODUCT | {"price": "dear"}}]}),
+    ("/api/event", {"n": "view_item", "u": "https://a.example/", "d": "a", "p": PRODUCT, "$": {"amount": "dear"}}),
+    ("/com.snowplowanalytics.snowplow/tp2", {"schema": "s", "data": [SNOWPLOW | {"ti_pr": "dear"}]}),
+    ("/matomo.php", b"idsite=1&_id=0123456789abcdef&url=https://a.example/&_pks=lamp&_pkp=dear"),
+    ("/v1/items", {"item_id": "lamp", "price": "dear"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "body"), BAD_PRICE)
+def test_a_price_that_is_none_costs_the_price_alone(path: str, body: Any) -> None:
+    read = parsed(request(path, body))
+    assert not read.rejects
+    event = read.events[-1]
+    assert (event.item_id, event.price, event.unread_fields) == ("lamp", None, ["price"])
+    assert (event.properties or {})["price"] == "dear"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/events", {"event": "x", "visitor_id": "v", "properties": [], "metadata": "", "consent": []}),
+        ("/v1/track", {"type": "track", "anonymousId": "v", "event": "x", "properties": [], "context": []}),
+        ("/v1/track", {"type": "track", "anonymousId": "v", "event": "x", "context": {"page": [], "campaign": ""}}),
+        ("/mp/collect", {"client_id": "v", "user_location": [], "device": "", "events": [{"name": "x", "params": []}]}),
+        ("/track", [{"event": "x", "properties": {"distinct_id": "v", "price": []}}]),
+        ("/2/httpapi", {"api_key": "k", "events": [{"event_type": "x", "device_id": "v", "event_properties": [], "user_properties": []}]}),
+        ("/batch/", {"api_key": "k", "batch": [{"event": "x", "distinct_id": "v", "properties": [], "options": []}]}),
+        ("/api/event", {"n": "x", "u": "https://a.example/", "d": "a", "p": [], "$": []}),
+    ],
+)  # fmt: skip
+def test_phps_empty_array_is_no_property(path: str, body: Any) -> None:
+    event = only(path, body)
+    assert (event.event, event.unread_fields) == ("x", None)
+    assert set((event.properties or {}).values()) <= {"[]"}
+
+
+def test_text_where_an_object_is_meant_is_kept() -> None:
+    event = only(
+        "/v1/track", {"type": "track", "userId": "u", "event": "x", "properties": "free", "context": {"page": "home"}}
+    )
+    assert event.properties == {"properties": "free", "context.page": '{"page":"home"}'}
+    assert only("/v1/track", {"type": "track", "userId": "u", "event": "x", "properties": '{"a": 1}'}).properties == {
+        "a": "1"
+    }
+
+
+def test_an_order_of_three_with_one_bad_price_stays_three() -> None:
+    read = parsed(request(*order({"sku": "A", "price": 1}, {"sku": "B", "price": "n/a"}, {"sku": "C", "price": 2})))
+    assert [(event.item_id, event.price, event.unread_fields) for event in read.events] == [
+        ("A", "1", None), ("B", None, ["price"]), ("C", "2", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("products", [{"0": {"sku": "A"}, "2": {"sku": "B"}}, '[{"sku": "A"}, {"sku": "B"}]'])
+def test_products_of_php_and_as_text_are_read(products: Any) -> None:
+    path, body = order()
+    body["properties"]["products"] = products
+    assert [event.item_id for event in parsed(request(path, body)).events] == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("quantity", "2 pcs"), ("quantity", "1,000"), ("quantity", 2.5), ("quantity", 3_000_000_000), ("quantity", -1), ("quantity", True),
+     ("price", -5), ("price", False), ("price", 10**15), ("position", "top"), ("position", -1), ("dwell_ms", 10**13), ("scroll_pct", 101),
+     ("propensity", "NaN"), ("currency", "$"), ("timezone", "home"), ("consent", "perhaps"), ("sent_at", "now"), ("occurred_at", "now")],
+)  # fmt: skip
+def test_a_number_beyond_its_column_and_a_word_that_is_none_go_to_the_properties(name: str, value: Any) -> None:
+    event = only("/v1/events", {"event": "add_to_cart", "visitor_id": "v", "item_id": "lamp", name: value})
+    assert (getattr(event, name), event.unread_fields) == (None, [name])
+    assert event.properties == {name: json.dumps(value).strip('"')}
+
+
+def test_a_purchase_of_less_than_nothing_is_left_to_silver_which_refuses_it() -> None:
+    read = parsed(request(*order({"sku": "A", "price": -5, "quantity": 1}, {"sku": "B", "price": 5, "quantity": -1})))
+    assert [(event.price, event.quantity) for event in read.events] == [("-5", 1), ("5", -1)]
+
+
+def test_money_beside_its_currency_brings_it_where_the_event_names_none() -> None:
+    prices = ("19.99 USD", "$19.99", "1.299,00 €")
+    events = [only("/v1/track", view(sku="A", price=price)) for price in prices]
+    assert [(event.price, event.currency) for event in events] == [
+        ("19.99", "USD"),
+        ("19.99", None),
+        ("1299.00", "EUR"),
+    ]
+    assert only("/v1/track", view(sku="A", price="19.99 USD", currency="eur")).currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("written", "item"),
+    [
+        (42, "42"),
+        (42.0, "42"),
+        ("42.0", "42.0"),
+        (0, "0"),
+        (" lamp ", "lamp"),
+        (12345678901234567890123, "12345678901234567890123"),
+    ],
+)
+def test_an_id_is_what_was_meant(written: Any, item: str) -> None:
+    assert only("/v1/track", view(product_id=written)).item_id == item
+
+
+@pytest.mark.parametrize(
+    "written", [True, {"id": "A"}, ["A"], "a\0b", "a\tb", "a\x7f", "a\u0085b", "x" * 257, "cut \ud83d", 1e300]
+)
+def test_an_id_is_never_cut_or_repaired(written: Any) -> None:
+    item = only("/v1/track", view(product_id=written))
+    assert (item.item_id, item.unread_fields) == (None, ["item_id"])
+    user = only("/v1/track", {"type": "track", "anonymousId": "v", "userId": written, "event": "x"})
+    assert (user.visitor_id, user.user_id, user.unread_fields) == ("v", None, ["user_id"])
+    event = only("/v1/events", {"event": "x", "visitor_id": "v", "event_id": written})
+    assert (len(event.event_id), event.unread_fields) == (32, ["event_id"])
+
+
+def test_an_alias_whose_other_id_cannot_be_read_links_nobody() -> None:
+    read = parsed(request("/v1/alias", {"type": "alias", "userId": "u", "previousId": {"id": 1}}))
+    assert [reject.reason for reject in read.rejects] == ["missing_visitor"]
+
+
+def test_what_describes_is_cut_with_a_mark_and_nul_is_left_out() -> None:
+    long = "https://a.example/?q=" + "x" * 5000
+    page = {"type": "page", "userId": "u", "properties": {"url": long, "referrer": long, "title": long, "note": "a\0b"}}
+    event = only("/v1/page", page, user_agent="Mozilla/5.0 " + "y" * 6000)
+    properties = event.properties or {}
+    for text in (event.page_url, event.referrer, event.user_agent, properties["title"]):
+        assert (len(text or ""), (text or "")[-1]) == (4096, "…")
+    assert properties["note"] == "ab"
+    assert event.unread_fields is None
+
+
+def test_identify_with_250_traits_keeps_the_link_and_says_that_traits_are_missing() -> None:
+    traits = {f"k{at}": at for at in range(250)}
+    event = only("/v1/identify", {"type": "identify", "anonymousId": "v", "userId": "u", "traits": traits})
+    assert (event.visitor_id, event.user_id, len(event.properties or {})) == ("v", "u", 200)
+    assert event.unread_fields == ["properties"]
+
+
+def test_limits_are_those_of_the_settings() -> None:
+    body = [
+        {
+            "event": "x",
+            "visitor_id": "v",
+            "timestamp": NOW,
+            "item_id": "lampshade",
+            "name": "lampshade",
+            "properties": {"a": "1", "b": "2"},
+        }
+    ]
+    short = request("/v1/events", body)
+    short = msgspec.structs.replace(short, limits=EventLimits(max_id_chars=8, max_text_chars=4, max_properties=2))
+    [event] = parsed(short).events
+    assert (event.item_id, event.name) == (None, "lam…")
+    assert (event.properties, event.unread_fields) == ({"item_id": "lam…", "a": "1"}, ["item_id", "properties"])
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        (b'"name": "caf\\ud83d"', b'"price": NaN, "quantity": Infinity'),
+        (b'"name": "caf\\ufffd"', b'"quantity": 1e999'),
+        (b'"name": "caf\xe2\x82"', b'"price": null'),
+    ],
+)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_one_bad_token_costs_no_event(mark: bytes, tokens: tuple[bytes, bytes]) -> None:
+    events = (b'{"event": "%b", "visitor_id": "v", %b}' % pair for pair in zip((b"x", b"y"), tokens, strict=True))
+    read = parsed(request("/v1/events", mark + b"[" + b",".join(events) + b"]"))
+    assert not read.rejects
+    assert [(event.event, event.name, event.price, event.quantity) for event in read.events] == [
+        ("x", "caf\ufffd", None, None), ("y", None, None, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-16", "utf-16-le", "windows-1252", "utf-8", "UTF-8-BOM?"])
+def test_a_body_is_in_the_encoding_that_its_content_type_names(encoding: str) -> None:
+    written = json.dumps({"type": "page", "userId": "u", "properties": {"title": "café"}}, ensure_ascii=False)
+    body = written.encode("utf-8" if encoding.lower().startswith("utf-8") else encoding)
+    event = only("/v1/page", body, content_type=f"application/json; charset={encoding}")
+    assert event.properties == {"title": "café"}
+
+
+def test_matomo_says_in_which_encoding_its_page_was_escaped() -> None:
+    event = only(
+        "/matomo.php",
+        b"",
+        "idsite=1&_id=0123456789abcdef&cs=iso-8859-1&action_name=caf%E9&url=https://a.example/",
+        "GET",
+    )
+    assert event.name == "café"
+
+
+def test_a_time_of_sending_without_a_zone_moves_nothing_where_it_must_be_another_zones() -> None:
+    event = {"event": "x", "distinct_id": "v", "timestamp": "2025-12-31T23:59:00Z"}
+    naive = only("/batch/", {"api_key": "k", "sent_at": "2026-01-01T05:00:00", "batch": [event]})
+    assert (naive.client_time, naive.occurred_at) == (NOW - MINUTE, None)
+    near = only("/batch/", {"api_key": "k", "sent_at": "2026-01-01T00:05:00", "batch": [event]})
+    assert near.occurred_at == NOW - 6 * MINUTE
+    both = event | {"timestamp": "2026-01-01T04:59:00"}
+    assert (
+        only("/batch/", {"api_key": "k", "sent_at": "2026-01-01T05:00:00", "batch": [both]}).occurred_at == NOW - MINUTE
+    )
+
+
+def test_base64_and_gzip_bodies_are_mended_alike() -> None:
+    data = base64.b64encode(b'{"event": "x", "properties": {"distinct_id": "v", "token": "t", "price": NaN}}').decode()
+    assert only("/track", f"data={data}".encode(), content_type="application/x-www-form-urlencoded").event == "x"
+
+
+def test_browsers_that_say_no_say_it_of_advertising_and_personalization_unless_the_event_does() -> None:
+    body = {"event": "x", "visitor_id": "v", "timestamp": NOW}
+    no = Consent(personalization=False, advertising=False)
+    for header in ("sec_gpc", "dnt"):
+        assert only("/v1/events", body, **{header: "1"}).consent == no
+        assert only("/v1/events", body, **{header: "0"}).consent is None
+    said = only("/v1/events", body | {"consent": {"personalization": True}}, sec_gpc="1")
+    assert said.consent == Consent(personalization=True, advertising=False)
