@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from ml.registry import pinned
 from ml.registry.tracking import CHALLENGER, CHAMPION, Run, connected, record, without_advice
 from nextclick import ctr
 from nextclick.ctr import FEATURES, CtrModel
@@ -39,6 +40,7 @@ def register(lake: Lake, run: Run, model: CtrModel, curve: Reliability, champion
                 pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas")],
             )
         version = str(client.create_model_version(NAME, info.model_uri, run_id, model_id=info.model_id).version)
+        pinned.pin(client, NAME, version, info.model_id)
         for alias in (CHALLENGER, *((CHAMPION,) if champion else ())):
             client.set_registered_model_alias(NAME, alias, version)
         return msgspec.structs.replace(model, version=version)

@@ -1,6 +1,6 @@
 """The click model as MLflow runs it: a file of code beside JSON, no pickled object, nothing of the project.
 
-`mlflow.pyfunc.load_model("models:/ctr@champion").predict(pandas.DataFrame({"popularity": [0.5], …}))`.
+`ml.registry.tracking.load(settings.lake, "ctr").predict(pandas.DataFrame({"popularity": [0.5], …}))`.
 """
 
 import json

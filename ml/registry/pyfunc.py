@@ -1,7 +1,7 @@
 """The model as MLflow runs it: a file of code beside npz and JSON, no pickled object.
 
-MLflow copies this one file with the model, so it uses nothing of the project:
-`mlflow.pyfunc.load_model("models:/recommender@champion").predict(pandas.DataFrame({"person_id": ["42"]}))`.
+MLflow copies this one file with the model, so it uses nothing of the project. MLflow's own `load_model` runs whatever lies there
+instead; `ml.registry.tracking.load` first checks that it is what was registered.
 """
 
 import hashlib

@@ -17,12 +17,11 @@ from contextlib import closing, contextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import msgspec
 
 from ml.data.interactions import TableVersion
+from ml.registry import pinned
 from ml.registry.champion import NAME, Model
 from nextclick.errors import ModelError
 from nextclick.lake.paths import Lake
@@ -93,12 +92,23 @@ def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
         if not client.search_registered_models(f"name = '{NAME}'"):
             client.create_registered_model(NAME)
         version = client.create_model_version(NAME, info.model_uri, run_id, model_id=info.model_id).version
-        stored = Path(url2pathname(urlsplit(client.get_logged_model(info.model_id).artifact_location).path))
-        place = str((stored / "artifacts" / folder.name).relative_to(lake.shared))
+        pinned.pin(client, NAME, version, info.model_id)
+        place = str((pinned.folder(client, info.model_id) / "artifacts" / folder.name).relative_to(lake.shared))
         facts = msgspec.structs.replace(facts, version=str(version), run_id=run_id, artifact=place)
         client.set_model_version_tag(NAME, version, _FACTS, msgspec.json.encode(facts).decode())
         client.set_registered_model_alias(NAME, CHALLENGER, version)
         return facts
+
+
+def load(lake: Lake, name: str = NAME, alias: str = CHAMPION) -> Any:
+    """The version with the alias as MLflow's pyfunc model; ModelError where its files are not those registered, before any is run.
+
+    `load(settings.lake).predict(pandas.DataFrame({"person_id": ["42"]}))`
+    """
+    import mlflow.pyfunc
+
+    with connected(lake) as client:
+        return mlflow.pyfunc.load_model(str(pinned.checked(client, client.get_model_version_by_alias(name, alias))))
 
 
 def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None]:

@@ -9,6 +9,7 @@ import pytest
 
 from ml.data import clicks
 from ml.jobs import train_ctr
+from ml.registry import tracking
 from nextclick.ctr import FEATURES, read
 from nextclick.settings import Settings, load
 from tests import table_rows
@@ -66,12 +67,8 @@ def test_it_waits_for_enough_rows_is_registered_behind_its_gate_and_is_not_train
     columns = {name: np.array([0.5, 0.5]) for name in FEATURES} | {"personal": np.array([0.0, 1.0])}
     assert model.predict(columns) == pytest.approx([0.2, 0.6], abs=0.06)
 
-    import mlflow
-
-    mlflow.set_tracking_uri(settings.lake.mlflow_uri)
-    assert mlflow.pyfunc.load_model("models:/ctr@champion").predict(pd.DataFrame(columns))[
-        "probability"
-    ].tolist() == pytest.approx(model.predict(columns).tolist())
+    scored = tracking.load(settings.lake, "ctr").predict(pd.DataFrame(columns))
+    assert scored["probability"].tolist() == pytest.approx(model.predict(columns).tolist())
     assert train_ctr.run(settings).details["reason"] == "Nothing has changed since the last training."
 
     noise = [

@@ -95,12 +95,7 @@ def test_a_manifest_pins_one_state_of_the_three_tables(trained: Path) -> None:
 
 
 def test_the_registered_model_predicts_the_lists_that_were_exported(trained_template: Path) -> None:
-    import mlflow
-
-    lake = settings_of(trained_template).lake
-    tracking.check(lake)
-    mlflow.set_tracking_uri(lake.mlflow_uri)
-    model = mlflow.pyfunc.load_model("models:/recommender@champion")
+    model = tracking.load(settings_of(trained_template).lake)
     predicted = model.predict(pd.DataFrame({"person_id": ["p7", "nobody"]}), params={"n": 5})
     lists = rows(trained_template, "gold.recommendations")
     mine = lists[lists.person_id == "p7"].sort_values("rank")
@@ -113,12 +108,9 @@ def test_the_registered_model_predicts_the_lists_that_were_exported(trained_temp
 
 @pytest.mark.parametrize("name", ["als_trending", "gf_cf", "blend", "popular_blend"])
 def test_every_kind_of_model_predicts_in_mlflow_what_it_recommends_here(trained: Path, name: str) -> None:
-    import mlflow
-
     settings = with_candidates(settings_of(trained), name)
     train.run(settings, force=True)
-    mlflow.set_tracking_uri(settings.lake.mlflow_uri)
-    loaded = mlflow.pyfunc.load_model("models:/recommender@challenger")
+    loaded = tracking.load(settings.lake, alias="challenger")
     predicted = loaded.predict(pd.DataFrame({"person_id": ["p7"]}), params={"n": 5})
     newest = max(settings.lake.mlflow_artifacts.rglob("model/card.json"), key=lambda path: path.stat().st_mtime)
     here = artifact.load(str(newest.parent))
@@ -126,6 +118,13 @@ def test_every_kind_of_model_predicts_in_mlflow_what_it_recommends_here(trained:
     lists = here.model.recommend(row, 5, here.seen[row])
     assert predicted["items"][0][0] == here.items.take(lists.items[0]).to_pylist()[0]
     assert predicted["scores"][0] == pytest.approx(lists.scores[0].tolist(), rel=1e-4, abs=1e-5)  # later items may tie
+    code, ran = newest.parents[2] / "pyfunc.py", trained / "ran"
+    code.write_text(f"open({str(ran)!r}, 'w')\n{code.read_text()}")
+    with pytest.raises(
+        ModelError, match=r"not the files that were registered as version \d+ of recommender: pyfunc\.py in "
+    ):
+        tracking.load(settings.lake, alias="challenger")
+    assert not ran.exists()
 
 
 def test_the_run_in_mlflow_says_from_what_with_what_and_how_well(trained_template: Path) -> None:
