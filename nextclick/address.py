@@ -3,8 +3,9 @@
 import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
-_IPV6 = re.compile(r"(?<![\w:])(?=[0-9A-Fa-f]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![\w:])")
+_IPV4 = re.compile(r"(?<!\d)(?<!\d\.)(\d{1,3})([.\-_])(\d{1,3})\2(\d{1,3})\2(\d{1,3})(?!\d)(?!\2\d)")
+_IPV6 = re.compile(r"(?<![0-9A-Za-z:])(?=[0-9A-Fa-f]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![0-9A-Za-z:]|\.\d)")
+_VERSION = re.compile(r"version[\"'\\]{0,4}\s{0,3}[:=]?\s{0,3}[\"'\\]{0,4}v?\Z", re.IGNORECASE)
 _KEPT_BITS = {4: 16, 6: 48}
 _LONGEST = 64
 """Characters of an address that are looked at: IPv6 with its zone, brackets and a port has fewer."""
@@ -42,10 +43,21 @@ def truncated(address: str) -> str:
 def masked(text: str) -> str:
     """The text with every address in it truncated, for records that keep what was sent as it stood.
 
-    >>> masked('{"ip": "203.0.113.9", "at": "12:34:56"}')
-    '{"ip": "203.0.0.0", "at": "12:34:56"}'
+    An address may have a dot, a dash or an underscore beside it, or be written with dashes as hosts' names are;
+    what stands behind the word "version" is one.
+
+    >>> masked('{"ip": "203.0.113.9", "at": "12:34:56"}'), masked("ip-203-0-113-9.example, app version 1.2.3.4")
+    ('{"ip": "203.0.0.0", "at": "12:34:56"}', 'ip-203-0-0-0.example, app version 1.2.3.4')
     """
-    return _IPV6.sub(_truncated_match, _IPV4.sub(_truncated_match, text))
+    return _IPV6.sub(_truncated_match, _IPV4.sub(_without_host, text))
+
+
+def _without_host(match: re.Match[str]) -> str:
+    first, mark, second, third, fourth = match.groups()
+    is_version = _VERSION.search(match.string, max(0, match.start() - 24), match.start())
+    if is_version or max(map(int, (first, second, third, fourth))) > 255:
+        return match[0]
+    return mark.join((first, second, "0", "0"))
 
 
 def _truncated_match(match: re.Match[str]) -> str:

@@ -107,6 +107,10 @@ class Collector(ServerSettings, frozen=True):
     publish_seconds: Annotated[float, Meta(gt=0, le=3600)]
     unpacked_bytes: Annotated[int, Meta(ge=1024, le=256 << 20)]
     unpack_ratio: Annotated[int, Meta(ge=10, le=1032)]
+    bodies_bytes: Annotated[int, Meta(ge=1 << 20)]
+    json_values: Annotated[int, Meta(ge=1000)]
+    rejects_per_minute: Positive
+    reject_bytes_per_minute: Annotated[int, Meta(ge=1024)]
     batch_events: Annotated[int, Meta(ge=1, le=100_000)]
     json_depth: Annotated[int, Meta(ge=4, le=200)]
     proxies: tuple[str, ...]

@@ -8,6 +8,8 @@ Each module has
 - `refuse(request, refused) -> HttpAnswer`: how this tracker is told no, so that it neither loses what it
   could send again nor sends again what can never be taken;
 - SECRET = True where only who brings the secret key may send;
+- `outer_key(request) -> str | None`, where the write key stands outside of the body: it is checked before the body is
+  read; None where the body may bring one;
 - `claims(request) -> bool`, where another dialect has the same path: whether the body is this one's.
 
 Every dialect answers at its own paths and, under its name, at `/NAME/…`.
@@ -58,6 +60,11 @@ class DialectRoute(NamedTuple):
     def is_secret(self) -> bool:
         """Only who brings the secret key may send here."""
         return bool(getattr(self.dialect, "SECRET", False))
+
+    def outer_key(self, request: Request) -> str | None:
+        """The write key that a request brings before its body; None where the body may bring it."""
+        outer = getattr(self.dialect, "outer_key", None)
+        return outer(request) if outer else None
 
 
 def dialect(name: str) -> Dialect:

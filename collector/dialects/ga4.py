@@ -63,6 +63,10 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     return Parsed(answer=_said([(each.reason, each.message) for each in parsed.rejects]), key=parsed.key)
 
 
+def outer_key(request: Request) -> str:
+    return query(request).get("api_secret", "")
+
+
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     """GA4 says 204 to a body that it cannot read; a key or a rate that it may not use is told."""
     return _TAKEN if refused.status in (400, 413) else HttpAnswer(status=refused.status)
@@ -72,7 +76,7 @@ def _parsed(request: Request, limits: RequestLimits) -> Parsed:
     body = decode(utf8(request), limits)
     if not isinstance(body, dict):
         raise Refused(400, "malformed_batch", "The body is not an object.")
-    parsed = Parsed(answer=_TAKEN, key=query(request).get("api_secret"))
+    parsed = Parsed(answer=_TAKEN, key=outer_key(request))
     around, budget = {name: body[name] for name in _KEPT if name in body}, FanOutBudget(limits)
     records = objects(body.get("events"), limits)
     try:

@@ -63,6 +63,10 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     return parsed
 
 
+def outer_key(request: Request) -> str | None:
+    return request.headers.get("x-write-key")
+
+
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
     return problem(refused.status, refused.reason, str(refused))
 

@@ -31,7 +31,7 @@ from collector.dialects.shared.values import (
     without,
 )
 from collector.request.errors import Unmappable
-from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
+from collector.request.model import ANONYMOUS, PERSONAL, HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
 from nextclick.contracts.events import Event
 
 ROUTES: Final = {"/com.snowplowanalytics.snowplow/tp2": ("POST",), "/i": ("GET",), "/ice.png": ("GET",)}
@@ -41,8 +41,6 @@ _NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 _OWN_VENDOR: Final = "com.snowplowanalytics."
 _HEARTBEAT_MS: Final = 10_000
 """What a page ping stands for: the tracker sends one for each of its heartbeats with activity, but not their length."""
-_ANONYMOUS: Final = "sp-anonymous"
-_PERSONAL: Final = ("ip", "nuid", "tnuid")
 _ACTIONS: Final = {
     "product_view": "view_item",
     "add_to_cart": "add_to_cart",
@@ -90,16 +88,22 @@ class _Part(NamedTuple):
 def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each object of `data`, or the address's parameters, is an event, and one an item where it lists items."""
     records = [query(request)] if request.method == "GET" else _records(request, limits)
-    if _ANONYMOUS in request.headers:
+    if ANONYMOUS in request.headers:
         request, records = _anonymous(request, records)
     parsed, budget = Parsed(answer=_answer(request), key=_key(request, records)), FanOutBudget(limits)
     for index, values in enumerate(records):
         try:
             parsed.events += _events(of_visitor(request), _texts(record(values, "the event")), limits, index, budget)
         except Unmappable as error:
-            body = {"schema": _SCHEMA, "data": [values]} if request.method == "POST" else request.query
-            parsed.rejects.append(reject(request, error, body))
+            if request.method == "POST":
+                parsed.rejects.append(reject(request, error, {"schema": _SCHEMA, "data": [values]}))
+            else:
+                parsed.rejects.append(reject(msgspec.structs.replace(request, query=""), error, request.query))
     return parsed
+
+
+def outer_key(request: Request) -> str | None:
+    return request.headers.get("x-write-key")
 
 
 def refuse(request: Request, refused: Refused) -> HttpAnswer:
@@ -122,7 +126,7 @@ def _records(request: Request, limits: RequestLimits) -> list[Any]:
 
 def _anonymous(request: Request, records: list[Any]) -> tuple[Request, list[Any]]:
     """Without the address and the network's ids, wherever they stand."""
-    kept = [without(each, _PERSONAL) if isinstance(each, dict) else each for each in records]
+    kept = [without(each, PERSONAL) if isinstance(each, dict) else each for each in records]
     address_query = urlencode(kept[0]) if request.method == "GET" else request.query
     return msgspec.structs.replace(request, ip=None, query=address_query), kept
 

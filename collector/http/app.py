@@ -1,8 +1,11 @@
 """The collector: an ASGI app that acknowledges nothing before it is durable."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -10,16 +13,17 @@ import msgspec
 from collector import page_tag
 from collector.dialects import DialectRoute, choose
 from collector.dialects.shared.values import address, envelope
-from collector.http.intake import Intake, unread
+from collector.http.body_memory import BodyMemory
+from collector.http.intake import Intake
 from collector.http.metrics import CollectorMetrics
+from collector.http.reject_budget import RejectBudget
 from collector.http.resends import Recent
 from collector.http.write_keys import Keys
 from collector.request import client_ip
 from collector.request.cookieless import AnonymousIds
 from collector.request.decompress import unpack
-from collector.request.model import HttpAnswer, Refused, Request, problem
+from collector.request.model import ANONYMOUS, HttpAnswer, Refused, Request, problem
 from collector.sinks import RequestBatch, Sink, SinkDown
-from nextclick.address import masked
 from nextclick.contracts.events import Reject
 from nextclick.settings import Settings
 from nextclick.web import bodies, cors, local
@@ -27,7 +31,12 @@ from nextclick.web.answers import Receive, Scope, Send, headers_of, not_allowed,
 
 _RECORDED: Final = (400, 413)
 """Refusals that leave a reject: the others say nothing about what was sent."""
+_LATER: Final = (429, 503)
+_LONGEST_AGENT: Final = 1024
 _RETRY_SECONDS: Final = "5"
+_QUICK: Final = 64 << 10
+_QUICK_PACKED: Final = 4 << 10
+"""Bytes of a body, plain and packed; larger ones are read on a thread, one after the other, so that other requests need not wait."""
 
 
 class CollectorApp:
@@ -38,7 +47,9 @@ class CollectorApp:
     ) -> None:
         self._settings = settings.collector
         self._keys = Keys(self._settings)
-        self._intake = Intake(settings, self._keys)
+        self._memory = BodyMemory(settings.collector.bodies_bytes)
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
+        self._intake = Intake(settings, self._keys, RejectBudget(settings.collector), metrics.lose)
         self._recent = Recent()
         self._open_sink = open_sink
         self._metrics = metrics
@@ -66,6 +77,7 @@ class CollectorApp:
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._sink.close()
+                self._slow.shutdown()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
@@ -114,21 +126,23 @@ class CollectorApp:
                 cors.require_allowed(headers, origins, "collector.origins")
                 if route.is_secret:
                     self._keys.require_secret(headers.get("authorization", ""))
-                sent = await bodies.read(receive, self._settings, "collector")
-                started = time.perf_counter()
-                self._metrics.bytes.inc(len(sent))
-                plain = unpack(sent, headers.get("content-encoding", ""), self._settings)
-                route, request = choose(routes, msgspec.structs.replace(request, body=plain))
-                answer, batch = self._intake.take(route, request)
-                await self._land(batch)
-                self._metrics.seconds.observe(time.perf_counter() - started)
-                return answer
+                if len(routes) == 1:
+                    self._keys.require_outer(route.outer_key(request), headers)
+                with self._memory.counting(receive) as counted:
+                    sent = await bodies.read(counted, self._settings, "collector")
+                    started = time.perf_counter()
+                    self._metrics.bytes.inc(len(sent))
+                    take = partial(self._take, routes, request, sent)
+                    is_long = len(sent) > (_QUICK_PACKED if "content-encoding" in headers else _QUICK)
+                    loop = asyncio.get_running_loop()
+                    answer, batch = await loop.run_in_executor(self._slow, take) if is_long else take()
             except Refused as refused:
-                self._metrics.refused.labels(refused.status, refused.reason).inc()
-                if refused.status in _RECORDED:
-                    await self._land(unread(route, request, _record(request, refused, self._settings.body_bytes)))
-                answer = route.dialect.refuse(request, refused)
-                return answer if refused.status != 429 else _later(answer)
+                answer, batch = self._refuse(route, request, refused)
+                await self._land(batch)
+                return answer
+            await self._land(batch)
+            self._metrics.seconds.observe(time.perf_counter() - started)
+            return answer
         except SinkDown:
             self._metrics.sink_up.set(0)
             self._metrics.refused.labels(503, "not_durable").inc()
@@ -136,12 +150,33 @@ class CollectorApp:
         except ConnectionError:
             return HttpAnswer(status=400)  # nobody reads it
 
+    def _take(self, routes: tuple[DialectRoute, ...], request: Request, sent: bytes) -> tuple[HttpAnswer, RequestBatch]:
+        """What a request with its body brings, and the answer once that is durable."""
+        route = routes[0]
+        try:
+            plain = unpack(sent, request.headers.get("content-encoding", ""), self._settings)
+            route, request = choose(routes, msgspec.structs.replace(request, body=plain))
+            return self._intake.take(route, request)
+        except Refused as refused:
+            return self._refuse(route, request, refused)
+
+    def _refuse(self, route: DialectRoute, request: Request, refused: Refused) -> tuple[HttpAnswer, RequestBatch]:
+        """The tracker's no, and the reject that it leaves: only of somebody who may send, and within the budget."""
+        self._metrics.refused.labels(refused.status, refused.reason).inc()
+        batch = RequestBatch(route.name, request.received_at, (), (), ())
+        if refused.status in _RECORDED:
+            batch = self._intake.unread(route, request, _record(request, refused, self._settings.body_bytes))
+        answer = route.dialect.refuse(request, refused)
+        return (_later(answer) if refused.status in _LATER else answer), batch
+
     def _request(self, scope: Scope, headers: dict[str, str], path: str) -> Request:
         """The request before its body."""
         received_at = time.time_ns() // 1_000_000
         asks = client_ip.address((scope.get("client") or ("",))[0], headers, self._proxies)
-        # What Snowplow's tracker promises holds for whatever becomes of the request.
-        ip = None if "sp-anonymous" in headers else address(asks)
+        is_anonymous = ANONYMOUS in headers
+        agent = headers.get("user-agent", "")
+        if len(agent) > _LONGEST_AGENT:  # each event of a request repeats it
+            headers["user-agent"] = agent = agent[:_LONGEST_AGENT]
         return Request(
             method=scope["method"],
             path=path,
@@ -149,8 +184,8 @@ class CollectorApp:
             headers=headers,
             received_at=received_at,
             token=secrets.token_hex(16),
-            ip=ip,
-            anonymous_id=self._anonymous_ids.of(asks, headers.get("user-agent", ""), received_at) if asks else None,
+            ip=None if is_anonymous else address(asks),
+            anonymous_id=self._anonymous_ids.of(asks, agent, received_at) if asks and not is_anonymous else None,
         )
 
     async def _land(self, batch: RequestBatch) -> None:
@@ -171,12 +206,13 @@ class CollectorApp:
 
     async def _sink_health(self, _: Mapping[str, str]) -> HttpAnswer:
         try:
-            await self._sink.probe()
+            why_lost = await self._sink.probe()
         except SinkDown as down:
             self._metrics.sink_up.set(0)
             return _later(problem(503, "not_durable", str(down)))
         self._metrics.sink_up.set(1)
-        return HttpAnswer(body=b'{"status":"ok"}')
+        said = {"status": "rejects_lost", "message": why_lost} if why_lost else {"status": "ok"}
+        return HttpAnswer(body=msgspec.json.encode(said))
 
     async def _metrics_page(self, headers: Mapping[str, str]) -> HttpAnswer:
         try:
@@ -189,13 +225,18 @@ class CollectorApp:
 
 def _record(request: Request, refused: Refused, cap: int) -> Reject:
     """The reject of a request that was refused as a whole."""
-    cut = isinstance(refused, bodies.TooLarge)
-    body = refused.head if isinstance(refused, bodies.TooLarge) else request.body
+    body, is_whole = request.body, True
+    if isinstance(refused, bodies.TooLarge):
+        body, is_whole = refused.head, False
+    elif (
+        request.method == "GET" and not body
+    ):  # what was sent is the address's query: a replay takes it from the payload
+        body, request = request.query.encode(), msgspec.structs.replace(request, query="")
     return Reject(
         reason=refused.reason,
         message=str(refused),
-        payload=masked(body[:cap].decode("utf-8", "replace")),
-        replayable=not cut,
+        payload=body[:cap].decode("utf-8", "replace"),
+        replayable=is_whole and len(body) <= cap,
         request=envelope(request),
     )
 

@@ -40,6 +40,10 @@ class CollectorMetrics:
         self.accepted = Counter("accepted", "Events made durable.", ["dialect"], **own)
         self.rejected = Counter("rejected", "Records sent to quarantine.", ["dialect", "reason"], **own)
         self.unread = Counter("unread", "Values that a field could not be read from.", ["dialect", "field"], **own)
+        self.rejects_lost = Counter(
+            "rejects_lost", "Rejects that were not kept: above their budget, without a known key, or with no room on the disk.",
+            ["reason"], **own,
+        )  # fmt: skip
         self.duplicates = Counter("duplicates", "Events whose id this worker saw a short time before.", **own)
         self.refused = Counter("refused", "Requests answered with an error.", ["status", "reason"], **own)
         self.bytes = Counter("bytes", "Bytes of bodies, as sent.", **own)
@@ -50,6 +54,10 @@ class CollectorMetrics:
         self.sink_up = Gauge("sink_up", "1 if the last write was durable.", multiprocess_mode="mostrecent", **own)
         self.sink_up.set(1)
         self.live = LiveMetrics(own)
+
+    def lose(self, reason: str) -> None:
+        """Count a reject that is not kept, and why."""
+        self.rejects_lost.labels(reason).inc()
 
     def page(self) -> tuple[bytes, str]:
         """The text of /metrics and its content type."""

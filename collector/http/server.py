@@ -26,13 +26,14 @@ def app(settings: Settings | None = None) -> CollectorApp:
 
 def _sink(settings: Settings, metrics: CollectorMetrics) -> Sink:
     is_kafka = settings.collector.sink == "kafka"
+    lost = metrics.rejects_lost.labels("not_durable").inc
     if not settings.live.enabled:
-        return _kafka()(settings) if is_kafka else LandingSink(settings, metrics.group.observe)
+        return _kafka()(settings, lost) if is_kafka else LandingSink(settings, metrics.group.observe, lost=lost)
     store = open_profiles(settings)
     log = LandingFollower(settings, store, metrics.live)
     if not is_kafka:
-        return SinkWithUpdaters(LandingSink(settings, metrics.group.observe, log.durable), log)
-    sink = _kafka()(settings)
+        return SinkWithUpdaters(LandingSink(settings, metrics.group.observe, log.durable, lost), log)
+    sink = _kafka()(settings, lost)
     from collector.live.kafka_follower import LiveTopic
 
     # The log as well: imports and replays write it.

@@ -1,9 +1,11 @@
 """Who may send what: write keys, their sites and origins, how often, and which events."""
 
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from nextclick.contracts.events import Event
+from collector.request.model import Request
+from nextclick.contracts.events import Event, derived_id
 from nextclick.settings import Collector, WriteKey
 from nextclick.web import signatures
 from nextclick.web.secret import Secret
@@ -14,6 +16,11 @@ SIGNATURE: Final = "user_signature"
 _LINKS: Final = ("identify", "alias")
 """Kinds that say who a visitor is, whatever fields they do it with."""
 _DAY_MS: Final = 86_400_000
+
+
+def key_hash(key: str) -> str:
+    """What is kept of the write key of a reject: enough to find it again among those that are set."""
+    return derived_id("write key", key)[:16]
 
 
 class Grant(NamedTuple):
@@ -60,6 +67,11 @@ class Keys:
         self._keys = SiteKeys(settings.write_keys, "collector.write_keys", settings.requests_per_second)
         self._secret = Secret(settings.secret_key, "collector.secret_key")
         self._signs_with = settings.signs_with
+        self._words = {
+            key: re.compile(rb"(?<![\w-])%b(?![\w-])" % re.escape(key.encode())) for key in settings.write_keys
+        }
+        """Each key as it stands in what cannot be read."""
+        self._hashed = {key_hash(key): key for key in settings.write_keys}
 
     def grant(self, key: str | None, headers: Mapping[str, str]) -> Grant:
         """What a request with this key and these headers may send. Counts the request. Refused 401, 403 or 429."""
@@ -69,6 +81,23 @@ class Keys:
         if self._secret.brought(headers.get("authorization", "")):
             return Grant(known.site)
         return Grant(known.site, known, self._signs_with, headers.get(signatures.HEADER, ""))
+
+    def require_outer(self, key: str | None, headers: Mapping[str, str]) -> None:
+        """Refused 401 or 429 where keys are set and the `key` outside of a body is none of them; None: the body may bring one."""
+        if self._keys and key is not None and key not in self._words:
+            self.grant(key, headers)
+
+    def sender(self, request: Request) -> tuple[bool, str | None]:
+        """Of a request that could not be read: whether it is of somebody who may send, and the write key that stands in it."""
+        if not self._keys:
+            return True, None
+        texts = (request.query.encode(), *(value.encode() for value in request.headers.values()), request.body)
+        key = next((key for key, word in self._words.items() if any(map(word.search, texts))), None)
+        return key is not None, key
+
+    def known(self, hashed: str | None) -> str | None:
+        """The write key that a reject names by its hash."""
+        return self._hashed.get(hashed or "")
 
     def require_operator(self, authorization: str) -> None:
         """Refused 401, 403 or 429 where keys are set and the Authorization header does not bring the secret key."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from collector.dialects import choose
-from collector.http.intake import KEY_HEADER, Intake
+from collector.http.intake import KEY_HASH, Intake
 from collector.http.write_keys import Keys
 from collector.imports.journal import FileProgress, Journal
 from collector.request.model import Refused, Request
@@ -201,15 +201,17 @@ def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iter
 
 def _request(reject: Reject, received_at: int, id: str) -> Request:
     envelope = reject.request or {"method": "POST", "path": "/v1/events"}
-    headers: dict[str, str] = {
-        name: envelope[name] for name in ("user-agent", "content-type", KEY_HEADER) if name in envelope
-    }
+    headers: dict[str, str] = {name: envelope[name] for name in ("user-agent", "content-type") if name in envelope}
+    method, query, body = envelope.get("method", "POST"), envelope.get("query", ""), reject.payload
+    if method == "GET" and not query and not body.startswith(("{", "[")):  # it came in the address
+        query, body = body, ""
     return Request(
-        method=envelope.get("method", "POST"),
+        method=method,
         path=envelope.get("path", ""),
-        query=envelope.get("query", ""),
+        query=query,
         headers=headers,
-        body=reject.payload.encode(),
+        body=body.encode(),
+        key_hash=envelope.get(KEY_HASH),
         received_at=received_at,
         token=derived_id("replay", id),
         ip=envelope.get("ip"),

@@ -15,6 +15,8 @@ _WINDOWS: Final = (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS)
 """With a header of gzip or zlib; without one (raw deflate, which some libraries call deflate)."""
 _PIECE: Final = 4096
 """Bytes that are unpacked at once: what lies behind a member is copied, so a body of many tiny ones must not be one piece."""
+_STEPS: Final = (b",", b"[", b"{", b"\n")
+"""One of them comes before each value of JSON, or each line: cheap to count before anything is read."""
 _SMALL: Final = 256 << 10
 """Bytes that any body may unpack to, however little it takes packed."""
 
@@ -25,8 +27,15 @@ def unpack(body: bytes, encoding: str, limits: Collector | RequestLimits) -> byt
     A gzip body is one member or several (RFC 1952, 2.2), and all of them are read. A text that `encoding`
     calls packed is taken as it is: something on the way had unpacked it. Refused 415 where `encoding` is
     unknown or more than one, 400 where the body is damaged, 413 where it unpacks to more than
-    unpacked_bytes, or unpack_ratio times its own size: what is above is never made.
+    unpacked_bytes, or unpack_ratio times its own size (what is above is never made), or has more than json_values.
     """
+    plain = _plain(body, encoding, limits)
+    if len(plain) > limits.json_values and sum(map(plain.count, _STEPS)) > limits.json_values:
+        raise Refused(413, "too_many_values", f"The body has more than collector.json_values = {limits.json_values:,}.")
+    return plain
+
+
+def _plain(body: bytes, encoding: str, limits: Collector | RequestLimits) -> bytes:
     packings = [word for part in encoding.split(",") if (word := part.strip().lower()) not in _AS_IT_IS]
     if len(packings) > 1 or not set(packings) <= {*_PACKED}:
         known = "gzip or deflate, once, or send the body as it is"

@@ -4,7 +4,8 @@ A dialect is a module with ROUTES, `parse` and `refuse` (collector/dialects/__in
 knows neither the network nor the disk, and the same request gives the same events.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,12 @@ from nextclick.contracts.events import Event, Reject
 from nextclick.web.answers import HttpAnswer, Refused, problem
 
 __all__ = ["HttpAnswer", "Parsed", "Refused", "Request", "RequestLimits", "problem"]
+
+
+ANONYMOUS: Final = "sp-anonymous"
+"""The header by which Snowplow's tracker asks that nothing of its visitor's network is kept."""
+PERSONAL: Final = ("ip", "nuid", "tnuid")
+"""What is that in its payloads."""
 
 
 class EventLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +49,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     anonymous_id: str | None = None
     """Who asks, of those that say not who they are: for collector.request.cookieless.visitor_id; another one each day."""
     limits: EventLimits = EventLimits()
+    key_hash: str | None = None
+    """Of a replayed request, whose write key is not kept: what is."""
 
     @property
     def user_agent(self) -> str | None:
@@ -55,6 +64,7 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     json_depth: int
     unpacked_bytes: int = 8 << 20
     unpack_ratio: int = 100
+    json_values: int = 300_000
 
 
 class Parsed(msgspec.Struct, kw_only=True):
@@ -65,3 +75,27 @@ class Parsed(msgspec.Struct, kw_only=True):
     answer: HttpAnswer
     key: str | None = None
     """The write key that the request names, in its body, its query or its headers."""
+
+
+_COUNTS: Final = ("accepted", "events_ingested", "num_records_imported", "tracked")
+"""Names by which dialects tell how many records they took."""
+
+
+def without_aside(answer: HttpAnswer, aside: Sequence[Reject]) -> HttpAnswer:
+    """The answer, where it is an object of JSON, with the rejects that its dialect did not know of: 200 hides no record.
+
+    Events that none are left of are 400 to who counts what was `accepted`.
+    """
+    try:
+        said = msgspec.json.decode(answer.body)
+    except msgspec.DecodeError:
+        return answer
+    if not isinstance(said, dict):
+        return answer
+    said |= {name: max(0, said[name] - len(aside)) for name in _COUNTS if name in said}
+    said["rejected"] = [
+        *said.get("rejected", ()),
+        *({"error": reject.reason, "message": reject.message} for reject in aside),
+    ]
+    status = 400 if said.get("accepted") == 0 else answer.status
+    return msgspec.structs.replace(answer, status=status, body=msgspec.json.encode(said))

@@ -37,6 +37,14 @@ def untold(batches: Sequence[RequestBatch] | None, published: Sequence[str]) -> 
     """Nobody wants to know."""
 
 
+Lost = Callable[[int], None]
+"""Told how many rejects could not be written, though the events beside them were."""
+
+
+def unheard(count: int) -> None:
+    """Nobody counts."""
+
+
 class SinkDown(Exception):
     """Nothing can be made durable now; the message says why. Clients are told to try again."""
 
@@ -45,10 +53,10 @@ class Sink(Protocol):
     """Makes batches durable; one event loop's."""
 
     async def write(self, batch: RequestBatch) -> None:
-        """Return once `batch` is durable; SinkDown if it is not."""
+        """Return once `batch` is durable; SinkDown if its events are not. A reject that cannot be written fails nothing."""
 
-    async def probe(self) -> None:
-        """Return if a write would be durable now; SinkDown if not."""
+    async def probe(self) -> str:
+        """Return if a write of events would be durable now; SinkDown if not. What keeps rejects from being written, else ""."""
 
     async def close(self) -> None:
         """Make everything that waits durable and publish it."""

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from collector.sinks import RequestBatch, SinkDown
+from collector.sinks import Lost, RequestBatch, SinkDown, unheard
 from nextclick.settings import Settings
 
 _log: Final = logging.getLogger("_granian.collector")
@@ -22,14 +22,24 @@ _QUEUE_KBYTES: Final = 262_144
 class Delivery:
     """One batch on its way: its reports come on the producer's thread, and the last one wakes the request."""
 
-    def __init__(self, records: int) -> None:
+    def __init__(self, records: int, lost: Lost) -> None:
         self._loop = asyncio.get_running_loop()
+        self._lost = lost
         self._left = records
         self._error: KafkaError | None = None
         self.done: asyncio.Future[KafkaError | None] = self._loop.create_future()
 
     def report(self, error: KafkaError | None, _message: object) -> None:
         self._error = error or self._error
+        self._count()
+
+    def report_reject(self, error: KafkaError | None, _message: object) -> None:
+        """A reject that is not confirmed fails no event."""
+        if error:
+            self._lost(1)
+        self._count()
+
+    def _count(self) -> None:
         self._left -= 1
         if not self._left:
             self._loop.call_soon_threadsafe(self._settle)
@@ -47,8 +57,9 @@ class KafkaSink:
     the same: the client sends it again, and silver drops the copy.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, lost: Lost = unheard) -> None:
         self._kafka = settings.kafka
+        self._lost = lost
         # JSON writes a byte of a request as six at most (\\u0000).
         self._record_bytes = 8 * max(settings.collector.body_bytes, settings.landing.max_event_bytes)
         milliseconds = round(self._kafka.delivery_seconds * 1000)
@@ -83,7 +94,7 @@ class KafkaSink:
         await self._looked.wait()
         if not self._is_up:
             raise SinkDown(self._why_down)
-        delivery = Delivery(len(batch.events) + len(batch.rejects))
+        delivery = Delivery(len(batch.events) + len(batch.rejects), self._lost)
         try:
             self._send(batch, delivery)
         except (BufferError, KafkaException) as error:
@@ -93,12 +104,13 @@ class KafkaSink:
                 self._lose(failure)
             raise SinkDown(f"Kafka did not confirm: {failure.str()}.")
 
-    async def probe(self) -> None:
+    async def probe(self) -> str:
         try:
             await asyncio.to_thread(self._reach)
         except KafkaException as error:
             self._lose(error.args[0])
             raise SinkDown(self._why_down) from error
+        return ""
 
     async def close(self) -> None:
         self._healing.cancel()
@@ -114,7 +126,7 @@ class KafkaSink:
         for payload, visitor in zip(batch.events, batch.keys, strict=True):
             produce(self._kafka.events_topic, payload, visitor or None, headers=headers, on_delivery=report)
         for payload in batch.rejects:
-            produce(self._kafka.rejects_topic, payload, headers=headers, on_delivery=report)
+            produce(self._kafka.rejects_topic, payload, headers=headers, on_delivery=delivery.report_reject)
 
     def _poll(self) -> None:
         """Take the producer's reports; the one thread that does, and that replaces it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from collector.sinks import Durable, RequestBatch, SinkDown, untold
+from collector.sinks import Durable, Lost, RequestBatch, SinkDown, unheard, untold
 from nextclick.errors import LakeError
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
@@ -17,10 +17,15 @@ class LandingSink:
 
     Requests queue; one thread takes the whole queue, appends it, fsyncs once and wakes them. While
     it is at the disk the next group gathers, so under load the disk itself sets the group's size.
+    Rejects that cannot be written are lost, and told: they fail no event of their group.
     """
 
     def __init__(
-        self, settings: Settings, observe_group: Callable[[int], None] = lambda _: None, durable: Durable = untold
+        self,
+        settings: Settings,
+        observe_group: Callable[[int], None] = lambda _: None,
+        durable: Durable = untold,
+        lost: Lost = unheard,
     ) -> None:
         self._published: list[str] = []
         self._landing = SegmentWriter(settings.lake.landing, settings.landing, self._published.append)
@@ -29,6 +34,9 @@ class LandingSink:
         self._roll_seconds = settings.collector.publish_seconds
         self._observe_group = observe_group
         self._durable = durable
+        self._lost = lost
+        self._why_lost = ""
+        """Why rejects were last not written; empty since they were."""
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="landing")
         self._waiting: list[tuple[RequestBatch, asyncio.Future[None]]] = []
         self._work = asyncio.Event()
@@ -42,8 +50,8 @@ class LandingSink:
         self._work.set()
         await done
 
-    async def probe(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._disk, self._try_disk)
+    async def probe(self) -> str:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, self._try_disk)
 
     async def close(self) -> None:
         self._task.cancel()
@@ -102,23 +110,40 @@ class LandingSink:
         try:
             for batch in group:
                 self._landing.extend(batch.events, batch.source, batch.received_at)
-                if batch.rejects:
-                    self._quarantine.extend(batch.rejects, batch.source, batch.received_at)
             self._landing.sync()
-            self._quarantine.sync()
         except LakeError as error:
             raise SinkDown(str(error)) from error
+        if rejects := sum(len(batch.rejects) for batch in group):
+            self._set_aside(group, rejects)
+
+    def _set_aside(self, group: list[RequestBatch], rejects: int) -> None:
+        try:
+            for batch in group:
+                self._quarantine.extend(batch.rejects, batch.source, batch.received_at)
+            self._quarantine.sync()
+            self._why_lost = ""
+        except LakeError as error:
+            self._why_lost = str(error)
+            self._lost(rejects)
 
     def _publish(self) -> None:
         try:
             self._landing.roll()
-            self._quarantine.roll()
         except LakeError as error:
             raise SinkDown(str(error)) from error
         self._opened_at = None
+        try:
+            self._quarantine.roll()
+        except LakeError as error:  # the rejects lie in the hidden folder; the next roll publishes them
+            self._why_lost = str(error)
 
-    def _try_disk(self) -> None:
+    def _try_disk(self) -> str:
         try:
             self._landing.probe()
         except LakeError as error:
             raise SinkDown(str(error)) from error
+        try:
+            self._quarantine.probe()
+        except LakeError as error:
+            return str(error)
+        return self._why_lost

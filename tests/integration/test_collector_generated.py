@@ -1,8 +1,8 @@
 """Requests that no tracker would send, at every route: always an answer, never the server's fault, one reject at most."""
 
-import asyncio
 import gzip
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,10 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.dialects import NAMES, Router, dialect
-from collector.http.app import CollectorApp
-from collector.http.metrics import CollectorMetrics
-from collector.sinks import RequestBatch
-from nextclick.settings import load
+from tests.collector_app import InProcess, in_process
 from tests.hypothesis_settings import generated
 from tests.tracker_requests import json_of
 
@@ -62,65 +59,22 @@ HEADERS = st.fixed_dictionaries(
 )
 
 
-class Memory:
-    """A sink that remembers why it was given rejects."""
-
-    def __init__(self) -> None:
-        self.reasons: list[str] = []
-
-    async def write(self, batch: RequestBatch) -> None:
-        self.reasons += batch.reasons
-
-    async def probe(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """`ask(route, query, headers, body)`: the status that the door answers, and why it rejected what."""
-    folder = tmp_path_factory.mktemp("generated")
-    (folder / "counts").mkdir()
-    chosen = load(folder / "lake", environ={"NEXTCLICK_COLLECTOR__SECRET_KEY": "a secret key of tests"})
-    chosen.lake.prepare()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder / "counts"))
-        door, loop = CollectorApp(chosen, lambda _: Memory(), CollectorMetrics()), asyncio.new_event_loop()
-        yield lambda *request: loop.run_until_complete(_ask(door, *request))
-        loop.close()
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InProcess]:
+    with in_process(
+        tmp_path_factory.mktemp("generated"),
+        NEXTCLICK_COLLECTOR__SECRET_KEY="a secret key of tests",
+        NEXTCLICK_COLLECTOR__REJECTS_PER_MINUTE="1000000",
+    ) as running:
+        yield running
 
 
-async def _ask(
-    door: CollectorApp, route: tuple[str, str], query: bytes, headers: dict[str, str], body: bytes
-) -> tuple[int, Memory]:
+def holds(app: InProcess, route: tuple[str, str], query: bytes, headers: dict[str, str], body: bytes) -> None:
     path, method = route
-    sink = door._sink = Memory()
-    parts = [{"type": "http.request", "body": body[:9], "more_body": True}, {"type": "http.request", "body": body[9:]}]
-    said: list[Any] = []
-
-    async def receive() -> Any:
-        return parts.pop(0)
-
-    async def send(message: Any) -> None:
-        said.append(message)
-
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": path,
-        "query_string": query,
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
-        "client": ("203.0.113.9", 1),
-    }
-    await door(scope, receive, send)
-    return said[0]["status"], sink
-
-
-def holds(ask: Any, route: tuple[str, str], query: bytes, headers: dict[str, str], body: bytes) -> None:
-    status, sink = ask(route, query, headers, body)
-    assert status < 500
-    assert "dialect_error" not in sink.reasons
-    assert status not in (400, 413) or sink.reasons, "what was refused is on record"
+    reply = app.ask(method, path, query, headers, body)
+    assert reply.status < 500
+    assert "dialect_error" not in {reject["reason"] for reject in reply.rejects}
+    assert reply.status not in (400, 413) or reply.rejects, "what was refused is on record"
 
 
 REQUESTS = given(route=st.sampled_from(ROUTES), query=FORM, headers=HEADERS, body=BODIES)
@@ -129,18 +83,18 @@ REQUESTS = given(route=st.sampled_from(ROUTES), query=FORM, headers=HEADERS, bod
 @generated(2_000)
 @REQUESTS
 def test_two_thousand_generated_requests_are_all_answered(
-    ask: Any, route: Any, query: bytes, headers: Any, body: bytes
+    app: InProcess, route: Any, query: bytes, headers: Any, body: bytes
 ) -> None:
-    holds(ask, route, query, headers, body)
+    holds(app, route, query, headers, body)
 
 
 @pytest.mark.stress
 @generated(25_000)
 @REQUESTS
 def test_twenty_five_thousand_generated_requests_are_all_answered(
-    ask: Any, route: Any, query: bytes, headers: Any, body: bytes
+    app: InProcess, route: Any, query: bytes, headers: Any, body: bytes
 ) -> None:
-    holds(ask, route, query, headers, body)
+    holds(app, route, query, headers, body)
 
 
 def test_every_route_of_every_dialect_is_among_them() -> None:

@@ -23,7 +23,7 @@ from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, Refused, Request, RequestLimits
 from collector.request.numbers import Money
 from collector.request.times import AmbiguousTime, has_zone, parser
-from nextclick.address import masked, truncated
+from nextclick.address import truncated
 from nextclick.contracts.events import MILLIS, Consent, Event, Reject, derived_id, encode, payload_id, somebody
 
 _time: Final = parser("auto")
@@ -327,7 +327,7 @@ def reject(request: Request, problem: Unmappable, payload: Any) -> Reject:
     return Reject(
         reason=problem.reason,
         message=f"{problem}.",
-        payload=masked(payload if isinstance(payload, str) else encode(payload).decode()),
+        payload=payload if isinstance(payload, str) else encode(payload).decode(),
         request=envelope(request),
     )
 
@@ -338,7 +338,7 @@ def envelope(request: Request) -> dict[str, str]:
     values = {
         "method": request.method,
         "path": request.path,
-        "query": masked(request.query),
+        "query": request.query,
         "ip": request.ip,
         "anonymous_id": request.anonymous_id,
     }

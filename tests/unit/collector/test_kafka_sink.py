@@ -112,6 +112,21 @@ def test_one_record_that_is_not_confirmed_refuses_its_request_alone(producer: ty
     with_sink(use)
 
 
+def test_a_reject_that_is_not_confirmed_fails_no_event(producer: type[Producer]) -> None:
+    lost: list[int] = []
+
+    async def within() -> None:
+        sink = KafkaSink(SETTINGS, lost.append)
+        producer.answer = lambda value: (
+            KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large") if value == b"no" else None
+        )
+        await sink.write(TWO)
+        await sink.close()
+
+    asyncio.run(asyncio.wait_for(within(), 30))
+    assert lost == [1]
+
+
 def test_a_time_out_refuses_everything_at_once_until_the_brokers_answer(producer: type[Producer]) -> None:
     async def use(sink: KafkaSink) -> None:
         await sink.write(TWO)

@@ -57,18 +57,40 @@ def test_a_batch_that_fills_a_segment_is_told_together_with_it(settings: Setting
     assert len(names) > 1
 
 
+def fails() -> None:
+    raise LakeError("The disk is full.")
+
+
 def test_after_a_write_that_failed_nobody_is_told_what_is_durable(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails() -> None:
-        raise LakeError("The quarantine's disk is full.")
-
     async def use(sink: LandingSink) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(sink._quarantine, "sync", fails)
+            patch.setattr(sink._landing, "sync", fails)
             with pytest.raises(SinkDown):
                 await sink.write(batch(b'"may be durable"'))
         await sink.write(batch(b"{}"))
 
     calls = with_sink(settings, use)
     assert calls[:2] == [(None, []), ([batch(b"{}")], [])]
+
+
+def test_a_quarantine_that_cannot_be_written_fails_no_event_beside_it_and_shows(tmp_path: Path) -> None:
+    little = {"NEXTCLICK_LANDING__MAX_TOTAL_BYTES": "2000", "NEXTCLICK_LANDING__SEGMENT_BYTES": "1024"}
+    settings = load(tmp_path / "lake", environ=little)
+    settings.lake.prepare()
+    lost: list[int] = []
+    full = RequestBatch("plain", 1_767_225_600_000, (), (), (b'"' + b"x" * 2500 + b'"', b"{}"))
+
+    async def within() -> None:
+        sink = LandingSink(settings, lost=lost.append)
+        assert await sink.probe() == ""
+        await asyncio.gather(sink.write(full), sink.write(batch(b"{}")))
+        assert lost == [2]
+        assert "max_total_bytes" in await sink.probe()
+        await sink.write(RequestBatch("plain", 1_767_225_600_000, (), (), (b"{}",)))
+        assert (lost, await sink.probe()) == ([2], "")
+        await sink.close()
+
+    asyncio.run(asyncio.wait_for(within(), 30))
+    assert [segment.lines for segment in segments(settings.lake.landing)] == [1]

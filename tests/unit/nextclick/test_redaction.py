@@ -1,0 +1,136 @@
+"""No whole address and no secret is kept, however it was put into what a tracker sent."""
+
+import base64
+import json
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nextclick.address import masked
+from nextclick.redaction import is_harmless, redacted, redacted_url, redacted_value
+
+ADDRESS, ADDRESS6, SECRET = "203.0.113.9", "2001:db8:1:2::9", "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("at 203.0.113.9.", "at 203.0.0.0."),
+        ("ip_203.0.113.9", "ip_203.0.0.0"),
+        ("203.0.113.9.example", "203.0.0.0.example"),
+        ("203-0-113-9", "203-0-0-0"),
+        ("203_0_113_9", "203_0_0_0"),
+        ("ip203.0.113.9", "ip203.0.0.0"),
+        ("ip_2001:db8:1:2::9.", "ip_2001:db8:1::."),
+        ("[2001:db8:1:2::9]:443", "[2001:db8:1::]:443"),
+        ("::ffff:203.0.113.9", "::ffff:203.0.0.0"),
+        ("app_version: 1.2.3.4", "app_version: 1.2.3.4"),
+        ("1.2.3.4.5 and 2026-11-28-10 and 999.1.1.1", "1.2.3.4.5 and 2026-11-28-10 and 999.1.1.1"),
+        ("12:34:56", "12:34:56"),
+    ],
+)
+def test_addresses_are_cut_whatever_stands_beside_them(text: str, kept: str) -> None:
+    assert masked(text) == kept
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://ann:pw@shop.example/reset?token=a#access_token=b", "https://shop.example/reset"),
+        ("https://shop.example/#/reset?token=1&step=2", "https://shop.example/#/reset?step=2"),
+        ("https://shop.example/?lang=de&CODE=1;key=2&b=3", "https://shop.example/?lang=de&b=3"),
+        ("https://shop.example/?to%6ben=1", "https://shop.example/"),
+        ("https://shop.example/?ip=203.0.113.9", "https://shop.example/?ip=203.0.0.0"),
+        ("https://a.example/?next=%2Freset%3Ftoken%3Dabc", "https://a.example/?next=%2Freset"),
+        ("/reset?password=1", "/reset"),
+        ("https://shop.example/a@b?q=a+b&utm_source=x%20y#reviews", "https://shop.example/a@b?q=a+b&utm_source=x%20y#reviews"),
+        ("https://shop.example/?", "https://shop.example/?"),
+        ("https://shop.example/?monkey=1&zipcode=2&tokens=3", "https://shop.example/?monkey=1&zipcode=2&tokens=3"),
+    ],
+)  # fmt: skip
+def test_a_url_is_kept_without_userinfo_and_secrets(url: str, kept: str) -> None:
+    assert redacted_url(url) == kept
+
+
+def packed(value: object) -> str:
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+WHOLE = {"ip": ADDRESS, "six": ADDRESS6, "password": SECRET, "url": f"https://a:{SECRET}@b/?x=1&access_token={SECRET}"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(WHOLE),
+        json.dumps(WHOLE)[:-1],
+        json.dumps({"props": json.dumps(WHOLE)}),
+        json.dumps({"props": json.dumps({"x": json.dumps(WHOLE)})})[:-1],
+        json.dumps(WHOLE).replace(".", "\\u002e").replace(":db8", "\\u003adb8"),
+        json.dumps(WHOLE).replace(".", "\\u002e")[:-1],
+        json.dumps(WHOLE).encode("utf-16-le").decode("utf-8", "replace"),
+        json.dumps({"data": [{"cx": packed(WHOLE), "ue_px": packed(WHOLE).replace("=", "")}]}),
+        json.dumps({"data": [{"cx": packed(WHOLE), "ue_px": packed(WHOLE).replace("=", "")}]})[:-1],
+        urlencode({"e": "pv", "cx": packed(WHOLE), "co": json.dumps(WHOLE), "ip": ADDRESS6, "token_auth": SECRET}),
+        urlencode({"data": packed(WHOLE), "url": quote(quote(ADDRESS6))}),
+        packed(WHOLE),
+        f'{{"requests": ["?idsite=1&token_auth={SECRET}&cip={quote(ADDRESS6)}"], "token_auth": "{SECRET}"}}',
+        f'{{"requests": ["?idsite=1&token_auth={SECRET}&cip={quote(ADDRESS6)}"], "token_auth": "{SECRET}"',
+        f"Failed login of {ADDRESS}: password={SECRET} at https://x.example/?api_secret={SECRET}.",
+    ],
+)
+def test_nothing_whole_is_left_in_any_wrapping(text: str) -> None:
+    kept = redacted(text)
+    for layer in (kept, *(base64.b64decode(part + "==").decode() for part in _base64_of(kept))):
+        assert not {word for word in (ADDRESS, ADDRESS6, quote(ADDRESS6), SECRET) if word in layer}
+    assert kept
+
+
+def _base64_of(text: str) -> list[str]:
+    return [
+        part for part in text.replace("%3D", "").replace('"', "&").replace("=", "&").split("&") if part[:3] == "eyJ"
+    ]
+
+
+@pytest.mark.parametrize("text", ["data=!!!", "H4sIAAAAAAAAA6tWyiwoULJSMjIw", "cx=AAAA"])
+def test_base64_that_cannot_be_decoded_is_not_kept(text: str) -> None:
+    assert redacted(text) in ("", "data=", "cx=")
+
+
+PLAIN = '{"event":"view","visitor_id":"v1","properties":{"name":"Lamp, 12:30","size":"10.5"},"price":19.90}'
+
+
+@pytest.mark.parametrize(
+    "text", [PLAIN, PLAIN[:-1], "e=pv&aid=shop&url=http%3A%2F%2Fa.example%2F", "no JSON at all", ""]
+)
+def test_what_holds_nothing_of_that_is_kept_to_the_letter(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_names_to_leave_out_are_left_out_of_whatever_it_is() -> None:
+    for text in ('{"data":[{"nuid":"n1","e":"pv"}]}', '{"data":[{"nuid":"n1","e":"pv"}', "nuid=n1&e=pv"):
+        kept = redacted(text, ("nuid",))
+        assert "n1" not in kept
+        assert "pv" in kept
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(JSON, st.text(max_size=30))
+def test_anything_is_redacted_without_a_fault_and_twice_is_once(value: object, text: str) -> None:
+    assert redacted(redacted(text)) == redacted(text)
+    assert redacted_value(redacted_value(value)) == redacted_value(value)
+    redacted(json.dumps(value)[:-1])
+
+
+def test_a_canonical_body_that_needs_no_look_is_known_as_a_whole() -> None:
+    assert is_harmless(b'[{"event":"view_item","visitor_id":"v","timestamp":1,"page_url":"https://shop.example/i"}]')
+    for part in ("?token=1", "#token=1", "a:b@c", "203.0.113.9", "%32", "\\u0032", "2001:db8::9"):
+        assert not is_harmless(b'[{"page_url":"https://shop.example/%b"}]' % part.encode())
