@@ -38,6 +38,9 @@ NAMES: Final = (
 )
 
 
+_SLASHES: Final = re.compile(r"/{2,}")
+
+
 class Dialect(Protocol):
     """What a module of this folder offers."""
 
@@ -92,8 +95,8 @@ class Router:
             self._exact[path] = (*self._exact.get(path, ()), route)
 
     def find(self, path: str) -> tuple[DialectRoute, ...]:
-        """The routes at `path`; a slash at its end does not count."""
-        plain = path.rstrip("/") or "/"
+        """The routes at `path`; a slash at its end does not count, nor one beside another: `HOST//v1/batch`."""
+        plain = _SLASHES.sub("/", path).rstrip("/") or "/"
         if routes := self._exact.get(plain):
             return routes
         matched = ((route, pattern.fullmatch(plain)) for pattern, route in self._patterns)

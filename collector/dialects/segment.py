@@ -13,6 +13,7 @@ import msgspec
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, to_events
 from collector.dialects.shared.json_text import utf8
+from collector.dialects.shared.payload import PIXEL, payload
 from collector.dialects.shared.readers import Json, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -26,6 +27,7 @@ from collector.dialects.shared.values import (
     moment,
     objects,
     previous_id,
+    query,
     record,
     reject,
     without,
@@ -36,9 +38,16 @@ from nextclick.contracts.events import Event
 
 _TYPES: Final = ("track", "page", "screen", "identify", "group", "alias")
 _PATHS: Final = {name[0]: name for name in _TYPES} | {name: name for name in _TYPES}
+_JITSU: Final = ("/api/s", "/api/s/s2s")
+_PIXELS: Final = ("/pixel/v1", "/v1/pixel", "/api/px")
+"""RudderStack's, Segment's and Jitsu's own."""
 ROUTES: Final = {
     **{f"/v1/{name}": ("POST",) for name in (*_PATHS, "b", "batch")},
+    **{f"{at}/{name}": ("POST",) for at in _JITSU for name in (*_TYPES, "batch")},
+    "/beacon/v1/batch": ("POST",),
+    **{f"{at}/{name}": ("GET",) for at in _PIXELS for name in _TYPES},
     "/v1/projects/*/settings": ("GET",),
+    "/sourceConfig": ("GET",),
 }
 
 _CAMPAIGN: Final = {"name": "campaign"} | {name: name for name in ("source", "medium", "term", "content")}
@@ -48,6 +57,8 @@ _READ: Final = (
     "context", "timestamp", "originalTimestamp", "receivedAt", "sentAt", "writeKey",
 )  # fmt: skip
 _TAKEN: Final = HttpAnswer(body=b'{"success":true}')
+_SEEN: Final = HttpAnswer(body=PIXEL, content_type="image/gif", headers=(("cache-control", "no-store"),))
+_PRIVATE: Final = (("cache-control", "private, no-store"),)
 
 
 class _Part(NamedTuple):
@@ -59,20 +70,25 @@ class _Part(NamedTuple):
 
 def parse(request: Request, limits: RequestLimits) -> Parsed:
     """Each message of the body is an event, and one an item where it lists items."""
-    if request.method == "GET":
+    if request.path.endswith("/settings"):
         return _project(request)
-    body = decode(utf8(request), limits)
+    if request.path == "/sourceConfig":
+        return _source(request)
+    is_pixel = request.method == "GET"
+    body = _pixel(request, limits) if is_pixel else decode(utf8(request), limits)
     if not isinstance(body, dict):
         raise Refused(400, "malformed_batch", "The body is not an object.")
     kind = _PATHS.get(request.path.rpartition("/")[2])
     shared = {} if kind else {name: body[name] for name in _SHARED if name in body}
     messages = [body] if kind else objects(body.get("batch"), limits)
-    parsed, budget = Parsed(answer=_TAKEN, key=_key(request, body)), _growth(shared, len(messages), limits)
+    budget = _growth(shared, len(messages), limits)
+    parsed = Parsed(answer=_SEEN if is_pixel else _TAKEN, key=_key(request, body))
     for index, message in enumerate(messages):
         try:
             parsed.events += _events(of_visitor(request), kind, record(message, "the message"), shared, index, budget)
         except Unmappable as error:
-            parsed.rejects.append(reject(request, error, message if kind else {**shared, "batch": [message]}))
+            alone = request.query if is_pixel else message if kind else {**shared, "batch": [message]}
+            parsed.rejects.append(reject(request, error, alone))
     return parsed
 
 
@@ -101,14 +117,42 @@ def _project(request: Request) -> Parsed:
     }
     return Parsed(
         key=key,
-        answer=HttpAnswer(body=msgspec.json.encode(settings), headers=(("cache-control", "private, no-store"),)),
+        answer=HttpAnswer(body=msgspec.json.encode(settings), headers=_PRIVATE),
     )
 
 
+def _source(request: Request) -> Parsed:
+    """What RudderStack's libraries for browsers ask for before they send: that the source is there, with no destination."""
+    key = _key(request, {})
+    source: Json = {
+        "id": key, "name": "nextclick", "writeKey": key, "enabled": True, "workspaceId": "nextclick",
+        "config": {"statsCollection": {"errors": {"enabled": False}, "metrics": {"enabled": False}}},
+        "destinations": [], "connections": [], "dataplanes": {},
+    }  # fmt: skip
+    return Parsed(key=key, answer=HttpAnswer(body=msgspec.json.encode({"source": source}), headers=_PRIVATE))
+
+
+def _pixel(request: Request, limits: RequestLimits) -> Any:
+    """The message of an image's address: base64 in `data`, else parameters, whose names say by dots what lies in what."""
+    params = query(request)
+    if "data" in params:
+        return payload(request, limits)[0]
+    message: Json = {}
+    for name, value in params.items():
+        *around, last = name.split(".", limits.json_depth - 1)
+        inner = message
+        for part in around:
+            if not isinstance(inner.get(part), dict):
+                inner[part] = {}
+            inner = inner[part]
+        inner[last] = value
+    return message
+
+
 def _key(request: Request, body: Json) -> str | None:
-    """The write key in the body, as the user of Basic authorization, or as a Bearer token."""
+    """The write key in the body, the address, Jitsu's header, as the user of Basic authorization, or as a Bearer token."""
     scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
-    if key := text(body.get("writeKey")):
+    if key := text(body.get("writeKey")) or query(request).get("writeKey") or request.headers.get("x-write-key"):
         return key
     if scheme.lower() != "basic":
         return credentials.strip() or None

@@ -37,6 +37,8 @@ _RETRY_SECONDS: Final = "5"
 _QUICK: Final = 64 << 10
 _QUICK_PACKED: Final = 4 << 10
 """Bytes of a body, plain and packed; larger ones are read on a thread, one after the other, so that other requests need not wait."""
+_METHODS: Final = {"HEAD": "GET"}
+"""A HEAD is taken as the GET that it stands for; the server leaves the body out of its answer."""
 
 
 class CollectorApp:
@@ -114,13 +116,13 @@ class CollectorApp:
         origins: tuple[str, ...],
         receive: Receive,
     ) -> HttpAnswer:
-        method = scope["method"]
+        method = _METHODS.get(scope["method"], scope["method"])
         if method == "OPTIONS":
             return HttpAnswer(status=204)
         allowed = tuple(dict.fromkeys(name for route in routes for name in route.methods))
         if method not in allowed:
             return not_allowed(allowed)
-        route, request = routes[0], self._request(scope, headers, routes[0].path)
+        route, request = routes[0], self._request(method, scope, headers, routes[0].path)
         try:
             try:
                 cors.require_allowed(headers, origins, "collector.origins")
@@ -169,7 +171,7 @@ class CollectorApp:
         answer = route.dialect.refuse(request, refused)
         return (_later(answer) if refused.status in _LATER else answer), batch
 
-    def _request(self, scope: Scope, headers: dict[str, str], path: str) -> Request:
+    def _request(self, method: str, scope: Scope, headers: dict[str, str], path: str) -> Request:
         """The request before its body."""
         received_at = time.time_ns() // 1_000_000
         asks = client_ip.address((scope.get("client") or ("",))[0], headers, self._proxies)
@@ -178,7 +180,7 @@ class CollectorApp:
         if len(agent) > _LONGEST_AGENT:  # each event of a request repeats it
             headers["user-agent"] = agent = agent[:_LONGEST_AGENT]
         return Request(
-            method=scope["method"],
+            method=method,
             path=path,
             query=scope["query_string"].decode("latin-1"),
             headers=headers,

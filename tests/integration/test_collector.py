@@ -150,6 +150,22 @@ def test_without_keys_pages_of_this_machine_alone_may_send(collector: Collector)
     assert collector.ask("/metrics", Host="a.example").status == 403
 
 
+def test_a_head_at_an_image_is_taken_as_a_get_and_answered_without_a_body(fresh: tuple[Collector, int, int]) -> None:
+    collector, before, _ = fresh
+    for path in (
+        "/i?e=pv&duid=head",
+        "/matomo.php?idsite=1&rec=1&_id=0123456789abcdef&url=https%3A%2F%2Fa.example%2F",
+        "/pixel/v1/page?anonymousId=head",
+    ):
+        reply = collector.ask(path, method="HEAD")
+        assert (reply.status, reply.body, reply.headers["content-type"]) == (200, b"", "image/gif")
+    collector.wait_for(lambda all: len(all) == before + 3)
+
+
+def test_a_doubled_slash_is_one(collector: Collector) -> None:
+    assert collector.post("//v1/batch", {"batch": []}).status == 200
+
+
 def test_unknown_paths_and_methods_are_told_apart(collector: Collector) -> None:
     assert collector.ask("/nothing").status == 404
     wrong = collector.ask("/v1/events")

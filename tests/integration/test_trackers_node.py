@@ -1,4 +1,4 @@
-"""Segment's and Snowplow's own libraries for node, unchanged, send to a running collector."""
+"""Segment's, RudderStack's, Jitsu's and Snowplow's own libraries for node, unchanged, send to a running collector."""
 
 import json
 import os
@@ -11,7 +11,9 @@ import pytest
 from tests.collector_process import Collector
 from tests.npm import installed
 
-PACKAGES = ("@segment/analytics-node@3.1.0", "@snowplow/node-tracker@4.8.0")
+PACKAGES = (
+    "@segment/analytics-node@3.1.0", "@snowplow/node-tracker@4.8.0", "@rudderstack/rudder-sdk-node@3.0.13", "@jitsu/js@1.11.0",
+)  # fmt: skip
 SNOWPLOW = ("node-post-true", "node-post-false", "node-get-true", "node-get-false")
 
 
@@ -53,6 +55,16 @@ def test_everything_that_segments_library_sends_arrives(sent: Collector) -> None
     assert events["group"]["properties"]["group_id"] == "g1"
     aliases = [record for record in sent.landed() if record["event"] == "alias"]
     assert [(record["user_id"], record["properties"]["previous_id"]) for record in aliases] == [("ann", "ann-before")]
+
+
+@pytest.mark.parametrize("visitor", ["rudder-node", "jitsu-node"])
+def test_everything_that_rudderstacks_and_jitsus_libraries_send_arrives(sent: Collector, visitor: str) -> None:
+    events = arrived(sent, visitor, 4)
+    assert (events["view_item"]["item_id"], events["view_item"]["price"]) == ("i1", "7.5")
+    assert (events["identify"]["user_id"], events["identify"]["properties"]["plan"]) == ("ann", "pro")
+    assert (events["purchase"]["item_id"], events["purchase"]["order_id"], events["purchase"]["currency"]) == (
+        "i2", "o1", "EUR",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("visitor", SNOWPLOW)

@@ -1,7 +1,9 @@
-// Segment's and Snowplow's libraries for node, unchanged: `node trackers.js ADDRESS`. Prints what failed as JSON.
+// Segment's, RudderStack's, Jitsu's and Snowplow's libraries for node, unchanged: `node trackers.js ADDRESS`. Prints what failed as JSON.
 "use strict";
 
 const { Analytics } = require("@segment/analytics-node");
+const RudderAnalytics = require("@rudderstack/rudder-sdk-node");
+const { jitsuAnalytics } = require("@jitsu/js");
 const snowplow = require("@snowplow/node-tracker");
 
 const address = process.argv[2];
@@ -26,6 +28,24 @@ async function segment() {
   analytics.group({ ...who, groupId: "g1" });
   analytics.alias({ previousId: "ann-before", userId: "ann" });
   await analytics.flush({ close: true });
+}
+
+async function rudder() {
+  const analytics = new RudderAnalytics("key", { dataPlaneUrl: address, flushAt: 3, gzip: true });
+  const who = { anonymousId: "rudder-node" };
+  analytics.track({ ...who, event: "Product Viewed", properties: products[0] });
+  analytics.identify({ ...who, userId: "ann", traits: { plan: "pro" } });
+  analytics.track({ ...who, event: "Order Completed", properties: { order_id: "o1", currency: "EUR", products } });
+  await analytics.flush();
+}
+
+async function jitsu() {
+  const say = (message) => failed.push(message);
+  const analytics = jitsuAnalytics({ host: address, writeKey: "shop:secret", errorPolicy: say, s2s: true });
+  await analytics.setAnonymousId("jitsu-node");
+  await analytics.track("Product Viewed", products[0]);
+  await analytics.identify("ann", { plan: "pro" });
+  await analytics.track("Order Completed", { order_id: "o1", currency: "EUR", products });
 }
 
 async function track(eventMethod, encodeBase64) {
@@ -60,6 +80,8 @@ async function track(eventMethod, encodeBase64) {
 
 (async () => {
   await segment();
+  await rudder();
+  await jitsu();
   for (const method of ["post", "get"]) for (const packed of [true, false]) await track(method, packed);
   console.log(JSON.stringify(failed));
 })();

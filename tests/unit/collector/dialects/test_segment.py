@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from collector.dialects import segment
 from collector.request.model import Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Event
+from tests.tracker_requests import packed, parsed, request
 
 NOW = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 LIMITS = RequestLimits(batch_events=100, json_depth=32)
@@ -284,3 +285,50 @@ def test_a_message_of_any_shape_becomes_events_or_one_reject(message: dict[str, 
 def test_no_body_raises_anything_but_a_refusal(body: Any, path: str) -> None:
     with suppress(Refused):
         parse(body, path)
+
+
+VIEWED = {"event": "Product Viewed", "anonymousId": "v1", "properties": {"product_id": "i1", "price": 7.5}}
+VIEWED_BY_NAMES = "writeKey=K&anonymousId=v1&event=Product+Viewed&properties.product_id=i1&properties.price=7.5"
+
+
+@pytest.mark.parametrize("path", ["/api/s/track", "/api/s/s2s/track"])
+def test_jitsus_paths_take_a_message_and_the_key_of_its_header(path: str) -> None:
+    taken = parsed(request(path, VIEWED, x_write_key="shop:s"))
+    assert [(event.event, event.item_id) for event in taken.events] == [("view_item", "i1")]
+    assert taken.key == "shop:s"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/s/batch", "/api/s/s2s/batch", "/beacon/v1/batch", "//v1/batch", "/segment//v1//b/"]
+)
+def test_batches_are_taken_at_the_paths_of_all_three(path: str) -> None:
+    body = {"batch": [{"type": "page", "anonymousId": "v1"}, {"type": "track", "event": "Liked", "anonymousId": "v1"}]}
+    taken = parsed(request(path, body, "writeKey=K"))
+    assert ([event.event for event in taken.events], taken.key) == (["page_view", "Liked"], "K")
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/pixel/v1/track", VIEWED_BY_NAMES),
+        ("/v1/pixel/track", "data=" + packed(VIEWED | {"writeKey": "K"})),
+        ("/api/px/track", "writeKey=K&data=" + packed(VIEWED)),
+    ],
+)
+def test_an_image_brings_one_message(path: str, query: str) -> None:
+    taken = parsed(request(path, query=query, method="GET"))
+    assert [(e.event, e.visitor_id, e.item_id, e.price) for e in taken.events] == [("view_item", "v1", "i1", "7.5")]
+    assert (taken.key, taken.answer.content_type, taken.answer.body[:3]) == ("K", "image/gif", b"GIF")
+
+
+def test_an_image_that_is_no_event_keeps_its_address_for_a_replay() -> None:
+    (reject,) = parsed(request("/pixel/v1/page", query="a=1&a.b=2&" + "c." * 90 + "d=3", method="GET")).rejects
+    assert reject.reason == "missing_visitor"
+    assert reject.payload.startswith("a=1&a.b=2&c.c.")
+
+
+def test_rudderstacks_library_learns_that_its_source_has_no_destination() -> None:
+    basic = base64.b64encode(b"K:").decode()
+    taken = parsed(request("/sourceConfig/", method="GET", query="p=npm", authorization=f"Basic {basic}"))
+    source = json.loads(taken.answer.body)["source"]
+    assert (taken.key, source["writeKey"], source["enabled"], source["destinations"]) == ("K", "K", True, [])
