@@ -31,8 +31,9 @@ _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
 @click.option("--mapping", "mapping_name", metavar="NAME|FILE", help="A mapping of conf/mappings, or a .toml file.")
 @click.option(
-    "--format", "format_name", type=click.Choice(NAMES), metavar="auto|NAME",
-    help=f"The files are access logs: auto recognizes them, or one of {', '.join(NAMES[1:])}.",
+    "--format", "format_name", metavar="auto|NAME|FORMAT",
+    help=f"The files are access logs: auto recognizes them, or one of {', '.join(NAMES[1:])}; or what the server's configuration says: "
+    "its log_format (nginx) or LogFormat (Apache).",
 )  # fmt: skip
 @click.option("--follow", is_flag=True, help="With --format: stay, and take what the logs' server adds, until stopped.")
 @click.option(
@@ -65,6 +66,7 @@ def import_(
     nextclick import export.jsonl --mapping ./my-shop.toml --site shop
     nextclick import --format auto access.log access.log.1.gz
     nextclick import --format auto --follow /var/log/nginx/access.log
+    nextclick import --format '$remote_addr|$time_iso8601|$request_uri|$status' custom.log
 
     docs/mappings.md teaches how to write a mapping in five minutes; docs/access-logs.md tells of access logs.
     """

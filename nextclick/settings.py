@@ -167,6 +167,7 @@ class ConsentSettings(_Section, frozen=True):
 
 
 class AccessLogsSettings(_Section, frozen=True):
+    format: str
     rotate_hours: Annotated[int, Meta(ge=0, le=100_000)]
     base_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+)?$")]
     poll_seconds: Annotated[float, Meta(gt=0, le=60)]

@@ -32,6 +32,7 @@ class LogReading:
         self.site = site
         self._settings = settings
         self._format = None if format == "auto" else named(format)
+        self._expected = named(settings.access_logs.format) if settings.access_logs.format else None
         self._known: dict[Path, Format] = {}
         self._mapper: RequestMapper | None = None
 
@@ -47,13 +48,13 @@ class LogReading:
         if self._format or path in self._known:
             return self._format or self._known[path]
         lines = _first_lines(path)
-        format = recognized(lines)
+        format = recognized(lines, self._expected)
         if format:
             self._known[path] = format
         elif any(line.strip() for line in lines):
             raise UsageError(
                 f"The first lines of {path} fit no known format of access logs. Name one with --format: {', '.join(FORMATS)}; "
-                "or write a mapping (docs/mappings.md)."
+                "give the server's own words, its log_format or LogFormat (docs/access-logs.md); or write a mapping (docs/mappings.md)."
             )
         return format
 

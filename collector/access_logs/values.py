@@ -168,3 +168,9 @@ def _connection(address: str) -> str | None:
     if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name) or name in _NO_NAMES:
         raise Unmappable("malformed_line", f"{name[:60]!r} is no address and no name of a host")
     return name.partition(":")[0]
+
+
+def is_no_login(user: str) -> bool:
+    """Whether other fields stand in it: a field without a value, a time or a tag, an address."""
+    words = user.split()
+    return len(words) > 1 and any(word == "-" or ":" in word or first_address(word) for word in words)

@@ -1,16 +1,18 @@
 """All formats of access logs, and which of them a file has."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Final
 
 from collector.access_logs.envelopes import content
-from collector.access_logs.formats import common, haproxy, json_objects, load_balancers, storage, w3c
+from collector.access_logs.formats import common, haproxy, json_objects, load_balancers, own_words, storage, w3c
 from collector.access_logs.values import Format, decoded
 from collector.request.errors import Unmappable
+from nextclick.errors import UsageError
 
 FORMATS: Final[dict[str, Format]] = {
     format.name: format
-    for module in (common, json_objects, w3c, load_balancers, haproxy, storage)
+    for module in (common, json_objects, w3c, load_balancers, haproxy, storage, own_words)
     for format in module.FORMATS
 }  # fmt: skip
 _ALIASES: Final = {"iis": "w3c", "nginx": "combined", "apache": "combined"}
@@ -18,16 +20,28 @@ NAMES: Final = ("auto", *FORMATS, *_ALIASES)
 
 
 def named(name: str) -> Format:
-    return FORMATS[_ALIASES.get(name, name)]
+    """The format of a name, or the one that a server's own words describe; UsageError if it is neither."""
+    format = FORMATS.get(_ALIASES.get(name, name)) or own_words.own_words(name)
+    if format is None:
+        raise UsageError(
+            f"{name!r} is no format of access logs. Name one: {', '.join(NAMES)}; or give the server's own words: "
+            "nginx's log_format or Apache's LogFormat (docs/access-logs.md)."
+        )
+    return format
 
 
-def recognized(lines: Sequence[bytes]) -> Format | None:
-    """The format that reads most of these first lines of a file, and at least half of them; None if none does."""
+def recognized(lines: Sequence[bytes], expected: Format | None = None) -> Format | None:
+    """The format that reads most of these first lines of a file, and at least half of them; None if none does.
+
+    If the one that is `expected` does, it is that.
+    """
     texts = [content(decoded(line).rstrip("\r\n")) for line in lines if line.strip()]
-    read = {format.name: _read(format, texts) for format in FORMATS.values()}
-    best = max(read, key=lambda name: read[name])
     records = sum(not text.startswith("#") for text in texts)
-    return FORMATS[best] if read[best] and 2 * read[best] >= records else None
+    for formats in ((expected,) if expected else (), tuple(FORMATS.values())):
+        count, best = max(((_read(format, texts), format) for format in formats), key=itemgetter(0), default=(0, None))
+        if count and 2 * count >= records:
+            return best
+    return None
 
 
 def _read(format: Format, lines: list[str]) -> int:

@@ -16,6 +16,7 @@ from collector.access_logs.values import (
     any_time,
     client,
     first_address,
+    is_no_login,
     missing,
     moment,
     split_request,
@@ -64,7 +65,7 @@ def _row(row: Row) -> Row:
         row["more"]["ident"] = ident
     ingress_user = row.pop("ingress_user", None)
     row["user"] = ingress_user or row["user"]
-    if row["user"] != "-" and _is_no_login(row["user"]):
+    if is_no_login(row["user"]):
         raise Unmappable("malformed_line", f"{row['user'][:60]!r} is no name with which somebody logged in")
     for name in ("referrer", "agent", "user"):
         row[name] = None if missing(row.get(name)) else unescaped(row[name])
@@ -78,12 +79,6 @@ def _row(row: Row) -> Row:
         forwarded = forwarded or row.pop("host")
     row["address"] = client(row["address"], forwarded)
     return row
-
-
-def _is_no_login(user: str) -> bool:
-    """Whether other fields stand in it: a field without a value, a time or a tag, an address."""
-    words = user.split()
-    return len(words) > 1 and any(word == "-" or ":" in word or first_address(word) for word in words)
 
 
 def _tail(row: Row, tail: str) -> str | None:

@@ -17,7 +17,7 @@ from collector.imports.json_lines import flat
 from collector.imports.rows import Row
 from collector.request.errors import Unmappable
 
-_NGINX: Final[Names] = {
+NGINX: Final[Names] = {
     "time": ("time_iso8601", "msec", "time_local", "@timestamp", "timestamp", "time", "ts", "date"),
     "forwarded": (
         "http_x_forwarded_for",
@@ -146,5 +146,5 @@ FORMATS: Final = (
     Format("caddy", "Caddy's JSON", _reader(_CADDY)),
     Format("traefik", "Traefik's JSON", _reader(_TRAEFIK)),
     Format("cloudflare", "Cloudflare's Logpush, HTTP requests", _reader(_CLOUDFLARE)),
-    Format("nginx_json", "nginx with a log_format of JSON", _reader(_NGINX)),
+    Format("nginx_json", "nginx with a log_format of JSON", _reader(NGINX)),
 )

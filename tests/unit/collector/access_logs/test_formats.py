@@ -91,6 +91,10 @@ SAMPLES = {
         f'"GET /shoes?size=42 HTTP/2.0" 200 - 5120 5120 70 10 "{REFERRER}" "{FIREFOX}" - hostid= SigV4 ECDHE-RSA-AES128-GCM-SHA256 - '
         "shop.example TLSv1.2 - -"
     ],
+    "nginx_proxy_manager": [
+        f'[{CLF}] - 200 200 - GET https shop.example "/shoes?size=42" [Client 203.0.113.9] [Length 5120] [Gzip 3.1] [Sent-to web] '
+        f'"{FIREFOX}" "{REFERRER}"'
+    ],
     "bunny": [
         f"HIT|200|1767323045250|5120|1234567|203.0.113.9|{REFERRER}|https://shop.example/shoes?size=42|DE|{FIREFOX}|289735f3|BR"
     ],
@@ -121,7 +125,7 @@ def test_a_page_request_is_a_page_view_whoever_wrote_it_down(name: str) -> None:
     assert event.get("user_agent") == (None if name.startswith("common") else FIREFOX)
     assert event.get("referrer") == (None if name.startswith("common") or name in ("elb", "alb") else REFERRER)
     told = {name: event["properties"].get(name) for name in ("label", "status", "method", "bytes", "protocol")}
-    protocol = None if name == "bunny" else "HTTP/2.0"
+    protocol = None if name in ("bunny", "nginx_proxy_manager") else "HTTP/2.0"
     assert told == {"label": "page", "status": "200", "method": "GET", "bytes": "5120", "protocol": protocol}
 
 
