@@ -1,4 +1,4 @@
-"""What a user agent says: browser and system by ua-parser, bots by the list of crawler-user-agents besides.
+"""What a user agent says: browser and system by ua-parser, bots by the list of crawler-user-agents and a few of ours besides.
 
 Agents repeat, so each distinct one is looked at once, by plain Python where the job runs:
 half a millisecond to two. What is made of a session or an event is a join.
@@ -17,11 +17,18 @@ READ_CHARS: Final = 1024
 _DEVICES: Final = (
     ("tv", r"smart-?tv|apple ?tv|google ?tv|android ?tv|hbbtv|web0s|netcast|roku|bravia|viera|crkey|\baft[a-z0-9]{1,4}\b|\btv\b"),
     ("console", r"playstation|xbox|nintendo"),
-    ("tablet", r"ipad|tablet(?! pc)|kindle|playbook|silk/|^(?!dalvik).*android(?!.*mobi)"),
+    ("tablet", r"ipad|tablet(?! pc)|kindle|playbook|silk/|^(?!dalvik|.*(?:mobi|opera mini)).*android"),
     ("phone", r"mobi|iphone|ipod|android|windows phone|blackberry|bb10|symbian|opera mini|kaios"),
     ("desktop", r"windows|macintosh|mac os x|x11|linux|\bcros\b"),
 )  # fmt: skip
 """Device classes by what the agent holds; the first that fits counts."""
+
+_TOOLS: Final = re.compile(
+    r"Datadog\w*(?:/Synthetics)?|Cypress(?=/)|\bundici\b|^node$|^(?:Bun|Deno)(?=/)|PostmanRuntime|insomnia(?=/)|\bk6(?=/)|Thunder Client"
+    r"|bruno-runtime|GuzzleHttp|\bselenium(?=/)|\bsynthetics\b",
+    re.IGNORECASE,
+)
+"""Monitors, test drivers and libraries that the list of crawlers lacks."""
 
 
 class DescribedAgent(NamedTuple):
@@ -77,7 +84,8 @@ def _device(agent: str, system: str | None) -> str:
 
 def _crawler(agent: str) -> str | None:
     """What the first pattern of the list that fits finds in the agent; None if there is none."""
-    first = next((match for pattern in _crawlers() if (match := pattern.search(agent))), None)
+    patterns = (_TOOLS, *_crawlers())
+    first = next((match for pattern in patterns if (match := pattern.search(agent))), None)
     return first and (first[0].strip(" /;:(+-") or first[0])
 
 
