@@ -16,8 +16,7 @@ from nextclick.errors import LakeError, ModelError, NextclickError
 if TYPE_CHECKING:
     from nextclick.settings import Settings
 
-TABLE: Final = 1
-"""Delta tables, in their property FORMAT_PROPERTY."""
+# Delta tables have theirs in their contract, `Table.format`, and in their property FORMAT_PROPERTY.
 CHECKPOINT: Final = 1
 """Checkpoints of Spark's jobs, in CHECKPOINT_FILE beside Spark's own files."""
 PROFILE: Final = 1
@@ -67,12 +66,12 @@ def made_with(settings: "Settings", keys: Sequence[str]) -> str:
 
 def properties(settings: "Settings", table: Table) -> dict[str, str]:
     """What a table says of itself beside its rows."""
-    return {FORMAT_PROPERTY: str(TABLE), MADE_WITH_PROPERTY: made_with(settings, table.made_with)}
+    return {FORMAT_PROPERTY: str(table.format), MADE_WITH_PROPERTY: made_with(settings, table.made_with)}
 
 
-def refuse_newer_table(name: str, stored: Mapping[str, str]) -> None:
+def refuse_newer_table(table: Table, stored: Mapping[str, str]) -> None:
     """LakeError where a table's properties name a newer format."""
-    refuse_newer(f"The table {name}", int(stored.get(FORMAT_PROPERTY, 0)), TABLE)
+    refuse_newer(f"The table {table.name}", int(stored.get(FORMAT_PROPERTY, 0)), table.format)
 
 
 def refuse_mixture(table: Table, stored: Mapping[str, str], wanted: Mapping[str, str]) -> None:
@@ -80,7 +79,7 @@ def refuse_mixture(table: Table, stored: Mapping[str, str], wanted: Mapping[str,
     rebuild = f"nextclick rebuild {table.layer}"
     if stored.get(FORMAT_PROPERTY) != wanted[FORMAT_PROPERTY]:
         raise LakeError(
-            f"{table.name} is of an older form (format {stored.get(FORMAT_PROPERTY, 'none')}, now {TABLE}). "
+            f"{table.name} is of an older form (format {stored.get(FORMAT_PROPERTY, 'none')}, now {table.format}). "
             f"Call `{rebuild}`: it makes the table anew from the layer below, and nothing is lost."
         )
     before, now = (json.loads(one.get(MADE_WITH_PROPERTY, "{}")) for one in (stored, wanted))

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from nextclick import kv
+from nextclick.contracts import persons
 from nextclick.errors import ModelError, VersionGone
 from nextclick.kv.lists.packing import CHUNK, POPULAR, chunk_key, person_key, similar_key, unpack, unpack_ids
 from nextclick.kv.lists.protocol import ListsTable, Snapshot
@@ -49,9 +50,14 @@ class ServedLists:
         self._chunks: tuple[Snapshot | None, dict[int, list[str]]] = None, {}
 
     def of_person(self, person_id: str, n: int) -> ListAnswer:
-        """The person's n best items, or the popular ones for a person without a list."""
-        source, model, items = self._list(person_key(person_id), "model", n)
-        return ListAnswer(person_id=person_id, source=source, model_version=model, items=items)
+        """The n best items of the person, else of the anonymous visitor of that id; popular ones where neither has a list."""
+        person, (source, model, items) = person_id, self._list(person_key(person_id), "model", n)
+        if source == "popular":
+            visitor = persons.of_visitor(person_id)
+            own = self._list(person_key(visitor), "model", n)
+            if own[0] == "model":
+                person, (source, model, items) = visitor, own
+        return ListAnswer(person_id=person, source=source, model_version=model, items=items)
 
     def similar_to(self, item_id: str, n: int) -> ListAnswer:
         """The n items that resemble the item most, or the popular ones for an item that no model knows."""

@@ -116,27 +116,52 @@ def _session(visitor: str, rows: Rows) -> tuple[Any, ...]:
 
 
 def persons(events: Iterable[Event]) -> dict[str, str]:
-    """event_id → person: the event's user, else the visitor's latest user, else the visitor; then one alias."""
-    latest: dict[str, tuple[int, str, str]] = {}
-    merged: dict[str, tuple[int, str, str]] = {}
+    """event_id → person: the event's user, else the visitor's user at that time, else `visitor:` and the visitor; merges closed."""
+    times: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(lambda: defaultdict(list))
+    aliases: dict[tuple[str, str], tuple[int, str]] = {}
     rows = list(events)
     for event in rows:
-        at = _at(event)
-        user, visitor = event.get("user_id"), event.get("visitor_id")
-        if event["event"] == "alias":
-            if user and "previous_id" in event.get("properties", {}):
-                previous = event["properties"]["previous_id"]
-                merged[previous] = max(
-                    merged.get(previous, (at, event["event_id"], user)), (at, event["event_id"], user)
-                )
-        elif user and visitor and user != visitor:
-            latest[visitor] = max(latest.get(visitor, (at, event["event_id"], user)), (at, event["event_id"], user))
+        user, visitor, mark = event.get("user_id"), event.get("visitor_id"), (_at(event), event["event_id"])
+        previous = event.get("properties", {}).get("previous_id") if event["event"] == "alias" else None
+        if user and previous:
+            aliases[previous, user] = max(aliases.get((previous, user), mark), mark)
+            times[previous][user].append(mark)
+        elif user and visitor and user != visitor and event["event"] != "alias":
+            times[visitor][user].append(mark)
+    merged = merges({pair: mark for pair, mark in aliases.items() if pair[0] != pair[1]})
     result: dict[str, str] = {}
     for event in rows:
-        own = event.get("visitor_id") or event["user_id"]
-        person: str = event.get("user_id") or (latest[own][2] if own in latest else own)
-        result[event["event_id"]] = merged[person][2] if person in merged else person
+        visitor = event.get("visitor_id") or event["user_id"]
+        user = event.get("user_id") or (_owner(times[visitor], _at(event)) if visitor in times else None)
+        result[event["event_id"]] = merged.get(user, user) if user else f"visitor:{visitor}"
     return result
+
+
+def merges(aliases: Mapping[tuple[str, str], tuple[int, str]]) -> dict[str, str]:
+    """(merged, into) → when, last → each of these ids with the one that stands for all that hang together, by union-find."""
+    parent = {name: name for pair in aliases for name in pair}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for one, other in aliases:
+        parent[root(one)] = root(other)
+    onward = {one for one, _ in aliases}
+    best: dict[str, tuple[bool, tuple[int, str], str]] = {}
+    for (_, into), mark in aliases.items():
+        last = (into not in onward, mark, into)
+        best[root(into)] = max(best.get(root(into), last), last)
+    return {name: best[root(name)][2] for name in parent}
+
+
+def _owner(users: Mapping[str, list[tuple[int, str]]], at: int) -> str:
+    spans = [(min(marks)[0], max(marks), user) for user, marks in users.items()]
+    before = [(min(last[0], at), first, last[1], user) for first, last, user in spans if first <= at]
+    if before:
+        return max(before)[3]
+    return max((-first, last[1], user) for first, last, user in spans)[2]
 
 
 def interactions(
@@ -147,7 +172,7 @@ def interactions(
     person = persons(rows)
     pairs: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
     for event in rows:
-        if "item_id" in event and weights.get(event["event"]) and not is_robot(event):
+        if "item_id" in event and weights.get(event["event"]) and not is_robot(event) and _may_be_learned(event):
             pairs[person[event["event_id"]], event["item_id"]].append((_at(event), weights[event["event"]]))
     result = {}
     for pair, terms in pairs.items():
@@ -156,6 +181,10 @@ def interactions(
         if strength > 0:
             result[pair] = (round(strength, 9), len(terms))
     return result
+
+
+def _may_be_learned(event: Event) -> bool:
+    return event.get("consent", {}).get("personalization") is not False
 
 
 ACTS = {"shown": "impression", "clicked": "click", "carted": "add_to_cart", "purchased": "purchase"}

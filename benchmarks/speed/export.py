@@ -30,6 +30,7 @@ from benchmarks.measure import ratio
 from ml.lists import item_vectors
 from ml.lists.rows import ListStamp
 from nextclick import kv
+from nextclick.contracts import persons
 from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from nextclick.lake import lists_manifest
 from nextclick.lake.table_files import replace, upsert
@@ -81,7 +82,7 @@ def make_lists(settings: Settings, people: int, items: int, n: int) -> None:
     similar = replace(
         lake, SIMILAR_ITEMS, [_rows(settings.site, item_ids, item_ids, items, 20, START, "similar_item_id")]
     )
-    everybody, vectors = _ids(people), np.random.default_rng(2).normal(size=(items, 64)).astype(np.float32)
+    everybody, vectors = _people(people), np.random.default_rng(2).normal(size=(items, 64)).astype(np.float32)
     placed = lists_manifest.Vectors(
         table_version=item_vectors.write(lake, item_ids, vectors, ListStamp(settings.site, "1", START), "overwrite"),
         method="als",
@@ -101,7 +102,7 @@ def change_lists(settings: Settings, changed: int, items: int, n: int) -> None:
     """New lists for some people, as an update makes them."""
     now, before = START + timedelta(hours=1), lists_manifest.read(settings.lake)
     assert before is not None
-    some = _ids(before.people).take(pa.array(np.sort(np.random.default_rng(1).permutation(before.people)[:changed])))
+    some = _people(before.people).take(pa.array(np.sort(np.random.default_rng(1).permutation(before.people)[:changed])))
     manifest = _manifest(
         settings, "update", now, before.people, changed, before.popular_version, before.similar_version
     )
@@ -146,7 +147,7 @@ def stored_bytes(settings: Settings) -> int:
 
 
 def reads_a_second(settings: Settings, people: int, reads: int = 100_000) -> float:
-    lists, ids = ServedLists(kv.open_table(settings)), _ids(people).to_pylist()
+    lists, ids = ServedLists(kv.open_table(settings)), _people(people).to_pylist()
     chosen = random.Random(1).choices(ids, k=reads if settings.kv.backend == "lmdb" else reads // 20)
     _, taken = timed(lambda: [lists.of_person(person, 10) for person in chosen])
     return len(chosen) / taken.wall
@@ -170,6 +171,11 @@ def timed(what: Callable[[], T]) -> tuple[T, Seconds]:
 
 def _ids(n: int) -> pa.Array:
     return pa.array([f"{number:08d}" for number in range(n)])
+
+
+def _people(n: int) -> pa.Array:
+    """Anonymous visitors, as benchmarks of serving ask for them."""
+    return pa.array([persons.of_visitor(f"{number:08d}") for number in range(n)])
 
 
 def _rows(

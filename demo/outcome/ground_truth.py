@@ -76,7 +76,7 @@ def count_links(events: list[Fields]) -> int:
     """Who is who: visitors seen with a user id, and accounts merged into another."""
     visitors = {(event["visitor_id"], event["user_id"]) for event in events if "user_id" in event}
     merged = {(event["properties"]["previous_id"], event["user_id"]) for event in events if event["event"] == "alias"}
-    return len(visitors) + len(merged)
+    return len(visitors | merged) + len(merged)  # what was merged may have been a visitor's id
 
 
 def revenue(events: list[Fields]) -> dict[str, str]:

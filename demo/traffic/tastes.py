@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demo.traffic.catalogue import CATEGORIES, STYLES, ShopItems
+from nextclick.contracts import persons
 
 THEMES: Final = 8
 _LOVED_CATEGORIES, _LOVED_STYLES = 2, 2
@@ -40,8 +41,8 @@ class Tastes:
         return odds
 
     def rows_of(self, ids: npt.NDArray[np.str_]) -> npt.NDArray[np.int64]:
-        """The person behind each id; -1 for an id that the generator never made."""
-        at = places(self.known_ids, ids)
+        """The row of each person_id, or own id of a visitor or user; -1 for an id that the generator never made."""
+        at = places(self.known_ids, np.array([persons.id_of(person) for person in ids.tolist()], dtype=str))
         return np.where(at >= 0, self.person_of[at], -1)
 
     def save(self, path: Path) -> None:

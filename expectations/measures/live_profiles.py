@@ -14,7 +14,8 @@ from nextclick.contracts.events import OUTSIDE_SESSIONS, Event
 from nextclick.errors import LakeError
 from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
-from nextclick.lake.delta import open_table
+from nextclick.lake import human_events
+from nextclick.lake.delta import open_table, require
 from nextclick.lake.duck import connect, show
 from nextclick.profile import features_check, profile
 from nextclick.profile.features_check import FeaturesCheck
@@ -47,7 +48,8 @@ def run(settings: Settings, sample: float = 1.0) -> FeaturesCheck:
     with connect(settings.lake) as duck:
         _show_tables(duck, settings)
         copies = _copies(duck, settings)
-        for expected in _parts(duck, oldest, sample):
+        allowed = human_events.allowed(require(settings.lake, "silver.events"), settings.consent.personalization)
+        for expected in _parts(duck, oldest, sample, allowed):
             compared += len(expected)
             unlike += _unlike(store, expected, copies, oldest)
     named = [" ".join(owner) for owner in sorted(unlike)[:_NAMED]]
@@ -99,9 +101,9 @@ WITH actions AS (
     SELECT * REPLACE (epoch_ms(client_time) AS client_time, epoch_ms(occurred_at) AS occurred_at,
                       epoch_ms(received_at) AS received_at, price::VARCHAR AS price)
     FROM silver_events
-    WHERE event NOT IN {OUTSIDE_SESSIONS} AND epoch_ms(least(occurred_at, received_at)) >= $oldest
+    WHERE event NOT IN {OUTSIDE_SESSIONS} AND epoch_ms(least(occurred_at, received_at)) >= $oldest AND {{allowed}}
 ), owned AS (
-    SELECT 'visitor' AS kind, visitor_id AS owner, * FROM actions
+    SELECT 'visitor' AS kind, visitor_id AS owner, * FROM actions WHERE visitor_id IS DISTINCT FROM user_id
     UNION ALL SELECT 'person', user_id, * FROM actions WHERE user_id <> ''
 )
 SELECT hash(kind, site, owner) // 1000 AS part, kind, site, owner, received_at, {", ".join(_FIELDS)}
@@ -110,9 +112,9 @@ WHERE hash(kind, site, owner) % 1000 < $sample * 1000
 """
 
 
-def _parts(duck: "DuckDBPyConnection", oldest: int, sample: float) -> Iterator[Actions]:
+def _parts(duck: "DuckDBPyConnection", oldest: int, sample: float, allowed: str) -> Iterator[Actions]:
     """All actions of all owners, an owner's in one part."""
-    duck.execute(_OWNED, {"oldest": oldest, "sample": sample})
+    duck.execute(_OWNED.format(allowed=allowed), {"oldest": oldest, "sample": sample})
     rows = duck.execute("SELECT count(*) FROM owned").fetchall()[0][0]
     parts = 1 + rows // _TOGETHER
     for part in range(parts):

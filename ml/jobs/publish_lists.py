@@ -24,7 +24,7 @@ from nextclick.settings import Settings
 
 FOLDER = "lists"
 """Where models of lists are kept, below `Lake.shared`: a folder for each publication, in it `full` and its updates."""
-MADE_WITH = ("lists", "next_items.days", "next_items.n", "sessions.gap_minutes", "sessions.gaps")
+MADE_WITH = ("lists", "next_items.days", "next_items.n", "sessions.gap_minutes", "sessions.gaps", "consent")
 """Settings that decide what the lists hold beside the model."""
 TABLES = tuple(table.name for table in catalog.written_by("lists"))
 

@@ -59,6 +59,11 @@ def may_personalize(consent: Consent | None, unless_said: bool) -> bool:
     return unless_said if said is None else said
 
 
+def may_personalize_sql(unless_said: bool) -> str:
+    """`may_personalize` of a row with a column `consent`, for Spark and DuckDB."""
+    return f"coalesce(consent.personalization, {str(unless_said).lower()})"
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One event; times are integer milliseconds since 1970-01-01 UTC, money is a decimal as text."""
 

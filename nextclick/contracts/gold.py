@@ -5,10 +5,15 @@ from nextclick.contracts.table import Column, Table
 
 INTERACTIONS = Table(
     name="gold.interactions",
-    doc="One row per person and item: how strongly the person used the item, as of the pair's last event; bots left out.",
+    doc="One row per person and item: how strongly the person used the item, as of its last event. Without bots, and what visitors forbid.",
     columns=(
         SITE,
-        Column("person_id", "string", "A known user, stitched from visitors; else the visitor.", nullable=False),
+        Column(
+            "person_id",
+            "string",
+            "A known user, stitched from visitors; else `visitor:` and the visitor's id.",
+            nullable=False,
+        ),
         Column("item_id", "string", "The item.", nullable=False),
         Column(
             "strength",
@@ -28,9 +33,10 @@ INTERACTIONS = Table(
     ),
     key=("site", "person_id", "item_id"),
     job="build_interactions",
-    made_with=("interactions",),
+    made_with=("interactions", "consent"),
     does="who used what, how strongly",
     reads=("silver.events", "silver.identities", "silver.user_agents"),
+    format=2,
     change_feed=True,
 )
 

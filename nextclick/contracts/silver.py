@@ -110,13 +110,13 @@ QUARANTINE = Table(
 
 IDENTITIES = Table(
     name="silver.identities",
-    doc="One row per link seen between a visitor (or an alias) and a user; the latest link of an id counts.",
+    doc="One row per link seen between a visitor, or a user that was merged, and a user. docs/identity.md says what follows.",
     columns=(
         SITE,
         Column(
             "kind",
             "string",
-            "A visitor's user, or a user merged into another.",
+            "visitor: a visitor's user. alias: a user merged into another.",
             nullable=False,
             one_of=("visitor", "alias"),
         ),
@@ -130,6 +130,7 @@ IDENTITIES = Table(
     job="build_identities",
     does="which visitor is which user",
     reads=("silver.events",),
+    format=2,
     change_feed=True,
 )
 

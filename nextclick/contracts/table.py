@@ -56,6 +56,8 @@ class Table:
     """Table and column: while the table is not there, its job has nothing to do before there is a value in them."""
     made_with: tuple[str, ...] = ()
     """Settings (keys or sections) that decide what a row is: with other ones, the layer is rebuilt, never mixed."""
+    format: int = 1
+    """What a row means, by number (nextclick/formats.py): it grows when older rows cannot stand beside newer ones."""
     partitioned_by: tuple[str, ...] = ()
     change_feed: bool = False
     """Delta's change data feed: needed where rows are updated and a later station reads only changes."""

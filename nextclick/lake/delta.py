@@ -38,7 +38,7 @@ def open_table(lake: Lake, name: str, version: int | None = None) -> "DeltaTable
         return None
     try:
         table = DeltaTable(lake.table(name), version=version)
-        formats.refuse_newer_table(name, table.metadata().configuration)
+        formats.refuse_newer_table(catalog.table(name), table.metadata().configuration)
         return table
     except errors() as error:
         raise LakeError(
@@ -73,7 +73,7 @@ def create(lake: Lake, table: Table) -> "DeltaTable":
         arrow.schema(table),
         mode="ignore",
         description=table.doc,
-        configuration={formats.FORMAT_PROPERTY: str(formats.TABLE)},
+        configuration={formats.FORMAT_PROPERTY: str(table.format)},
         raise_if_key_not_exists=False,
     )
 

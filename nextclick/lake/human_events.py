@@ -1,8 +1,9 @@
 """Rows of silver without those of bots, for counts and models of what people did, without a JVM."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nextclick.contracts.silver import USER_AGENTS
+from nextclick.contracts.events import may_personalize_sql
+from nextclick.contracts.silver import EVENTS, SERVED_ITEMS, SESSIONS, USER_AGENTS
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 
@@ -10,11 +11,25 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from duckdb import DuckDBPyConnection
 
+_REFUSED: Final = {
+    SESSIONS.name: "r.visitor_id = every_{0}.visitor_id AND r.occurred_at BETWEEN every_{0}.started_at AND every_{0}.ended_at",
+    SERVED_ITEMS.name: "r.request_id = every_{0}.request_id",
+}
+"""Which events a row is of: with one of them that may not be learned from, neither may the row."""
 
-def show(database: "DuckDBPyConnection", view: str, lake: Lake, name: str, table: "DeltaTable") -> None:
+
+def show(
+    database: "DuckDBPyConnection",
+    view: str,
+    lake: Lake,
+    name: str,
+    table: "DeltaTable",
+    unless_said: bool | None = None,
+) -> None:
     """Make a version of table `name`, which has a `user_agent`, the view `view` without bots, and `every_VIEW` with them.
 
-    Before silver.user_agents is there, nobody is known for a bot; a row without an agent is a person's.
+    Before silver.user_agents is there, nobody is known for a bot; a row without an agent is a person's. Where the rows are learned from,
+    `unless_said` is consent.personalization: what visitors did without consent (nextclick.contracts.events.may_personalize) is left out.
     """
     duck.show(database, f"every_{view}", lake, name, table)
     agents = delta.open_table(lake, USER_AGENTS.name)
@@ -22,4 +37,26 @@ def show(database: "DuckDBPyConnection", view: str, lake: Lake, name: str, table
     if agents:
         duck.show(database, "agents", lake, USER_AGENTS.name, agents)
         people += " ANTI JOIN (SELECT user_agent FROM agents WHERE is_bot) USING (user_agent)"
+    if unless_said is not None:
+        people += _with_consent(database, view, lake, name, table, unless_said)
     database.execute(people)
+
+
+def _with_consent(
+    database: "DuckDBPyConnection", view: str, lake: Lake, name: str, table: "DeltaTable", unless_said: bool
+) -> str:
+    """What servers say (`served`) needs no consent; it counts with what the visitor did."""
+    if name == EVENTS.name:
+        return f" WHERE event = 'served' OR {allowed(table, unless_said)}"
+    events = delta.open_table(lake, EVENTS.name)
+    if events is None:
+        return ""
+    duck.show(database, "all_events", lake, EVENTS.name, events)
+    refused = f"SELECT 1 FROM all_events r WHERE r.site = every_{view}.site AND {_REFUSED[name].format(view)}"
+    return f" WHERE NOT EXISTS ({refused} AND event <> 'served' AND NOT {allowed(events, unless_said)})"
+
+
+def allowed(events: "DeltaTable", unless_said: bool) -> str:
+    """SQL: the event may be learned from. A table of before the column holds nothing that anybody said."""
+    present = any(field.name == "consent" for field in events.schema().fields)
+    return may_personalize_sql(unless_said) if present else str(unless_said).lower()

@@ -138,11 +138,15 @@ def person_key(site: str, user_id: str) -> bytes:
 def keys(event: Event, site: str) -> tuple[bytes, ...]:
     """The profiles that an event belongs to: its visitor's, and its user's; `site` is that of events that name none.
 
-    As in silver, an event without a visitor has its user for one.
+    An event whose visitor is but its user's own id has no device: else whoever knows the id could read it as a visitor.
     """
     where = event.site or site
-    visitor = visitor_key(where, event.visitor_id or event.user_id or "")
-    return (visitor, person_key(where, event.user_id)) if event.user_id else (visitor,)
+    person = (person_key(where, event.user_id),) if event.user_id else ()
+    return (
+        person
+        if event.user_id and event.visitor_id in (None, event.user_id)
+        else (visitor_key(where, event.visitor_id or ""), *person)
+    )
 
 
 def _key(kind: bytes, site: str, name: str) -> bytes:

@@ -46,7 +46,7 @@ def entries(settings: Settings, site: str) -> list[Entry]:
     """
     limits = settings.ranking
     try:
-        with human_events.events(settings.lake) as silver:
+        with human_events.events(settings.lake, settings.consent.personalization) as silver:
             basic = {"site": site, "days": limits.habit_days}
             gap = basic | {"gap": settings.sessions.gap_for(site).total_seconds()}
             transitions = silver.duck.execute(_TRANSITIONS, gap).fetchall()
@@ -54,5 +54,9 @@ def entries(settings: Settings, site: str) -> list[Entry]:
             queries = silver.duck.execute(_QUERIES, most).fetchall()
     except TableMissing:
         return []
-    counts = {QUERIES: queries, TRANSITIONS: transitions, CONVERSION: conversion.count(settings.lake, site)}
+    counts = {
+        QUERIES: queries,
+        TRANSITIONS: transitions,
+        CONVERSION: conversion.count(settings.lake, site, settings.consent.personalization),
+    }
     return [(key, msgspec.msgpack.encode(counted)) for key, counted in counts.items()]

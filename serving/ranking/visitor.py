@@ -10,6 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from nextclick import kv
+from nextclick.contracts import persons
 from nextclick.errors import NextclickError
 from nextclick.kv.lists.packing import next_key, person_key, similar_key
 from nextclick.kv.lists.protocol import Snapshot
@@ -138,7 +139,8 @@ class VisitorLookup:
         named = {action: _category(stock, action) for action in whole.actions}
         live = features(whole, now, FeatureRules.of(self._settings, who.site), named.__getitem__)
         viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number]
-        people = [person for person in (who.user_id, who.visitor_id) if person]
+        people = [persons.of_user(who.user_id)] if who.user_id else []
+        people += [persons.of_visitor(who.visitor_id)] if who.visitor_id else []
         wanted = [*map(person_key, people), *map(next_key, viewed), *map(similar_key, viewed)]
         values = iter(snapshot.get_many(wanted))
         own = _first(*islice(values, len(people)))

@@ -4,6 +4,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from nextclick.contracts import gold, silver
+from nextclick.contracts.events import may_personalize_sql
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
@@ -12,7 +13,7 @@ from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots
 from spark_jobs.transforms.gold.interactions import interactions, tombstones, touched_persons
-from spark_jobs.transforms.silver.identities import persons
+from spark_jobs.transforms.silver.identities import merges, persons
 
 
 def recompute(settings: Settings) -> Transformer:
@@ -37,18 +38,21 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         session = changed.sparkSession
         identities = tables.read(session, lake, silver.IDENTITIES)
         everything = tables.read(session, lake, silver.EVENTS)
-        visits = everything.transform(without_bots(tables.read(session, lake, silver.USER_AGENTS)))
-        events = visits.transform(lambda rows: persons(rows, identities))
+        allowed = everything.where(may_personalize_sql(settings.consent.personalization))
+        visits = allowed.transform(without_bots(tables.read(session, lake, silver.USER_AGENTS)))
+        merged = merges(identities).persist()
+        events = visits.transform(lambda rows: persons(rows, identities, merged))
         present = tables.read(session, lake, gold.INTERACTIONS)
         if batch.replaces or present.isEmpty():  # everything is new: no need to say whom it touches
             tables.replace(events.transform(recompute(settings)), lake, gold.INTERACTIONS, batch.commit("interactions"))
+            merged.unpersist()
             return
         bots = changed.where("user_agent IS NOT NULL")
         if not bots.isEmpty():
             changed = changed.unionByName(
                 everything.transform(of_agents(bots)).select("site", ids), allowMissingColumns=True
             )
-        touched = changed.transform(touched_persons(identities)).persist()
+        touched = changed.transform(touched_persons(identities, merged)).persist()
         batch.counts.read += touched.count()
         rows = events.join(touched, ["site", "person_id"], "left_semi").transform(recompute(settings))
         changes = rows.transform(tombstones(present.join(touched, ["site", "person_id"], "left_semi")))
@@ -56,6 +60,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             changes, lake, gold.INTERACTIONS, batch.commit("interactions"), changed=tables.differ(gold.INTERACTIONS)
         )
         touched.unpersist()
+        merged.unpersist()
 
     return run_query(spark, settings, trigger, "build_interactions", (gold.INTERACTIONS,), source, process)
 

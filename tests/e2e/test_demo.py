@@ -79,8 +79,8 @@ def test_the_portrait_is_of_somebody_with_a_history_and_a_list(facts: DemoFacts)
 def test_devices_of_one_account_are_one_person(facts: DemoFacts, lake: Path) -> None:
     """No guest account, and no visitor who logged in, is a person of their own."""
     query = """
-        select count(*) from gold.interactions where person_id like 'g%'
-        or person_id in (select id from silver.identities where kind = 'visitor')
+        select count(*) from gold.interactions where person_id like 'g%' or person_id like 'visitor:g%'
+        or person_id in (select 'visitor:' || id from silver.identities where kind = 'visitor')
     """
     assert ask(load(lake, environ={}).lake, query)[1] == [(0,)]
 

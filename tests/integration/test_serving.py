@@ -61,7 +61,7 @@ def furnished(settings: Settings) -> Settings:
     """A lake with five items, a popular list, ann's own list, and what resembles the lamp."""
     settings.lake.prepare()
     write_items(settings, CATALOGUE)
-    Gold(settings).full({"ann": [("stool", 0.9), ("lamp", 0.1)]}, POPULAR, SIMILAR, vectors=VECTORS)
+    Gold(settings).full({"visitor:ann": [("stool", 0.9), ("lamp", 0.1)]}, POPULAR, SIMILAR, vectors=VECTORS)
     export.run(settings)
     return settings
 
@@ -338,7 +338,7 @@ def publish(settings: Settings, gold: Gold, version: int) -> None:
     names = [f"{version}-{number}" for number in range(30)]
     write_items(settings, [(name, f"of {version}", f"category {version}", "1.00", True) for name in names])
     lists = [(name, 30.0 - place) for place, name in enumerate(names)]
-    gold.full({"ann": lists}, lists, {names[0]: lists[1:]}, model=str(version))
+    gold.full({"visitor:ann": lists}, lists, {names[0]: lists[1:]}, model=str(version))
     export.run(settings)
 
 
@@ -442,7 +442,7 @@ def test_a_stalled_or_dead_store_costs_what_is_known_of_the_visitor_and_no_answe
         url = f"redis://127.0.0.1:{port}/0"
         in_redis = with_kv(settings, backend="redis", redis_url=url)
         in_redis.lake.prepare()
-        gold.full({"ann": [("stool", 1.0)]}, POPULAR)
+        gold.full({"visitor:ann": [("stool", 1.0)]}, POPULAR)
         export.run(in_redis)
         with answering(
             settings.lake.root,

@@ -37,7 +37,7 @@ ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html
 
 
 def clicks(seed: int, size: int = 120) -> list[dict[str, Any]]:
-    """A random history: three visitors, two users, items, purchases, logins, an alias, robots, a few copies and collisions."""
+    """A random history: visitors, one named like a user, users, items, purchases, logins, an alias, robots, a few copies and collisions."""
     draw = random.Random(seed)
     events: list[dict[str, Any]] = []
     for number in range(size):
@@ -48,8 +48,10 @@ def clicks(seed: int, size: int = 120) -> list[dict[str, Any]]:
             "event": kind,
             "event_id": f"e{number:03}",
             "client_time": RECEIVED - draw.randrange(4 * 1440) * MINUTE,
-            "visitor_id": f"v{draw.randrange(3)}",
+            "visitor_id": draw.choice(["v0", "v1", "v2", "u0"]),
         }
+        if consent := draw.choice([None, None, {"analytics": True}, {"personalization": False}]):
+            event["consent"] = consent
         if kind == "page_view":
             event["page_url"] = f"/p{number}" + draw.choice(
                 ["", "?utm_source=news&page=2", "?page=2&mail=ann@example.org"]
@@ -58,7 +60,9 @@ def clicks(seed: int, size: int = 120) -> list[dict[str, Any]]:
             event["user_id"] = f"u{draw.randrange(2)}"
         elif kind == "alias":
             event |= (
-                {"user_id": "u1", "properties": {"previous_id": draw.choice(["u0", "v2"])}} if number % 3 == 0 else {}
+                {"user_id": draw.choice(["u1", "u2"]), "properties": {"previous_id": draw.choice(["u0", "v2", "u1"])}}
+                if number % 3 == 0
+                else {}
             )
         else:
             event |= {"item_id": f"i{draw.randrange(5)}", "name": f"name {number}"}
@@ -201,6 +205,7 @@ ARROW = {
     "timestamp": "timestamp[us, tz=UTC]",
     "decimal(18,4)": "decimal128(18, 4)",
     "map": "map<",
+    "array": "list<",
     "struct": "struct<",
 }
 """The contract's words as Arrow's."""

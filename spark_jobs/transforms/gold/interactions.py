@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spark_jobs.transforms import Transformer
+from spark_jobs.transforms.silver.identities import merges, user_person, visitor_person
 
 KEY = ("site", "person_id", "item_id")
 _COUNTS = {
@@ -63,21 +64,24 @@ def interactions(weights: Mapping[str, float], half_life: timedelta) -> Transfor
     return transform
 
 
-def touched_persons(identities: DataFrame) -> Transformer:
+def touched_persons(identities: DataFrame, merged: DataFrame | None = None) -> Transformer:
     """Changed ids (`site`, `ids`) → everyone who may own their events, before or after: `site`, `person_id`.
 
-    A visitor's earlier person is the visitor itself or a user that it was linked to, and
-    every link ever seen is a row of silver.identities; an alias adds one step from there.
+    Ids may be visitors' or users'. A visitor's events are the visitor's own or those of a user that it was ever linked to,
+    a user's those of anybody in its merged group; every link ever seen is a row of silver.identities.
     """
-    links = identities.select("site", F.col("id").alias("linked"), F.col("user_id").alias("owner"))
-
-    def step(people: DataFrame) -> DataFrame:
-        owners = people.withColumnRenamed("person_id", "linked").join(links, ["site", "linked"])
-        return people.unionByName(owners.select("site", F.col("owner").alias("person_id")))
+    links = identities.where("kind = 'visitor'").select("site", "id", "user_id")
 
     def transform(changed: DataFrame) -> DataFrame:
-        ids = changed.select("site", F.explode(F.array_compact("ids")).alias("person_id"))
-        return ids.distinct().transform(step).transform(step).distinct()
+        groups = merges(identities) if merged is None else merged
+        ids = changed.select("site", F.explode(F.array_compact("ids")).alias("id")).distinct()
+        owners = ids.join(links, ["site", "id"]).select("site", F.col("user_id").alias("id"))
+        users = ids.unionByName(owners).distinct()
+        others = users.join(groups, ["site", "id"]).select("site", "person").distinct().join(groups, ["site", "person"])
+        people = users.unionByName(others.select("site", "id")).select(
+            "site", user_person(F.col("id")).alias("person_id")
+        )
+        return people.unionByName(ids.select("site", visitor_person("id").alias("person_id"))).distinct()
 
     return transform
 

@@ -1,35 +1,59 @@
-"""Events that say who a visitor is → links of silver.identities."""
+"""Events that say who a visitor is → links of silver.identities, and the person behind each event (docs/identity.md)."""
 
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
+from nextclick.contracts import persons as forms
 from spark_jobs.transforms.silver.nobody import is_nobody
 
 KEY = ("site", "kind", "id", "user_id")
+ONE_SPACE: Final = ("posthog", "mixpanel")
+"""Sources whose `distinct_id` names devices and users alike: there the id of a user is a visitor's, too."""
+MOST_USERS: Final = 64
+"""A visitor with more users is no device but one id for many: what is anonymous there is nobody's of them."""
 
 
 def identity_links(events: DataFrame) -> DataFrame:
     """One row per link (visitor → user, merged user → user) with its first and last event.
 
-    Any event that carries both ids links them. An `alias` merges `properties.previous_id`
-    into its user, unless it is a word for nobody. The result composes: union links and `merge_links` them again.
+    Any event that carries both ids links them. An `alias` merges `properties.previous_id` into its user, unless it is a
+    word for nobody; since trackers send the anonymous id there as well, it links the visitor of that name, too.
+    The result composes: union links and `merge_links` them again.
     """
-    previous = F.col("properties")["previous_id"]
-    visitor = (F.col("user_id").isNotNull()) & (F.col("visitor_id") != F.col("user_id")) & (F.col("event") != "alias")
+    previous, visitor, user = F.col("properties")["previous_id"], F.col("visitor_id"), F.col("user_id")
     known = F.expr("NOT " + is_nobody("properties['previous_id']"))
-    alias = (F.col("event") == "alias") & previous.isNotNull() & known & F.col("user_id").isNotNull()
+    alias = (F.col("event") == "alias") & previous.isNotNull() & known
+    one_space = F.col("source").isin(*ONE_SPACE)
+    links = F.array(
+        _link((F.col("event") != "alias") & (visitor != user), "visitor", visitor),
+        _link(alias & (previous != user), "alias", previous),
+        _link(alias, "visitor", previous),
+        _link(one_space, "visitor", user),
+    )
     return (
-        events.where(visitor | alias)
+        events.where(user.isNotNull())
+        .withColumn("link", F.explode(F.array_distinct(F.array_compact(links))))
         .select(
             "site",
-            F.when(alias, "alias").otherwise("visitor").alias("kind"),
-            F.when(alias, previous).otherwise(F.col("visitor_id")).alias("id"),
+            "link.kind",
+            "link.id",
             "user_id",
             F.col("occurred_at").alias("first_at"),
             F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id")).alias("last"),
         )
         .transform(merge_links)
     )
+
+
+def _link(where: Column, kind: str, id: Column) -> Column:
+    return F.when(where, F.struct(F.lit(kind).alias("kind"), id.alias("id")))
 
 
 def merge_links(links: DataFrame) -> DataFrame:
@@ -48,26 +72,91 @@ def as_links(identities: DataFrame) -> DataFrame:
     return identities.select(*KEY, "first_at", last.alias("last"))
 
 
-def persons(events: DataFrame, identities: DataFrame) -> DataFrame:
-    """Add `person_id`: the event's user, else the visitor's latest user, else the visitor; then one alias.
+def persons(events: DataFrame, identities: DataFrame, merged: DataFrame | None = None) -> DataFrame:
+    """Add `person_id`: the event's user, else the visitor's user at that time, else the visitor; a merged user is its `merges`.
 
-    The latest link by (last_at, last_event_id) wins; an alias is followed once, never on.
+    `merged` is `merges(identities)`, where the caller has it already.
     """
-    users = _latest(identities, "visitor").select(
-        "site", F.col("id").alias("visitor_id"), F.col("latest").alias("visitor_user")
-    )
-    merged = _latest(identities, "alias").select(
-        "site", F.col("id").alias("person_id"), F.col("latest").alias("merged")
-    )
+    merged = merges(identities) if merged is None else merged
     return (
-        events.join(users, ["site", "visitor_id"], "left")
-        .withColumn("person_id", F.coalesce("user_id", "visitor_user", "visitor_id"))
-        .join(merged, ["site", "person_id"], "left")
-        .withColumn("person_id", F.coalesce("merged", "person_id"))
-        .drop("visitor_user", "merged")
+        events.join(_owners(identities), ["site", "visitor_id"], "left")
+        .withColumn("owner", F.coalesce("user_id", _owner_at("occurred_at")))
+        .join(merged.select("site", F.col("id").alias("owner"), "person"), ["site", "owner"], "left")
+        .withColumn("person_id", F.coalesce(user_person(F.coalesce("person", "owner")), visitor_person("visitor_id")))
+        .drop("owner", "owners", "first_owner", "person")
     )
 
 
-def _latest(identities: DataFrame, kind: str) -> DataFrame:
-    by: Column = F.struct("last_at", "last_event_id", "user_id")
-    return identities.where(F.col("kind") == kind).groupBy("site", "id").agg(F.max_by("user_id", by).alias("latest"))
+def user_person(user: Column) -> Column:
+    """nextclick.contracts.persons.of_user for a column."""
+    clashes = user.startswith(forms.VISITOR) | user.startswith(forms.USER)
+    return F.when(clashes, F.concat(F.lit(forms.USER), user)).otherwise(user)
+
+
+def visitor_person(visitor: str) -> Column:
+    """nextclick.contracts.persons.of_visitor for a column."""
+    return F.concat(F.lit(forms.VISITOR), F.col(visitor))
+
+
+def _owners(identities: DataFrame) -> DataFrame:
+    """One row per visitor: its users with their times there, and the first of them."""
+    owner = F.struct("first_at", "last_at", "last_event_id", "user_id")
+    first = F.struct(-F.unix_micros("first_at"), "last_event_id", "user_id")
+    return (
+        identities.where(F.col("kind") == "visitor")
+        .groupBy("site", F.col("id").alias("visitor_id"))
+        .agg(F.collect_list(owner).alias("owners"), F.max(first)["user_id"].alias("first_owner"))
+        .where(F.size("owners") <= MOST_USERS)
+    )
+
+
+def _owner_at(time: str) -> Column:
+    """Whose the visitor was: the user within whose first and last event there `time` lies (of several the one who came
+    last), else who was there last before it, else the first one."""
+    before = F.filter("owners", lambda owner: owner["first_at"] <= F.col(time))
+    ranked = F.transform(
+        before,
+        lambda owner: F.struct(
+            F.least(owner["last_at"], F.col(time)),
+            owner["first_at"],
+            owner["last_event_id"],
+            owner["user_id"].alias("user"),
+        ),
+    )
+    return F.coalesce(F.array_max(ranked)["user"], F.col("first_owner"))
+
+
+def merges(identities: DataFrame) -> DataFrame:
+    """Merged users, closed over chains and circles: `site`, `id`, and the `person`, a user id, of all that hang together.
+
+    The person is the user of the latest merge that was not merged on; in a circle, of the latest merge.
+    """
+    aliases = identities.where((F.col("kind") == "alias") & (F.col("id") != F.col("user_id")))
+    links = aliases.select("site", "id", "user_id", "last_at", "last_event_id").toArrow()
+    return identities.sparkSession.createDataFrame(closed(links))
+
+
+def closed(links: pa.Table) -> pa.Table:
+    """`merges` of rows of silver.identities: one pass over all of them, a hundred bytes a merge, before a batch begins."""
+    if not len(links):
+        return pa.table({name: pa.array([], pa.string()) for name in ("site", "id", "person")})
+    links = links.combine_chunks()
+    sites = links["site"].combine_chunks().dictionary_encode()
+    codes = sites.indices.cast(pa.string())
+    ends = (pc.binary_join_element_wise(codes, links[name].combine_chunks(), ":") for name in ("id", "user_id"))
+    nodes = pa.concat_arrays(ends).dictionary_encode()
+    one, other = nodes.indices.to_numpy().reshape(2, -1)
+    size = len(nodes.dictionary)
+    count, group = connected_components(coo_array((np.ones(len(one)), (one, other)), (size, size)), directed=False)
+
+    ranked = links.append_column("last", pa.array(~np.isin(other, one))).append_column("group", pa.array(group[other]))
+    ranked = ranked.sort_by([(name, "ascending") for name in ("group", "last", "last_at", "last_event_id", "user_id")])
+    latest = np.searchsorted(ranked["group"].to_numpy(), np.arange(count), side="right") - 1
+    names = pc.split_pattern(nodes.dictionary, ":", max_splits=1)
+    return pa.table(
+        {
+            "site": sites.dictionary.take(pc.list_element(names, 0).cast(pa.int32())),
+            "id": pc.list_element(names, 1),
+            "person": ranked["user_id"].take(pa.array(latest[group])).combine_chunks(),
+        }
+    )

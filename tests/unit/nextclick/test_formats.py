@@ -42,7 +42,7 @@ def test_other_settings_name_what_changed_and_the_rebuild() -> None:
 
 
 def test_a_table_of_before_formats_names_the_rebuild() -> None:
-    with pytest.raises(LakeError, match=r"format none, now 1.*`nextclick rebuild gold`"):
+    with pytest.raises(LakeError, match=r"format none, now 2.*`nextclick rebuild gold`"):
         formats.refuse_mixture(gold.INTERACTIONS, {}, formats.properties(load("lake", environ={}), gold.INTERACTIONS))
 
 
@@ -66,7 +66,7 @@ def test_every_table_of_a_windowed_or_weighted_job_is_made_with_its_settings() -
     assert {table.name: table.made_with for table in catalog.TABLES if table.made_with} == {
         "silver.sessions": ("sessions",),
         "silver.served_items": ("attribution",),
-        "gold.interactions": ("interactions",),
+        "gold.interactions": ("interactions", "consent"),
     }
 
 

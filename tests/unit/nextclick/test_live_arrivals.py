@@ -23,10 +23,7 @@ def read(**changes: Any) -> Any:
 def test_an_event_belongs_to_the_site_of_the_settings_unless_it_names_one() -> None:
     assert read().keys == (profile.visitor_key("shop", "v"),)
     assert read(site="other").keys == (profile.visitor_key("other", "v"),)
-    assert read(visitor_id=None, user_id="u").keys == (
-        profile.visitor_key("shop", "u"),
-        profile.person_key("shop", "u"),
-    )
+    assert read(visitor_id=None, user_id="u").keys == (profile.person_key("shop", "u"),)
 
 
 def test_fields_that_this_version_does_not_know_are_no_obstacle() -> None:

@@ -1,0 +1,85 @@
+"""What is learned from leaves out bots, and what visitors did without consent."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nextclick.contracts.events import Consent, may_personalize, may_personalize_sql
+from nextclick.lake import delta, duck, human_events
+from nextclick.lake.paths import Lake, lake_at
+from tests.table_rows import NOON, write
+
+SAID = {None: None, True: {"personalization": True}, False: {"personalization": False, "analytics": True}}
+
+
+@pytest.mark.parametrize("unless_said", [True, False])
+def test_the_sql_of_consent_is_its_function(unless_said: bool) -> None:
+    import duckdb
+
+    for consent in (None, Consent(), Consent(personalization=True), Consent(personalization=False, analytics=True)):
+        said = "NULL" if consent is None or consent.personalization is None else str(consent.personalization)
+        row = "NULL" if consent is None else f"{{'personalization': {said}::boolean}}"
+        [[answer]] = (
+            duckdb.connect()
+            .execute(
+                f"SELECT {may_personalize_sql(unless_said)} FROM (SELECT {row}::struct(personalization boolean) AS consent)"
+            )
+            .fetchall()
+        )
+        assert answer == may_personalize(consent, unless_said)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """Visitors y, n and q who said yes, no and nothing, each with a session and an item that was served and seen; and a bot."""
+    lake = lake_at(tmp_path)
+    events: list[dict[str, Any]] = []
+    for visitor, said in (("y", True), ("n", False), ("q", None), ("bot", True)):
+        shared = {"site": "s", "visitor_id": visitor, "occurred_at": NOON, "user_agent": visitor, "request_id": visitor}
+        events.append(shared | {"event_id": f"served {visitor}", "event": "served"})
+        events.append(shared | {"event_id": visitor, "event": "impression", "consent": SAID[said]})
+    write(lake, "silver.events", events)
+    write(lake, "silver.user_agents", [{"user_agent": "bot", "is_bot": True}])
+    visits = [{"site": "s", "visitor_id": visitor, "user_agent": visitor} for visitor in ("y", "n", "q", "bot")]
+    span = {"started_at": NOON - timedelta(minutes=5), "ended_at": NOON}
+    later = {"started_at": NOON + timedelta(hours=1), "ended_at": NOON + timedelta(hours=2)}
+    write(lake, "silver.sessions", [visit | times for visit in visits for times in (span, later)])
+    write(lake, "silver.served_items", [visit | {"request_id": visit["visitor_id"]} for visit in visits])
+    return lake
+
+
+@pytest.mark.parametrize(
+    ("unless_said", "learned"), [(None, ["n", "q", "y"]), (True, ["q", "y"]), (False, ["y"])], ids=["all", "yes", "no"]
+)
+@pytest.mark.parametrize("name", ["silver.events", "silver.sessions", "silver.served_items"])
+def test_what_may_not_be_learned_from_is_left_out(
+    lake: Lake, name: str, unless_said: bool | None, learned: list[str]
+) -> None:
+    with duck.connect(lake) as database:
+        human_events.show(database, "rows", lake, name, delta.require(lake, name), unless_said)
+        which = {"silver.events": "event <> 'served'", "silver.sessions": f"started_at < '{NOON}'"}.get(name, "true")
+        assert [
+            visitor for [visitor] in database.sql(f"SELECT visitor_id FROM rows WHERE {which} ORDER BY 1").fetchall()
+        ] == learned
+        assert database.sql("SELECT count(*) FROM every_rows").fetchall()[0][0] >= 4
+
+
+def test_a_session_in_which_nothing_was_refused_is_kept(lake: Lake) -> None:
+    with duck.connect(lake) as database:
+        human_events.show(database, "rows", lake, "silver.sessions", delta.require(lake, "silver.sessions"), True)
+        later = database.sql(f"SELECT visitor_id FROM rows WHERE started_at > '{NOON}' ORDER BY 1").fetchall()
+        assert later == [("n",), ("q",), ("y",)]
+
+
+def test_a_table_of_before_consent_says_nothing(lake: Lake) -> None:
+    table = delta.require(lake, "silver.events").to_pyarrow_table().drop_columns(["consent"])
+    old = lake_at(Path(lake.root) / "old")
+    from deltalake import write_deltalake
+
+    write_deltalake(old.table("silver.events"), table)
+    for unless_said, count in ((True, 8), (False, 4)):
+        with duck.connect(old) as database:
+            human_events.show(database, "rows", old, "silver.events", delta.require(old, "silver.events"), unless_said)
+            assert database.sql("SELECT count(*) FROM rows").fetchall() == [(count,)]
