@@ -35,7 +35,9 @@ def spark_starting(settings: Settings) -> Iterator[None]:
 def import_items(settings: Settings, file: Path) -> ImportReport:
     """`nextclick import FILE --mapping plain --kind items`."""
     mapping = load("plain", settings.conf_dir / "mappings")
-    reading = MappedReading(mapping, "items", settings.site, settings.landing.max_event_bytes)
+    reading = MappedReading(
+        mapping, "items", settings.site, settings.landing.max_event_bytes, settings.events.nobody_words
+    )
     settings.lake.prepare()
     with (
         hold(settings.lake.locks, f"import.{mapping.name}.items.{settings.site}", purpose="demo"),

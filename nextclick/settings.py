@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
+from nextclick.contracts.events import BLANKS
 from nextclick.errors import SettingsError
 from nextclick.lake.paths import Lake, lake_at
 
@@ -32,6 +33,7 @@ Positive = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Topic = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Word = Annotated[str, Meta(min_length=1, max_length=256)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -160,6 +162,13 @@ class EventsSettings(_Section, frozen=True):
     max_id_chars: Annotated[int, Meta(ge=16, le=4096)]
     max_text_chars: Annotated[int, Meta(ge=16, le=65536)]
     max_properties: Positive
+    nobody: tuple[Word, ...]
+    nobody_more: tuple[Word, ...]
+
+    @property
+    def nobody_words(self) -> frozenset[str]:
+        """Ids that name nobody, in lower case and without blanks around: for nextclick.contracts.events.somebody."""
+        return frozenset(word.strip(BLANKS).lower() for word in (*self.nobody, *self.nobody_more))
 
 
 class ConsentSettings(_Section, frozen=True):
@@ -499,14 +508,15 @@ def _set(tree: dict[str, Any], variable: str, text: str) -> None:
         raise SettingsError(
             f"{_PREFIX}{variable} names no setting. The form is NEXTCLICK_SECTION__KEY; the keys are in conf/default.toml."
         )
-    tree[key] = _table(variable, text) if isinstance(tree[key], dict) else text
+    kind = {dict: "table", list: "list"}.get(type(tree[key]))
+    tree[key] = _decoded(variable, text, kind) if kind else text
 
 
-def _table(variable: str, text: str) -> Any:
-    """A table as the environment holds it."""
+def _decoded(variable: str, text: str, kind: str) -> Any:
+    """A table or a list as the environment holds it."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         raise SettingsError(
-            f"{_PREFIX}{variable} stands for a table, which the environment holds as JSON: {error}."
+            f"{_PREFIX}{variable} stands for a {kind}, which the environment holds as JSON: {error}."
         ) from error

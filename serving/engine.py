@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import UNSET
 
 from nextclick import kv
+from nextclick.contracts.events import somebody
 from nextclick.ctr import TERMS
 from nextclick.profile.conversion import probability
 from nextclick.profile.live_features import open_session
@@ -232,6 +233,8 @@ class Engine:
         index, now = self._refresher.current, _now()
         if index is None:
             return None
+        visitor, user = somebody(who.visitor_id, who.user_id, self._settings.events.nobody_words)
+        who = who._replace(visitor_id=visitor, user_id=user)
         at = datetime.fromtimestamp(now / 1000, UTC)
         assigned = assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)
         return AnswerContext(index, who, await self._visitors.known(index, who, now), now, assigned)

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from collector.dialects import Router, choose
 from collector.request.model import Parsed, Refused, Request, RequestLimits
+from nextclick.settings import load
 
+NOBODY: Final = load(environ={}).events.nobody_words
 NOW: Final = 1_767_225_600_000
 """When each request arrives: 2026-01-01T00:00:00Z."""
 LIMITS: Final = RequestLimits(batch_events=100, json_depth=32)
@@ -25,6 +27,7 @@ def request(path: str, body: Any = b"", query: str = "", method: str = "POST", *
         body=body if isinstance(body, bytes) else json.dumps(body).encode(),
         received_at=NOW,
         token="token",
+        nobody=NOBODY,
         ip="203.0.0.0",
         anonymous_id="stranger",
     )

@@ -79,7 +79,9 @@ class LogReading:
             key = lake_key(settings.lake)
             visitors = LogVisitors(key, self.site, settings.access_logs.rotate_hours)
             base = settings.access_logs.base_url
-            self._mapper = RequestMapper(self.site, visitors, base, settings.landing.max_event_bytes)
+            self._mapper = RequestMapper(
+                self.site, visitors, base, settings.landing.max_event_bytes, settings.events.nobody_words
+            )
         return self._mapper
 
 

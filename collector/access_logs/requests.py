@@ -1,6 +1,7 @@
 """A request of an access log → the payload of one landing line."""
 
 import re
+from collections.abc import Set
 from functools import lru_cache
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 class RequestMapper:
     """Turns the requests of one site's logs into encoded events; one that cannot be one raises `Unmappable`."""
 
-    def __init__(self, site: str, visitors: LogVisitors, base_url: str, max_bytes: int) -> None:
+    def __init__(self, site: str, visitors: LogVisitors, base_url: str, max_bytes: int, nobody: Set[str]) -> None:
+        self._nobody = nobody
         self._site, self._visitors, self._base, self._max_bytes = site, visitors, base_url.rstrip("/"), max_bytes
 
     def __call__(self, row: Row | Unmappable) -> bytes:
@@ -38,7 +40,7 @@ class RequestMapper:
             client_time=row["time"],
             site=self._site,
             visitor_id=visitor,
-            user_id=somebody(visitor, _text(row.get("user")))[1],
+            user_id=somebody(visitor, _text(row.get("user")), self._nobody)[1],
             page_url=url,
             referrer=_text(row.get("referrer")),
             user_agent=agent,

@@ -100,7 +100,12 @@ def parse(request: Request, limits: RequestLimits) -> list[Event] | None:
     agent, ip, received_at = request.user_agent, request.ip, request.received_at
     for event in events:
         who = event.visitor_id, event.user_id
-        if event.ip is not None or event.consent == _NOTHING_SAID or who == (None, None) or somebody(*who) != who:
+        if (
+            event.ip is not None
+            or event.consent == _NOTHING_SAID
+            or who == (None, None)
+            or somebody(*who, request.nobody) != who
+        ):
             return None
         ids = [name for name in map(event.__getattribute__, IDS) if name is not None]
         if any(name != name.strip() for name in ids):

@@ -48,6 +48,7 @@ class CollectorApp:
         self, settings: Settings, open_sink: Callable[[CollectorMetrics], Sink], metrics: CollectorMetrics
     ) -> None:
         self._settings = settings.collector
+        self._nobody = settings.events.nobody_words
         self._keys = Keys(self._settings)
         self._memory = BodyMemory(settings.collector.bodies_bytes)
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
@@ -186,6 +187,7 @@ class CollectorApp:
             headers=headers,
             received_at=received_at,
             token=secrets.token_hex(16),
+            nobody=self._nobody,
             ip=None if is_anonymous else address(asks),
             anonymous_id=self._anonymous_ids.of(asks, agent, received_at) if asks and not is_anonymous else None,
         )

@@ -1,6 +1,6 @@
 """How one import reads its files: the seam between the importer and what files mean."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -34,8 +34,9 @@ class Reading(Protocol):
 class MappedReading:
     """Files of rows, by a mapping."""
 
-    def __init__(self, mapping: Mapping, kind: str, site: str, max_bytes: int) -> None:
+    def __init__(self, mapping: Mapping, kind: str, site: str, max_bytes: int, nobody: Set[str]) -> None:
         self._mapping, self._kind, self._site, self._max_bytes = mapping, kind, site, max_bytes
+        self._nobody = nobody
         self.source = f"import:{mapping.name}"
 
     def find(self, paths: Iterable[Path]) -> list[Path]:
@@ -53,4 +54,4 @@ class MappedReading:
 
     def to_payload(self, path: Path) -> Callable[[Row | Unmappable], bytes]:
         file_time = path.stat().st_mtime_ns // 1_000_000
-        return RowMapper(self._mapping, self._kind, self._site, self._max_bytes, file_time)
+        return RowMapper(self._mapping, self._kind, self._site, self._max_bytes, file_time, self._nobody)

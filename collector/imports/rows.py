@@ -1,7 +1,7 @@
 """A row of a history file → the payload of one landing line."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -37,8 +37,10 @@ class _Field(NamedTuple):
 class RowMapper:
     """Turns the rows of one file into encoded events; a row that cannot be one raises `Unmappable`."""
 
-    def __init__(self, mapping: Mapping, kind: str, site: str, max_bytes: int, file_time: int) -> None:
-        self._records = records = mapping.records(kind)
+    def __init__(
+        self, mapping: Mapping, kind: str, site: str, max_bytes: int, file_time: int, nobody: Set[str]
+    ) -> None:
+        self._records, self._nobody = (records := mapping.records(kind)), nobody
         self._kind, self._site, self._max_bytes, self._file_time = kind, site, max_bytes, file_time
         self._namespace = (mapping.name,) if kind == "events" else (mapping.name, kind)
         self._time = parser(records.time.unit, records.time.zone)
@@ -108,7 +110,7 @@ class RowMapper:
         if self._constants:
             values = {**self._constants, **values}
         if self._kind == "events":
-            visitor, user = somebody(values.get("visitor_id"), values.get("user_id"))
+            visitor, user = somebody(values.get("visitor_id"), values.get("user_id"), self._nobody)
             values["visitor_id"], values["user_id"] = visitor, user
             if visitor is None and user is None:
                 raise Unmappable("missing_visitor", "neither visitor_id nor user_id has a value")

@@ -181,11 +181,11 @@ def _requests(settings: Settings, able: Iterable[Record]) -> dict[str, Request]:
         origin, segment, position = record.place
         if origin == "door":
             wanted.setdefault(segment, {})[position] = record.id
-    requests = {}
+    requests, nobody = {}, settings.events.nobody_words
     for segment, positions in wanted.items():
         for line in _lines(settings, segment, positions):
             if line.position is not None and line.received_at is not None and (id := positions.get(line.position)):
-                requests[id] = _request(msgspec.json.decode(line.payload, type=Reject), line.received_at, id)
+                requests[id] = _request(msgspec.json.decode(line.payload, type=Reject), line.received_at, id, nobody)
     return requests
 
 
@@ -199,7 +199,7 @@ def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iter
     return read_records(settings, segment, positions)
 
 
-def _request(reject: Reject, received_at: int, id: str) -> Request:
+def _request(reject: Reject, received_at: int, id: str, nobody: frozenset[str]) -> Request:
     envelope = reject.request or {"method": "POST", "path": "/v1/events"}
     headers: dict[str, str] = {name: envelope[name] for name in ("user-agent", "content-type") if name in envelope}
     method, query, body = envelope.get("method", "POST"), envelope.get("query", ""), reject.payload
@@ -214,6 +214,7 @@ def _request(reject: Reject, received_at: int, id: str) -> Request:
         key_hash=envelope.get(KEY_HASH),
         received_at=received_at,
         token=derived_id("replay", id),
+        nobody=nobody,
         ip=envelope.get("ip"),
         anonymous_id=envelope.get("anonymous_id"),
     )

@@ -44,6 +44,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Milliseconds since 1970-01-01 UTC: the door's own clock."""
     token: str
     """Unique to the request: makes the ids of events that their client gave neither id nor time. A replay brings the same."""
+    nobody: frozenset[str] = frozenset()
+    """Ids that name nobody: events.nobody of the settings."""
     ip: str | None = None
     """The peer's address, truncated."""
     anonymous_id: str | None = None

@@ -8,6 +8,7 @@ door stamps them into the line's frame (nextclick/landing/reader.py).
 
 import hashlib
 import re
+from collections.abc import Set
 from typing import Final
 
 import msgspec
@@ -27,16 +28,8 @@ PASSIVE: Final = ("engagement", "scroll", "pause")
 IDS: Final = ("site", "event_id", "event", "visitor_id", "user_id", "session_hint", "item_id", "order_id", "request_id")
 """Fields that name something, held to events.max_id_chars; other texts to events.max_text_chars."""
 
-NOBODY: Final = frozenset((
-    "undefined", "null", "none", "nil", "nan", "n/a", "(not set)", "not set", "(none)", "(null)", "unknown", "anonymous", "anon",
-    "guest", "not_authenticated", "distinct_id", "[object object]", "true", "false", "\\n", "-", "0",
-    "00000000-0000-0000-0000-000000000000",
-))  # fmt: skip
-"""Words that programs write where they know nobody, in lower case. As an id they would make one person of strangers."""
-
+BLANKS: Final = " \t\n\r\f\v"
 _IN_NO_ID: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]")
-_LONGEST_WORD: Final = 17
-_NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
 
 MILLIS: Final = (-62_135_596_800_000, 253_402_300_799_999)
 """Years 1 to 9999: outside, a timestamp overflows instead of being merely impossible."""
@@ -117,19 +110,22 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """Everything else; `available` and the attributes of an item_update; `previous_id` of an alias."""
 
 
-def somebody(visitor_id: str | None, user_id: str | None) -> tuple[str | None, str | None]:
-    """The two ids without words for nobody; "0" counts as one only of a user whose visitor is known, since others number from 0.
+def somebody(visitor_id: str | None, user_id: str | None, nobody: Set[str]) -> tuple[str | None, str | None]:
+    """The two ids without words for nobody (events.nobody), in any case, with blanks around or without.
 
-    >>> somebody("v", "undefined"), somebody(" NULL ", None), somebody("v", "0"), somebody("0", None)
+    "0" counts as one only of a user whose visitor is known, since others number from 0.
+
+    >>> words = {"undefined", "null", "0"}
+    >>> somebody("v", "undefined", words), somebody(" NULL ", None, words), somebody("v", "0", words), somebody("0", None, words)
     (('v', None), (None, None), ('v', None), ('0', None))
     """
-    visitor = None if visitor_id is None or (_is_nobody(visitor_id) and visitor_id != "0") else visitor_id
-    user = None if user_id is None or (_is_nobody(user_id) and (user_id != "0" or visitor)) else user_id
+    visitor = None if visitor_id is None or (_is_nobody(visitor_id, nobody) and visitor_id != "0") else visitor_id
+    user = None if user_id is None or (_is_nobody(user_id, nobody) and (user_id != "0" or visitor)) else user_id
     return visitor, user
 
 
-def _is_nobody(name: str) -> bool:
-    return (len(name) <= _LONGEST_WORD and name.strip().lower() in NOBODY) or name == _NO_UUID
+def _is_nobody(name: str, nobody: Set[str]) -> bool:
+    return name.strip(BLANKS).lower() in nobody
 
 
 def is_id(text: str) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from nextclick.contracts import silver
-from nextclick.contracts.events import IDS, MILLIS, Event, may_personalize
+from nextclick.contracts.events import IDS, MILLIS, Event, may_personalize, somebody
 from nextclick.contracts.table import Column
 from nextclick.profile import profile
 from nextclick.profile.profile import Action
@@ -36,6 +36,7 @@ class Arrivals:
         self._site = settings.site
         self._future_ms = limits.future_limit_minutes * 60_000
         self._oldest = round(datetime.fromisoformat(limits.oldest).replace(tzinfo=UTC).timestamp() * 1000)
+        self._nobody = limits.nobody_words
         self._personalize = settings.consent.personalization
         self._decode = _decoder(limits).decode
 
@@ -49,8 +50,14 @@ class Arrivals:
         is_impossible = occurred_at < self._oldest or occurred_at > received_at + self._future_ms
         if not may_personalize(event.consent, self._personalize):
             return None
-        visitor = event.user_id if event.visitor_id is None else event.visitor_id
-        if is_impossible or not visitor or (_NUL in payload and _NUL in payload.replace(b"\\\\", b"")):
+        visitor, user = somebody(event.visitor_id, event.user_id, self._nobody)
+        if (visitor, user) != (event.visitor_id, event.user_id):
+            event = msgspec.structs.replace(event, visitor_id=visitor, user_id=user)
+        if (
+            is_impossible
+            or not (user if visitor is None else visitor)
+            or (_NUL in payload and _NUL in payload.replace(b"\\\\", b""))
+        ):
             return None
         action = profile.action_of(event, received_at)
         return Arrival(profile.keys(event, self._site), action) if action else None

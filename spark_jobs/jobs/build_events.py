@@ -19,7 +19,11 @@ from spark_jobs.transforms.time_ranges import time_ranges
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
     """Append the first arrival of each good event; send the others where they belong."""
-    lake, typing, checks = settings.lake, type_events(settings.site), validate_events(settings.events)
+    lake, typing, checks = (
+        settings.lake,
+        type_events(settings.site, settings.events.nobody_words),
+        validate_events(settings.events),
+    )
 
     def source(spark: SparkSession) -> DataFrame:
         return tables.stream(spark, lake, bronze.EVENTS)

@@ -19,7 +19,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        fresh = events.transform(identity_links).persist()
+        fresh = events.transform(identity_links(settings.events.nobody_words)).persist()
         count = fresh.count()
         batch.counts.read += count
         if batch.replaces:

@@ -7,7 +7,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from nextclick.contracts.events import NOBODY, somebody
+from nextclick.contracts.events import somebody
+from nextclick.settings import load
 from spark_jobs.transforms.gold.interactions import touched_persons
 from spark_jobs.transforms.silver import nobody
 from spark_jobs.transforms.silver.identities import (
@@ -21,6 +22,7 @@ from spark_jobs.transforms.silver.identities import (
 
 pytestmark = pytest.mark.spark
 
+NOBODY = load(environ={"NEXTCLICK_EVENTS__NOBODY_MORE": '["It\'s", "gast"]'}).events.nobody_words
 SCHEMA = (
     "event_id string, event string, visitor_id string, user_id string, "
     "occurred_at timestamp, properties map<string,string>, site string, source string"
@@ -50,7 +52,7 @@ def events(spark: SparkSession, *rows: tuple[Any, ...], source: str = "plain") -
 
 def people(history: DataFrame) -> list[str]:
     """The person of each event, in the order of their numbers."""
-    identities = history.transform(identity_links).transform(as_identities)
+    identities = history.transform(identity_links(NOBODY)).transform(as_identities)
     rows = persons(history, identities).select("event_id", "person_id").collect()
     return [row.person_id for row in sorted(rows, key=lambda row: int(row.event_id[1:]))]
 
@@ -69,7 +71,7 @@ def test_links_persons_and_whom_a_change_touches(spark: SparkSession) -> None:
         (8, "view_item", "u3", "u3", None),  # a user without a visitor is no link
         (9, "view_item", "old", None, None),  # what was merged may have been a visitor's id
     )
-    links = history.transform(identity_links)
+    links = history.transform(identity_links(NOBODY))
     identities = links.transform(as_identities)
     linked = {(row.kind, row.id, row.user_id, row.last_event_id) for row in identities.collect()}
     assert linked == {
@@ -147,14 +149,25 @@ def test_where_one_id_names_both_it_is_one_person(spark: SparkSession) -> None:
 
 
 def test_a_word_for_nobody_is_the_same_in_silver_and_at_the_door(spark: SparkSession) -> None:
-    names = (*sorted(NOBODY), "NULL", " undefined ", "[object Object]", "nullable", "10", "u1", None)
+    names = (
+        *sorted(NOBODY),
+        "NULL",
+        " undefined ",
+        "\tundefined" + " " * 99,
+        "it's",
+        "[object Object]",
+        "nullable",
+        "10",
+        "u1",
+        None,
+    )
     pairs = [(visitor, user) for visitor in names for user in names]
-    visitor = nobody.visitor("visitor")
+    visitor = nobody.visitor("visitor", NOBODY)
     rows = spark.createDataFrame(pairs, "visitor string, user string").selectExpr(
-        "visitor", "user", f"{visitor} AS v", f"{nobody.user('user', visitor)} AS u"
+        "visitor", "user", f"{visitor} AS v", f"{nobody.user('user', visitor, NOBODY)} AS u"
     )
     assert {(row.visitor, row.user): (row.v, row.u) for row in rows.collect()} == {
-        pair: somebody(*pair) for pair in pairs
+        pair: somebody(*pair, NOBODY) for pair in pairs
     }
 
 
@@ -162,4 +175,4 @@ def test_an_alias_of_nobody_merges_nobody(spark: SparkSession) -> None:
     links = events(
         spark, (0, "alias", "v", "u1", "undefined"), (1, "alias", "v", "u2", "undefined"), (2, "alias", "v", "u3", "u4")
     )
-    assert {(row.id, row.user_id) for row in links.transform(identity_links).collect()} == {("u4", "u3")}
+    assert {(row.id, row.user_id) for row in links.transform(identity_links(NOBODY)).collect()} == {("u4", "u3")}

@@ -235,7 +235,7 @@ def event(
     if kind != "purchase":
         known |= {name: Unread(known[name]) for name in MAY_BE_NEGATIVE if _is_negative(known.get(name))}
     unread = {name: known.pop(name).value for name in [*known] if isinstance(known[name], Unread)}
-    visitor, user = somebody(known.pop("visitor_id", None), known.pop("user_id", None))
+    visitor, user = somebody(known.pop("visitor_id", None), known.pop("user_id", None), request.nobody)
     if visitor is None and user is None and kind != "item_update":
         raise Unmappable("missing_visitor", "neither a visitor's nor a user's id is there")
     known |= {name: who for name, who in (("visitor_id", visitor), ("user_id", user)) if who is not None}

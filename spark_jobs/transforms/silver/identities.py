@@ -1,5 +1,6 @@
 """Events that say who a visitor is → links of silver.identities, and the person behind each event (docs/identity.md)."""
 
+from collections.abc import Set
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from nextclick.contracts import persons as forms
+from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.silver.nobody import is_nobody
 
 KEY = ("site", "kind", "id", "user_id")
@@ -20,15 +22,15 @@ MOST_USERS: Final = 64
 """A visitor with more users is no device but one id for many: what is anonymous there is nobody's of them."""
 
 
-def identity_links(events: DataFrame) -> DataFrame:
+def identity_links(nobody_words: Set[str]) -> Transformer:
     """One row per link (visitor → user, merged user → user) with its first and last event.
 
-    Any event that carries both ids links them. An `alias` merges `properties.previous_id` into its user, unless it is a
-    word for nobody; since trackers send the anonymous id there as well, it links the visitor of that name, too.
+    Any event that carries both ids links them. An `alias` merges `properties.previous_id` into its user, unless it is one of
+    `nobody_words`; since trackers send the anonymous id there as well, it links the visitor of that name, too.
     The result composes: union links and `merge_links` them again.
     """
     previous, visitor, user = F.col("properties")["previous_id"], F.col("visitor_id"), F.col("user_id")
-    known = F.expr("NOT " + is_nobody("properties['previous_id']"))
+    known = F.expr("NOT " + is_nobody("properties['previous_id']", nobody_words))
     alias = (F.col("event") == "alias") & previous.isNotNull() & known
     one_space = F.col("source").isin(*ONE_SPACE)
     links = F.array(
@@ -37,19 +39,23 @@ def identity_links(events: DataFrame) -> DataFrame:
         _link(alias, "visitor", previous),
         _link(one_space, "visitor", user),
     )
-    return (
-        events.where(user.isNotNull())
-        .withColumn("link", F.explode(F.array_distinct(F.array_compact(links))))
-        .select(
-            "site",
-            "link.kind",
-            "link.id",
-            "user_id",
-            F.col("occurred_at").alias("first_at"),
-            F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id")).alias("last"),
+
+    def transform(events: DataFrame) -> DataFrame:
+        return (
+            events.where(user.isNotNull())
+            .withColumn("link", F.explode(F.array_distinct(F.array_compact(links))))
+            .select(
+                "site",
+                "link.kind",
+                "link.id",
+                "user_id",
+                F.col("occurred_at").alias("first_at"),
+                F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id")).alias("last"),
+            )
+            .transform(merge_links)
         )
-        .transform(merge_links)
-    )
+
+    return transform
 
 
 def _link(where: Column, kind: str, id: Column) -> Column:

@@ -4,7 +4,7 @@ The columns are SQL text, made from the contract: built operator by operator, th
 thousands of calls into the JVM for every batch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 import msgspec
@@ -39,10 +39,10 @@ _MONEY: Final = tuple(name for name in NUMBERS if _PARSED[name] == "string")
 _DOUBLES: Final = tuple(name for name, kind in NUMBERS.items() if kind == "double")
 
 
-def type_events(site: str) -> Transformer:
+def type_events(site: str, nobody_words: Set[str]) -> Transformer:
     """One row per bronze row, all columns of silver.events but `channel`, plus `bad_fields` and `malformed`.
 
-    `site` stands for events that name none. Fields that no one knows are kept in
+    `site` stands for events that name none; ids that are `nobody_words` are null. Fields that no one knows are kept in
     `properties`. Values are not judged here: `validate_events` does that.
 
     Nearly every payload takes its types at once (`raw`). One that does not is read again with
@@ -50,8 +50,8 @@ def type_events(site: str) -> Transformer:
     """
     strings = [name for name, kind in _TYPES.items() if kind == "string" and name != "site"]
     typed = {name: _typed(name) for name in (*TIMES, *NUMBERS)} | {name: _nested(name) for name in NESTED}
-    visitor = nobody.visitor("raw.visitor_id")
-    user = nobody.user("raw.user_id", visitor)
+    visitor = nobody.visitor("raw.visitor_id", nobody_words)
+    user = nobody.user("raw.user_id", visitor, nobody_words)
 
     def transform(bronze: DataFrame) -> DataFrame:
         return (

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from nextclick.contracts.events import NOBODY, somebody
-from tests.tracker_requests import parsed, request
+from nextclick.contracts.events import somebody
+from nextclick.profile.live_arrivals import Arrivals
+from nextclick.settings import load
+from tests.tracker_requests import NOBODY, parsed, request
 
-WORDS = (*sorted(NOBODY), "NULL", "None", "NaN", "[object Object]", " undefined ")
+WORDS = (*sorted(NOBODY), "NULL", "None", "NaN", "[object Object]", " undefined ", "\tundefined" + " " * 99)
 NOW = 1_767_225_600_000
 
 
@@ -43,5 +46,19 @@ def test_an_event_of_nobody_at_all_is_a_reject(word: str) -> None:
 
 def test_names_that_only_hold_such_a_word_are_names() -> None:
     for name in ("nullable", "anonymous-7", "nobody", "00", "10", "u-undefined", "None of your business"):
-        assert somebody("v", name) == ("v", name)
-        assert somebody(name, None) == (name, None)
+        assert somebody("v", name, NOBODY) == ("v", name)
+        assert somebody(name, None, NOBODY) == (name, None)
+
+
+def test_a_shop_adds_words_of_its_own() -> None:
+    words = load(environ={"NEXTCLICK_EVENTS__NOBODY_MORE": '[" Gast "]'}).events.nobody_words
+    assert somebody("v", "GAST", words) == somebody("v", "undefined", words) == ("v", None)
+
+
+def test_the_live_profile_knows_them_too() -> None:
+    settings = load(environ={"NEXTCLICK_EVENTS__NOBODY_MORE": '["gast"]'})
+    for user, owners in (("gast", 1), ("Undefined", 1), ("ann", 2)):
+        event = {"event": "view_item", "event_id": "e", "client_time": NOW, "visitor_id": "v", "user_id": user}
+        arrival = Arrivals(settings).read(msgspec.json.encode(event), NOW)
+        assert arrival is not None
+        assert len(arrival.keys) == owners

@@ -13,6 +13,7 @@ from collector.access_logs.requests import RequestMapper
 from collector.access_logs.visitors import LogVisitors
 from collector.request.errors import Unmappable
 from nextclick.settings import CHECKOUT
+from tests.tracker_requests import NOBODY
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 REFERRER = "https://search.example/?q=shoes"
@@ -105,7 +106,7 @@ BARE = ("common", "combined")
 def events(name: str, *lines: str) -> list[dict[str, Any]]:
     """The events of a file with these lines in the format; its visitors' key is zeros."""
     reader = named(name).reader()
-    to_payload = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), "", 65_536)
+    to_payload = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), "", 65_536, NOBODY)
     rows = [row | {"line": line, "nth": 1} for line in lines if (row := reader(content(line))) is not None]
     return [json.loads(to_payload(row)) for row in rows]
 

@@ -13,6 +13,7 @@ from collector.imports.rows import Row
 from nextclick.contracts.events import OUTSIDE_SESSIONS
 from nextclick.errors import LakeError
 from nextclick.lake.paths import Lake
+from tests.tracker_requests import NOBODY
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
@@ -24,7 +25,7 @@ PAGE: Row = {
 
 
 def event_of(base_url: str = "", **changes: object) -> Row:
-    mapper = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), base_url, 65_536)
+    mapper = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), base_url, 65_536, NOBODY)
     row: Row = json.loads(mapper({**PAGE, **changes}))
     return row
 

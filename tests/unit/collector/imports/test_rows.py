@@ -11,6 +11,7 @@ from collector.imports.rows import RowMapper
 from collector.request.errors import Unmappable
 from nextclick.contracts.events import Event
 from nextclick.settings import DEFAULT_CONF
+from tests.tracker_requests import NOBODY
 
 GLOBO = {
     "user_id": "0", "session_id": "1506825423271737", "session_start": "1506825423000", "session_size": "2",
@@ -25,7 +26,9 @@ FILE_TIME = 1_700_000_000_000
 
 
 def mapper(name: str, kind: str = "events", site: str = "shop") -> RowMapper:
-    return RowMapper(load(name, DEFAULT_CONF / "mappings"), kind, site, max_bytes=2_000, file_time=FILE_TIME)
+    return RowMapper(
+        load(name, DEFAULT_CONF / "mappings"), kind, site, max_bytes=2_000, file_time=FILE_TIME, nobody=NOBODY
+    )
 
 
 def mapped(name: str, row: dict[str, Any], kind: str = "events") -> Event:
@@ -159,7 +162,7 @@ def test_a_translated_value_and_a_constant(tmp_path: Path) -> None:
         '[events]\nevent = { column = "what", values = { v = "view_item" } }\ntime = { column = "at", unit = "s" }\n'
         'fields = { visitor_id = "who", device = { column = "d", values = { 1 = "mobile" } }, country = { value = "BR" } }\n'
     )
-    to_payload = RowMapper(load(str(path), tmp_path), "events", "shop", 2_000, FILE_TIME)
+    to_payload = RowMapper(load(str(path), tmp_path), "events", "shop", 2_000, FILE_TIME, NOBODY)
     event = msgspec.json.decode(to_payload({"what": "v", "at": "1", "who": "a", "d": "1"}), type=Event)
     other = msgspec.json.decode(to_payload({"what": "dance", "at": "1", "who": "a", "d": "7"}), type=Event)
     assert (event.event, event.device, event.country) == ("view_item", "mobile", "BR")
