@@ -111,6 +111,7 @@ class Collector(ServerSettings, frozen=True):
     unpack_ratio: Annotated[int, Meta(ge=10, le=1032)]
     bodies_bytes: Annotated[int, Meta(ge=1 << 20)]
     json_values: Annotated[int, Meta(ge=1000)]
+    public_host: Annotated[str, Meta(pattern=r"^([A-Za-z0-9.-]+(:\d{1,5})?)?$")]
     rejects_per_minute: Positive
     reject_bytes_per_minute: Annotated[int, Meta(ge=1024)]
     batch_events: Annotated[int, Meta(ge=1, le=100_000)]
@@ -338,6 +339,7 @@ class LiveSettings(_Section, frozen=True):
     keep_days: Annotated[int, Meta(ge=1, le=3650)]
     half_life_hours: PositiveFloat
     queue_events: Annotated[int, Meta(ge=1, le=10_000_000)]
+    queue_bytes: Annotated[int, Meta(ge=1024)]
     catch_up_seconds: Annotated[float, Meta(ge=0.1, le=3600)]
 
     @property

@@ -79,6 +79,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "live": (Effect.COLLECTOR, Effect.API),
     "live.half_life_hours": (Effect.API,),
     "live.queue_events": (Effect.COLLECTOR,),
+    "live.queue_bytes": (Effect.COLLECTOR,),
     "live.catch_up_seconds": (Effect.COLLECTOR,),
     "orchestration": (Effect.PAGES,),
 }

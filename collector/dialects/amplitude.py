@@ -89,7 +89,9 @@ def _answer(request: Request, parsed: Parsed, count: int, invalid: dict[str, lis
     if invalid and not parsed.events:
         body: Json = {"code": 400, "error": parsed.rejects[0].message, "events_with_invalid_fields": invalid}
     else:
-        body = {"code": 200, "events_ingested": count, "payload_size_bytes": len(request.body)}
+        taken = count - sum(map(len, invalid.values()))
+        body = {"code": 200, "events_ingested": taken, "payload_size_bytes": len(request.body)}
+        body |= {"events_with_invalid_fields": invalid} if invalid else {}
     return HttpAnswer(status=body["code"], body=msgspec.json.encode(body | {"server_upload_time": request.received_at}))
 
 

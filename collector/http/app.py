@@ -177,6 +177,8 @@ class CollectorApp:
         received_at = time.time_ns() // 1_000_000
         asks = client_ip.address((scope.get("client") or ("",))[0], headers, self._proxies)
         is_anonymous = ANONYMOUS in headers
+        if self._settings.public_host:
+            headers["host"] = self._settings.public_host
         agent = headers.get("user-agent", "")
         if len(agent) > _LONGEST_AGENT:  # each event of a request repeats it
             headers["user-agent"] = agent = agent[:_LONGEST_AGENT]

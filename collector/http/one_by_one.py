@@ -59,11 +59,18 @@ def one_by_one(route: DialectRoute, request: Request, limits: RequestLimits, mis
             bad.append(Reject(reason=refused.reason, message=str(refused), payload=payload, request=envelope(request)))
         else:
             good.append(record)
-    if not good or not bad:
+    if not good:
         return None
-    parsed = route.dialect.parse(msgspec.structs.replace(request, body=msgspec.json.encode(_with(whole, good))), limits)
+    try:
+        together = msgspec.structs.replace(request, body=msgspec.json.encode(_with(whole, good)))
+        parsed = route.dialect.parse(together, limits)
+    except Refused:
+        raise
+    except Exception as error:
+        mistakes.log(route, error)
+        return None
     parsed.rejects += bad
-    parsed.answer = without_aside(parsed.answer, bad)
+    parsed.answer = without_aside(parsed.answer, bad, counted=False)
     return parsed
 
 
@@ -72,11 +79,19 @@ def _records(body: bytes) -> tuple[list[Any], Json]:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return [], {}
+        return _lines(body), {}
     if isinstance(value, list):
         return value, {}
     name = next((name for name in _LISTS if isinstance(value, dict) and isinstance(value.get(name), list)), None)
     return (value[name], value | {name: []}) if name else ([], {})
+
+
+def _lines(body: bytes) -> list[Any]:
+    """The lines of NDJSON; none where one of them is no JSON."""
+    try:
+        return [msgspec.json.decode(line) for line in body.splitlines() if line.strip()]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
 
 
 def _with(whole: Json, records: list[Any]) -> Any:

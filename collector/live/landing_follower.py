@@ -39,11 +39,12 @@ _DONE: Final = object()
 class _Group:
     """What one fsync made durable; `batches` is None where some of it is not here: the log alone has it."""
 
-    __slots__ = ("batches", "events", "published", "since")
+    __slots__ = ("batches", "bytes", "events", "published", "since")
 
-    def __init__(self, batches: Sequence[RequestBatch] | None, events: int, published: Sequence[str]) -> None:
+    def __init__(self, batches: Sequence[RequestBatch] | None, published: Sequence[str]) -> None:
         self.batches = batches
-        self.events = events
+        self.events = sum(len(batch.events) for batch in batches or ())
+        self.bytes = sum(sum(map(len, (*batch.events, *batch.rejects))) for batch in batches or ())
         self.published = list(published)
         self.since = time.monotonic()
 
@@ -53,9 +54,9 @@ class LandingFollower(ProfileUpdater):
 
     def __init__(self, settings: Settings, store: Profiles, metrics: LiveMetrics) -> None:
         super().__init__(settings, store, metrics, "the landing log")
-        self._most = settings.live.queue_events
+        self._most, self._most_bytes = settings.live.queue_events, settings.live.queue_bytes
         self._queue: deque[_Group] = deque()
-        self._waiting = 0
+        self._waiting = self._waiting_bytes = 0
         self._changed = threading.Condition()
         self._is_open_whole = True
         """All events of the segment that is being written were merged so far."""
@@ -64,18 +65,20 @@ class LandingFollower(ProfileUpdater):
 
     def durable(self, batches: Sequence[RequestBatch] | None, published: Sequence[str] = ()) -> None:
         """Take what became durable (collector.sinks.Durable); never waits: what does not fit is left to the log."""
-        events = sum(len(batch.events) for batch in batches or ())
-        if batches is not None and not (events or published):
+        group = _Group(batches, published)
+        if batches is not None and not (group.events or published):
             return
         with self._changed:
-            if batches is not None and self._waiting + events > self._most:
-                self._metrics.postponed.inc(events)
-                batches, events = None, 0
-            if batches is None and self._queue and self._queue[-1].batches is None:
+            is_over = self._waiting + group.events > self._most or self._waiting_bytes + group.bytes > self._most_bytes
+            if batches is not None and is_over:
+                self._metrics.postponed.inc(group.events)
+                group = _Group(None, published)
+            if group.batches is None and self._queue and self._queue[-1].batches is None:
                 self._queue[-1].published += published
             else:
-                self._queue.append(_Group(batches, events, published))
-                self._waiting += events
+                self._queue.append(group)
+                self._waiting += group.events
+                self._waiting_bytes += group.bytes
             self._changed.notify()
 
     def close(self) -> None:
@@ -111,6 +114,7 @@ class LandingFollower(ProfileUpdater):
             while self._queue and events < TOGETHER:
                 groups.append(self._queue.popleft())
                 events += groups[-1].events
+                self._waiting_bytes -= groups[-1].bytes
             self._waiting -= events
             self._metrics.waiting.set(self._waiting)
         return groups

@@ -83,10 +83,10 @@ _COUNTS: Final = ("accepted", "events_ingested", "num_records_imported", "tracke
 """Names by which dialects tell how many records they took."""
 
 
-def without_aside(answer: HttpAnswer, aside: Sequence[Reject]) -> HttpAnswer:
+def without_aside(answer: HttpAnswer, aside: Sequence[Reject], counted: bool = True) -> HttpAnswer:
     """The answer, where it is an object of JSON, with the rejects that its dialect did not know of: 200 hides no record.
 
-    Events that none are left of are 400 to who counts what was `accepted`.
+    `counted`: the dialect took them for good ones. Where none are left, who counts what was `accepted` is answered 400.
     """
     try:
         said = msgspec.json.decode(answer.body)
@@ -94,7 +94,8 @@ def without_aside(answer: HttpAnswer, aside: Sequence[Reject]) -> HttpAnswer:
         return answer
     if not isinstance(said, dict):
         return answer
-    said |= {name: max(0, said[name] - len(aside)) for name in _COUNTS if name in said}
+    taken = len(aside) if counted else 0
+    said |= {name: max(0, said[name] - taken) for name in _COUNTS if name in said}
     said["rejected"] = [
         *said.get("rejected", ()),
         *({"error": reject.reason, "message": reject.message} for reject in aside),

@@ -136,7 +136,11 @@ def test_what_is_durable_is_in_the_profile_and_its_segment_is_not_read_again(set
     assert person == store.get_many([profile.visitor_key("default", "v1")])
 
 
-def test_a_full_queue_takes_nothing_waits_for_nothing_and_the_log_has_it(settings: Settings, store: Faulty) -> None:
+@pytest.mark.parametrize("full", [{}, {"queue_events": 1000, "queue_bytes": 2000}], ids=["events", "bytes"])
+def test_a_full_queue_takes_nothing_waits_for_nothing_and_the_log_has_it(
+    settings: Settings, store: Faulty, full: dict[str, int]
+) -> None:
+    settings = msgspec.structs.replace(settings, live=msgspec.structs.replace(settings.live, **full))
     payloads = [view(number) for number in range(40)]
     with living(settings, store) as live:
         store.gate.clear()
@@ -145,7 +149,8 @@ def test_a_full_queue_takes_nothing_waits_for_nothing_and_the_log_has_it(setting
         for payload in payloads[1:]:
             live.durable([batch(payload)])
         live.durable((), [land(settings, *payloads)])
-        assert live._waiting <= settings.live.queue_events
+        assert live._waiting <= min(settings.live.queue_events, 39)
+        assert live._waiting_bytes <= settings.live.queue_bytes
         store.gate.set()
         wait_until(lambda: len(ids(store)) == 40)
     assert is_caught_up(settings)

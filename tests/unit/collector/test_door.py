@@ -109,6 +109,12 @@ def test_the_values_of_a_body_are_counted_before_they_are_read(tmp_path: Path) -
         assert app.post("/v1/events", [VIEW | {"name": "," * 900}]).status == 200
 
 
+def test_where_segments_libraries_send_is_not_the_callers_to_say(tmp_path: Path) -> None:
+    with in_process(tmp_path, KEYS, NEXTCLICK_COLLECTOR__PUBLIC_HOST="t.shop.example") as app:
+        reply = app.ask("GET", "/v1/projects/pk_shop/settings", headers={"host": "evil.example"})
+        assert json.loads(reply.body)["integrations"]["Segment.io"]["apiHost"] == "t.shop.example/v1"
+
+
 def test_bodies_of_all_requests_have_one_memory() -> None:
     memory = BodyMemory(10)
 
