@@ -40,6 +40,9 @@ _RENAMED: Final = {"session_id": "session_hint"} | {
 _TEXTS: Final = tuple(field.name for field in msgspec.structs.fields(Event) if type_of(field) is str)
 _OWN: Final = ("event", "event_id", "client_time", "occurred_at", "sent_at", "ip", "properties", "unread_fields")
 """Fields with a way of their own; the others are read by their readers."""
+_FIELDS: Final = frozenset(Event.__struct_fields__) - {*_OWN}
+_KNOWN: Final = {*Event.__struct_fields__, *_TIMES} - {"unread_fields"}
+"""Names that are no property; `unread_fields` is the door's own, and a sender's is one."""
 
 
 def parse(request: Request, limits: RequestLimits) -> Parsed:
@@ -125,17 +128,14 @@ def _visitor(request: Request, shared: Json, key: str | None) -> str | None:
 def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
     values = {_RENAMED.get(name, name): value for name, value in values.items()}
     metadata = dict(mapping(values.pop("metadata", None), "metadata"))
-    for name in _TEXTS:
-        if name in metadata and name not in values:
-            values[name] = metadata.pop(name)
+    for name in [name for name in metadata if name in _TEXTS and name not in values]:
+        values[name] = metadata.pop(name)
     client_time = millis(first(values, *_TIMES), "timestamp")
     sent = moment(first(values, "sent_at") or beacon["sent_at"])
     happened = moment(values.get("occurred_at"))
-    names = Event.__struct_fields__
-    known = {*names, *_TIMES} - {"unread_fields"}  # that is the door's own, and a sender's a property
-    rest = {name: value for name, value in values.items() if name not in known}
-    fields: Json = {name: values.get(name) for name in names if name not in _OWN}
-    if identifier(fields["visitor_id"]) is None:
+    rest = {name: value for name, value in values.items() if name not in _KNOWN}
+    fields = {name: value for name, value in values.items() if name in _FIELDS}
+    if identifier(fields.get("visitor_id")) is None:
         fields["visitor_id"] = beacon["visitor_id"]
     kind = identifier(values.get("event"))
     return event(

@@ -21,7 +21,7 @@ PERSONAL: Final = ("ip", "nuid", "tnuid")
 """What is that in its payloads."""
 
 
-class EventLimits(msgspec.Struct, frozen=True, kw_only=True):
+class EventLimits(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """What the texts of an event are held to; the section `events` of the settings."""
 
     max_id_chars: int = 256

@@ -52,6 +52,8 @@ def number(value: Any) -> Decimal:
 
 def whole(value: Any) -> int:
     """A whole number: `2`, "2", 2.0, "1e3". ValueError for 2.5, "1,000" (which is 1 or 1000) and whatever is none."""
+    if type(value) is str and len(value) < 16 and value.isdecimal():
+        return int(value)
     read = number(value)
     if read != read.to_integral_value():
         raise ValueError(f"{value} is no whole number")
@@ -71,6 +73,8 @@ def money(value: Any, decimal: str = "") -> Money:
     `decimal` is the sign before the cents, where the source tells it. Without it a lone comma is a ValueError:
     "12,50" and "1,299" do not say whether it stands before cents or before thousands.
     """
+    if type(value) is float and _PLAIN.fullmatch(written := repr(value)):
+        return Money(written)
     if not isinstance(value, str):
         value, decimal = str(number(value)), ""  # a number has no sign of a country's
     if decimal != "," and _PLAIN.fullmatch(value):

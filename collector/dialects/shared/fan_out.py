@@ -63,6 +63,8 @@ class FanOutBudget:
 
 def place(value: Any) -> int | None:
     """A place in a list; None for what is none, such as the name of a slot."""
+    if value is None:
+        return None
     try:
         return numbers.whole(value)
     except (ValueError, OverflowError):

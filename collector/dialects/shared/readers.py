@@ -30,7 +30,7 @@ class Unread(msgspec.Struct, frozen=True):
 
 
 Reader = Callable[[Any, EventLimits], Any]
-"""The value of a field; None where there is none, Unread where it cannot be read."""
+"""The value of a field that is neither null nor ""; None where there is none, Unread where it cannot be read."""
 
 
 def text(value: Any) -> str | None:
@@ -72,12 +72,16 @@ def cut(written: str, most: int) -> str:
 
 
 def _id(value: Any, limits: EventLimits) -> Any:
+    if type(value) is str and len(value) <= limits.max_id_chars and value.isprintable() and is_id(value):
+        return value
     read = identifier(value)
     return Unread(value) if isinstance(read, str) and len(read) > limits.max_id_chars else read
 
 
 def _text(value: Any, limits: EventLimits) -> Any:
-    written = text(value)
+    if type(value) is str and len(value) <= limits.max_text_chars and "\0" not in value:
+        return value
+    written = None if value == [] or value == {} else text(value)
     return cut(written, limits.max_text_chars) or None if written else None
 
 
@@ -177,11 +181,13 @@ def readers(kind: type[Event]) -> dict[str, Reader]:
 
 
 def _held(name: str, reader: Reader) -> Reader:
+    if reader is _text or reader is _id:
+        return lambda value, limits: value if isinstance(value, Unread) else reader(value, limits)
     low, high = limits_of(name)
     low = None if name in MAY_BE_NEGATIVE else low
 
     def read(value: Any, limits: EventLimits) -> Any:
-        if value is None or value == "" or value == [] or value == {}:
+        if value == [] or value == {}:
             return None
         if isinstance(value, Unread):
             return value

@@ -3,7 +3,6 @@
 from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -220,21 +219,32 @@ def event(
     limits = request.limits
     kind = _kind(kind, limits)
     suffix = "" if part is None else f"#{part}"
-    own_id = identifier(own_id)
-    if isinstance(own_id, str) and len(own_id) + len(suffix) > limits.max_id_chars:
-        own_id = Unread(own_id)
-    fields |= {"occurred_at": occurred_at, "sent_at": sent_at, "event_id": own_id}
     known: Json = {}
+    unread: Json = {}
+    for name, value in (
+        ("event_id", _own_id(own_id, suffix, limits)),
+        ("occurred_at", occurred_at),
+        ("sent_at", sent_at),
+    ):
+        if isinstance(value, Unread):
+            unread[name] = value.value
+        elif value is not None:
+            known[name] = value if name == "event_id" else int(value)
     for name, value in fields.items():
-        if value is not None and (value := _read(name, value, limits)) is not None:
-            known[name] = value
+        if value is None or value == "":
+            continue
+        read = _READERS[name](value, limits)
+        if isinstance(read, Unread):
+            unread[name] = read.value
+        elif read is not None:
+            known[name] = read
     if isinstance(price := known.get("price"), Money):
         known["price"] = price.amount
-        if price.currency:
-            known.setdefault("currency", price.currency)
-    if kind != "purchase":
-        known |= {name: Unread(known[name]) for name in MAY_BE_NEGATIVE if _is_negative(known.get(name))}
-    unread = {name: known.pop(name).value for name in [*known] if isinstance(known[name], Unread)}
+        if price.currency and "currency" not in known:
+            known["currency"] = price.currency
+    for name in MAY_BE_NEGATIVE:
+        if name in known and kind != "purchase" and str(known[name]).startswith("-"):
+            unread[name] = known.pop(name)
     visitor, user = somebody(known.pop("visitor_id", None), known.pop("user_id", None), request.nobody)
     if visitor is None and user is None and kind != "item_update":
         raise Unmappable("missing_visitor", "neither a visitor's nor a user's id is there")
@@ -291,16 +301,9 @@ def _kind(value: Any, limits: EventLimits) -> str:
     return str(kind)
 
 
-def _read(name: str, value: Any, limits: EventLimits) -> Any:
-    if name == "event_id":
-        return value
-    if name in ("occurred_at", "sent_at"):
-        return int(value) if isinstance(value, int) else value
-    return _READERS[name](value, limits)
-
-
-def _is_negative(value: Any) -> bool:
-    return value is not None and not isinstance(value, Unread) and Decimal(value) < 0
+def _own_id(value: Any, suffix: str, limits: EventLimits) -> Any:
+    read = identifier(value)
+    return Unread(value) if isinstance(read, str) and len(read) + len(suffix) > limits.max_id_chars else read
 
 
 def _properties(properties: Mapping[str, str], unread: Json, limits: EventLimits) -> dict[str, str]:

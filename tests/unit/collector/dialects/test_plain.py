@@ -165,6 +165,8 @@ def stocked() -> Iterator[None]:
         for module in (plain, values):
             patch.setattr(module, "Event", Stocked)
         patch.setattr(plain, "_TEXTS", (*plain._TEXTS, "shelf"))
+        for name in ("_FIELDS", "_KNOWN"):
+            patch.setattr(plain, name, {*getattr(plain, name), "stock", "rating", "shelf"})
         patch.setattr(values, "_READERS", readers.readers(Stocked))
         patch.setattr(plain_fast, "decoders", lambda limits: STOCKED)
         yield
