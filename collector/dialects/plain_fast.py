@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec.structs import force_setattr
 
-from collector.dialects.shared.readers import IANA, Json, limits_of, type_of
+from collector.dialects.shared.readers import IANA, Json, cut, limits_of, type_of
 from collector.dialects.shared.values import consent_of, corrected
 from collector.request.model import EventLimits, Request, RequestLimits
 from collector.request.numbers import PLAIN_MONEY, is_code
@@ -99,11 +99,16 @@ def parse(request: Request, limits: RequestLimits) -> list[Event] | None:
     if not 0 < len(events) <= limits.batch_events or consent_of(request) is not None:
         return None
     may_have_blanks = not is_plain or b" " in body
-    agent, ip, received_at = request.user_agent, request.ip, request.received_at
+    agent, ip, received_at = (
+        cut(request.user_agent or "", request.limits.max_text_chars),
+        request.ip,
+        request.received_at,
+    )
     for event in events:
         who = event.visitor_id, event.user_id
         if (
             event.ip is not None
+            or event.event == "alias"
             or event.consent == _NOTHING_SAID
             or who == (None, None)
             or somebody(*who, request.nobody) != who

@@ -157,6 +157,8 @@ def test_an_id_is_never_cut_or_repaired(written: Any) -> None:
 def test_an_alias_whose_other_id_cannot_be_read_links_nobody() -> None:
     read = parsed(request("/v1/alias", {"type": "alias", "userId": "u", "previousId": {"id": 1}}))
     assert [reject.reason for reject in read.rejects] == ["missing_visitor"]
+    plain = {"event": "alias", "user_id": "u", "timestamp": NOW, "properties": {"previous_id": "x" * 257}}
+    assert [reject.reason for reject in parsed(request("/v1/events", plain)).rejects] == ["missing_visitor"]
 
 
 def test_what_describes_is_cut_with_a_mark_and_nul_is_left_out() -> None:
@@ -168,6 +170,12 @@ def test_what_describes_is_cut_with_a_mark_and_nul_is_left_out() -> None:
         assert (len(text or ""), (text or "")[-1]) == (4096, "…")
     assert properties["note"] == "ab"
     assert event.unread_fields is None
+    canonical = {"event": "x", "visitor_id": "v", "timestamp": NOW}
+    agents = [
+        only("/v1/events", canonical | more, user_agent="Mozilla/5.0" + "y" * 6000).user_agent
+        for more in ({}, {"a": 1})
+    ]
+    assert agents == ["Mozilla/5.0" + "y" * 4084 + "…"] * 2
 
 
 def test_identify_with_250_traits_keeps_the_link_and_says_that_traits_are_missing() -> None:
