@@ -199,7 +199,7 @@ def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iter
     return read_records(settings, segment, positions)
 
 
-def _request(reject: Reject, received_at: int, id: str, nobody: frozenset[str]) -> Request:
+def _request(reject: Reject, received_at: int, id: str, nobody: frozenset[str] = frozenset()) -> Request:
     envelope = reject.request or {"method": "POST", "path": "/v1/events"}
     headers: dict[str, str] = {name: envelope[name] for name in ("user-agent", "content-type") if name in envelope}
     method, query, body = envelope.get("method", "POST"), envelope.get("query", ""), reject.payload

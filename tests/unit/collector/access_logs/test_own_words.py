@@ -16,6 +16,7 @@ from collector.access_logs.visitors import LogVisitors
 from collector.request.errors import Unmappable
 from nextclick.errors import UsageError
 from nextclick.settings import CHECKOUT, Settings, load
+from tests.tracker_requests import NOBODY
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).timestamp()
 CLF, ISO = "02/Jan/2026:00:04:05 -0300", "2026-01-02T00:04:05-03:00"
@@ -28,7 +29,7 @@ FIREFOX, REFERRER = (
 def event_of(words: str, line: str) -> dict[str, Any]:
     row = named(words).reader()(line)
     assert row is not None
-    mapper = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), "", 65_536)
+    mapper = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), "", 65_536, NOBODY)
     event: dict[str, Any] = json.loads(mapper(row | {"line": line, "nth": 1}))
     return event
 
