@@ -12,9 +12,15 @@
   const terms = (option('search') ?? 'q,query,s,search,search_term,search_query,keyword,keywords').split(',')
 
   let cookieless = option('cookieless') !== null
-  let refused = allowed(() => localStorage[NAME + 'consent']) === '0'
-  let waiting = option('consent') !== null && allowed(() => localStorage[NAME + 'consent']) !== '1'
+  // The visitor's answer: 0, or what is allowed by purpose; 1, as older versions kept it, is all of it.
+  const byPurpose = said => said instanceof Object ? said : { analytics: true, personalization: true, advertising: true }
+  const denied = (purpose, said = {}) => /^(false|denied)$/.test(said[purpose])
+  const answer = allowed(() => JSON.parse(localStorage[NAME + 'consent']))
+  let refused = answer === 0
+  let waiting = option('consent') !== null && !refused && !answer
+  let purposes = answer ? byPurpose(answer) : undefined
   let queue = [], timer, failures = 0, user, signature
+  const timezone = allowed(() => Intl.DateTimeFormat().resolvedOptions().timeZone)
   const flying = new Set()
   let page, moving, searched
   let dwell = 0, counting, ticked, active, depth
@@ -69,7 +75,7 @@
   function emit(event, fields) {
     if (refused) return
     queue = queue.slice(1 - UNSENT)
-    queue.push({ event, event_id: newId(), client_time: Date.now(), page_url: page, user_id: user, user_signature: signature, ...fields })
+    queue.push({ event, event_id: newId(), client_time: Date.now(), page_url: page, user_id: user, user_signature: signature, timezone, ...fields })
     queue.length < BATCH || failures ? later() : flush()
   }
 
@@ -82,7 +88,10 @@
     timer = 0
     if (waiting || refused) return
     const id = visitor()
-    for (const event of queue) event.visitor_id ??= id
+    for (const event of queue) {
+      event.visitor_id ??= id
+      event.consent ??= purposes
+    }
     if (leaving !== true) {
       queue = take('retry').concat(queue)
       keep('retry', [])
@@ -232,8 +241,10 @@
   // Slots are filled by a script of their own, for pages that have some.
   function fill() {
     if (!option('api') || !document.querySelector('[data-nextclick-slot]')) return
-    const visitor_id = window.nextclick.live && storing() ? visitor() : undefined
-    import(new URL('n-slots.js', source)).then(slots => slots.fill(option('api'), { key: option('api-key'), visitor_id, user_id: user, user_signature: signature }))
+    const who = denied('personalization', purposes) ? {} : {
+      visitor_id: window.nextclick.live && storing() ? visitor() : undefined, user_id: user, user_signature: signature
+    }
+    import(new URL('n-slots.js', source)).then(slots => slots.fill(option('api'), { key: option('api-key'), ...who }))
   }
 
   const seen = new WeakMap()
@@ -329,12 +340,14 @@
 
   function consent(given) {
     const before = refused
-    refused = !given
+    refused = !given || denied('analytics', given)
+    purposes = refused ? undefined : byPurpose(given)
     waiting = false
     if (refused) forget()
-    allowed(() => localStorage[NAME + 'consent'] = given ? '1' : '0')
-    if (before && given) anew()
-    if (given) later()
+    allowed(() => localStorage[NAME + 'consent'] = JSON.stringify(purposes || 0))
+    if (refused) return
+    if (before) anew()
+    later()
   }
 
   function call(name, given = {}, traits) {

@@ -15,6 +15,7 @@ from tests.e2e.browsing import Site, chromium, serving
 
 ATTENTION = ("engagement", "scroll")
 KEPT = "localStorage.length + document.cookie.length"
+PURPOSES = ("analytics", "personalization", "advertising")
 GRANTED = "(value) => nextclick('consent', value)"
 
 Records = list[dict[str, Any]]
@@ -325,6 +326,34 @@ def test_nothing_is_kept_or_sent_before_consent_and_all_after(visit: Visit) -> N
     visit.ready()
     events = visit.wait("page_view", 2)
     assert kinds(events) == ["page_view", "view_item", "page_view"]
+
+
+def test_each_event_says_what_its_visitor_allowed_and_the_time_zone(visit: Visit) -> None:
+    page = visit.open(timezone_id="Europe/Vienna")
+    visit.ready()
+    visit.collector.wait_for(lambda _: "page_view" in kinds(visit.landed()))
+    page.evaluate(GRANTED, {"analytics": True, "personalization": "denied"})
+    page.evaluate("nextclick('view_item', {item_id: 'A1'})")
+    page.reload()  # the answer is remembered
+    visit.ready()
+    page.evaluate("nextclick('view_item', {item_id: 'A2'})")
+    visit.collector.wait_for(lambda _: "A2" in [event.get("item_id") for event in visit.landed()])
+    page.evaluate(GRANTED, True)
+    page.evaluate("nextclick('view_item', {item_id: 'A3'})")
+    events = visit.wait("view_item", 3)
+    assert {event["timezone"] for event in events} == {"Europe/Vienna"}
+    some, all_of_it = {"analytics": True, "personalization": False}, dict.fromkeys(PURPOSES, True)
+    assert [event.get("consent") for event in events] == [None, some, some, some, all_of_it]
+
+
+def test_who_allows_no_analytics_is_not_tracked(visit: Visit) -> None:
+    page = visit.open(options="data-consent")
+    visit.ready()
+    page.evaluate(GRANTED, {"analytics": False, "personalization": True})
+    page.evaluate("nextclick('view_item', {item_id: 'A1'})")
+    assert page.evaluate(KEPT) == 1  # the answer
+    page.evaluate(GRANTED, True)
+    assert kinds(visit.wait("page_view")) == ["page_view"]
 
 
 def test_consent_taken_back_forgets_the_visitor_and_given_again_makes_another(visit: Visit) -> None:
