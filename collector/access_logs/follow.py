@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.access_logs.formats import named
-from collector.access_logs.reading import LogReading
+from collector.access_logs.reading import LogReading, require_text
 from collector.access_logs.tail import Tail, is_at, is_read, rotated
 from collector.access_logs.values import Format
 from collector.imports.chunks import chunks
@@ -121,6 +121,7 @@ class _Follower:
             with path.open("rb") as file:
                 if not file.readline().endswith(b"\n"):
                     return None
+            require_text(path)
         lines = self._reading.open(path, self._format)
         if lines.is_packed and path == self._path:
             raise UsageError(f"{path} is packed, so it does not grow. Import it without --follow.")

@@ -126,7 +126,8 @@ class LogLines(LineSource):
 
 
 def _text(line: bytes) -> str:
-    return decoded(line.removeprefix(_BOM)).rstrip("\r\n")
+    """Without the zeros with which a log begins that was cut while its server wrote."""
+    return decoded(line.removeprefix(_BOM).lstrip(b"\0")).rstrip("\r\n")
 
 
 class _EqualLines:

@@ -12,7 +12,7 @@ from collector.access_logs.requests import RequestMapper
 from collector.access_logs.values import Format
 from collector.access_logs.visitors import LogVisitors, lake_key
 from collector.imports import files
-from collector.imports.opening import opened
+from collector.imports.opening import no_text, opened
 from collector.imports.rows import Row
 from collector.request.errors import Unmappable
 from nextclick.errors import UsageError
@@ -40,6 +40,7 @@ class LogReading:
         paths = list(paths)
         matches = [path for path in files.find(paths, _FILES) if path in paths or "error" not in path.name]
         for path in matches:
+            require_text(path)
             self.format(path)
         return matches
 
@@ -85,10 +86,18 @@ class LogReading:
         return self._mapper
 
 
+def require_text(path: Path) -> None:
+    """UsageError for a file that is no text, whatever its format was said to be: it would be quarantined piece by piece."""
+    if what := no_text(_first_lines(path)):
+        raise UsageError(f"{path} is {what}." + (" Name files of access logs." if what == "no text" else ""))
+
+
 def _first_lines(path: Path) -> list[bytes]:
     file, stream, _ = opened(path)
     with closing(file):
         try:
-            return list(islice(iter(lambda: stream.readline(_LONGEST_LINE), b""), _SAMPLE_LINES))
+            # A log that was cut while its server wrote begins with zeros.
+            lines = (line.lstrip(b"\0") for line in iter(lambda: stream.readline(_LONGEST_LINE), b""))
+            return list(islice(filter(bytes.strip, lines), _SAMPLE_LINES))
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}. Name files of access logs.") from error

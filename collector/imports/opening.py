@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -13,6 +14,15 @@ from collector.imports.unpacking import Unpacked, unpacked
 from nextclick.errors import UsageError
 
 _BUFFER: Final = 1 << 18
+_UNREAD: Final[dict[bytes, str]] = {
+    b"PK\x03\x04": "a zip archive. Unpack it first",
+    b"7z\xbc\xaf'\x1c": "a 7z archive. Unpack it first",
+    b"\x1f\x9d": "packed by compress. Unpack it first",
+    b"\x04\x22\x4d\x18": "packed by lz4. Unpack it first",
+    b"PAR1": "Parquet. Import it with a mapping (docs/mappings.md)",
+}
+_UTF_16: Final = re.compile(rb"\xff\xfe|\xfe\xff|(?:[^\0]\0){8}|(?:\0[^\0]){8}", re.DOTALL)
+_CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _JSON_NAME: Final = re.compile(r"\.(json|jsonl|ndjson)", re.IGNORECASE)
 
 
@@ -34,6 +44,20 @@ def opened(path: Path) -> tuple[io.BufferedReader, io.BufferedReader, Unpacked |
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}. Name files or folders of history.") from error
     return file, io.BufferedReader(packing, _BUFFER) if packing else file, packing
+
+
+def no_text(lines: Sequence[bytes]) -> str | None:
+    """What a file with these first lines is, and what to do, where it is no text; a few damaged lines are no matter."""
+    lines = [
+        line for line in lines if line.strip(b"\0\r\n ")
+    ]  # a log that was cut while it was written begins with zeros
+    head = lines[0] if lines else b""
+    for magic, what in _UNREAD.items():
+        if head.startswith(magic):
+            return what
+    if _UTF_16.match(head):
+        return "UTF-16. Write it as UTF-8 first: iconv -f UTF-16 -t UTF-8"
+    return "no text" if 2 * sum(bool(_CONTROLS.search(line)) for line in lines) > len(lines) else None
 
 
 def _lines(

@@ -121,6 +121,35 @@ def test_a_folder_gives_its_access_logs_and_an_unknown_format_is_a_clear_error(
         reading.find([folder / "error.log"])
 
 
+@pytest.mark.parametrize("format", ["auto", "combined"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (HIT.format("/").encode("utf-16"), r"is UTF-16\. Write it as UTF-8 first: iconv"),
+        (HIT.format("/").encode("utf-16-le"), r"is UTF-16"),
+        (b"PK\x03\x04" + bytes(40), r"is a zip archive\. Unpack it first\."),
+        (gzip.compress(b"PK\x03\x04" + bytes(40)), r"is a zip archive"),
+        (b"PAR1" + bytes(40), "is Parquet"),
+        (b"\x7fELF\x02\x01\x01\0" * 40, r"is no text\. Name files of access logs\."),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "is no text"),
+    ],
+)  # fmt: skip
+def test_what_is_no_text_is_refused_in_words(
+    settings: Settings, tmp_path: Path, format: str, content: bytes, message: str
+) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        LogReading(settings, format, "shop").find([log])
+
+
+def test_a_log_that_begins_with_the_zeros_of_a_cut_is_read(settings: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(bytes(100_000) + HIT.format("/a").encode() + b"\n" + b"\x16\x03\n" + HIT.format("/b").encode())
+    assert LogReading(settings, "auto", "shop").find([log]) == [log]
+    assert pages(read(settings, log)) == ["/a", "/b"]
+
+
 @given(st.sampled_from(sorted(FORMATS)), st.lists(st.binary(max_size=80)))
 def test_any_line_is_an_event_a_reject_or_none(
     tmp_path_factory: pytest.TempPathFactory, format: str, lines: list[bytes]
@@ -190,7 +219,7 @@ def _read_bytes(folder: Path, format: str, lines: list[bytes]) -> None:
     log = folder / "access.log"
     log.write_bytes(b"\n".join(lines))
     parts = read(load(folder / "lake", environ={}), log, format=format)
-    texts = [decoded(line.removeprefix(b"\xef\xbb\xbf")) for line in log.read_bytes().split(b"\n")]
+    texts = [decoded(line.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0")) for line in log.read_bytes().split(b"\n")]
     directives = "#" if format in ("w3c", "cloudfront") else "\n"
     records = [text for text in texts if text.strip() and not text.startswith(directives)]
     assert sum(len(chunk.accepted) + len(chunk.rejected) for chunk in parts) == len(records)
