@@ -1,7 +1,7 @@
 """The collector's app without a server: requests go in as ASGI messages, what becomes durable is remembered."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,31 +62,46 @@ class InProcess:
 
     async def _ask(self, method: str, path: str, query: bytes, headers: Mapping[str, str], body: bytes) -> AppReply:
         sink = self.app._sink = MemorySink()
-        parts = [
-            {"type": "http.request", "body": body[:9], "more_body": True},
-            {"type": "http.request", "body": body[9:]},
-        ]
-        said: list[Any] = []
 
-        async def receive() -> Any:
+        def count() -> None:
             self.parts_read += 1
-            return parts.pop(0)
 
-        async def send(message: Any) -> None:
-            said.append(message)
-
-        scope = {
-            "type": "http",
-            "method": method,
-            "path": path,
-            "query_string": query,
-            "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
-            "client": ("203.0.113.9", 1),
-        }
-        await self.app(scope, receive, send)
+        status, said = await exchange(self.app, method, path, query, headers, body, count)
         batch = sink.batch or RequestBatch("", 0, (), (), ())
         events, rejects = ([msgspec.json.decode(each) for each in all] for all in (batch.events, batch.rejects))
-        return AppReply(said[0]["status"], said[1]["body"], events, rejects)
+        return AppReply(status, said, events, rejects)
+
+
+async def exchange(
+    app: Any,
+    method: str,
+    path: str,
+    query: bytes = b"",
+    headers: Mapping[str, str] = {},
+    body: bytes = b"",
+    read: Callable[[], None] = lambda: None,
+) -> tuple[int, bytes]:
+    """One request to an ASGI app, its body in two parts; the status and the body of the answer. `read` is told of each part."""
+    parts = [{"type": "http.request", "body": body[:9], "more_body": True}, {"type": "http.request", "body": body[9:]}]
+    said: list[Any] = []
+
+    async def receive() -> Any:
+        read()
+        return parts.pop(0)
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": path,
+        "query_string": query,
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
+        "client": ("203.0.113.9", 1),
+    }
+    await app(scope, receive, send)
+    return said[0]["status"], said[1]["body"]
 
 
 @contextmanager

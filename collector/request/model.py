@@ -86,7 +86,7 @@ _COUNTS: Final = ("accepted", "events_ingested", "num_records_imported", "tracke
 def without_aside(answer: HttpAnswer, aside: Sequence[Reject], counted: bool = True) -> HttpAnswer:
     """The answer, where it is an object of JSON, with the rejects that its dialect did not know of: 200 hides no record.
 
-    `counted`: the dialect took them for good ones. Where none are left, who counts what was `accepted` is answered 400.
+    `counted`: the dialect took them for good ones.
     """
     try:
         said = msgspec.json.decode(answer.body)
@@ -100,5 +100,4 @@ def without_aside(answer: HttpAnswer, aside: Sequence[Reject], counted: bool = T
         *said.get("rejected", ()),
         *({"error": reject.reason, "message": reject.message} for reject in aside),
     ]
-    status = 400 if said.get("accepted") == 0 else answer.status
-    return msgspec.structs.replace(answer, status=status, body=msgspec.json.encode(said))
+    return msgspec.structs.replace(answer, body=msgspec.json.encode(said))
