@@ -66,6 +66,8 @@ class ServerVerb(NamedTuple):
             )
         self._warn(server, settings.site)
         server = msgspec.structs.replace(server, port=ports.free(server.host, server.port))
+        if server.metrics_port:
+            ports.free(server.metrics_host, server.metrics_port, f"{self.section}.metrics_port")
         return msgspec.structs.replace(settings, **{self.section: server})
 
     def _warn(self, server: ServerSettings, site: str) -> None:

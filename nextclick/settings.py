@@ -94,6 +94,8 @@ class ServerSettings(_Section, frozen=True):
     origins: tuple[str, ...]
     secret_key: str
     signing_secret: str
+    metrics_host: Annotated[str, Meta(min_length=1)]
+    metrics_port: Port
     tls_certificate: str
     tls_key: str
 

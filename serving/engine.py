@@ -77,7 +77,7 @@ class Engine:
         self._bandits = Bandits(settings.lake, settings.bandits, banners(settings.conf_dir / "banners.toml"))
         self._experiments = assignment.load(settings.conf_dir / "experiments")
         table = kv.open_table(settings)
-        self._refresher = IndexRefresher(table, settings.serving.refresh_seconds, self._bandits.refresh)
+        self._refresher = IndexRefresher(table, settings.serving.refresh_seconds, self._after_look)
         self._visitors = VisitorLookup(settings, metrics)
         self._recorder = Recorder(settings, metrics)
 
@@ -91,6 +91,10 @@ class Engine:
         self._recorder.close()
         self._refresher.stop()
         self._visitors.close()
+
+    def _after_look(self) -> None:
+        self._metrics.version.set(self.ready().version or 0)
+        self._bandits.refresh()
 
     def ready(self) -> responses.Ready:
         """Whether there are lists to answer from."""

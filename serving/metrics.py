@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCY = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.007, 0.010, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
 
@@ -12,8 +11,6 @@ class ServingMetrics:
     """What all workers count together: they meet in the folder PROMETHEUS_MULTIPROC_DIR, which `nextclick serve` sets."""
 
     def __init__(self) -> None:
-        self._shown = CollectorRegistry()
-        multiprocess.MultiProcessCollector(self._shown)  # type: ignore[no-untyped-call]
         own: Any = {"registry": None, "namespace": "nextclick", "subsystem": "serving"}
         self.answers = Counter("answers", "Lists answered.", ["route", "source", "degraded"], **own)
         self.refused = Counter("refused", "Requests answered with an error.", ["status", "reason"], **own)
@@ -35,7 +32,3 @@ class ServingMetrics:
             multiprocess_mode="mostrecent",
             **own,
         )
-
-    def page(self) -> tuple[bytes, str]:
-        """The text of /metrics and its content type."""
-        return generate_latest(self._shown), CONTENT_TYPE_LATEST

@@ -28,7 +28,9 @@ from nextclick.contracts.events import Reject
 from nextclick.settings import Settings
 from nextclick.web import bodies, cors, local
 from nextclick.web.answers import Receive, Scope, Send, headers_of, not_allowed, send_answer
+from nextclick.web.operators import OperatorPages, metrics
 
+FOR_OPERATORS: Final[OperatorPages] = {"/metrics": metrics}
 _RECORDED: Final = (400, 413)
 """Refusals that leave a reject: the others say nothing about what was sent."""
 _LATER: Final = (429, 503)
@@ -63,7 +65,11 @@ class CollectorApp:
             **page_tag.PAGES,
             "/health": self._health,
             "/sink-health": self._sink_health,
-            "/metrics": self._metrics_page,
+            **(
+                {}
+                if self._settings.metrics_port
+                else {path: self._operators_page(page) for path, page in FOR_OPERATORS.items()}
+            ),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -220,13 +226,17 @@ class CollectorApp:
         said = {"status": "rejects_lost", "message": why_lost} if why_lost else {"status": "ok"}
         return HttpAnswer(body=msgspec.json.encode(said))
 
-    async def _metrics_page(self, headers: Mapping[str, str]) -> HttpAnswer:
-        try:
-            self._keys.require_operator(headers.get("authorization", ""))
-        except Refused as refused:
-            return problem(refused.status, refused.reason, str(refused))
-        body, content_type = self._metrics.page()
-        return HttpAnswer(body=body, content_type=content_type)
+    def _operators_page(self, page: Callable[[], HttpAnswer]) -> Callable[[Mapping[str, str]], Awaitable[HttpAnswer]]:
+        """The page for who may see it: with write keys, who brings the secret key."""
+
+        async def shown(headers: Mapping[str, str]) -> HttpAnswer:
+            try:
+                self._keys.require_operator(headers.get("authorization", ""))
+            except Refused as refused:
+                return problem(refused.status, refused.reason, str(refused))
+            return page()
+
+        return shown
 
 
 def _record(request: Request, refused: Refused, cap: int) -> Reject:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _GROUPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
@@ -34,8 +33,6 @@ class CollectorMetrics:
     """What all workers count together: they meet in the folder PROMETHEUS_MULTIPROC_DIR, which `nextclick collect` sets."""
 
     def __init__(self) -> None:
-        self._shown = CollectorRegistry()
-        multiprocess.MultiProcessCollector(self._shown)  # type: ignore[no-untyped-call]
         own: Any = {"registry": None, "namespace": "nextclick", "subsystem": "collector"}
         self.accepted = Counter("accepted", "Events made durable.", ["dialect"], **own)
         self.rejected = Counter("rejected", "Records sent to quarantine.", ["dialect", "reason"], **own)
@@ -58,7 +55,3 @@ class CollectorMetrics:
     def lose(self, reason: str) -> None:
         """Count a reject that is not kept, and why."""
         self.rejects_lost.labels(reason).inc()
-
-    def page(self) -> tuple[bytes, str]:
-        """The text of /metrics and its content type."""
-        return generate_latest(self._shown), CONTENT_TYPE_LATEST

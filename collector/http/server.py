@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from collector.http.app import CollectorApp
+from collector.http.app import FOR_OPERATORS, CollectorApp
 from collector.http.metrics import CollectorMetrics
 from collector.live.follower import SinkWithUpdaters
 from collector.live.landing_follower import LandingFollower
@@ -11,7 +11,7 @@ from collector.sinks.landing import LandingSink
 from nextclick.extras import importing_kafka
 from nextclick.kv import open_profiles
 from nextclick.settings import Settings, load
-from nextclick.web import process
+from nextclick.web import operators, process
 
 if TYPE_CHECKING:
     from collector.sinks.kafka import KafkaSink
@@ -51,4 +51,5 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight end first, within drain_seconds."""
     if settings.collector.sink == "kafka":
         _kafka()  # here and not in each worker, which would be started again and again
+    operators.start(FOR_OPERATORS, settings.collector)
     process.serve("collector.http.server:app", settings.collector)

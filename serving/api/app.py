@@ -9,7 +9,6 @@ import msgspec
 from nextclick.settings import Settings
 from nextclick.web import bodies, cors, local
 from nextclick.web.answers import (
-    HTML_HEADERS,
     HttpAnswer,
     Receive,
     Refused,
@@ -20,6 +19,7 @@ from nextclick.web.answers import (
     problem,
     send_answer,
 )
+from nextclick.web.operators import OperatorPages, metrics
 from serving.api import openapi, routes
 from serving.api.read_keys import Access
 from serving.engine import Engine
@@ -29,8 +29,11 @@ from serving.schema.responses import Health
 
 _encode: Final = msgspec.json.Encoder().encode
 
-_FOR_ANYBODY: Final = ("/health", "/ready")
-"""What a load balancer asks."""
+FOR_OPERATORS: Final[OperatorPages] = {
+    "/metrics": metrics,
+    "/openapi.json": openapi.document_page,
+    "/docs": openapi.html_page,
+}
 
 
 class ApiApp:
@@ -45,11 +48,7 @@ class ApiApp:
         self._pages: dict[str, Callable[[], HttpAnswer]] = {
             "/health": lambda: HttpAnswer(body=_encode(Health())),
             "/ready": self._ready,
-            "/metrics": self._metrics_page,
-            "/openapi.json": lambda: HttpAnswer(body=_encode(openapi.document())),
-            "/docs": lambda: HttpAnswer(
-                body=openapi.page(), content_type="text/html; charset=utf-8", headers=HTML_HEADERS
-            ),
+            **({} if self._settings.metrics_port else FOR_OPERATORS),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,7 +89,7 @@ class ApiApp:
             return None
         if scope["method"] not in ("GET", "HEAD"):
             return not_allowed(("GET",))
-        if scope["path"] not in _FOR_ANYBODY:
+        if scope["path"] in FOR_OPERATORS:
             self._access.require_operator(headers)
         return page()
 
@@ -142,8 +141,3 @@ class ApiApp:
     def _ready(self) -> HttpAnswer:
         ready = self._engine.ready()
         return HttpAnswer(status=200 if ready.status == "ready" else 503, body=_encode(ready))
-
-    def _metrics_page(self) -> HttpAnswer:
-        self._metrics.version.set(self._engine.ready().version or 0)
-        body, content_type = self._metrics.page()
-        return HttpAnswer(body=body, content_type=content_type)

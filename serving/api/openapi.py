@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from nextclick import __version__
+from nextclick.web.answers import HTML_HEADERS, HttpAnswer
 from serving.api.routes import ROUTES, ApiRoute
 from serving.schema.responses import Health, Problem, Ready
 
@@ -106,6 +107,16 @@ def _describe(schemas: dict[str, Any], kind: type[msgspec.Struct]) -> None:
         if base.__module__.startswith("serving."):
             for name, text in re.findall(r'^    (\w+): [^\n]*\n    """(.+?)"""$', inspect.getsource(base), re.M | re.S):
                 properties[name]["description"] = text
+
+
+def document_page() -> HttpAnswer:
+    """The document as it is served."""
+    return HttpAnswer(body=msgspec.json.encode(document()))
+
+
+def html_page() -> HttpAnswer:
+    """The page as it is served: it runs no script and loads nothing."""
+    return HttpAnswer(body=page(), content_type="text/html; charset=utf-8", headers=HTML_HEADERS)
 
 
 @cache

@@ -4,8 +4,8 @@ import sys
 from typing import Final
 
 from nextclick.settings import Settings, load
-from nextclick.web import process
-from serving.api.app import ApiApp
+from nextclick.web import operators, process
+from serving.api.app import FOR_OPERATORS, ApiApp
 from serving.engine import Engine
 from serving.metrics import ServingMetrics
 
@@ -24,4 +24,5 @@ def app(settings: Settings | None = None) -> ApiApp:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight end first, within drain_seconds."""
+    operators.start(FOR_OPERATORS, settings.serving)
     process.serve("serving.api.server:app", settings.serving)
