@@ -512,7 +512,7 @@ def _set(tree: dict[str, Any], variable: str, text: str) -> None:
         raise SettingsError(
             f"{_PREFIX}{variable} names no setting. The form is NEXTCLICK_SECTION__KEY; the keys are in conf/default.toml."
         )
-    kind = {dict: "table", list: "list"}.get(type(tree[key]))
+    kind = "table" if isinstance(tree[key], dict) else "list" if isinstance(tree[key], list) else None
     tree[key] = _decoded(variable, text, kind) if kind else text
 
 
