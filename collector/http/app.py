@@ -171,10 +171,13 @@ class CollectorApp:
 
     def _refuse(self, route: DialectRoute, request: Request, refused: Refused) -> tuple[HttpAnswer, RequestBatch]:
         """The tracker's no, and the reject that it leaves: only of somebody who may send, and within the budget."""
-        self._metrics.refused.labels(refused.status, refused.reason).inc()
         batch = RequestBatch(route.name, request.received_at, (), (), ())
         if refused.status in _RECORDED:
-            batch = self._intake.unread(route, request, _record(request, refused, self._settings.body_bytes))
+            try:
+                batch = self._intake.unread(route, request, _record(request, refused, self._settings.body_bytes))
+            except Refused as limited:
+                refused = limited
+        self._metrics.refused.labels(refused.status, refused.reason).inc()
         answer = route.dialect.refuse(request, refused)
         return (_later(answer) if refused.status in _LATER else answer), batch
 

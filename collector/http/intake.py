@@ -65,8 +65,10 @@ class Intake:
         return self._batch(route, request, parsed, grant, key if grant.site else None)
 
     def unread(self, route: DialectRoute, request: Request, reject: Reject) -> RequestBatch:
-        """A request that was refused as a whole: kept where it is somebody's who may send."""
+        """A request that was refused as a whole: kept where it is somebody's who may send. Counts it. Refused 429."""
         is_known, key = (True, None) if route.is_secret else self._keys.sender(request)
+        if not route.is_secret:
+            self._keys.count(key)
         if not is_known:
             self._lose("unknown_key")
         kept = self._kept([reject] if is_known else [], request, key)

@@ -95,6 +95,10 @@ class Keys:
         key = next((key for key, word in self._words.items() if any(map(word.search, texts))), None)
         return key is not None, key
 
+    def count(self, key: str | None) -> None:
+        """Count a request that could not be read, for the key that stands in it. Refused 429."""
+        self._keys.count(key)
+
     def known(self, hashed: str | None) -> str | None:
         """The write key that a reject names by its hash."""
         return self._hashed.get(hashed or "")

@@ -31,7 +31,7 @@ class SiteKeys(Generic[Key]):
             return None
         known = self._keys.get(key or "")
         if known is None:
-            self.count_unknown()
+            self.count(key)
             self._failures.count(masked(key or ""))
             raise Refused(401, "unknown_key", f"The key is missing or unknown ({self._setting}).")
         if known.origins and origin is not None and origin not in known.origins:
@@ -39,6 +39,6 @@ class SiteKeys(Generic[Key]):
         self._rates.count(key or "")
         return known
 
-    def count_unknown(self) -> None:
-        """Count a request that was refused before its key could be read. Refused 429."""
-        self._rates.count(UNKNOWN)
+    def count(self, key: str | None) -> None:
+        """Count a request that could not be read, for the `key` that it seems to bring. Refused 429."""
+        self._rates.count(key if key and key in self._keys else UNKNOWN)

@@ -38,7 +38,7 @@ class Access:
 
     def count_unread(self) -> None:
         """Count a request that could not be read, before its key was known. Refused 429."""
-        self._keys.count_unknown()
+        self._keys.count(None)
 
     def require_operator(self, headers: Mapping[str, str]) -> None:
         """Refused 401, 403 or 429 where keys are set and the Authorization header does not bring the secret key."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from nextclick.settings import DEFAULT_CONF
+from nextclick.web.signatures import sign
 from tests.collector_process import Collector, collecting
 
 VIEW = {"event": "view_item", "visitor_id": "v1", "item_id": "lamp", "timestamp": "2026-11-22T10:00:00Z"}
@@ -248,6 +249,34 @@ def test_a_write_key_decides_the_site_and_its_origins_and_how_often(keyed: Colle
     limited = [reply for reply in replies if reply.status == 429]
     assert limited
     assert "retry-after" in limited[0].headers
+    assert 429 in {keyed.post("/v1/events", "{", X_Write_Key="pk_shop").status for _ in range(8)}, (
+        "bad ones count as well"
+    )
+    assert 429 in {keyed.post("/v1/events", VIEW, X_Write_Key=f"new {n}").status for n in range(8)}, "they share a rate"
+
+
+def test_a_write_key_takes_what_it_may_send_and_the_answer_names_the_rest(tmp_path: Path) -> None:
+    secret = "a secret key of tests"
+    keys = {"page": {"site": "shop", "kinds": ["view_item", "identify"], "users": "signed", "oldest_days": 2}}
+    env: Any = {"NEXTCLICK_COLLECTOR__WRITE_KEYS": json.dumps(keys), "NEXTCLICK_COLLECTOR__SECRET_KEY": secret}
+    view = {"event": "view_item", "visitor_id": "v1", "item_id": "lamp"}
+    events = [
+        view,
+        view | {"event": "purchase"},
+        view | {"user_id": "u7"},
+        view | {"user_id": "u7", "user_signature": sign(secret, "shop", "u7")},
+        view | {"timestamp": 1_000_000_000_000},
+    ]
+    with collecting(tmp_path / "lake", **env) as collector:
+        reply = collector.post("/v1/events", {"key": "page", "events": events})
+        assert (reply.status, reply.json["accepted"]) == (200, 2)
+        assert [each["error"] for each in reply.json["rejected"]] == ["kind_not_allowed", "user_not_allowed", "too_old"]
+        landed = collector.wait_for(lambda all: len(all) == 2)
+        assert [(event.get("user_id"), event.get("properties")) for event in landed] == [(None, None), ("u7", None)]
+        assert len(collector.wait_for_rejects(3)) == 3
+        assert b'reason="too_old"' in collector.ask("/metrics", Authorization=f"Bearer {secret}").body
+        server = collector.post("/v1/events", events, X_Write_Key="page", Authorization=f"Bearer {secret}")
+        assert server.json == {"accepted": 5, "rejected": []}
 
 
 def test_the_catalogue_takes_items_from_who_has_the_secret_key(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_what_was_served_before_a_stop_is_published(shop: Settings) -> None:
 
 
 def test_keys_say_whose_pages_may_ask_and_how_often(shop: Settings) -> None:
-    keys = {
+    keys: Any = {
         "NEXTCLICK_CONF_DIR": str(_conf(shop, '[serving.read_keys]\nk = { site = "default", origins = ["https://a.example"] }\n')),
         "NEXTCLICK_SERVING__REQUESTS_PER_SECOND": "5",
     }  # fmt: skip
@@ -253,7 +253,7 @@ def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     actions = [action for event in (bought, searched) if (action := action_of(event, now))]
     kv.open_profiles(settings).merge({person_key("default", "ann@example.org"): actions})
     keys = {"page": {"site": "default"}, "foreign key": {"site": "other"}}
-    env = {
+    env: Any = {
         "NEXTCLICK_SERVING__READ_KEYS": json.dumps(keys),
         "NEXTCLICK_SERVING__SECRET_KEY": SECRET.removeprefix("Bearer "),
     }
@@ -286,6 +286,12 @@ def test_what_a_user_bought_or_did_is_shown_to_who_proves_that_they_are_asked_fo
     assert keyed.ask(f"/v1/next-action?{query}", **headers).json["acts"] == (["buy", "search"] if knows_ann else [])
     listed = keyed.ask(f"/v1/recommendations?{query}&hide_bought=true&explain=true", **headers).json
     assert ("bulb" in items(listed)) != knows_ann
+
+
+def test_nobody_is_a_user_by_naming_their_id_as_a_visitors(keyed: Collector) -> None:
+    as_visitor = {"visitor_id": "ann@example.org", "items": ["bulb", "lamp"], "hide_bought": True}
+    assert items(keyed.post("/v1/rank", as_visitor, x_read_key="page").json) == ["lamp", "bulb"]
+    assert keyed.ask("/v1/next-action?visitor_id=ann@example.org", x_read_key="page").json["acts"] == []
 
 
 def test_a_key_of_another_site_gets_nothing_of_this_one(keyed: Collector) -> None:
