@@ -181,6 +181,7 @@ class ConsentSettings(_Section, frozen=True):
 class AccessLogsSettings(_Section, frozen=True):
     format: str
     rotate_hours: Annotated[int, Meta(ge=0, le=100_000)]
+    key_days: Annotated[int, Meta(ge=1, le=3_650)]
     base_url: Annotated[str, Meta(pattern=r"^(https?://[^/\s]+)?$")]
     poll_seconds: Annotated[float, Meta(gt=0, le=60)]
     publish_seconds: Annotated[float, Meta(gt=0, le=3600)]

@@ -10,7 +10,7 @@ from collector.access_logs.formats import FORMATS, named, recognized
 from collector.access_logs.lines import LogLines
 from collector.access_logs.requests import RequestMapper
 from collector.access_logs.values import Format
-from collector.access_logs.visitors import LogVisitors, lake_key
+from collector.access_logs.visitors import LogVisitors, lake_keys
 from collector.imports import files
 from collector.imports.opening import no_text, opened
 from collector.imports.rows import Row
@@ -77,11 +77,11 @@ class LogReading:
     def to_payload(self, path: Path) -> Callable[[Row | Unmappable], bytes]:
         if self._mapper is None:  # one for all files: its caches serve them all
             settings = self._settings
-            key = lake_key(settings.lake)
-            visitors = LogVisitors(key, self.site, settings.access_logs.rotate_hours)
-            base = settings.access_logs.base_url
+            logs = settings.access_logs
+            keys = lake_keys(settings.lake, logs.rotate_hours, logs.key_days)
+            visitors = LogVisitors(keys, self.site, logs.rotate_hours)
             self._mapper = RequestMapper(
-                self.site, visitors, base, settings.landing.max_event_bytes, settings.events.nobody_words
+                self.site, visitors, logs.base_url, settings.landing.max_event_bytes, settings.events.nobody_words
             )
         return self._mapper
 

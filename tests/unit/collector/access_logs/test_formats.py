@@ -106,7 +106,7 @@ BARE = ("common", "combined")
 def events(name: str, *lines: str) -> list[dict[str, Any]]:
     """The events of a file with these lines in the format; its visitors' key is zeros."""
     reader = named(name).reader()
-    to_payload = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), "", 65_536, NOBODY)
+    to_payload = RequestMapper("shop", LogVisitors(lambda _: bytes(32), "shop", 24), "", 65_536, NOBODY)
     rows = [row | {"line": line, "nth": 1} for line in lines if (row := reader(content(line))) is not None]
     return [json.loads(to_payload(row)) for row in rows]
 

@@ -29,7 +29,7 @@ FIREFOX, REFERRER = (
 def event_of(words: str, line: str) -> dict[str, Any]:
     row = named(words).reader()(line)
     assert row is not None
-    mapper = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), "", 65_536, NOBODY)
+    mapper = RequestMapper("shop", LogVisitors(lambda _: bytes(32), "shop", 24), "", 65_536, NOBODY)
     event: dict[str, Any] = json.loads(mapper(row | {"line": line, "nth": 1}))
     return event
 

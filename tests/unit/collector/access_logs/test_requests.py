@@ -2,13 +2,14 @@
 
 import json
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
 from collector.access_logs.labels import is_bot, label
 from collector.access_logs.requests import RequestMapper
-from collector.access_logs.visitors import LogVisitors, lake_key
+from collector.access_logs.visitors import LogVisitors, lake_keys
 from collector.imports.rows import Row
 from nextclick.contracts.events import OUTSIDE_SESSIONS
 from nextclick.errors import LakeError
@@ -25,7 +26,7 @@ PAGE: Row = {
 
 
 def event_of(base_url: str = "", **changes: object) -> Row:
-    mapper = RequestMapper("shop", LogVisitors(bytes(32), "shop", 24), base_url, 65_536, NOBODY)
+    mapper = RequestMapper("shop", LogVisitors(lambda _: bytes(32), "shop", 24), base_url, 65_536, NOBODY)
     row: Row = json.loads(mapper({**PAGE, **changes}))
     return row
 
@@ -113,7 +114,7 @@ def test_addresses_are_kept_truncated_wherever_they_stand() -> None:
 
 
 def test_a_visitor_is_an_address_and_agent_on_one_site_for_one_period() -> None:
-    visitors = LogVisitors(bytes(32), "shop", 24)
+    visitors = LogVisitors(lambda _: bytes(32), "shop", 24)
     first = visitors("203.0.113.9", FIREFOX, 5 * DAY)
     assert first == visitors("203.0.113.9", FIREFOX, 6 * DAY - 1)
     assert len(first) == 32
@@ -122,22 +123,47 @@ def test_a_visitor_is_an_address_and_agent_on_one_site_for_one_period() -> None:
         visitors("203.0.113.9", GOOGLEBOT, 5 * DAY),
         visitors("203.0.113.9", None, 5 * DAY),
         visitors("203.0.113.9", FIREFOX, 6 * DAY),
-        LogVisitors(bytes(32), "other", 24)("203.0.113.9", FIREFOX, 5 * DAY),
-        LogVisitors(bytes(31) + b"1", "shop", 24)("203.0.113.9", FIREFOX, 5 * DAY),
+        LogVisitors(lambda _: bytes(32), "other", 24)("203.0.113.9", FIREFOX, 5 * DAY),
+        LogVisitors(lambda _: bytes(31) + b"1", "shop", 24)("203.0.113.9", FIREFOX, 5 * DAY),
     ]
     assert len({first, *others}) == 7
 
 
 def test_no_rotation_keeps_a_visitor_for_ever() -> None:
-    visitors = LogVisitors(bytes(32), "shop", 0)
+    visitors = LogVisitors(lambda _: bytes(32), "shop", 0)
     assert visitors("203.0.113.9", FIREFOX, 0) == visitors("203.0.113.9", FIREFOX, 9_000 * DAY)
 
 
-def test_the_lakes_key_is_random_stays_and_is_its_owners_alone(tmp_path: Path) -> None:
-    key = lake_key(Lake(tmp_path / "a"))
-    assert key == lake_key(Lake(tmp_path / "a")) != lake_key(Lake(tmp_path / "b"))
-    (file,) = (tmp_path / "a" / "_state").iterdir()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    file.write_bytes(b"short")
+def test_a_lakes_key_is_random_its_owners_alone_and_of_a_day_of_the_logs(tmp_path: Path) -> None:
+    lake, other = Lake(tmp_path / "a"), Lake(tmp_path / "b")
+    keys = lake_keys(lake, 8, 35)
+    assert keys(0) == keys(2) == lake_keys(lake, 8, 35)(1)
+    assert len({keys(0), keys(3), keys(-1), lake_keys(other, 8, 35)(0)}) == 4
+    for file in (tmp_path / "a" / "_state" / "access_logs").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        file.write_bytes(b"short")
     with pytest.raises(LakeError, match="has 5 bytes instead of 32"):
-        lake_key(Lake(tmp_path / "a"))
+        lake_keys(lake, 8, 35)(0)
+
+
+def test_a_period_longer_than_a_day_has_one_key(tmp_path: Path) -> None:
+    keys = lake_keys(Lake(tmp_path), 36, 35)
+    assert len({keys(period) for period in range(3)}) == 3
+
+
+def test_a_key_is_deleted_some_days_after_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, made_at = Lake(tmp_path), time.time_ns()
+    follower = lake_keys(lake, 24, 35)
+    key = follower(20_000)
+    for days, is_kept in ((34, True), (36, False)):
+        monkeypatch.setattr("time.time_ns", lambda days=days: made_at + days * 86_400 * 10**9)
+        assert (lake_keys(lake, 24, 35)(20_000) == follower(20_000) == key) is is_kept
+
+
+def test_the_key_of_before_that_served_for_ever_goes_but_where_nothing_rotates(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lasting = lake_keys(lake, 0, 35)
+    assert lasting(0) == lasting(9_000) == lake_keys(lake, 0, 35)(0)
+    assert lake_keys(lake, 24, 35)(0) != lasting(0)
+    lake_keys(lake, 24, 35)
+    assert not (tmp_path / "_state" / "access_logs.key").exists()
