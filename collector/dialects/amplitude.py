@@ -11,8 +11,8 @@ import msgspec
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import utf8
-from collector.dialects.shared.payload import fields, first_record, short, take
-from collector.dialects.shared.readers import Json, text
+from collector.dialects.shared.payload import fields, first_record, short, take, take_timezone
+from collector.dialects.shared.readers import Json, consent, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     address,
@@ -103,6 +103,7 @@ def _events(request: Request, values: Json, sent: Any, index: int, budget: FanOu
     elif name == "revenue_amount":
         inside = {_REVENUE.get(key, key): value for key, value in inside.items()}
     own = _own(request, values, sent) | fields(inside, _FIELDS)
+    own |= {"timezone": take_timezone(inside, "timezone"), "consent": consent(inside.get("consent"))}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
     drafts = to_drafts(kind, inside, budget, own, values)
     return to_events(of_visitor(request), drafts, own | {"index": index}, values)

@@ -3,6 +3,7 @@
 Reference: https://developers.google.com/analytics/devguides/collection/protocol/ga4/reference.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -10,8 +11,8 @@ import msgspec
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget
 from collector.dialects.shared.json_text import utf8
-from collector.dialects.shared.payload import fields, take
-from collector.dialects.shared.readers import Json
+from collector.dialects.shared.payload import fields, take, take_timezone
+from collector.dialects.shared.readers import Json, consent
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     address,
@@ -28,7 +29,7 @@ from collector.dialects.shared.values import (
 )
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
-from nextclick.contracts.events import Event
+from nextclick.contracts.events import Consent, Event
 
 _DEBUG: Final = "/debug/mp/collect"
 ROUTES: Final = {"/mp/collect": ("POST",), _DEBUG: ("POST",)}
@@ -103,7 +104,11 @@ def _events(request: Request, around: Json, values: Json, index: int, budget: Fa
     name = values.pop("name", None)
     inside = dict(mapping(values.pop("params", None), "params"))
     stamp = first(values, "timestamp_micros") or around.get("timestamp_micros")
-    own = _own(around) | fields(inside, _TEXTS) | (fields(inside, _CAMPAIGN) if name == "campaign_details" else {})
+    own = (
+        _own(around, inside)
+        | fields(inside, _TEXTS)
+        | (fields(inside, _CAMPAIGN) if name == "campaign_details" else {})
+    )
     own |= {"client_time": millis(stamp, "timestamp_micros"), "index": index}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
     own |= {"name": take(inside, *_TITLES)} if kind == "page_view" else {}
@@ -119,7 +124,7 @@ def _events(request: Request, around: Json, values: Json, index: int, budget: Fa
     return events
 
 
-def _own(around: Json) -> Json:
+def _own(around: Json, inside: Json) -> Json:
     place, device = (mapping(around.get(name), name) for name in ("user_location", "device"))
     return {
         "visitor_id": first(around, "client_id", "app_instance_id"),
@@ -128,4 +133,17 @@ def _own(around: Json) -> Json:
         "device": device.get("category"),
         "user_agent": around.get("user_agent"),
         "ip": address(around.get("ip_override")),
+        "timezone": take_timezone(inside, "timezone"),
+        "consent": _consent(around, inside),
     }
+
+
+def _consent(around: Json, inside: Json) -> Consent | None:
+    """The request's `consent`, and `gcs` of the event, where `G101` says no to advertising and yes to analytics.
+
+    https://developers.google.com/tag-platform/security/concepts/consent-mode
+    """
+    said = mapping(around.get("consent"), "consent")
+    if match := re.fullmatch("G1([01-])([01-])", str(inside.get("gcs"))):
+        said = dict(zip(("ad_storage", "analytics_storage"), match.groups(), strict=True)) | said
+    return consent(said)

@@ -18,7 +18,7 @@ from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import address, decode, form, inner_json, millis, objects, reject
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
-from nextclick.contracts.events import Event
+from nextclick.contracts.events import Consent, Event
 
 ROUTES: Final = dict.fromkeys(("/matomo.php", "/piwik.php"), ("GET", "POST"))
 
@@ -106,7 +106,8 @@ def _events(request: Request, params: Json, index: int, budget: FanOutBudget) ->
         raise Unmappable("missing_event", "no parameter says what happened")
     client_time, ip = millis(params.pop("cdt", None), "cdt"), address(params.pop("cip", None))
     site = text(params.pop("idsite", None))
-    own = fields(params, _FIELDS) | {"client_time": client_time, "index": index, "ip": ip}
+    agreed = Consent(analytics=True) if text(params.get("consent")) == "1" else None
+    own = fields(params, _FIELDS) | {"consent": agreed, "client_time": client_time, "index": index, "ip": ip}
     if identifier(own["visitor_id"]) is None and identifier(own["user_id"]) is None:
         own["visitor_id"] = anonymous_visitor(request, site)
     by = of_visitor(request)

@@ -12,8 +12,8 @@ import msgspec
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import utf8
-from collector.dialects.shared.payload import PIXEL, fields, payload, take
-from collector.dialects.shared.readers import Json, Unread, identifier, text
+from collector.dialects.shared.payload import PIXEL, fields, payload, take, take_timezone
+from collector.dialects.shared.readers import Json, Unread, consent, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     address,
@@ -118,6 +118,7 @@ def _events(request: Request, values: Json, sent: Any, budget: FanOutBudget, ind
     if name in ("$identify", "$create_alias", "$merge"):
         return [event(by, kind, **own, **said) for kind, said in _joined(name, inside, request.limits)]
     own |= {"ip": address(inside.pop("ip", None)), **_who(inside), **fields(inside, _TEXTS)}
+    own |= {"timezone": take_timezone(inside, "$timezone", "timezone"), "consent": consent(inside.get("consent"))}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
     return to_events(by, to_drafts(kind, inside, budget, own, values), own, values)
 

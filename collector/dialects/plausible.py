@@ -9,8 +9,8 @@ from typing import Final
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import utf8
-from collector.dialects.shared.payload import anonymous_visitor
-from collector.dialects.shared.readers import Json, text
+from collector.dialects.shared.payload import anonymous_visitor, take_timezone
+from collector.dialects.shared.readers import Json, consent, text
 from collector.dialects.shared.values import decode, first, mapping, reject
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
@@ -60,5 +60,6 @@ def _events(request: Request, body: Json, budget: FanOutBudget) -> list[Event]:
     }
     rest = {key: value for key, value in body.items() if key not in _READ}
     rest |= {} if own["price"] is not None else {f"revenue.{key}": value for key, value in paid.items()}
+    own |= {"timezone": take_timezone(props, "timezone"), "consent": consent(props.get("consent"))}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
     return to_events(request, to_drafts(kind, props, budget, own, rest), own, rest)

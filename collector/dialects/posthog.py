@@ -12,7 +12,7 @@ import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
-from collector.dialects.shared.payload import fields, first_record, payload, short, take
+from collector.dialects.shared.payload import fields, first_record, payload, short, take, take_timezone
 from collector.dialects.shared.readers import Json, Unread, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
@@ -30,7 +30,7 @@ from collector.dialects.shared.values import (
 from collector.request import numbers
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, HttpAnswer, Parsed, Refused, Request, RequestLimits
-from nextclick.contracts.events import MILLIS, Event
+from nextclick.contracts.events import MILLIS, Consent, Event
 from nextclick.contracts.silver import DWELL_MS
 
 _PER_EVENT: Final = "/i/v1/analytics/events"
@@ -155,6 +155,8 @@ def _events(request: Request, values: Json, sent: Any, index: int, budget: FanOu
         "index": index,
         "ip": address(take(inside, "$ip") or take(values, "ip")),
         **fields(inside, _TEXTS),
+        "timezone": take_timezone(inside, "$timezone", "timezone"),
+        "consent": Consent(analytics=True) if name == "$opt_in" else None,
     }
     own["session_hint"] = own["session_hint"] or take(values, "session_id")
     own["referrer"] = own["referrer"] if own["referrer"] != _DIRECT else None

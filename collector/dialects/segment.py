@@ -14,7 +14,7 @@ from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import PIXEL, payload
-from collector.dialects.shared.readers import Json, text
+from collector.dialects.shared.readers import Json, consent, text, timezone
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     address,
@@ -34,7 +34,7 @@ from collector.dialects.shared.values import (
 )
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, HttpAnswer, Parsed, Refused, Request, RequestLimits
-from nextclick.contracts.events import Event
+from nextclick.contracts.events import Consent, Event
 
 _TYPES: Final = ("track", "page", "screen", "identify", "group", "alias")
 _PATHS: Final = {name[0]: name for name in _TYPES} | {name: name for name in _TYPES}
@@ -205,8 +205,21 @@ def _common(message: Json, context: Json) -> Json:
         "referrer": page.get("referrer"),
         "user_agent": context.get("userAgent"),
         "ip": address(context.get("ip")),
+        "timezone": timezone(context.get("timezone")),
+        "consent": _consent(context),
         **{f"utm_{field}": campaign.get(name) for name, field in _CAMPAIGN.items()},
     }
+
+
+def _consent(context: Json) -> Consent | None:
+    """What Segment's `consent`, of categories, or RudderStack's `consentManagement`, of lists of them, allows."""
+    said = mapping(context.get("consent"), "consent")
+    managed = mapping(context.get("consentManagement"), "consentManagement")
+    categories = said | mapping(said.get("categoryPreferences"), "categoryPreferences")
+    for name, allowed in (("allowedConsentIds", True), ("deniedConsentIds", False)):
+        listed = managed.get(name)
+        categories |= {text(category) or "": allowed for category in (listed if isinstance(listed, list) else ())}
+    return consent(categories)
 
 
 def _left_over(message: Json, context: Json, kind: str | None) -> Json:
@@ -218,7 +231,8 @@ def _left_over(message: Json, context: Json, kind: str | None) -> Json:
         "campaign": without(campaign, _CAMPAIGN),
         "traits": None if kind == "identify" else context.get("traits"),
     }
-    left = {f"context.{name}": value for name, value in without(around, ("ip", "userAgent", "sessionId")).items()}
+    taken = ("ip", "userAgent", "sessionId", *(("timezone",) if timezone(context.get("timezone")) else ()))
+    left = {f"context.{name}": value for name, value in without(around, taken).items()}
     return {name: value for name, value in (without(message, _READ) | left).items() if value not in ({}, [])}
 
 

@@ -14,7 +14,7 @@ import msgspec
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, place, places, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import PIXEL
-from collector.dialects.shared.readers import Json, identifier, text
+from collector.dialects.shared.readers import Json, consent, identifier, text, timezone
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     address,
@@ -32,7 +32,7 @@ from collector.dialects.shared.values import (
 )
 from collector.request.errors import Unmappable
 from collector.request.model import ANONYMOUS, PERSONAL, HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
-from nextclick.contracts.events import Event
+from nextclick.contracts.events import Consent, Event
 
 ROUTES: Final = {"/com.snowplowanalytics.snowplow/tp2": ("POST",), "/i": ("GET",), "/ice.png": ("GET",)}
 
@@ -148,7 +148,8 @@ def _events(request: Request, values: Json, limits: RequestLimits, index: int, b
     common = _times(request, values) | _visitor(values, entities) | _common(values)
     kind, parts = _meaning(values, entities, limits, budget)
     several = len(parts) > 1 or (kind in FANS_OUT and values["e"] == "ue")
-    left = without(values, _READ) | {
+    common["consent"] = _consent(kind, parts)
+    left = without(values, (*_READ, *(("tz",) if common["timezone"] else ()))) | {
         f"context.{name}": items[0] if len(items) == 1 else items for name, items in entities.items()
     }
     budget.allow((common, left), len(parts))
@@ -168,6 +169,21 @@ def _times(request: Request, values: Json) -> Json:
     return {"client_time": true if created is None else created, "sent_at": sent, "occurred_at": occurred_at}
 
 
+def _consent(kind: str | None, parts: list[_Part]) -> Consent | None:
+    """What a `consent_preferences` event allows: everything, nothing, or the scopes that it lists and nothing else.
+
+    https://docs.snowplow.io/docs/events/ootb-data/consent-events/
+    """
+    said = parts[0].rest.get("eventType") if kind == "consent_preferences" else None
+    if said in ("allow_all", "deny_all", "withdrawn", "expired"):
+        return Consent(**dict.fromkeys(Consent.__struct_fields__, said == "allow_all"))
+    scopes = parts[0].rest.get("consentScopes")
+    if said != "allow_selected" or not isinstance(scopes, list):
+        return None
+    chosen = consent({text(scope) or "": True for scope in scopes})
+    return Consent(**{purpose: bool(getattr(chosen, purpose, False)) for purpose in Consent.__struct_fields__})
+
+
 def _common(values: Json) -> Json:
     return {
         "user_id": values.get("uid"),
@@ -175,6 +191,7 @@ def _common(values: Json) -> Json:
         "referrer": values.get("refr"),
         "user_agent": values.get("ua"),
         "ip": address(values.get("ip")),
+        "timezone": timezone(values.get("tz")),
     }
 
 

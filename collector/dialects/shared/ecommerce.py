@@ -4,13 +4,12 @@ Two vocabularies are common, whatever the tracker: that of Segment's e-commerce 
 Viewed", `products`, `product_id`) and that of GA4 ("view_item", `items`, `item_id`). Both are read here.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, place, places
 from collector.dialects.shared.payload import take
-from collector.dialects.shared.readers import Json, identifier
+from collector.dialects.shared.readers import Json, identifier, word
 from collector.dialects.shared.values import inner_json
 
 _PROMOTION: Final = "promotion"
@@ -85,15 +84,6 @@ def _items(value: Any) -> list[Any]:
     if isinstance(value, dict) and all(name.isdecimal() for name in value):
         return list(value.values())
     return value if isinstance(value, list) else []
-
-
-def word(name: Any) -> str:
-    """A name in small letters, with _ for anything else.
-
-    >>> word("Product List Viewed")
-    'product_list_viewed'
-    """
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") if isinstance(name, str) else ""
 
 
 def _draft(kind: str, surface: str | None, part: int | None, item: Json, beside: Json | None = None) -> EventDraft:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from collector.dialects.shared.json_text import charset_of, utf8
-from collector.dialects.shared.readers import Json
+from collector.dialects.shared.readers import Json, timezone
 from collector.dialects.shared.values import base64_text, decode, form, query
 from collector.request.cookieless import visitor_id
 from collector.request.decompress import unpack
@@ -70,6 +70,11 @@ def short(value: Any) -> str | None:
 def fields(values: Json, names: Mapping[str, tuple[str, ...]]) -> Json:
     """Fields of an event, each taken out of `values` by the first of its names there."""
     return {field: take(values, *aliases) for field, aliases in names.items()}
+
+
+def take_timezone(values: Json, *names: str) -> str | None:
+    """Take the first of `names` that is a time zone out of `values`; anything else stays there."""
+    return next((timezone(values.pop(name)) for name in names if timezone(values.get(name))), None)
 
 
 def take(values: Json, *names: str) -> Any:

@@ -93,33 +93,54 @@ def _currency(value: Any, limits: EventLimits) -> Any:
     return numbers.currency(value)
 
 
+def timezone(value: Any) -> str | None:
+    """A time zone by its IANA name (`Europe/Vienna`); None for anything else, such as `+02:00`."""
+    return value if isinstance(value, str) and IANA.fullmatch(value) else None
+
+
 def _timezone(value: Any, limits: EventLimits) -> Any:
-    return value if isinstance(value, str) and IANA.fullmatch(value) else Unread(value)
+    return timezone(value) or Unread(value)
 
 
 def _address(value: Any, limits: EventLimits) -> Any:
     return value  # `values.address` truncated it: what is none is nowhere kept
 
 
-_ALLOWED: Final = dict.fromkeys(("true", "granted", "yes", "1"), True) | dict.fromkeys(
-    ("false", "denied", "no", "0"), False
-)
+_PURPOSES: Final = {
+    **dict.fromkeys(("analytics", "analytics_storage", "statistics", "performance", "c0002"), "analytics"),
+    **dict.fromkeys(("personalization", "personalization_storage", "ad_personalization"), "personalization"),
+    **dict.fromkeys(("functional", "functionality", "preferences", "c0003"), "personalization"),
+    **dict.fromkeys(("advertising", "ad_storage", "ad_user_data", "marketing", "targeting", "c0004"), "advertising"),
+}
+"""Words for the purposes: Google's consent mode, OneTrust's groups, and what consent banners call their boxes."""
+_ANSWERS: Final = {
+    **dict.fromkeys(("true", "granted", "yes", "1"), True),
+    **dict.fromkeys(("false", "denied", "no", "0"), False),
+}
 
 
-def allowed(value: Any) -> bool | None:
-    """Yes or no in the words of JSON or of Google's consent mode; None for anything else."""
-    return _ALLOWED.get(str(value).lower()) if isinstance(value, (str, bool, int)) else None
+def word(name: Any) -> str:
+    """A name in small letters, with _ for anything else.
+
+    >>> word("Product List Viewed")
+    'product_list_viewed'
+    """
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") if isinstance(name, str) else ""
 
 
 def consent(value: Any) -> Consent | None:
-    """What an object of purposes allows, in the words of JSON or of Google's consent mode; None where it says nothing.
+    """What an object of purposes allows; None where it says nothing. Of two words for one purpose a no counts.
 
-    >>> consent({"analytics": True, "advertising": "denied"})
+    >>> consent({"analytics": True, "ad_storage": "denied", "ad_user_data": "granted"})
     Consent(analytics=True, personalization=None, advertising=False)
     """
-    said = value if isinstance(value, dict) else {}
-    purposes = {name: allowed(said.get(name)) for name in Consent.__struct_fields__}
-    return Consent(**purposes) if any(each is not None for each in purposes.values()) else None
+    said: dict[str, bool] = {}
+    for name, answer in value.items() if isinstance(value, dict) else ():
+        purpose = _PURPOSES.get(word(name))
+        allowed = _ANSWERS.get(str(answer).lower()) if isinstance(answer, (str, bool, int)) else None
+        if purpose and allowed is not None:
+            said[purpose] = said.get(purpose, True) and allowed
+    return Consent(**said) if said else None
 
 
 def _consent(value: Any, limits: EventLimits) -> Any:

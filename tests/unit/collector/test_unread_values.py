@@ -256,6 +256,49 @@ def test_base64_and_gzip_bodies_are_mended_alike() -> None:
     assert only("/track", f"data={data}".encode(), content_type="application/x-www-form-urlencoded").event == "x"
 
 
+YES_NO = Consent(analytics=True, advertising=False)
+TRACKERS_SAY = [
+    ("/v1/track", {"type": "track", "userId": "u", "event": "x", "context": {"timezone": "Europe/Vienna",
+     "consent": {"categoryPreferences": {"Analytics": True, "Advertising": False}}}}, YES_NO),
+    ("/v1/track", {"type": "track", "userId": "u", "event": "x", "context": {"timezone": "Europe/Vienna",
+     "consentManagement": {"allowedConsentIds": ["C0001", "C0002"], "deniedConsentIds": ["C0004"]}}}, YES_NO),
+    ("/mp/collect", {"client_id": "v", "consent": {"ad_user_data": "DENIED", "ad_personalization": "GRANTED"},
+     "events": [{"name": "x", "params": {"timezone": "Europe/Vienna"}}]}, Consent(personalization=True, advertising=False)),
+    ("/mp/collect", {"client_id": "v", "events": [{"name": "x", "params": {"gcs": "G101", "timezone": "Europe/Vienna"}}]}, YES_NO),
+    ("/track", [{"event": "x", "properties": {"distinct_id": "v", "$timezone": "Europe/Vienna", "consent": {"analytics": "yes"}}}],
+     Consent(analytics=True)),
+    ("/2/httpapi", {"api_key": "k", "events": [{"event_type": "x", "device_id": "v", "event_properties": {"timezone": "Europe/Vienna",
+     "consent": {"marketing": False, "statistics": True}}}]}, YES_NO),
+    ("/batch/", {"api_key": "k", "batch": [{"event": "$opt_in", "distinct_id": "v", "properties": {"$timezone": "Europe/Vienna"}}]},
+     Consent(analytics=True)),
+    ("/api/event", {"n": "x", "u": "https://a.example/", "d": "a", "p": {"timezone": "Europe/Vienna"}}, None),
+    ("/v1/events", {"event": "x", "visitor_id": "v", "timezone": "Europe/Vienna",
+     "consent": {"ad_storage": "denied", "analytics": 1}}, YES_NO),
+    ("/com.snowplowanalytics.snowplow/tp2", {"schema": "s", "data": [{"e": "ue", "duid": "v", "tz": "Europe/Vienna", "ue_pr": json.dumps(
+     {"data": {"schema": "iglu:com.snowplowanalytics.snowplow/consent_preferences/jsonschema/1-0-0", "data":
+      {"eventType": "allow_selected", "consentScopes": ["statistics", "necessary"]}}})}]},
+     Consent(analytics=True, personalization=False, advertising=False)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "body", "said"), TRACKERS_SAY)
+def test_what_the_visitor_allowed_and_the_time_zone_come_from_where_each_tracker_says_them(
+    path: str, body: Any, said: Consent | None
+) -> None:
+    event = only(path, body)
+    assert (event.consent, event.timezone, event.unread_fields) == (said, "Europe/Vienna", None)
+
+
+def test_matomo_says_that_its_visitor_agreed() -> None:
+    agreed = only("/matomo.php", b"", "idsite=1&_id=0123456789abcdef&consent=1&url=https://a.example/", "GET")
+    assert agreed.consent == Consent(analytics=True)
+
+
+def test_a_zone_that_is_an_offset_is_a_property() -> None:
+    event = only("/v1/track", {"type": "track", "userId": "u", "event": "x", "context": {"timezone": "GMT+2 (summer)"}})
+    assert (event.timezone, event.properties) == (None, {"context.timezone": "GMT+2 (summer)"})
+
+
 def test_browsers_that_say_no_say_it_of_advertising_and_personalization_unless_the_event_does() -> None:
     body = {"event": "x", "visitor_id": "v", "timestamp": NOW}
     no = Consent(personalization=False, advertising=False)
