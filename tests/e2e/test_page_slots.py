@@ -129,10 +129,12 @@ def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_an
         assert (clicked["request_id"], clicked["item_id"], clicked["position"]) == ("r-home", "A 1", 1)
         assert (added["request_id"], added["item_id"], added["position"]) == ("r-home", "A2", 2)
 
-        queries.clear()
-        opened = visit(open_page, site, page, script=private)
-        opened.wait_for_selector("[data-nextclick-slot=home] article")
-        assert all("visitor_id" not in query for query in queries)  # it is filled for nobody in particular
+        declined = "localStorage._nextclickconsent = JSON.stringify({analytics: true, personalization: false})"
+        for script in (private, declined):
+            queries.clear()
+            opened = visit(open_page, site, page, script=script)
+            opened.wait_for_selector("[data-nextclick-slot=home] article")
+            assert all("visitor_id" not in query for query in queries)  # it is filled for nobody in particular
 
 
 def test_a_banner_is_shown_in_its_slot_and_seen_and_clicked_as_one(
