@@ -139,6 +139,7 @@ class Serving(ServerSettings, frozen=True):
     max_items: Annotated[int, Meta(ge=1, le=1000)]
     record: bool
     record_queue: Positive
+    records_per_second: Annotated[float, Meta(ge=0)]
     read_keys_file: str
     read_keys: dict[str, ReadKey]
 

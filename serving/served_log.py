@@ -9,6 +9,7 @@ from typing import Final
 from nextclick.errors import LakeError
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
+from nextclick.web.rates import UNKNOWN, RateLimiter
 from serving.metrics import ServingMetrics
 
 SOURCE: Final = "server"
@@ -18,7 +19,7 @@ _log: Final = logging.getLogger("_granian.serving")
 class Recorder:
     """A thread with a segment of its own; records that come within group_milliseconds share an fsync.
 
-    A full disk, or a queue that is full, loses records and counts them: the answers have gone out.
+    A full disk, a queue that is full, or a rate above records_per_second loses records and counts them: the answers have gone out.
     """
 
     def __init__(self, settings: Settings, metrics: ServingMetrics) -> None:
@@ -27,6 +28,7 @@ class Recorder:
         self._gather = settings.serving.group_milliseconds / 1000
         self._roll_seconds = settings.serving.publish_seconds
         self._waiting: queue.Queue[bytes | None] = queue.Queue(settings.serving.record_queue)
+        self._rate = RateLimiter(settings.serving.records_per_second)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._writer: SegmentWriter | None = None
         self._opened_at: float | None = None
@@ -38,7 +40,7 @@ class Recorder:
     def put(self, record: bytes) -> None:
         """Write an encoded event soon; returns at once."""
         try:
-            if len(record) > self._settings.landing.max_event_bytes:
+            if len(record) > self._settings.landing.max_event_bytes or not self._rate.take(UNKNOWN):
                 raise queue.Full
             self._waiting.put_nowait(record)
         except queue.Full:

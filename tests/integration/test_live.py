@@ -270,7 +270,8 @@ def ask_until_dead(api: Collector) -> None:
 
 def answers_are_those_of_the_log(settings: Settings, **store: str) -> None:
     """Two workers of the API, each asked several times, tell the profiles that the landing log makes."""
-    expected, secret = from_log(settings), {"NEXTCLICK_SERVING__SECRET_KEY": "a secret key of tests"}
+    expected = from_log(settings)
+    secret: Any = {"NEXTCLICK_SERVING__SECRET_KEY": "a secret key of tests"}
     with answering(settings.lake.root, "--workers", "2", **secret | store) as api:
         for visitor in [f"v{number}" for number in range(6)] * 4:
             answered = api.ask(f"/v1/profile/{visitor}", authorization="Bearer a secret key of tests").json["actions"]
