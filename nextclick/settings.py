@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
-from nextclick.contracts.events import BLANKS
+from nextclick.contracts.events import BLANKS, MOST_ID_CHARS
 from nextclick.errors import SettingsError
 from nextclick.lake.paths import Lake, lake_at
 
@@ -163,7 +163,7 @@ class RankingSettings(_Section, frozen=True):
 class EventsSettings(_Section, frozen=True):
     future_limit_minutes: Positive
     oldest: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-    max_id_chars: Annotated[int, Meta(ge=16, le=4096)]
+    max_id_chars: Annotated[int, Meta(ge=16, le=MOST_ID_CHARS)]
     max_text_chars: Annotated[int, Meta(ge=16, le=65536)]
     max_properties: Positive
     nobody: tuple[Word, ...]
@@ -173,6 +173,15 @@ class EventsSettings(_Section, frozen=True):
     def nobody_words(self) -> frozenset[str]:
         """Ids that name nobody, in lower case and without blanks around: for nextclick.contracts.events.somebody."""
         return frozenset(word.strip(BLANKS).lower() for word in (*self.nobody, *self.nobody_more))
+
+
+class ItemsSettings(_Section, frozen=True):
+    trust: Annotated[tuple[Literal["catalogue", "server", "page"], ...], Meta(min_length=3, max_length=3)]
+    servers: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.trust)) != len(self.trust):
+            raise ValueError("`items.trust` names each of catalogue, server and page once")
 
 
 class ConsentSettings(_Section, frozen=True):
@@ -318,6 +327,7 @@ class ListsSettings(_Section, frozen=True):
 
 
 class ExportSettings(_Section, frozen=True):
+    history_items: Annotated[int, Meta(ge=0, le=100_000)]
     keep_versions: Annotated[int, Meta(ge=2)]
 
 
@@ -377,6 +387,7 @@ class Settings(_Section, frozen=True):
     serving: Serving
     ranking: RankingSettings
     events: EventsSettings
+    items: ItemsSettings
     consent: ConsentSettings
     access_logs: AccessLogsSettings
     sessions: SessionsSettings

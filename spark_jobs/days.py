@@ -32,6 +32,10 @@ class DailyTable(NamedTuple):
     """Keep those of new silver.user_agents whose rows must be counted anew."""
     transform: Callable[[DataFrame], Transformer]
     """silver.user_agents → the source's rows → rows of the table."""
+    counted: Callable[[DataFrame], Transformer] = lambda agents: lambda rows: rows
+    """silver.user_agents → the source's rows, of all days → those that count."""
+    recounted: Callable[[DataFrame], Transformer] | None = None
+    """New rows → the source's rows → those, of any day, that may count now and did not, or the other way round."""
 
     def run(self, spark: SparkSession, settings: Settings, trigger: Trigger) -> JobReport:
         """Recompute the days of what changed, and of all rows of new agents, from all rows of those days."""
@@ -41,7 +45,8 @@ class DailyTable(NamedTuple):
             agents = (
                 tables.stream(spark, lake, silver.USER_AGENTS).transform(self.agents_to_recount).select("user_agent")
             )
-            rows = self.follow(spark, lake, self.source).select(self.time_column)
+            rows = self.follow(spark, lake, self.source)
+            rows = rows.drop("user_agent") if self.recounted else rows.select(self.time_column)
             return rows.unionByName(agents, allowMissingColumns=True)
 
         def process(changed: DataFrame, batch: MicroBatch) -> None:
@@ -50,14 +55,19 @@ class DailyTable(NamedTuple):
             ).collect()[0]
             batch.counts.read += seen
             rows = tables.read(changed.sparkSession, lake, self.source)
-            compute = self.transform(tables.read(changed.sparkSession, lake, silver.USER_AGENTS))
+            agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
+            counted, compute = rows.transform(self.counted(agents)), self.transform(agents)
             if batch.replaces:
-                tables.replace(rows.transform(compute), lake, self.table, batch.commit("days"))
+                tables.replace(counted.transform(compute), lake, self.table, batch.commit("days"))
                 return
             if known:
-                days += rows.transform(of_agents(changed)).agg(F.collect_set(day)).collect()[0][0]
+                theirs = rows.transform(of_agents(changed))
+                days += theirs.agg(F.collect_set(day)).collect()[0][0]
+                changed = changed.unionByName(theirs, allowMissingColumns=True) if self.recounted else changed
+            if self.recounted:
+                days += rows.transform(self.recounted(changed)).agg(F.collect_set(day)).collect()[0][0]
             if days:
-                recomputed = rows.where(on_days(days, self.time_column)).transform(compute)
+                recomputed = counted.where(on_days(days, self.time_column)).transform(compute)
                 tables.replace(recomputed, lake, self.table, batch.commit("days"), among(days, "date"))
 
         return run_query(spark, settings, trigger, self.job, (self.table,), stream, process)

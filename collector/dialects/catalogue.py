@@ -1,7 +1,9 @@
 """The item catalogue: `POST /v1/items` with one JSON object, an array, or NDJSON, and the secret key.
 
 A record names `item_id` and what is known of it: name, category, price, currency, available; whatever else it
-holds are attributes. `updated_at` says from when it counts (default: its arrival); the latest wins, attribute by attribute.
+holds are attributes. An `available` that is no word for it
+(nextclick/contracts/availability.py) is an unread field. `updated_at` says from when it counts (default: its arrival); the
+latest wins, attribute by attribute.
 """
 
 from typing import Any, Final

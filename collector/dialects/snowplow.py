@@ -50,6 +50,7 @@ _ACTIONS: Final = {
     "promo_view": "impression",
     "promo_click": "click",
     "transaction": "purchase",
+    "refund": "refund",
 }
 _DESCRIBED: Final = {
     "link_click": "click",
@@ -322,8 +323,8 @@ def _action(data: Json, entities: dict[str, list[Json]], budget: FanOutBudget) -
     shared: Json = {}
     if action.startswith("list_"):
         shared, rest = {"list_id": data.get("name"), "surface": "list"}, without(rest, ("name",))
-    if kind == "purchase":
-        order = entities.pop("transaction")[0] if len(entities.get("transaction", ())) == 1 else Json()
+    if kind in ("purchase", "refund"):
+        order = entities.pop(action)[0] if len(entities.get(action, ())) == 1 else Json()
         shared = {"order_id": order.get("transaction_id"), "currency": order.get("currency")}
         rest = rest | without(order, ("transaction_id", "currency"))
     products = entities.pop("product", [])
@@ -338,12 +339,12 @@ def _listed(kind: str, products: list[Json], shared: Json, rest: Json) -> Iterat
         fields = shared | {name: value for name, value in part.fields.items() if value is not None}
         if kind == "impression":
             fields["position"] = position
-        yield _Part(fields, beside(part.rest, rest, "order" if kind == "purchase" else "action"))
+        yield _Part(fields, beside(part.rest, rest, "order" if kind in ("purchase", "refund") else "action"))
 
 
 def _alone(kind: str, shared: Json, rest: Json) -> _Part:
     """An action without its products; an order has its worth."""
-    price = rest.get("revenue") if kind == "purchase" else None
+    price = rest.get({"purchase": "revenue", "refund": "refund_amount"}.get(kind, ""))
     return _Part(shared | {"price": price}, rest)
 
 

@@ -278,14 +278,14 @@
   // Google's e-commerce events, old and new
 
   const KINDS = { view_item_list: 'impression', select_item: 'click', view_promotion: 'impression', select_promotion: 'click' }
-  const EACH = /^(view_item|add_to_cart|remove_from_cart|purchase|impression|click)$/
+  const EACH = /^(view_item|add_to_cart|remove_from_cart|purchase|refund|impression|click)$/
   const FIELDS = {
     item_name: 'name', item_category: 'category', item_list_id: 'list_id', item_list_name: 'surface', index: 'position',
     transaction_id: 'order_id'
   }
   const LEGACY = {
     impressions: 'view_item_list', click: 'select_item', detail: 'view_item', add: 'add_to_cart', remove: 'remove_from_cart',
-    checkout: 'begin_checkout', purchase: 'purchase', promoView: 'view_promotion', promoClick: 'select_promotion'
+    checkout: 'begin_checkout', purchase: 'purchase', refund: 'refund', promoView: 'view_promotion', promoClick: 'select_promotion'
   }
 
   function canonical(values) {
@@ -297,8 +297,8 @@
     const kind = KINDS[name] || name, shared = canonical(rest), id = newId()
     if (kind === 'purchase') {
       if (shared.order_id && !isNew(shared.order_id)) return
-      if (!items[0]) shared.price ??= shared.value
     }
+    if (/^(purchase|refund)$/.test(kind) && !items[0]) shared.price ??= shared.value
     const from0 = items.some(item => item.index === 0)
     const each = !items[0] ? [{}] : EACH.test(kind) ? items : [{ items }]
     each.map(canonical).forEach((item, i) => {
@@ -326,7 +326,7 @@
     if (/^(view_)?search(_results)?$/.test(name)) {
       settle()
       search(query, rest)
-    } else if (given.items || name === 'purchase') commerce(name, given)
+    } else if (given.items || name === 'purchase' || name === 'refund') commerce(name, given)
   }
 
   function layer(pushed) {

@@ -15,21 +15,25 @@ import msgspec
 
 KINDS: Final = (
     "page_view", "view_item", "search", "add_to_cart", "remove_from_cart", "purchase", "click", "scroll",
-    "engagement", "play", "pause", "impression", "served", "identify", "alias", "item_update",
+    "engagement", "play", "pause", "impression", "served", "identify", "alias", "item_update", "refund",
 )  # fmt: skip
 """The kinds that stations know. Any other word is a custom event: kept and counted, with no meaning of its own."""
 
 OUTSIDE_SESSIONS: Final = ("served", "impression", "identify", "alias", "item_update", "request")
 """What the system, a catalogue or an access log says, not what the visitor did: neither opens nor extends a session."""
 
-PASSIVE: Final = ("engagement", "scroll", "pause")
-"""Attention rather than an act: extends a session, but does not end a bounce."""
+PASSIVE: Final = ("engagement", "scroll", "pause", "refund")
+"""Attention, or what the shop did, rather than an act: extends a session, but does not end a bounce."""
 
 IDS: Final = ("site", "event_id", "event", "visitor_id", "user_id", "session_hint", "item_id", "order_id", "request_id")
 """Fields that name something, held to events.max_id_chars; other texts to events.max_text_chars."""
 
 BLANKS: Final = " \t\n\r\f\v"
-_IN_NO_ID: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]")
+IN_NO_ID: Final = r"\x00-\x1f\x7f-\x9f\ufffd"
+"""Characters that no id has: as the inside of a class of a regular expression."""
+MOST_ID_CHARS: Final = 256
+"""What events.max_id_chars may be at most: longer names nobody could ask for."""
+_IN_NO_ID: Final = re.compile(f"[{IN_NO_ID}]")
 
 MILLIS: Final = (-62_135_596_800_000, 253_402_300_799_999)
 """Years 1 to 9999: outside, a timestamp overflows instead of being merely impossible."""

@@ -9,6 +9,10 @@ AMOUNT = "decimal(38,4)"
 REVENUE = f"map<string,{AMOUNT}>"
 DWELL_MS = 31 * 86_400_000
 """A month: no page was looked at for longer in one piece, and a bigint holds the sum of three billion such events."""
+ORDER_LINES = (
+    f"array<struct<order_id:string,item_id:string,at:timestamp,id:string,currency:string,amount:{AMOUNT},"
+    "first:struct<at:timestamp,id:string>>>"
+)
 CONSENT = "struct<analytics:boolean,personalization:boolean,advertising:boolean>"
 SITE = Column("site", "string", "The site or app that the event belongs to.", nullable=False)
 
@@ -136,15 +140,17 @@ IDENTITIES = Table(
 
 ITEMS = Table(
     name="silver.items",
-    doc="One row per item: each attribute as its latest event or catalogue record gives it.",
+    doc="One row per item: each attribute as the latest event or record of its most trusted source gives it ([items] of the settings).",
     columns=(
         SITE,
         Column("item_id", "string", "The item.", nullable=False),
-        Column("name", "string", "Latest name."),
-        Column("category", "string", "Latest category."),
-        Column("price", MONEY, "Latest price.", minimum=0),
+        Column("name", "string", "Name."),
+        Column("category", "string", "Category."),
+        Column("price", MONEY, "Price.", minimum=0),
         Column("currency", "string", "Currency of that price."),
-        Column("available", "boolean", "Latest availability; null if nobody said."),
+        Column(
+            "available", "boolean", "Whether it can be had (nextclick/contracts/availability.py); null if nobody said."
+        ),
         Column("attributes", "map<string,string>", "Latest attributes of a catalogue record."),
         Column("first_seen", "timestamp", "First event or record of it.", nullable=False),
         Column("last_seen", "timestamp", "Last event or record of it.", nullable=False),
@@ -157,6 +163,12 @@ ITEMS = Table(
             "attributes:struct<at:timestamp,id:string,value:string>>",
             "For each attribute the event (time, id) that it comes from, so that late events compose.",
         ),
+        Column(
+            "trusted",
+            "struct<name:string,category:string,price:string,available:string,attributes:string>",
+            "For each attribute who says so: catalogue, server or page.",
+        ),
+        Column("in_catalogue", "boolean", "A catalogue record names it, not events alone."),
     ),
     key=("site", "item_id"),
     job="build_items",
@@ -205,15 +217,22 @@ SESSIONS = Table(
         Column("clicks", "bigint", "Events click.", nullable=False, minimum=0),
         Column("plays", "bigint", "Events play.", nullable=False, minimum=0),
         Column("carts", "bigint", "Events add_to_cart.", nullable=False, minimum=0),
-        Column("purchases", "bigint", "Events purchase (one an item).", nullable=False, minimum=0),
+        Column(
+            "purchases", "bigint", "Events purchase (one an item); an order counts once.", nullable=False, minimum=0
+        ),
         Column(
             "passive",
             "bigint",
-            "Events engagement, scroll and pause: attention, not an act.",
+            "Events engagement, scroll, pause and refund: attention, or the shop's doing, not an act.",
             nullable=False,
             minimum=0,
         ),
-        Column("revenue", REVENUE, "Sum of price × quantity of its purchases, per currency.", nullable=False),
+        Column(
+            "revenue",
+            REVENUE,
+            "Sum of price × quantity of its purchases less its refunds, per currency.",
+            nullable=False,
+        ),
         Column("engaged_ms", "bigint", "Sum of dwell_ms.", nullable=False, minimum=0),
         Column("max_scroll_pct", "double", "Deepest scroll, per cent.", minimum=0, maximum=100),
         Column("entry_page", "string", "page_url of the first event that has one."),
@@ -233,6 +252,14 @@ SESSIONS = Table(
         Column(
             "exit", "struct<at:timestamp,id:string,page:string>", "The event of exit_page, so that sessions compose."
         ),
+        Column("refunds", "bigint", "Events refund.", minimum=0),
+        Column(
+            "order_lines",
+            ORDER_LINES,
+            "Its purchases that name an order, with the first send of each line by this visitor, so that sessions compose; "
+            "a line counts in the session of its first send. Null where it has none.",
+        ),
+        Column("other_revenue", REVENUE, "Revenue without that of order_lines, where it has some."),
     ),
     key=("session_id",),
     job="build_sessions",

@@ -27,7 +27,7 @@ TEXT_BYTES: Final = 84
 
 _CODES: Final = (
     "", "page_view", "view_item", "search", "add_to_cart", "remove_from_cart", "purchase", "click", "scroll",
-    "engagement", "play", "pause",
+    "engagement", "play", "pause", "refund",
 )  # fmt: skip
 """Stored by place: only ever add to the end. The first stands for every custom event."""
 _CODE_OF: Final = {kind: code for code, kind in enumerate(_CODES)}

@@ -9,6 +9,7 @@ from spark_jobs import tables
 from spark_jobs.days import DailyTable, agents_that_are_bots, excluding_bots
 from spark_jobs.launch import launch
 from spark_jobs.streaming import Trigger
+from spark_jobs.transforms import orders
 from spark_jobs.transforms.gold.daily import item_daily
 
 _DAYS = DailyTable(
@@ -18,7 +19,9 @@ _DAYS = DailyTable(
     time_column="occurred_at",
     follow=tables.stream,
     agents_to_recount=agents_that_are_bots,
-    transform=excluding_bots(item_daily),
+    transform=lambda agents: item_daily,
+    counted=excluding_bots(orders.once("visitor_id")),
+    recounted=orders.other_sends,
 )
 
 

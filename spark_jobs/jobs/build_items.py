@@ -8,26 +8,26 @@ from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
-from spark_jobs.transforms.silver.items import KEY, as_items, item_facts, merge_facts
+from spark_jobs.transforms.silver.items import KEY, as_items, item_facts, merge_facts, stored_facts
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
     """Merge each batch's facts with those that are there, and upsert the result."""
-    lake = settings.lake
+    lake, conf = settings.lake, settings.items
 
     def source(spark: SparkSession) -> DataFrame:
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        fresh = events.transform(item_facts).persist()
+        fresh = events.transform(item_facts(conf)).persist()
         count = fresh.count()
         batch.counts.read += count
         if batch.replaces:
             tables.replace(fresh.transform(as_items), lake, silver.ITEMS, batch.commit("items"))
         elif count:
             present = tables.read(events.sparkSession, lake, silver.ITEMS)
-            touched = present.join(fresh.select(*KEY), list(KEY), "left_semi")
-            rows = fresh.unionByName(touched.select(*fresh.columns)).transform(merge_facts).transform(as_items)
+            touched = present.join(fresh.select(*KEY), list(KEY), "left_semi").transform(stored_facts(conf))
+            rows = fresh.unionByName(touched).transform(merge_facts).transform(as_items)
             tables.merge(rows, lake, silver.ITEMS, batch.commit("items"), changed=tables.differ(silver.ITEMS))
         fresh.unpersist()
 

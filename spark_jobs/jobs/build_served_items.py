@@ -9,6 +9,7 @@ from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
+from spark_jobs.transforms import orders
 from spark_jobs.transforms.silver.served_items import OWNER, SERVED, acts, attribute, items_of_answers, touched_owners
 from spark_jobs.transforms.time_ranges import time_ranges
 
@@ -26,13 +27,17 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
         everything = tables.read(events.sparkSession, lake, silver.EVENTS)
+        purchased = everything.transform(orders.once("visitor_id"))
         if batch.replaces:
-            rows = everything.transform(items_of_answers).transform(attribute(acts(everything), settings.attribution))
+            rows = everything.transform(items_of_answers).transform(attribute(acts(purchased), settings.attribution))
             tables.replace(rows, lake, silver.SERVED_ITEMS, batch.commit("rows"))
             return
         fresh, new_acts = events.transform(items_of_answers).persist(), events.transform(acts).persist()
+        again = everything.transform(orders.other_sends(events)).transform(acts)  # another send may count now
         times = fresh.select(F.col("served_at").alias("at")).unionByName(new_acts.select("at"))
-        seen, hours = times.agg(F.count("*"), F.collect_set(F.expr("div(unix_seconds(at), 3600)"))).collect()[0]
+        times = times.withColumn("new", F.lit(True)).unionByName(again.select("at", F.lit(False).alias("new")))
+        hours = F.collect_set(F.expr("div(unix_seconds(at), 3600)"))
+        seen, hours = times.agg(F.count_if("new"), hours).collect()[0]
         batch.counts.read += seen
 
         def near(lengths: int, column: str) -> str:
@@ -41,8 +46,10 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         present = tables.read(events.sparkSession, lake, silver.SERVED_ITEMS).where(near(READ, "served_at"))
         served = present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver.SERVED_ITEMS.key)).persist()
         if seen and not served.isEmpty():
-            rows = served.join(served.transform(touched_owners(new_acts, fresh)), list(OWNER), "left_semi")
-            counted = acts(everything.where(near(EVENTS, "occurred_at")))
+            rows = served.join(
+                served.transform(touched_owners(new_acts.unionByName(again), fresh)), list(OWNER), "left_semi"
+            )
+            counted = acts(purchased.where(near(EVENTS, "occurred_at")))
             changed = rows.transform(attribute(counted, settings.attribution)).where(near(CHANGED, "served_at"))
             prune, differ = near(CHANGED, "t.served_at"), tables.differ(silver.SERVED_ITEMS)
             tables.merge(changed, lake, silver.SERVED_ITEMS, batch.commit("rows"), prune, differ)

@@ -13,8 +13,10 @@ from spark_jobs.transforms.silver.sessionize import (
     as_sessions,
     deleted_sessions,
     event_intervals,
+    first_sends,
     merge_intervals,
     near_intervals,
+    same_orders,
     session_intervals,
 )
 from spark_jobs.transforms.time_ranges import time_ranges
@@ -36,17 +38,24 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         hours = F.collect_set(
             F.expr("sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))")
         )
-        seen, spans = fresh.agg(F.sum("events"), hours).collect()[0]
+        seen, spans, orders = fresh.agg(F.sum("events"), hours, F.max(F.size("lines"))).collect()[0]
         batch.counts.read += seen or 0
         near = {hour for span in spans for hour in span}
         present = tables.read(events.sparkSession, lake, silver.SESSIONS)
         if batch.replaces:
-            tables.replace(fresh.transform(as_sessions(overlong)), lake, silver.SESSIONS, batch.commit("sessions"))
+            rows = fresh.transform(first_sends).transform(as_sessions(overlong))
+            tables.replace(rows, lake, silver.SESSIONS, batch.commit("sessions"))
             return
         bounded = present.where(time_ranges(near, "started_at", "ended_at", margin))
-        touched = bounded.transform(session_intervals).transform(near_intervals(fresh, settings.sessions)).persist()
+        touched = bounded.transform(session_intervals).transform(near_intervals(fresh, settings.sessions))
+        if orders:
+            again = present.transform(same_orders(fresh)).transform(session_intervals)
+            touched = touched.unionByName(again).dropDuplicates(["session_id"])
+        touched = touched.persist()
 
         merged = fresh.unionByName(touched.drop("session_id")).transform(merge)
+        if orders:
+            merged = merged.transform(first_sends)
         sessions = merged.transform(as_sessions(overlong))
         known = [row[0] for row in touched.select("session_id").limit(FEW + 1).collect()]
         if not known:  # nothing to update: an append needs no scan of the table
@@ -54,7 +63,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         elif len(known) <= FEW:
             tables.exchange(sessions, lake, silver.SESSIONS, batch.commit("sessions"), "session_id", known)
         else:
-            prune = time_ranges(near, "t.started_at", "t.ended_at", margin)
+            prune = "true" if orders else time_ranges(near, "t.started_at", "t.ended_at", margin)
             changes = sessions.transform(deleted_sessions(touched))
             tables.merge(changes, lake, silver.SESSIONS, batch.commit("sessions"), prune)
         touched.unpersist()

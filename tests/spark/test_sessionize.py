@@ -29,7 +29,7 @@ START = datetime(2026, 1, 1, 23, 50, tzinfo=UTC)
 SCHEMA = (
     "site string, visitor_id string, event_id string, event string, occurred_at timestamp, page_url string, channel string, "
     "device string, country string, user_agent string, price decimal(18,4), quantity int, currency string, "
-    "dwell_ms bigint, scroll_pct double"
+    "dwell_ms bigint, scroll_pct double, item_id string, order_id string"
 )
 
 

@@ -22,6 +22,9 @@ _KINDS: Final[Mapping[str, tuple[str, str | None]]] = {
         ("remove_from_cart", "removed_from_cart", "product_removed", "removed_product"), ("remove_from_cart", None)
     ),
     **dict.fromkeys(("purchase", "order_completed", "completed_order"), ("purchase", None)),
+    **dict.fromkeys(
+        ("refund", "order_refunded", "refunded_order", "product_refunded", "refunded_product"), ("refund", None)
+    ),
     **dict.fromkeys(("view_item_list", "product_list_viewed", "viewed_product_list"), ("impression", _LIST)),
     **dict.fromkeys(("select_item", "product_clicked", "clicked_product"), ("click", _LIST)),
     **dict.fromkeys(("view_promotion", "promotion_viewed", "viewed_promotion"), ("impression", _PROMOTION)),
@@ -39,6 +42,7 @@ _ITEM: Final[Mapping[str, tuple[str, ...]]] = {
     "price": ("price",),
     "quantity": ("quantity",),
 }
+_ORDERS: Final = ("purchase", "refund")
 _TOTAL: Final = ("value", "revenue", "total")
 _EVENT: Final[Mapping[str, tuple[str, ...]]] = {
     "currency": ("currency",),
@@ -96,7 +100,7 @@ def _draft(kind: str, surface: str | None, part: int | None, item: Json, beside:
     fields |= {"position": _place(item), "surface": surface}
     if beside is not None:
         fields["item_id"] = fields["name"] if identifier(fields["item_id"]) is None else fields["item_id"]
-    elif kind == "purchase" and identifier(fields["item_id"]) is None:
+    elif kind in _ORDERS and identifier(fields["item_id"]) is None:
         fields["price"] = take(item, *_TOTAL) if fields["price"] is None else fields["price"]
     return EventDraft(kind, part, fields, (item, shared))
 

@@ -10,7 +10,7 @@ from collector.request.errors import Unmappable
 from collector.request.model import Request, RequestLimits
 from nextclick.contracts.events import Event, encode
 
-FANS_OUT: Final = ("impression", "purchase")
+FANS_OUT: Final = ("impression", "purchase", "refund")
 """Kinds that are one event an item, each with its part of the record's id, also where there is one item."""
 
 

@@ -23,6 +23,7 @@ from collector.request.model import EventLimits, Refused, Request, RequestLimits
 from collector.request.numbers import Money
 from collector.request.times import AmbiguousTime, has_zone, parser
 from nextclick.address import truncated
+from nextclick.contracts.availability import is_unread
 from nextclick.contracts.events import MILLIS, Consent, Event, Reject, derived_id, encode, payload_id, somebody
 
 _time: Final = parser("auto")
@@ -244,7 +245,10 @@ def event(
             known["currency"] = price.currency
     for name in MAY_BE_NEGATIVE:
         if name in known and kind != "purchase" and str(known[name]).startswith("-"):
-            unread[name] = known.pop(name)
+            if kind == "refund":  # its kind says the minus already
+                known[name] = _positive(known[name])
+            else:
+                unread[name] = known.pop(name)
     visitor, user = somebody(known.pop("visitor_id", None), known.pop("user_id", None), request.nobody)
     if visitor is None and user is None and kind != "item_update":
         raise Unmappable("missing_visitor", "neither a visitor's nor a user's id is there")
@@ -258,6 +262,8 @@ def event(
         previous_id(properties["previous_id"], limits)
     kept = _properties(properties or {}, unread, limits)
     unread_fields = [*unread, *(["properties"] if len(kept) < len(properties or {}) + len(unread) else [])]
+    if kind == "item_update" and is_unread(kept.get("available", "")):
+        unread_fields.append("available")
     identity = known.pop("event_id", "") or ("" if client_time is not None else derived_id(request.token, index))
     result = Event(
         event=kind,
@@ -304,6 +310,10 @@ def _kind(value: Any, limits: EventLimits) -> str:
 def _own_id(value: Any, suffix: str, limits: EventLimits) -> Any:
     read = identifier(value)
     return Unread(value) if isinstance(read, str) and len(read) + len(suffix) > limits.max_id_chars else read
+
+
+def _positive(value: str | int) -> str | int:
+    return value.removeprefix("-") if isinstance(value, str) else -value
 
 
 def _properties(properties: Mapping[str, str], unread: Json, limits: EventLimits) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from nextclick.contracts.silver import AMOUNT, REVENUE
-from spark_jobs.transforms import Transformer
+from spark_jobs.transforms import Transformer, orders
 
 _TRAFFIC: Final = ("date", "site", "channel", "device", "country")
 
@@ -52,25 +52,24 @@ def _counted(rows: DataFrame) -> DataFrame:
 
 
 def item_daily(events: DataFrame) -> DataFrame:
-    """One row per UTC day of the event, site and item (gold.item_daily)."""
+    """One row per UTC day of the event, site and item (gold.item_daily); of `events`, orders are there once."""
     names = ("date", "site", "item_id")
-    kinds = ("page_view", "view_item", "add_to_cart", "purchase")
-    rows = events.where(F.col("item_id").isNotNull() & F.col("event").isin(*kinds)).select(
-        F.to_date("occurred_at").alias("date"), "site", "item_id", "event", "price", "quantity", "currency"
+    kinds = ("page_view", "view_item", "add_to_cart", "purchase", "refund")
+    rows = events.where(F.col("item_id").isNotNull() & F.col("event").isin(*kinds)).withColumn(
+        "date", F.to_date("occurred_at")
     )
-    paid = rows.where((F.col("event") == "purchase") & F.col("price").isNotNull()).select(
-        *names,
-        F.coalesce("currency", F.lit("")).alias("currency"),
-        (F.col("price") * F.coalesce("quantity", F.lit(1))).cast(AMOUNT).alias("amount"),
-    )
+    money = rows.select(
+        *names, F.coalesce("currency", F.lit("")).alias("currency"), orders.amount().alias("amount")
+    ).where("amount IS NOT NULL")
     return (
         rows.groupBy(*names)
         .agg(
-            F.count_if(F.col("event").isin("page_view", "view_item")).alias("views"),
-            F.count_if(F.col("event") == "add_to_cart").alias("carts"),
-            F.count_if(F.col("event") == "purchase").alias("purchases"),
+            F.count_if(orders.of_kind("page_view", "view_item")).alias("views"),
+            F.count_if(orders.of_kind("add_to_cart")).alias("carts"),
+            F.count_if(orders.of_kind("purchase")).alias("purchases"),
+            F.count_if(orders.of_kind("refund")).alias("refunds"),
         )
-        .join(revenue_by(paid, names), list(names), "left")
+        .join(revenue_by(money, names), list(names), "left")
         .withColumn("revenue", or_empty("revenue"))
         .withColumn("view_to_cart", F.try_divide("carts", "views"))
         .withColumn("cart_to_purchase", F.try_divide("purchases", "carts"))

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_jobs.transforms import Transformer
+from spark_jobs.transforms import Transformer, orders
 from spark_jobs.transforms.silver.identities import merges, user_person, visitor_person
 
 KEY = ("site", "person_id", "item_id")
@@ -23,14 +23,18 @@ def interactions(weights: Mapping[str, float], half_life: timedelta) -> Transfor
     """One row per (site, person_id, item_id), recomputed from all events of its person.
 
     strength = Σ weight(event) · 2^(−(last_at − occurred_at) / half_life), as of the pair's
-    last event. Pairs whose strength is not positive (put into the cart and taken out again) have no row.
+    last event. A purchase that was sent before with the same order counts no more, and a refund, where no weight
+    is set for it, takes what a purchase gives. Pairs whose strength is not positive (put into the cart and taken out
+    again) have no row.
     """
+    weights = {"refund": -weights.get("purchase", 0.0)} | dict(weights)
     kinds = [kind for kind, weight in weights.items() if weight]
     weight = F.create_map(*(F.lit(part) for kind in kinds for part in (kind, float(weights[kind]))))
     seconds = half_life.total_seconds()
 
     def transform(events: DataFrame) -> DataFrame:
-        counted = events.where(F.col("item_id").isNotNull() & F.col("event").isin(*kinds)).select(
+        used = events.where(F.col("item_id").isNotNull() & orders.of_kind(*kinds))
+        counted = used.transform(orders.once("person_id")).select(
             *KEY,
             "event",
             F.unix_micros("occurred_at").alias("at"),

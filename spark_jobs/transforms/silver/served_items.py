@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from nextclick.contracts.silver import AMOUNT, REVENUE, SERVED_ITEMS
 from nextclick.settings import AttributionSettings
-from spark_jobs.transforms import Transformer
+from spark_jobs.transforms import Transformer, orders
 
 KEY: Final = SERVED_ITEMS.key
 OWNER: Final = ("site", "visitor_id", "item_id")
@@ -51,8 +51,7 @@ def items_of_answers(events: DataFrame) -> DataFrame:
 
 def acts(events: DataFrame) -> DataFrame:
     """The events that may count for an item that was served; `amount` is null but for a purchase with a price."""
-    paid = (F.col("event") == "purchase") & F.col("price").isNotNull()
-    return events.where(F.col("event").isin(*ACTS) & F.col("item_id").isNotNull()).select(
+    return events.where(orders.of_kind(*ACTS) & F.col("item_id").isNotNull()).select(
         *OWNER,
         "request_id",
         "event",
@@ -60,7 +59,7 @@ def acts(events: DataFrame) -> DataFrame:
         F.col("occurred_at").alias("at"),
         F.col("user_agent").alias("agent"),
         F.coalesce("currency", F.lit("")).alias("currency"),
-        F.when(paid, F.col("price") * F.coalesce("quantity", F.lit(1))).cast(AMOUNT).alias("amount"),
+        orders.amount().alias("amount"),
     )
 
 

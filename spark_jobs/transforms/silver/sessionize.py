@@ -12,9 +12,9 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from nextclick.contracts.events import OUTSIDE_SESSIONS, PASSIVE
-from nextclick.contracts.silver import AMOUNT, REVENUE
+from nextclick.contracts.silver import AMOUNT, ORDER_LINES, REVENUE
 from nextclick.settings import SessionsSettings
-from spark_jobs.transforms import Transformer
+from spark_jobs.transforms import Transformer, orders
 
 COUNTS: Final = {
     "page_views": ("page_view",),
@@ -24,6 +24,7 @@ COUNTS: Final = {
     "plays": ("play",),
     "carts": ("add_to_cart",),
     "purchases": ("purchase",),
+    "refunds": ("refund",),
     "passive": PASSIVE,
 }
 OWNER: Final = ("site", "visitor_id")
@@ -31,16 +32,25 @@ OF_FIRST: Final = ("channel", "device", "country", "user_agent")
 """What a session has of its first event."""
 _PAGE: Final = "struct<at:timestamp,id:string,page:string>"
 _NO_REVENUE: Final = f"cast(map() as {REVENUE})"
+_COUNTED: Final = f"filter(lines, line -> {orders.counts('line.at', 'line.id', 'line.first')})"
 
 
 def event_intervals(events: DataFrame) -> DataFrame:
-    """Each event that can be part of a session as an interval of length zero."""
+    """Each event that can be part of a session as an interval of length zero.
+
+    A purchase that names its order is one of `lines`, and neither in `purchases` nor in `revenue`: `as_sessions`
+    adds those that count.
+    """
     page = F.when(
         F.col("page_url").isNotNull(),
         F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id"), F.col("page_url").alias("page")),
     )
-    paid = (F.col("event") == "purchase") & F.col("price").isNotNull()
-    amount = (F.col("price") * F.coalesce("quantity", F.lit(1))).cast(AMOUNT)
+    ordered, amount = F.coalesce(F.expr(orders.ORDERED), F.lit(False)), orders.amount()
+    currency = F.coalesce("currency", F.lit("")).alias("currency")
+    sent = F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id"))
+    line = F.struct("order_id", "item_id", "occurred_at", "event_id", currency, amount, sent)
+    counted = {name: orders.of_kind(*kinds) for name, kinds in COUNTS.items()}
+    counted["purchases"] &= ~ordered
     return events.where(~F.col("event").isin(*OUTSIDE_SESSIONS)).select(
         *OWNER,
         F.col("occurred_at").alias("started_at"),
@@ -49,8 +59,9 @@ def event_intervals(events: DataFrame) -> DataFrame:
         page.cast(_PAGE).alias("entry"),
         page.cast(_PAGE).alias("exit"),
         F.lit(1).cast("bigint").alias("events"),
-        *(F.col("event").isin(*kinds).cast("bigint").alias(name) for name, kinds in COUNTS.items()),
-        F.when(paid, F.create_map(F.coalesce("currency", F.lit("")), amount)).cast(REVENUE).alias("revenue"),
+        *(of_kind.cast("bigint").alias(name) for name, of_kind in counted.items()),
+        F.when(amount.isNotNull() & ~ordered, F.create_map(currency, amount)).cast(REVENUE).alias("revenue"),
+        F.when(ordered, F.array(line)).cast(ORDER_LINES).alias("lines"),
         F.coalesce("dwell_ms", F.lit(0)).cast("bigint").alias("engaged_ms"),
         F.col("scroll_pct").alias("max_scroll_pct"),
     )
@@ -59,10 +70,48 @@ def event_intervals(events: DataFrame) -> DataFrame:
 def session_intervals(sessions: DataFrame) -> DataFrame:
     """Rows of silver.sessions as intervals again; `session_id` is kept, to see what was absorbed."""
     first = F.struct(F.col("started_at").alias("at"), F.col("first_event_id").alias("id"), *OF_FIRST)
-    return sessions.select(
+    bare = sessions.withColumn("lines", F.coalesce("order_lines", F.array().cast(ORDER_LINES))).withColumns(
+        {
+            "purchases": F.col("purchases") - F.size(F.expr(_COUNTED)),
+            "revenue": F.coalesce("other_revenue", "revenue"),
+            "refunds": F.coalesce("refunds", F.lit(0)),  # an older version wrote none
+        }
+    )
+    return bare.select(
         "session_id", *OWNER, "started_at", "ended_at", first.alias("first"), "entry", "exit",
-        "events", *COUNTS, "revenue", "engaged_ms", "max_scroll_pct",
+        "events", *COUNTS, "revenue", "lines", "engaged_ms", "max_scroll_pct",
     )  # fmt: skip
+
+
+def same_orders(fresh: DataFrame) -> Transformer:
+    """Keep the rows of silver.sessions with a line of an order that `fresh` intervals have, of the same visitor."""
+    names = (*OWNER, *orders.LINE)
+    lines = (
+        fresh.select(*OWNER, F.inline("lines")).select(*(F.col(name).alias(f"_{name}") for name in names)).distinct()
+    )
+    same = F.expr(" AND ".join(f"{name} <=> _{name}" for name in names))
+
+    def transform(sessions: DataFrame) -> DataFrame:
+        held = sessions.where("order_lines IS NOT NULL").select("session_id", *OWNER, F.inline("order_lines"))
+        shared = held.join(lines, same, "left_semi")
+        return sessions.join(shared.select("session_id").distinct(), "session_id", "left_semi")
+
+    return transform
+
+
+def first_sends(intervals: DataFrame) -> DataFrame:
+    """Intervals with the first send of each line of an order, of all intervals of the visitor.
+
+    Those of a visitor's other sessions need not be among `intervals` while none of theirs is new: a line
+    remembers the first that it knew.
+    """
+    line = Window.partitionBy(*OWNER, *(f"line.{name}" for name in orders.LINE))
+    known = intervals.where("size(lines) > 0").select(*OWNER, "started_at", F.explode("lines").alias("line"))
+    first = F.col("line").withField("first", F.min("line.first").over(line))
+    lines = known.select(*OWNER, "started_at", first.alias("line")).groupBy(*OWNER, "started_at")
+    resolved = lines.agg(F.collect_list("line").alias("known"))
+    joined = intervals.join(resolved, [*OWNER, "started_at"], "left")
+    return joined.withColumn("lines", F.coalesce("known", "lines")).drop("known")
 
 
 def gap_of_site(sessions: SessionsSettings) -> Column:
@@ -133,8 +182,13 @@ def _measures() -> list[Column]:
         F.max("exit").alias("exit"),
         *(F.sum(name).alias(name) for name in ("events", *COUNTS, "engaged_ms")),
         F.collect_list("revenue").alias("revenue"),
+        F.flatten(F.collect_list("lines")).alias("lines"),
         F.max("max_scroll_pct").alias("max_scroll_pct"),
     ]
+
+
+_BOTH: Final = "array_append(transform(filter(counted, line -> line.amount IS NOT NULL), line -> map(line.currency, line.amount)), revenue)"
+"""The maps of what a session's lines and its other purchases brought."""
 
 
 def _summed(maps: str) -> Column:
@@ -148,10 +202,10 @@ def _summed(maps: str) -> Column:
 
 def as_sessions(overlong: timedelta) -> Transformer:
     """Intervals → rows of silver.sessions: the id, the flags and what is derived."""
-    limit = _interval(overlong)
+    limit, ordered = _interval(overlong), F.size("lines") > 0
 
     def transform(intervals: DataFrame) -> DataFrame:
-        return intervals.select(
+        return intervals.withColumn("counted", F.expr(_COUNTED)).select(
             F.md5(F.to_json(F.struct(*OWNER, F.unix_micros("started_at"), "first.id")).cast("binary")).alias(
                 "session_id"
             ),
@@ -159,8 +213,9 @@ def as_sessions(overlong: timedelta) -> Transformer:
             "started_at",
             "ended_at",
             "events",
-            *COUNTS,
-            "revenue",
+            *(name for name in COUNTS if name != "purchases"),
+            (F.col("purchases") + F.size("counted")).alias("purchases"),
+            F.when(F.size("counted") > 0, _summed(_BOTH)).otherwise(F.col("revenue")).alias("revenue"),
             "engaged_ms",
             "max_scroll_pct",
             F.col("entry.page").alias("entry_page"),
@@ -171,6 +226,8 @@ def as_sessions(overlong: timedelta) -> Transformer:
             F.col("first.id").alias("first_event_id"),
             "entry",
             "exit",
+            F.when(ordered, F.array_sort("lines")).alias("order_lines"),
+            F.when(ordered, F.col("revenue")).alias("other_revenue"),
         )
 
     return transform

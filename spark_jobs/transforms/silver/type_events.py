@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from nextclick.contracts import events as wire
 from nextclick.contracts import silver
+from nextclick.contracts.availability import is_unread_sql
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.silver import nobody
 
@@ -72,9 +73,19 @@ def type_events(site: str, nobody_words: Set[str]) -> Transformer:
                 f"CASE WHEN unlike THEN {_bad_fields(typed)} ELSE '' END AS bad_fields",
             )
             .selectExpr("*", f"{_payload_hash()} AS payload_hash")
+            .selectExpr("* EXCEPT (currency, unread_fields)", f"{_CURRENCY} AS currency", f"{_UNREAD} AS unread_fields")
         )  # fmt: skip
 
     return transform
+
+
+_CURRENCY: Final = "CASE WHEN trim(currency) RLIKE '^[A-Za-z]{3}$' THEN upper(trim(currency)) ELSE currency END"
+"""After the hash, which an event keeps that an older version took as it was written."""
+
+_UNREAD: Final = (
+    f"CASE WHEN event = 'item_update' AND {is_unread_sql('properties.available')} "
+    "THEN array_union(coalesce(unread_fields, array()), array('available')) ELSE unread_fields END"
+)
 
 
 def _parsed(fields: Mapping[str, str]) -> str:

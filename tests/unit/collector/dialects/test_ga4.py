@@ -53,6 +53,14 @@ def test_a_purchase_becomes_one_event_an_item_and_the_time_spent_counts_once() -
     assert (first.event_id[-2:], second.event_id[-2:]) == ("#0", "#1")
 
 
+def test_a_refund_is_one_event_an_item_or_one_of_the_whole_worth() -> None:
+    first, second = events("refund", transaction_id="o1", currency="EUR", items=ITEMS)
+    assert {(event.event, event.order_id, event.currency) for event in (first, second)} == {("refund", "o1", "EUR")}
+    assert (first.item_id, first.price, second.item_id, second.price) == ("i1", "2.5", "Cup", "7")
+    (whole,) = events("refund", transaction_id="o1", currency="EUR", value=-9.5)
+    assert (whole.event, whole.order_id, whole.item_id, whole.price) == ("refund", "o1", None, "9.5")
+
+
 def test_a_list_becomes_impressions_from_position_1() -> None:
     seen = events("view_item_list", item_list_id="l1", items=ITEMS)
     assert [(event.event, event.item_id, event.position) for event in seen] == [

@@ -87,6 +87,21 @@ def test_an_order_that_lists_no_items_keeps_its_worth() -> None:
     assert (event.event, event.order_id, event.price, event.currency) == ("purchase", "o1", "25.5", "EUR")
 
 
+@pytest.mark.parametrize("name", ["Order Refunded", "Refunded Order", "Product Refunded", "refund"])
+def test_a_refund_is_one_event_an_item_and_its_minus_is_in_its_kind(name: str) -> None:
+    products = [
+        {"product_id": "i1", "price": 10, "quantity": 2},
+        {"product_id": "i2", "price": "-5.50", "quantity": -1},
+    ]
+    refund = {"order_id": "o1", "total": 25.5, "currency": "EUR", "products": products}
+    drafts = [
+        (e.event, e.order_id, e.item_id, e.price, e.quantity) for e in events({"event": name, "properties": refund})
+    ]
+    assert drafts == [("refund", "o1", "i1", "10", 2), ("refund", "o1", "i2", "5.50", 1)]
+    event = only({"event": name, "properties": {"order_id": "o1", "total": "30.00", "currency": "USD"}})
+    assert (event.event, event.order_id, event.price, event.currency) == ("refund", "o1", "30.00", "USD")
+
+
 def test_a_list_is_one_impression_an_item_at_its_place() -> None:
     products = [{"product_id": "i1"}, {"product_id": "i2"}, {"product_id": "i3", "position": 9}]
     seen = events({"event": "Product List Viewed", "properties": {"list_id": "l1", "products": products}})

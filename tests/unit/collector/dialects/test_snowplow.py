@@ -168,6 +168,14 @@ def test_a_transaction_is_one_purchase_an_item() -> None:
     assert first.properties == second.properties == {"revenue": "20.5", "tax": "1"}
 
 
+def test_a_refund_is_one_event_a_product_or_one_of_the_whole_worth() -> None:
+    refund = entity("refund", {"transaction_id": "o1", "refund_amount": 20.5, "currency": "EUR"}, SHOP)
+    event = only(**action("refund", product("i1", quantity=2), refund))
+    assert (event.event, event.order_id, event.item_id, event.price, event.quantity) == ("refund", "o1", "i1", "7.5", 2)
+    whole = only(**action("refund", refund))
+    assert (whole.event, whole.order_id, whole.item_id, whole.price) == ("refund", "o1", None, "20.5")
+
+
 def test_a_transaction_that_lists_no_products_keeps_its_worth() -> None:
     order = entity("transaction", {"transaction_id": "o1", "revenue": 20.5, "currency": "EUR"}, SHOP)
     event = only(**action("transaction", order))

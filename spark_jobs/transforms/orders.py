@@ -1,0 +1,84 @@
+"""What purchases and refunds come to: an order counts once, however often it is sent; no pieces are no purchase; a refund is negative."""
+
+from typing import Final
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from nextclick.contracts.silver import AMOUNT
+from spark_jobs.transforms import Transformer
+
+_WITH_PIECES: Final = ("add_to_cart", "remove_from_cart", "purchase", "refund")
+LINE: Final = ("order_id", "item_id")
+"""What names a line of an order within its owner."""
+
+NO_ORDER: Final = (
+    "",
+    "0",
+    "-",
+    "null",
+    "none",
+    "nil",
+    "nan",
+    "undefined",
+    "unknown",
+    "false",
+    "true",
+    "n/a",
+    "(not set)",
+    "[object object]",
+)
+"""Words that programs write where they know no order, in lower case: purchases with them are not one order."""
+
+ORDERED: Final = (
+    "(event = 'purchase' AND NOT quantity <=> 0 AND order_id IS NOT NULL "
+    f"AND lower(trim(order_id)) NOT IN ({', '.join(repr(word) for word in NO_ORDER)}))"
+)
+"""SQL: the event is a purchase that names its order."""
+
+_PART: Final = "#[0-9]+$"
+
+
+def of_kind(*kinds: str) -> Column:
+    """The event is of one of the kinds, and not of 0 pieces."""
+    return F.col("event").isin(*kinds) & ~(F.col("event").isin(*_WITH_PIECES) & F.col("quantity").eqNullSafe(0))
+
+
+def amount() -> Column:
+    """What a purchase brought, or a refund took; null for any other event, and where no price is said."""
+    sign = F.when(of_kind("purchase"), 1).when(of_kind("refund"), -1)
+    return (F.col("price") * F.coalesce("quantity", F.lit(1)) * sign).cast(AMOUNT)
+
+
+def counts(at: str, id: str, first: str) -> str:
+    """SQL: of the sends of one line (time `at`, event `id`), this one counts, where `first` is a struct of the first one's.
+
+    An order may hold an item twice, in two sizes: these are parts of one record (`ID#0`, `ID#1`), and both count.
+    """
+    parts = f"{id} RLIKE '{_PART}' AND {first}.id RLIKE '{_PART}'"
+    return f"({at} = {first}.at AND ({id} = {first}.id OR ({parts})))"
+
+
+def once(owner: str) -> Transformer:
+    """Leave out purchases that were sent before by the same `owner`, on the same site, with the same order and item."""
+
+    def transform(events: DataFrame) -> DataFrame:
+        line = Window.partitionBy("site", owner, *LINE)
+        sent = F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id"))
+        sends = events.where(ORDERED).withColumn("_first", F.min(sent).over(line))
+        first = sends.where(counts("occurred_at", "event_id", "_first")).drop("_first")
+        return events.where(f"NOT coalesce({ORDERED}, false)").unionByName(first)
+
+    return transform
+
+
+def other_sends(events: DataFrame) -> Transformer:
+    """Keep the purchases of the visitors' orders that `events` name: one of them may count in the place of another now."""
+    names = ("site", "visitor_id", *LINE)
+    lines = events.where(ORDERED).select(*(F.col(name).alias(f"_{name}") for name in names)).distinct()
+    same = F.expr(" AND ".join(f"{name} <=> _{name}" for name in names))
+
+    def transform(everything: DataFrame) -> DataFrame:
+        return everything.where(ORDERED).join(lines, same, "left_semi")
+
+    return transform
