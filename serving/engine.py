@@ -171,10 +171,12 @@ class Engine:
             return self._items("/v1/rank", None, None, request)
         index, conf = context.serving_index, self._settings.ranking.rules
         ids, candidates = caller_candidates.of_caller(index.catalogue, request.items)
-        rows = caller_candidates.listed_rows(ids, request, conf, never(conf, request, context.known))
+        rows = caller_candidates.listed_rows(ids, request, conf, never(index.catalogue, conf, request, context.known))
         candidates = candidates.take(np.array(rows, np.int64))
         annotate(index, candidates, context.known)
-        ruleset = replace(self._rules(context, request), allow=None, hidden=candidates.number[:0])
+        ruleset = replace(
+            self._rules(context, request), allow=None, hidden=candidates.number[:0], only_recommendable=False
+        )
         order = context.order(self._settings)
         ranked = rank(index, candidates, context.known, ruleset, request.n or len(ids), order, fill=False)
         shown = [ids[row] for row in ranked.candidates.row.tolist()]

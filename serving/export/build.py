@@ -1,6 +1,6 @@
 """Filling one version of the key-value table from gold, and proving that it holds what gold holds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice, takewhile
@@ -14,6 +14,7 @@ from nextclick.kv.lists.packing import (
     chunk_key,
     chunks,
     fingerprint,
+    history_key,
     list_length,
     person_key,
     unpack_ids,
@@ -79,7 +80,8 @@ class Beside(NamedTuple):
 class VersionBuilder:
     """A version being filled: from nothing, or, as a copy of `base`, with what `updates` changed since.
 
-    `beside` gives the entries that are no lists; it may number items.
+    `beside` gives the entries that are no lists, and `histories` those of people, of all or of those whose lists are newer
+    than a time; both may number items.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class VersionBuilder:
         writer: Writer,
         source: ListsVersion,
         beside: Callable[[Packer], list[Entry]],
+        histories: Callable[[Packer, datetime | None], Iterator[list[Entry]]],
         base: Snapshot | None = None,
         updates: Sequence[lists_manifest.ListsManifest] = (),
         ordered: bool = False,
@@ -94,8 +97,10 @@ class VersionBuilder:
         self.read = self.written = 0
         """Rows taken from gold, and entries sent."""
         self._writer, self._source, self._base, self._ordered = writer, source, base, ordered
-        self._beside = beside
-        self._removed = [person_key(person) for update in updates for person in update.removed]
+        self._beside, self._histories = beside, histories
+        self._removed = [
+            key(person) for update in updates for person in update.removed for key in (person_key, history_key)
+        ]
         self._forgotten: set[bytes] = set()
         if base is None:
             self.packer, self.tally, self._since = Packer(), Tally(), None
@@ -115,6 +120,8 @@ class VersionBuilder:
                 self._put(self.packer.pack(rows, layout.key))
                 self.read += len(rows)
                 progress(self.read, total)
+        for entries in self._histories(self.packer, self._since):
+            self._put(self._changed(entries))
         self._put(self._changed(self._beside(self.packer)))
         self._put(self.packer.ids())
         if self.tally.rows != total:

@@ -190,6 +190,7 @@ def _drop_old(table: ListsTable, keep: int) -> None:
 
 def _build(table: ListsTable, plan: Plan, progress: Progress) -> Outcome:
     """Seal the next version by the cheapest way whose result holds."""
+    from serving.export import histories as item_histories
     from serving.export.build import Mismatch, VersionBuilder, updates_since
     from serving.export.gold_lists import Disordered
 
@@ -202,7 +203,8 @@ def _build(table: ListsTable, plan: Plan, progress: Progress) -> Outcome:
             with _writer(table, base) as writer:
                 snapshot = table.snapshot(base.version) if base else None
                 beside = partial(_beside, plan, base is None)
-                filling = VersionBuilder(writer, source, beside, snapshot, updates, ordered)
+                histories = partial(item_histories.entries, plan.settings, source)
+                filling = VersionBuilder(writer, source, beside, histories, snapshot, updates, ordered)
                 filling.fill(progress)
                 manifest = filling.seal(pointer.version if pointer else None, plan.beside)
                 return Outcome(manifest, way, filling.read, filling.written)

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _UNKNOWN = (None, None, None, None, None, None, None, None, 0.0)
+_CATALOGUE = "SELECT coalesce(bool_or(in_catalogue), false) FROM items WHERE site = $site"
 _ITEMS = """
     SELECT coalesce(i.item_id, s.item_id) AS item_id, i.name, i.category, i.price::DOUBLE AS price, i.currency, i.available,
         i.attributes, epoch_ms(i.first_seen) AS first_seen, epoch_ms(i.last_seen) AS last_seen,
-        coalesce(s.strength, 0.0) AS strength
+        coalesce(s.strength, 0.0) AS strength,
+        CASE WHEN $catalogue THEN i.in_catalogue IS DISTINCT FROM false AND i.item_id IS NOT NULL
+            ELSE s.item_id IS NOT NULL END AS recommendable
     FROM (FROM items WHERE site = $site) AS i
     FULL JOIN (
         SELECT item_id, sum(strength * pow(2, -epoch(newest - last_at) / $half_life)) AS strength
@@ -47,14 +50,15 @@ def entries(settings: Settings, source: ListsVersion, packer: Packer, at: int | 
 
     Items that are new to the version are numbered.
     """
-    rows = _catalogue(settings, source, at)
+    rows, known = _catalogue(settings, source, at)
+    unknown = (*_UNKNOWN, not known)  # without a catalogue, what a list names was used by people
     facts: dict[int, tuple[Any, ...]] = {}
     if len(rows):
         numbers = packer.number(rows["item_id"].combine_chunks()).tolist()
         columns = [rows[name].to_pylist() for name in rows.column_names if name != "item_id"]
         facts = dict(zip(numbers, zip(*columns, strict=True), strict=True))
     return [
-        (shelf_key(number), _shelf([facts.get(place, _UNKNOWN) for place in _places(number, packer.item_count)]))
+        (shelf_key(number), _shelf([facts.get(place, unknown) for place in _places(number, packer.item_count)]))
         for number in chunks(packer.item_count)
     ]
 
@@ -75,16 +79,19 @@ def vectors(source: ListsVersion, packer: Packer) -> list[Entry]:
     ]
 
 
-def _catalogue(settings: Settings, source: ListsVersion, at: int | None) -> pa.Table:
-    """One row an item that silver or gold knows."""
+def _catalogue(settings: Settings, source: ListsVersion, at: int | None) -> tuple[pa.Table, bool]:
+    """One row an item that silver or gold knows; and whether the site has a catalogue, which alone says then what is recommended."""
     with duck.connect(settings.lake) as connection:
-        _view(connection, settings, "items", ITEMS.name, at)
-        _view(connection, settings, "interactions", INTERACTIONS.name, source.lists.interactions_version)
+        show(connection, settings, "items", ITEMS.name, at)
+        show(connection, settings, "interactions", INTERACTIONS.name, source.lists.interactions_version)
         half_life = settings.interactions.half_life.total_seconds()
-        return connection.sql(_ITEMS, params={"site": source.lists.site, "half_life": half_life}).to_arrow_table()
+        site = {"site": source.lists.site}
+        ((known,),) = connection.execute(_CATALOGUE, site).fetchall()
+        params = site | {"half_life": half_life, "catalogue": known}
+        return connection.sql(_ITEMS, params=params).to_arrow_table(), known
 
 
-def _view(connection: "DuckDBPyConnection", settings: Settings, view: str, name: str, at: int | None) -> None:
+def show(connection: "DuckDBPyConnection", settings: Settings, view: str, name: str, at: int | None) -> None:
     """Version `at` of a table as a view; the newest where that one is gone, and an empty one where there is none."""
     try:
         table = delta.open_table(settings.lake, name, at)
@@ -95,6 +102,9 @@ def _view(connection: "DuckDBPyConnection", settings: Settings, view: str, name:
         connection.execute(f"CREATE TEMP VIEW {view} AS SELECT {columns} WHERE false")
     else:
         duck.show(connection, view, settings.lake, name, table)
+        present = {field.name for field in table.schema().fields}
+        for column in (column for column in _COLUMNS[view] if column not in present):  # of an older version
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT *, NULL AS {column} FROM ({view})")
 
 
 _COLUMNS = {
@@ -109,8 +119,16 @@ _COLUMNS = {
         "attributes": "MAP(VARCHAR, VARCHAR)",
         "first_seen": "TIMESTAMPTZ",
         "last_seen": "TIMESTAMPTZ",
+        "in_catalogue": "BOOLEAN",
     },
-    "interactions": {"site": "VARCHAR", "item_id": "VARCHAR", "strength": "DOUBLE", "last_at": "TIMESTAMPTZ"},
+    "interactions": {
+        "site": "VARCHAR",
+        "person_id": "VARCHAR",
+        "item_id": "VARCHAR",
+        "strength": "DOUBLE",
+        "last_at": "TIMESTAMPTZ",
+        **dict.fromkeys(("purchases", "views", "clicks", "plays"), "BIGINT"),
+    },
 }
 
 
@@ -119,10 +137,12 @@ def _places(number: int, count: int) -> range:
 
 
 def _shelf(rows: list[tuple[Any, ...]]) -> bytes:
-    names, categories, prices, currencies, available, attributes, first, last, strengths = map(
+    names, categories, prices, currencies, available, attributes, first, last, strengths, recommendable = map(
         list, zip(*rows, strict=True)
     )
     described = [dict(pairs) if pairs else None for pairs in attributes]
     return encode_shelf(
-        DescribedItems(names, categories, prices, currencies, available, described, first, last, strengths)
+        DescribedItems(
+            names, categories, prices, currencies, available, described, first, last, strengths, recommendable
+        )
     )

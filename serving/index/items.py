@@ -1,5 +1,6 @@
 """The items of one version as arrays: row i is the item with index i, and the last row stands for every unknown item."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -46,6 +47,13 @@ class ItemColumns:
     first_seen: Floats
     """Milliseconds since 1970-01-01 UTC; not a number where unknown."""
     strength: Floats
+    recommendable: NDArray[np.bool_]
+    """The catalogue knows it, or, where the site has none, people used it; true for an unknown item, which is a caller's own."""
+    currency: Numbers
+    """Code of the price's currency; UNKNOWN where nobody said."""
+    currency_code: dict[str, int]
+    site_currency: int
+    """The code of most prices; UNKNOWN where no price has one."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -83,12 +91,16 @@ def of_shelves(ids: Sequence[str], shelves: Sequence[DescribedItems]) -> ItemCol
     names = sorted({name for name in categories if name})
     code = {name: number for number, name in enumerate(names)}
     codes = [code.get(name or "", UNKNOWN) for name in categories]
+    currencies = [currency for shelf in shelves for currency in shelf.currencies]
+    counts = Counter(currency for currency in currencies if currency)
+    code_of_currency = {name: number for number, (name, _) in enumerate(counts.most_common())}
+    recommendable = [each for shelf in shelves for each in shelf.recommendable or [True] * len(shelf.names)]
     said = [UNKNOWN if each is None else int(each) for shelf in shelves for each in shelf.available]
     return ItemColumns(
         ids=ids,
         number={item: number for number, item in enumerate(ids)},
         names=[name for shelf in shelves for name in shelf.names],
-        currencies=[currency for shelf in shelves for currency in shelf.currencies],
+        currencies=currencies,
         category_names=names,
         code=code,
         categories=[*(name or None for name in categories), None],
@@ -98,6 +110,10 @@ def of_shelves(ids: Sequence[str], shelves: Sequence[DescribedItems]) -> ItemCol
         available=np.array([*said, UNKNOWN], np.int8),
         first_seen=_floats([at for shelf in shelves for at in shelf.first_seen]),
         strength=np.nan_to_num(_floats([strength for shelf in shelves for strength in shelf.strengths])),
+        recommendable=np.array([*recommendable, True], np.bool_),
+        currency=np.array([*(code_of_currency.get(name or "", UNKNOWN) for name in currencies), UNKNOWN], np.int64),
+        currency_code=code_of_currency,
+        site_currency=0 if code_of_currency else UNKNOWN,
     )
 
 

@@ -65,7 +65,8 @@ class SuggestionIndex:
     def _texts(self) -> list[_Text]:
         """Distinct texts; of items with one name the most popular."""
         texts: dict[str, _Text] = {}
-        names = ((number, name) for number, name in enumerate(self._stock.names) if name)
+        recommendable = self._stock.recommendable.tolist()
+        names = ((number, name) for number, name in enumerate(self._stock.names) if name and recommendable[number])
         for number, name in sorted(names, key=lambda pair: -self._popularity[pair[0]]):
             texts.setdefault(name.lower(), _Text(name, number, float(self._popularity[number])))
         middle = float(np.median([times for _, times in self._queries])) if self._queries else 1.0

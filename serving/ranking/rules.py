@@ -13,6 +13,8 @@ from serving.ranking.candidates import POPULAR, Candidates, annotate, of_numbers
 from serving.ranking.visitor import BOUGHT, SEEN, Known
 from serving.schema.requests import FilteredRequest
 
+_NOWHERE = -2
+"""The code of a currency that no price has."""
 _BLOCK = 16_384
 """Items of the catalogue that are looked at together."""
 
@@ -25,6 +27,10 @@ class AnswerRules:
     """Only these; None: all."""
     price_min: float | None
     price_max: float | None
+    currency: int
+    """The code of the only currency whose prices the limits above may be compared with."""
+    only_recommendable: bool
+    """Only what the catalogue knows, or, where there is none, people used."""
     only_available: bool
     allow: Numbers | None
     """Only these; None: all."""
@@ -45,9 +51,13 @@ def rules(
         categories=_codes(stock, request.categories) if request.categories else None,
         price_min=request.price_min,
         price_max=request.price_max,
+        currency=stock.currency_code.get(request.currency.upper(), _NOWHERE)
+        if request.currency
+        else stock.site_currency,
+        only_recommendable=True,
         only_available=conf.only_available if request.available is None else request.available,
         allow=_allowed(stock, conf.allow, request.allow),
-        hidden=_known(stock, never(conf, request, known) | set(hidden)),
+        hidden=_known(stock, never(stock, conf, request, known) | set(hidden)),
         per_category=conf.per_category if request.per_category is None else request.per_category,
         item_boost={
             stock.number[name[5:]]: factor
@@ -62,12 +72,12 @@ def rules(
     )
 
 
-def never(conf: Conf, request: FilteredRequest, known: Known) -> set[str]:
-    """The ids of the items that a list may not hold: denied, seen, bought."""
+def never(stock: ItemColumns, conf: Conf, request: FilteredRequest, known: Known) -> set[str]:
+    """The ids of the items that a list may not hold: denied, seen, bought, by the live profile and by the history."""
     hide_seen = conf.hide_seen if request.hide_seen is None else request.hide_seen
     hide_bought = conf.hide_bought if request.hide_bought is None else request.hide_bought
-    seen = known.items(SEEN) if hide_seen else set()
-    bought = known.items(BOUGHT) if hide_bought else set()
+    seen = known.items(SEEN) | {stock.ids[number] for number in known.seen} if hide_seen else set()
+    bought = known.items(BOUGHT) | {stock.ids[number] for number in known.bought} if hide_bought else set()
     return {*conf.deny, *request.deny} | seen | bought
 
 
@@ -78,6 +88,11 @@ def may_show(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates) 
         fine &= candidates.available != 0
     if ruleset.categories is not None:
         fine &= np.isin(candidates.category, ruleset.categories)
+    if ruleset.only_recommendable:
+        fine &= index.catalogue.recommendable[candidates.number]
+    if ruleset.price_min is not None or ruleset.price_max is not None:
+        own = index.catalogue.currency[candidates.number]
+        fine &= np.where(own == UNKNOWN, index.catalogue.site_currency, own) == ruleset.currency
     if ruleset.price_min is not None:
         fine &= candidates.price >= ruleset.price_min
     if ruleset.price_max is not None:

@@ -8,11 +8,12 @@ from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
+import numpy as np
 
 from nextclick import kv
 from nextclick.contracts import persons
 from nextclick.errors import NextclickError
-from nextclick.kv.lists.packing import next_key, person_key, similar_key
+from nextclick.kv.lists.packing import decode_history, history_key, next_key, person_key, similar_key
 from nextclick.kv.lists.protocol import Snapshot
 from nextclick.lake import lists_manifest
 from nextclick.profile import embedding, profile
@@ -50,6 +51,10 @@ class Known(NamedTuple):
     """For each of the last viewed items, the newest first, what people use next after it, else what resembles it."""
     embedded: Embedded | None = None
     """Where they stand among the vectors of the items."""
+    bought: tuple[int, ...] = ()
+    """Indices of the items that the person bought, as the export knew it, the newest first."""
+    seen: tuple[int, ...] = ()
+    """The same for those that they viewed."""
     degraded: bool = False
     """A store did not answer in time: the visitor is taken for an unknown visitor."""
 
@@ -141,14 +146,24 @@ class VisitorLookup:
         viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number]
         people = [persons.of_user(who.user_id)] if who.user_id else []
         people += [persons.of_visitor(who.visitor_id)] if who.visitor_id else []
-        wanted = [*map(person_key, people), *map(next_key, viewed), *map(similar_key, viewed)]
+        wanted = [
+            *map(person_key, people),
+            *map(history_key, people),
+            *map(next_key, viewed),
+            *map(similar_key, viewed),
+        ]
         values = iter(snapshot.get_many(wanted))
         own = _first(*islice(values, len(people)))
+        histories = [decode_history(value) for value in islice(values, len(people)) if value is not None]
+        bought, seen = (
+            tuple(number for raw in raws for number in np.frombuffer(raw, "<u4").tolist() if number < len(stock))
+            for raws in ([each.bought for each in histories], [each.seen for each in histories])
+        )
         after, like = list(islice(values, len(viewed))), values
         lists = (_first(*pair) for pair in zip(after, like, strict=True))
         similar = [unpack_list(value, len(stock))[1] for value in lists if value is not None]
         embedded = self._embed(index, whole, now)
-        return Known(whole, live, self._personal(index, own), tuple(similar), embedded)
+        return Known(whole, live, self._personal(index, own), tuple(similar), embedded, bought, seen)
 
     def _embed(self, index: ServingIndex, whole: Profile, now: int) -> Embedded | None:
         if index.vectors is None:

@@ -9,9 +9,11 @@ from urllib.parse import parse_qsl, unquote_plus
 import msgspec
 from msgspec import Meta
 
+from nextclick.contracts.events import ID_PATTERN, MOST_ID_CHARS
 from nextclick.web.answers import Refused
 
-Id = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]*$")]
+Id = Annotated[str, Meta(min_length=1, max_length=MOST_ID_CHARS, pattern=ID_PATTERN)]
+"""What silver takes for an id; one that is longer than events.max_id_chars is nobody's."""
 Count = Annotated[int, Meta(ge=1, le=1000)]
 Money = Annotated[float, Meta(ge=0, le=1e15)]
 Boost = Annotated[str, Meta(max_length=512, pattern=r"^(item|category):.+=[0-9]{1,3}(\.[0-9]{1,6})?$")]
@@ -44,6 +46,8 @@ class FilteredRequest(_Who, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Only items with a known price of at least this."""
     price_max: Money | None = None
     """Only items with a known price of at most this."""
+    currency: Annotated[str, Meta(pattern=r"^[A-Za-z]{3}$")] | None = None
+    """Of `price_min` and `price_max` (ISO 4217), which then leave out prices in others; default: that of most prices."""
     available: bool | None = None
     """True: leave out what the catalogue says is not available; default: as ranking.rules.only_available."""
     hide_seen: bool | None = None

@@ -48,7 +48,7 @@ VECTORS = {"lamp": [1.0, 0.0], "bulb": [0.6, 0.8], "stool": [0.0, 1.0]}
 
 def write_items(settings: Settings, goods: Iterable[tuple[str, str, str, str, bool | None]]) -> None:
     """silver.items: id, name, category, price in euro, available."""
-    seen = {"site": "default", "currency": "EUR", "first_seen": SEEN, "last_seen": SEEN}
+    seen = {"site": "default", "currency": "EUR", "in_catalogue": True, "first_seen": SEEN, "last_seen": SEEN}
     names = ("item_id", "name", "category", "price", "available")
     rows = [
         seen | dict(zip(names, good, strict=True)) | {"price": Decimal(good[3]), "attributes": [("look", good[1])]}

@@ -8,6 +8,7 @@ Keys start with one byte that says what follows, in the order in which an export
     t NUMBER     a chunk of the table of item ids: 256 ids as a MessagePack array
     u NUMBER     the chunk of the catalogue with the facts of those 256 items, column by column (`DescribedItems`)
     v NUMBER     the chunk of the item vectors: 256 rows of little-endian float16, all zero where an item has none
+    w PERSON     what the person bought and viewed (`History`)
     x NAME       what there is one of, such as the click model
 
 A list is a format byte, the uint16 index of its model version in the manifest, and
@@ -63,6 +64,10 @@ def shelf_key(number: int) -> bytes:
     return b"u" + number.to_bytes(4, "big")
 
 
+def history_key(person_id: str) -> bytes:
+    return _key(b"w", person_id)
+
+
 def vectors_key(number: int) -> bytes:
     return b"v" + number.to_bytes(4, "big")
 
@@ -86,6 +91,8 @@ class DescribedItems(msgspec.Struct, frozen=True, array_like=True):
     last_seen: list[int | None]
     strengths: list[float]
     """How much people use the item: the strength of all its interactions, decayed to the newest."""
+    recommendable: list[bool] = []
+    """The catalogue knows it, or, where the site has none, people used it. None said by an export of an older version: all."""
 
 
 encode_shelf = msgspec.msgpack.Encoder().encode
@@ -98,6 +105,25 @@ def decode_shelf(value: bytes) -> DescribedItems:
         return _decode_shelf(value)
     except msgspec.MsgspecError as error:
         raise ModelError(f"A part of the catalogue cannot be read: {error}. Run `nextclick export --full`.") from error
+
+
+class History(msgspec.Struct, frozen=True, array_like=True):
+    """Items that a person used, as little-endian uint32 indices, the newest first."""
+
+    bought: bytes
+    seen: bytes
+
+
+encode_history = msgspec.msgpack.Encoder().encode
+_decode_history = msgspec.msgpack.Decoder(History).decode
+
+
+def decode_history(value: bytes) -> History:
+    """A person's history. ModelError if it is damaged."""
+    try:
+        return _decode_history(value)
+    except msgspec.MsgspecError as error:
+        raise ModelError(f"A person's history cannot be read: {error}. Run `nextclick export --full`.") from error
 
 
 def _key(kind: bytes, text: str) -> bytes:
