@@ -11,8 +11,7 @@ from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
 from nextclick.visible import visible
-from serving.recommend import ListAnswer, lookup
-from serving.recommend import similar as lookup_similar
+from serving.recommend import ListAnswer
 
 if TYPE_CHECKING:
     from ml.lists.explain import Reason
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 def recommend(
     settings: Settings, person: str | None, n: int, similar: str | None, explain: bool, as_json: bool
 ) -> None:
-    """What to show PERSON next; people without a list of their own get the popular one, and are told so.
+    """What to show PERSON next, by the rules of conf/; people without a list of their own get the popular one, and are told so.
 
     \b
     nextclick recommend 42 -n 10 --json
@@ -41,7 +40,10 @@ def recommend(
         )
     if explain and person is None:
         raise UsageError("--explain is for a PERSON's list: `nextclick recommend 42 --explain`.")
-    answer = lookup_similar(settings, similar, n) if similar is not None else lookup(settings, str(person), n)
+    from serving import ruled_lists
+
+    of_item, of_person = ruled_lists.similar_to, ruled_lists.of_person
+    answer = of_item(settings, similar, n) if similar is not None else of_person(settings, str(person), n)
     reasons = _reasons(settings, answer) if explain else None
     if as_json:
         print_json(_builtins(answer, reasons))

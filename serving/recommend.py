@@ -39,7 +39,9 @@ class ListAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ServedLists:
-    """The lists that are served now. Keep one a process: it notices a new export by itself.
+    """The lists that are served now, as they are stored: no rule is applied (serving/ruled_lists.py does it).
+
+    Keep one a process: it notices a new export by itself.
 
     The item ids that answers named stay in memory, at most the whole table of ids of the
     version that is served.

@@ -73,8 +73,12 @@ def _shelf(rows: Sequence[Mapping[str, Any]]) -> DescribedItems:
     nothing: list[Any] = [None] * len(rows)
     strengths = [row.get("strength", 0.0) for row in rows]
     seen = column("seen")
-    names, categories, prices, available = map(column, ("name", "category", "price", "available"))
-    return DescribedItems(names, categories, prices, nothing, available, nothing, seen, seen, strengths)
+    names, categories, prices, currencies = map(column, ("name", "category", "price", "currency"))
+    recommendable = [row.get("recommendable", True) for row in rows]
+    available = column("available")
+    return DescribedItems(
+        names, categories, prices, currencies, available, nothing, seen, seen, strengths, recommendable
+    )
 
 
 def shop(**how: Any) -> ServingIndex:

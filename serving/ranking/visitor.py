@@ -70,7 +70,7 @@ class VisitorLookup:
     for retry_seconds.
     """
 
-    def __init__(self, settings: Settings, metrics: ServingMetrics) -> None:
+    def __init__(self, settings: Settings, metrics: ServingMetrics | None = None) -> None:
         self._budget = settings.serving.budget_milliseconds / 1000
         self._retry = settings.serving.retry_seconds
         self._last_views = settings.ranking.last_views
@@ -113,7 +113,8 @@ class VisitorLookup:
             looked = asyncio.get_running_loop().run_in_executor(self._threads, lambda: look(self._far(index)))
             return await asyncio.wait_for(looked, self._budget)
         except (NextclickError, TimeoutError):
-            self._metrics.store_failures.inc()
+            if self._metrics:
+                self._metrics.store_failures.inc()
             self._closed_until = time.monotonic() + self._retry
             raise
 

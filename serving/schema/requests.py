@@ -9,11 +9,13 @@ from urllib.parse import parse_qsl, unquote_plus
 import msgspec
 from msgspec import Meta
 
-from nextclick.contracts.events import ID_PATTERN, MOST_ID_CHARS
+from nextclick.contracts.events import IN_NO_ID, MOST_ID_CHARS
 from nextclick.web.answers import Refused
 
-Id = Annotated[str, Meta(min_length=1, max_length=MOST_ID_CHARS, pattern=ID_PATTERN)]
-"""What silver takes for an id; one that is longer than events.max_id_chars is nobody's."""
+_PATTERN: Final = rf"^[^{IN_NO_ID}]+$"
+Id = Annotated[str, Meta(min_length=1, max_length=MOST_ID_CHARS, pattern=_PATTERN)]
+"""What an event's id may be, too (nextclick.contracts.events.is_id)."""
+Category = Annotated[str, Meta(min_length=1, max_length=4096)]
 Count = Annotated[int, Meta(ge=1, le=1000)]
 Money = Annotated[float, Meta(ge=0, le=1e15)]
 Boost = Annotated[str, Meta(max_length=512, pattern=r"^(item|category):.+=[0-9]{1,3}(\.[0-9]{1,6})?$")]
@@ -40,7 +42,7 @@ class _Who(_Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class FilteredRequest(_Who, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rules on top of those in conf/ ([ranking.rules])."""
 
-    categories: Annotated[tuple[Id, ...], Meta(max_length=100)] = ()
+    categories: Annotated[tuple[Category, ...], Meta(max_length=100)] = ()
     """Only items of these categories."""
     price_min: Money | None = None
     """Only items with a known price of at least this."""
@@ -97,7 +99,7 @@ class CallerItem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """An item of a feed of the caller's own; what it says of the item wins over the catalogue."""
 
     item_id: Id
-    category: Id | None = None
+    category: Category | None = None
     price: Money | None = None
     available: bool | None = None
 

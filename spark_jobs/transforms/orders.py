@@ -13,21 +13,8 @@ LINE: Final = ("order_id", "item_id")
 """What names a line of an order within its owner."""
 
 NO_ORDER: Final = (
-    "",
-    "0",
-    "-",
-    "null",
-    "none",
-    "nil",
-    "nan",
-    "undefined",
-    "unknown",
-    "false",
-    "true",
-    "n/a",
-    "(not set)",
-    "[object object]",
-)
+    "", "0", "-", "null", "none", "nil", "nan", "undefined", "unknown", "false", "true", "n/a", "(not set)", "[object object]",
+)  # fmt: skip
 """Words that programs write where they know no order, in lower case: purchases with them are not one order."""
 
 ORDERED: Final = (

@@ -12,12 +12,13 @@ import pytest
 from nextclick import ctr, kv
 from nextclick.errors import ModelError
 from nextclick.kv import open_profiles
-from nextclick.kv.lists.packing import QUERIES, TRANSITIONS
+from nextclick.kv.lists.packing import QUERIES, TRANSITIONS, decode_history, history_key
 from nextclick.lake import files
 from nextclick.profile import profile
 from nextclick.profile.conversion import ConversionRates
 from nextclick.profile.profile import Action
 from nextclick.settings import Settings
+from serving import ruled_lists
 from serving.engine import Engine
 from serving.export import behaviour_counts, export
 from serving.index import index
@@ -235,3 +236,65 @@ def test_a_click_model_that_is_damaged_stops_the_export_and_not_the_answers(lake
     with pytest.raises(ModelError, match="Train it anew"):
         export.run(lake)
     assert served(lake).model_version == "1"
+
+
+def test_what_is_recommendable_is_the_catalogue_or_without_one_what_people_used(
+    lake: Settings, gold: Gold, write_interactions: WriteInteractions
+) -> None:
+    def recommendable() -> dict[str, bool]:
+        export.run(lake, full=True)
+        stock = served(lake).catalogue
+        return {item: bool(stock.recommendable[number]) for item, number in stock.number.items()}
+
+    seen = dict.fromkeys(("first_seen", "last_seen"), START) | {"site": "default"}
+    baits = [seen | {"item_id": "bot-bait", "in_catalogue": False}, seen | {"item_id": "used", "in_catalogue": False}]
+    table_rows.write(lake.lake, "silver.items", baits)
+    write_interactions(lake.lake.root, [("ann", "used", 1.0, 0, 0)])
+    gold.full({}, [("used", 1.0)])
+    assert recommendable() == {"used": True, "bot-bait": False}
+    table_rows.write(lake.lake, "silver.items", [seen | {"item_id": "lamp", "in_catalogue": True}])
+    assert recommendable() == {"used": False, "bot-bait": False, "lamp": True}
+
+
+def test_what_people_bought_and_viewed_is_known_without_a_collector_and_recommend_keeps_the_rules(
+    lake: Settings, gold: Gold
+) -> None:
+    def pair(item: str, day: int, **counts: int) -> dict[str, Any]:
+        nothing = dict.fromkeys(("views", "clicks", "carts", "purchases", "plays"), 0)
+        at = dict.fromkeys(("first_at", "last_at"), START + timedelta(days=day))
+        return {"site": "default", "person_id": "ann", "item_id": item} | nothing | at | counts
+
+    write_items(lake, CATALOGUE)
+    pairs = [pair("lamp", 1, purchases=1, views=2), pair("bulb", 2, purchases=1), pair("cord", 3, carts=1)]
+    table_rows.write(lake.lake, "gold.interactions", pairs)
+    gold.full({"ann": [("sofa", 0.9), ("stool", 0.5)]}, POPULAR)
+    export.run(lake)
+    loaded = served(lake)
+    known = asyncio.run(VisitorLookup(lake).known(loaded, Who("default", None, "ann"), 2_000))
+    bought, viewed = ([loaded.catalogue.ids[number] for number in numbers] for numbers in (known.bought, known.seen))
+    assert (bought, viewed) == (["bulb", "lamp"], ["lamp"])
+
+    answer = ruled_lists.of_person(lake, "ann", 9)  # the sofa is sold out, lamp and bulb were bought
+    assert [(item.rank, item.item_id) for item in answer.items] == [(1, "stool"), (2, "cord")]
+    assert (answer.source, [item.item_id for item in ruled_lists.of_person(lake, "zoe", 2).items]) == (
+        "model",
+        ["lamp", "bulb"],
+    )
+    assert "lamp" not in [item.item_id for item in ruled_lists.similar_to(lake, "lamp", 9).items]
+
+
+def test_an_update_brings_the_history_of_whom_it_changes(lake: Settings, gold: Gold) -> None:
+    def bought() -> int | None:
+        export.run(lake)
+        (value,) = kv.open_table(lake).snapshot().get_many([history_key("ann")])
+        return len(decode_history(value).bought) // 4 if value is not None else None
+
+    pair = {"site": "default", "person_id": "ann", "item_id": "lamp"}
+    table_rows.write(lake.lake, "gold.interactions", [pair])
+    gold.full({name: [("stool", 0.5)] for name in ("ann", "bob", "eve")}, POPULAR)
+    assert bought() == 1
+    table_rows.write(lake.lake, "gold.interactions", [pair | {"item_id": "bulb"}])
+    gold.update({"ann": [("stool", 0.5)]})
+    assert bought() == 2
+    gold.update({}, removed=["ann"])
+    assert bought() is None

@@ -16,6 +16,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -143,6 +144,7 @@ def test_suggestions_complete_and_forgive(api: Collector) -> None:
         ("/v1/personalize?price_max=inf", "price_max"),
         ("/v1/recommendations?visitor_id=" + "v" * 257, "visitor_id"),
         ("/v1/recommendations?visitor_id=%00", "visitor_id"),
+        ("/v1/popular?price_max=3&currency=euro", "currency"),
         ("/v1/popular?colour=red", "colour"),
         ("/v1/popular?n=1&n=2", "n"),
         ("/v1/popular?boost=lamp", "boost"),
@@ -152,6 +154,13 @@ def test_suggestions_complete_and_forgive(api: Collector) -> None:
 def test_a_wrong_field_is_refused_and_named(api: Collector, path: str, field: str) -> None:
     reply = api.ask(path)
     assert (reply.status, field in reply.json["message"]) == (400, True), reply.body
+
+
+@pytest.mark.parametrize("item", ["a/b", "ключ", "👟🏽", " a", "%", "x" * 256])
+def test_an_item_id_is_what_an_event_has_for_one(api: Collector, item: str) -> None:
+    assert api.ask(f"/v1/similar/{quote(item, safe='')}").status == 200
+    rules = {"allow": [item], "deny": [item], "items": [item, {"item_id": "lamp", "category": "a\tcategory"}]}
+    assert api.post("/v1/rank", rules).status == 200
 
 
 def test_wrong_bodies_methods_and_paths_are_refused(api: Collector) -> None:

@@ -24,6 +24,8 @@ GOOD = st.fixed_dictionaries(
         "price": st.sampled_from((None, 1.0, 2.0, 3.0)),
         "available": st.sampled_from((None, True, False)),
         "strength": st.sampled_from((0.0, 1.0, 2.0)),
+        "currency": st.sampled_from((None, "EUR", "JPY")),
+        "recommendable": st.booleans(),
     }
 )
 SOME = st.lists(st.sampled_from(ITEMS), max_size=4, unique=True)
@@ -33,6 +35,7 @@ FIELDS = st.fixed_dictionaries(
         "categories": st.lists(st.sampled_from(("a", "b", "zz")), max_size=2).map(tuple),
         "price_min": st.sampled_from((0.0, 2.0)),
         "price_max": st.sampled_from((2.0, 3.0)),
+        "currency": st.sampled_from(("eur", "JPY", "XXX")),
         "available": st.booleans(),
         "hide_seen": st.booleans(),
         "hide_bought": st.booleans(),
@@ -44,10 +47,16 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
-def fits(item: str, good: dict[str, Any], request: RecommendRequest, seen: set[str], bought: set[str]) -> bool:
-    """Whether an item may be shown, in plain words."""
+def fits(
+    item: str, good: dict[str, Any], usual: str | None, request: RecommendRequest, seen: set[str], bought: set[str]
+) -> bool:
+    """Whether an item may be shown, in plain words; `usual` is the currency of most prices."""
+    priced = request.price_min is not None or request.price_max is not None
+    wanted = request.currency.upper() if request.currency else usual
     return not (
-        (request.categories and good["category"] not in request.categories)
+        not good["recommendable"]
+        or (priced and (good["currency"] or usual) != wanted)
+        or (request.categories and good["category"] not in request.categories)
         or (request.price_min is not None and (good["price"] is None or good["price"] < request.price_min))
         or (request.price_max is not None and (good["price"] is None or good["price"] > request.price_max))
         or (request.available is not False and good["available"] is False)
@@ -77,7 +86,9 @@ def test_no_rule_is_ever_broken_and_lists_are_as_full_as_the_rules_allow(
     shown = [index.catalogue.ids[number] for number in ranked.candidates.number]
 
     seen, bought = ({item for code, item in actions if code == wanted} for wanted in (VIEW, BUY))
-    may = [item for item, good in goods.items() if fits(item, good, question, seen, bought)]
+    currencies = Counter(good["currency"] for good in goods.values() if good["currency"])
+    usual = currencies.most_common(1)[0][0] if currencies else None
+    may = [item for item, good in goods.items() if fits(item, good, usual, question, seen, bought)]
     assert set(shown) <= set(may)
     assert len(set(shown)) == len(shown)
     most = question.per_category or len(goods)
@@ -87,3 +98,38 @@ def test_no_rule_is_ever_broken_and_lists_are_as_full_as_the_rules_allow(
     assert not question.per_category or all(count <= most for count in held.values())
     assert np.all(np.diff(ranked.score) <= 0)
     assert ranked.source == "none" or shown
+
+
+def test_what_history_has_is_hidden_like_what_the_live_profile_has() -> None:
+    index = shop()
+    number = index.catalogue.number
+    who = known(index)._replace(bought=(number["lamp"],), seen=(number["lamp"], number["bulb"]))
+
+    def shown(**fields: Any) -> list[str]:
+        pool, question = gather(index, who, 10, NOW), RecommendRequest(**fields)
+        ranked = rank(
+            index, pool, who, rules(index.catalogue, RANKING.rules, question, who), 9, Order(RANKING, NOW, {})
+        )
+        return sorted(index.catalogue.ids[number] for number in ranked.candidates.number)
+
+    assert shown() == ["bulb", "gift", "stool"]
+    assert shown(hide_seen=True) == ["gift", "stool"]
+    assert shown(hide_bought=False) == ["bulb", "gift", "lamp", "stool"]
+
+
+def test_a_limit_of_price_leaves_out_other_currencies() -> None:
+    goods = {"tea": ("EUR", 12.0), "cup": ("EUR", 40.0), "pot": ("JPY", 9.0), "old": (None, 5.0)}
+    index = shop(goods={item: {"currency": currency, "price": price} for item, (currency, price) in goods.items()})
+
+    def shown(**fields: Any) -> list[str]:
+        who, question = known(index), RecommendRequest(**fields)
+        pool = gather(index, who, 10, NOW)
+        ranked = rank(
+            index, pool, who, rules(index.catalogue, RANKING.rules, question, who), 9, Order(RANKING, NOW, {})
+        )
+        return sorted(index.catalogue.ids[number] for number in ranked.candidates.number)
+
+    assert shown() == ["cup", "old", "pot", "tea"]
+    assert shown(price_max=12) == ["old", "tea"]
+    assert shown(price_max=12, currency="jpy") == ["pot"]
+    assert shown(price_max=12, currency="USD") == []
