@@ -2,13 +2,14 @@
 
 import base64
 import json
+import random
 from typing import Any
 
 import msgspec
 import pytest
 
 from collector.request.model import EventLimits
-from nextclick.contracts.events import Consent, Event
+from nextclick.contracts.events import Consent, Event, encode
 from tests.tracker_requests import NOW, parsed, request
 
 MINUTE = 60_000
@@ -219,6 +220,26 @@ def test_one_bad_token_costs_no_event(mark: bytes, tokens: tuple[bytes, bytes]) 
     assert [(event.event, event.name, event.price, event.quantity) for event in read.events] == [
         ("x", "caf\ufffd", None, None), ("y", None, None, None),
     ]  # fmt: skip
+
+
+def test_whatever_is_mended_can_be_written_again() -> None:
+    pieces = (
+        rb"\ud83d",
+        rb"\ude00",
+        rb"\uD83D\uDE00",
+        rb"\\",
+        b"ud83d",
+        b"a",
+        b"\xe2\x82",
+        b"\xed\xa0\xbd",
+        rb"\u0000",
+        b"\n",
+    )
+    draw = random.Random(3)
+    for _ in range(2000):
+        name, text = (b"".join(draw.choices(pieces, k=draw.randrange(6))) for _ in "ab")
+        event = only("/v1/events", b'{"event": "x", "visitor_id": "v", "k%b": ["%b", NaN, -1e999]}' % (name, text))
+        encode(event)
 
 
 @pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-16", "utf-16-le", "windows-1252", "utf-8", "UTF-8-BOM?"])
