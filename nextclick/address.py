@@ -1,6 +1,7 @@
 """Network addresses are personal: only a part of one ever reaches the disk."""
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 _IPV4 = re.compile(r"(?<!\d)(?<!\d\.)(\d{1,3})([.\-_])(\d{1,3})\2(\d{1,3})\2(\d{1,3})(?!\d)(?!\2\d)")
@@ -9,6 +10,8 @@ _VERSION = re.compile(r"version[\"'\\]{0,4}\s{0,3}[:=]?\s{0,3}[\"'\\]{0,4}v?\Z",
 _KEPT_BITS = {4: 16, 6: 48}
 _LONGEST = 64
 """Characters of an address that are looked at: IPv6 with its zone, brackets and a port has fewer."""
+_REMEMBERED = 4096
+"""Addresses whose meaning is not looked up again: a peer asks more than once."""
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([^:]*):\d{1,5}")
 
 
@@ -21,6 +24,11 @@ def parsed(written: str) -> IPv4Address | IPv6Address:
     >>> [str(parsed(written)) for written in ("203.0.113.9:5123, 10.0.0.1", "::ffff:203.0.113.9", '"[2001:db8::9%eth0]:443"')]
     ['203.0.113.9', '203.0.113.9', '2001:db8::9']
     """
+    return _parsed(written)
+
+
+@lru_cache(_REMEMBERED)
+def _parsed(written: str) -> IPv4Address | IPv6Address:
     text = written.partition(",")[0].strip(' \t"')
     if len(text) > _LONGEST:
         raise ValueError("longer than any address")
@@ -36,6 +44,11 @@ def truncated(address: str) -> str:
     >>> truncated("203.0.113.9"), truncated("2001:db8:1:2::9"), truncated("::ffff:203.0.113.9")
     ('203.0.0.0', '2001:db8:1::', '203.0.0.0')
     """
+    return _truncated(address)
+
+
+@lru_cache(_REMEMBERED)
+def _truncated(address: str) -> str:
     whole = parsed(address)
     return str(ip_network((whole.packed, _KEPT_BITS[whole.version]), strict=False).network_address)
 

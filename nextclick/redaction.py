@@ -112,7 +112,6 @@ def redacted_url(url: str) -> str:
 
 _MAYBE: Final = re.compile(r"[?#@%]|\.\d{1,3}\.\d|:[0-9a-f]{0,4}:|(?:token|secret|passw|pwd|api_?key)", re.IGNORECASE)
 _DOTTED: Final = re.compile(rb"\.\d{1,3}\.\d{1,3}\.")
-_MARKS: Final = (b"\0", b"?", b"#", b"@", b"%", b"\\", b"::", b'"properties"')
 
 
 def is_harmless(body: bytes) -> bool:
@@ -121,7 +120,17 @@ def is_harmless(body: bytes) -> bool:
     >>> is_harmless(b'{"page_url":"https://shop.example/lamp"}'), is_harmless(b'{"page_url":"https://a.example/?q=1"}')
     (True, False)
     """
-    return not (any(mark in body for mark in _MARKS) or _DOTTED.search(body))
+    return not (
+        b"?" in body
+        or b"#" in body
+        or b"@" in body
+        or b"%" in body
+        or b"\\" in body
+        or b"\0" in body
+        or b"::" in body
+        or b'"properties"' in body
+        or _DOTTED.search(body)
+    )
 
 
 def redacted_event(event: Event) -> Event:

@@ -5,7 +5,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -141,10 +140,11 @@ class CollectorApp:
                     sent = await bodies.read(counted, self._settings, "collector")
                     started = time.perf_counter()
                     self._metrics.bytes.inc(len(sent))
-                    take = partial(self._take, routes, request, sent)
-                    is_long = len(sent) > (_QUICK_PACKED if "content-encoding" in headers else _QUICK)
-                    loop = asyncio.get_running_loop()
-                    answer, batch = await loop.run_in_executor(self._slow, take) if is_long else take()
+                    if len(sent) > (_QUICK_PACKED if "content-encoding" in headers else _QUICK):
+                        loop = asyncio.get_running_loop()
+                        answer, batch = await loop.run_in_executor(self._slow, self._take, routes, request, sent)
+                    else:
+                        answer, batch = self._take(routes, request, sent)
             except Refused as refused:
                 answer, batch = self._refuse(route, request, refused)
                 await self._land(batch)

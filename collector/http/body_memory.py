@@ -1,7 +1,7 @@
 """What the bodies of a worker's requests take in memory together, before anybody knows who sends them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import MutableMapping
+from typing import Any, Self
 
 from collector.request.model import Refused
 from nextclick.web.answers import Receive
@@ -11,25 +11,34 @@ class BodyMemory:
     """Room for `limit` bytes of bodies that are being read or understood."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.left = limit
+
+    def counting(self, receive: Receive) -> "CountedBody":
+        """`receive` of one request, as a context in which its body is counted."""
+        return CountedBody(self, receive)
+
+
+class CountedBody:
+    """Receives the parts of one body. Refused 503 where there is no room for another one."""
+
+    __slots__ = ("_memory", "_receive", "_taken")
+
+    def __init__(self, memory: BodyMemory, receive: Receive) -> None:
+        self._memory = memory
+        self._receive = receive
         self._taken = 0
 
-    @contextmanager
-    def counting(self, receive: Receive) -> Iterator[Receive]:
-        """`receive` of one request, whose body is counted until the context ends. It raises Refused 503 where there is no room."""
-        own = 0
+    async def __call__(self) -> MutableMapping[str, Any]:
+        message = await self._receive()
+        size = len(message.get("body", b""))
+        if size > self._memory.left:
+            raise Refused(503, "busy", "Too many large bodies come at once: send it again.")
+        self._memory.left -= size
+        self._taken += size
+        return message
 
-        async def counted() -> dict[str, object]:
-            nonlocal own
-            message = await receive()
-            size = len(message.get("body", b""))
-            if self._taken + size > self._limit:
-                raise Refused(503, "busy", "Too many large bodies come at once: send it again.")
-            own += size
-            self._taken += size
-            return message  # type: ignore[return-value]
+    def __enter__(self) -> Self:
+        return self
 
-        try:
-            yield counted
-        finally:
-            self._taken -= own
+    def __exit__(self, *_: object) -> None:
+        self._memory.left += self._taken

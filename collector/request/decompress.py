@@ -36,6 +36,8 @@ def unpack(body: bytes, encoding: str, limits: Collector | RequestLimits) -> byt
 
 
 def _plain(body: bytes, encoding: str, limits: Collector | RequestLimits) -> bytes:
+    if not encoding and not body.startswith(_GZIP):
+        return body
     packings = [word for part in encoding.split(",") if (word := part.strip().lower()) not in _AS_IT_IS]
     if len(packings) > 1 or not set(packings) <= {*_PACKED}:
         known = "gzip or deflate, once, or send the body as it is"

@@ -1,6 +1,7 @@
 """A server without keys is this machine's own. Loopback alone keeps no browser off: any page may call it, or a name that leads to it."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ _NOBODY: Final = ("http://localhost",)
 """Stands for pages of this machine where the page that asks is none."""
 
 
+@lru_cache(1024)
 def is_local(address: str) -> bool:
     """Whether an origin, an address or what stands in Host is of this machine.
 
