@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
+from nextclick.web.signatures import sign
 from serving.schema.responses import Item, Personalized
 from tests.collector_process import Collector, collecting
 from tests.e2e.browsing import chromium, serving
@@ -39,9 +40,17 @@ def api() -> Iterator[tuple[str, Queries]]:
     queries: Queries = []
 
     class Handler(BaseHTTPRequestHandler):
+        def do_OPTIONS(self) -> None:
+            self.send_response(204)
+            self.send_header("access-control-allow-origin", "*")
+            self.send_header("access-control-allow-headers", self.headers["access-control-request-headers"])
+            self.end_headers()
+
         def do_GET(self) -> None:
-            url = urlsplit(self.path)
-            queries.append(parse_qs(url.query) | {"path": [url.path]})
+            url, signature = urlsplit(self.path), self.headers["x-user-signature"]
+            queries.append(
+                parse_qs(url.query) | {"path": [url.path]} | ({"signature": [signature]} if signature else {})
+            )
             surface = queries[-1]["surface"][0]
             feed = FEED if surface == "home" else []
             body = Personalized(
@@ -135,6 +144,30 @@ def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_an
             opened = visit(open_page, site, page, script=script)
             opened.wait_for_selector("[data-nextclick-slot=home] article")
             assert all("visitor_id" not in query for query in queries)  # it is filled for nobody in particular
+
+
+def test_a_signed_user_is_named_with_the_signature_to_the_api_and_the_collector(
+    tmp_path: Path, api: tuple[str, Queries]
+) -> None:
+    secret = "a secret key of tests"
+    signature = sign(secret, "shop", "u7")
+    keys: Any = {
+        "NEXTCLICK_COLLECTOR__WRITE_KEYS": '{"page": {"site": "shop", "users": "signed"}}',
+        "NEXTCLICK_COLLECTOR__SIGNING_SECRET": secret,
+    }
+    with collecting(tmp_path / "lake", **keys) as collector, serving() as site, chromium() as open_page:
+        page = f"""<!doctype html>
+            <script>window.nextclick = function () {{ (nextclick.q = nextclick.q || []).push(arguments) }}
+            nextclick('identify', 'u7', {{ user_signature: '{signature}' }})</script>
+            <script async src="{collector.address}/n.js" data-key="page" data-api="{api[0]}"></script>
+            <div data-nextclick-slot="home">{TEMPLATE}</div>"""
+        visit(open_page, site, page).wait_for_selector("[data-nextclick-slot=home] article")
+        collector.wait_for(lambda _: bool(of_kind(collector, "identify") and of_kind(collector, "impression")))
+        assert [(query["user_id"], query["signature"]) for query in api[1]] == [(["u7"], [signature])]
+        assert "user_signature" not in api[1][0], "addresses are logged on the way"
+        assert {event.get("user_id") for event in of_kind(collector, "impression")} == {"u7"}
+        assert signature not in str(collector.landed())
+        assert collector.rejects() == []
 
 
 def test_a_banner_is_shown_in_its_slot_and_seen_and_clicked_as_one(
