@@ -25,6 +25,9 @@ OUTSIDE_SESSIONS: Final = ("served", "impression", "identify", "alias", "item_up
 PASSIVE: Final = ("engagement", "scroll", "pause", "refund")
 """Attention, or what the shop did, rather than an act: extends a session, but does not end a bounce."""
 
+WITH_PIECES: Final = ("add_to_cart", "remove_from_cart", "purchase", "refund")
+"""Kinds that are none where they name 0 pieces."""
+
 IDS: Final = ("site", "event_id", "event", "visitor_id", "user_id", "session_hint", "item_id", "order_id", "request_id")
 """Fields that name something, held to events.max_id_chars; other texts to events.max_text_chars."""
 

@@ -16,7 +16,7 @@ from typing import Final, Self
 import msgspec
 
 from nextclick import formats
-from nextclick.contracts.events import ALIASES, OUTSIDE_SESSIONS, Event
+from nextclick.contracts.events import ALIASES, OUTSIDE_SESSIONS, WITH_PIECES, Event
 
 K: Final = 64
 """Actions of a profile; every count of it is capped by this."""
@@ -80,17 +80,19 @@ def action_of(event: Event, received_at: int) -> Action | None:
     and for a price that is no amount of money, with which silver refuses it.
 
     An event later than its arrival happened at its arrival: a client's fast clock cannot hold a
-    profile's first place. Texts that do not fit TEXT_BYTES together are left out whole, an item first kept.
+    profile's first place. A purchase of 0 pieces is kept as a custom event, as are its like. Texts
+    that do not fit TEXT_BYTES together are left out whole, an item first kept.
     """
     value = _value(event.price, event.quantity) if event.price is not None else 0
     if event.event in OUTSIDE_SESSIONS or value is None:
         return None
     occurred_at = event.client_time if event.occurred_at is None else event.occurred_at
+    of_no_pieces = event.quantity == 0 and event.event in WITH_PIECES
     item, category, query = _fitting(event.item_id or "", event.category or "", event.query or "")
     return Action(
         at=max(0, min(occurred_at, received_at)),
         id=action_id(event.event_id, event.client_time),
-        code=_CODE_OF.get(event.event, 0),
+        code=0 if of_no_pieces else _CODE_OF.get(event.event, 0),
         item=item,
         category=category,
         query=query,

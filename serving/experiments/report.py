@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from nextclick.contracts.events import WITH_PIECES
 from nextclick.lake.paths import Lake
 from serving.experiments import sequential
 from serving.experiments.assignment import Experiment
@@ -75,7 +76,7 @@ class ExperimentReport(msgspec.Struct, frozen=True, kw_only=True):
     """Units that were exposed to several variants, and so count in none."""
 
 
-_QUERY = """
+_QUERY = f"""
 WITH answers AS (
     SELECT request_id, $unit AS unit, split(variant, ',')[list_position(split(experiment, ','), $name)] AS variant
     FROM events
@@ -96,6 +97,7 @@ WITH answers AS (
 ), done AS (
     SELECT DISTINCT exposed.unit FROM exposed JOIN events ON $unit = exposed.unit
     WHERE site = $site AND event = $metric AND ($metric <> 'click' OR request_id IS NOT NULL)
+        AND NOT (event IN {WITH_PIECES} AND coalesce(quantity, 1) = 0)
         AND occurred_at >= shown_at AND occurred_at < shown_at + $window
 ), judged AS (
     SELECT exposed.*, shown_at + $window <= (SELECT max(received_at) FROM events) AS closed, done.unit IS NOT NULL AS success

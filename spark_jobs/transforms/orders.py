@@ -5,10 +5,10 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from nextclick.contracts.events import WITH_PIECES
 from nextclick.contracts.silver import AMOUNT
 from spark_jobs.transforms import Transformer
 
-_WITH_PIECES: Final = ("add_to_cart", "remove_from_cart", "purchase", "refund")
 LINE: Final = ("order_id", "item_id")
 """What names a line of an order within its owner."""
 
@@ -28,7 +28,7 @@ _PART: Final = "#[0-9]+$"
 
 def of_kind(*kinds: str) -> Column:
     """The event is of one of the kinds, and not of 0 pieces."""
-    return F.col("event").isin(*kinds) & ~(F.col("event").isin(*_WITH_PIECES) & F.col("quantity").eqNullSafe(0))
+    return F.col("event").isin(*kinds) & ~(F.col("event").isin(*WITH_PIECES) & F.col("quantity").eqNullSafe(0))
 
 
 def amount() -> Column:

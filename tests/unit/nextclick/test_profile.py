@@ -107,6 +107,8 @@ def test_a_deed_keeps_kind_item_category_query_value_and_dwell() -> None:
     assert (kept.value, kept.dwell_ms) == (375_000, 900)
     assert deed_of(kind="view_product").kind == "view_item"
     assert deed_of(kind="stared_at").kind == ""
+    assert [deed_of(kind="purchase", item_id="lamp", quantity=pieces).kind for pieces in (0, 1)] == ["", "purchase"]
+    assert deed_of(kind="refund", item_id="lamp").kind == "refund"
 
 
 @pytest.mark.parametrize(

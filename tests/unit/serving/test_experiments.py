@@ -182,6 +182,9 @@ def test_any_event_can_be_the_metric(settings: Settings) -> None:
     table_rows.write(settings.lake, "silver.events", [*said, event("page_view", "v9", 100)])
     grey, red = report(settings.lake, experiment(metric="purchase")).variants
     assert (grey.units, red.units, red.successes) == (0, 1, 1)
+    nothing = [answer("v2", "red", "r2"), event("impression", "v2", 1, "r2"), event("purchase", "v2", 30)]
+    table_rows.write(settings.lake, "silver.events", [*nothing[:2], nothing[2] | {"quantity": 0}])
+    assert report(settings.lake, experiment(metric="purchase")).variants[1].successes == 1
 
 
 def test_an_experiment_that_nobody_saw_has_open_ends(settings: Settings) -> None:
