@@ -6,6 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from collector.access_logs.formats import FORMATS, named, recognized
 from collector.access_logs.lines import LogLines
 from collector.access_logs.requests import RequestMapper
@@ -15,6 +17,7 @@ from collector.imports import files
 from collector.imports.opening import no_text, opened
 from collector.imports.rows import Row
 from collector.request.errors import Unmappable
+from collector.request.model import EventLimits
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
 
@@ -80,9 +83,9 @@ class LogReading:
             logs = settings.access_logs
             keys = lake_keys(settings.lake, logs.rotate_hours, logs.key_days)
             visitors = LogVisitors(keys, self.site, logs.rotate_hours)
-            self._mapper = RequestMapper(
-                self.site, visitors, logs.base_url, settings.landing.max_event_bytes, settings.events.nobody_words
-            )
+            limits = msgspec.convert(settings.events, EventLimits, from_attributes=True)
+            nobody, most = settings.events.nobody_words, settings.landing.max_event_bytes
+            self._mapper = RequestMapper(self.site, visitors, logs.base_url, most, nobody, limits)
         return self._mapper
 
 

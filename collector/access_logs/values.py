@@ -28,6 +28,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 _CLF_TIME: Final = re.compile(
     r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):([0-5]\d|60)(\.\d+)?(?: ?([+-])(\d\d):?(\d\d)| ?Z)?"
 )
+_PROTOCOL: Final = re.compile(r"HTTP/[\w.]{1,8}")
 _METHOD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
 _ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _CONTROLS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v"}
@@ -111,7 +112,7 @@ def split_request(row: Row, line: str) -> None:
     """The request line, as sent, into method, target and protocol; one that is none is kept as `more.request`."""
     method, _, rest = line.partition(" ")
     target, _, protocol = rest.rpartition(" ")
-    if not protocol.startswith("HTTP/"):
+    if not _PROTOCOL.fullmatch(protocol):
         target, protocol = rest, ""
     target = target.strip()
     if target and _METHOD.fullmatch(method):

@@ -43,7 +43,9 @@ def _read(line: str) -> Row:
             fields.setdefault(name, value)
     if fields["request"] == "<BADREQ>":
         fields["status"] = max(int(fields["status"]), 0)
-    return request(fields, _NAMES, clf_time)
+    row = request(fields, _NAMES, clf_time)
+    row["scheme"] = "https" if match["frontend"].endswith("~") else None  # so HAProxy marks TLS
+    return row
 
 
 def _header(value: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.access_logs.values import Format, Names, Reader, any_time, missing, request, unescaped
+from collector.dialects.shared.json_text import json_of
 from collector.imports.json_lines import flat
 from collector.imports.rows import Row
 from collector.request.errors import Unmappable
@@ -97,6 +98,7 @@ _CLOUDFLARE: Final[Names] = {
     "content_type": ("EdgeResponseContentType",),
 }
 _decode: Final = msgspec.json.Decoder().decode
+_DEEPEST: Final = 32
 _BYTES: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
 _EMPTY: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|:\s*-?\s*(?=[,}])|,\s*(?=})')
 
@@ -131,9 +133,10 @@ def json_object(line: str) -> Row:
 def _mended(line: str) -> Any:
     r"""What nginx means where it writes its own escapes (`\x22`), and nothing or `-` for a number; None if it is no JSON yet."""
     text = _BYTES.sub(lambda match: msgspec.json.encode(unescaped(match[0])).decode()[1:-1], line)
+    text = _EMPTY.sub(lambda match: match[1] or (":null" if match[0][0] == ":" else ""), text)
     try:
-        return _decode(_EMPTY.sub(lambda match: match[1] or (":null" if match[0][0] == ":" else ""), text))
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return json_of(text.encode("utf-8", "replace"), _DEEPEST)
+    except (ValueError, RecursionError):
         return None
 
 

@@ -232,7 +232,7 @@ def test_addresses_of_ipv6_and_hosts_by_name() -> None:
         f'[2001:db8::1]:443 2001:db8:1:2::9 - - [{CLF}] "GET / HTTP/1.1" 200 1',
         f'shop.example crawl.example.org - - [{CLF}] "GET / HTTP/1.1" 200 1',
     )
-    assert (six["ip"], six["page_url"]) == ("2001:db8:1::", "https://[2001:db8::1]/")
+    assert (six["ip"], six["page_url"]) == ("2001:db8:1::", "https://[2001:db8::]/")
     assert "ip" not in name
     assert "crawl" not in json.dumps(name)
     (balanced,) = events("elb", SAMPLES["elb"][0].replace("203.0.113.9:2817", "[2001:db8:1:2::9]:2817"))
@@ -482,6 +482,11 @@ def test_json_that_nginx_wrote_with_its_own_escapes_is_mended() -> None:
         whole % ("1", ","),
     )
     assert [event["page_url"] for event in rows] == ['/a?q="café"\\', "/a?q=1", "/a?q=1", "/a?q=1"]
+
+
+def test_json_with_half_a_character_is_read() -> None:
+    (event,) = read(json.dumps(CADDY).replace("/shoes", "/\\ud83d"))
+    assert event["page_url"] == "https://shop.example/\ufffd?size=42"
 
 
 def test_cloudfront_as_json() -> None:

@@ -113,6 +113,40 @@ def test_addresses_are_kept_truncated_wherever_they_stand() -> None:
     assert "ip" not in event_of(address="ppp44.crim.ca")
 
 
+def test_no_secret_and_no_address_is_kept_within_urls_and_properties() -> None:
+    event = event_of(
+        target="/reset?token=secret&lang=de&ip=203.0.113.9", host="shop.example", referrer="https://ann:secret@shop.example/#access_token=secret",
+        more={"upstream": "10.0.0.1:80", "session_token": "secret"},
+    )  # fmt: skip
+    assert event["page_url"] == "http://shop.example/reset?lang=de&ip=203.0.0.0"
+    assert "secret" not in json.dumps(event)
+
+
+def test_long_text_is_cut_with_a_mark_and_loses_its_nul_but_an_id_is_never_cut() -> None:
+    event = event_of(
+        target="/" + "x" * 9_000, agent="a\0b", referrer="r" * 5_000, more={"request": "\x16\x03\0", "long": "y" * 9_000}, user="u" * 300
+    )  # fmt: skip
+    assert [len(event[name]) for name in ("page_url", "referrer")] == [4_096, 4_096]
+    assert (event["page_url"][-1], event["user_agent"]) == ("…", "ab")
+    assert (event["properties"]["request"], len(event["properties"]["long"])) == ("\x16\x03", 4_096)
+    assert ("user_id" in event, event["unread_fields"], event["properties"]["user_id"]) == (
+        False,
+        ["user_id"],
+        "u" * 300,
+    )
+    assert event_of(user="fri\x07da")["unread_fields"] == ["user_id"]
+    assert len(event_of(more={str(number): "1" for number in range(500)})["properties"]) <= 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["http_dnt", "http_sec_gpc", "request.headers.Dnt", "request.headers.Sec-Gpc", "request_Sec-Gpc", "cs(DNT)"],
+)
+def test_who_asked_not_to_be_tracked_said_no(header: str) -> None:
+    assert event_of(more={header: "1"})["consent"] == {"personalization": False, "advertising": False}
+    assert "consent" not in event_of(more={header: "0"})
+
+
 def test_a_visitor_is_an_address_and_agent_on_one_site_for_one_period() -> None:
     visitors = LogVisitors(lambda _: bytes(32), "shop", 24)
     first = visitors("203.0.113.9", FIREFOX, 5 * DAY)
