@@ -187,7 +187,11 @@ def _events(
 
 def _times(request: Request, message: Json, shared: Json) -> Json:
     """What the client stamped is `timestamp`, or `originalTimestamp` where somebody corrected it on the way."""
-    original, stamped = (millis(message.get(name), name) for name in ("originalTimestamp", "timestamp"))
+    original, stamped = (moment(message.get(name)) for name in ("originalTimestamp", "timestamp"))
+    if not isinstance(original, int):
+        original = None if isinstance(stamped, int) else millis(message.get("originalTimestamp"), "originalTimestamp")
+    if not isinstance(stamped, int):
+        stamped = None if original is not None else millis(message.get("timestamp"), "timestamp")
     sent = moment(first(shared, "sentAt") or message.get("sentAt"))
     client_time = stamped if original is None else original
     forwarded = stamped if original is not None else None

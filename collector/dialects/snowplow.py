@@ -164,8 +164,10 @@ def _times(request: Request, values: Json) -> Json:
     Some trackers cut `stm` to whole seconds, so that they seem to send before it happened.
     https://docs.snowplow.io/docs/events/timestamps/
     """
-    created, sent, true = millis(values.get("dtm"), "dtm"), moment(values.get("stm")), moment(values.get("ttm"))
+    sent, true = moment(values.get("stm")), moment(values.get("ttm"))
     true = true if isinstance(true, int) else None
+    created = moment(values.get("dtm")) if true is not None else millis(values.get("dtm"), "dtm")
+    created = created if isinstance(created, int) else None
     occurred_at = true or corrected(created, sent, request.received_at) or request.received_at
     return {"client_time": true if created is None else created, "sent_at": sent, "occurred_at": occurred_at}
 

@@ -3,13 +3,16 @@
 import base64
 import json
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from collector.request.model import EventLimits
+from collector.request.model import EventLimits, Refused
 from nextclick.contracts.events import Consent, Event, encode
+from nextclick.profile import live_arrivals
+from nextclick.settings import load
 from tests.tracker_requests import NOW, parsed, request
 
 MINUTE = 60_000
@@ -308,6 +311,55 @@ def test_what_the_visitor_allowed_and_the_time_zone_come_from_where_each_tracker
 ) -> None:
     event = only(path, body)
     assert (event.consent, event.timezone, event.unread_fields) == (said, "Europe/Vienna", None)
+
+
+WRONG: tuple[Any, ...] = (
+    None, "", [], {}, True, -1, 2.5, 42.0, 1e300, 10**30, "x" * 300, "y" * 9000, "a\0b", "\ud83d", "NaN", "1,299.00", " a ", {"a": 1},
+    [[1]], '{"a": 1}', "2026-01-01T00:00:00", {str(number): number for number in range(300)},
+)  # fmt: skip
+
+
+def places(value: Any, *place: Any) -> Iterator[tuple[Any, ...]]:
+    """The places of all that stands inside."""
+    for name, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        yield (*place, name)
+        yield from places(inner, *place, name)
+
+
+def changed(value: Any, place: tuple[Any, ...], wrong: Any) -> Any:
+    if not place:
+        return wrong
+    copy = value.copy()
+    copy[place[0]] = changed(value[place[0]], place[1:], wrong)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [pair for pair in BAD_PRICE if not isinstance(pair[1], bytes)] + [row[:2] for row in TRACKERS_SAY]
+)
+def test_whatever_stands_at_any_place_what_is_taken_holds_every_limit_of_silver(path: str, body: Any) -> None:
+    silver = live_arrivals._decoder(load(environ={}).events)
+    for place in places(body):
+        for wrong in WRONG:
+            try:
+                read = parsed(request(path, changed(body, place, wrong)))
+            except Refused:
+                continue
+            for event in read.events:
+                written = encode(event)
+                assert silver.decode(written).event == event.event
+                assert rb"\u0000" not in written.replace(rb"\\", b"")
+
+
+def test_of_two_times_one_that_can_be_read_is_enough() -> None:
+    message = {"type": "track", "userId": "u", "event": "x"}
+    good = "2026-01-01T00:00:00Z"
+    for times in ({"originalTimestamp": good, "timestamp": "now"}, {"originalTimestamp": "now", "timestamp": good}):
+        assert only("/v1/track", message | times).client_time == NOW
+    record = {"e": "pv", "duid": "v", "dtm": "now", "ttm": str(NOW)}
+    assert only("/com.snowplowanalytics.snowplow/tp2", {"schema": "s", "data": [record]}).client_time == NOW
 
 
 def test_matomo_says_that_its_visitor_agreed() -> None:
