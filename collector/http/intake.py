@@ -66,7 +66,7 @@ class Intake:
 
     def unread(self, route: DialectRoute, request: Request, reject: Reject) -> RequestBatch:
         """A request that was refused as a whole: kept where it is somebody's who may send. Counts it. Refused 429."""
-        is_known, key = (True, None) if route.is_secret else self._keys.sender(request)
+        is_known, key = (True, None) if route.is_secret else self._keys.sender(request, reject.payload)
         if not route.is_secret:
             self._keys.count(key)
         if not is_known:

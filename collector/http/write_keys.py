@@ -67,9 +67,7 @@ class Keys:
         self._keys = SiteKeys(settings.write_keys, "collector.write_keys", settings.requests_per_second)
         self._secret = Secret(settings.secret_key, "collector.secret_key")
         self._signs_with = settings.signs_with
-        self._words = {
-            key: re.compile(rb"(?<![\w-])%b(?![\w-])" % re.escape(key.encode())) for key in settings.write_keys
-        }
+        self._words = {key: re.compile(rf"(?<![\w-]){re.escape(key)}(?![\w-])") for key in settings.write_keys}
         """Each key as it stands in what cannot be read."""
         self._hashed = {key_hash(key): key for key in settings.write_keys}
 
@@ -87,11 +85,11 @@ class Keys:
         if self._keys and key is not None and key not in self._words:
             self.grant(key, headers)
 
-    def sender(self, request: Request) -> tuple[bool, str | None]:
+    def sender(self, request: Request, payload: str) -> tuple[bool, str | None]:
         """Of a request that could not be read: whether it is of somebody who may send, and the write key that stands in it."""
         if not self._keys:
             return True, None
-        texts = (request.query.encode(), *(value.encode() for value in request.headers.values()), request.body)
+        texts = (request.query, *request.headers.values(), payload)
         key = next((key for key, word in self._words.items() if any(map(word.search, texts))), None)
         return key is not None, key
 

@@ -15,8 +15,9 @@ import random
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -54,7 +55,7 @@ class Sent(NamedTuple):
 
     path: str
     body: Any
-    query: dict[str, Any] = {}
+    query: Mapping[str, Any] = MappingProxyType({})
     method: str = "POST"
 
 

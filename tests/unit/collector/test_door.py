@@ -67,6 +67,12 @@ def test_who_has_a_key_finds_a_body_that_could_not_be_read_in_quarantine(keyed: 
         assert (reply.status, [each["reason"] for each in reply.rejects]) == (400, ["malformed_json"])
 
 
+def test_a_body_that_is_too_large_is_known_by_the_key_in_its_beginning(keyed: InProcess) -> None:
+    body = b'{"key": "pk_shop", "events": [' + b" " * 1_100_000
+    [reject] = keyed.post("/v1/events", body).rejects
+    assert (reject["reason"], reject["replayable"]) == ("body_too_large", False)
+
+
 def test_rejects_above_the_budget_are_counted_and_the_events_beside_them_are_kept(keyed: InProcess) -> None:
     reply = keyed.post("/v1/events", [BAD] * 5 + [VIEW], x_write_key="pk_shop")
     assert (reply.status, len(reply.events), len(reply.rejects)) == (200, 1, 3)
