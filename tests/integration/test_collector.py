@@ -182,6 +182,14 @@ def test_health_and_metrics_answer(collector: Collector) -> None:
     assert "nextclick_collector_sink_up 1.0" in page
 
 
+def test_values_that_cannot_be_read_are_counted_by_tracker_and_field(collector: Collector) -> None:
+    reply = collector.post("/v1/events", VIEW | {"event_id": "unread", "quantity": "many", "price": "12,50"})
+    assert reply.json == {"accepted": 1, "rejected": []}
+    page = collector.ask("/metrics").body.decode()
+    for field in ("price", "quantity"):
+        assert f'nextclick_collector_unread_total{{dialect="plain",field="{field}"}} 1.0' in page
+
+
 def test_resends_are_counted(collector: Collector) -> None:
     def counted() -> float:
         page = collector.ask("/metrics").body.decode()

@@ -53,8 +53,10 @@ def utf8(request: Request) -> bytes:
         if body.startswith(mark):
             return body[3:] if encoding == "utf-8" else _recoded(body, encoding)
     encoding = charset_of(request)
+    if encoding == "utf-16":  # without a mark; what JSON and forms begin with is ASCII
+        encoding = "utf-16-le" if body[1:2] == b"\0" else "utf-16-be"
     if encoding.startswith(("utf-16", "utf-32")):
-        return _recoded(body, "utf-16-le" if encoding == "utf-16" and body[1:2] == b"\0" else encoding)
+        return _recoded(body, encoding)
     if encoding == "utf-8" or body.isascii():
         return body
     try:
