@@ -81,7 +81,15 @@ def _body(request: Request, limits: RequestLimits) -> tuple[Any, dict[str, str]]
     if "ndjson" not in request.headers.get("content-type", "") or utf8(request).lstrip().startswith(b"["):
         return payload(request, limits)
     lines = [line for line in utf8(request).splitlines() if line.strip()]
-    return [decode(line, limits) for line in objects(lines, limits)], query(request)
+    return [_line(line, limits) for line in objects(lines, limits)], query(request)
+
+
+def _line(line: bytes, limits: RequestLimits) -> Any:
+    """The line's event; a line that is no JSON is its text, and so one reject."""
+    try:
+        return decode(line, limits)
+    except Refused:
+        return line.decode("utf-8", "replace")
 
 
 def _key(request: Request, records: list[Any]) -> str | None:

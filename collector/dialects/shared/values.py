@@ -51,7 +51,9 @@ def _too_deep(limits: RequestLimits) -> str:
 
 
 def objects(values: Any, limits: RequestLimits) -> list[Any]:
-    """`values` if it is a list that is not too long, else Refused."""
+    """`values` if it is a list that is not too long, else Refused; an object whose names are places is PHP's list with gaps."""
+    if isinstance(values, dict) and values and all(name.isdecimal() for name in values):
+        values = list(values.values())
     if not isinstance(values, list):
         raise Refused(400, "malformed_batch", "The events are not a list.")
     if len(values) > limits.batch_events:
