@@ -31,7 +31,7 @@ _CLF_TIME: Final = re.compile(
 _PROTOCOL: Final = re.compile(r"HTTP/[\w.]{1,8}")
 _METHOD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
 _ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
-_CONTROLS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v"}
+_CONTROLS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v", b'"': b'"', b"\\": b"\\"}
 _SECRETS: Final = re.compile(r"cookie|authorization|api-?key", re.IGNORECASE)
 _LONGEST_LIST: Final = 1_024
 _NAME: Final = re.compile(r"(?=[^:]*[A-Za-z][^.:]*(?::\d{1,5})?\Z)[\w-]+(?:\.[\w-]+)*\.?(?::\d{1,5})?")
@@ -68,7 +68,7 @@ def request(fields: Row, names: Names, time: Callable[[Any], int]) -> Row:
 
 
 def missing(value: Any) -> bool:
-    return value is None or value == "" or value == "-"
+    return value is None or value in ("", "-", '""')  # Apache writes "" for a name that is empty
 
 
 def _first(fields: Row, names: tuple[str, ...]) -> Any:
@@ -130,7 +130,7 @@ def unescaped(text: str) -> str:
 
 def _escape(match: re.Match[bytes]) -> bytes:
     code, character = match.groups()
-    return bytes.fromhex(code.decode()) if code else _CONTROLS.get(character, character)
+    return bytes.fromhex(code.decode()) if code else _CONTROLS.get(character, match[0])
 
 
 def decoded(raw: bytes) -> str:

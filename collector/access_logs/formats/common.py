@@ -28,14 +28,17 @@ from nextclick.address import parsed
 
 _ADDRESS: Final = r"(?P<address>[^\s,]++(?:, *+[^\s,]++)*+)"
 _WHO: Final = r" ++(?P<ident>\S++) ++(?P<user>[^\[\]]*[^\[\]\s])"
-_HOST: Final = rf"(?P<host>[^\s:,\[]++|\[[^\s\]]++\])(?::(?P<port>\d++))? (?P<address>(?!- )[^\s,]++){_WHO}"
+_HOST: Final = (
+    rf"(?P<host>[^\s:,\[]++|\[[^\s\]]++\])(?::(?P<port>\d++))? (?P<address>(?!- )[^\s,]++(?:, *+[^\s,]++)*+){_WHO}"
+)
 _NO_HOST: Final = rf"{_ADDRESS}(?: - \[(?P<forwarded>[^\]]*+)\] - (?P<ingress_user>[^\[\]]*[^\[\]\s])|{_WHO})"
 _QUOTED: Final = r'"(?P<{}>(?:[^"\\]|\\.)*+)"'
 _LOOSE: Final = r'"(?P<request>.*?)"'
-_ANSWER: Final = (
-    r" ++\[(?P<time>[^\]]{16,40})\] (?:(?P<between>[^\s\"][^\"]{0,254}?) )?REQUEST (?P<status>\d{3}|-) (?P<bytes>\d+|-)"
-)
-_PAGE: Final = f" {_QUOTED.format('referrer')} {_QUOTED.format('agent')}(?: (?P<tail>.*))?"
+_ANSWER: Final = r" ++\[(?P<time>[^\]]{16,40})\] ++(?:(?P<between>[^\s\"][^\"]{0,254}?) )?REQUEST ++(?P<status>\d{3}|-) ++(?P<bytes>\d+|-)"
+_NUMBERS: Final = r"(?: (?P<tail>[\d.]+(?: [\d.]+)*+))?"
+_PAGE: Final = f" ++{_QUOTED.format('referrer')} ++{_QUOTED.format('agent')}(?: (?P<tail>.*))?"
+_NO_HOSTS: Final = ("-", "_")
+"""nginx's `server_name _` is for any host."""
 _TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"|(\S+)')
 _PRIVATE: Final = [
     ip_network(network)
@@ -67,6 +70,9 @@ def _row(row: Row) -> Row:
     row["user"] = ingress_user or row["user"]
     if is_no_login(row["user"]):
         raise Unmappable("malformed_line", f"{row['user'][:60]!r} is no name with which somebody logged in")
+    if row.get("host") in _NO_HOSTS:
+        row["host"] = None
+    client(row.get("host"))  # so that a word that is no host makes no page's address
     for name in ("referrer", "agent", "user"):
         row[name] = None if missing(row.get(name)) else unescaped(row[name])
     split_request(row, unescaped(row.pop("request")))
@@ -105,6 +111,6 @@ def _is_forwarded(row: Row) -> bool:
 FORMATS: Final = (  # that with a host first: the other reads its lines too, as those of a user with a blank in the name
     Format("combined_vhost", "Apache's vhost_combined, nginx with $host in front", _reader(_HOST, _PAGE)),
     Format("combined", "Apache, nginx, Traefik", _reader(_NO_HOST, _PAGE)),
-    Format("common_vhost", "Apache's vhost_common", _reader(_HOST, "")),
-    Format("common", "Apache, and most servers since 1995", _reader(_NO_HOST, "")),
+    Format("common_vhost", "Apache's vhost_common", _reader(_HOST, _NUMBERS)),
+    Format("common", "Apache, and most servers since 1995", _reader(_NO_HOST, _NUMBERS)),
 )

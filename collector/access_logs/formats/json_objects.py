@@ -1,7 +1,8 @@
 """Access logs of one JSON object a line: nginx, Caddy, Traefik, Cloudflare.
 
-nginx has no fixed names: its variables, and those that are usual for them, are known; also those of ingress-nginx and of
-Matomo's documentation. What it wrote without `escape=json` is mended where it is no JSON.
+nginx has no fixed names: its variables, and those that are usual for them, are known; also those of ingress-nginx,
+Matomo's documentation, Elastic's Common Schema and Google Cloud's load balancers. What nginx wrote without `escape=json`
+is mended where it is no JSON.
 https://caddyserver.com/docs/caddyfile/directives/log, https://doc.traefik.io/traefik/observability/access-logs/,
 https://developers.cloudflare.com/logs/logpush/logpush-job/datasets/zone/http_requests/
 """
@@ -37,19 +38,37 @@ NGINX: Final[Names] = {
         "client",
         "ip",
         "proxy_protocol_addr",
+        "client.ip",
+        "source.ip",
+        "httpRequest.remoteIp",
     ),
     "user": ("remote_user", "user"),
     "request": ("request",),
-    "method": ("request_method", "method", "verb"),
-    "target": ("request_uri", "uri", "url", "path"),
-    "query": ("request_query", "query_string", "args", "query"),
-    "protocol": ("server_protocol", "protocol", "request_proto"),
-    "status": ("status", "response", "status_code"),
-    "bytes": ("body_bytes_sent", "bytes_sent", "bytes", "size", "length"),
-    "referrer": ("http_referer", "http_referrer", "referer", "referrer"),
-    "agent": ("http_user_agent", "user_agent", "agent"),
+    "method": ("request_method", "method", "verb", "http.request.method", "httpRequest.requestMethod"),
+    "target": ("request_uri", "uri", "url", "path", "url.original", "url.path", "httpRequest.requestUrl"),
+    "query": ("request_query", "query_string", "args", "query", "url.query"),
+    "protocol": ("server_protocol", "protocol", "request_proto", "httpRequest.protocol"),
+    "status": ("status", "response", "status_code", "http.response.status_code", "httpRequest.status"),
+    "bytes": (
+        "body_bytes_sent",
+        "bytes_sent",
+        "bytes",
+        "size",
+        "length",
+        "http.response.body.bytes",
+        "httpRequest.responseSize",
+    ),
+    "referrer": (
+        "http_referer",
+        "http_referrer",
+        "referer",
+        "referrer",
+        "http.request.referrer",
+        "httpRequest.referer",
+    ),
+    "agent": ("http_user_agent", "user_agent", "agent", "user_agent.original", "httpRequest.userAgent"),
     "scheme": ("scheme", "http_x_forwarded_proto"),
-    "host": ("http_host", "host", "server_name", "vhost", "domain"),
+    "host": ("http_host", "host", "server_name", "vhost", "domain", "url.domain"),
     "content_type": ("sent_http_content_type",),
 }
 _CADDY: Final[Names] = {

@@ -316,7 +316,8 @@ def read(*lines: str) -> list[dict[str, Any]]:
     ["Jan  2 03:04:05 web1 nginx: ", "Jan 12 03:04:05 web1 nginx[812]: ", "<190>Jan 12 03:04:05 web1 nginx: ",
      "<190>Jan 12 03:04:05 nginx: ", "<134>1 2026-01-02T03:04:05.003Z web1 nginx 812 - - ",
      '<134>1 2026-01-02T03:04:05+00:00 web1 nginx - ID4 [x@1 a="]" b="\\"c"][y] ',
-     "2026-01-02T03:04:05.123456+00:00 web1 nginx: ", "Jan 12 03:04:05 web1 ", "2026-01-02T03:04:05.123456789Z stdout F ",
+     "2026-01-02T03:04:05.123456+00:00 web1 nginx: ", "Jan 12 03:04:05 web1 ", "Fri 2026-01-02 03:04:05 UTC web1 nginx[1]: ",
+     "2026-01-02T03:04:05.123456789Z stdout F ",
      "2026-01-02T03:04:05.123456789Z ", "[pod/web-7/nginx] ", "web-1  | ",
      "Jan 12 03:04:05 node1 dockerd[9]: 2026-01-02T03:04:05.123456789Z stdout F "],
 )  # fmt: skip
@@ -395,6 +396,28 @@ def test_what_servers_add_to_the_line_is_read() -> None:
     assert gandi["page_url"] == host["page_url"] == "http://shop.example/shoes?size=42"
 
 
+def test_blanks_numbers_and_empty_names_that_servers_add_are_no_matter() -> None:
+    plain = read(COMBINED)[0]
+    for line in (
+        COMBINED.replace("] ", "]  ").replace(" 200 ", "  200  "),
+        COMBINED.replace(" - - ", ' - "" '),
+        f"- {COMBINED}",
+        f"_ {COMBINED}",
+        COMBINED.replace("203.0.113.9 ", "203.0.113.9, 10.0.0.1 "),
+    ):
+        (event,) = read(line)
+        assert [event.get(name) for name in ("visitor_id", "page_url", "user_id")] == [
+            plain["visitor_id"],
+            "/shoes?size=42",
+            None,
+        ], line
+    (numbered,) = read(SAMPLES["common"][0] + " 1234 0.5")
+    assert (numbered["ip"], numbered["properties"]["tail"]) == ("203.0.0.0", "1234 0.5")
+    (hosted,) = read("shop.example 203.0.113.9:51, 10.0.0.1 " + HIT)
+    assert (hosted["visitor_id"], hosted["page_url"]) == (plain["visitor_id"], "http://shop.example/shoes?size=42")
+    assert read(COMBINED.replace(" - - ", r" - DOM\jo "))[0]["user_id"] == r"DOM\jo"
+
+
 def test_a_leap_second_and_parts_of_a_second_are_read() -> None:
     leap, part = read(
         COMBINED.replace(CLF, "31/Dec/2016:23:59:60 +0000"), COMBINED.replace(CLF, "02/Jan/2026:03:04:05.655 +0000")
@@ -466,7 +489,12 @@ def test_json_of_nginx_as_others_name_its_fields() -> None:
                "remote_user": "", "status": 200, "vhost": "shop.example", "request_proto": "HTTP/2.0", "path": "/shoes",
                "request_query": "size=42",
                "method": "GET", "http_referrer": REFERRER, "http_user_agent": FIREFOX}  # fmt: skip
-    for fields in (matomo, ingress):
+    elastic = {"@timestamp": "2026-01-02T03:04:05.000Z", "source": {"ip": "203.0.113.9"}, "user_agent": {"original": FIREFOX},
+               "http": {"request": {"method": "GET"}, "response": {"status_code": 200, "body": {"bytes": 5120}}},
+               "url": {"domain": "shop.example", "path": "/shoes", "query": "size=42"}}  # fmt: skip
+    google = {"timestamp": "2026-01-02T03:04:05Z", "httpRequest": {"requestMethod": "GET", "requestUrl": "http://shop.example/shoes?size=42",
+              "status": 200, "responseSize": "5120", "userAgent": FIREFOX, "remoteIp": "203.0.113.9:443"}}  # fmt: skip
+    for fields in (matomo, ingress, elastic, google):
         (event,) = read(json.dumps(fields))
         assert event["page_url"] == "http://shop.example/shoes?size=42"
         assert (event["visitor_id"], event["client_time"]) == (read(COMBINED)[0]["visitor_id"], AT.timestamp() * 1000)
