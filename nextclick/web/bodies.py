@@ -27,7 +27,9 @@ async def read(receive: Receive, limits: ServerSettings, section: str) -> bytes:
                 part = message.get("body", b"")
                 size += len(part)
                 if size > limits.body_bytes:
-                    raise TooLarge(b"".join((*parts, part))[: limits.body_bytes], limits.body_bytes, f"{section}.body_bytes")
+                    raise TooLarge(
+                        b"".join((*parts, part))[: limits.body_bytes], limits.body_bytes, f"{section}.body_bytes"
+                    )
                 parts.append(part)
                 if not message.get("more_body", False):
                     return b"".join(parts)

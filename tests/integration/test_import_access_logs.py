@@ -272,6 +272,16 @@ def test_a_restart_goes_on_where_it_stopped_and_adds_no_line_twice(lake: Path, l
     assert len({event["event_id"] for event in records(lake / "landing")}) == 4
 
 
+def test_a_format_in_the_servers_own_words_is_followed_and_gone_on_with(lake: Path, log: Path, follow: Follow) -> None:
+    words, line = "$msec|$remote_addr|$request_uri|$http_user_agent", "1767323045.000|203.0.113.9|/{}|Mozilla/5.0\n"
+    log.write_text(line.format("a") + line.format("b"))
+    follow(wait(2), format=words)
+    add(log, line.format("c"))
+    assert follow(wait(3), format=words).accepted == 1
+    assert pages(lake) == ["a", "b", "c"]
+    assert len({event["visitor_id"] for event in records(lake / "landing")}) == 1
+
+
 def test_rotations_while_nobody_followed_are_taken_up(lake: Path, log: Path, follow: Follow) -> None:
     log.with_name("access.log.3").write_text(hits("long ago"))
     log.with_name("access-api.log").write_text(hits("another log"))

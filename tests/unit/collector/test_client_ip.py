@@ -10,7 +10,9 @@ from nextclick.address import truncated
 from nextclick.errors import SettingsError
 from nextclick.settings import CHECKOUT, load
 from nextclick.web.answers import headers_of
+from tests.collector_app import in_process
 
+PAGE_VIEW = {"name": "pageview", "url": "https://shop.example/", "domain": "shop.example"}
 OURS = networks(["10.0.0.0/8", "2001:db8:ffff::/48", "127.0.0.1"])
 
 
@@ -87,3 +89,20 @@ def test_a_proxy_that_is_no_network_is_refused_at_the_start(tmp_path: Path) -> N
     (tmp_path / "default.toml").write_text(default.replace("\nproxies = []", '\nproxies = ["10.0.0.1/8"]'))
     with pytest.raises(SettingsError, match=r"proxies: 10\.0\.0\.1/8 has host bits set"):
         load("lake", environ={}, conf_dir=tmp_path)
+
+
+def test_connections_of_one_client_are_one_visitor_without_cookies_whatever_proxy_forwards_them(tmp_path: Path) -> None:
+    with in_process(tmp_path, NEXTCLICK_COLLECTOR__PROXIES='["203.0.113.0/24"]') as door:
+        visitors = [
+            {event["visitor_id"]: event["ip"] for event in door.post("/api/event", PAGE_VIEW, **headers).events}
+            for headers in (
+                {"x_forwarded_for": "198.51.100.7:51001"},
+                {"x_forwarded_for": "6.6.6.6, 198.51.100.7:51002, 203.0.113.8"},
+                {"x_forwarded_for": "::ffff:198.51.100.7"},
+                {"forwarded": 'for="198.51.100.7:51003";proto=https'},
+            )
+        ]
+        nobody = door.post("/api/event", PAGE_VIEW, x_forwarded_for="unknown")
+    assert visitors == [visitors[0]] * 4
+    assert list(visitors[0].values()) == ["198.51.0.0"]
+    assert (nobody.events, [reject["reason"] for reject in nobody.rejects]) == ([], ["missing_visitor"])
