@@ -92,16 +92,17 @@ class CollectorApp:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
         path = scope["path"]
+        body = bodies.Body(receive, headers)
         origins = local.origins(headers, self._settings.origins, bool(self._settings.write_keys))
         if refusal := self._foreign(headers):
             answer = refusal
         elif page := self._pages.get(path):
             answer = await page(headers) if scope["method"] in ("GET", "HEAD") else not_allowed(("GET",))
         elif routes := self._intake.routes(path):
-            answer = await self._tracked(scope, headers, routes, origins, receive)
+            answer = await self._tracked(scope, headers, routes, origins, body)
         else:
             answer = problem(404, "no_such_path", "No dialect answers here: docs/trackers/README.md lists the paths.")
-        await send_answer(send, scope, answer, (*answer.headers, *cors.headers(headers, origins)))
+        await send_answer(send, scope, answer, (*answer.headers, *body.headers(), *cors.headers(headers, origins)))
 
     def _foreign(self, headers: dict[str, str]) -> HttpAnswer | None:
         """The refusal of a request that a server without keys does not answer."""

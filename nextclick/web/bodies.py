@@ -1,9 +1,28 @@
 """A request's body: whole, in time, and never more of it in memory than its limits allow."""
 
 import asyncio
+from collections.abc import Mapping, MutableMapping
+from typing import Any
 
 from nextclick.settings import ServerSettings
 from nextclick.web.answers import Receive, Refused
+
+
+class Body:
+    """An app's `receive` that knows whether the whole body came."""
+
+    def __init__(self, receive: Receive, headers: Mapping[str, str]) -> None:
+        self._receive = receive
+        self._is_due = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+    async def __call__(self) -> MutableMapping[str, Any]:
+        message = await self._receive()
+        self._is_due = self._is_due and bool(message.get("more_body", False))
+        return message
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """What tells the client of an answer before its body's end that the connection is of no more use."""
+        return (("connection", "close"),) if self._is_due else ()
 
 
 class TooLarge(Refused):

@@ -70,17 +70,18 @@ class ApiApp:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
+        body = bodies.Body(receive, headers)
         origins = local.origins(headers, self._settings.origins, bool(self._settings.read_keys))
         try:
             if not self._settings.read_keys:
                 local.require_local(headers, "serving.read_keys")
-            answer = self._page(scope, headers) or await self._answer(scope, headers, origins, receive)
+            answer = self._page(scope, headers) or await self._answer(scope, headers, origins, body)
         except Refused as refused:
             self._metrics.refused.labels(refused.status, refused.reason).inc()
             answer = problem(refused.status, refused.reason, str(refused))
         except ConnectionError:
             answer = HttpAnswer(status=400)  # nobody reads it
-        await send_answer(send, scope, answer, (*answer.headers, *cors.headers(headers, origins)))
+        await send_answer(send, scope, answer, (*answer.headers, *body.headers(), *cors.headers(headers, origins)))
 
     def _page(self, scope: Scope, headers: dict[str, str]) -> HttpAnswer | None:
         """A page about the server itself; None for another path. What operators alone need wants the secret key where keys are set."""

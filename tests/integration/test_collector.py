@@ -1,6 +1,7 @@
 """The collector as a client sees it: what it takes, what it refuses, and what it says."""
 
 import gzip
+import http.client
 import json
 import re
 import socket
@@ -165,6 +166,16 @@ def test_a_head_at_an_image_is_taken_as_a_get_and_answered_without_a_body(fresh:
 
 def test_a_doubled_slash_is_one(collector: Collector) -> None:
     assert collector.post("//v1/batch", {"batch": []}).status == 200
+
+
+def test_an_answer_before_the_end_of_the_body_says_that_the_connection_ends(collector: Collector) -> None:
+    client = http.client.HTTPConnection("127.0.0.1", collector.port, timeout=30)
+    for headers, status, says in (({"origin": "https://a.example"}, 403, "close"), ({}, 200, None)) * 2:
+        client.request("POST", "/v1/events", json.dumps(VIEW), headers)  # on the same connection, unless it ended
+        reply = client.getresponse()
+        reply.read()
+        assert (reply.status, reply.getheader("connection")) == (status, says)
+    client.close()
 
 
 def test_unknown_paths_and_methods_are_told_apart(collector: Collector) -> None:
