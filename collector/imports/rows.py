@@ -10,7 +10,7 @@ import msgspec
 from collector.dialects.shared.readers import consent
 from collector.imports.mapping import EVENT_FIELDS, FieldRule, Mapping
 from collector.request.errors import Unmappable
-from collector.request.times import parser
+from collector.request.times import AmbiguousTime, parser
 from nextclick.address import truncated
 from nextclick.contracts.events import Consent, Event, derived_id, encode, payload_id, somebody
 
@@ -132,6 +132,8 @@ class RowMapper:
             raise Unmappable("missing_time", f"column {' or '.join(self._time_columns)} is empty")
         try:
             time = self._time(value)
+        except AmbiguousTime as error:
+            raise Unmappable("bad_time", f"column {column} is {_short(value)}: {error}") from None
         except (ValueError, TypeError, OverflowError):
             time = _LARGEST_TIME
         if abs(time) < _LARGEST_TIME:

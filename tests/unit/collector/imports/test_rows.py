@@ -137,6 +137,7 @@ def test_without_an_identity_the_id_comes_from_the_payload_but_not_from_the_time
         ("globo", {"click_timestamp": "soon"}, "bad_time", "column click_timestamp is 'soon'"),
         ("globo", {"click_timestamp": "9" * 30}, "bad_time", "column click_timestamp is '9999"),
         ("globo", {"click_article_id": ""}, "missing_identity", "column click_article_id is empty"),
+        ("plain", {"timestamp": "20260102"}, "bad_time", "is '20260102': eight digits are a date, or seconds of 1970"),
         ("plain", {"timestamp": None}, "missing_time", "column timestamp or client_time is empty"),
         ("plain", {"user_id": None}, "missing_visitor", "neither visitor_id nor user_id"),
         ("plain", {"user_id": "NULL"}, "missing_visitor", "neither visitor_id nor user_id"),
