@@ -19,7 +19,7 @@ from nextclick.lake import locks
 from nextclick.settings import CHECKOUT, Settings, environment
 from nextclick.web.process import end_with_the_parent
 from orchestration import dagster_home
-from orchestration.pages import guard
+from orchestration.pages import guard, lost_runs
 from orchestration.pages.guard import HOST
 
 _START_SECONDS = 120.0
@@ -66,6 +66,7 @@ def serve_pages(
         if who := locks.holder(settings.lake.locks, "up"):
             raise TableBusy(f"The pages of {settings.lake.root} are served by {who}. Stop it, or use its links.")
         stack.enter_context(locks.hold(settings.lake.locks, "up", purpose="up"))
+        lost_runs.end_lost_runs(dagster_home.prepare(settings.lake))
         daemon, *pages = _servers(settings, port, mlflow_port)
         running = [
             (server, stack.enter_context(_running(settings, server)))
@@ -86,7 +87,7 @@ def _servers(settings: Settings, port: int | None, mlflow_port: int | None) -> t
     tracking = ports.free(HOST, chosen.mlflow_port if mlflow_port is None else mlflow_port, "--mlflow-port")
     home, token = dagster_home.prepare(lake), guard.new_token(lake)
     python = (sys.executable, "-m")
-    daemon = (*python, "orchestration.pages.dagster_daemon")
+    daemon = (*python, "dagster._daemon", "run", "-m", "orchestration.definitions")
     dagster = (*python, "orchestration.pages.dagster_page", str(ui))
     mlflow = (*python, "orchestration.pages.mlflow_page", str(tracking))
     return (

@@ -29,7 +29,7 @@ from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
 from orchestration import dagster_home
 from orchestration.definitions import definitions
-from orchestration.pages.dagster_daemon import end_lost_runs
+from orchestration.pages.lost_runs import end_lost_runs
 
 
 @pytest.fixture
@@ -170,11 +170,14 @@ def test_gold_follows_the_stream_while_it_holds_silver(settings: Settings, dagst
         assert look(settings, dagster)
 
 
-def test_what_a_killed_daemon_left_under_way_has_failed(dagster: DagsterInstance) -> None:
-    for job, tags in (("incremental", {GRPC_INFO_TAG: "{}"}), ("nightly", {})):
-        dagster.add_run(DagsterRun(job_name=job, run_id=make_new_run_id(), status=DagsterRunStatus.STARTED, tags=tags))
-    end_lost_runs(dagster)
-    assert {run.job_name: run.status for run in dagster.get_runs()} == {
-        "incremental": DagsterRunStatus.FAILURE,
-        "nightly": DagsterRunStatus.STARTED,  # of a process without a daemon, such as the demo's
-    }
+def test_what_a_killed_daemon_left_under_way_has_failed(settings: Settings) -> None:
+    home = dagster_home.prepare(settings.lake)
+    with DagsterInstance.from_config(str(home)) as instance:
+        for job, tags in (("incremental", {GRPC_INFO_TAG: "{}"}), ("nightly", {})):
+            run = DagsterRun(job_name=job, run_id=make_new_run_id(), status=DagsterRunStatus.STARTED, tags=tags)
+            instance.add_run(run)
+        end_lost_runs(home)
+        assert {run.job_name: run.status for run in instance.get_runs()} == {
+            "incremental": DagsterRunStatus.FAILURE,
+            "nightly": DagsterRunStatus.STARTED,  # of a process without a daemon, such as the demo's
+        }
