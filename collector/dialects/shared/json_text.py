@@ -53,9 +53,11 @@ def utf8(request: Request) -> bytes:
         if body.startswith(mark):
             return body[3:] if encoding == "utf-8" else _recoded(body, encoding)
     encoding = charset_of(request)
-    if encoding == "utf-16":  # without a mark; what JSON and forms begin with is ASCII
-        encoding = "utf-16-le" if body[1:2] == b"\0" else "utf-16-be"
-    if encoding.startswith(("utf-16", "utf-32")):
+    if encoding.startswith(("utf-16", "utf-32")):  # what JSON and forms begin with is ASCII, so there are zeros in it
+        if b"\0" not in body[:4]:
+            return body
+        if encoding == "utf-16":  # without a mark
+            encoding = "utf-16-le" if body[1:2] == b"\0" else "utf-16-be"
         return _recoded(body, encoding)
     if encoding == "utf-8" or body.isascii():
         return body

@@ -267,6 +267,12 @@ def test_a_body_is_in_the_encoding_that_its_content_type_names(encoding: str) ->
         assert event.properties == {"title": "café"}
 
 
+def test_a_reject_that_is_replayed_is_utf8_whatever_its_request_was_in() -> None:
+    body = json.dumps({"event": "x", "visitor_id": "v", "name": "café"}, ensure_ascii=False).encode()
+    for name in ("utf-16", "utf-32", "iso-8859-1"):
+        assert only("/v1/events", body, content_type=f"application/json; charset={name}").name == "café"
+
+
 def test_matomo_says_in_which_encoding_its_page_was_escaped() -> None:
     event = only(
         "/matomo.php",
