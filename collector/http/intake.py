@@ -98,7 +98,7 @@ class Intake:
         is_clean = route.name == "plain" and is_harmless(request.body)
         for event in parsed.events:
             refusal = grant.refusal(event, request.received_at)
-            whole = _unsigned(event if is_clean else redacted_event(event))
+            whole = _unsigned(event if is_clean and event.properties is None else redacted_event(event))
             whole = msgspec.structs.replace(whole, site=grant.site) if grant.site else whole
             payload = encode(whole)
             if event.event in RESERVED and not route.is_secret:

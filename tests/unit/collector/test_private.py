@@ -82,6 +82,12 @@ def test_an_accepted_event_holds_nothing_of_it(app: InProcess, path: str, body: 
     assert {each["page_url"] for each in reply.events if "page_url" in each} <= {CLEAN}
 
 
+def test_nor_does_a_field_that_no_event_has(app: InProcess) -> None:
+    event = {"event": "x", "visitor_id": "v", "timestamp": TIME, "password": SECRET, "six": IP6}
+    [kept] = app.post("/v1/events", event).events
+    assert kept["properties"] == {"password": "***", "six": "2001:db8:1::"}
+
+
 @GOODS
 def test_nor_does_a_body_that_is_cut_in_the_middle(app: InProcess, path: str, body: Any, query: str) -> None:
     sent = body if isinstance(body, bytes) else json.dumps(body).encode()
