@@ -172,8 +172,8 @@ def _explain(job: str, checkpoint: str, error: StreamingQueryException) -> LakeE
             "or run `nextclick rebuild bronze`, which reads everything from the source that is set now; see docs/kafka.md."
         )
     return LakeError(
-        f"{job} stopped: {_reason(error)}. Nothing is lost: call again to go on. If it stops at the same place, its "
-        f"checkpoint {checkpoint} may be damaged: see docs/jobs/recovery.md."
+        f"{job} stopped: {_reason(error)}. Nothing is lost: call again to go on. If it stops at the same place again, "
+        "see docs/jobs/recovery.md."
     )
 
 
