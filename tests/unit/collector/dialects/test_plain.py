@@ -35,6 +35,10 @@ def test_a_line_that_is_no_json_is_one_reject_and_the_other_lines_go_on() -> Non
     assert (reject.reason, reject.payload) == ("malformed_json", '{"event": "cut')
 
 
+def test_an_empty_line_is_no_event_of_the_batch() -> None:
+    assert len(parse((json.dumps(VIEW) + "\n").encode() * LIMITS.batch_events + b"\n").events) == LIMITS.batch_events
+
+
 def test_lines_of_which_none_is_an_object_are_refused_as_a_whole() -> None:
     for body in (b"no\njson", b"1\n2"):
         with pytest.raises(Refused, match="not JSON"):
