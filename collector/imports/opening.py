@@ -21,6 +21,7 @@ _UNREAD: Final[dict[bytes, str]] = {
     b"\x04\x22\x4d\x18": "packed by lz4. Unpack it first",
     b"PAR1": "Parquet. Import it with a mapping (docs/mappings.md)",
 }
+_TAR_AT: Final = 257
 _UTF_16: Final = re.compile(rb"\xff\xfe|\xfe\xff|(?:[^\0]\0){8}|(?:\0[^\0]){8}", re.DOTALL)
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _JSON_NAME: Final = re.compile(r"\.(json|jsonl|ndjson)", re.IGNORECASE)
@@ -55,6 +56,8 @@ def no_text(lines: Sequence[bytes]) -> str | None:
     for magic, what in _UNREAD.items():
         if head.startswith(magic):
             return what
+    if head[_TAR_AT:].startswith(b"ustar"):
+        return "a tar archive. Unpack it first"
     if _UTF_16.match(head):
         return "UTF-16. Write it as UTF-8 first: iconv -f UTF-16 -t UTF-8"
     return "no text" if 2 * sum(bool(_CONTROLS.search(line)) for line in lines) > len(lines) else None

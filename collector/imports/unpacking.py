@@ -18,7 +18,7 @@ _PACKINGS: Final[Mapping[str, re.Pattern[bytes]]] = {
     "gzip": re.compile(rb"\x1f\x8b(?:\x08|\Z)"),
     "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"),
     "xz": re.compile(rb"\xfd7zXZ\0"),
-    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),  # a frame, or one to be skipped
 }
 
 

@@ -22,7 +22,7 @@ from nextclick.errors import UsageError
 _NAMES: Final[Names] = {**NGINX, "port": ("server_port",)}
 _NGINX_DIRECTIVE: Final = re.compile(r"\s*log_format\s+\S+\s+(?:escape=\w+\s+)?(.*?);?\s*", re.DOTALL)
 _APACHE_DIRECTIVE: Final = re.compile(
-    r'(?i)\s*(?:LogFormat|GlobalLog|CustomLog\s+\S+)\s+"((?:[^"\\]|\\.)*)".*', re.DOTALL
+    r'(?i)\s*(?:LogFormat|(?:GlobalLog|CustomLog)\s+\S+)\s+"((?:[^"\\]|\\.)*)".*', re.DOTALL
 )
 _STRING: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|(\S+)", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\([\"'\\tn])")
@@ -193,6 +193,7 @@ def _matcher(parts: _Parts) -> Callable[[str], Row | None]:
     fields = [part for part in parts if isinstance(part, _Field)]
     pattern = re.compile("".join(_pattern(parts, place) for place in range(len(parts))) + r"[ \t]*", re.DOTALL)
     time_format = "\n".join(field.time_format for field in fields if field.time_format)
+    _require_time(time_format)
 
     def match(line: str) -> Row | None:
         matched = pattern.fullmatch(line)
@@ -209,6 +210,13 @@ def _matcher(parts: _Parts) -> Callable[[str], Row | None]:
         return row
 
     return match
+
+
+def _require_time(form: str) -> None:
+    try:
+        datetime.strptime(datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC).strftime(form), form)
+    except (ValueError, re.error) as error:
+        raise UsageError(f"The format's times, as {form!r}, cannot be read: {error}.") from error
 
 
 def _iso(written: str, form: str) -> str:

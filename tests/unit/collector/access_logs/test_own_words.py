@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from collector.access_logs.formats import named
 from collector.access_logs.reading import LogReading
@@ -158,6 +160,21 @@ def test_a_time_that_is_none_of_the_form_is_a_reject() -> None:
 def test_words_that_describe_no_readable_log_are_refused(words: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         named(words)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["$", "%", "{", "}", '"', "'", "\\", ":", " ", "$time_local", "%{%Y", "}t", "%h", "%t", "$msec", "a", "\n"]
+        )
+    )
+)
+def test_any_words_are_a_format_or_refused(pieces: list[str]) -> None:
+    with suppress(UsageError):
+        read = named("".join(pieces)).reader()
+        for line in ("", "1767323045 203.0.113.9", '{"a": 1}'):
+            with suppress(Unmappable, ValueError):
+                read(line)
 
 
 def test_no_line_makes_a_pattern_slow() -> None:
