@@ -45,7 +45,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "ranking.suggest_min_visitors": (Effect.EXPORT,),
     "events": (Effect.SILVER, Effect.COLLECTOR, Effect.STREAM),
     "items": (Effect.SILVER, Effect.EXPORT, Effect.STREAM),
-    "consent": (Effect.GOLD, Effect.TRAIN, Effect.COLLECTOR),
+    "consent": (Effect.GOLD, Effect.TRAIN, Effect.EXPORT, Effect.COLLECTOR),
     "access_logs": (Effect.COMMAND,),
     "sessions.gap_minutes": (Effect.SILVER, Effect.TRAIN, Effect.EXPORT, Effect.API, Effect.STREAM),
     "sessions.gaps": (Effect.SILVER, Effect.TRAIN, Effect.EXPORT, Effect.API, Effect.STREAM),

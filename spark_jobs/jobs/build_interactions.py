@@ -40,12 +40,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         everything = tables.read(session, lake, silver.EVENTS)
         allowed = everything.where(may_personalize_sql(settings.consent.personalization))
         visits = allowed.transform(without_bots(tables.read(session, lake, silver.USER_AGENTS)))
-        merged = merges(identities).persist()
+        merged = merges(identities)
         events = visits.transform(lambda rows: persons(rows, identities, merged))
         present = tables.read(session, lake, gold.INTERACTIONS)
         if batch.replaces or present.isEmpty():  # everything is new: no need to say whom it touches
             tables.replace(events.transform(recompute(settings)), lake, gold.INTERACTIONS, batch.commit("interactions"))
-            merged.unpersist()
             return
         bots = changed.where("user_agent IS NOT NULL")
         if not bots.isEmpty():
@@ -60,7 +59,6 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             changes, lake, gold.INTERACTIONS, batch.commit("interactions"), changed=tables.differ(gold.INTERACTIONS)
         )
         touched.unpersist()
-        merged.unpersist()
 
     return run_query(spark, settings, trigger, "build_interactions", (gold.INTERACTIONS,), source, process)
 

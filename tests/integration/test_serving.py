@@ -228,6 +228,12 @@ def test_every_list_for_somebody_is_on_record_with_what_it_was_made_of(api: Coll
     assert '"personal":[' in properties["features"]
 
 
+def test_visitors_users_and_nobody_have_each_their_own(api: Collector) -> None:
+    assert api.ask("/v1/recommendations?visitor_id=ann").json["source"] == "personal"
+    for who in ("user_id=ann", "visitor_id=visitor:ann", "user_id=visitor:ann", "visitor_id=undefined&user_id=NULL"):
+        assert api.ask(f"/v1/recommendations?{who}").json["source"] == "popular", who
+
+
 def test_what_was_served_before_a_stop_is_published(shop: Settings) -> None:
     with answering(shop.lake.root, NEXTCLICK_SERVING__PUBLISH_SECONDS="3600") as api:
         request_ids = [api.ask("/v1/recommendations?visitor_id=ann").json["request_id"] for _ in range(20)]

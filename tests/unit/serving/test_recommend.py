@@ -47,6 +47,8 @@ def table() -> Memory:
         {
             packing.person_key("ann"): packed((2, 0.5), (299, 0.25)),
             packing.person_key("bob"): packed((7, 3.0), model=1),
+            packing.person_key("visitor:zoe"): packed((4, 1.0)),
+            packing.person_key("visitor:ann"): packed((5, 1.0)),
             packing.similar_key("item-2"): packed((3, 0.75)),
             packing.POPULAR: packed((0, 9.0), (1, 8.0), model=0),
         }
@@ -71,8 +73,14 @@ def test_item_ids_are_fetched_once_a_version(table: Memory) -> None:
     assert table.asked.count(packing.chunk_key(0)) == 1
 
 
+def test_an_id_of_no_user_is_a_visitors(table: Memory) -> None:
+    for asked in ("zoe", "visitor:zoe"):
+        answer = lists(table).of_person(asked, 1)
+        assert (answer.person_id, answer.source, answer.items[0].item_id) == ("visitor:zoe", "model", "item-4")
+
+
 def test_an_unknown_person_gets_the_popular_list_and_is_told_so(table: Memory) -> None:
-    answer = lists(table).of_person("zoe", 1)
+    answer = lists(table).of_person("tim", 1)
     assert (answer.source, answer.items) == ("popular", (ListedItem(1, "item-0", 9.0),))
 
 
@@ -91,7 +99,7 @@ def test_similar_items_and_the_popular_list_for_an_unknown_item(table: Memory) -
 def test_a_version_that_lacks_a_part_says_which_and_what_to_do(table: Memory, lost: bytes) -> None:
     del table._entries[lost]
     with pytest.raises(ModelError, match=r"lacks .*nextclick export --full"):
-        lists(table).of_person("zoe", 1)
+        lists(table).of_person("tim", 1)
 
 
 def test_an_answer_is_asked_again_of_the_next_version_when_its_own_was_dropped(table: Memory) -> None:
