@@ -31,31 +31,70 @@ def tagged(source: str, medium: str) -> Fields:
 
 
 CHANNELS: dict[str, list[Fields]] = {
-    "direct": [{}, page("colour=red"), came("not an address"), tagged("(direct)", "(none)")],
+    "direct": [
+        {}, page("colour=red"), came("not an address"), tagged("(direct)", "(none)"), came("null"), came("about:blank"), page("ref=12"),
+    ],
     "organic_search": [
         came("https://www.google.co.uk/"), came("https://duckduckgo.com/?q=lamp"), came("https://search.yahoo.co.jp/s"),
         came("android-app://com.google.android.googlequicksearchbox/"), tagged("google", "organic"), page("utm_source=Bing"),
+        came("www.google.com"), came("//www.google.com/"), came("https://google.com./"), came("https://www.google.com:443/"),
+        came("https://cn.bing.com/"), came("https://presearch.com/"), came("https://www.baidu.com/link"), came("https://images.google.de/"),
+        came("https://yandex.com.tr/"), page("srsltid=x") | {"referrer": "https://www.google.com/"}, tagged("google.de", "referral"),
     ],
-    "paid_search": [page("gclid=x"), page("a=1&msclkid=x"), tagged("google", "CPC"), page("utm_source=bing&utm_medium=ppc")],
+    "paid_search": [
+        page("gclid=x"), page("a=1&msclkid=x"), tagged("google", "CPC"), page("utm_source=bing&utm_medium=ppc"), page("utm_medium=cpc"),
+        page("gad_source=1&gad_campaignid=1") | {"referrer": "https://www.google.com/"}, page("gad_source=1"), tagged("google", "shopping"),
+        page("id=5&amp;utm_source=google&amp;utm_medium=cpc"), tagged("google_ads", "paid"), came("https://syndicatedsearch.goog/"),
+        came("https://www.adsensecustomsearchads.com/"), page("utm_source=partner&utm_medium=cpc&gclid=x"),
+    ],
     "organic_social": [
         came("https://l.facebook.com/l.php"), came("https://t.co/x"), page("fbclid=x"), tagged("instagram", "social"),
-        tagged("linkedin.com", "referral"), came("https://news.ycombinator.com/item"),
+        tagged("linkedin.com", "referral"), came("https://news.ycombinator.com/item"), came("android-app://com.reddit.frontpage/"),
+        came("android-app://org.telegram.messenger/"), came("https://lm.facebook.com/"), came("https://lemmy.world/"), page("ref=twitter"),
     ],
-    "paid_social": [page("ttclid=x"), page("li_fat_id=x"), page("twclid=x"), tagged("facebook", "cpc"), tagged("x", "Paid-Social")],
-    "display": [page("dclid=x"), tagged("site", "banner"), page("utm_medium=cpm&utm_source=google")],
-    "email": [tagged("may", "e-mail"), page("utm_source=newsletter"), came("https://mail.google.com/mail/u/0/"), page("mc_eid=x")],
+    "paid_social": [
+        page("ttclid=x"), page("li_fat_id=x"), page("twclid=x"), tagged("facebook", "cpc"), tagged("x", "Paid-Social"),
+        tagged("meta", "cpc"), tagged("facebook_ads", "cpc"), page("utm_source=an&utm_medium=paid&fbclid=x"),
+        page("utm_medium=paid&fbclid=x"), tagged("instagram", "social-paid"), tagged("tiktok ads", "ppc"),
+        page("utm_medium=cpc") | {"referrer": "https://m.facebook.com/"},
+    ],
+    "display": [
+        page("dclid=x"), tagged("site", "banner"), page("utm_medium=cpm&utm_source=google"), tagged("criteo", "retargeting"),
+        tagged("kelkoo", "cpc"), tagged("taboola", "referral"), came("https://tpc.googlesyndication.com/"), came("https://cas.criteo.com/"),
+    ],
+    "email": [
+        tagged("may", "e-mail"), page("utm_source=newsletter"), came("https://mail.google.com/mail/u/0/"), page("mc_eid=x"),
+        came("https://mail.yahoo.co.jp/"), came("https://webmail.provider.example/"), page("UTM_SOURCE=newsletter&Utm_Medium=Email"),
+        {"page_url": PAGE + "#utm_source=newsletter&utm_medium=email"}, page("utm_source=%E2%9C%93%zz&utm_medium=email"),
+    ],
     "affiliate": [tagged("partner-7", "affiliate"), page("irclickid=x")],
-    "referral": [came("https://blog.example/lamps"), came("https://notgoogle.example.org/"), came("http://google.evil.example/")],
-    "ai_assistant": [page("utm_source=chatgpt.com"), came("https://gemini.google.com/app"), came("https://www.perplexity.ai/")],
-    "internal": [came("https://shop.example/"), came("https://WWW.shop.example:443/sofa"), came("https://m.shop.example/")],
-    "campaign": [tagged("poster", "print"), page("utm_campaign=may")],
+    "referral": [
+        came("https://blog.example/lamps"), came("https://notgoogle.example.org/"), came("http://google.evil.example/"),
+        came("https://accounts.google.com/"), came("https://docs.google.com/document/d/1"), came("https://news.google.com/"),
+        came("https://news.google.co.uk/"), came("https://translate.google.de/"), came("https://finance.yahoo.com/news"),
+        came("https://login.live.com/"), came("http://localhost:3000/"), came("blog.example/lamps"), came("https://notshop.example/"),
+        page("ref=producthunt"), page("source=Alternative.to"), came("https://mail.ru/"),
+    ],
+    "ai_assistant": [
+        page("utm_source=chatgpt.com"), came("https://gemini.google.com/app"), came("https://www.perplexity.ai/"),
+        came("https://m365.cloud.microsoft/chat"), came("https://duck.ai/"), came("https://yiyan.baidu.com/"), came("https://chat.qwen.ai/"),
+        came("https://www.kimi.com/chat"), tagged("www.perplexity.ai", "referral"), page("ref=chatgpt.com"),
+    ],
+    "internal": [
+        came("https://shop.example/"), came("https://WWW.shop.example:443/sofa"), came("https://m.shop.example/"),
+        came("https://checkout.shop.example/"), page("ref=menu") | {"referrer": PAGE},
+    ],
+    "campaign": [tagged("poster", "print"), page("utm_campaign=may"), page("utm_medium=push")],
 }  # fmt: skip
 
 TAGS: dict[str, tuple[Fields, Fields]] = {
     "the page's": (page("utm_source=a+b&utm_term=%C3%A4%00&utm_content="), {"utm_source": "a b", "utm_term": "ä"}),
     "the event's wins": (page("utm_source=page") | {"utm_source": "event"}, {"utm_source": "event"}),
     "broken escape": (page("utm_source=50%"), {"utm_source": "50%"}),
-    "not in the fragment": ({"page_url": f"{PAGE}#?xutm_source=a"}, {}),
+    "whole names only": ({"page_url": f"{PAGE}#?xutm_source=a"}, {}),
+    "fragment": ({"page_url": f"{PAGE}#utm_source=a&utm_medium=b"}, {"utm_source": "a", "utm_medium": "b"}),
+    "any case": (page("UTM_Source=A"), {"utm_source": "A"}),
+    "escaped for HTML": (page("a=1&amp;utm_source=b&amp;utm_term=c"), {"utm_source": "b", "utm_term": "c"}),
 }
 
 CLEAN = {
@@ -70,6 +109,18 @@ CLEAN = {
     "/?mail=ann%40example.org": "/",
     "/?next=/a?gclid=x&b=1": "/?next=/a?b=1",
     "/?gclidx=1&xgclid=2": "/?gclidx=1&xgclid=2",
+    "/?id=5&amp;utm_source=b&amp;utm_medium=c": "/?id=5",
+    "/?id=5&amp;size=7": "/?id=5&size=7",
+    "/?gclid=abc&id=5&fbclid=d&gad_source=1#sec": "/?id=5#sec",
+    "/#utm_source=a&top=1": "/#top=1",
+    "/?a=1#utm_source=a": "/?a=1",
+    "/?mail=ann%2540example.org&a=1": "/?a=1",
+    "/user/ann@example.org/orders": "/user/redacted/orders",
+    "/user/ann%40example.org?a=1": "/user/redacted?a=1",
+    "https://shop.example/ann%2540example.org#a": "https://shop.example/redacted#a",
+    "https://shop.example/logo@2x.png": "https://shop.example/logo@2x.png",
+    "https://shop.example/#/user/ann@example.org": "https://shop.example/#/user/redacted",
+    "https://ann@shop.example/@ann/react@18.2": "https://ann@shop.example/@ann/react@18.2",
 }
 
 ADDRESSES = {

@@ -9,7 +9,7 @@ from spark_jobs.transforms.silver.channel import FOR_A_MOMENT, STEPS
 from spark_jobs.transforms.silver.clean_urls import cleaned
 
 UTM: Final = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
-_PAGE_QUERY: Final = "CASE WHEN contains(page_url, '?') THEN substring(page_url, instr(page_url, '?')) END"
+_PAGE_QUERY: Final = "nullif(regexp_extract(page_url, '(?s)[?#].*', 0), '')"
 
 
 def enrich_events(events: DataFrame) -> DataFrame:
@@ -31,9 +31,9 @@ def enrich_events(events: DataFrame) -> DataFrame:
 
 def _tag(name: str) -> str:
     """The event's tag, else the page's; an escape that is none stays, and NUL, which text cannot hold, goes."""
-    raw = f"regexp_extract(page_query, '[?&;]{name}=([^&;#]*)', 1)"
+    raw = f"regexp_extract(page_query, '(?i)[?&;#]{name}=([^&;#]*)', 1)"
     decoded = f"nullif(replace(coalesce(try_url_decode({raw}), {raw}), char(0), ''), '')"
-    return f"coalesce(nullif({name}, ''), CASE WHEN contains(page_query, '{name}=') THEN {decoded} END)"
+    return f"coalesce(nullif({name}, ''), CASE WHEN contains(lower(page_query), '{name}=') THEN {decoded} END)"
 
 
 _GROUPS: Final = "slice(split(lower(substring_index(trim(ip), '::', 1)), ':'), 1, 3)"
