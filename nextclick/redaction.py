@@ -17,7 +17,10 @@ import msgspec
 from nextclick.address import masked
 from nextclick.contracts.events import Event
 
-SECRET_FIELD: Final = r"(?:[\w.$-]{0,64}(?:token|secret|password|passwd|pwd|api[_-]?key)|token[_-]auth|authorization|auth[_-]?code|jwt|otp)"
+SECRET_FIELD: Final = (
+    r"(?:[\w.$-]{0,64}(?:token|secret|password|passwd|pwd|api[_-]?key|user_signature)|token[_-]auth|authorization"
+    r"|auth[_-]?code|jwt|otp)"
+)
 """Names of secrets, as a pattern of Python and of Java; without regard to case."""
 SECRET_PARAMETER: Final = rf"(?:{SECRET_FIELD}|code|key|pass|auth|sig|signature|[\w.$-]{1, 64}-signature)"
 """Names of secrets in a URL, where `code` and `key` are no words of a shop."""

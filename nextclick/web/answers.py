@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 JSON: Final = "application/json"
-_SAFE: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"))
+_SAFE: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("server", "nextclick"))
 """Answers are for who asked, and are what they say they are; one that says otherwise wins."""
 _HTTPS: Final = (("strict-transport-security", "max-age=31536000"),)
 HTML_HEADERS: Final = (
