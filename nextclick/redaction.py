@@ -36,6 +36,7 @@ _ASSIGNED: Final = re.compile(
     r"""(\\{1,9}"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s&;,"'}\]\\]+)""",
     re.IGNORECASE,
 )
+_IN_PROSE: Final = re.compile(rf"((?<![\w.$-]){SECRET_FIELD}=)[^\s&;,\"']+", re.IGNORECASE)
 _PACKED: Final = re.compile(r"\beyJ[A-Za-z0-9+/_-]{8,}={0,2}")
 _ESCAPE: Final = re.compile(r"\\u00([2-7][0-9a-fA-F])")
 _IN_TEXT: Final = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>]+", re.IGNORECASE)
@@ -209,7 +210,7 @@ def _redacted_plain(text: str) -> str:
         if "%" not in plain or (plainer := unquote(plain)) == plain:
             break
         plain = plainer
-    kept = masked(plain)
+    kept = masked(_IN_PROSE.sub(rf"\1{REMOVED}", plain) if "=" in plain else plain)
     return text if kept == plain else kept
 
 

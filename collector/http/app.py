@@ -147,8 +147,11 @@ class CollectorApp:
                     else:
                         answer, batch = self._take(routes, request, sent)
             except Refused as refused:
-                loop = asyncio.get_running_loop()  # a large body's reject is long to read, too
-                answer, batch = await loop.run_in_executor(self._slow, self._refuse, route, request, refused)
+                if isinstance(refused, bodies.TooLarge):  # what is kept of it is long, too
+                    loop = asyncio.get_running_loop()
+                    answer, batch = await loop.run_in_executor(self._slow, self._refuse, route, request, refused)
+                else:
+                    answer, batch = self._refuse(route, request, refused)
                 await self._land(batch)
                 return answer
             await self._land(batch)

@@ -76,8 +76,9 @@ class Intake:
 
     def _understood(self, route: DialectRoute, request: Request) -> Parsed:
         """What the dialect makes of it. A mistake of the dialect's own costs the record that shows it: it goes to quarantine."""
+        request = msgspec.structs.replace(request, limits=self._held_to)
         try:
-            return route.dialect.parse(msgspec.structs.replace(request, limits=self._held_to), self._limits)
+            return route.dialect.parse(request, self._limits)
         except Refused:
             raise
         except Exception as error:
@@ -153,7 +154,11 @@ def _private(reject: Reject, request: Request, key: str | None) -> Reject:
         around[KEY_HASH] = key_hash(key)
     is_there = bool(payload) or not reject.payload
     return msgspec.structs.replace(
-        reject, payload=payload, replayable=reject.replayable and is_there, request=around or None
+        reject,
+        message=redacted(reject.message),
+        payload=payload,
+        replayable=reject.replayable and is_there,
+        request=around or None,
     )
 
 

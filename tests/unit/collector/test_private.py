@@ -101,6 +101,7 @@ def test_nor_does_a_body_that_is_cut_in_the_middle(app: InProcess, path: str, bo
     ("path", "body", "query"),
     [
         ("/v1/events", [PLAIN | {"timestamp": "soon"}], ""),
+        ("/v1/events", [PLAIN | {"timestamp": f"soon, said {IP} of token={SECRET}"}], ""),
         ("/v1/t", SEGMENT | {"timestamp": "soon"}, ""),
         ("/mp/collect", GA4 | {"timestamp_micros": "soon"}, f"api_secret={SECRET}"),
         (SNOWPLOW, {"schema": "x", "data": [PAGE | {"e": "what"}]}, ""),
