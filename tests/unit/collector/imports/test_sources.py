@@ -57,7 +57,8 @@ def parquet(folder: Path, rows: list[Row]) -> Path:
 @pytest.mark.parametrize(
     "content",
     [CSV, CSV.replace(b",", b"\t"), CSV.replace(b",", b";"), CSV.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + CSV, CSV.rstrip(),
-     gzip.compress(CSV), gzip.compress(CSV[:9]) + gzip.compress(CSV[9:]) + b"\0" * 20, gzip.compress(JSON), JSON,
+     gzip.compress(CSV, mtime=0),
+     gzip.compress(CSV[:9], mtime=0) + gzip.compress(CSV[9:], mtime=0) + b"\0" * 20, gzip.compress(JSON, mtime=0), JSON,
      bz2.compress(CSV[:9]) + bz2.compress(CSV[9:]), lzma.compress(CSV[:9]) + lzma.compress(CSV[9:]) + b"\0" * 4,
      zstd(CSV[:9]) + zstd(CSV[9:])],
     ids=["csv", "tabs", "semicolons", "crlf", "mark", "no end", "gzip", "two gzips", "gzip of json", "json", "bzip2", "xz", "zstd"],
