@@ -18,6 +18,7 @@ from collector.request.model import (
     Refused,
     Request,
     RequestLimits,
+    naming,
     without_aside,
 )
 from collector.sinks import RequestBatch
@@ -115,7 +116,8 @@ class Intake:
                 visitors.append(event.visitor_id or event.user_id or "")
                 identities.append(hash((whole.site, event.event_id, event.client_time)))
                 unread += event.unread_fields or ()
-        answer = without_aside(parsed.answer, aside) if aside else parsed.answer
+        answer = naming(parsed.answer, parsed.rejects) if parsed.rejects else parsed.answer
+        answer = without_aside(answer, aside) if aside else answer
         rejects = (*parsed.rejects, *aside)
         kept = self._kept(rejects, request, key) if rejects else ((), ())
         return answer, RequestBatch(

@@ -5,7 +5,7 @@ knows neither the network nor the disk, and the same request gives the same even
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -81,6 +81,16 @@ class Parsed(msgspec.Struct, kw_only=True):
 
 _COUNTS: Final = ("accepted", "events_ingested", "num_records_imported", "tracked")
 """Names by which dialects tell how many records they took."""
+_NAMING: Final = frozenset(
+    {"rejected", "events_with_invalid_fields", "failed_records", "invalid_indices", "results", "error"}
+)
+"""Names by which dialects tell of records that they did not take."""
+
+
+def naming(answer: HttpAnswer, rejects: Sequence[Reject]) -> HttpAnswer:
+    """The answer with the rejects of its dialect, where it is an object of JSON that has no way of its own to name them."""
+    said = _object(answer)
+    return answer if said is None or not _NAMING.isdisjoint(said) else _with(answer, said, rejects)
 
 
 def without_aside(answer: HttpAnswer, aside: Sequence[Reject], counted: bool = True) -> HttpAnswer:
@@ -88,16 +98,24 @@ def without_aside(answer: HttpAnswer, aside: Sequence[Reject], counted: bool = T
 
     `counted`: the dialect took them for good ones.
     """
-    try:
-        said = msgspec.json.decode(answer.body)
-    except msgspec.DecodeError:
-        return answer
-    if not isinstance(said, dict):
+    said = _object(answer)
+    if said is None:
         return answer
     taken = len(aside) if counted else 0
     said |= {name: max(0, said[name] - taken) for name in _COUNTS if name in said}
-    said["rejected"] = [
-        *said.get("rejected", ()),
-        *({"error": reject.reason, "message": reject.message} for reject in aside),
-    ]
-    return msgspec.structs.replace(answer, body=msgspec.json.encode(said))
+    return _with(answer, said, aside)
+
+
+def _object(answer: HttpAnswer) -> dict[str, Any] | None:
+    try:
+        said = msgspec.json.decode(answer.body)
+    except msgspec.DecodeError:
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _with(answer: HttpAnswer, said: dict[str, Any], rejects: Sequence[Reject]) -> HttpAnswer:
+    named = [{"error": reject.reason, "message": reject.message} for reject in rejects]
+    return msgspec.structs.replace(
+        answer, body=msgspec.json.encode(said | {"rejected": [*said.get("rejected", ()), *named]})
+    )

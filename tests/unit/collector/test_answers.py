@@ -41,6 +41,16 @@ def test_a_reserved_kind_is_named_in_the_answer(app: InProcess, path: str) -> No
     assert {said[name] for name in ("accepted", "events_ingested", "num_records_imported") if name in said} <= {1}
 
 
+@pytest.mark.parametrize("path", spoken())
+def test_a_record_that_is_no_event_is_named_in_the_answer(app: InProcess, path: str) -> None:
+    body = spoken("view_item", "")[path]
+    reply = app.post(path, body, "strict=1")
+    assert (len(reply.events), [each["reason"] for each in reply.rejects]) == (1, ["missing_event"])
+    said = json.loads(reply.body)
+    named = [said.get(name) for name in ("rejected", "events_with_invalid_fields", "failed_records")]
+    assert [len(each) for each in named if each] == [1]
+
+
 def test_an_event_that_is_too_large_is_named(app: InProcess) -> None:
     large = VIEW | {"properties": {f"p{i}": "x" * 400 for i in range(10)}}
     reply = app.post("/v1/events", [large, VIEW])
