@@ -108,6 +108,10 @@ CLEAN = {
     "/?to=ann@example.org&a=b@3&npm=react@18.2&q=@ann": "/?a=b@3&npm=react@18.2&q=@ann",
     "/?mail=ann%40example.org": "/",
     "/?next=/a?gclid=x&b=1": "/?next=/a?b=1",
+    "https://ann:pw@shop.example/reset?token=1&a=2#access_token=3&b=4": "https://shop.example/reset?a=2#b=4",
+    "https://ann@shop.example/?Password=1": "https://shop.example/",
+    "/#/reset?code=1": "/#/reset",
+    "/?monkey=1&zipcode=2&api_secret=3#key": "/?monkey=1&zipcode=2#key",
     "/?gclidx=1&xgclid=2": "/?gclidx=1&xgclid=2",
     "/?id=5&amp;utm_source=b&amp;utm_medium=c": "/?id=5",
     "/?id=5&amp;size=7": "/?id=5&size=7",
@@ -120,7 +124,7 @@ CLEAN = {
     "https://shop.example/ann%2540example.org#a": "https://shop.example/redacted#a",
     "https://shop.example/logo@2x.png": "https://shop.example/logo@2x.png",
     "https://shop.example/#/user/ann@example.org": "https://shop.example/#/user/redacted",
-    "https://ann@shop.example/@ann/react@18.2": "https://ann@shop.example/@ann/react@18.2",
+    "https://ann@shop.example/@ann/react@18.2": "https://shop.example/@ann/react@18.2",
 }
 
 ADDRESSES = {
