@@ -73,7 +73,10 @@ def test_an_order_counts_once_at_its_first_send_even_if_that_comes_later(
     days = sorted(path.rows(spark, settings, "gold.item_daily"), key=lambda row: row.date)
     assert [(row.purchases, row.refunds, row.revenue) for row in days] == [(5, 1, {"EUR": 22, "USD": 2})]
     pairs = {row.person_id: row for row in path.rows(spark, settings, "gold.interactions")}
-    assert {person: (row.purchases, row.events) for person, row in pairs.items()} == {"ann": (4, 5), "bob": (1, 1)}
-    assert pairs["ann"].strength == pytest.approx(8.0 * 4 - 8.0, rel=1e-3)  # within minutes of each other
+    assert {person: (row.purchases, row.events) for person, row in pairs.items()} == {
+        "visitor:ann": (4, 5),
+        "visitor:bob": (1, 1),
+    }
+    assert pairs["visitor:ann"].strength == pytest.approx(8.0 * 4 - 8.0, rel=1e-3)  # within minutes of each other
     [row] = path.rows(spark, settings, "silver.served_items")
     assert row.revenue == {"EUR": 22, "USD": 2}

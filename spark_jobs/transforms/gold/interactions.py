@@ -34,11 +34,16 @@ def interactions(weights: Mapping[str, float], half_life: timedelta) -> Transfor
 
     def transform(events: DataFrame) -> DataFrame:
         used = events.where(F.col("item_id").isNotNull() & orders.of_kind(*kinds))
-        counted = used.transform(orders.once("person_id")).select(
-            *KEY,
-            "event",
-            F.unix_micros("occurred_at").alias("at"),
-            weight[F.col("event")].alias("weight"),
+        # One exchange serves the orders and the pairs.
+        counted = (
+            used.repartition(*KEY)
+            .transform(orders.once_in_place("person_id"))
+            .select(
+                *KEY,
+                "event",
+                F.unix_micros("occurred_at").alias("at"),
+                weight[F.col("event")].alias("weight"),
+            )
         )
         # Summed in one fixed order, since floating point addition is not associative.
         terms = F.sort_array(F.collect_list(F.struct("at", "weight")))
