@@ -1,4 +1,4 @@
-"""`nextclick quarantine`: what was rejected, why, and its replay."""
+"""`nextclick quarantine`: what was rejected, why, and its replay; and events that a person takes out of silver."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from nextclick.command import common_options, json_option, print_json
+from nextclick.errors import UsageError
 from nextclick.lake.locks import hold
 from nextclick.settings import Settings
 from nextclick.visible import visible
@@ -22,6 +23,7 @@ def quarantine() -> None:
     nextclick quarantine list
     nextclick quarantine show --reason bad_type -n 3
     nextclick quarantine replay --reason too_large     after the limit was raised
+    nextclick quarantine move --where "..." --by Ada --why "test shop"     events that should not be in silver
 
     Rejects appear here once a run has brought them into silver.quarantine.
     """
@@ -116,3 +118,47 @@ def replay(
         click.echo(f"{count:,} are still wrong: {reason_now}")
     if report.not_replayable:
         click.echo(f"{report.not_replayable:,} cannot be replayed: cut, damaged, a taken id, or rows of an import")
+
+
+@quarantine.command("move")
+@click.option("--id", "ids", multiple=True, metavar="EVENT_ID", help="The events of this event_id; may be said again.")
+@click.option("--where", metavar="CONDITION", help="The events that this SQL condition on silver.events selects.")
+@click.option("--by", metavar="NAME", help="Who takes them out.")
+@click.option("--why", metavar="TEXT", help="Why.")
+@click.option("--dry-run", is_flag=True, help="Say how many they are, and change nothing.")
+@json_option
+@common_options
+def move(
+    settings: Settings,
+    ids: tuple[str, ...],
+    where: str | None,
+    by: str | None,
+    why: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take events out of silver, with who and why; the next run makes sessions and gold without them.
+
+    \b
+    nextclick quarantine move --where "visitor_id = 'load-test'" --dry-run
+    nextclick quarantine move --where "price > 1e9" --by Ada --why "decimal comma lost by the till"
+    nextclick quarantine move --id 01HV5K --id 01HV5M --by Ada --why "order of a test"
+    nextclick quarantine replay --reason moved      they come in again with the next run
+
+    They are rows of silver.quarantine with the reason `moved`, and stay out in a rebuild and when they are sent again.
+    """
+    if bool(ids) == (where is not None):
+        raise UsageError("Name events: --id EVENT_ID, or --where CONDITION, one of the two.")
+    if not dry_run and not (by and why):
+        raise UsageError("Say who takes them out and why: --by NAME --why TEXT. --dry-run only counts.")
+    from spark_jobs.moves import move as move_events
+
+    report = move_events(settings, ids, where, by or "", why or "", dry_run)
+    if as_json:
+        print_json(msgspec.to_builtins(report))
+        return
+    span = f", from {report.first_at} to {report.last_at} UTC" if report.events else ""
+    done = "would be moved" if dry_run else "moved to silver.quarantine"
+    click.echo(f"{report.events:,} events of {report.visitors:,} visitors {done}{span}")
+    if report.made_anew:
+        click.echo(f"The next `nextclick run` makes anew without them: {', '.join(report.made_anew)}")

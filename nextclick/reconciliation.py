@@ -34,9 +34,9 @@ class Reconciliation(msgspec.Struct, frozen=True, kw_only=True):
     silver: int = 0
     """Of them: their `seq` is in silver.events."""
     quarantined: int = 0
-    """Of them: their `seq` is in silver.quarantine (origin silver)."""
+    """Of them: their `seq` is in silver.quarantine (origin silver or operator)."""
     duplicates: int = 0
-    """Of them: in neither, but their identity is in silver.events, under the `seq` of an earlier copy."""
+    """Of them: in neither, but their identity is in silver.events, or was moved out of it, under the `seq` of an earlier copy."""
     residual: int = 0
     """Of them: nowhere. Must be 0."""
     double_counted: int = 0
@@ -115,20 +115,26 @@ FROM (
     FROM (
         SELECT seq, 1 AS b, 0 AS s, 0 AS q FROM bronze_events
         UNION ALL SELECT seq, 0, 1, 0 FROM silver_events
-        UNION ALL SELECT seq, 0, 0, 1 FROM silver_quarantine WHERE origin = 'silver'
+        UNION ALL SELECT seq, 0, 0, 1 FROM silver_quarantine WHERE origin <> 'door'
     )
     GROUP BY seq
 )
 WHERE bronze > 0  -- what silver took after the bronze version that is read here does not count
 """
-_UNPLACED = """
-CREATE TEMP TABLE unplaced AS
+_IDENTITY = """
 SELECT CASE WHEN json_valid(payload) THEN coalesce(payload ->> 'site', $site) END AS site,
        CASE WHEN json_valid(payload) THEN payload ->> 'event_id' END AS event_id,
        CASE WHEN json_valid(payload) THEN try_cast(payload ->> 'client_time' AS BIGINT) END AS client_ms
-FROM bronze_events ANTI JOIN (
-    SELECT seq FROM silver_events UNION ALL SELECT seq FROM silver_quarantine WHERE origin = 'silver'
+"""
+_UNPLACED = f"""
+CREATE TEMP TABLE unplaced AS
+{_IDENTITY} FROM bronze_events ANTI JOIN (
+    SELECT seq FROM silver_events UNION ALL SELECT seq FROM silver_quarantine WHERE origin <> 'door'
 ) USING (seq)
+"""
+_IDENTITIES = f"""
+CREATE TEMP TABLE identities AS SELECT site, event_id, epoch_ms(client_time) AS client_ms FROM silver_events
+UNION ALL {_IDENTITY} FROM silver_quarantine WHERE origin = 'operator'
 """
 _COPIES = """
 SELECT (SELECT count(*) FROM unplaced SEMI JOIN identities USING (site, event_id, client_ms)),
@@ -139,9 +145,7 @@ SELECT (SELECT count(*) FROM unplaced SEMI JOIN identities USING (site, event_id
 def _copies(duck: "DuckDBPyConnection", site: str) -> tuple[int, int]:
     """Of the rows that are in neither table: how many are copies, how many are nowhere."""
     duck.execute(_UNPLACED, {"site": site})
-    duck.execute(
-        "CREATE TEMP VIEW identities AS SELECT site, event_id, epoch_ms(client_time) AS client_ms FROM silver_events"
-    )
+    duck.execute(_IDENTITIES, {"site": site})
     copies, nowhere = _row(duck, _COPIES)
     return copies, nowhere
 

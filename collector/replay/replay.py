@@ -1,7 +1,7 @@
 """Rejects once more: what is mended goes down the normal path, once, however often it is called."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -12,11 +12,13 @@ from collector.http.write_keys import Keys
 from collector.imports.journal import FileProgress, Journal
 from collector.request.model import Refused, Request
 from collector.sinks import RequestBatch
+from nextclick.contracts import silver
 from nextclick.contracts.events import Reject, derived_id
 from nextclick.errors import LakeError
 from nextclick.extras import importing_kafka
-from nextclick.lake.delta import open_table
+from nextclick.lake.delta import open_table, require
 from nextclick.lake.duck import connect, show
+from nextclick.lake.locks import hold
 from nextclick.landing.reader import SegmentLine, read_segment
 from nextclick.landing.writer import StagedWriter, settle
 from nextclick.settings import Settings
@@ -131,6 +133,7 @@ def replay(settings: Settings, wanted: Wanted, dry_run: bool = False) -> ReplayR
         else:
             mended.append((record, again))
     if mended and not dry_run:
+        _restore(settings, [record for record, _ in mended if record.place[0] == "operator"])
         _land(settings, journal, mended)
     return ReplayReport(
         replayed=len(mended),
@@ -138,6 +141,20 @@ def replay(settings: Settings, wanted: Wanted, dry_run: bool = False) -> ReplayR
         not_replayable=len(fresh) - len(able),
         still_rejected=dict(sorted(still.items())),
     )
+
+
+def _restore(settings: Settings, records: Sequence[Record]) -> None:
+    """What a person moved out of silver may come in again: build_events looks at the rows that are still `moved`."""
+    if not records:
+        return
+    places = (
+        f"(seq['segment'] = '{segment}' AND seq['position'] = {position})"
+        for _, segment, position in (record.place for record in records)
+    )
+    with hold(settings.lake.locks, TABLE, purpose="nextclick quarantine replay"):
+        require(settings.lake, TABLE).update(
+            predicate=f"origin = 'operator' AND ({' OR '.join(places)})", updates={"reason": f"'{silver.RESTORED}'"}
+        )
 
 
 def _key(record: Record) -> str:

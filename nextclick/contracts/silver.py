@@ -93,12 +93,15 @@ EVENTS = Table(
     reads=("bronze.events",),
 )
 
+MOVED, RESTORED = "moved", "restored"
+"""Reasons of rows whose origin is operator: a person took the event out of silver.events; a replay let it in again."""
+
 QUARANTINE = Table(
     name="silver.quarantine",
-    doc="One row per reject, with its reason: by the door (collector, import) or by silver.",
+    doc="One row per reject, with its reason: by the door (collector, import), by silver, or by a person.",
     columns=(
         SEQ,
-        Column("origin", "string", "Who rejected it.", nullable=False, one_of=("door", "silver")),
+        Column("origin", "string", "Who rejected it.", nullable=False, one_of=("door", "silver", "operator")),
         Column("reason", "string", "Reason code, such as bad_type or id_collision.", nullable=False),
         Column("message", "string", "What was wrong, where, and the limit it broke.", nullable=False),
         Column("payload", "string", "The payload, whole up to the body cap.", nullable=False),

@@ -9,12 +9,15 @@ from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
-from spark_jobs.transforms.silver.deduplicate import copies
+from spark_jobs.transforms.silver.deduplicate import COMPARED, copies
 from spark_jobs.transforms.silver.enrich_events import enrich_events
-from spark_jobs.transforms.silver.quarantine import collisions, rejects
+from spark_jobs.transforms.silver.quarantine import collisions, rejects, still_moved
 from spark_jobs.transforms.silver.type_events import type_events
 from spark_jobs.transforms.silver.validate_events import validate_events
 from spark_jobs.transforms.time_ranges import time_ranges
+
+_MADE_HERE = f"origin = 'silver' OR (origin = 'operator' AND reason = '{silver.RESTORED}')"
+"""What a rebuild makes anew; what is restored is among the events again."""
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
@@ -39,8 +42,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             F.count("*"), F.count("reject"), F.collect_set(F.when(F.col("reject").isNull(), hour))
         ).collect()[0]
         known = "false" if batch.replaces else time_ranges(hours, "client_time")
-        present = tables.read(rows.sparkSession, lake, silver.EVENTS).where(known)
-        verdicts = copies(good, present).persist()
+        present = tables.read(rows.sparkSession, lake, silver.EVENTS).where(known).select(*COMPARED)
+        moved = tables.read(rows.sparkSession, lake, silver.QUARANTINE).transform(still_moved)
+        verdicts = copies(good, present.unionByName(moved.transform(typing).select(*COMPARED))).persist()
         counts = {row["verdict"]: row["count"] for row in verdicts.groupBy("verdict").count().collect()}
         batch.counts.read += seen
         batch.counts.duplicate += counts.get("duplicate", 0)
@@ -52,7 +56,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             collided = collided.join(rows.select("seq", "payload"), "seq")
             refused = refused.unionByName(collided.transform(collisions))
         if batch.replaces:
-            tables.replace(refused, lake, silver.QUARANTINE, batch.commit("quarantine"), "origin = 'silver'")
+            tables.replace(refused, lake, silver.QUARANTINE, batch.commit("quarantine"), _MADE_HERE)
             tables.replace(first, lake, silver.EVENTS, batch.commit("events"))
         else:
             if rejected or counts.get("id_collision"):

@@ -4,17 +4,18 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 IDENTITY = ("site", "event_id", "client_time")
+COMPARED = (*IDENTITY, "seq", "payload_hash")
 
 
 def copies(arrivals: DataFrame, present: DataFrame) -> DataFrame:
     """The arrivals that are not the first of their identity: columns `seq` and `verdict`.
 
-    Both inputs have the identity, `seq` and `payload_hash`; `present` is what silver
+    Both inputs have the columns COMPARED; `present` is what silver
     holds already and always comes first. `verdict` is `duplicate` where the payload is the
     first one's, `id_collision` where it is another, and `replay` where the arrival itself is
     present (its batch is run again). Only these narrow columns are shuffled, never rows.
     """
-    narrow: list[Column | str] = [*IDENTITY, "seq", "payload_hash", F.xxhash64(*IDENTITY).alias("key")]
+    narrow: list[Column | str] = [*COMPARED, F.xxhash64(*IDENTITY).alias("key")]
     new = arrivals.select(*narrow).withColumn("arrival", F.lit(True))
     # A micro-batch is small enough to be looked up in: what is there is read, and not shuffled.
     known = present.select(*narrow).join(new.select("key"), "key", "left_semi")

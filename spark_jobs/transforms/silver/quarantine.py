@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from nextclick.contracts import silver
+from spark_jobs.transforms import Transformer
 
 _REJECT = "struct<reason:string,message:string,payload:string,replayable:boolean>"
 
@@ -23,10 +24,29 @@ def collisions(events: DataFrame) -> DataFrame:
     return _rows(events, F.lit("id_collision"), message, F.lit(True))
 
 
-def _rows(events: DataFrame, reason: Column, message: Column, replayable: Column) -> DataFrame:
+def moved(bronze: DataFrame, by: str, why: str) -> Transformer:
+    """Rows of silver.events that a person takes out; their payloads are those of `bronze`, rows of bronze.events."""
+    payloads = bronze.select("seq", "payload")
+
+    def transform(events: DataFrame) -> DataFrame:
+        rows = events.join(payloads, "seq", "left").withColumn("whole", F.col("payload").isNotNull())
+        rows = rows.withColumn("payload", F.coalesce("payload", F.lit("")))
+        message = F.lit(f"Moved out of silver.events by {by}: {why}")
+        return _rows(rows, F.lit(silver.MOVED), message, F.col("whole"), "operator")
+
+    return transform
+
+
+def still_moved(quarantine: DataFrame) -> DataFrame:
+    """Rows of silver.quarantine → the events that stay out though they come again, as rows of bronze."""
+    rows = quarantine.where((F.col("origin") == "operator") & (F.col("reason") == silver.MOVED))
+    return rows.select("seq", "payload", "source", "received_at", F.lit(True).alias("intact"))
+
+
+def _rows(events: DataFrame, reason: Column, message: Column, replayable: Column, origin: str = "silver") -> DataFrame:
     return events.select(
         "seq",
-        F.lit("silver").alias("origin"),
+        F.lit(origin).alias("origin"),
         reason.alias("reason"),
         message.alias("message"),
         "payload",
