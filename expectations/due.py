@@ -19,7 +19,7 @@ from nextclick.contracts.bronze import EVENTS as BRONZE
 from nextclick.contracts.silver import EVENTS
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError
-from nextclick.lake.delta import open_table
+from nextclick.lake.delta import committed_ms, open_table
 from nextclick.lake.duck import files
 from nextclick.settings import Settings
 
@@ -88,7 +88,8 @@ def _again(settings: Settings, events: "DeltaTable", standing: TableStatus) -> s
     age = hours_since_arrival(events)
     is_fresh = age is None or age <= settings.quality.freshness_hours
     bronze = open_table(settings.lake, BRONZE.name)
-    moved = bronze and bronze.history(1)[0]["timestamp"] > standing.checks["residual"].checked_at.timestamp() * 1000
+    checked_ms = standing.checks["residual"].checked_at.timestamp() * 1000
+    moved = bronze and (committed_ms(settings.lake, BRONZE.name, bronze) or 0) > checked_ms
     turned = {"fresh"} if is_fresh != standing.checks["fresh"].success else set()
     return turned | ({"residual", "double_counted"} if moved else set())
 

@@ -14,6 +14,7 @@ from expectations.suites.expectation import Of
 from nextclick.contracts.gold import DATA_QUALITY
 from nextclick.lake import locks
 from nextclick.lake.duck import paths
+from nextclick.lake.paths import literal
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
@@ -106,4 +107,5 @@ def _frame(spark: "SparkSession", part: CheckTask, settings: Settings) -> "DataF
 
     schema = StructType.fromJson(json.loads(part.delta.schema().to_json()))
     lake, name = settings.lake, part.table.name
-    return spark.read.schema(schema).option("basePath", str(lake.table(name))).parquet(*paths(lake, name, part.files))
+    files = map(literal, paths(lake, name, part.files))
+    return spark.read.schema(schema).option("basePath", lake.table(name)).parquet(*files)

@@ -1,6 +1,10 @@
 """Dagster's folder inside the lake, and what stands in its dagster.yaml."""
 
+import atexit
 import json
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -32,11 +36,23 @@ event_log_storage:
 
 
 def prepare(lake: Lake) -> Path:
-    """The folder, with its dagster.yaml as it is to be; it serves as DAGSTER_HOME."""
-    home = lake.dagster_home
+    """The folder, with its dagster.yaml as it is to be; it serves as DAGSTER_HOME while this process lives."""
+    home = _without_question_mark(lake.dagster_home)
     try:
-        content = _CONTENT.format(events=json.dumps(str(home / "history" / "runs")))
+        content = _CONTENT.format(events=json.dumps(str(home / "history" / "runs"), ensure_ascii=False))
         files.write(str(home / "dagster.yaml"), content.encode())
     except OSError as error:
         raise LakeError(f"{home} cannot be written: {error.strerror}. Mend the lake's permissions.") from error
     return home
+
+
+@cache
+def _without_question_mark(home: Path) -> Path:
+    """Dagster's addresses of databases end at a ?, so there it gets a link."""
+    if "?" not in str(home):
+        return home
+    home.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="nextclick-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "dagster").symlink_to(home)
+    return folder / "dagster"

@@ -7,6 +7,7 @@ from typing import Final
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from nextclick.lake.paths import literal
 from nextclick.settings import Settings
 
 _FRAMED: Final = ("position", "received_at", "source")
@@ -37,7 +38,7 @@ def segments(spark: SparkSession, settings: Settings, folder: Path) -> DataFrame
         .option("pathGlobFilter", "*.log")
         .option("maxFileAge", "36500d")
         .option("maxFilesPerTrigger", settings.streaming.max_segments_per_trigger)
-        .load(str(folder))
+        .load(literal(folder))
     )
     types = zip(_FRAMED, ("bigint", "timestamp", "string"), strict=True)
     return lines.select(

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from pathlib import Path
+from typing import Any, Final, cast
 
 import msgspec
 from pyspark.errors import StreamingQueryException
@@ -26,7 +27,7 @@ from nextclick.lake import checkpoints, files, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
-from spark_jobs.checkpoints import damaged
+from spark_jobs.checkpoints import damaged, follow
 from spark_jobs.tables import WriteIdentity
 
 
@@ -88,6 +89,8 @@ def run_query(
         checkpoint = lake.checkpoint(job)
         marker = f"{checkpoint}/{REBUILD_MARKER}"
         _refuse_lost_place(spark, settings, job, targets[0], checkpoint)
+        if _is_ingest(job):
+            follow(checkpoint, lake.root, _address(spark, lake.root))
         for table in (*targets, *(catalog.table(name) for target in targets for name in target.reads)):
             tables.ensure(spark, settings, table)
         rebuilds = files.exists(marker) and checkpoints.newest(checkpoint, "commits") is None
@@ -151,6 +154,11 @@ def _refuse_lost_place(spark: SparkSession, settings: Settings, job: str, table:
         f"{job}: {what}, so where to go on is unknown. "
         f"Run `nextclick rebuild {layer}`, which recomputes it without loss or duplicates."
     )
+
+
+def _address(spark: SparkSession, folder: Path) -> str:
+    """As Hadoop writes it, which escapes other signs than Python does."""
+    return str(cast(Any, spark)._jvm.org.apache.hadoop.fs.Path(f"file://{folder}").toUri())
 
 
 def _is_ingest(job: str) -> bool:

@@ -7,6 +7,7 @@ whose reply was lost, or a batch that is run again after a crash, is committed o
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from itertools import takewhile
 from typing import NamedTuple, cast
 
 from delta.tables import DeltaTable
@@ -110,9 +111,10 @@ def version(lake: Lake, table: Table) -> int:
 
 def rows_changed(lake: Lake, table: Table, since: int) -> int:
     """Rows that commits after version `since` inserted, updated or deleted, by their operation metrics."""
-    delta = open_table(lake, table.name)
-    commits = delta.history(delta.version() - since) if delta and delta.version() > since else []
-    metrics = [commit.get("operationMetrics", {}) for commit in commits]
+    present = open_table(lake, table.name)
+    commits = delta.history(lake, table.name, present) if present else ()
+    newer = takewhile(lambda commit: commit["version"] > since, commits)
+    metrics = [commit.get("operationMetrics", {}) for commit in newer]
     merged = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
     return sum(
         sum(int(metric[name]) for name in merged) if merged[0] in metric else int(metric.get("numOutputRows", 0))

@@ -19,7 +19,7 @@ settings.load_profile("no times")
 Mode = Literal["append", "overwrite"]
 WriteInteractions = Callable[..., int]
 
-LAKE = "läke 100% (it's a+b & c)"
+LAKE = "läke 100%? #1 {it's} * 😀 (a+b & c)"
 """A folder as people name them: the tests of the tables and of the models work there."""
 
 

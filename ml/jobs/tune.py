@@ -118,9 +118,11 @@ def _study(settings: Settings, name: str, bench: Bench) -> "Study":
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    store = settings.lake.state / "tuning.db"
     study = optuna.create_study(
-        storage=f"sqlite:///{store}", study_name=f"{name} {bench.key}", direction="maximize", load_if_exists=True
+        storage=settings.lake.database("tuning"),
+        study_name=f"{name} {bench.key}",
+        direction="maximize",
+        load_if_exists=True,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # multivariate sampling is called experimental

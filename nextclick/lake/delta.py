@@ -3,13 +3,16 @@
 `deltalake` is imported where a table is touched: a program that needs the names alone starts faster.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from nextclick import formats
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Column, Table
 from nextclick.errors import LakeError, TableMissing
+from nextclick.lake import files
 from nextclick.lake.paths import Lake
 
 if TYPE_CHECKING:
@@ -54,6 +57,29 @@ def require(lake: Lake, name: str, version: int | None = None) -> "DeltaTable":
             f"{name} was never written in {lake.table(name)}. Call `nextclick run` (job {catalog.table(name).job})."
         )
     return table
+
+
+def history(lake: Lake, name: str, table: "DeltaTable") -> Iterator[dict[str, Any]]:
+    """What each commit up to the version of `table` says of itself, newest first, as far back as the log goes.
+
+    deltalake's own finds no commit below a folder with # in its name.
+    """
+    for version in range(table.version(), -1, -1):
+        address = f"{lake.table(name)}/_delta_log/{version:020}.json"
+        if (commit := files.read(address)) is None:
+            return
+        try:
+            said = [msgspec.json.decode(line) for line in commit.splitlines() if line.startswith(b'{"commitInfo"')]
+        except msgspec.DecodeError as error:
+            raise LakeError(
+                f"The Delta log of {name} cannot be read: {address}: {error}. See docs/jobs/recovery.md."
+            ) from error
+        yield {**(said[0]["commitInfo"] if said else {}), "version": version}
+
+
+def committed_ms(lake: Lake, name: str, table: "DeltaTable") -> int | None:
+    """Time of the commit of this version, in milliseconds since 1970-01-01 UTC; None where the log does not say."""
+    return next(history(lake, name, table), {}).get("timestamp")
 
 
 def absent_columns(present: "DeltaTable", table: Table) -> list[Column]:

@@ -54,7 +54,9 @@ def show(
     if not located:
         duck.register(view, table.to_pyarrow_dataset().schema.empty_table())
         return
-    listed = ", ".join("'" + path.replace("'", "''") + "'" for path in located)
+    listed = ", ".join(
+        "'" + path.replace("'", "''").replace("?", "[?]").replace("*", "[*]") + "'" for path in located
+    )  # no patterns
     hive = bool(catalog.table(name).partitioned_by)
     source = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = {hive})"
     try:

@@ -8,7 +8,7 @@ what the table holds. Commits of maintenance (OPTIMIZE, VACUUM) carry none.
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -19,7 +19,6 @@ KEY = "nextclick"
 LISTS = "gold.recommendations"
 POPULAR = "popular"
 """The model_version of lists that no personal model made."""
-_RECENT = 16
 
 
 class Vectors(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,12 +91,7 @@ def read(lake: Lake, version: int | None = None) -> ListsManifest | None:
 
 def history(lake: Lake) -> Iterator[tuple[int, ListsManifest]]:
     """(Delta version, manifest) of each commit that changed lists, newest first."""
-    table, known = delta.open_table(lake, LISTS), 0
-    if table is None:
-        return
-    for limit in (_RECENT, None):  # the newest commits nearly always say it
-        commits: list[dict[str, Any]] = table.history(limit)
-        for commit in commits[known:]:
-            if KEY in commit:
-                yield commit["version"], msgspec.json.decode(commit[KEY], type=ListsManifest)
-        known = len(commits)
+    table = delta.open_table(lake, LISTS)
+    for commit in delta.history(lake, LISTS, table) if table else ():
+        if KEY in commit:
+            yield commit["version"], msgspec.json.decode(commit[KEY], type=ListsManifest)

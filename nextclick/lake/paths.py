@@ -5,12 +5,15 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from nextclick.errors import LakeError, UsageError
 
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/+(?!$)")
-_UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f#?\[\]{}*\\^|]|%[0-9A-Fa-f]{2}")
-"""deltalake 1.6.6 panics at some of these, and reads another folder or no history at others; Spark takes some for a glob."""
+_UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f\[\]\\^|]|%[0-9A-Fa-f]{2}")
+"""deltalake 1.6.6 panics at [ ] ^ |, reads another folder for \\ and for %20, and refuses control characters, also behind a
+link, which it resolves, and as a percent-encoded address.
+"""
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,16 @@ class Lake:
         """The journal of imports, one file a transaction."""
         return self.state / "imports"
 
+    def database(self, name: str) -> str:
+        """SQLAlchemy's address of a SQLite database of this machine, percent-encoded, since Optuna takes it for a template.
+
+        With the driver, since MLflow makes the folder of one without, and does not decode its name.
+        """
+        return f"sqlite+pysqlite:///{quote(str(self.state / f'{name}.db'))}"
+
     @property
     def mlflow_uri(self) -> str:
-        return f"sqlite:///{self.state / 'mlflow.db'}"
+        return self.database("mlflow")
 
     @property
     def mlflow_artifacts(self) -> Path:
@@ -96,6 +106,11 @@ class Lake:
             ) from error
 
 
+def literal(path: str | Path) -> str:
+    """For readers of Spark that take a path for a pattern: one that stands for itself."""
+    return re.sub(r"[{}*?]", r"\\\g<0>", str(path))
+
+
 def open_to_others(lake: Lake) -> str | None:
     """What to do about a lake that other accounts of this machine may look into; None where they may not."""
     try:
@@ -114,8 +129,8 @@ def lake_at(path: str | Path) -> Lake:
     root = Path(path).expanduser().resolve()
     if match := _UNREADABLE.search(str(root)):
         raise UsageError(
-            f"The lake {root} has {match[0]!r} in its path, which readers of Delta tables take for a pattern or a part of an "
-            "address: they would find another folder, or none. Choose a folder without # ? [ ] { } * \\ ^ | and without % "
-            "before two hexadecimal digits; blanks and letters of any language are fine."
+            f"The lake {root} has {match[0]!r} in its path, which readers of Delta tables take for a part of an "
+            "address: they would find another folder, or none. Choose a folder without [ ] \\ ^ | and without % before "
+            "two hexadecimal digits; blanks, other signs and letters of any language are fine."
         )
     return Lake(root)

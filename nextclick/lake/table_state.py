@@ -30,10 +30,11 @@ def table_state(lake: Lake, name: str) -> TableState:
     try:
         files = pa.table(table.get_add_actions(flatten=True))
         rows = pc.sum(files["num_records"]).as_py() if "num_records" in files.schema.names else 0
-        committed = table.history(1)[0]["timestamp"]
+        committed = delta.committed_ms(lake, name, table)
     except delta.errors() as error:
         raise LakeError(f"The Delta log of {name} cannot be read: {error}. See docs/jobs/recovery.md.") from error
-    return TableState(rows or 0, table.version(), datetime.fromtimestamp(committed / 1000, UTC))
+    updated_at = datetime.fromtimestamp(committed / 1000, UTC) if committed else None
+    return TableState(rows or 0, table.version(), updated_at)
 
 
 def table_states(lake: Lake) -> dict[str, TableState]:

@@ -66,10 +66,11 @@ def serve_pages(
         if who := locks.holder(settings.lake.locks, "up"):
             raise TableBusy(f"The pages of {settings.lake.root} are served by {who}. Stop it, or use its links.")
         stack.enter_context(locks.hold(settings.lake.locks, "up", purpose="up"))
-        lost_runs.end_lost_runs(dagster_home.prepare(settings.lake))
-        daemon, *pages = _servers(settings, port, mlflow_port)
+        home = dagster_home.prepare(settings.lake)
+        lost_runs.end_lost_runs(home)
+        daemon, *pages = _servers(settings, home, port, mlflow_port)
         running = [
-            (server, stack.enter_context(_running(settings, server)))
+            (server, stack.enter_context(_running(settings, home, server)))
             for server in (daemon, *(page.server for page in pages))
         ]
         for page, (_, process) in zip(pages, running[1:], strict=True):
@@ -81,12 +82,11 @@ def serve_pages(
                 _require_alive(server, process)
 
 
-def _servers(settings: Settings, port: int | None, mlflow_port: int | None) -> tuple[Server, Page, Page]:
+def _servers(settings: Settings, home: Path, port: int | None, mlflow_port: int | None) -> tuple[Server, Page, Page]:
     lake, chosen = settings.lake, settings.orchestration
     ui = ports.free(HOST, chosen.ui_port if port is None else port, "--port")
     tracking = ports.free(HOST, chosen.mlflow_port if mlflow_port is None else mlflow_port, "--mlflow-port")
-    home, token = dagster_home.prepare(lake), guard.new_token(lake)
-    python = (sys.executable, "-m")
+    token, python = guard.new_token(lake), (sys.executable, "-m")
     daemon = (*python, "dagster._daemon", "run", "-m", "orchestration.definitions")
     dagster = (*python, "orchestration.pages.dagster_page", str(ui))
     mlflow = (*python, "orchestration.pages.mlflow_page", str(tracking))
@@ -98,11 +98,11 @@ def _servers(settings: Settings, port: int | None, mlflow_port: int | None) -> t
 
 
 @contextmanager
-def _running(settings: Settings, server: Server) -> Iterator[subprocess.Popen[bytes]]:
+def _running(settings: Settings, home: Path, server: Server) -> Iterator[subprocess.Popen[bytes]]:
     """The server as a process group of its own, so that all that it starts ends with it."""
     surroundings = environment(
         settings,
-        DAGSTER_HOME=str(settings.lake.dagster_home),
+        DAGSTER_HOME=str(home),
         MLFLOW_DISABLE_TELEMETRY="true",
         MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",  # jobs of language models: processes that nothing here needs
         PYTHONUNBUFFERED="1",

@@ -18,13 +18,14 @@ import websockets
 
 from nextclick.settings import CHECKOUT
 from orchestration.pages.guard import HOST
+from tests.conftest import LAKE
 
 NEXTCLICK = str(Path(sys.executable).parent / "nextclick")
 
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [NEXTCLICK, "--lake", str(tmp_path / "lake"), "up", "--port", "0", "--mlflow-port", "0", "--json"]
+    command = [NEXTCLICK, "--lake", str(tmp_path / LAKE), "up", "--port", "0", "--mlflow-port", "0", "--json"]
     with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.terminate()
@@ -107,7 +108,7 @@ def test_both_pages_answer_to_the_link_alone_and_nothing_is_left_after_sigterm(
     assert up.stdout
     links = json.loads(up.stdout.readline())
     assert all(link.startswith(f"http://{HOST}:") for link in links.values())
-    assert (tmp_path / "lake/_state/up_token").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / LAKE / "_state/up_token").stat().st_mode & 0o777 == 0o600
     for link in links.values():
         held(link)
     with opened(links["mlflow"]) as browser:

@@ -12,6 +12,7 @@ from nextclick.profile import profile
 from nextclick.reconciliation import reconcile
 from nextclick.settings import load
 from spark_jobs.streaming import forget
+from tests.conftest import LAKE
 from tests.old_lakes import old_lake
 from tests.spark import path
 
@@ -25,7 +26,7 @@ ANEW = ("build_identities", "build_interactions")
 
 @pytest.mark.parametrize("version", old_lake.VERSIONS)
 def test_a_lake_of_an_earlier_version_goes_on(spark: SparkSession, tmp_path: Path, version: str) -> None:
-    folder, held = old_lake.unpack(version, tmp_path)
+    folder, held = old_lake.unpack(version, tmp_path / LAKE)
     settings = load(folder, profile="test", environ={})
     settings.lake.prepare()
 

@@ -30,11 +30,13 @@ from nextclick.landing.writer import SegmentWriter
 from nextclick.reconciliation import reconcile
 from nextclick.report import JobReport
 from nextclick.settings import Settings, load
+from orchestration import dagster_home
 from orchestration.definitions import run_nightly
 from orchestration.job_runner import InProcess
 from orchestration.pipeline import NAMES, STEPS, side_by_side
 from orchestration.step_runner import Unwatched, step_runner
 from serving.export import export
+from tests.conftest import LAKE
 
 pytestmark = pytest.mark.spark
 
@@ -88,7 +90,7 @@ def command(settings: Settings, *words: str) -> Any:
 @pytest.fixture(scope="module")
 def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Three visitors, four items, seven events in five sessions, and one reject; the power was cut three times."""
-    settings = load(tmp_path_factory.mktemp("run") / "lake", profile="test", environ={})
+    settings = load(tmp_path_factory.mktemp("run") / LAKE, profile="test", environ={})
     settings.lake.prepare()
     ann = [("ann", "lamp", 50.0), ("ann", "sofa", 49.9), ("ann", "rug", 20.0)]
     bob = [("bob", "lamp", 30.0), ("bob", "sofa", 10.0)]
@@ -103,18 +105,9 @@ def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Sett
 
 @pytest.fixture
 def settings(built: Settings, tmp_path: Path) -> Settings:
-    """A copy of the lake."""
-    shutil.copytree(built.lake.root, tmp_path / "lake")
-    return load(tmp_path / "lake", profile="test", environ={})
-
-
-@pytest.fixture
-def original(built: Settings, tmp_path: Path) -> Iterator[Settings]:
-    """The lake where it was built, put back afterwards: Spark's checkpoints name the landing log's segments in full."""
-    shutil.copytree(built.lake.root, tmp_path / "aside")
-    yield built
-    shutil.rmtree(built.lake.root)
-    shutil.move(tmp_path / "aside", built.lake.root)
+    """A copy of the lake, in another folder."""
+    shutil.copytree(built.lake.root, tmp_path / LAKE)
+    return load(tmp_path / LAKE, profile="test", environ={})
 
 
 @pytest.fixture
@@ -202,22 +195,22 @@ def test_a_stop_refuses_what_is_downstream_until_a_person_overrides_it(settings:
     walk(settings)
 
 
-def test_a_newer_version_that_passes_lifts_a_stop(original: Settings) -> None:
-    fail(original, "silver.events")
-    here = step_runner(original)
+def test_a_newer_version_that_passes_lifts_a_stop(settings: Settings) -> None:
+    fail(settings, "silver.events")
+    here = step_runner(settings)
     with pytest.raises(CheckStopped):
         here.perform("build_identities")
-    land(original, [("zoe", "lamp", 3.0)], first=100)
+    land(settings, [("zoe", "lamp", 3.0)], first=100)
     for name in ("ingest_events", "build_events", "build_identities"):
         here.perform(name)
-    assert states(original)["silver.events"].rows == 8
-    assert not stops.open_stops(original)
+    assert states(settings)["silver.events"].rows == 8
+    assert not stops.open_stops(settings)
 
 
 @pytest.fixture
 def dagster(settings: Settings) -> Callable[[], DagsterInstance]:
     """Opens the lake's own Dagster instance, after a run made it."""
-    return lambda: DagsterInstance.from_config(str(settings.lake.dagster_home))
+    return lambda: DagsterInstance.from_config(str(dagster_home.prepare(settings.lake)))
 
 
 @pytest.mark.usefixtures("no_spark")

@@ -10,12 +10,15 @@ from nextclick.errors import UsageError
 from nextclick.lake.paths import lake_at, open_to_others
 
 
-@pytest.mark.parametrize("name", ["with space", "läke", "100%", "a'b", "a+b", "a&b", "a;b", "ключ", "😀", "50% off"])
+@pytest.mark.parametrize(
+    "name",
+    ["with space", "läke", "100%", "a'b", "a+b", "a&b", "a;b", "ключ", "😀", "50% off", "what?", "#1", "{x}", "*"],
+)
 def test_a_folder_as_people_name_them_is_a_lake(tmp_path: Path, name: str) -> None:
     assert lake_at(tmp_path / name).root == tmp_path / name
 
 
-@pytest.mark.parametrize("name", ["[x]", "#1", "what?", "a%20b", "{x}", "*", "a\\b", "a^b", "a|b", "a\nb"])
+@pytest.mark.parametrize("name", ["[x]", "a%20b", "a\\b", "a^b", "a|b", "a\nb"])
 def test_a_folder_that_a_reader_would_miss_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="Choose a folder without"):
         lake_at(tmp_path / name / "lake")

@@ -30,11 +30,12 @@ from nextclick.settings import Settings, load
 from orchestration import dagster_home
 from orchestration.definitions import definitions
 from orchestration.pages.lost_runs import end_lost_runs
+from tests.conftest import LAKE
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    settings = load(tmp_path, environ={})
+    settings = load(tmp_path / LAKE, environ={})
     settings.lake.prepare()
     return settings
 
@@ -65,7 +66,7 @@ def test_dagster_keeps_to_one_run_and_tells_nobody(settings: Settings) -> None:
     written = yaml.safe_load((dagster_home.prepare(settings.lake) / "dagster.yaml").read_text())
     assert written["telemetry"] == {"enabled": False}
     assert written["concurrency"]["runs"] == {"max_concurrent_runs": 1}
-    with DagsterInstance.from_config(str(settings.lake.dagster_home)) as instance:
+    with DagsterInstance.from_config(str(dagster_home.prepare(settings.lake))) as instance:
         assert not instance.telemetry_enabled
         queue = instance.get_concurrency_config().run_queue_config
         assert queue is not None
