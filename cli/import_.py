@@ -77,7 +77,7 @@ def import_(
         report = _follow(settings, logs, paths) if follow else _logs(settings, logs, paths, again)
     else:
         mapping = load(str(mapping_name), settings.conf_dir / "mappings")
-        rows = MappedReading(mapping, kind, site, settings.landing.max_event_bytes, settings.events.nobody_words)
+        rows = MappedReading(settings, mapping, kind, site)
         report = _import(settings, rows, f"{mapping.name}.{kind}.{site}", rows.find(paths), again)
     _show(report, as_json)
 

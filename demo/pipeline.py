@@ -35,9 +35,7 @@ def spark_starting(settings: Settings) -> Iterator[None]:
 def import_items(settings: Settings, file: Path) -> ImportReport:
     """`nextclick import FILE --mapping plain --kind items`."""
     mapping = load("plain", settings.conf_dir / "mappings")
-    reading = MappedReading(
-        mapping, "items", settings.site, settings.landing.max_event_bytes, settings.events.nobody_words
-    )
+    reading = MappedReading(settings, mapping, "items", settings.site)
     settings.lake.prepare()
     with (
         hold(settings.lake.locks, f"import.{mapping.name}.items.{settings.site}", purpose="demo"),

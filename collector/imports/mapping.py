@@ -2,19 +2,21 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from collector.request.numbers import Money, money
 from nextclick.contracts.events import Event, derived_id
 from nextclick.errors import MappingError
 
 EVENT_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Event) if field.name != "unread_fields"}
 """What a sender fills."""
 UNITS: Final = ("s", "ms", "us", "ns", "iso8601", "auto")
+_THOUSANDS: Final = (".", ",", "'", "’", " ", "\u00a0", "\u202f")
 _RULED: Final = ("event", "client_time", "properties")  # not among the fields: they have keys of their own
 
 
@@ -97,6 +99,14 @@ class Mapping(_Part, frozen=True):
     items: Records | None = None
     delimiter: str | None = None
     encoding: str = "utf-8"
+    escape: str | None = None
+    """What stands before a quote, a delimiter or a line break that is meant as it stands, as MySQL writes it; None: quotes are doubled."""
+    decimal: str | None = None
+    """The sign before the decimals of numbers in text; None: told by each number, where it tells."""
+    thousands: str | None = None
+    """The sign between thousands in such numbers."""
+    null_marks: tuple[str, ...] = ("\\N", "NULL", "Null", "null", "None", "NaN", "nan", "NaT", "<NA>", "(null)", "#N/A")
+    """Texts that stand for no value: as MySQL, Hive, PostgreSQL, Python, pandas and spreadsheets write it."""
     columns: list[str] = []
     """The columns of delimited files that have no header line."""
     name: str = ""
@@ -110,6 +120,15 @@ class Mapping(_Part, frozen=True):
                 f"The mapping {self.name} has no [{kind}]. Write one (docs/mappings.md), or leave out --kind."
             )
         return records
+
+    @property
+    def amount(self) -> Callable[[str], Money] | None:
+        """How its numbers in text are read; None where it says nothing of them. ValueError for what is none."""
+        if self.decimal is None and self.thousands is None:
+            return None
+        decimal = self.decimal or ("," if self.thousands == "." else ".")
+        between = re.compile(rf"(?<=\d){re.escape(self.thousands)}(?=\d{{3}}(?!\d))") if self.thousands else None
+        return lambda written: money(between.sub("", written) if between else written, decimal)
 
 
 def load(name: str, folder: Path) -> Mapping:
@@ -146,6 +165,14 @@ def _file_faults(mapping: Mapping) -> Iterator[str]:
         yield "its file name must be letters, digits, '_', '-' and '.', at most 57 of them"
     if mapping.delimiter is not None and len(mapping.delimiter) != 1:
         yield f"delimiter is {mapping.delimiter!r} instead of one character"
+    if mapping.escape is not None and (len(mapping.escape) != 1 or mapping.escape.isalnum()):
+        yield f"escape is {mapping.escape!r} instead of one sign, such as '\\\\'"
+    if mapping.decimal not in (None, ".", ","):
+        yield f"decimal is {mapping.decimal!r} instead of '.' or ','"
+    if mapping.thousands is not None and (
+        mapping.thousands not in _THOUSANDS or mapping.thousands == (mapping.decimal or "")
+    ):
+        yield f"thousands is {mapping.thousands!r} instead of another of {', '.join(map(repr, _THOUSANDS))} than decimal"
     try:
         "".encode(mapping.encoding)
     except LookupError:

@@ -1,6 +1,6 @@
 """How one import reads its files: the seam between the importer and what files mean."""
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +10,7 @@ from collector.imports.opening import open_source
 from collector.imports.rows import Row, RowMapper
 from collector.imports.source import HistoryFile
 from collector.request.errors import Unmappable
+from nextclick.settings import Settings
 
 
 class Reading(Protocol):
@@ -34,9 +35,8 @@ class Reading(Protocol):
 class MappedReading:
     """Files of rows, by a mapping."""
 
-    def __init__(self, mapping: Mapping, kind: str, site: str, max_bytes: int, nobody: Set[str]) -> None:
-        self._mapping, self._kind, self._site, self._max_bytes = mapping, kind, site, max_bytes
-        self._nobody = nobody
+    def __init__(self, settings: Settings, mapping: Mapping, kind: str, site: str) -> None:
+        self._settings, self._mapping, self._kind, self._site = settings, mapping, kind, site
         self.source = f"import:{mapping.name}"
 
     def find(self, paths: Iterable[Path]) -> list[Path]:
@@ -54,4 +54,4 @@ class MappedReading:
 
     def to_payload(self, path: Path) -> Callable[[Row | Unmappable], bytes]:
         file_time = path.stat().st_mtime_ns // 1_000_000
-        return RowMapper(self._mapping, self._kind, self._site, self._max_bytes, file_time, self._nobody)
+        return RowMapper(self._settings, self._mapping, self._kind, self._site, file_time)

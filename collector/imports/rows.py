@@ -1,59 +1,76 @@
 """A row of a history file → the payload of one landing line."""
 
-import math
-from collections.abc import Callable, Iterable, Set
-from datetime import date
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from collector.dialects.shared.readers import consent
+from collector.dialects.shared import values
+from collector.dialects.shared.readers import MAY_BE_NEGATIVE, Unread, identifier, type_of
 from collector.imports.mapping import EVENT_FIELDS, FieldRule, Mapping
 from collector.request.errors import Unmappable
+from collector.request.model import EventLimits, Request
 from collector.request.times import AmbiguousTime, parser
-from nextclick.address import truncated
-from nextclick.contracts.events import Consent, Event, derived_id, encode, payload_id, somebody
+from nextclick.contracts.events import IDS, MILLIS, Event, derived_id, encode
+from nextclick.redaction import redacted_event
+from nextclick.settings import Settings
 
 Row = dict[str, Any]
-"""Column → value as the file has it; None and "" mean that there is none."""
+"""Column → value as the file has it; None, "" and the null marks of a mapping mean that there is none."""
 
 _OWN: Final = ("event", "event_id", "client_time", "site", "properties")
 """Fields that every event needs, or that are not one column's value: made one by one."""
-_LARGEST_TIME: Final = 1 << 53  # what every reader of JSON holds exactly
+_TIMES: Final = ("occurred_at", "sent_at")
+_NUMBERS: Final = (*MAY_BE_NEGATIVE, *(name for name, field in EVENT_FIELDS.items() if type_of(field) in (int, float)))
+_READ_HERE: Final = frozenset((*_NUMBERS, *_TIMES, "ip", "consent"))
+"""Fields whose text a mapping, or a file, writes otherwise than a tracker."""
+_EXCEL: Final = (30_000, 60_000)
+"""Days since 1900 of the years 1982 to 2064, as Excel counts them."""
+_DAY: Final = 86_400_000
 
 
 class _Field(NamedTuple):
     name: str
     columns: tuple[str, ...]
     values: dict[str, str]
-    convert: Callable[[Any], Any]
-
-    @property
-    def is_plain(self) -> bool:
-        """One column's text as it stands: the hot path."""
-        return len(self.columns) == 1 and not self.values and self.convert is text
 
 
 class RowMapper:
-    """Turns the rows of one file into encoded events; a row that cannot be one raises `Unmappable`."""
+    """Turns the rows of one file into encoded events; a row that cannot be one raises `Unmappable`.
 
-    def __init__(
-        self, mapping: Mapping, kind: str, site: str, max_bytes: int, file_time: int, nobody: Set[str]
-    ) -> None:
-        self._records, self._nobody = (records := mapping.records(kind)), nobody
-        self._kind, self._site, self._max_bytes, self._file_time = kind, site, max_bytes, file_time
+    Each field is read as the HTTP door reads it, and held to what silver takes: what cannot be read goes to the
+    properties, and the row stays; an id is neither cut nor repaired.
+    """
+
+    def __init__(self, settings: Settings, mapping: Mapping, kind: str, site: str, file_time: int) -> None:
+        self._records = records = mapping.records(kind)
+        self._kind, self._site, self._file_time = kind, site, file_time
+        self._max_bytes = settings.landing.max_event_bytes
+        self._oldest = int(datetime.fromisoformat(settings.events.oldest).replace(tzinfo=UTC).timestamp()) * 1000
+        self._latest = time.time_ns() // 1_000_000 + settings.events.future_limit_minutes * 60_000
+        # What the door's reader of events knows of a request; no client sent this one.
+        self._request = Request(
+            method="", path="", received_at=0, token="", nobody=settings.events.nobody_words,
+            limits=msgspec.convert(settings.events, EventLimits, from_attributes=True),
+        )  # fmt: skip
         self._namespace = (mapping.name,) if kind == "events" else (mapping.name, kind)
+        self._nothing = frozenset(("", *mapping.null_marks))
+        self._amount = mapping.amount
         self._time = parser(records.time.unit, records.time.zone)
         self._time_columns = _bare(records.time.columns)
-        self._event = self._field("event", records.event)
-        self._given_id = self._field("event_id", records.rule("event_id") or FieldRule())
-        self._given_site = self._field("site", records.rule("site") or FieldRule())
+        self._event = _field("event", records.event)
+        self._given_id = _field("event_id", records.rule("event_id") or FieldRule())
+        self._given_site = _field("site", records.rule("site") or FieldRule())
         self._identity = _bare(records.identity)
         rules = {name: rule for name in EVENT_FIELDS if name not in _OWN and (rule := records.rule(name))}
-        self._constants = {name: rule.value for name, rule in rules.items() if rule.value is not None}
-        fields = [self._field(name, rule) for name, rule in rules.items() if rule.columns]
-        self._plain = [(field.name, field.columns[0]) for field in fields if field.is_plain]
-        self._fields = [field for field in fields if not field.is_plain]
+        self._constants: Row = {}
+        for name, rule in rules.items():
+            if rule.value is not None:
+                self._constants[name] = self._value(name, rule.value, self._constants)
+        self._fields = [_field(name, rule) for name, rule in rules.items() if rule.columns]
         self._kept = [(column, column) for column in _bare(records.properties) if not column.endswith("*")]
         self._nested = [column[:-1] for column in records.properties if column.endswith("*")]
 
@@ -61,62 +78,89 @@ class RowMapper:
         """The event as JSON, at most `max_bytes` long."""
         if isinstance(row, Unmappable):
             raise row
-        identity = self._derived_id(row) if self._identity else _first(row, self._given_id) or ""
+        row = {column: value for column, value in row.items() if not self._is_nothing(value)}
+        identity = self._derived_id(row) if self._identity else _first(row, self._given_id)
         if self._records.pairs:
             row = self._one_attribute(row)
-        values = self._values(row)
-        event = Event(
-            event=self._records.event.value or self._kind_of(row),
-            event_id=identity,
-            client_time=self._client_time(row),
-            site=(_first(row, self._given_site) if self._given_site.columns else None) or self._site,
-            properties=self._properties(row),
-            **values,
-        )
-        return payload(event, self._max_bytes)
+        try:
+            event = self._event_of(row, identity)
+            encoded = payload(redacted_event(event), self._max_bytes)
+        except UnicodeEncodeError as error:
+            raise _undecodable(error) from None
+        self._check_time(event.client_time if event.occurred_at is None else event.occurred_at)
+        return encoded
 
-    def _field(self, name: str, rule: FieldRule) -> _Field:
-        converters = {"ip": truncated, "occurred_at": self._time, "sent_at": self._time}
-        convert = converters.get(name) or _CONVERTERS.get(EVENT_FIELDS[name].type, text)
-        return _Field(name, _bare(rule.columns), rule.values, convert)
+    def _event_of(self, row: Row, identity: str | None) -> Event:
+        fields = self._values(row)
+        times = {name: fields.pop(name, None) for name in _TIMES}
+        event = values.event(
+            self._request,
+            self._records.event.value or self._kind_of(row),
+            own_id=identity,
+            client_time=self._client_time(row),
+            properties=self._properties(row),
+            site=_first(row, self._given_site) or self._site,
+            **times,
+            **fields,
+        )
+        if event.event == "item_update" and event.item_id is None:
+            raise Unmappable("missing_item", "item_id has no value, or none that is an id")
+        for name in MAY_BE_NEGATIVE:
+            if str(getattr(event, name)).startswith("-"):  # a purchase's: another sale without it
+                raise Unmappable("out_of_range", f"the {event.event} has the {name} {getattr(event, name)}")
+        return event if event.site else msgspec.structs.replace(event, site=self._site)
+
+    def _is_nothing(self, value: Any) -> bool:
+        if type(value) is str:
+            return value in self._nothing
+        return value is None or value != value  # NaN, which is how pandas writes that there is none
 
     def _derived_id(self, row: Row) -> str:
         parts = [row.get(column) for column in self._identity]
-        if None in parts or "" in parts:
+        if None in parts:
             for written, part in zip(self._records.identity, parts, strict=True):
-                if part in (None, "") and not written.endswith("?"):
+                if part is None and not written.endswith("?"):
                     raise Unmappable("missing_identity", f"column {written} is empty, and it identifies the event")
-            parts = ["" if part is None else part for part in parts]
-        return derived_id(*self._namespace, *map(text, parts))
+        return derived_id(*self._namespace, *("" if part is None else _word(part) for part in parts))
 
     def _one_attribute(self, row: Row) -> Row:
         """A row that holds one attribute, with the attribute as a column of its own."""
         pairs = self._records.pairs
         assert pairs
         rest = {column: value for column, value in row.items() if column not in (pairs.name, pairs.value)}
-        return {**rest, text(row[pairs.name]): row.get(pairs.value)} if row.get(pairs.name) else rest
+        if pairs.name in row and pairs.value in row:
+            rest[_word(row[pairs.name])] = row[pairs.value]
+        return rest
 
     def _values(self, row: Row) -> Row:
-        values: Row = _texts(row, self._plain)
-        for name, columns, translate, convert in self._fields:
-            column, value = _find(row, columns)
+        """The fields' values as values.event reads them."""
+        read: Row = dict(self._constants)
+        for name, columns, translate in self._fields:
+            value = _find(row, columns)[1]
             if value is None:
                 continue
+            if translate:
+                value = translate.get(_word(value), value)
+            read[name] = value if type(value) is str and name not in _READ_HERE else self._value(name, value, read)
+        return read
+
+    def _value(self, name: str, value: Any, read: Row) -> Any:
+        """The value as JSON would have it; numbers with the signs of the mapping, times in its unit and zone."""
+        if name in _TIMES:
+            return _time(self._time, value)
+        if name == "ip":
+            return values.address(text(value))
+        if name == "consent" and isinstance(value, str):
+            return values.inner_json(value) or Unread(value)
+        if name in _NUMBERS and self._amount and isinstance(value, str):
             try:
-                converted = convert(value)
-            except (ValueError, TypeError, OverflowError):
-                raise Unmappable("bad_type", f"column {column} is {_short(value)}, which {name} cannot be") from None
-            values[name] = translate.get(converted, converted) if translate else converted
-        if self._constants:
-            values = {**self._constants, **values}
-        if self._kind == "events":
-            visitor, user = somebody(values.get("visitor_id"), values.get("user_id"), self._nobody)
-            values["visitor_id"], values["user_id"] = visitor, user
-            if visitor is None and user is None:
-                raise Unmappable("missing_visitor", "neither visitor_id nor user_id has a value")
-        elif "item_id" not in values:
-            raise Unmappable("missing_item", "item_id has no value")
-        return values
+                amount = self._amount(value)
+            except ValueError:
+                return value
+            if name == "price" and amount.currency:
+                read.setdefault("currency", amount.currency)
+            return amount.amount if name == "price" or not amount.currency else value
+        return _as_json(value, name in IDS)
 
     def _kind_of(self, row: Row) -> str:
         kind = _first(row, self._event)
@@ -130,17 +174,27 @@ class RowMapper:
             if self._kind == "items":
                 return self._file_time
             raise Unmappable("missing_time", f"column {' or '.join(self._time_columns)} is empty")
+        reason = f"no time as {self._records.time.unit}"
         try:
             time = self._time(value)
+            if time < self._oldest and _is_excels(value):
+                reason = "a day as Excel counts them, or seconds of 1970: write 2026-11-28 10:00:00"
+            elif MILLIS[0] <= time <= MILLIS[1]:
+                return time
         except AmbiguousTime as error:
-            raise Unmappable("bad_time", f"column {column} is {_short(value)}: {error}") from None
-        except (ValueError, TypeError, OverflowError):
-            time = _LARGEST_TIME
-        if abs(time) < _LARGEST_TIME:
-            return time
-        raise Unmappable(
-            "bad_time", f"column {column} is {_short(value)}, which is no time as {self._records.time.unit}"
-        )
+            reason = str(error)
+        except (ValueError, TypeError, ArithmeticError):
+            if _is_excels(value):
+                reason = "a day as Excel counts them: write 2026-11-28 10:00:00"
+        raise Unmappable("bad_time", f"column {column} is {_short(value)}: {reason}")
+
+    def _check_time(self, moment: int) -> None:
+        """What silver would refuse, said at once."""
+        if not self._oldest <= moment <= self._latest:
+            reason = "impossible_time" if moment < self._oldest else "future_time"
+            limit = "oldest" if moment < self._oldest else "future_limit_minutes"
+            day = date(1970, 1, 1) + timedelta(days=moment // _DAY)
+            raise Unmappable(reason, f"the event is of {day}, beyond events.{limit}")
 
     def _properties(self, row: Row) -> dict[str, str] | None:
         kept = _texts(row, self._kept)
@@ -149,9 +203,7 @@ class RowMapper:
     def _others(self, row: Row) -> dict[str, str]:
         """What no field took, below the first wildcard that fits; of two equal names the earlier wildcard's wins."""
         fields = (field.columns for field in (*self._fields, self._event, self._given_id, self._given_site))
-        taken = {_find(row, columns)[0] for columns in (*fields, self._time_columns)} | {
-            column for _, column in self._plain
-        }
+        taken = {_find(row, columns)[0] for columns in (*fields, self._time_columns)}
         others: dict[str, str] = {}
         for prefix in self._nested:
             below = [column for column in row if column.startswith(prefix) and column not in taken]
@@ -161,16 +213,20 @@ class RowMapper:
 
 
 def payload(event: Event, max_bytes: int) -> bytes:
-    """The event as a landing line has it, with an id if it had none; Unmappable if it is too large, or its text is none."""
+    """The event as a landing line has it; Unmappable if it is too large, or its text is none."""
     try:
-        encoded = encode(event if event.event_id else msgspec.structs.replace(event, event_id=payload_id(event)))
+        encoded = encode(event)
     except UnicodeEncodeError as error:
-        raise Unmappable("undecodable", f"the text {_short(error.object)} is not in the file's encoding") from None
+        raise _undecodable(error) from None
     if len(encoded) > max_bytes:
         raise Unmappable(
             "too_large", f"the event has {len(encoded):,} bytes, above landing.max_event_bytes = {max_bytes:,}"
         )
     return encoded
+
+
+def _undecodable(error: UnicodeEncodeError) -> Unmappable:
+    return Unmappable("undecodable", f"the text {_short(error.object)} is not in the file's encoding")
 
 
 def text(value: Any) -> str:
@@ -191,47 +247,55 @@ def _texts(row: Row, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {
         name: value if type(value) is str else text(value)
         for name, column in pairs
-        if (value := row.get(column)) is not None and value != ""
+        if (value := row.get(column)) is not None
     }
 
 
 def _find(row: Row, columns: Iterable[str]) -> tuple[str, Any]:
     """The first of the columns that has a value, and the value; ("", None) if none has."""
     for column in columns:
-        value = row.get(column)
-        if value is not None and value != "":
+        if (value := row.get(column)) is not None:
             return column, value
     return "", None
 
 
 def _first(row: Row, field: _Field) -> str | None:
     value = _find(row, field.columns)[1]
-    return None if value is None else field.values.get(text(value), text(value))
+    return None if value is None else field.values.get(_word(value), _word(value))
 
 
-def _whole(value: Any) -> int:
-    number = value if type(value) is int else int(text(value))
-    if abs(number) >= 1 << 63:
-        raise OverflowError(value)
-    return number
+def _field(name: str, rule: FieldRule) -> _Field:
+    return _Field(name, _bare(rule.columns), rule.values)
 
 
-def _finite(value: Any) -> float:
-    number = float(text(value))
-    if not math.isfinite(number):
-        raise ValueError(value)
-    return number
+def _as_json(value: Any, is_id: bool) -> Any:
+    """A value of Parquet as a tracker would have sent it."""
+    if isinstance(value, Decimal):
+        return int(value) if is_id and value == value.to_integral_value() else str(value)
+    if isinstance(value, timedelta):
+        return value / timedelta(milliseconds=1)
+    return value if isinstance(value, (bool, int, float, list, dict)) else text(value)
 
 
-def _consent(value: Any) -> Consent | None:
-    return consent(msgspec.json.decode(value) if isinstance(value, str) else value)
+def _word(value: Any) -> str:
+    """A value that names something, as text: a whole number that came as a float is the whole number."""
+    name = value if type(value) is str else identifier(_as_json(value, is_id=True))
+    return name if isinstance(name, str) else text(value)
 
 
-_CONVERTERS: Final[dict[Any, Callable[[Any], Any]]] = {
-    int | None: _whole,
-    float | None: _finite,
-    Consent | None: _consent,
-}
+def _time(read: Callable[[Any], int], value: Any) -> Any:
+    try:
+        time = read(value)
+    except (ValueError, TypeError, ArithmeticError):
+        return Unread(text(value))
+    return time if MILLIS[0] <= time <= MILLIS[1] else Unread(text(value))
+
+
+def _is_excels(value: Any) -> bool:
+    try:
+        return not isinstance(value, date) and _EXCEL[0] < float(str(value).replace(",", ".")) < _EXCEL[1]
+    except ValueError:
+        return False
 
 
 def _bare(columns: Iterable[str]) -> tuple[str, ...]:

@@ -119,7 +119,9 @@ def test_rows_that_cannot_be_mapped_are_quarantined_whole_and_the_rest_goes_on(t
 
 def test_an_oversized_row_is_kept_up_to_the_cap_and_addresses_in_rejects_are_masked(tmp_path: Path, lake: Path) -> None:
     history = tmp_path / "plain.jsonl"
-    large = {"user_id": "u", "event": "x", "timestamp": 1, "ip": "203.0.113.9", "note": "é" * 40_000}
+    large = {"user_id": "u", "event": "x", "timestamp": 1, "ip": "203.0.113.9"} | {
+        f"note{n}": "é" * 4_000 for n in range(20)
+    }
     history.write_text(json.dumps(large, ensure_ascii=False) + "\n")
     assert call(lake, history, "--mapping", "plain")["reasons"] == {"too_large": 1}
     (reject,) = records(lake / "quarantine")

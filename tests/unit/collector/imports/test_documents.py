@@ -12,7 +12,7 @@ from collector.imports.opening import open_source
 from collector.imports.rows import RowMapper
 from nextclick.contracts.events import Event
 from nextclick.settings import CHECKOUT
-from tests.tracker_requests import NOBODY
+from nextclick.settings import load as load_settings
 
 PAGE = (CHECKOUT / "docs" / "mappings.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", PAGE, re.DOTALL)
@@ -23,7 +23,7 @@ def test_the_example_is_imported_as_it_stands(tmp_path: Path) -> None:
     history.write_text(next(text for kind, text in BLOCKS if not kind and text.startswith("when,")))
     mapping.write_text(next(text for kind, text in BLOCKS if kind == "toml" and text.startswith("[events]")))
     example = load(str(mapping), tmp_path)
-    to_payload = RowMapper(example, "events", "shop", 65_536, 0, NOBODY)
+    to_payload = RowMapper(load_settings(environ={}), example, "events", "shop", 0)
     (chunk,) = chunks(open_source(history, example), to_payload, 0, 65_536)
     events = [msgspec.json.decode(payload, type=Event) for payload in chunk.accepted]
     assert [(event.event, event.visitor_id, event.item_id) for event in events] == [
