@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collector.dialects import amplitude, plain, posthog, segment, snowplow
+from collector.dialects import amplitude, plain, plain_fast, posthog, segment, snowplow
 from tests.collector_app import InProcess, in_process
 
 TIME = 1_795_341_600_000
@@ -83,7 +83,7 @@ def test_a_fault_of_ours_costs_the_record_that_shows_it_and_one_line_of_the_log(
         return understood(*arguments)
 
     monkeypatch.setattr(dialect, name, faulty)
-    monkeypatch.setattr(plain.plain_fast, "parse", lambda *_: None)
+    monkeypatch.setattr(plain_fast, "parse", lambda *_: None)
     with caplog.at_level(logging.ERROR, "_granian.collector"):
         replies = [app.post(path, body) for _ in range(3)]
     for reply in replies:
@@ -110,7 +110,7 @@ def test_lines_are_understood_one_by_one_too(app: InProcess, monkeypatch: pytest
         return understood(request, values, *rest)
 
     monkeypatch.setattr(plain, "_event", faulty)
-    monkeypatch.setattr(plain.plain_fast, "parse", lambda *_: None)
+    monkeypatch.setattr(plain_fast, "parse", lambda *_: None)
     lines = [json.dumps(VIEW | {"name": name, "event_id": name}).encode() for name in ("a", "fault", "c")]
     reply = app.post("/v1/events", b"\n".join(lines))
     assert [event["event_id"] for event in reply.events] == ["a", "c"]
