@@ -14,13 +14,13 @@
   let cookieless = option('cookieless') !== null
   // The visitor's answer: 0, or what is allowed by purpose; 1, as older versions kept it, is all of it.
   const byPurpose = said => said instanceof Object ? said : { analytics: true, personalization: true, advertising: true }
-  const denied = (purpose, said = {}) => /^(false|denied)$/.test(said[purpose])
+  const denied = said => /^(false|denied)$/.test(said)
   const answer = allowed(() => JSON.parse(localStorage[NAME + 'consent']))
   let refused = answer === 0
   let waiting = option('consent') !== null && !refused && !answer
   let purposes = answer ? byPurpose(answer) : undefined
   let queue = [], timer, failures = 0, user, signature
-  const timezone = allowed(() => Intl.DateTimeFormat().resolvedOptions().timeZone)
+  const timezone = Intl.DateTimeFormat().resolvedOptions().timeZone
   const flying = new Set()
   let page, moving, searched
   let dwell = 0, counting, ticked, active, depth
@@ -241,7 +241,7 @@
   // Slots are filled by a script of their own, for pages that have some.
   function fill() {
     if (!option('api') || !document.querySelector('[data-nextclick-slot]')) return
-    const who = denied('personalization', purposes) ? {} : {
+    const who = denied(purposes?.personalization) ? {} : {
       visitor_id: window.nextclick.live && storing() ? visitor() : undefined, user_id: user, user_signature: signature
     }
     import(new URL('n-slots.js', source)).then(slots => slots.fill(option('api'), { key: option('api-key'), ...who }))
@@ -326,7 +326,7 @@
     if (/^(view_)?search(_results)?$/.test(name)) {
       settle()
       search(query, rest)
-    } else if (given.items || name === 'purchase' || name === 'refund') commerce(name, given)
+    } else if (given.items || /^(purchase|refund)$/.test(name)) commerce(name, given)
   }
 
   function layer(pushed) {
@@ -340,7 +340,7 @@
 
   function consent(given) {
     const before = refused
-    refused = !given || denied('analytics', given)
+    refused = !given || denied(given.analytics)
     purposes = refused ? undefined : byPurpose(given)
     waiting = false
     if (refused) forget()
