@@ -40,6 +40,8 @@ _IN_PROSE: Final = re.compile(rf"((?<![\w.$-]){SECRET_FIELD}=)[^\s&;,\"']+", re.
 _PACKED: Final = re.compile(r"\beyJ[A-Za-z0-9+/_-]{8,}={0,2}")
 _ESCAPE: Final = re.compile(r"\\u00([2-7][0-9a-fA-F])")
 _IN_TEXT: Final = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>]+", re.IGNORECASE)
+_IN_LINE: Final = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>,;|]+", re.IGNORECASE)
+"""A URL that a delimiter may follow."""
 _FORM: Final = re.compile(r"\??[^\s=&\"{]{1,200}=")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 _PACKED_NAMES: Final = frozenset({"cx", "ue_px"})
@@ -69,6 +71,17 @@ def redacted(text: str, without: Collection[str] = ()) -> str:
     if _FORM.match(stripped):
         return redacted_form(text, without)
     return _redacted_raw(text, without)
+
+
+def redacted_line(text: str) -> str:
+    """A line of a file as it may be kept: JSON, or anything else, such as delimited values.
+
+    >>> redacted_line("v1,https://ann:pw@shop.example/?token=1&q=lamp,203.0.113.9")
+    'v1,https://shop.example/?q=lamp,203.0.0.0'
+    """
+    if text.lstrip().startswith(("{", "[")):
+        return redacted(text)
+    return _redacted_raw(masked(_IN_LINE.sub(lambda match: redacted_url(match[0]), text)), ())
 
 
 def redacted_value(value: Any, name: str = "", without: Collection[str] = (), depth: int = 0) -> Any:

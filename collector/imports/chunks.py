@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 from collector.imports.rows import Row, text
 from collector.imports.source import HistoryFile, RecordBatch
 from collector.request.errors import Unmappable
-from nextclick.address import masked
 from nextclick.contracts.events import Reject
+from nextclick.redaction import redacted_line
 
 _ROWS: Final = 2_000
 
@@ -26,7 +26,7 @@ def chunks(
 ) -> Iterator[Chunk]:
     """The file behind line `after`; if it was cut, the last chunk is one reject that says so.
 
-    A reject's payload is the record as it stands, whole up to `max_bytes`.
+    A reject's payload is the record as it stands, whole up to `max_bytes`, without secrets and whole addresses.
     """
     last = after
     for batch in source.batches(after, _ROWS):
@@ -45,6 +45,9 @@ def _mapped(batch: RecordBatch, to_payload: Callable[[Row | Unmappable], bytes],
             chunk.accepted.append(to_payload(row))
         except Unmappable as fault:
             chunk.rejected.append(_reject(fault, f"{path}:{number}", raw, max_bytes))
+        except Exception as error:  # no row ends the import of the others
+            mistake = Unmappable("mapping_error", f"nextclick's reading of it failed, please report: {error!r}")
+            chunk.rejected.append(_reject(mistake, f"{path}:{number}", raw, max_bytes))
     return chunk
 
 
@@ -56,5 +59,5 @@ def _reject(fault: Unmappable, where: str, record: str | bytes | Row, max_bytes:
         payload = kept.decode("utf-8", "strict" if whole else "ignore")
     except UnicodeDecodeError:  # what is no text cannot be replayed from text
         payload, whole = kept.decode("utf-8", "backslashreplace"), False
-    message = f"{where}: {masked(str(fault))}".encode("utf-8", "backslashreplace").decode()
-    return Reject(reason=fault.reason, message=message, payload=masked(payload), replayable=whole)
+    message = f"{where}: {redacted_line(str(fault))}".encode("utf-8", "backslashreplace").decode()
+    return Reject(reason=fault.reason, message=message, payload=redacted_line(payload), replayable=whole)

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -32,7 +33,11 @@ class Delimited(LineSource):
         header = "" if mapping.columns else next(self._lines, "")
         self._header_lines = 1 if header else 0
         self._delimiter = mapping.delimiter or max("\t;,", key=header.count)
-        self.columns = mapping.columns or next(csv.reader([header.rstrip("\r\n")], delimiter=self._delimiter), [])
+        self._escape = mapping.escape
+        mark, escape = re.escape(self._delimiter), re.escape(mapping.escape or "")
+        self._null = re.compile(rf"(?:^|(?<={mark})){escape}N(?={mark}|\r?\n?\Z)") if escape else None
+        """A field that is the escape and N: MySQL's and Hive's mark, which the escape would turn to N."""
+        self.columns = mapping.columns or next(self._reader([header.rstrip("\r\n")]), [])
 
     def batches(self, after: int, size: int) -> Iterator[RecordBatch]:
         last = self._header_lines
@@ -43,10 +48,15 @@ class Delimited(LineSource):
             last = batch.last
             yield batch
 
+    def _reader(self, lines: Iterable[str]) -> Any:
+        if self._null:
+            lines = (self._null.sub("", line) for line in lines)
+        return csv.reader(lines, delimiter=self._delimiter, escapechar=self._escape, strict=True)
+
     def _regular(self, lines: list[str], last: int) -> RecordBatch | None:
         """The batch, if each line is one row with the right number of columns: the hot path."""
         try:
-            parsed = list(csv.reader(lines, delimiter=self._delimiter, strict=True))
+            parsed = list(self._reader(lines))
         except csv.Error:
             return None
         if len(parsed) != len(lines) or {*map(len, parsed)} != {len(self.columns)}:
@@ -58,13 +68,13 @@ class Delimited(LineSource):
         """The batch, row by row: rows over several lines, blank lines, and faults."""
         self._ahead.extend(lines)
         kept: list[str] = []
-        reader = csv.reader(self._keeping(kept), delimiter=self._delimiter, strict=True)
+        reader = self._reader(self._keeping(kept))
         numbers: list[int] = []
         rows: list[Row | Unmappable] = []
         raw: list[str] = []
         while len(rows) < size:
             kept.clear()
-            row = self._next_row(reader)
+            row = self._next_row(reader, kept)
             if not kept:
                 break
             if isinstance(row, Unmappable):  # an unclosed quote costs its own line alone
@@ -77,11 +87,16 @@ class Delimited(LineSource):
             last += len(kept)
         return RecordBatch(numbers, rows, raw, last)
 
-    def _next_row(self, reader: Any) -> Row | Unmappable | None:
+    def _next_row(self, reader: Any, kept: list[str]) -> Row | Unmappable | None:
         try:
             values = next(reader, None)
         except csv.Error as error:
-            return Unmappable("malformed_row", f"not a delimited row: {error}")
+            hint = (
+                ""
+                if self._escape or '\\"' not in "".join(kept)
+                else r"; if \" is a quote, give the mapping escape = '\'"
+            )
+            return Unmappable("malformed_row", f"not a delimited row: {error}{hint}")
         if not values:
             return None
         if len(values) != len(self.columns):

@@ -6,7 +6,6 @@ from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
 
-from collector.imports.delimited import Delimited
 from collector.imports.mapping import Mapping, Records
 from collector.imports.opening import open_source
 from collector.imports.source import HistoryFile
@@ -34,7 +33,7 @@ def check(path: Path, mapping: Mapping, records: Records) -> None:
         columns = source.columns if source.columns is not None else _seen(source)
         if source.damage or not columns:
             return
-        if isinstance(source, Delimited) and len(set(columns)) < len(columns):
+        if source.columns is not None and len(set(columns)) < len(columns):
             raise MappingError(f"{path} has a column twice: {', '.join(columns)}. Rename one in the header.")
     for group in records.wanted():
         if not any(column in columns for column in group):

@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-import msgspec
-
+from collector.dialects.shared.json_text import json_of
 from collector.imports.rows import Row
 from collector.imports.source import LineSource, RecordBatch
 from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable
 
-_decode = msgspec.json.Decoder().decode
+_DEEPEST: Final = 100
+"""Levels of nesting: deeper ones no column's name is made of."""
 
 
 class JsonLines(LineSource):
@@ -35,14 +35,15 @@ class JsonLines(LineSource):
 
 def _row(line: bytes) -> Row | Unmappable:
     try:
-        value = _decode(line)
-        return (
-            flat(value) if isinstance(value, dict) else Unmappable("malformed_json", "the line is JSON, but no object")
-        )
+        line.decode()  # other bytes are another encoding's: of the whole file, which is to be written anew
+        value = json_of(line, _DEEPEST)
     except UnicodeDecodeError:
         return Unmappable("undecodable", "the line is not UTF-8")
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
+        return Unmappable("malformed_json", f"the line is nested more than {_DEEPEST} levels deep")
+    except ValueError as error:
         return Unmappable("malformed_json", f"the line is not JSON: {error}")
+    return flat(value) if isinstance(value, dict) else Unmappable("malformed_json", "the line is JSON, but no object")
 
 
 def flat(row: Row, prefix: str = "") -> Row:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Final
 
+import msgspec
+
 from collector.imports.delimited import Delimited
 from collector.imports.json_lines import JsonLines
 from collector.imports.mapping import Mapping
@@ -22,7 +24,9 @@ _UNREAD: Final[dict[bytes, str]] = {
     b"PAR1": "Parquet. Import it with a mapping (docs/mappings.md)",
 }
 _TAR_AT: Final = 257
-_UTF_16: Final = re.compile(rb"\xff\xfe|\xfe\xff|(?:[^\0]\0){8}|(?:\0[^\0]){8}", re.DOTALL)
+_UTF_16: Final = re.compile(rb"\xff\xfe|\xfe\xff|(?:[^\0]\0){4}|(?:\0[^\0]){4}", re.DOTALL)
+_UTF_16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+_SAMPLE_LINES: Final = 200
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _JSON_NAME: Final = re.compile(r"\.(json|jsonl|ndjson)", re.IGNORECASE)
 
@@ -53,6 +57,8 @@ def no_text(lines: Sequence[bytes]) -> str | None:
         line for line in lines if line.strip(b"\0\r\n ")
     ]  # a log that was cut while it was written begins with zeros
     head = lines[0] if lines else b""
+    if head.startswith(b"PK") and b"[Content_Types].xml" in head[:64]:
+        return "a workbook of Excel. Save it as CSV first"
     for magic, what in _UNREAD.items():
         if head.startswith(magic):
             return what
@@ -66,10 +72,30 @@ def no_text(lines: Sequence[bytes]) -> str | None:
 def _lines(
     path: Path, file: IO[bytes], stream: io.BufferedReader, packing: Unpacked | None, mapping: Mapping
 ) -> HistoryFile:
-    start = stream.peek(_BUFFER).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    head = stream.peek(_BUFFER)
+    if head.startswith(_UTF_16_MARKS):  # as Excel and PowerShell write it
+        mapping = msgspec.structs.replace(mapping, encoding="utf-16")
+        start = head[: len(head) & ~1].decode("utf-16", "replace").lstrip()[:1].encode()
+    else:
+        start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if start == b"[" and not mapping.columns:
         file.close()
         raise UsageError(f"{path} is a JSON array. Write one object a line, for example with: jq -c '.[]'.")
-    if start == b"{" or _JSON_NAME.search(path.name):
+    is_json = start == b"{" or _JSON_NAME.search(path.name)
+    if is_json or _is_ascii(mapping.encoding):
+        _require_text(path, file, head.replace((mapping.delimiter or "\t").encode(), b"\t"))  # Hive's is ^A
+    if is_json:
         return JsonLines(path, file, stream, packing)
     return Delimited(path, file, stream, packing, mapping)
+
+
+def _is_ascii(encoding: str) -> bool:
+    """Whether the encoding writes ASCII as it is, so that its text has no control characters."""
+    return "a,1".encode(encoding) == b"a,1"
+
+
+def _require_text(path: Path, file: IO[bytes], head: bytes) -> None:
+    if what := no_text(head.splitlines()[:_SAMPLE_LINES]):
+        file.close()
+        forms = " Name files of CSV, TSV, JSON lines or Parquet." if what == "no text" else ""
+        raise UsageError(f"{path} is {what}.{forms}")

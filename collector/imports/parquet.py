@@ -8,7 +8,9 @@ import pyarrow
 from pyarrow.parquet import ParquetFile
 
 from collector.imports.json_lines import flat
+from collector.imports.rows import Row
 from collector.imports.source import HistoryFile, RecordBatch
+from collector.request.errors import Unmappable
 
 _ERRORS = (pyarrow.ArrowException, OSError)
 
@@ -32,14 +34,26 @@ class Parquet(HistoryFile):
                 skipped = max(0, min(after - self._rows, batch.num_rows))
                 numbers = range(self._rows + skipped + 1, self._rows + batch.num_rows + 1)
                 self._rows += batch.num_rows
-                rows = batch.slice(skipped).to_pylist()
-                yield RecordBatch(numbers, [flat(row) for row in rows], rows, self._rows)
+                rows = _rows(batch.slice(skipped))
+                flat_rows = [row if isinstance(row, Unmappable) else flat(row) for row in rows]
+                raw = [{} if isinstance(row, Unmappable) else row for row in rows]
+                yield RecordBatch(numbers, flat_rows, raw, self._rows)
         except _ERRORS as error:
             self.damage = f"it cannot be read on: {error}"
 
     def tell(self) -> int:
         size = self.path.stat().st_size
         return size * self._rows // max(1, self._table.metadata.num_rows) if self._table else size
+
+
+def _rows(batch: pyarrow.RecordBatch) -> list[Row | Unmappable]:
+    try:
+        rows: list[Row | Unmappable] = batch.to_pylist()
+    except (ValueError, OverflowError) as error:  # a time beyond the year 9999, text that is no UTF-8
+        if batch.num_rows == 1:
+            return [Unmappable("malformed_row", f"a value of the row is none of its type: {error}")]
+        return [row for number in range(batch.num_rows) for row in _rows(batch.slice(number, 1))]
+    return rows
 
 
 def _columns(fields: "pyarrow.Schema | pyarrow.StructType", prefix: str = "") -> list[str]:

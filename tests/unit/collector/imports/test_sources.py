@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.imports.chunks import chunks
 from collector.imports.mapping import Mapping
 from collector.imports.opening import open_source
 from collector.imports.rows import Row
@@ -104,9 +105,89 @@ def test_a_row_with_too_few_or_too_many_columns_is_named(tmp_path: Path) -> None
 def test_json_that_is_none_is_named_and_blank_lines_count_as_lines(tmp_path: Path) -> None:
     content = b'{"a": {"b": 1}}\n\n{"a"\n[1]\n{"a": "\xe9"}\n{"a": "\\ud800"}\n' + b'{"a":' * 5_000 + b"\n"
     assert read(file(tmp_path, content)) == [
-        (1, {"a.b": 1}), (3, "malformed_json"), (4, "malformed_json"), (5, "undecodable"), (6, "malformed_json"),
+        (1, {"a.b": 1}), (3, "malformed_json"), (4, "malformed_json"), (5, "undecodable"), (6, {"a": "\ufffd"}),
         (7, "malformed_json"),
     ]  # fmt: skip
+
+
+def test_json_with_a_mark_nan_and_halves_of_emoji_is_mended_and_big_numbers_stay(tmp_path: Path) -> None:
+    content = b'\xef\xbb\xbf{"a": 1}\n{"a": NaN, "b": -Infinity, "c": 1e400, "d": 12345678901234567890123}\n{"a": "x\\ud83d"}\n'
+    assert read(file(tmp_path, content)) == [
+        (1, {"a": 1}), (2, {"a": None, "b": None, "c": None, "d": 12345678901234567890123}), (3, {"a": "x\ufffd"}),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_delimited_utf_16_is_read_by_its_mark_or_where_the_mapping_says_so(tmp_path: Path, encoding: str) -> None:
+    content = "who,at\na,1\nbé,2\n".encode(encoding)
+    mapping = Mapping() if encoding == "utf-16" else Mapping(encoding=encoding)
+    assert read(file(tmp_path, content), mapping) == [(2, {"who": "a", "at": "1"}), (3, {"who": "bé", "at": "2"})]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (JSON.decode().encode("utf-16"), "is UTF-16. Write it as UTF-8 first"),
+        (CSV.decode().encode("utf-16-le"), "is UTF-16"),
+        (b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "is a workbook of Excel. Save it as CSV first"),
+        (gzip.compress(b"PK\x03\x04" + bytes(26)), "is a zip archive. Unpack it first"),
+        (bytes(range(32)) * 9, "is no text. Name files of CSV, TSV, JSON lines or Parquet."),
+    ],
+    ids=["utf-16 json", "utf-16 without a mark", "xlsx", "zip", "no text"],
+)
+def test_a_file_that_is_no_text_is_refused_in_words(tmp_path: Path, content: bytes, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        open_source(file(tmp_path, content), Mapping())
+
+
+def test_quotes_delimiters_and_nulls_may_be_escaped_as_mysql_writes_them(tmp_path: Path) -> None:
+    content = b'who,at\n"say \\"hi\\", you",1\n"a\\\nb",2\na\\,b,\\N\n\\N,"\\\\N"\n'
+    assert read(file(tmp_path, content), Mapping(escape="\\")) == [
+        (2, {"who": 'say "hi", you', "at": "1"}),
+        (3, {"who": "a\nb", "at": "2"}),
+        (5, {"who": "a,b", "at": ""}),
+        (6, {"who": "", "at": "\\N"}),
+    ]
+    with closing(open_source(file(tmp_path, content), Mapping())) as source:
+        (fault, *_) = next(source.batches(0, 9)).rows
+    assert "give the mapping escape" in str(fault)
+
+
+def test_hives_delimiter_is_no_sign_of_binary(tmp_path: Path) -> None:
+    mapping = Mapping(columns=["who", "at"], delimiter="\x01")
+    assert read(file(tmp_path, b"a\x011\n"), mapping) == [(1, {"who": "a", "at": "1"})]
+
+
+def test_a_value_of_parquet_that_no_python_type_holds_costs_its_row(tmp_path: Path) -> None:
+    times = pa.array([1, 1 << 60, 2], pa.timestamp("s"))
+    pq.write_table(
+        pa.table({"who": ["a", "b", "c"], "at": times.cast(pa.int64()).cast(pa.timestamp("ms"))}), tmp_path / "history"
+    )
+    assert [row if isinstance(row, str) else row["who"] for _, row in read(tmp_path / "history")] == [
+        "a",
+        "malformed_row",
+        "c",
+    ]
+
+
+def test_a_row_that_nobody_foresaw_is_a_reject_and_no_reject_keeps_secrets(tmp_path: Path) -> None:
+    rows = b"who,url\na,https://ann:pw@shop.example/?token=s3cret&q=lamp\nb,https://shop.example/?q=desk\n"
+
+    def to_payload(row: Row | Unmappable) -> bytes:
+        if not isinstance(row, Unmappable) and row["who"] == "a":
+            raise ZeroDivisionError(row["url"])
+        return b"{}"
+
+    with closing(open_source(file(tmp_path, rows), Mapping())) as source:
+        [chunk] = chunks(source, to_payload, 0, 65_536)
+    [reject] = chunk.rejected
+    assert (reject.reason, reject.payload, chunk.accepted) == (
+        "mapping_error",
+        "a,https://shop.example/?q=lamp",
+        [b"{}"],
+    )
+    assert "s3cret" not in reject.message
+    assert "ZeroDivisionError" in reject.message
 
 
 def test_an_endless_line_is_cut_and_the_rest_goes_on(tmp_path: Path) -> None:
