@@ -1,6 +1,8 @@
 """No event's numbers stop a job: each column at its limits goes through every table, and what lies beyond is set aside."""
 
-from collections.abc import Callable
+import json
+import random
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -8,9 +10,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from nextclick.contracts import silver
+from nextclick.contracts.events import KINDS, MILLIS
+from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings
+from spark_jobs.transforms.silver.type_events import FIELDS, TIMES
 from spark_jobs.transforms.silver.validate_events import RANGES
-from tests.spark.conftest import Land, new_events
+from tests.spark.conftest import MINUTE, RECEIVED, Land, new_events
 from tests.spark.path import rows, run_jobs
 
 pytestmark = pytest.mark.spark
@@ -24,6 +29,108 @@ BEYOND: tuple[dict[str, Any], ...] = (
     {"event": "purchase", "item_id": "lamp", "price": "1", "quantity": (1 << 31) - 1, "currency": "EUR"},
 )
 """Of each another event, that no table could add up for long."""
+
+
+TEXTS: tuple[Any, ...] = (
+    "",
+    " ",
+    "x" * 256,
+    "x" * 257,
+    "é" * 4096,
+    "x" * 4097,
+    "\0",
+    "\ud83d",
+    "\u202e",
+    "null",
+    "'",
+    '"',
+    "\\",
+    0,
+    1.5,
+    True,
+    [],
+    {},
+    ["a"],
+    {"a": 1},
+)
+NUMBERS: tuple[Any, ...] = (
+    0,
+    1,
+    -1,
+    0.5,
+    100,
+    101,
+    1_000_000,
+    1_000_001,
+    silver.DWELL_MS,
+    silver.DWELL_MS + 1,
+    (1 << 31) - 1,
+    1 << 31,
+    -(1 << 31),
+    (1 << 63) - 1,
+    1 << 63,
+    -(1 << 63),
+    1 << 64,
+    1e308,
+    -1e308,
+    5e-324,
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+    "12",
+    "NaN",
+    "x",
+    "",
+    True,
+    [],
+    {},
+)
+MONEY: tuple[Any, ...] = (
+    str(LARGEST_PRICE),
+    "99999999999999.99995",
+    "100000000000000",
+    "0.0001",
+    "0.00004",
+    "-0.0001",
+    "-99999999999999.9999",
+    "1e13",
+    "1e999999999",
+    "1e-999999999",
+    "-0",
+    *NUMBERS,
+)
+EPOCHS: tuple[Any, ...] = (*MILLIS, MILLIS[0] - 1, MILLIS[1] + 1, 0, -1, RECEIVED, RECEIVED + 2_000 * MINUTE, *NUMBERS)
+OTHERS: dict[str, tuple[Any, ...]] = {
+    "event": (*KINDS, "custom", *TEXTS),
+    "price": MONEY,
+    "properties": ({}, {"items": "[]"}, {"items": "[\"a\"]", "propensities": "[1e999]"}, {"items": "x"}, {"k": None}, {"k": {}},
+                   {"previous_id": "x1"}, {"previous_id": ""}, {f"k{n}": "v" for n in range(201)}, *TEXTS, *NUMBERS),
+    "consent": ({}, {"personalization": False}, {"personalization": "no"}, {"analytics": 1}, *TEXTS),
+    "unread_fields": ([], ["price"], [None], "price", 1, {}),
+} | dict.fromkeys(TIMES, EPOCHS)  # fmt: skip
+
+
+def extremes(seed: int, count: int = 10_000) -> Iterator[bytes | dict[str, Any]]:
+    """Events of fifty visitors, each with up to three fields that hold the utmost, or what no field can hold."""
+    draw, types = random.Random(seed), {column.name: column.type for column in silver.EVENTS.columns}
+    for number in range(count):
+        event: dict[str, Any] = {
+            "event": draw.choice(KINDS),
+            "event_id": f"extreme {seed} {draw.randrange(count * 5)}",
+            "client_time": RECEIVED - draw.randrange(3 * 1440) * MINUTE,
+            "visitor_id": f"x{draw.randrange(50)}",
+            "user_id": draw.choice([None, None, f"u{draw.randrange(30)}", "null"]),
+            "item_id": draw.choice([None, f"i{draw.randrange(9)}"]),
+            "properties": {"previous_id": f"u{draw.randrange(30)}"},
+        }
+        for name in draw.sample(FIELDS, draw.randrange(4)):
+            numeric = types[name] in ("int", "bigint", "double")
+            event[name] = draw.choice(OTHERS.get(name, NUMBERS if numeric else TEXTS))
+        if event["event"] == "served" and number % 2:  # as the API writes it, when it is the sender
+            yield {"event": "served", "event_id": f"served {seed} {number}", "client_time": event["client_time"],
+                   "visitor_id": "x1", "request_id": f"r{draw.randrange(9)}", "properties": {"items": "[\"i1\",\"i1\"]"}}  # fmt: skip
+        else:
+            yield json.dumps({name: value for name, value in event.items() if value is not None}).encode()
 
 
 def twice(make: Callable[..., dict[str, Any]], minute: float, **fields: Any) -> list[dict[str, Any]]:
@@ -54,15 +161,29 @@ def test_each_column_at_its_limits_goes_through_every_table(
         event(2, event="served", visitor_id="rich", request_id="r", properties={"items": "[]"}),
     ]
     beyond = [event(5 + number, visitor_id="bad") | fields for number, fields in enumerate(BEYOND)]
-    land([good, *at_limits, *beyond])
+    land([good, *at_limits, *beyond, *extremes(1)])
     run_jobs(spark, settings)
-    refused = rows(spark, settings, "silver.quarantine")
+    refused = [row for row in rows(spark, settings, "silver.quarantine") if '"visitor_id":"bad"' in row.payload]
     assert sorted(row.reason for row in refused) == ["out_of_range"] * len(BEYOND)
 
     sessions = {row.visitor_id: row for row in rows(spark, settings, "silver.sessions")}
-    assert set(sessions) == {"good", "rich"}
+    assert {"good", "rich"} < set(sessions)
+    assert "bad" not in sessions
     paid = LARGEST_PRICE * 1_000_000 * 2
     assert (sessions["rich"].engaged_ms, sessions["rich"].revenue) == (2 * silver.DWELL_MS, {"EUR": paid})
-    [day] = rows(spark, settings, "gold.item_daily")
+    [day] = [row for row in rows(spark, settings, "gold.item_daily") if row.item_id == "lamp"]
     assert (day.views, day.revenue) == (1, {"EUR": paid})
-    assert sum(row.sessions for row in rows(spark, settings, "gold.traffic_daily")) == 2
+    traffic = sum(row.sessions for row in rows(spark, settings, "gold.traffic_daily"))
+    assert traffic == len(rows(spark, settings, "silver.sessions"))
+    account = reconcile(settings)
+    assert (account.residual, account.double_counted) == (0, 0)
+    assert min(account.silver, account.quarantined) > 1_000
+
+
+@pytest.mark.stress
+def test_extremes_go_the_whole_path_twice(spark: SparkSession, settings: Settings, land: Land) -> None:
+    for seed in (2, 3):
+        land(list(extremes(seed)))
+        run_jobs(spark, settings)
+        account = reconcile(settings)
+        assert (account.waiting, account.residual, account.double_counted) == (0, 0, 0)
