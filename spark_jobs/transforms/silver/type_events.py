@@ -37,6 +37,8 @@ _PARSED: Final = {
 }
 _LOOSE: Final = dict.fromkeys(FIELDS, "string")
 _MONEY: Final = tuple(name for name in NUMBERS if _PARSED[name] == "string")
+_WRITTEN_OUT: Final = r"r'^\s*[+-]?[0-9.]{1,99}([eE][+-]?[0-9]{1,3})?\s*$'"
+"""Money whose exponent can be reckoned with: try_cast answers a greater one with an error, not with null."""
 _DOUBLES: Final = tuple(name for name, kind in NUMBERS.items() if kind == "double")
 
 
@@ -111,7 +113,7 @@ def _typed(name: str) -> str:
         return f"timestamp_millis(CASE WHEN ({millis}) BETWEEN {low} AND {high} THEN {millis} END)"
     kind = NUMBERS[name]
     if name in _MONEY:
-        return f"try_cast(raw.`{name}` AS {kind})"
+        return f"try_cast(CASE WHEN raw.`{name}` RLIKE {_WRITTEN_OUT} THEN raw.`{name}` END AS {kind})"
     number = f"try_cast(loose.`{name}` AS {kind})"
     if kind == "double":  # NaN and infinity are words of JSON's relatives, not numbers
         number = f"CASE WHEN NOT isnan({number}) AND abs({number}) <> double('Infinity') THEN {number} END"
