@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow
 from pyarrow.parquet import ParquetFile
@@ -10,7 +10,6 @@ from pyarrow.parquet import ParquetFile
 from collector.imports.json_lines import flat
 from collector.imports.rows import Row
 from collector.imports.source import HistoryFile, RecordBatch
-from collector.request.errors import Unmappable
 
 _ERRORS = (pyarrow.ArrowException, OSError)
 
@@ -35,9 +34,7 @@ class Parquet(HistoryFile):
                 numbers = range(self._rows + skipped + 1, self._rows + batch.num_rows + 1)
                 self._rows += batch.num_rows
                 rows = _rows(batch.slice(skipped))
-                flat_rows = [row if isinstance(row, Unmappable) else flat(row) for row in rows]
-                raw = [{} if isinstance(row, Unmappable) else row for row in rows]
-                yield RecordBatch(numbers, flat_rows, raw, self._rows)
+                yield RecordBatch(numbers, [flat(row) for row in rows], rows, self._rows)
         except _ERRORS as error:
             self.damage = f"it cannot be read on: {error}"
 
@@ -46,14 +43,26 @@ class Parquet(HistoryFile):
         return size * self._rows // max(1, self._table.metadata.num_rows) if self._table else size
 
 
-def _rows(batch: pyarrow.RecordBatch) -> list[Row | Unmappable]:
+def _rows(batch: pyarrow.RecordBatch) -> list[Row]:
     try:
-        rows: list[Row | Unmappable] = batch.to_pylist()
-    except (ValueError, OverflowError) as error:  # a time beyond the year 9999, text that is no UTF-8
-        if batch.num_rows == 1:
-            return [Unmappable("malformed_row", f"a value of the row is none of its type: {error}")]
-        return [row for number in range(batch.num_rows) for row in _rows(batch.slice(number, 1))]
+        rows: list[Row] = batch.to_pylist()
+    except (ValueError, OverflowError):
+        names = batch.schema.names
+        return [
+            {name: _value(column[row]) for name, column in zip(names, batch.columns, strict=True)}
+            for row in range(batch.num_rows)
+        ]
     return rows
+
+
+def _value(cell: pyarrow.Scalar) -> Any:
+    """The value, or as text what no type of Python holds: a time beyond the year 9999, text that is no UTF-8."""
+    try:
+        return cell.as_py()
+    except UnicodeDecodeError:
+        return cell.as_buffer().to_pybytes() if hasattr(cell, "as_buffer") else str(cell.type)
+    except (ValueError, OverflowError):
+        return f"{cell.type} {getattr(cell, 'value', '')}".strip()
 
 
 def _columns(fields: "pyarrow.Schema | pyarrow.StructType", prefix: str = "") -> list[str]:

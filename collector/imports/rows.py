@@ -90,7 +90,7 @@ class RowMapper:
         self._check_time(event.client_time if event.occurred_at is None else event.occurred_at)
         return encoded
 
-    def _event_of(self, row: Row, identity: str | None) -> Event:
+    def _event_of(self, row: Row, identity: Any) -> Event:
         fields = self._values(row)
         times = {name: fields.pop(name, None) for name in _TIMES}
         event = values.event(
@@ -137,6 +137,8 @@ class RowMapper:
         read: Row = dict(self._constants)
         for name, columns, translate in self._fields:
             value = _find(row, columns)[1]
+            if value is None and name == "consent":  # an object, of which JSON and Parquet made columns
+                value = _below(row, columns)
             if value is None:
                 continue
             if translate:
@@ -162,7 +164,7 @@ class RowMapper:
             return amount.amount if name == "price" or not amount.currency else value
         return _as_json(value, name in IDS)
 
-    def _kind_of(self, row: Row) -> str:
+    def _kind_of(self, row: Row) -> Any:
         kind = _first(row, self._event)
         if kind is None:
             raise Unmappable("missing_event", f"column {' or '.join(self._event.columns)} is empty: no kind of event")
@@ -239,7 +241,11 @@ def text(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, bytes):
         return value.decode("utf-8", "surrogateescape")
-    return encode(value).decode() if isinstance(value, (list, dict)) else str(value)
+    return _encode_any(value).decode() if isinstance(value, (list, dict)) else str(value)
+
+
+_encode_any: Final = msgspec.json.Encoder(enc_hook=text).encode
+"""JSON of what Parquet holds, too: a time in nanoseconds is pandas' own."""
 
 
 def _texts(row: Row, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -259,9 +265,18 @@ def _find(row: Row, columns: Iterable[str]) -> tuple[str, Any]:
     return "", None
 
 
-def _first(row: Row, field: _Field) -> str | None:
+def _below(row: Row, columns: Iterable[str]) -> Row | None:
+    """The object that was flattened to the columns `column.…` (json_lines.flat); None where there is none."""
+    for column in columns:
+        prefix = f"{column}."
+        if inside := {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}:
+            return inside
+    return None
+
+
+def _first(row: Row, field: _Field) -> Any:
     value = _find(row, field.columns)[1]
-    return None if value is None else field.values.get(_word(value), _word(value))
+    return None if value is None else field.values.get(_word(value), _as_json(value, is_id=True))
 
 
 def _field(name: str, rule: FieldRule) -> _Field:
@@ -274,7 +289,9 @@ def _as_json(value: Any, is_id: bool) -> Any:
         return int(value) if is_id and value == value.to_integral_value() else str(value)
     if isinstance(value, timedelta):
         return value / timedelta(milliseconds=1)
-    return value if isinstance(value, (bool, int, float, list, dict)) else text(value)
+    if isinstance(value, (list, dict)):
+        return msgspec.json.decode(text(value))
+    return value if isinstance(value, (bool, int, float)) else text(value)
 
 
 def _word(value: Any) -> str:

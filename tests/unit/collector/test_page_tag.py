@@ -11,7 +11,9 @@ from collector.page_tag import PAGES, SLOTS, TAG, Script
 
 
 def test_the_tag_stays_below_5_kb_and_what_fills_slots_below_2() -> None:
-    assert len(TAG.packed) < 5_120  # of 1,024 bytes: consent by purpose, the time zone and refunds took the last hundreds
+    assert (
+        len(TAG.packed) < 5_120
+    )  # of 1,024 bytes: consent by purpose, the time zone and refunds took the last hundreds
     assert len(SLOTS.packed) < 2_000
     assert gzip.decompress(TAG.packed) == TAG.source
 

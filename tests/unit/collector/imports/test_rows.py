@@ -1,6 +1,6 @@
 """One row of history becomes one event, or says why it cannot."""
 
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.imports.mapping import load
+from collector.imports.mapping import EVENT_FIELDS, load
 from collector.imports.rows import RowMapper
 from collector.request.errors import Unmappable
 from nextclick.contracts.events import Consent, Event
+from nextclick.profile import live_arrivals
 from nextclick.settings import DEFAULT_CONF
 from nextclick.settings import load as load_settings
 
@@ -143,6 +144,7 @@ def test_without_an_identity_the_id_comes_from_the_payload_but_not_from_the_time
         ("plain", {"timestamp": None}, "missing_time", "column timestamp or client_time is empty"),
         ("plain", {"user_id": None}, "missing_visitor", "neither a visitor's nor a user's id"),
         ("plain", {"user_id": "NULL"}, "missing_visitor", "neither a visitor's nor a user's id"),
+        ("plain", {"event": ["view_item"]}, "bad_type", "which is no name"),
         ("plain", {"event": ""}, "missing_event", "column event is empty"),
         ("plain", {"timestamp": "46353.4"}, "bad_time", "'46353.4': a day as Excel counts them, or seconds of 1970: write 2026-"),
         ("plain", {"timestamp": "12000000"}, "impossible_time", "the event is of 1970-05-19, beyond events.oldest"),
@@ -187,6 +189,7 @@ def test_a_field_that_cannot_be_read_costs_itself_and_is_kept(column: str, value
         ("product_id", 42.0, "item_id", "42"), ("product_id", "42.0", "item_id", "42.0"), ("product_id", 0, "item_id", "0"),
         ("product_id", Decimal("42.00"), "item_id", "42"), ("product_id", 2**53 + 1, "item_id", str(2**53 + 1)),
         ("product_id", b"lamp", "item_id", "lamp"), ("user_id", 7.0, "user_id", "7"), ("user_id", " u1 ", "user_id", "u1"),
+        ("properties.seen", [datetime(2026, 1, 2)], "properties", {"seen": '["2026-01-02T00:00:00"]', "color": "red"}),
         ("currency", "eur", "currency", "EUR"), ("ip", "203.0.113.9:51001", "ip", "203.0.0.0"), ("ip", "home", "ip", None),
         ("metadata.name", "x" * 5_000, "name", "x" * 4_095 + "…"), ("timestamp", 1767323045000000000, "client_time", 1767323045000),
         ("consent", '{"ad_storage": "denied"}', "consent", Consent(advertising=False)),
@@ -233,6 +236,29 @@ def test_a_mapping_says_its_null_marks_and_how_its_numbers_are_written(tmp_path:
     assert (event.scroll_pct, event.unread_fields) == (None, None)
     other = msgspec.json.decode(to_payload({**row, "price": "12,50", "qty": 1.0, "read": "33,5"}), type=Event)
     assert (other.price, other.quantity, other.scroll_pct) == ("12.50", 1, 33.5)
+
+
+def test_what_the_visitor_allowed_is_an_object_of_columns_too() -> None:
+    event = mapped("plain", {**PLAIN, "consent.analytics": True, "consent.ad_storage": "denied"})
+    assert event.consent == Consent(analytics=True, advertising=False)
+
+
+WRONG: tuple[Any, ...] = (True, -1, 2.5, 42.0, 1e300, 10**30, "x" * 300, "y" * 9_000, "a\0b", "\ufffd", "NaN", "1,299.00", " a ", [[1]], [],
+                          b"\xe9", "1e9999999", float("inf"), Decimal("1e-30"), date(9999, 12, 31), datetime(1, 1, 1), timedelta(days=1e8))  # fmt: skip
+
+
+def test_whatever_a_column_holds_what_is_accepted_holds_every_limit_of_silver() -> None:
+    silver = live_arrivals._decoder(SETTINGS.events)
+    to_payload = mapper("plain", max_bytes=65_536)
+    for kind in ("view_product", "purchase", "refund", "item_update", "alias"):
+        for column in (*EVENT_FIELDS, "timestamp", "product_id", "previous_id", "available", "x" * 300):
+            for wrong in WRONG:
+                try:
+                    payload = to_payload({**PLAIN, "event": kind, column: wrong})
+                except Unmappable:
+                    continue
+                assert silver.decode(payload).event_id
+                assert rb"\u0000" not in payload
 
 
 def test_an_item_update_among_events_needs_no_visitor() -> None:
