@@ -243,8 +243,10 @@ def test_what_the_visitor_allowed_is_an_object_of_columns_too() -> None:
     assert event.consent == Consent(analytics=True, advertising=False)
 
 
-WRONG: tuple[Any, ...] = (True, -1, 2.5, 42.0, 1e300, 10**30, "x" * 300, "y" * 9_000, "a\0b", "\ufffd", "NaN", "1,299.00", " a ", [[1]], [],
-                          b"\xe9", "1e9999999", float("inf"), Decimal("1e-30"), date(9999, 12, 31), datetime(1, 1, 1), timedelta(days=1e8))  # fmt: skip
+WRONG: tuple[Any, ...] = (
+    True, -1, 2.5, 42.0, 1e300, 10**30, "x" * 300, "y" * 9_000, "a\0b", "\ufffd", "NaN", "1,299.00", " a ", [[1]], [], b"\xe9",
+    "1e9999999", float("inf"), Decimal("1e-30"), date(9999, 12, 31), datetime(1, 1, 1), timedelta(days=1e8),
+)  # fmt: skip
 
 
 def test_whatever_a_column_holds_what_is_accepted_holds_every_limit_of_silver() -> None:
