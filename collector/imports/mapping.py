@@ -163,10 +163,12 @@ def _file_faults(mapping: Mapping) -> Iterator[str]:
         yield "it has neither [events] nor [items]"
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,57}", mapping.name):
         yield "its file name must be letters, digits, '_', '-' and '.', at most 57 of them"
-    if mapping.delimiter is not None and len(mapping.delimiter) != 1:
-        yield f"delimiter is {mapping.delimiter!r} instead of one character"
-    if mapping.escape is not None and (len(mapping.escape) != 1 or mapping.escape.isalnum()):
-        yield f"escape is {mapping.escape!r} instead of one sign, such as '\\\\'"
+    for key in ("delimiter", "escape"):
+        sign = getattr(mapping, key)
+        if sign is not None and (len(sign) != 1 or sign in '"\r\n' or sign.isalnum()):
+            yield f"{key} is {sign!r} instead of one character that is no letter, digit, quote or line break"
+    if mapping.escape is not None and mapping.escape == mapping.delimiter:
+        yield "escape and delimiter are the same"
     if mapping.decimal not in (None, ".", ","):
         yield f"decimal is {mapping.decimal!r} instead of '.' or ','"
     if mapping.thousands is not None and (

@@ -70,7 +70,12 @@ class RowMapper:
         for name, rule in rules.items():
             if rule.value is not None:
                 self._constants[name] = self._value(name, rule.value, self._constants)
-        self._fields = [_field(name, rule) for name, rule in rules.items() if rule.columns]
+        fields = [_field(name, rule) for name, rule in rules.items() if rule.columns]
+        self._by_column: dict[str, list[_Field]] = {}
+        for field in fields:
+            for column in field.columns:
+                self._by_column.setdefault(column, []).append(field)
+        self._consent = {field.name: field for field in fields if field.name == "consent"}
         self._kept = [(column, column) for column in _bare(records.properties) if not column.endswith("*")]
         self._nested = [column[:-1] for column in records.properties if column.endswith("*")]
 
@@ -91,14 +96,14 @@ class RowMapper:
         return encoded
 
     def _event_of(self, row: Row, identity: Any) -> Event:
-        fields = self._values(row)
+        fields, taken = self._values(row)
         times = {name: fields.pop(name, None) for name in _TIMES}
         event = values.event(
             self._request,
             self._records.event.value or self._kind_of(row),
             own_id=identity,
             client_time=self._client_time(row),
-            properties=self._properties(row),
+            properties=self._properties(row, taken),
             site=_first(row, self._given_site) or self._site,
             **times,
             **fields,
@@ -132,19 +137,26 @@ class RowMapper:
             rest[_word(row[pairs.name])] = row[pairs.value]
         return rest
 
-    def _values(self, row: Row) -> Row:
-        """The fields' values as values.event reads them."""
+    def _values(self, row: Row) -> tuple[Row, set[str]]:
+        """The fields' values as values.event reads them, and the columns that they come from."""
         read: Row = dict(self._constants)
-        for name, columns, translate in self._fields:
-            value = _find(row, columns)[1]
+        taken: set[str] = set()
+        for name, columns, translate in self._fields_of(row):
+            column, value = _find(row, columns)
             if value is None and name == "consent":  # an object, of which JSON and Parquet made columns
                 value = _below(row, columns)
             if value is None:
                 continue
+            taken.add(column)
             if translate:
                 value = translate.get(_word(value), value)
             read[name] = value if type(value) is str and name not in _READ_HERE else self._value(name, value, read)
-        return read
+        return read, taken
+
+    def _fields_of(self, row: Row) -> Iterable[_Field]:
+        """The fields that have a value in the row, most of which have few of them; consent may lie below its column."""
+        there = {field.name: field for column in row for field in self._by_column.get(column, ())}
+        return {**there, **self._consent}.values()
 
     def _value(self, name: str, value: Any, read: Row) -> Any:
         """The value as JSON would have it; numbers with the signs of the mapping, times in its unit and zone."""
@@ -198,14 +210,14 @@ class RowMapper:
             day = date(1970, 1, 1) + timedelta(days=moment // _DAY)
             raise Unmappable(reason, f"the event is of {day}, beyond events.{limit}")
 
-    def _properties(self, row: Row) -> dict[str, str] | None:
+    def _properties(self, row: Row, taken: set[str]) -> dict[str, str] | None:
         kept = _texts(row, self._kept)
-        return ({**self._others(row), **kept} if self._nested else kept) or None
+        return ({**self._others(row, taken), **kept} if self._nested else kept) or None
 
-    def _others(self, row: Row) -> dict[str, str]:
+    def _others(self, row: Row, taken: set[str]) -> dict[str, str]:
         """What no field took, below the first wildcard that fits; of two equal names the earlier wildcard's wins."""
-        fields = (field.columns for field in (*self._fields, self._event, self._given_id, self._given_site))
-        taken = {_find(row, columns)[0] for columns in (*fields, self._time_columns)}
+        own = (self._event.columns, self._given_id.columns, self._given_site.columns, self._time_columns)
+        taken = taken.union(_find(row, columns)[0] for columns in own)
         others: dict[str, str] = {}
         for prefix in self._nested:
             below = [column for column in row if column.startswith(prefix) and column not in taken]
