@@ -56,7 +56,8 @@ def import_(
 ) -> None:
     """Bring history into the lake, from files or folders, plain or packed (gzip, bzip2, xz, zstd).
 
-    Rows that cannot be events go to quarantine with their reason. A file is imported once:
+    Rows that cannot be events go to quarantine with their reason; a field that cannot be read
+    costs itself alone, and stays as a property. A file is imported once:
     calling again skips it, and goes on where an interrupted import stopped.
 
     \b

@@ -14,7 +14,7 @@ from collector.imports.mapping import EVENT_FIELDS, FieldRule, Mapping
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, Request
 from collector.request.times import AmbiguousTime, parser
-from nextclick.contracts.events import IDS, MILLIS, Event, derived_id, encode
+from nextclick.contracts.events import MILLIS, Event, derived_id, encode
 from nextclick.redaction import redacted_event
 from nextclick.settings import Settings
 
@@ -29,6 +29,8 @@ _READ_HERE: Final = frozenset((*_NUMBERS, *_TIMES, "ip", "consent"))
 """Fields whose text a mapping, or a file, writes otherwise than a tracker."""
 _EXCEL: Final = (30_000, 60_000)
 """Days since 1900 of the years 1982 to 2064, as Excel counts them."""
+_EXACT: Final = 1 << 53
+"""Above it a float is not the number that was meant."""
 _DAY: Final = 86_400_000
 
 
@@ -174,7 +176,7 @@ class RowMapper:
             if name == "price" and amount.currency:
                 read.setdefault("currency", amount.currency)
             return amount.amount if name == "price" or not amount.currency else value
-        return _as_json(value, name in IDS)
+        return _as_json(value, is_name=name not in _NUMBERS)
 
     def _kind_of(self, row: Row) -> Any:
         kind = _first(row, self._event)
@@ -263,7 +265,7 @@ _encode_any: Final = msgspec.json.Encoder(enc_hook=text).encode
 def _texts(row: Row, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Name → text of the column, for (name, column) pairs whose column has a value."""
     return {
-        name: value if type(value) is str else text(value)
+        name: value if type(value) is str else _word(value) if name == "previous_id" else text(value)
         for name, column in pairs
         if (value := row.get(column)) is not None
     }
@@ -288,17 +290,19 @@ def _below(row: Row, columns: Iterable[str]) -> Row | None:
 
 def _first(row: Row, field: _Field) -> Any:
     value = _find(row, field.columns)[1]
-    return None if value is None else field.values.get(_word(value), _as_json(value, is_id=True))
+    return None if value is None else field.values.get(_word(value), _as_json(value, is_name=True))
 
 
 def _field(name: str, rule: FieldRule) -> _Field:
     return _Field(name, _bare(rule.columns), rule.values)
 
 
-def _as_json(value: Any, is_id: bool) -> Any:
-    """A value of Parquet as a tracker would have sent it."""
+def _as_json(value: Any, is_name: bool) -> Any:
+    """A value of Parquet as a tracker would have sent it; a name that a table holds as a float or decimal is the whole number."""
     if isinstance(value, Decimal):
-        return int(value) if is_id and value == value.to_integral_value() else str(value)
+        return int(value) if is_name and value == value.to_integral_value() else str(value)
+    if isinstance(value, float) and is_name and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
     if isinstance(value, timedelta):
         return value / timedelta(milliseconds=1)
     if isinstance(value, (list, dict)):
@@ -308,7 +312,7 @@ def _as_json(value: Any, is_id: bool) -> Any:
 
 def _word(value: Any) -> str:
     """A value that names something, as text: a whole number that came as a float is the whole number."""
-    name = value if type(value) is str else identifier(_as_json(value, is_id=True))
+    name = value if type(value) is str else identifier(_as_json(value, is_name=True))
     return name if isinstance(name, str) else text(value)
 
 
