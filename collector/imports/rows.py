@@ -1,5 +1,6 @@
 """A row of a history file → the payload of one landing line."""
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -14,7 +15,7 @@ from collector.imports.mapping import EVENT_FIELDS, FieldRule, Mapping
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, Request
 from collector.request.times import AmbiguousTime, parser
-from nextclick.contracts.events import MILLIS, Event, derived_id, encode
+from nextclick.contracts.events import MILLIS, Event, derived_id, encode, payload_id, somebody
 from nextclick.redaction import redacted_event
 from nextclick.settings import Settings
 
@@ -29,6 +30,14 @@ _READ_HERE: Final = frozenset((*_NUMBERS, *_TIMES, "ip", "consent"))
 """Fields whose text a mapping, or a file, writes otherwise than a tracker."""
 _EXCEL: Final = (30_000, 60_000)
 """Days since 1900 of the years 1982 to 2064, as Excel counts them."""
+_AS_WRITTEN: Final = {name for name, field in EVENT_FIELDS.items() if type_of(field) is str} - {
+    "price", "currency", "timezone", "ip"
+}  # fmt: skip
+"""Fields that are their text."""
+_SPECIAL: Final = ("alias", "item_update")
+"""Kinds of which more is asked than of others."""
+_READ_CLOSER: Final = re.compile(r"[^\S\n ]|\n\n|\n | \n|[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
+"""In texts with line breaks between: an empty one, blanks around one, and what no id, or no text, holds."""
 _EXACT: Final = 1 << 53
 """Above it a float is not the number that was meant."""
 _DAY: Final = 86_400_000
@@ -85,7 +94,12 @@ class RowMapper:
         """The event as JSON, at most `max_bytes` long."""
         if isinstance(row, Unmappable):
             raise row
-        row = {column: value for column, value in row.items() if not self._is_nothing(value)}
+        nothing = self._nothing
+        row = {
+            column: value
+            for column, value in row.items()
+            if (value not in nothing if type(value) is str else _is_there(value))
+        }
         identity = self._derived_id(row) if self._identity else _first(row, self._given_id)
         if self._records.pairs:
             row = self._one_attribute(row)
@@ -99,16 +113,14 @@ class RowMapper:
 
     def _event_of(self, row: Row, identity: Any) -> Event:
         fields, taken = self._values(row)
+        kind = self._records.event.value or self._kind_of(row)
+        client_time, properties = self._client_time(row), self._properties(row, taken)
+        fields["site"] = _first(row, self._given_site) or self._site
+        if event := self._as_it_stands(kind, identity, client_time, properties, fields):
+            return event
         times = {name: fields.pop(name, None) for name in _TIMES}
         event = values.event(
-            self._request,
-            self._records.event.value or self._kind_of(row),
-            own_id=identity,
-            client_time=self._client_time(row),
-            properties=self._properties(row, taken),
-            site=_first(row, self._given_site) or self._site,
-            **times,
-            **fields,
+            self._request, kind, own_id=identity, client_time=client_time, properties=properties, **times, **fields
         )
         if event.event == "item_update" and event.item_id is None:
             raise Unmappable("missing_item", "item_id has no value, or none that is an id")
@@ -117,10 +129,35 @@ class RowMapper:
                 raise Unmappable("out_of_range", f"the {event.event} has the {name} {getattr(event, name)}")
         return event if event.site else msgspec.structs.replace(event, site=self._site)
 
-    def _is_nothing(self, value: Any) -> bool:
-        if type(value) is str:
-            return value in self._nothing
-        return value is None or value != value  # NaN, which is how pandas writes that there is none
+    def _as_it_stands(
+        self, kind: Any, identity: Any, client_time: int, properties: dict[str, str] | None, fields: Row
+    ) -> Event | None:
+        """The event of values that are what the readers would make of them, which most are, at a third of the time; else None."""
+        kept = properties or {}
+        texts = (kind, identity or "-", *fields.values(), *kept, *kept.values())
+        try:
+            written = "\n".join(("", *texts, ""))
+        except TypeError:
+            return None
+        is_plain = (
+            fields.keys() <= _AS_WRITTEN and kind not in _SPECIAL
+            and max(map(len, texts)) <= self._request.limits.max_id_chars
+            and len(kept) <= self._request.limits.max_properties
+            and written.count("\n") == len(texts) + 1 and not _READ_CLOSER.search(written)
+        )  # fmt: skip
+        if not is_plain:
+            return None
+        visitor, user = somebody(fields.get("visitor_id"), fields.get("user_id"), self._request.nobody)
+        if visitor is None and user is None:
+            return None
+        event = Event(
+            event=kind,
+            event_id=identity or "",
+            client_time=client_time,
+            properties=properties,
+            **{**fields, "visitor_id": visitor, "user_id": user},
+        )
+        return event if identity else msgspec.structs.replace(event, event_id=payload_id(event))
 
     def _derived_id(self, row: Row) -> str:
         parts = [row.get(column) for column in self._identity]
@@ -277,6 +314,10 @@ def _find(row: Row, columns: Iterable[str]) -> tuple[str, Any]:
         if (value := row.get(column)) is not None:
             return column, value
     return "", None
+
+
+def _is_there(value: Any) -> bool:
+    return value is not None and value == value  # NaN is how pandas writes that there is none
 
 
 def _below(row: Row, columns: Iterable[str]) -> Row | None:

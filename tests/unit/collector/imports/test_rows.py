@@ -267,6 +267,38 @@ def test_whatever_a_column_holds_what_is_accepted_holds_every_limit_of_silver() 
                 assert rb"\u0000" not in payload
 
 
+def test_the_short_way_of_plain_rows_gives_what_the_readers_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = mapper("plain", max_bytes=65_536), mapper("plain", max_bytes=65_536)
+    monkeypatch.setattr(long, "_as_it_stands", lambda *_: None)
+
+    def outcome(to_payload: RowMapper, row: dict[str, Any]) -> Any:
+        try:
+            return msgspec.json.decode(to_payload(row))
+        except Unmappable as fault:
+            return fault.reason, str(fault)
+
+    texts = (
+        "a",
+        "A b",
+        " a",
+        "a\n",
+        "a\u2028",
+        "a\u00a0b",
+        "\u200b",
+        "a\tb",
+        "caf\udce9",
+        "é",
+        "0",
+        "undefined",
+        "anonymous",
+    )
+    for kind in ("view_product", "item_update", "x\ny"):
+        for column in (*EVENT_FIELDS, "product_id", "previous_id", "available", "token", "a\nb", "x" * 300):
+            for value in (*WRONG, *texts):
+                row = {**PLAIN, "visitor_id": "v1", "event": kind, column: value}
+                assert outcome(short, row) == outcome(long, row), row
+
+
 def test_an_item_update_among_events_needs_no_visitor() -> None:
     event = mapped("plain", {"event": "item_update", "product_id": "p1", "timestamp": "2026-01-02", "available": "0"})
     assert (event.event, event.item_id, event.visitor_id, event.properties) == (
