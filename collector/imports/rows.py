@@ -28,6 +28,7 @@ _TIMES: Final = ("occurred_at", "sent_at")
 _NUMBERS: Final = (*MAY_BE_NEGATIVE, *(name for name, field in EVENT_FIELDS.items() if type_of(field) in (int, float)))
 _READ_HERE: Final = frozenset((*_NUMBERS, *_TIMES, "ip", "consent"))
 """Fields whose text a mapping, or a file, writes otherwise than a tracker."""
+_auto: Final = parser("auto")
 _EXCEL: Final = (30_000, 60_000)
 """Days since 1900 of the years 1982 to 2064, as Excel counts them."""
 _AS_WRITTEN: Final = {name for name, field in EVENT_FIELDS.items() if type_of(field) is str} - {
@@ -230,6 +231,8 @@ class RowMapper:
         reason = f"no time as {self._records.time.unit}"
         try:
             time = self._time(value)
+            if time < self._oldest and self._records.time.unit == "s":
+                _auto(value)  # says of eight digits that they are a date
             if time < self._oldest and _is_excels(value):
                 reason = "a day as Excel counts them, or seconds of 1970: write 2026-11-28 10:00:00"
             elif MILLIS[0] <= time <= MILLIS[1]:

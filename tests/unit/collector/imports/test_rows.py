@@ -25,6 +25,9 @@ PLAIN = {
     "user_id": "u1", "session_id": "s1", "event": "view_product", "product_id": "p1",
     "timestamp": "2026-01-02T03:04:05Z", "metadata.category": "shoes", "metadata.color": "red",
 }  # fmt: skip
+ROWS: dict[str, dict[str, Any]] = {
+    "globo": GLOBO, "plain": PLAIN, "movielens": {"userId": 1, "movieId": 2, "rating": 4.5},
+}  # fmt: skip
 FILE_TIME = 1_700_000_000_000
 SETTINGS = load_settings(environ={})
 
@@ -146,6 +149,9 @@ def test_without_an_identity_the_id_comes_from_the_payload_but_not_from_the_time
         ("plain", {"user_id": "NULL"}, "missing_visitor", "neither a visitor's nor a user's id"),
         ("plain", {"event": ["view_item"]}, "bad_type", "which is no name"),
         ("plain", {"event": ""}, "missing_event", "column event is empty"),
+        ("movielens", {"timestamp": "20260102"}, "bad_time", "'20260102': eight digits are a date"),
+        ("movielens", {"timestamp": "46353"}, "bad_time", "'46353': a day as Excel counts them"),
+        ("movielens", {"timestamp": "1"}, "impossible_time", "the event is of 1970-01-01"),
         ("plain", {"timestamp": "46353.4"}, "bad_time", "'46353.4': a day as Excel counts them, or seconds of 1970: write 2026-"),
         ("plain", {"timestamp": "12000000"}, "impossible_time", "the event is of 1970-05-19, beyond events.oldest"),
         ("plain", {"timestamp": "2126-01-02"}, "future_time", "of 2126-01-02, beyond events.future_limit_minutes"),
@@ -158,7 +164,7 @@ def test_without_an_identity_the_id_comes_from_the_payload_but_not_from_the_time
     ],
 )  # fmt: skip
 def test_a_row_that_is_no_event_says_why(name: str, change: dict[str, Any], reason: str, said: str) -> None:
-    row = {**(GLOBO if name == "globo" else PLAIN), **change}
+    row = {**ROWS[name], **change}
     with pytest.raises(Unmappable, match=said) as caught:
         mapper(name)(row)
     assert caught.value.reason == reason
