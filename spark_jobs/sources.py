@@ -29,13 +29,16 @@ def segments(spark: SparkSession, settings: Settings, folder: Path) -> DataFrame
     """Lines of the published segments in `folder`; their frame is still in `value`.
 
     The file source never reads a file that is older than the newest by more than
-    maxFileAge, and says nothing: so it lies above any outage.
+    maxFileAge, and says nothing: so it lies above any outage. Below a folder whose name has
+    signs of a pattern it reads each of several files as often as there are files, unless it
+    looks for them in sub-folders, too; there are none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = (
         spark.readStream.format("text")
         .option("lineSep", "\n")
         .option("pathGlobFilter", "*.log")
+        .option("recursiveFileLookup", True)
         .option("maxFileAge", "36500d")
         .option("maxFilesPerTrigger", settings.streaming.max_segments_per_trigger)
         .load(literal(folder))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from pyspark.sql import SparkSession
 
@@ -15,7 +16,7 @@ from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings
 from spark_jobs.transforms.silver.type_events import FIELDS, TIMES
 from spark_jobs.transforms.silver.validate_events import RANGES
-from tests.spark.conftest import MINUTE, RECEIVED, Land, new_events
+from tests.spark.conftest import MINUTE, RECEIVED, Land, new_events, publish
 from tests.spark.path import rows, run_jobs
 
 pytestmark = pytest.mark.spark
@@ -143,9 +144,7 @@ def test_every_number_has_both_limits_or_a_type_that_is_one() -> None:
     assert {name for name in numbers if None in RANGES.get(name, (None, None))} == only_named
 
 
-def test_each_column_at_its_limits_goes_through_every_table(
-    spark: SparkSession, settings: Settings, land: Land
-) -> None:
+def test_each_column_at_its_limits_goes_through_every_table(spark: SparkSession, settings: Settings) -> None:
     event = new_events()
     good = event(0, event="view_item", visitor_id="good", item_id="lamp")
     rich = {
@@ -161,7 +160,10 @@ def test_each_column_at_its_limits_goes_through_every_table(
         event(2, event="served", visitor_id="rich", request_id="r", properties={"items": "[]"}),
     ]
     beyond = [event(5 + number, visitor_id="bad") | fields for number, fields in enumerate(BEYOND)]
-    land([good, *at_limits, *beyond, *extremes(1)])
+    with_large_segments = msgspec.structs.replace(
+        settings, landing=msgspec.structs.replace(settings.landing, segment_bytes=1 << 24)
+    )
+    publish(with_large_segments, [good, *at_limits, *beyond, *extremes(1)])
     run_jobs(spark, settings)
     refused = [row for row in rows(spark, settings, "silver.quarantine") if '"visitor_id":"bad"' in row.payload]
     assert sorted(row.reason for row in refused) == ["out_of_range"] * len(BEYOND)
