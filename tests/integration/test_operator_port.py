@@ -22,7 +22,7 @@ def ask(address: str, **headers: str) -> tuple[int, str]:
             return reply.status, reply.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, ""
-    except urllib.error.URLError:  # it does not listen yet
+    except OSError:  # it does not listen yet, or no more
         return 0, ""
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from nextclick.contracts import silver
+from nextclick.lake import delta
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.jobs import build_sessions
@@ -38,7 +38,7 @@ def test_many_touched_sessions_are_merged_to_what_one_pass_over_all_events_gives
     for cut in (FIRST, SECOND):
         write(settings.lake, "silver.events", cut)
         build_sessions.run(spark, settings)
-    (commit,) = DeltaTable(settings.lake.table("silver.sessions")).history(1)
+    commit = next(delta.history(settings.lake, "silver.sessions", delta.require(settings.lake, "silver.sessions")))
     assert commit["operation"] == "MERGE"
     sessions = path.rows(spark, settings, "silver.sessions")
     assert {(row.visitor_id, row.events) for row in sessions} == {("a", 3), ("b", 2), ("c", 1), ("d", 1)}
