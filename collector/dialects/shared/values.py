@@ -222,35 +222,16 @@ def event(
     limits = request.limits
     kind = _kind(kind, limits)
     suffix = "" if part is None else f"#{part}"
-    known: Json = {}
-    unread: Json = {}
-    for name, value in (
-        ("event_id", _own_id(own_id, suffix, limits)),
-        ("occurred_at", occurred_at),
-        ("sent_at", sent_at),
-    ):
-        if isinstance(value, Unread):
-            unread[name] = value.value
-        elif value is not None:
-            known[name] = value if name == "event_id" else int(value)
+    read = {"event_id": _own_id(own_id, suffix, limits), "occurred_at": occurred_at, "sent_at": sent_at}
     for name, value in fields.items():
-        if value is None or value == "":
-            continue
-        read = _READERS[name](value, limits)
-        if isinstance(read, Unread):
-            unread[name] = read.value
-        elif read is not None:
-            known[name] = read
-    if isinstance(price := known.get("price"), Money):
-        known["price"] = price.amount
-        if price.currency and "currency" not in known:
-            known["currency"] = price.currency
-    for name in MAY_BE_NEGATIVE:
-        if name in known and kind != "purchase" and str(known[name]).startswith("-"):
-            if kind == "refund":  # its kind says the minus already
-                known[name] = _positive(known[name])
-            else:
-                unread[name] = known.pop(name)
+        if value is not None and value != "":
+            read[name] = _READERS[name](value, limits)
+    unread: Json = {name: value.value for name, value in read.items() if isinstance(value, Unread)}
+    known: Json = {name: value for name, value in read.items() if value is not None and name not in unread}
+    for name in ("occurred_at", "sent_at"):
+        if name in known:
+            known[name] = int(known[name])
+    _settle_amounts(kind, known, unread)
     visitor, user = somebody(known.pop("visitor_id", None), known.pop("user_id", None), request.nobody)
     if visitor is None and user is None and kind != "item_update":
         raise Unmappable("missing_visitor", "neither a visitor's nor a user's id is there")
@@ -312,6 +293,20 @@ def _kind(value: Any, limits: EventLimits) -> str:
 def _own_id(value: Any, suffix: str, limits: EventLimits) -> Any:
     read = identifier(value)
     return Unread(value) if isinstance(read, str) and len(read) + len(suffix) > limits.max_id_chars else read
+
+
+def _settle_amounts(kind: str, known: Json, unread: Json) -> None:
+    """Give the currency that a price names to its event, and say of amounts below 0 what they are in an event of this kind."""
+    if isinstance(price := known.get("price"), Money):
+        known["price"] = price.amount
+        if price.currency and "currency" not in known:
+            known["currency"] = price.currency
+    for name in MAY_BE_NEGATIVE:
+        if name in known and kind != "purchase" and str(known[name]).startswith("-"):
+            if kind == "refund":  # its kind says the minus already
+                known[name] = _positive(known[name])
+            else:
+                unread[name] = known.pop(name)
 
 
 def _positive(value: str | int) -> str | int:
