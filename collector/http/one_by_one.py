@@ -1,7 +1,6 @@
 """A mistake of ours while a request is understood costs the record that shows it, and no other."""
 
 import logging
-import time
 from typing import Any, Final
 
 import msgspec
@@ -11,10 +10,10 @@ from collector.dialects.shared.readers import Json
 from collector.dialects.shared.values import envelope
 from collector.request.model import Parsed, Refused, Request, RequestLimits, without_aside
 from nextclick.contracts.events import Reject
+from nextclick.web.failures import OncePerMinute
 
 _LISTS: Final = ("events", "batch", "data", "requests")
 """Names under which dialects list the records of a body."""
-_SECONDS: Final = 60.0
 
 _log: Final = logging.getLogger("_granian.collector")
 
@@ -23,22 +22,17 @@ class Mistakes:
     """Logs mistakes of dialects once a minute, by their place in the code: who causes them must not fill the log, or write in it."""
 
     def __init__(self) -> None:
-        self._next = 0.0
-        self._since = 0
+        self._lines = OncePerMinute()
 
     def log(self, route: DialectRoute, error: Exception) -> Refused:
         """Count a mistake; the refusal that says so."""
-        self._since += 1
         name = type(error).__name__
-        if time.monotonic() >= self._next:
+        if count := self._lines.count():
             place = error.__traceback__
             while place and place.tb_next:
                 place = place.tb_next
             where = f"{place.tb_frame.f_code.co_filename}:{place.tb_lineno}" if place else "?"
-            _log.error(
-                "The dialect %s failed at %s: %s (%d since the last such line).", route.name, where, name, self._since
-            )
-            self._next, self._since = time.monotonic() + _SECONDS, 0
+            _log.error("The dialect %s failed at %s: %s (%d since the last such line).", route.name, where, name, count)
         return Refused(400, "dialect_error", f"The dialect {route.name} failed: {name}. This is a mistake of ours.")
 
 
