@@ -24,14 +24,14 @@ def parsed(written: str) -> IPv4Address | IPv6Address:
     >>> [str(parsed(written)) for written in ("203.0.113.9:5123, 10.0.0.1", "::ffff:203.0.113.9", '"[2001:db8::9%eth0]:443"')]
     ['203.0.113.9', '203.0.113.9', '2001:db8::9']
     """
-    return _parsed(written)
-
-
-@lru_cache(_REMEMBERED)
-def _parsed(written: str) -> IPv4Address | IPv6Address:
     text = written.partition(",")[0].strip(' \t"')
     if len(text) > _LONGEST:
         raise ValueError("longer than any address")
+    return _address(text)
+
+
+@lru_cache(_REMEMBERED)
+def _address(text: str) -> IPv4Address | IPv6Address:
     if match := _WITH_PORT.fullmatch(text):
         text = match[1] or match[2] or ""
     address = ip_address(text.partition("%")[0])
@@ -44,13 +44,12 @@ def truncated(address: str) -> str:
     >>> truncated("203.0.113.9"), truncated("2001:db8:1:2::9"), truncated("::ffff:203.0.113.9")
     ('203.0.0.0', '2001:db8:1::', '203.0.0.0')
     """
-    return _truncated(address)
+    return _network(parsed(address))
 
 
 @lru_cache(_REMEMBERED)
-def _truncated(address: str) -> str:
-    whole = parsed(address)
-    return str(ip_network((whole.packed, _KEPT_BITS[whole.version]), strict=False).network_address)
+def _network(address: IPv4Address | IPv6Address) -> str:
+    return str(ip_network((address.packed, _KEPT_BITS[address.version]), strict=False).network_address)
 
 
 def masked(text: str) -> str:
