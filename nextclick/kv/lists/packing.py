@@ -18,9 +18,9 @@ float32 score, all little-endian. A hundred items are 603 bytes, where JSON take
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -101,10 +101,10 @@ _decode_shelf = msgspec.msgpack.Decoder(DescribedItems).decode
 
 def decode_shelf(value: bytes) -> DescribedItems:
     """A chunk of the catalogue. ModelError if it is damaged."""
-    try:
-        return _decode_shelf(value)
-    except msgspec.MsgspecError as error:
-        raise ModelError(f"A part of the catalogue cannot be read: {error}. Run `nextclick export --full`.") from error
+    return _decoded(_decode_shelf, value, "A part of the catalogue")
+
+
+Part = TypeVar("Part")
 
 
 class History(msgspec.Struct, frozen=True, array_like=True):
@@ -120,10 +120,14 @@ _decode_history = msgspec.msgpack.Decoder(History).decode
 
 def decode_history(value: bytes) -> History:
     """A person's history. ModelError if it is damaged."""
+    return _decoded(_decode_history, value, "A person's history")
+
+
+def _decoded(decode: Callable[[bytes], Part], value: bytes, what: str) -> Part:
     try:
-        return _decode_history(value)
+        return decode(value)
     except msgspec.MsgspecError as error:
-        raise ModelError(f"A person's history cannot be read: {error}. Run `nextclick export --full`.") from error
+        raise ModelError(f"{what} cannot be read: {error}. Run `nextclick export --full`.") from error
 
 
 def _key(kind: bytes, text: str) -> bytes:
