@@ -33,12 +33,20 @@ Positive = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Topic = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Word = Annotated[str, Meta(min_length=1, max_length=256)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
+
+
+def _require_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"timezone {name!r} is no IANA time zone, such as Europe/Berlin") from error
 
 
 class LandingSettings(_Section, frozen=True):
@@ -230,6 +238,42 @@ class AttributionSettings(_Section, frozen=True):
         return max(timedelta(hours=max(self.request_hours, self.purchase_hours)), timedelta(minutes=self.click_minutes))
 
 
+class Goal(_Section, frozen=True):
+    """What counts as reached: an event of this kind whose properties have these values."""
+
+    event: Annotated[str, Meta(min_length=1, max_length=256)]
+    where: dict[str, str] = {}
+
+
+class FunnelSettings(_Section, frozen=True):
+    """A funnel that has a name: steps as `nextclick funnel` takes them."""
+
+    steps: Annotated[tuple[str, ...], Meta(min_length=2, max_length=10)]
+    within: str = "7d"
+
+
+class AnalyticsSettings(_Section, frozen=True):
+    timezone: str
+    timezones: dict[str, str]
+    engaged_seconds: Positive
+    active_days: Annotated[int, Meta(ge=7, le=366)]
+    lookback_days: Annotated[int, Meta(ge=1, le=366)]
+    decay_days: PositiveFloat
+    pages_max: Positive
+    goals: dict[Name, Goal]
+    funnels: dict[Name, FunnelSettings]
+
+    def __post_init__(self) -> None:
+        for zone in (self.timezone, *self.timezones.values()):
+            _require_zone(zone)
+        if "purchase" in self.goals:
+            raise ValueError("goals: `purchase` is a goal already")
+
+    def timezone_for(self, site: str) -> str:
+        """The IANA name of the zone in which days of `site` begin and end."""
+        return self.timezones.get(site, self.timezone)
+
+
 class StreamingSettings(_Section, frozen=True):
     source: Literal["landing", "kafka"]
     max_segments_per_trigger: Positive
@@ -372,10 +416,7 @@ class OrchestrationSettings(_Section, frozen=True):
     mlflow_port: Port
 
     def __post_init__(self) -> None:
-        try:
-            ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise ValueError(f"timezone {self.timezone!r} is no IANA time zone, such as Europe/Berlin") from error
+        _require_zone(self.timezone)
 
 
 class Settings(_Section, frozen=True):
@@ -392,6 +433,7 @@ class Settings(_Section, frozen=True):
     access_logs: AccessLogsSettings
     sessions: SessionsSettings
     attribution: AttributionSettings
+    analytics: AnalyticsSettings
     streaming: StreamingSettings
     kafka: KafkaSettings
     spark: SparkSettings

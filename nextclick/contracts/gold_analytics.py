@@ -1,0 +1,264 @@
+"""Gold for people: visits, and what is counted of them by day. nextclick/definitions/ says what each figure means.
+
+`date` is the day in the site's time zone ([analytics] of the settings). What does not add up over rows says so.
+"""
+
+from nextclick.contracts.silver import AMOUNT, REVENUE, SITE
+from nextclick.contracts.table import Column, Table
+
+_ZONES = ("analytics.timezone", "analytics.timezones")
+_DATE = Column("date", "date", "Day in the site's time zone.", nullable=False)
+_GOALS = "map<string,bigint>"
+TOUCH = "struct<at:timestamp,channel:string,source:string,medium:string,campaign:string,session_id:string>"
+MOST_TOUCHES = 50
+"""Touches that a conversion's path holds at most: the first, and the last 49."""
+
+
+def _count(name: str, doc: str) -> Column:
+    return Column(name, "bigint", doc, nullable=False, minimum=0)
+
+
+VISITS = Table(
+    name="gold.visits",
+    doc="One row per visit (a session of silver.sessions) of a person: bots are left out. `date` is that of its start.",
+    columns=(
+        _DATE,
+        SITE,
+        Column("session_id", "string", "Of silver.sessions.", nullable=False),
+        Column("started_at", "timestamp", "Time of the first event.", nullable=False),
+        Column("ended_at", "timestamp", "Time of the last event.", nullable=False),
+        Column("visitor_id", "string", "The device or browser.", nullable=False),
+        Column("user_id", "string", "The last user that an event of the visit names."),
+        Column("channel", "string", "Marketing channel of the first event.", nullable=False),
+        Column(
+            "source",
+            "string",
+            "utm_source of the first event, else its referrer's host, else `(direct)`.",
+            nullable=False,
+        ),
+        Column("medium", "string", "utm_medium of the first event, or `(none)`.", nullable=False),
+        Column("campaign", "string", "utm_campaign of the first event, or `(none)`.", nullable=False),
+        Column("term", "string", "utm_term of the first event."),
+        Column("content", "string", "utm_content of the first event."),
+        Column("referrer_host", "string", "Host of the first event's referrer."),
+        Column("entry_page", "string", "Page of the first event that has one."),
+        Column("exit_page", "string", "Page of the last event that has one."),
+        Column("device", "string", "Device class, or unknown.", nullable=False),
+        Column("os", "string", "Operating system, by the first event's user agent."),
+        Column("browser", "string", "Browser, by the first event's user agent."),
+        Column("app_version", "string", "Property app_version of the first event that has one."),
+        Column("country", "string", "Country code, or unknown.", nullable=False),
+        _count("events", "Events."),
+        _count("views", "Events page_view, view_item and screen_view."),
+        _count("items", "Distinct items that an event names."),
+        _count("searches", "Events search."),
+        _count("carts", "Events add_to_cart."),
+        _count("orders", "Conversions with goal purchase: orders, or 1 where purchases name none."),
+        _count("crashes", "Events app_crash."),
+        _count("engaged_ms", "Reported engagement, milliseconds."),
+        Column("max_scroll_pct", "double", "Deepest scroll, per cent.", minimum=0, maximum=100),
+        Column("is_bounce", "boolean", "At most one act.", nullable=False),
+        Column("is_engaged", "boolean", "Engaged long enough, or two views, or a conversion.", nullable=False),
+        Column(
+            "goals",
+            _GOALS,
+            "Goal of the settings → how often it was reached; goals never reached are not there.",
+            nullable=False,
+        ),
+        Column("revenue", REVENUE, "Purchases less refunds, per currency.", nullable=False),
+        Column("experiment", "string", "The experiment of the first event that names one."),
+        Column("variant", "string", "That experiment's variant."),
+    ),
+    key=("site", "session_id"),
+    job="build_visits",
+    does="visits, visitors, pages and events by day",
+    made_with=(*_ZONES, "analytics.engaged_seconds", "analytics.goals"),
+    reads=("silver.sessions", "silver.events", "silver.user_agents"),
+    partitioned_by=("date",),
+)
+
+VISITOR_DAYS = Table(
+    name="gold.visitor_days",
+    doc="One row per day, site and visitor who did something that day: what every distinct count of people is made of.",
+    columns=(
+        _DATE,
+        SITE,
+        Column("visitor_id", "string", "The device or browser.", nullable=False),
+        _count("visits", "Visits that started that day."),
+        _count("events", "Events of that day."),
+        _count("views", "Events page_view, view_item and screen_view of that day."),
+        _count("engaged_ms", "Reported engagement of that day, milliseconds."),
+        _count("orders", "Conversions with goal purchase of that day."),
+        Column("goals", _GOALS, "Goal of the settings → how often it was reached that day.", nullable=False),
+        Column("revenue", REVENUE, "Purchases less refunds of that day, per currency.", nullable=False),
+        Column("top_level", "bigint", "Highest number in property `level` of level_complete that day.", minimum=0),
+    ),
+    key=("date", "site", "visitor_id"),
+    job="build_visits",
+    made_with=(*_ZONES, "analytics.goals"),
+    reads=VISITS.reads,
+    partitioned_by=("date",),
+)
+
+PAGE_DAILY = Table(
+    name="gold.page_daily",
+    doc="One row per day (of the event), site and page; of more pages a day than analytics.pages_max the rest is `(other)`.",
+    columns=(
+        _DATE,
+        SITE,
+        Column("page", "string", "page_url, without its query; or `(other)`.", nullable=False),
+        _count("views", "Events page_view, view_item and screen_view on it."),
+        _count("visitors", "Distinct visitors who viewed it that day; they do not add up over rows."),
+        _count("entries", "Visits that began on it that day."),
+        _count("exits", "Visits that ended on it, by the day of their start."),
+        _count("entry_bounces", "Those that began on it and were bounces."),
+        _count("engaged_ms", "Reported engagement on it, milliseconds."),
+        Column(
+            "scroll_sum",
+            "double",
+            "Sum over its visitors of the day of their deepest scroll, per cent.",
+            nullable=False,
+            minimum=0,
+        ),
+        _count("scroll_n", "Visitors of the day with a scroll: scroll_sum / scroll_n is the mean depth."),
+    ),
+    key=("date", "site", "page"),
+    job="build_visits",
+    made_with=(*_ZONES, "analytics.pages_max"),
+    reads=VISITS.reads,
+    partitioned_by=("date",),
+)
+
+EVENT_DAILY = Table(
+    name="gold.event_daily",
+    doc="One row per day (of the event), site, kind of event and platform; item_update and bots are left out.",
+    columns=(
+        _DATE,
+        SITE,
+        Column("event", "string", "Kind of event, custom ones too.", nullable=False),
+        Column("platform", "string", "Property platform, else device class; or unknown.", nullable=False),
+        _count("events", "Events."),
+        _count("visitors", "Distinct visitors; they do not add up over rows."),
+        _count("visits", "Distinct visits; they do not add up over rows."),
+        _count("with_error", "Events whose property `error` is there, and neither empty nor false."),
+        Column("value_sum", "double", "Sum of the numeric property `value`.", nullable=False),
+        _count("value_n", "Events that have one: value_sum / value_n is the mean."),
+    ),
+    key=("date", "site", "event", "platform"),
+    job="build_visits",
+    made_with=_ZONES,
+    reads=VISITS.reads,
+    partitioned_by=("date",),
+)
+
+CONVERSIONS = Table(
+    name="gold.conversions",
+    doc="One row per conversion of a visitor, with the touches that led to it. `date` is that of the conversion.",
+    columns=(
+        _DATE,
+        SITE,
+        Column("conversion_id", "string", "Goal and order_id; without one, goal and session_id.", nullable=False),
+        Column("goal", "string", "purchase, or a goal of the settings.", nullable=False),
+        Column("at", "timestamp", "When it first happened.", nullable=False),
+        Column("visitor_id", "string", "The device or browser.", nullable=False),
+        Column("session_id", "string", "The visit in which it happened.", nullable=False),
+        Column(
+            "revenue",
+            REVENUE,
+            "Purchases less refunds of the order, per currency; empty for other goals.",
+            nullable=False,
+        ),
+        _count("items", "Pieces bought."),
+        Column(
+            "path",
+            f"array<{TOUCH}>",
+            "Touches in order: visits of the visitor in the look-back before it, this one included.",
+            nullable=False,
+        ),
+        _count("path_n", "Touches before the path was cut to 50: the first, and the last 49."),
+    ),
+    key=("site", "conversion_id"),
+    job="build_visits",
+    made_with=(*_ZONES, "analytics.goals", "analytics.lookback_days"),
+    reads=VISITS.reads,
+    partitioned_by=("date",),
+    change_feed=True,
+)
+
+_CAMPAIGN = (
+    Column("channel", "string", "Marketing channel.", nullable=False),
+    Column("source", "string", "As in gold.visits.", nullable=False),
+    Column("medium", "string", "As in gold.visits.", nullable=False),
+    Column("campaign", "string", "As in gold.visits.", nullable=False),
+)
+_CURRENCY = Column("currency", "string", "ISO 4217 code; empty where nothing was paid.", nullable=False)
+
+CAMPAIGN_DAILY = Table(
+    name="gold.campaign_daily",
+    doc="One row per day, site, channel, source, medium, campaign, content and currency: what was paid for, and the visits that came.",
+    columns=(
+        _DATE,
+        SITE,
+        *_CAMPAIGN,
+        Column("content", "string", "utm_content, or the advertisement; or `(none)`.", nullable=False),
+        _CURRENCY,
+        _count("impressions", "Impressions, as silver.costs says."),
+        _count("clicks", "Clicks, as silver.costs says."),
+        Column("cost", AMOUNT, "What was paid; null where no cost was imported.", minimum=0),
+        _count("visits", "Visits; in the row without a currency where there are several."),
+    ),
+    key=("date", "site", "channel", "source", "medium", "campaign", "content", "currency"),
+    job="build_campaign_daily",
+    does="campaigns, their visits and costs by day",
+    made_with=_ZONES,
+    reads=("gold.visits", "silver.costs"),
+    partitioned_by=("date",),
+)
+
+ATTRIBUTION_DAILY = Table(
+    name="gold.attribution_daily",
+    doc="One row per day (of the conversion), site, goal, rule, channel, source, medium, campaign and currency; rules are never summed.",
+    columns=(
+        _DATE,
+        SITE,
+        Column("goal", "string", "purchase, or a goal of the settings.", nullable=False),
+        Column("rule", "string", "Attribution rule: nextclick/definitions/attribution.py.", nullable=False),
+        *_CAMPAIGN,
+        _CURRENCY,
+        Column("conversions", "double", "Conversions credited to it.", nullable=False, minimum=0),
+        Column(
+            "revenue",
+            AMOUNT,
+            "Revenue credited to it; over a rule's rows it sums to the conversions' revenue exactly.",
+            nullable=False,
+        ),
+        Column("fitted_at", "timestamp", "When a data-driven rule was fitted; null for the others."),
+    ),
+    key=("date", "site", "goal", "rule", "channel", "source", "medium", "campaign", "currency"),
+    job="build_attribution_daily",
+    does="who gets the credit of conversions",
+    made_with=(*_ZONES, "analytics.decay_days"),
+    reads=("gold.conversions", "gold.visits"),
+    partitioned_by=("date",),
+)
+
+MODEL_DAILY = Table(
+    name="gold.model_daily",
+    doc="One row per day, site, model version, metric and segment: how good the recommender is, offline and online.",
+    columns=(
+        _DATE,
+        SITE,
+        Column("model_version", "string", "Registered version of the model, or `popular`.", nullable=False),
+        Column("metric", "string", "Such as offline_ndcg_at_20 or online_ctr.", nullable=False),
+        Column("segment", "string", "all, or the part of people or answers.", nullable=False),
+        Column("value", "double", "Its value.", nullable=False),
+        Column("n", "bigint", "People or answers that it was measured on.", nullable=False, minimum=0),
+        Column("low", "double", "Lower end of its 95 % interval, where there is one."),
+        Column("high", "double", "Upper end."),
+    ),
+    key=("date", "site", "model_version", "metric", "segment"),
+    job="model_daily",
+    spark=False,
+    reads=("gold.recommendation_performance",),
+    partitioned_by=("date",),
+)
