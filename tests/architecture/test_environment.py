@@ -6,7 +6,8 @@ from pathlib import Path
 from nextclick.settings import CHECKOUT
 
 PACKAGES = (
-    "nextclick", "collector", "spark_jobs", "expectations", "ml", "serving", "dashboard", "orchestration", "demo",
+    "nextclick", "collector", "spark_jobs", "expectations", "ml", "serving", "analytics", "dashboard", "orchestration",
+    "demo",
 )  # fmt: skip
 SOURCES = [path for package in PACKAGES for path in sorted((CHECKOUT / package).rglob("*.py"))]
 WORDS = {"environ", "environb", "getenv", "getenvb"}
