@@ -14,7 +14,7 @@ import duckdb
 from nextclick.contracts.catalog import TABLES
 from nextclick.contracts.table import Layer
 from nextclick.errors import QueryError
-from nextclick.lake import delta
+from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 
 _SHUT = """
@@ -31,15 +31,28 @@ SET lock_configuration = true;
 def connect(lake: Lake, query: str) -> duckdb.DuckDBPyConnection:
     """A database in memory with a view for each table that the query names (for all, if it names none)."""
     connection = duckdb.connect()
-    written = [table.name for table in TABLES if delta.exists(lake, table.name)]
     for layer in Layer:
         connection.execute(f"CREATE SCHEMA {layer}")
-    for name in [name for name in written if _names(query, name)] or written:
-        source = name.replace(".", "__")
-        connection.register(source, delta.require(lake, name).to_pyarrow_dataset())
-        connection.execute(f"CREATE VIEW {name} AS FROM {source}")
+    names = [table.name for table in TABLES]
+    for name in [name for name in names if _names(query, name)] or names:
+        _show(connection, lake, name)
     connection.execute(_SHUT)
     return connection
+
+
+def _show(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str) -> None:
+    """A table as a view; one that was never written has no rows.
+
+    Arrow opens its files, the ones that the log and the query leave, and for reading alone. DuckDB's own reader would want their
+    paths in `allowed_paths`, and what it may read there, a query could overwrite: `with a as (copy … to …) …` is a query, too.
+    """
+    table = delta.open_table(lake, name)
+    if table is None:
+        connection.execute(f"CREATE VIEW {name} AS {duck.source(lake, name, None)}")
+        return
+    dataset = name.replace(".", "__")
+    connection.register(dataset, table.to_pyarrow_dataset())
+    connection.execute(f"CREATE VIEW {name} AS FROM {dataset}")
 
 
 def _names(query: str, table: str) -> bool:
@@ -56,7 +69,7 @@ def ask(lake: Lake, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         except duckdb.CatalogException as error:
             there = ", ".join(table.name for table in TABLES)
             raise QueryError(
-                f"{error}\nThe tables are: {there}; a table appears when its job ran first (`nextclick run`)."
+                f"{error}\nThe tables are: {there}; one has rows when its job ran first (`nextclick run`)."
             ) from error
         except duckdb.Error as error:
             raise QueryError(f"{error}\nOnly the lake's tables can be read; see `nextclick sql --help`.") from error

@@ -6,7 +6,17 @@ from typing import Final
 
 from nextclick.settings import CHECKOUT
 
-STATIONS: Final = ("nextclick", "collector", "spark_jobs", "expectations", "ml", "serving", "analytics", "orchestration", "cli")
+STATIONS: Final = (
+    "nextclick",
+    "collector",
+    "spark_jobs",
+    "expectations",
+    "ml",
+    "serving",
+    "analytics",
+    "orchestration",
+    "cli",
+)
 RENAMES: Final = {
     "nextclick/lake/files.py",
     "nextclick/landing/segment.py",  # a segment and its journal come in an order that decides what a crash may leave

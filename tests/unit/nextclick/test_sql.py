@@ -74,6 +74,22 @@ def test_tables_that_no_query_names_are_listed(lake: Lake) -> None:
     assert {"silver.sessions", "silver.items"} <= {row["name"] for row in listed}
 
 
+def test_a_table_that_was_never_written_is_empty(lake: Lake) -> None:
+    assert answer(lake, "select count(*) as n from gold.recommendation_performance where date > '2026-01-01'") == [
+        {"n": 0}
+    ]
+
+
+def test_a_data_file_of_a_table_cannot_be_overwritten(lake: Lake) -> None:
+    [file] = Path(lake.table("silver.sessions")).glob("*.parquet")
+    with pytest.raises(QueryError):
+        ask(
+            lake,
+            f"with a as (copy (select 1) to '{file}' (format parquet, use_tmp_file false)) from a, silver.sessions",
+        )
+    assert answer(lake, "select count(*) as n from silver.sessions") == [{"n": 2}]
+
+
 def test_unknown_table_is_answered_with_the_tables_there_are(lake: Lake) -> None:
     with pytest.raises(QueryError, match=r"silver\.sessions.*gold\.recommendations"):
         ask(lake, "select * from silver.session")
@@ -101,6 +117,8 @@ def test_a_visitors_text_cannot_steer_the_terminal(lake: Lake) -> None:
         "install httpfs",
         "set enable_external_access = true",
         "select * from written",
+        "with a as (copy (select 1) to '{secret}' (use_tmp_file false)) from a",
+        "explain analyze copy (select 1) to '{secret}' (use_tmp_file false)",
         "insert into silver.sessions (session_id) values ('c')",
     ],
 )
