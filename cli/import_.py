@@ -1,4 +1,4 @@
-"""`nextclick import`: history from files into the lake."""
+"""`nextclick import`: history and figures from files into the lake."""
 
 import re
 import signal
@@ -14,8 +14,9 @@ import msgspec
 from collector.access_logs.follow import follow_files
 from collector.access_logs.formats import NAMES
 from collector.access_logs.reading import LogReading
+from collector.imports.figures.importer import FigureImport, FigureReport
 from collector.imports.importer import Importer, ImportReport
-from collector.imports.mapping import load
+from collector.imports.mapping import FIGURES, KINDS, load
 from collector.imports.reading import MappedReading, Reading
 from nextclick.command import common_options, json_option, print_json
 from nextclick.contracts.events import derived_id
@@ -25,9 +26,13 @@ from nextclick.settings import Settings
 from nextclick.visible import visible
 
 _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
+_AGAIN: Final = "Costs and market are read anew by every import: leave out --again."
+_SKIP_BAD: Final = (
+    "--skip-bad is for costs and market: of events the rows that cannot be read go to quarantine. Leave it out."
+)
 
 
-@click.command("import", short_help="Bring in history: CSV, JSON, Parquet by a mapping; access logs.")
+@click.command("import", short_help="Bring in history and costs: CSV, JSON, Parquet by a mapping; access logs.")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
 @click.option("--mapping", "mapping_name", metavar="NAME|FILE", help="A mapping of conf/mappings, or a .toml file.")
 @click.option(
@@ -37,10 +42,13 @@ _STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 )  # fmt: skip
 @click.option("--follow", is_flag=True, help="With --format: stay, and take what the logs' server adds, until stopped.")
 @click.option(
-    "--kind", type=click.Choice(["events", "items"]), default="events", show_default=True, help="What a row is."
+    "--kind", type=click.Choice(KINDS), help="What a row is (default: the first of these that the mapping has)."
 )
 @click.option("--site", metavar="SITE", help="The site of rows that name none (default: the setting `site`).")
 @click.option("--again", is_flag=True, help="Read files that were imported before once more.")
+@click.option(
+    "--skip-bad", is_flag=True, help="Of costs or market: leave out rows that cannot be read, and write the others."
+)
 @json_option
 @common_options
 def import_(
@@ -49,9 +57,10 @@ def import_(
     mapping_name: str | None,
     format_name: str | None,
     follow: bool,
-    kind: str,
+    kind: str | None,
     site: str | None,
     again: bool,
+    skip_bad: bool,
     as_json: bool,
 ) -> None:
     """Bring history into the lake, from files or folders, plain or packed (gzip, bzip2, xz, zstd).
@@ -60,36 +69,50 @@ def import_(
     costs itself alone, and stays as a property. A file is imported once:
     calling again skips it, and goes on where an interrupted import stopped.
 
+    Of what networks say of campaigns (costs) and panels of sites (market) a file replaces the days
+    and accounts that it names; where a row cannot be read, nothing is written.
+
     \b
     nextclick import clicks.csv.gz --mapping globo
     nextclick import ml-25m --mapping movielens
     nextclick import ml-25m --mapping movielens --kind items
     nextclick import export.jsonl --mapping ./my-shop.toml --site shop
+    nextclick import "Campaign report.csv" --mapping google_ads --site shop
+    nextclick import Ads-Nov-2026.csv --mapping meta_ads --site shop
     nextclick import --format auto access.log access.log.1.gz
     nextclick import --format auto --follow /var/log/nginx/access.log
     nextclick import --format '$remote_addr|$time_iso8601|$request_uri|$status' custom.log
 
     docs/mappings.md teaches how to write a mapping in five minutes; docs/access-logs.md tells of access logs.
     """
-    _check(mapping_name, format_name, follow, kind, again)
+    _check(mapping_name, format_name, follow, kind, again, skip_bad)
     site = site or settings.site
     if format_name is not None:
         logs = LogReading(settings, format_name, site)
-        report = _follow(settings, logs, paths) if follow else _logs(settings, logs, paths, again)
-    else:
-        mapping = load(str(mapping_name), settings.conf_dir / "mappings")
-        rows = MappedReading(settings, mapping, kind, site)
-        report = _import(settings, rows, f"{mapping.name}.{kind}.{site}", rows.find(paths), again)
-    _show(report, as_json)
+        _show(_follow(settings, logs, paths) if follow else _logs(settings, logs, paths, again), as_json)
+        return
+    mapping = load(str(mapping_name), settings.conf_dir / "mappings")
+    kind = kind or mapping.kinds[0]
+    if (kind in FIGURES and again) or (kind not in FIGURES and skip_bad):
+        raise UsageError(_AGAIN if again else _SKIP_BAD)
+    if kind in FIGURES:
+        _show_figures(_figures(settings, FigureImport(settings, mapping, kind, site), paths, skip_bad), as_json)
+        return
+    rows = MappedReading(settings, mapping, kind, site)
+    _show(_import(settings, rows, f"{mapping.name}.{kind}.{site}", rows.find(paths), again), as_json)
 
 
-def _check(mapping: str | None, format: str | None, follow: bool, kind: str, again: bool) -> None:
+def _check(
+    mapping: str | None, format: str | None, follow: bool, kind: str | None, again: bool, skip_bad: bool
+) -> None:
     if (mapping is None) == (format is None):
         raise UsageError("Say what the files are: rows by --mapping NAME|FILE, or access logs by --format auto.")
     if follow and (format is None or again):
         raise UsageError("--follow goes with --format, and always goes on where it stopped: without --again.")
-    if format is not None and kind != "events":
+    if format is not None and kind not in (None, "events"):
         raise UsageError("Access logs hold events: leave out --kind.")
+    if format is not None and skip_bad:
+        raise UsageError(_SKIP_BAD)
 
 
 def _logs(settings: Settings, reading: LogReading, paths: tuple[Path, ...], again: bool) -> ImportReport:
@@ -108,6 +131,13 @@ def _import(settings: Settings, reading: Reading, name: str, files: list[Path], 
         _progress_bar(sum(path.stat().st_size for path in files)) as tell,
     ):
         return importer.run(files, again, tell)
+
+
+def _figures(settings: Settings, figures: FigureImport, paths: tuple[Path, ...], skip_bad: bool) -> FigureReport:
+    settings.lake.prepare()
+    files = figures.find(paths)
+    with _progress_bar(sum(path.stat().st_size for path in files)) as tell:
+        return figures.run(files, skip_bad, tell)
 
 
 def _follow(settings: Settings, reading: LogReading, paths: tuple[Path, ...]) -> ImportReport:
@@ -163,3 +193,20 @@ def _show(report: ImportReport, as_json: bool) -> None:
         click.echo(f"  rejected as {reason}: {count:,}")
     if report.skipped:
         click.echo(f"{report.skipped:,} files skipped: they were imported before (--again imports them once more)")
+
+
+def _show_figures(report: FigureReport, as_json: bool) -> None:
+    if as_json:
+        print_json(msgspec.to_builtins(report))
+        return
+    for reject in report.rejects:
+        click.echo(visible(f"left out: {reject}"), err=True)
+    sums = f", {report.sums:,} sums left out" if report.sums else ""
+    rows = f"{report.files:,} files, {report.rows:,} rows: {report.accepted:,} accepted{sums}, {report.rejected:,} rejected"
+    click.echo(f"{rows}, in {report.seconds:.1f} s")
+    if report.days:
+        click.echo(
+            f"{report.table}: {report.written:,} rows of {report.days:,} days, in the place of {report.replaced:,}"
+        )
+    else:
+        click.echo(f"{report.table}: nothing new")

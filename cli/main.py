@@ -12,7 +12,7 @@ from nextclick import __version__
 from nextclick.command import CommandContext, place_options, run_command
 
 VERBS: dict[str, str] = {
-    "import": "Bring in history: CSV, JSON, Parquet by a mapping; access logs.",
+    "import": "Bring in history and costs: CSV, JSON, Parquet by a mapping; access logs.",
     "collect": "Take what trackers send into the lake, until stopped.",
     "quarantine": "List, inspect and replay rejected records.",
     "run": "Everything once, in order: stream, gold, checks, train, export.",

@@ -36,7 +36,7 @@ from dagster import (
 
 from expectations import stops
 from expectations.suites.suite import CHECKED
-from nextclick.contracts import gold, silver
+from nextclick.contracts import catalog, gold, silver
 from nextclick.errors import NextclickError
 from nextclick.lake import locks
 from nextclick.lake.table_state import table_state
@@ -49,6 +49,7 @@ from orchestration.assets import gold as gold_assets
 from orchestration.assets import model as model_assets
 from orchestration.assets import silver as silver_assets
 from orchestration.checks import asset_checks
+from orchestration.pipeline import IMPORTED
 from orchestration.step_runner import Watch, step_runner
 
 NIGHTLY, INCREMENTAL = "nightly", "incremental"
@@ -73,7 +74,7 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
         op_retry_policy=again,
     )
     return Definitions(
-        assets=[*_assets(settings), asset_specs.spec(gold.DATA_QUALITY)],
+        assets=[*_assets(settings), *map(asset_specs.spec, (*map(catalog.table, IMPORTED), gold.DATA_QUALITY))],
         asset_checks=asset_checks(settings),
         jobs=[nightly, incremental],
         schedules=[

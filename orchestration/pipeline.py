@@ -50,6 +50,8 @@ def _check(name: str, does: str, tables: tuple[str, ...]) -> Step:
 SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
 GOLD = tuple(table.name for table in TABLES if table.layer is Layer.GOLD and table.spark)
 LISTS = tuple(table.name for table in written_by("lists"))
+IMPORTED = tuple(table.name for table in written_by("import"))
+"""What no step writes: `nextclick import` brings it."""
 
 LEARNED_FROM = tuple(dict.fromkeys(name for table in written_by("lists") for name in table.reads))
 """By whom items are used, in which sessions, and how they are described: what lists are made of."""

@@ -5,15 +5,18 @@ import io
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from collector.imports.mapping import Mapping
 from collector.imports.rows import Row
 from collector.imports.source import LineSource, RecordBatch
 from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable
+
+_PREAMBLE: Final = 50
+"""Lines among which a header is looked for that other lines may stand before."""
 
 
 class Delimited(LineSource):
@@ -27,12 +30,12 @@ class Delimited(LineSource):
         super().__init__(path, file, unpacked)
         encoding = "utf-8-sig" if mapping.encoding.lower() in ("utf-8", "utf8") else mapping.encoding
         self._text = io.TextIOWrapper(stream, encoding, "surrogateescape", newline="")  # closes the file when it goes
-        self._lines = self._bounded(self._text.readline, ("\n", "\r"))
+        self._lines: Iterator[str] = self._bounded(self._text.readline, ("\n", "\r"))
         self._ahead: deque[str] = deque()
         """Lines that are read but not used yet."""
-        header = "" if mapping.columns else next(self._lines, "")
-        self._header_lines = 1 if header else 0
-        self._delimiter = mapping.delimiter or max("\t;,", key=header.count)
+        before, header = ([], "") if mapping.columns else self._header(mapping)
+        self._header_lines = len(before) + bool(header)
+        self._delimiter = _delimiter(header, mapping)
         self._escape = mapping.escape
         mark, escape = re.escape(self._delimiter), re.escape(mapping.escape or "")
         self._null = re.compile(rf"(?:^|(?<={mark})){escape}N(?={mark}|\r?\n?\Z)") if escape else None
@@ -47,6 +50,14 @@ class Delimited(LineSource):
             batch = self._regular(lines, last) or self._careful(lines, last, size)
             last = batch.last
             yield batch
+
+    def _header(self, mapping: Mapping) -> tuple[list[str], str]:
+        """The lines before the header, and the header: the first line, or the first with the columns that the mapping names."""
+        wanted, first = {*mapping.header}, list(islice(self._lines, _PREAMBLE if mapping.header else 1))
+        fitting = (at for at, line in enumerate(first) if wanted <= _fields(line, mapping))
+        at = next(fitting, 0) if wanted else 0
+        self._lines = chain(first[at + 1 :], self._lines)
+        return first[:at], "".join(first[at : at + 1])
 
     def _reader(self, lines: Iterable[str]) -> Any:
         if self._null:
@@ -107,3 +118,14 @@ class Delimited(LineSource):
         while (line := self._ahead.popleft() if self._ahead else next(self._lines, None)) is not None:
             kept.append(line)
             yield line
+
+
+def _delimiter(header: str, mapping: Mapping) -> str:
+    return mapping.delimiter or max("\t;,", key=header.count)
+
+
+def _fields(line: str, mapping: Mapping) -> set[str]:
+    try:
+        return {*next(csv.reader([line.rstrip("\r\n")], delimiter=_delimiter(line, mapping)), [])}
+    except csv.Error:
+        return set()

@@ -6,7 +6,7 @@ from contextlib import closing
 from fnmatch import fnmatch
 from pathlib import Path
 
-from collector.imports.mapping import Mapping, Records
+from collector.imports.mapping import Figures, Mapping, Records
 from collector.imports.opening import open_source
 from collector.imports.source import HistoryFile
 from nextclick.errors import MappingError, UsageError
@@ -27,7 +27,7 @@ def find(paths: Iterable[Path], names: Sequence[str]) -> list[Path]:
     return list(files)
 
 
-def check(path: Path, mapping: Mapping, records: Records) -> None:
+def check(path: Path, mapping: Mapping, records: Records | Figures) -> None:
     """MappingError if the file lacks a column that the mapping needs; an empty file lacks none."""
     with closing(open_source(path, mapping)) as source:
         columns = source.columns if source.columns is not None else _seen(source)
@@ -36,11 +36,24 @@ def check(path: Path, mapping: Mapping, records: Records) -> None:
         if source.columns is not None and len(set(columns)) < len(columns):
             raise MappingError(f"{path} has a column twice: {', '.join(columns)}. Rename one in the header.")
     for group in records.wanted():
-        if not any(column in columns for column in group):
+        if not any(named(column, columns) for column in group):
             raise MappingError(
                 f"The mapping {mapping.name} needs the column {' or '.join(group)}, which {path} lacks. "
                 f"Its columns are: {', '.join(columns)}. Choose another mapping, or mark the column with a '?' if it may be missing."
             )
+
+
+def named(column: str, columns: Iterable[str]) -> str | None:
+    """The one of `columns` that a mapping means by `column`, in which one `*` may stand for any text."""
+    before, star, behind = column.removesuffix("?").partition("*")
+    if not star:
+        return before if before in columns else None
+    fitting = (
+        name
+        for name in columns
+        if name.startswith(before) and name.endswith(behind) and len(name) > len(before + behind)
+    )
+    return next(fitting, None)
 
 
 def _seen(source: HistoryFile) -> list[str]:

@@ -1,20 +1,29 @@
-"""A mapping file: which column of a history file means what. docs/mappings.md teaches the form."""
+"""A mapping file: which column of a file means what. docs/mappings.md teaches the form."""
 
 import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
 from collector.request.numbers import Money, money
 from nextclick.contracts.events import Event, derived_id
+from nextclick.contracts.silver import COSTS, MARKET
+from nextclick.contracts.table import Column, Table
 from nextclick.errors import MappingError
 
 EVENT_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Event) if field.name != "unread_fields"}
 """What a sender fills."""
+FIGURES: Final[dict[str, Table]] = {"costs": COSTS, "market": MARKET}
+"""Kinds of files whose rows are figures of a day, and the tables that they are brought into."""
+KINDS: Final = ("events", "items", *FIGURES)
+"""What a row of a file may be: the parts of a mapping."""
+UNSAID: Final = dict.fromkeys(("account", "medium", "campaign", "content"), "(none)")
+"""What stands for a figure's word that the file does not say."""
+_NOT_MAPPED: Final = ("date", "file", "imported_at")
 UNITS: Final = ("s", "ms", "us", "ns", "iso8601", "auto")
 _THOUSANDS: Final = (".", ",", "'", "’", " ", "\u00a0", "\u202f")
 _RULED: Final = ("event", "client_time", "properties")  # not among the fields: they have keys of their own
@@ -92,11 +101,57 @@ class Records(_Part, frozen=True):
         return [group for group in groups if group and not any(column.endswith("?") for column in group)]
 
 
+class Figures(_Part, frozen=True):
+    """How the rows of a file of figures become rows of a table of FIGURES."""
+
+    fields: dict[str, str | list[str] | FieldRule] = {}
+    """A column may have one `*`, in whose place the file's own column names the currency: `Amount spent (*)`."""
+    day: Time = Time()
+    until: str | list[str] = []
+    """The column with the last day that a row is of: one of several days cannot be told apart."""
+    sums: tuple[str, ...] = ()
+    """How the day of a row that sums up others begins; where this is said, rows without a day or a campaign are such, too."""
+    files: tuple[str, ...] = ("*.csv*", "*.tsv*", "*.json*", "*.ndjson*", "*.parquet*")
+    """Names of the files that count, where a folder is imported."""
+
+    def rule(self, field: str) -> FieldRule | None:
+        """The rule of a field; None if nothing gives it."""
+        rule = self.fields.get(field)
+        return rule if isinstance(rule, FieldRule | None) else FieldRule(rule)
+
+    @property
+    def last_day(self) -> list[str]:
+        return [self.until] if isinstance(self.until, str) else self.until
+
+    def wanted(self) -> list[list[str]]:
+        """Groups of alternative columns, one of each must be in a file; optional ones are left out."""
+        groups = [
+            *(rule.columns for field in self.fields if (rule := self.rule(field))),
+            self.day.columns,
+            self.last_day,
+        ]
+        return [group for group in groups if group and not any(column.endswith("?") for column in group)]
+
+
+def fields_of(table: Table) -> list[Column]:
+    """The columns of a table of FIGURES that a file fills."""
+    return [column for column in table.columns if column.name not in _NOT_MAPPED]
+
+
+def is_needed(column: Column) -> bool:
+    """Whether a mapping must say where it comes from: a site is that of the import, a currency may stand beside the money."""
+    return not column.nullable and column.name not in {*UNSAID, "site", "currency"}
+
+
 class Mapping(_Part, frozen=True):
     """A whole mapping file; `name` is the file's stem, and `digest` stands for what is written in it."""
 
     events: Records | None = None
     items: Records | None = None
+    costs: Figures | None = None
+    market: Figures | None = None
+    header: list[str] = []
+    """Columns by which the header line is known, where other lines stand before it."""
     delimiter: str | None = None
     encoding: str = "utf-8"
     escape: str | None = None
@@ -114,12 +169,25 @@ class Mapping(_Part, frozen=True):
 
     def records(self, kind: str) -> Records:
         """The rules of `events` or `items`."""
-        records: Records | None = getattr(self, kind)
-        if records is None:
+        records: Records = self._part(kind)
+        return records
+
+    def figures(self, kind: str) -> Figures:
+        """The rules of a kind of FIGURES."""
+        figures: Figures = self._part(kind)
+        return figures
+
+    def _part(self, kind: str) -> Any:
+        if (part := getattr(self, kind)) is None:
             raise MappingError(
                 f"The mapping {self.name} has no [{kind}]. Write one (docs/mappings.md), or leave out --kind."
             )
-        return records
+        return part
+
+    @property
+    def kinds(self) -> list[str]:
+        """What the files that it reads may hold."""
+        return [kind for kind in KINDS if getattr(self, kind) is not None]
 
     @property
     def amount(self) -> Callable[[str], Money] | None:
@@ -154,13 +222,18 @@ def _check(mapping: Mapping, path: Path) -> None:
     for kind in ("events", "items"):
         if (records := getattr(mapping, kind)) is not None:
             faults += [f"[{kind}] {fault}" for fault in (*_field_faults(records, kind), *_time_faults(records.time))]
+    for kind, table in FIGURES.items():
+        if (figures := getattr(mapping, kind)) is not None:
+            faults += [
+                f"[{kind}] {fault}" for fault in (*_figure_faults(figures, table), *_time_faults(figures.day, "day"))
+            ]
     if faults:
         raise MappingError(f"The mapping {path} is wrong: {'; '.join(faults)}. docs/mappings.md shows the form.")
 
 
 def _file_faults(mapping: Mapping) -> Iterator[str]:
-    if mapping.events is None and mapping.items is None:
-        yield "it has neither [events] nor [items]"
+    if not mapping.kinds:
+        yield f"it has none of [{'], ['.join(KINDS)}]"
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,57}", mapping.name):
         yield "its file name must be letters, digits, '_', '-' and '.', at most 57 of them"
     for key in ("delimiter", "escape"):
@@ -199,10 +272,26 @@ def _field_faults(records: Records, kind: str) -> Iterator[str]:
             yield "fields needs `visitor_id` or `user_id`"
 
 
-def _time_faults(time: Time) -> Iterator[str]:
+def _figure_faults(figures: Figures, table: Table) -> Iterator[str]:
+    columns = fields_of(table)
+    names = [column.name for column in columns]
+    for field in figures.fields:
+        rule = figures.rule(field)
+        if field not in names:
+            yield f"fields has {field!r}, which is none of {', '.join(names)}"
+        elif rule and rule.value is None and not rule.columns:
+            yield f"the field {field} needs a column or a value"
+    for column in columns:
+        if is_needed(column) and column.name not in figures.fields:
+            yield f"fields needs `{column.name}`"
+    if not figures.day.columns:
+        yield 'it needs `day`: { column = "…" }'
+
+
+def _time_faults(time: Time, name: str = "time") -> Iterator[str]:
     if time.unit not in UNITS and "%" not in time.unit:
-        yield f"time.unit is {time.unit!r}: use one of {', '.join(UNITS)}, or a format such as '%d/%m/%Y %H:%M:%S'"
+        yield f"{name}.unit is {time.unit!r}: use one of {', '.join(UNITS)}, or a format such as '%d/%m/%Y %H:%M:%S'"
     try:
         ZoneInfo(time.zone)
     except (ZoneInfoNotFoundError, ValueError):
-        yield f"time.zone is {time.zone!r}, which is no time zone: write one such as America/Sao_Paulo"
+        yield f"{name}.zone is {time.zone!r}, which is no time zone: write one such as America/Sao_Paulo"

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 
+from nextclick.contracts.silver import AMOUNT
 from nextclick.contracts.table import Table
 
 _TYPES = {
@@ -14,9 +15,10 @@ _TYPES = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", "UTC"),
     "array<float>": pa.list_(pa.float32()),
+    AMOUNT: pa.decimal128(38, 4),
 }
 
 
 def schema(table: Table) -> pa.Schema:
-    """The table's columns as an Arrow schema; the types that published lists and results have."""
+    """The table's columns as an Arrow schema; the types that tables without maps and structs have."""
     return pa.schema([pa.field(column.name, _TYPES[column.type], column.nullable) for column in table.columns])

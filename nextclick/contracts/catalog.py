@@ -15,6 +15,8 @@ TABLES: tuple[Table, ...] = (
     silver.USER_AGENTS,
     silver.SESSIONS,
     silver.SERVED_ITEMS,
+    silver.COSTS,
+    silver.MARKET,
     gold.INTERACTIONS,
     gold.TRAFFIC_DAILY,
     gold.ITEM_DAILY,

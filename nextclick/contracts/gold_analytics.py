@@ -75,6 +75,7 @@ VISITS = Table(
     made_with=(*_ZONES, "analytics.engaged_seconds", "analytics.goals"),
     reads=("silver.sessions", "silver.events", "silver.user_agents"),
     partitioned_by=("date",),
+    change_feed=True,
 )
 
 VISITOR_DAYS = Table(

@@ -326,12 +326,12 @@ COSTS = Table(
         Column("network", "string", "google_ads, meta_ads, or what the file says.", nullable=False),
         Column("account", "string", "The network's account; or `(none)`.", nullable=False),
         Column("source", "string", "utm_source of its visits.", nullable=False),
-        Column("medium", "string", "utm_medium of its visits.", nullable=False),
-        Column("campaign", "string", "utm_campaign of its visits.", nullable=False),
+        Column("medium", "string", "utm_medium of its visits; or `(none)`.", nullable=False),
+        Column("campaign", "string", "utm_campaign of its visits; or `(none)`.", nullable=False),
         Column("content", "string", "utm_content of its visits; or `(none)`.", nullable=False),
         Column("currency", "string", "ISO 4217 code.", nullable=False),
-        Column("impressions", "bigint", "How often it was shown.", nullable=False, minimum=0),
-        Column("clicks", "bigint", "How often it was clicked.", nullable=False, minimum=0),
+        Column("impressions", "bigint", "How often it was shown; null where nobody says.", minimum=0),
+        Column("clicks", "bigint", "How often it was clicked; null where nobody says.", minimum=0),
         Column("cost", AMOUNT, "What was paid.", nullable=False, minimum=0),
         Column("file", "string", "The file that says so.", nullable=False),
         Column("imported_at", "timestamp", "When it was imported.", nullable=False),
@@ -340,6 +340,7 @@ COSTS = Table(
     job="import",
     spark=False,
     partitioned_by=("date",),
+    change_feed=True,
 )
 
 MARKET = Table(

@@ -3,7 +3,8 @@
 `deltalake` is imported where a table is touched: a program that needs the names alone starts faster.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -98,8 +99,12 @@ def create(lake: Lake, table: Table) -> "DeltaTable":
         lake.table(table.name),
         arrow.schema(table),
         mode="ignore",
+        partition_by=list(table.partitioned_by),
         description=table.doc,
-        configuration={formats.FORMAT_PROPERTY: str(table.format)},
+        configuration={
+            formats.FORMAT_PROPERTY: str(table.format),
+            "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+        },
         raise_if_key_not_exists=False,
     )
 
@@ -109,6 +114,14 @@ def write(lake: Lake, table: Table, rows: Any, mode: Literal["append", "overwrit
     from deltalake import write_deltalake
 
     write_deltalake(create(lake, table), rows, mode=mode)
+
+
+def replace_days(lake: Lake, table: Table, rows: Any, days: Collection[date]) -> None:
+    """Arrow rows in the place of all that have these days in `date`, in one commit; the caller holds the table's lock."""
+    from deltalake import write_deltalake
+
+    listed = ", ".join(f"'{day}'" for day in sorted(days))
+    write_deltalake(create(lake, table), rows, mode="overwrite", predicate=f"date IN ({listed})")
 
 
 def commit_properties(facts: Mapping[str, str] | None = None) -> "CommitProperties":

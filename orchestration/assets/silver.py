@@ -28,7 +28,7 @@ def silver_events(context: AssetExecutionContext, steps: ResourceParam[StepRunne
 
 
 @multi_asset(
-    specs=[spec(table) for table in TABLES if table.layer is Layer.SILVER and not _typed(table)],
+    specs=[spec(table) for table in TABLES if table.layer is Layer.SILVER and table.spark and not _typed(table)],
     pool="silver_of_events",
 )
 def silver_of_events(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:

@@ -34,7 +34,10 @@ def test_a_minimal_mapping_of_a_stranger_loads(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_mappings_there_are() -> None:
-    with pytest.raises(MappingError, match=r"no mapping glob\..*globo, movielens, plain, retailrocket"):
+    with pytest.raises(
+        MappingError,
+        match=r"no mapping glob\..*costs, globo, google_ads, market, meta_ads, movielens, plain, retailrocket",
+    ):
         load("glob", SHIPPED)
 
 
@@ -46,7 +49,7 @@ def test_a_missing_kind_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ("", r"neither \[events\] nor \[items\]"),
+        ("", r"none of \[events\], \[items\], \[costs\], \[market\]"),
         (MINIMAL.replace("visitor_id", "visitor"), r"\[events\] fields has 'visitor', which is no canonical field: event_id, site"),
         (MINIMAL.replace("visitor_id", "name"), r"\[events\] fields needs `visitor_id` or `user_id`"),
         (MINIMAL.replace('event = { value = "view_item" }', ""), r"\[events\] it needs `event`"),
