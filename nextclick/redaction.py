@@ -128,6 +128,8 @@ def redacted_url(url: str) -> str:
 
 
 _MAYBE: Final = re.compile(r"[?#@%]|\.\d{1,3}\.\d|:[0-9a-f]{0,4}:|(?:token|secret|passw|pwd|api_?key)", re.IGNORECASE)
+_MARKS: Final = tuple(b"?#@%\\\0")
+"""As numbers: bytes that are looked for in bytes as one of them take five times as long."""
 _DOTTED: Final = re.compile(rb"\.\d{1,3}\.\d{1,3}\.")
 
 
@@ -138,12 +140,7 @@ def is_harmless(body: bytes) -> bool:
     (True, False)
     """
     return not (
-        b"?" in body
-        or b"#" in body
-        or b"@" in body
-        or b"%" in body
-        or b"\\" in body
-        or b"\0" in body
+        any(map(body.__contains__, _MARKS))
         or body.find(b"[", 1) > 0  # an address of IPv6 in a URL
         or _DOTTED.search(body)
     )

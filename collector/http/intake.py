@@ -98,12 +98,13 @@ class Intake:
         unread: list[str] = []
         aside: list[Reject] = []
         is_clean = route.name == "plain" and is_harmless(request.body)
+        site, is_limited, reserved = grant.site, grant.limits is not None, () if route.is_secret else RESERVED
         for event in parsed.events:
-            refusal = grant.refusal(event, request.received_at)
-            whole = _unsigned(event if is_clean and event.properties is None else redacted_event(event))
-            whole = msgspec.structs.replace(whole, site=grant.site) if grant.site else whole
+            refusal = grant.refusal(event, request.received_at) if is_limited else None
+            whole = event if is_clean and event.properties is None else _unsigned(redacted_event(event))
+            whole = msgspec.structs.replace(whole, site=site) if site else whole
             payload = encode(whole)
-            if event.event in RESERVED and not route.is_secret:
+            if event.event in reserved:
                 message = f"No tracker may send {event.event}: see docs/trackers/README.md."
                 aside.append(_aside(payload, "reserved_kind", message))
             elif refusal:
@@ -115,7 +116,8 @@ class Intake:
                 payloads.append(payload)
                 visitors.append(event.visitor_id or event.user_id or "")
                 identities.append(hash((whole.site, event.event_id, event.client_time)))
-                unread += event.unread_fields or ()
+                if event.unread_fields:
+                    unread += event.unread_fields
         answer = naming(parsed.answer, parsed.rejects) if parsed.rejects else parsed.answer
         answer = without_aside(answer, aside) if aside else answer
         rejects = (*parsed.rejects, *aside)
