@@ -3,6 +3,7 @@
 import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import NamedTuple
 
 _IPV4 = re.compile(r"(?<!\d)(?<!\d\.)(\d{1,3})([.\-_])(\d{1,3})\2(\d{1,3})\2(\d{1,3})(?!\d)(?!\2\d)")
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:])(?=[0-9A-Fa-f]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![0-9A-Za-z:]|\.\d)")
@@ -15,6 +16,14 @@ _REMEMBERED = 4096
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([^:]*):\d{1,5}")
 
 
+class Known(NamedTuple):
+    """An address that was looked up: as such, as text, and as text without its last bytes."""
+
+    address: IPv4Address | IPv6Address
+    whole: str
+    truncated: str
+
+
 def parsed(written: str) -> IPv4Address | IPv6Address:
     """The address that stands in a header, a log or a payload, in any way that these write it; ValueError if it is none.
 
@@ -24,18 +33,25 @@ def parsed(written: str) -> IPv4Address | IPv6Address:
     >>> [str(parsed(written)) for written in ("203.0.113.9:5123, 10.0.0.1", "::ffff:203.0.113.9", '"[2001:db8::9%eth0]:443"')]
     ['203.0.113.9', '203.0.113.9', '2001:db8::9']
     """
+    return known(written).address
+
+
+def known(written: str) -> Known:
+    """What `parsed` and `truncated` make of it, in one."""
     text = written.partition(",")[0].strip(' \t"')
     if len(text) > _LONGEST:
         raise ValueError("longer than any address")
-    return _address(text)
+    return _known(text)
 
 
 @lru_cache(_REMEMBERED)
-def _address(text: str) -> IPv4Address | IPv6Address:
+def _known(text: str) -> Known:
     if match := _WITH_PORT.fullmatch(text):
         text = match[1] or match[2] or ""
-    address = ip_address(text.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
+    read = ip_address(text.partition("%")[0])
+    address = getattr(read, "ipv4_mapped", None) or read
+    network = ip_network((address.packed, _KEPT_BITS[address.version]), strict=False)
+    return Known(address, str(address), str(network.network_address))
 
 
 def truncated(address: str) -> str:
@@ -44,12 +60,7 @@ def truncated(address: str) -> str:
     >>> truncated("203.0.113.9"), truncated("2001:db8:1:2::9"), truncated("::ffff:203.0.113.9")
     ('203.0.0.0', '2001:db8:1::', '203.0.0.0')
     """
-    return _network(parsed(address))
-
-
-@lru_cache(_REMEMBERED)
-def _network(address: IPv4Address | IPv6Address) -> str:
-    return str(ip_network((address.packed, _KEPT_BITS[address.version]), strict=False).network_address)
+    return known(address).truncated
 
 
 def masked(text: str) -> str:

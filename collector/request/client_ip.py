@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
-from nextclick.address import parsed
+from nextclick.address import known
 
 Networks = Sequence[IPv4Network | IPv6Network]
 
@@ -32,14 +32,15 @@ def address(peer: str, headers: Mapping[str, str], proxies: Networks) -> str:
     >>> address("203.0.113.9", {"x-forwarded-for": "6.6.6.6"}, ours)
     '203.0.113.9'
     """
-    client, hops = peer, _hops(headers)
     try:
-        whole = parsed(client)
-        while any(whole in network for network in proxies) and (client := next(hops, "")):
-            whole = parsed(client)
+        asks = known(peer)
+        if proxies:
+            hops = _hops(headers)
+            while any(asks.address in network for network in proxies) and (hop := next(hops, "")):
+                asks = known(hop)
     except ValueError:
         return ""
-    return str(whole)
+    return asks.whole
 
 
 def _hops(headers: Mapping[str, str]) -> Iterator[str]:
