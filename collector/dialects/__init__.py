@@ -16,7 +16,7 @@ Every dialect answers at its own paths and, under its name, at `/NAME/…`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Final, NamedTuple, Protocol, cast
 
@@ -58,16 +58,14 @@ class DialectRoute(NamedTuple):
     path: str
     """Without the dialect's prefix."""
     methods: tuple[str, ...]
+    is_secret: bool
+    """Only who brings the secret key may send here."""
+    outer_key: Callable[[Request], str | None]
+    """The write key that a request brings before its body; None where the body may bring it."""
 
-    @property
-    def is_secret(self) -> bool:
-        """Only who brings the secret key may send here."""
-        return bool(getattr(self.dialect, "SECRET", False))
 
-    def outer_key(self, request: Request) -> str | None:
-        """The write key that a request brings before its body; None where the body may bring it."""
-        outer = getattr(self.dialect, "outer_key", None)
-        return outer(request) if outer else None
+def _in_body(request: Request) -> None:
+    """The `outer_key` of a dialect that has none."""
 
 
 def dialect(name: str) -> Dialect:
@@ -83,8 +81,9 @@ class Router:
         for name in names:
             module = dialect(name)
             for path, methods in module.ROUTES.items():
+                is_secret, outer_key = getattr(module, "SECRET", False), getattr(module, "outer_key", _in_body)
                 for prefix in ("", f"/{name}"):
-                    self._add(prefix, DialectRoute(name, module, path, methods))
+                    self._add(prefix, DialectRoute(name, module, path, methods, is_secret, outer_key))
 
     def _add(self, prefix: str, route: DialectRoute) -> None:
         if "*" in route.path:
@@ -96,6 +95,8 @@ class Router:
 
     def find(self, path: str) -> tuple[DialectRoute, ...]:
         """The routes at `path`; a slash at its end does not count, nor one beside another: `HOST//v1/batch`."""
+        if routes := self._exact.get(path):
+            return routes
         plain = _SLASHES.sub("/", path).rstrip("/") or "/"
         if routes := self._exact.get(plain):
             return routes
@@ -108,10 +109,10 @@ def choose(routes: tuple[DialectRoute, ...], request: Request) -> tuple[DialectR
 
     Of dialects that share a path it is the first that claims the body; else the first.
     """
-    rivals = routes if len(routes) > 1 else ()
-    claimed = (route for route in rivals if _claims(route, request))
-    route = next(claimed, routes[0])
-    return route, msgspec.structs.replace(request, path=route.path)
+    route = routes[0]
+    if len(routes) > 1:
+        route = next((rival for rival in routes if _claims(rival, request)), route)
+    return route, request if request.path == route.path else msgspec.structs.replace(request, path=route.path)
 
 
 def _claims(route: DialectRoute, request: Request) -> bool:

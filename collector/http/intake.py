@@ -8,7 +8,7 @@ import msgspec
 from collector.dialects import DialectRoute, Router
 from collector.http.one_by_one import Mistakes, one_by_one
 from collector.http.reject_budget import RejectBudget
-from collector.http.write_keys import SIGNATURE, Grant, Keys, key_hash
+from collector.http.write_keys import EVERYTHING, SIGNATURE, Grant, Keys, key_hash
 from collector.request.model import (
     ANONYMOUS,
     PERSONAL,
@@ -46,7 +46,7 @@ class Intake:
     ) -> None:
         """`budget` says which rejects are kept (None: all); `lose` hears why another is not."""
         self._limits = msgspec.convert(settings.collector, RequestLimits, from_attributes=True)
-        self._held_to = msgspec.convert(settings.events, EventLimits, from_attributes=True)
+        self.event_limits = msgspec.convert(settings.events, EventLimits, from_attributes=True)
         self._max_bytes = settings.landing.max_event_bytes
         self._keys = keys
         self._budget = budget
@@ -62,7 +62,7 @@ class Intake:
         """What the request brings, and the answer once that is durable. Refused where it is not taken at all."""
         parsed = self._understood(route, request)
         key = self._keys.known(request.key_hash) or parsed.key
-        grant = Grant() if route.is_secret else self._keys.grant(key, request.headers)
+        grant = EVERYTHING if route.is_secret else self._keys.grant(key, request.headers)
         return self._batch(route, request, parsed, grant, key if grant.site else None)
 
     def unread(self, route: DialectRoute, request: Request, reject: Reject) -> RequestBatch:
@@ -77,7 +77,8 @@ class Intake:
 
     def _understood(self, route: DialectRoute, request: Request) -> Parsed:
         """What the dialect makes of it. A mistake of the dialect's own costs the record that shows it: it goes to quarantine."""
-        request = msgspec.structs.replace(request, limits=self._held_to)
+        if request.limits is not self.event_limits:
+            request = msgspec.structs.replace(request, limits=self.event_limits)
         try:
             return route.dialect.parse(request, self._limits)
         except Refused:
