@@ -38,8 +38,6 @@ _RETRY_SECONDS: Final = "5"
 _QUICK: Final = 64 << 10
 _QUICK_PACKED: Final = 4 << 10
 """Bytes of a body, plain and packed; larger ones are read on a thread, one after the other, so that other requests need not wait."""
-_METHODS: Final = {"HEAD": "GET"}
-"""A HEAD is taken as the GET that it stands for; the server leaves the body out of its answer."""
 
 
 class CollectorApp:
@@ -121,14 +119,13 @@ class CollectorApp:
         headers: dict[str, str],
         routes: tuple[DialectRoute, ...],
         origins: tuple[str, ...],
-        receive: Receive,
+        body: bodies.Body,
     ) -> HttpAnswer:
-        method = _METHODS.get(scope["method"], scope["method"])
+        method: str = scope["method"] if scope["method"] != "HEAD" else "GET"  # the server leaves the body out
         if method == "OPTIONS":
             return HttpAnswer(status=204)
-        allowed = tuple(dict.fromkeys(name for route in routes for name in route.methods))
-        if method not in allowed:
-            return not_allowed(allowed)
+        if not any(method in route.methods for route in routes):
+            return not_allowed(dict.fromkeys(name for route in routes for name in route.methods))
         route, request = routes[0], self._request(method, scope, headers, routes[0].path)
         try:
             try:
@@ -137,8 +134,8 @@ class CollectorApp:
                     self._keys.require_secret(headers.get("authorization", ""))
                 if len(routes) == 1:
                     self._keys.require_outer(route.outer_key(request), headers)
-                with self._memory.counting(receive) as counted:
-                    sent = await bodies.read(counted, self._settings, "collector")
+                with self._memory.counting() as room:
+                    sent = await body.read(self._settings, "collector", room.take)
                     started = time.perf_counter()
                     self._metrics.bytes.inc(len(sent))
                     if len(sent) > (_QUICK_PACKED if "content-encoding" in headers else _QUICK):
@@ -204,6 +201,7 @@ class CollectorApp:
             received_at=received_at,
             token=secrets.token_hex(16),
             nobody=self._nobody,
+            limits=self._intake.event_limits,
             ip=None if is_anonymous else address(asks),
             anonymous_id=self._anonymous_ids.of(asks, agent, received_at) if asks and not is_anonymous else None,
         )

@@ -1,10 +1,8 @@
 """What the bodies of a worker's requests take in memory together, before anybody knows who sends them."""
 
-from collections.abc import MutableMapping
-from typing import Any, Self
+from typing import Self
 
 from collector.request.model import Refused
-from nextclick.web.answers import Receive
 
 
 class BodyMemory:
@@ -13,29 +11,26 @@ class BodyMemory:
     def __init__(self, limit: int) -> None:
         self.left = limit
 
-    def counting(self, receive: Receive) -> "CountedBody":
-        """`receive` of one request, as a context in which its body is counted."""
-        return CountedBody(self, receive)
+    def counting(self) -> "BodyRoom":
+        """The room of one request, as a context in which its body is counted."""
+        return BodyRoom(self)
 
 
-class CountedBody:
-    """Receives the parts of one body. Refused 503 where there is no room for another one."""
+class BodyRoom:
+    """What the body of one request takes."""
 
-    __slots__ = ("_memory", "_receive", "_taken")
+    __slots__ = ("_memory", "_taken")
 
-    def __init__(self, memory: BodyMemory, receive: Receive) -> None:
+    def __init__(self, memory: BodyMemory) -> None:
         self._memory = memory
-        self._receive = receive
         self._taken = 0
 
-    async def __call__(self) -> MutableMapping[str, Any]:
-        message = await self._receive()
-        size = len(message.get("body", b""))
+    def take(self, size: int) -> None:
+        """Count a part of the body. Refused 503 where there is no room for another one."""
         if size > self._memory.left:
             raise Refused(503, "busy", "Too many large bodies come at once: send it again.")
         self._memory.left -= size
         self._taken += size
-        return message
 
     def __enter__(self) -> Self:
         return self

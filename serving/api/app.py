@@ -95,7 +95,7 @@ class ApiApp:
         return page()
 
     async def _answer(
-        self, scope: Scope, headers: dict[str, str], origins: tuple[str, ...], receive: Receive
+        self, scope: Scope, headers: dict[str, str], origins: tuple[str, ...], body: bodies.Body
     ) -> HttpAnswer:
         candidates = routes.find(scope["path"])
         if not candidates:
@@ -107,13 +107,13 @@ class ApiApp:
             return not_allowed(route.method for route, _ in candidates)
         cors.require_allowed(headers, origins, "serving.origins")
         (route, value), started = matching[0], time.perf_counter()
-        request = await self._permitted(route, value, scope, headers, receive)
+        request = await self._permitted(route, value, scope, headers, body)
         answer = HttpAnswer(body=_encode(await route.handle(self._engine, self._site, request)))
         self._metrics.seconds.labels(route.path).observe(time.perf_counter() - started)
         return answer
 
     async def _permitted(
-        self, route: routes.ApiRoute, value: str, scope: Scope, headers: dict[str, str], receive: Receive
+        self, route: routes.ApiRoute, value: str, scope: Scope, headers: dict[str, str], body: bodies.Body
     ) -> msgspec.Struct:
         """The question, of somebody who may ask it; the key is looked at first, where it does not stand in the body."""
         if route.secret:
@@ -123,7 +123,7 @@ class ApiApp:
         if not in_body:
             self._access.require_site(key, headers)
         try:
-            request = await self._question(route, value, scope, receive)
+            request = await self._question(route, value, scope, body)
         except Refused:
             if in_body:
                 self._access.count_unread()
@@ -132,9 +132,9 @@ class ApiApp:
             self._access.require_site(getattr(request, "key", None), headers)
         return self._access.proven(request, headers)
 
-    async def _question(self, route: routes.ApiRoute, value: str, scope: Scope, receive: Receive) -> msgspec.Struct:
+    async def _question(self, route: routes.ApiRoute, value: str, scope: Scope, body: bodies.Body) -> msgspec.Struct:
         if route.method == "POST":
-            return requests.of_body(route.request, await bodies.read(receive, self._settings, "serving"))
+            return requests.of_body(route.request, await body.read(self._settings, "serving"))
         return requests.of_query(
             route.request, scope["query_string"], {route.parameter: value} if route.parameter else {}
         )

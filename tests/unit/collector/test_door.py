@@ -1,6 +1,5 @@
 """Who asks, how large, how many, and only then what: nobody without a key costs much, or leaves anything behind."""
 
-import asyncio
 import gzip
 import json
 from collections.abc import Iterator
@@ -123,20 +122,21 @@ def test_where_segments_libraries_send_is_not_the_callers_to_say(tmp_path: Path)
 
 def test_bodies_of_all_requests_have_one_memory() -> None:
     memory = BodyMemory(10)
+    with memory.counting() as first, memory.counting() as second:
+        first.take(6)
+        with pytest.raises(Refused) as refused:
+            second.take(6)
+        assert refused.value.status == 503
+    with memory.counting() as third:
+        third.take(6)
 
-    async def receive() -> Any:
-        return {"type": "http.request", "body": b"123456", "more_body": True}
 
-    async def use() -> None:
-        with memory.counting(receive) as first, memory.counting(receive) as second:
-            await first()
-            with pytest.raises(Refused) as refused:
-                await second()
-            assert refused.value.status == 503
-        with memory.counting(receive) as third:
-            await third()
-
-    asyncio.run(use())
+def test_a_body_without_room_is_sent_again(tmp_path: Path) -> None:
+    with in_process(
+        tmp_path, NEXTCLICK_COLLECTOR__BODIES_BYTES="1048576", NEXTCLICK_COLLECTOR__BODY_BYTES="2097152"
+    ) as app:
+        large, small = (b" " * size + json.dumps(VIEW).encode() for size in (1_500_000, 900_000))
+        assert [app.post("/v1/events", body).status for body in (large, small, large, small)] == [503, 200, 503, 200]
 
 
 def test_a_large_body_is_read_beside_the_loop_and_means_the_same(tmp_path: Path) -> None:
