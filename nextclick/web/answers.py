@@ -6,9 +6,9 @@ from typing import Any, Final
 import msgspec
 
 JSON: Final = "application/json"
-_SAFE: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("server", "nextclick"))
+_SAFE: Final = {b"cache-control": b"no-store", b"x-content-type-options": b"nosniff", b"server": b"nextclick"}
 """Answers are for who asked, and are what they say they are; one that says otherwise wins."""
-_HTTPS: Final = (("strict-transport-security", "max-age=31536000"),)
+_SAFE_HTTPS: Final = _SAFE | {b"strict-transport-security": b"max-age=31536000"}
 HTML_HEADERS: Final = (
     (
         "content-security-policy",
@@ -65,8 +65,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 async def send_answer(send: Send, scope: Scope, answer: HttpAnswer, headers: Iterable[tuple[str, str]]) -> None:
     """The answer as ASGI messages, with its length, these `headers` (the answer's own are among them), and `_SAFE` ones."""
-    whole = dict(_SAFE) | (dict(_HTTPS) if scope.get("scheme") == "https" else {}) | dict(headers)
-    raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in whole.items()]
-    raw += [(b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body))]
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    whole = (_SAFE_HTTPS if scope.get("scheme") == "https" else _SAFE).copy()
+    for name, value in headers:
+        whole[name.encode("latin-1")] = value.encode("latin-1")
+    about = ((b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": [*whole.items(), *about]})
     await send({"type": "http.response.body", "body": answer.body})
