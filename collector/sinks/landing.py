@@ -108,8 +108,7 @@ class LandingSink:
 
     def _append(self, group: list[RequestBatch]) -> None:
         try:
-            for batch in group:
-                self._landing.extend(batch.events, batch.source, batch.received_at)
+            self._landing.extend_all((batch.events, batch.source, batch.received_at) for batch in group)
             self._landing.sync()
         except LakeError as error:
             raise SinkDown(str(error)) from error
@@ -118,8 +117,7 @@ class LandingSink:
 
     def _set_aside(self, group: list[RequestBatch], rejects: int) -> None:
         try:
-            for batch in group:
-                self._quarantine.extend(batch.rejects, batch.source, batch.received_at)
+            self._quarantine.extend_all((batch.rejects, batch.source, batch.received_at) for batch in group)
             self._quarantine.sync()
             self._why_lost = ""
         except LakeError as error:

@@ -9,6 +9,7 @@ import errno
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar, Final, Protocol, Self
 from zlib import crc32
@@ -18,6 +19,8 @@ from nextclick.landing.reader import segments
 from nextclick.landing.segment import OpenSegment, claim, create, try_disk
 
 _SOURCE: Final = re.compile(r"[!-~]{1,64}")
+_NEWLINE: Final = ord("\n")
+"""As a number: a byte that is looked for in bytes as one of them takes five times as long."""
 _FRAME_BYTES: Final = 128
 """At most: CRC 8, position 10, time 16, source 64, spaces and newline 5."""
 
@@ -66,18 +69,21 @@ class SegmentWriter:
 
     def extend(self, payloads: Iterable[bytes], source: str, received_at: int) -> None:
         """Buffer records of one source and one time of arrival."""
-        if not _SOURCE.fullmatch(source):
-            raise ValueError(f"a source is a word of at most 64 visible ASCII characters, not {source!r}")
-        head = b"%d %b " % (received_at, source.encode())
+        self.extend_all(((payloads, source, received_at),))
+
+    def extend_all(self, batches: Iterable[tuple[Iterable[bytes], str, int]]) -> None:
+        """Buffer the payloads of each batch, with their source and time of arrival."""
         with self._retiring():
-            for payload in payloads:
-                if b"\n" in payload:
-                    raise ValueError("a payload is one line: a newline inside would end the record")
-                segment = self._segment
-                if segment is None or segment.size + len(payload) + _FRAME_BYTES > self._room:
-                    segment = self._next_segment(len(payload) + _FRAME_BYTES)
-                body = b"%d %b%b" % (segment.lines, head, payload)
-                segment.add(b"%08x %b\n" % (crc32(body), body))
+            for payloads, source, received_at in batches:
+                head = b"%d %b " % (received_at, _encoded(source))
+                for payload in payloads:
+                    if _NEWLINE in payload:
+                        raise ValueError("a payload is one line: a newline inside would end the record")
+                    segment = self._segment
+                    if segment is None or segment.size + len(payload) + _FRAME_BYTES > self._room:
+                        segment = self._next_segment(len(payload) + _FRAME_BYTES)
+                    body = b"%d %b%b" % (segment.lines, head, payload)
+                    segment.add(b"%08x %b\n" % (crc32(body), body))
 
     def fits(self, payloads: Iterable[bytes]) -> bool:
         """Whether these records still fit the open segment; true where none is open."""
@@ -217,6 +223,14 @@ def _finish_orphans(folder: Path, hidden: str, counts: Callable[[OpenSegment], b
                 segment.publish(folder)
             elif segment:
                 segment.discard()
+
+
+@lru_cache(256)
+def _encoded(source: str) -> bytes:
+    """The source as it stands in a frame; ValueError where it would end one."""
+    if not _SOURCE.fullmatch(source):
+        raise ValueError(f"a source is a word of at most 64 visible ASCII characters, not {source!r}")
+    return source.encode()
 
 
 @contextmanager
