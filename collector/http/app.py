@@ -155,7 +155,7 @@ class CollectorApp:
             self._metrics.seconds.observe(time.perf_counter() - started)
             return answer
         except SinkDown:
-            self._metrics.sink_up.set(0)
+            self._metrics.say_up(False)
             self._metrics.refused.labels(503, "not_durable").inc()
             return _later(problem(503, "not_durable", "Nothing can be stored now: send it again."))
         except ConnectionError:
@@ -210,10 +210,9 @@ class CollectorApp:
         """Make what a request brought durable, and count it."""
         if batch.events or batch.rejects:
             await self._sink.write(batch)
-            self._metrics.sink_up.set(1)
+            self._metrics.say_up(True)
         if batch.events:
-            self._metrics.accepted.labels(batch.source).inc(len(batch.events))
-            self._metrics.duplicates.inc(self._recent.count_known(batch.identities))
+            self._metrics.accept(batch.source, len(batch.events), self._recent.count_known(batch.identities))
         for field in batch.unread:
             self._metrics.unread.labels(batch.source, field).inc()
         for reason in batch.reasons:
@@ -226,9 +225,9 @@ class CollectorApp:
         try:
             why_lost = await self._sink.probe()
         except SinkDown as down:
-            self._metrics.sink_up.set(0)
+            self._metrics.say_up(False)
             return _later(problem(503, "not_durable", str(down)))
-        self._metrics.sink_up.set(1)
+        self._metrics.say_up(True)
         said = {"status": "rejects_lost", "message": why_lost} if why_lost else {"status": "ok"}
         return HttpAnswer(body=msgspec.json.encode(said))
 

@@ -1,11 +1,13 @@
 """What the collector counts, in Prometheus' terms."""
 
-from typing import Any
+import time
+from typing import Any, Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _GROUPS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_SECOND: Final = 1.0
 _LAG = (0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0)
 
 
@@ -49,8 +51,26 @@ class CollectorMetrics:
         )
         self.group = Histogram("group_requests", "Requests that shared one fsync.", buckets=_GROUPS, **own)
         self.sink_up = Gauge("sink_up", "1 if the last write was durable.", multiprocess_mode="mostrecent", **own)
-        self.sink_up.set(1)
         self.live = LiveMetrics(own)
+        self._accepted: dict[str, Counter] = {}
+        self._next_up = 0.0
+        self.say_up(True)
+
+    def accept(self, source: str, events: int, known: int) -> None:
+        """Count events that became durable, `known` of which came before."""
+        counter = self._accepted.get(source)
+        if counter is None:
+            counter = self._accepted[source] = self.accepted.labels(source)
+        counter.inc(events)
+        if known:
+            self.duplicates.inc(known)
+
+    def say_up(self, is_up: bool) -> None:
+        """Show whether the last write was durable; a yes after a yes once a second, so that it is the newest of all workers."""
+        now = time.monotonic()
+        if not is_up or now >= self._next_up:
+            self.sink_up.set(is_up)
+            self._next_up = now + _SECOND if is_up else now
 
     def lose(self, reason: str) -> None:
         """Count a reject that is not kept, and why."""

@@ -264,9 +264,10 @@ def event(
 def consent_of(request: Request) -> Consent | None:
     """What the browser says for its visitor on every page: Global Privacy Control, or Do Not Track."""
     headers = request.headers
-    if headers.get("sec-gpc", "").strip() == "1" or headers.get("dnt", "").strip() == "1":
-        return Consent(personalization=False, advertising=False)
-    return None
+    if "sec-gpc" not in headers and "dnt" not in headers:
+        return None
+    is_no = headers.get("sec-gpc", "").strip() == "1" or headers.get("dnt", "").strip() == "1"
+    return Consent(personalization=False, advertising=False) if is_no else None
 
 
 def _with_browsers(own: Consent | None, browsers: Consent) -> Consent:

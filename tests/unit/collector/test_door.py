@@ -131,6 +131,13 @@ def test_bodies_of_all_requests_have_one_memory() -> None:
         third.take(6)
 
 
+def test_a_sink_that_is_up_again_is_said_to_be_at_once(tmp_path: Path) -> None:
+    with in_process(tmp_path) as app:
+        for is_up in (True, False, True, True):
+            app.metrics.say_up(is_up)
+            assert app.metrics.sink_up._value.get() == is_up
+
+
 def test_a_body_without_room_is_sent_again(tmp_path: Path) -> None:
     with in_process(
         tmp_path, NEXTCLICK_COLLECTOR__BODIES_BYTES="1048576", NEXTCLICK_COLLECTOR__BODY_BYTES="2097152"
