@@ -16,7 +16,7 @@ _REMEMBERED = 4096
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::\d{1,5})?|([^:]*):\d{1,5}")
 
 
-class Known(NamedTuple):
+class KnownAddress(NamedTuple):
     """An address that was looked up: as such, as text, and as text without its last bytes."""
 
     address: IPv4Address | IPv6Address
@@ -36,7 +36,7 @@ def parsed(written: str) -> IPv4Address | IPv6Address:
     return known(written).address
 
 
-def known(written: str) -> Known:
+def known(written: str) -> KnownAddress:
     """What `parsed` and `truncated` make of it, in one."""
     text = written.partition(",")[0].strip(' \t"')
     if len(text) > _LONGEST:
@@ -45,13 +45,13 @@ def known(written: str) -> Known:
 
 
 @lru_cache(_REMEMBERED)
-def _known(text: str) -> Known:
+def _known(text: str) -> KnownAddress:
     if match := _WITH_PORT.fullmatch(text):
         text = match[1] or match[2] or ""
     read = ip_address(text.partition("%")[0])
     address = getattr(read, "ipv4_mapped", None) or read
     network = ip_network((address.packed, _KEPT_BITS[address.version]), strict=False)
-    return Known(address, str(address), str(network.network_address))
+    return KnownAddress(address, str(address), str(network.network_address))
 
 
 def truncated(address: str) -> str:
