@@ -29,6 +29,7 @@ VERBS: dict[str, str] = {
     "experiment": "A/B tests: what is set up, who is in, what came out.",
     "evaluate-policy": "What another policy would have earned, from a log.",
     "status": "What is in the lake, and whether every event is accounted for.",
+    "funnel": "How many visitors, people or visits did one thing after the other.",
     "sql": "Ask the tables with DuckDB SQL, by their catalog names.",
     "bench": "Measure against baselines, such as recommendation quality.",
     "shop": "A small shop to click in, with everything behind it on loopback.",

@@ -78,9 +78,14 @@ def source(lake: Lake, name: str, table: "DeltaTable | None", some: Iterable[str
 
 
 def show(
-    duck: "DuckDBPyConnection", view: str, lake: Lake, name: str, table: "DeltaTable", some: Iterable[str] | None = None
+    duck: "DuckDBPyConnection",
+    view: str,
+    lake: Lake,
+    name: str,
+    table: "DeltaTable | None",
+    some: Iterable[str] | None = None,
 ) -> None:
-    """Make a version of table `name`, or `some` of its files, the view `view`."""
+    """Make a version of table `name`, or `some` of its files, the view `view`; never written, it has no rows."""
     import duckdb
 
     try:

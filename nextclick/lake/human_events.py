@@ -1,5 +1,6 @@
 """Rows of silver without those of bots, for counts and models of what people did, without a JVM."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from nextclick.contracts.events import may_personalize_sql
@@ -23,21 +24,23 @@ def show(
     view: str,
     lake: Lake,
     name: str,
-    table: "DeltaTable",
+    table: "DeltaTable | None",
     unless_said: bool | None = None,
+    some: Iterable[str] | None = None,
 ) -> None:
-    """Make a version of table `name`, which has a `user_agent`, the view `view` without bots, and `every_VIEW` with them.
+    """Make a version of table `name`, or `some` of its files, the view `view` without bots, and `every_VIEW` with them.
 
-    Before silver.user_agents is there, nobody is known for a bot; a row without an agent is a person's. Where the rows are learned from,
-    `unless_said` is consent.personalization: what visitors did without consent (nextclick.contracts.events.may_personalize) is left out.
+    It has a `user_agent`. Before silver.user_agents is there, nobody is known for a bot; a row without an agent is a person's.
+    Where rows are learned from, `unless_said` is consent.personalization: what visitors did without consent
+    (nextclick.contracts.events.may_personalize) is left out.
     """
-    duck.show(database, f"every_{view}", lake, name, table)
+    duck.show(database, f"every_{view}", lake, name, table, some)
     agents = delta.open_table(lake, USER_AGENTS.name)
     people = f"CREATE OR REPLACE TEMP VIEW {view} AS FROM every_{view}"
     if agents:
         duck.show(database, "agents", lake, USER_AGENTS.name, agents)
         people += " ANTI JOIN (SELECT user_agent FROM agents WHERE is_bot) USING (user_agent)"
-    if unless_said is not None:
+    if table and unless_said is not None:
         people += _with_consent(database, view, lake, name, table, unless_said)
     database.execute(people)
 

@@ -8,11 +8,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from nextclick.contracts.events import somebody
+from nextclick.contracts.merges import MOST_USERS
 from nextclick.settings import load
 from spark_jobs.transforms.gold.interactions import touched_persons
 from spark_jobs.transforms.silver import nobody
 from spark_jobs.transforms.silver.identities import (
-    MOST_USERS,
     as_identities,
     as_links,
     identity_links,

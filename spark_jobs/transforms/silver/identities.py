@@ -3,23 +3,17 @@
 from collections.abc import Set
 from typing import Final
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from nextclick.contracts import persons as forms
+from nextclick.contracts.merges import MOST_USERS, closed
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.silver.nobody import is_nobody
 
 KEY = ("site", "kind", "id", "user_id")
 ONE_SPACE: Final = ("posthog", "mixpanel")
 """Sources whose `distinct_id` names devices and users alike: there the id of a user is a visitor's, too."""
-MOST_USERS: Final = 64
-"""A visitor with more users is no device but one id for many: what is anonymous there is nobody's of them."""
 
 
 def identity_links(nobody_words: Set[str]) -> Transformer:
@@ -140,29 +134,3 @@ def merges(identities: DataFrame) -> DataFrame:
     aliases = identities.where((F.col("kind") == "alias") & (F.col("id") != F.col("user_id")))
     links = aliases.select("site", "id", "user_id", "last_at", "last_event_id").toArrow()
     return identities.sparkSession.createDataFrame(closed(links))
-
-
-def closed(links: pa.Table) -> pa.Table:
-    """`merges` of rows of silver.identities: one pass over all of them, a hundred bytes a merge, before a batch begins."""
-    if not len(links):
-        return pa.table({name: pa.array([], pa.string()) for name in ("site", "id", "person")})
-    links = links.combine_chunks()
-    sites = links["site"].combine_chunks().dictionary_encode()
-    codes = sites.indices.cast(pa.string())
-    ends = (pc.binary_join_element_wise(codes, links[name].combine_chunks(), ":") for name in ("id", "user_id"))
-    nodes = pa.concat_arrays(ends).dictionary_encode()
-    one, other = nodes.indices.to_numpy().reshape(2, -1)
-    size = len(nodes.dictionary)
-    count, group = connected_components(coo_array((np.ones(len(one)), (one, other)), (size, size)), directed=False)
-
-    ranked = links.append_column("last", pa.array(~np.isin(other, one))).append_column("group", pa.array(group[other]))
-    ranked = ranked.sort_by([(name, "ascending") for name in ("group", "last", "last_at", "last_event_id", "user_id")])
-    latest = np.searchsorted(ranked["group"].to_numpy(), np.arange(count), side="right") - 1
-    names = pc.split_pattern(nodes.dictionary, ":", max_splits=1)
-    return pa.table(
-        {
-            "site": sites.dictionary.take(pc.list_element(names, 0).cast(pa.int32())),
-            "id": pc.list_element(names, 1),
-            "person": ranked["user_id"].take(pa.array(latest[group])).combine_chunks(),
-        }
-    )
