@@ -26,6 +26,9 @@ FEATURES: Final = ("popularity", "recency", "category_match", "personal", "simil
 With a new one the click model begins anew: it learns from rows that have all of them, and none was logged with it before.
 """
 
+FORESEEN: Final = "ctr"
+"""Beside the features of an answer's record, where it was ranked by a click model: the probability of a click that this one foresaw."""
+
 Term = Literal["ctr", "recency", "category_match", "user_interest"]
 TERMS: Final[tuple[Term, ...]] = get_args(Term)
 """What the score is the weighted sum of, each in [0, 1]; docs/api.md has the formula."""

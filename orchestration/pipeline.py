@@ -6,6 +6,7 @@ from enum import Enum
 
 from nextclick.contracts import bronze, gold, silver
 from nextclick.contracts.catalog import JOBS, TABLES, written_by
+from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.contracts.table import Layer
 
 
@@ -60,7 +61,15 @@ STEPS: tuple[Step, ...] = (
     *_jobs(Layer.BRONZE, Layer.SILVER),
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
     *_jobs(Layer.GOLD),
-    _check("check_gold", "what gold must hold", GOLD),
+    Step(
+        MODEL_DAILY.job,
+        "how good answers were by day",
+        StepKind.WORK,
+        MODEL_DAILY.reads,
+        (MODEL_DAILY.name,),
+        "ml.jobs.model_daily:run",
+    ),
+    _check("check_gold", "what gold must hold", (*GOLD, MODEL_DAILY.name)),
     Step(
         "learn_bandits", "which arms are clicked", StepKind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
     ),

@@ -8,6 +8,7 @@ import numpy as np
 from msgspec import UNSET
 
 from nextclick.contracts.events import Event, encode
+from nextclick.ctr import FORESEEN
 from serving.bandits.live import Banner
 from serving.bandits.trials import DRAWS, Draw
 from serving.bandits.trials import encode as encode_draws
@@ -86,7 +87,9 @@ def record(
     degraded: bool,
 ) -> bytes:
     """The answer as a `served` event (docs/api.md has its properties)."""
-    features = {name: values.round(4).tolist() for name, values in listed.ranked.scored.features.items()}
+    scored = listed.ranked.scored
+    known = scored.features if scored.foreseen is None else scored.features | {FORESEEN: scored.foreseen}
+    features = {name: values.round(4).tolist() for name, values in known.items()}
     properties = {
         "items": _text(listed.ids),
         "propensities": _text(listed.propensities),

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from expectations.suites.expectation import Expectation, Of, Severity, fact, none_of, rows
-from nextclick.contracts import bronze, gold, silver
+from nextclick.contracts import bronze, gold, gold_analytics, silver
 from nextclick.contracts.table import Table
 from nextclick.settings import Settings
 
@@ -139,6 +139,11 @@ def _gold_recommendation_performance(table: str, settings: Settings) -> tuple[Ex
         ordered(table, "shown", "served"),
         *(ordered(table, part, "shown") for part in ("clicks", "carts", "purchases")),
     )
+
+
+@_of(gold_analytics.MODEL_DAILY)
+def _gold_model_daily(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (finite(table, "value"),)
 
 
 @_of(gold.RECOMMENDATIONS)

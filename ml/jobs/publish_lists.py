@@ -14,6 +14,7 @@ from ml.models.protocol import Stages, quiet
 from ml.registry import champion
 from ml.registry.artifact import Artifact
 from ml.registry.champion import Model
+from ml.report import model_figures
 from nextclick import formats
 from nextclick.contracts import catalog, gold
 from nextclick.lake import files, lists_manifest, locks, table_files
@@ -41,12 +42,13 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
     with locks.hold(settings.lake.locks, *TABLES, purpose="lists"):
         artifact = champion.artifact(settings.lake, served)
         manifest, facts = write(settings, served, artifact, progress)
+        figures = model_figures.add(settings, model_figures.of_lists(settings, manifest, served.as_of))
     seconds = time.monotonic() - started
     return JobReport(
         job="lists",
         read=len(artifact.people),
         written=manifest.people,
-        details=details(manifest) | facts,
+        details=details(manifest) | facts | {"figures": figures},
         seconds=seconds,
     )
 

@@ -21,7 +21,7 @@ from ml.models.user_item.popular import Popular
 from ml.registry import artifact, champion, tracking
 from ml.registry.artifact import AnyRecipe, Artifact, Card, SimilarSource
 from ml.registry.champion import Attempt, Model, ModelStatus
-from ml.report import figures, report_page
+from ml.report import figures, model_figures, report_page
 from ml.selection import gate, model_candidates, select
 from ml.selection.select import Selection
 from nextclick.errors import ModelError
@@ -113,6 +113,9 @@ def _train(training: TrainingRun, key: str, standing: ModelStatus) -> ModelStatu
     else:
         previous = tracking.champion(settings.lake, tracking.PREVIOUS)
     fallback = None if reigning else _fallback(training, chosen, similar_source)
+    if not broken:
+        compared = model_figures.of_training(settings, chosen.judged, chosen.name, model.version, chosen.popular_name)
+        model_figures.add(settings, compared)
     attempt = Attempt(
         key=key,
         passed=not reasons,

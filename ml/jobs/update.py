@@ -26,6 +26,7 @@ from ml.lists.rows import ListStamp, personal_rows, popular_rows, similar_rows
 from ml.models.protocol import FoldIn, Stages, quiet
 from ml.registry import artifact, tracking
 from ml.registry.artifact import Artifact
+from ml.report import model_figures
 from nextclick.contracts import gold
 from nextclick.errors import ModelError
 from nextclick.lake import lists_manifest, locks, table_files
@@ -64,10 +65,12 @@ def run(settings: Settings, progress: Stages = quiet) -> JobReport:
         pairs, source = interactions.read(settings, version=source.version)
         update = take_in(base, pairs, source, changed)
         manifest = _write(settings, current, update, progress)
+        figures = model_figures.of_lists(settings, manifest, update.artifact.card.as_of)
     facts = publish_lists.details(manifest) | {
         "new_people": len(update.artifact.people) - len(base.people),
         "new_items": len(update.new_items),
         "removed": len(update.removed),
+        "figures": model_figures.add(settings, figures),
         "next_items": f"as of {manifest.next_at:%Y-%m-%d %H:%M}" if manifest.next_at else "none",
     }
     facts["mlflow"] = _log(settings, manifest, source, facts, started)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nextclick.contracts import bronze, gold, silver
+from nextclick.contracts import bronze, gold, gold_analytics, silver
 from nextclick.contracts.table import Job, Table
 from nextclick.errors import UsageError
 
@@ -21,6 +21,7 @@ TABLES: tuple[Table, ...] = (
     gold.TRAFFIC_DAILY,
     gold.ITEM_DAILY,
     gold.RECOMMENDATION_PERFORMANCE,
+    gold_analytics.MODEL_DAILY,
     gold.RECOMMENDATIONS,
     gold.POPULAR_ITEMS,
     gold.SIMILAR_ITEMS,

@@ -250,8 +250,13 @@ MODEL_DAILY = Table(
         _DATE,
         SITE,
         Column("model_version", "string", "Registered version of the model, or `popular`.", nullable=False),
-        Column("metric", "string", "Such as offline_ndcg_at_20 or online_ctr.", nullable=False),
-        Column("segment", "string", "all, or the part of people or answers.", nullable=False),
+        Column("metric", "string", "offline_…, lists_… or online_…: docs/quality.md.", nullable=False),
+        Column(
+            "segment",
+            "string",
+            "all, or a part of the answers: `surface home`, `variant EXPERIMENT/NAME`.",
+            nullable=False,
+        ),
         Column("value", "double", "Its value.", nullable=False),
         Column("n", "bigint", "People or answers that it was measured on.", nullable=False, minimum=0),
         Column("low", "double", "Lower end of its 95 % interval, where there is one."),
@@ -260,6 +265,6 @@ MODEL_DAILY = Table(
     key=("date", "site", "model_version", "metric", "segment"),
     job="model_daily",
     spark=False,
-    reads=("gold.recommendation_performance",),
+    reads=("gold.recommendation_performance", "silver.served_items"),
     partitioned_by=("date",),
 )

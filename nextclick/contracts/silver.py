@@ -298,7 +298,9 @@ SERVED_ITEMS = Table(
         ),
         Column("degraded", "boolean", "The answer was a makeshift, since a store was down or slow."),
         Column(
-            "features", "map<string,double>", "What the ranking knew of the item when it answered: nextclick/ctr.py."
+            "features",
+            "map<string,double>",
+            "What the ranking knew of the item when it answered, and `ctr`, the click it foresaw: nextclick/ctr.py.",
         ),
         Column("user_agent", "string", "Of the first event that says that it was shown, else of the request."),
         Column("served_at", "timestamp", "When the answer was made.", nullable=False),

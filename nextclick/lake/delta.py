@@ -116,12 +116,32 @@ def write(lake: Lake, table: Table, rows: Any, mode: Literal["append", "overwrit
     write_deltalake(create(lake, table), rows, mode=mode)
 
 
-def replace_days(lake: Lake, table: Table, rows: Any, days: Collection[date]) -> None:
-    """Arrow rows in the place of all that have these days in `date`, in one commit; the caller holds the table's lock."""
+def rows_of_days(lake: Lake, table: Table, days: Collection[date]) -> list[dict[str, Any]]:
+    """The rows that have these days in `date`; none of a table that was never written."""
+    present = open_table(lake, table.name)
+    if present is None or not days:
+        return []
+    rows: list[dict[str, Any]] = present.to_pyarrow_table(filters=[("date", "in", [*days])]).to_pylist()
+    return rows
+
+
+def replace_days(
+    lake: Lake, table: Table, rows: list[dict[str, Any]], days: Collection[date], facts: Mapping[str, str] | None = None
+) -> None:
+    """`rows` in the place of all that have these days in `date`, in one commit; the caller holds the table's lock."""
+    import pyarrow as pa
     from deltalake import write_deltalake
 
+    from nextclick.contracts import arrow
+
     listed = ", ".join(f"'{day}'" for day in sorted(days))
-    write_deltalake(create(lake, table), rows, mode="overwrite", predicate=f"date IN ({listed})")
+    write_deltalake(
+        create(lake, table),
+        pa.Table.from_pylist(rows, arrow.schema(table)),
+        mode="overwrite",
+        predicate=f"date IN ({listed})",
+        commit_properties=commit_properties(facts),
+    )
 
 
 def commit_properties(facts: Mapping[str, str] | None = None) -> "CommitProperties":

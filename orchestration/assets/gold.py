@@ -6,6 +6,7 @@ from typing import Any
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
 from nextclick.contracts import catalog
+from nextclick.contracts.gold_analytics import MODEL_DAILY
 from orchestration.assets.asset_specs import build, spec
 from orchestration.pipeline import GOLD, LISTS
 from orchestration.step_runner import StepRunner
@@ -19,6 +20,12 @@ Results = Iterable[MaterializeResult[Any]]
 )
 def gold_of_silver(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
     """Who used what, traffic, items and answers by day, side by side."""
+    yield from build(context, steps)
+
+
+@multi_asset(specs=[spec(MODEL_DAILY)], pool="model_daily")
+def gold_model_daily(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
+    """How good the recommender is, by day."""
     yield from build(context, steps)
 
 

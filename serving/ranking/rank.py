@@ -40,6 +40,7 @@ class Ranked(NamedTuple):
             {name: values[rows] for name, values in self.scored.terms.items()},
             {name: values[rows] for name, values in self.scored.features.items()},
             self.scored.weights,
+            None if self.scored.foreseen is None else self.scored.foreseen[rows],
         )
         return Ranked(self.candidates.take(rows), scored, self.boost[rows], self.score[rows])
 

@@ -24,6 +24,8 @@ class Scored(NamedTuple):
     features: dict[str, Floats]
     """By the names of nextclick.ctr.FEATURES: what the record of the answer keeps."""
     weights: dict[str, float]
+    foreseen: Floats | None = None
+    """The probability of a click, where a click model says it."""
 
 
 def weights(ranking: RankingSettings, index: ServingIndex, overrides: Mapping[str, float]) -> dict[str, float]:
@@ -52,9 +54,10 @@ def score(
         "similar": candidates.similar,
         "affinity": _affinity(index, candidates, known),
     }
-    values = terms(features, index.ctr.predict(features) if index.ctr else features["popularity"])
+    foreseen = index.ctr.predict(features) if index.ctr else None
+    values = terms(features, features["popularity"] if foreseen is None else foreseen)
     total: Floats = sum((weight[term] * values[term] for term in TERMS), start=np.zeros(len(candidates)))
-    return Scored(np.fmax(total, 0.0), values, features, weight)
+    return Scored(np.fmax(total, 0.0), values, features, weight, foreseen)
 
 
 def _recency(index: ServingIndex, candidates: Candidates, now: int, half_life_days: float) -> Floats:

@@ -64,6 +64,20 @@ def test_a_trained_lake_has_a_champion_with_its_figures(trained: Path) -> None:
     assert {"ndcg@20", "map@20", "coverage@20", "novelty@20"} <= metrics.keys()
 
 
+def test_a_training_and_its_lists_leave_their_figures_by_day_beside_those_of_popularity(trained: Path) -> None:
+    daily = rows(trained, "gold.model_daily")
+    metrics = champion.model_status(settings_of(trained).lake).attempt.metrics  # type: ignore[union-attr]
+    assert set(daily.model_version) == {"1", "popular"}
+    ours = daily[daily.model_version == "1"].set_index("metric")
+    assert ours.value["offline_recall_at_20"] == metrics["recall@20"]
+    assert ours.value["offline_ndcg_at_20"] == metrics["ndcg@20"]
+    assert ours.low["offline_recall_at_20"] <= metrics["recall@20"] <= ours.high["offline_recall_at_20"]
+    assert (ours.value["lists_people_share"], ours.n["lists_people_share"]) == (1.0, 60)
+    assert ours.value["lists_age_hours"] > 0
+    popular = daily[daily.model_version == "popular"].set_index("metric").value
+    assert set(popular.index) == {"offline_recall_at_20", "offline_ndcg_at_20", "offline_coverage_at_20"}
+
+
 def test_lists_hold_n_distinct_unseen_known_items_for_everybody(trained: Path) -> None:
     lists, used = rows(trained, "gold.recommendations"), rows(trained, "gold.interactions")
     assert set(lists.person_id) == set(used.person_id)

@@ -20,7 +20,6 @@ from nextclick.contracts.table import Table
 from nextclick.errors import UsageError
 from nextclick.lake import delta
 from nextclick.lake.locks import hold
-from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 
 _ROWS: Final = 2_000
@@ -146,7 +145,7 @@ class FigureImport:
         fresh = [row | {"imported_at": now} for row in self._rows.values()]
         with hold(lake.locks, table.name, purpose="nextclick import"):
             taken = {self._scope(row) for row in fresh}
-            before = _by_day(_rows_of(lake, table, {row["date"] for row in fresh}))
+            before = _by_day(delta.rows_of_days(lake, table, {row["date"] for row in fresh}))
             changed = {
                 day: rows
                 for day, rows in _by_day(fresh).items()
@@ -156,7 +155,7 @@ class FigureImport:
             stay = [row for day in changed for row in before.get(day, []) if self._scope(row) not in taken]
             written = [row for rows in changed.values() for row in rows]
             if changed:
-                delta.replace_days(lake, table, _arrow([*stay, *written], table), changed)
+                delta.replace_days(lake, table, [*stay, *written], changed)
         return FigureReport(
             **{name: self._counts[name] for name in ("files", "rows", "accepted", "sums")},
             rejected=len(self._rejects),
@@ -184,22 +183,6 @@ def _by_day(rows: Iterable[Row]) -> dict[date, list[Row]]:
     for row in rows:
         days.setdefault(row["date"], []).append(row)
     return days
-
-
-def _rows_of(lake: Lake, table: Table, days: set[date]) -> list[Row]:
-    present = delta.open_table(lake, table.name)
-    if present is None or not days:
-        return []
-    rows: list[Row] = present.to_pyarrow_table(filters=[("date", "in", days)]).to_pylist()
-    return rows
-
-
-def _arrow(rows: list[Row], table: Table) -> Any:
-    import pyarrow as pa  # takes 0.2 s that other imports do without
-
-    from nextclick.contracts import arrow
-
-    return pa.Table.from_pylist(rows, arrow.schema(table))
 
 
 def _refusal(rejects: list[str]) -> str:
