@@ -1,6 +1,10 @@
 """A registered model's files as MLflow keeps them, code among them: pinned in the registry, checked before any of that code runs."""
 
 import hashlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +17,8 @@ from nextclick.errors import ModelError
 _TAG: Final = "nextclick.files"
 _NOTE: Final = "registered_model_meta"
 """What MLflow itself writes into the folder when it loads a model."""
+_BYTECODE: Final = "__pycache__"
+"""What Python writes there when MLflow's own `load_model` imports the code; `only_source` never reads it."""
 
 
 def pin(client: Any, name: str, version: str, model_id: str) -> None:
@@ -37,6 +43,17 @@ def checked(client: Any, version: Any) -> Path:
     return where
 
 
+@contextmanager
+def only_source() -> Iterator[None]:
+    """Python compiles what it imports anew, and leaves nothing beside it: a folder's bytecode is not what was registered."""
+    before = sys.pycache_prefix
+    with tempfile.TemporaryDirectory() as sys.pycache_prefix:
+        try:
+            yield
+        finally:
+            sys.pycache_prefix = before
+
+
 def folder(client: Any, model_id: str) -> Path:
     """Where MLflow keeps a model."""
     return Path(url2pathname(urlsplit(client.get_logged_model(model_id).artifact_location).path))
@@ -44,5 +61,9 @@ def folder(client: Any, model_id: str) -> Path:
 
 def _digests(where: Path) -> dict[str, str]:
     """sha256 of each file below a folder."""
-    paths = sorted(path for path in where.rglob("*") if path.is_file() and path.name != _NOTE)
-    return {str(path.relative_to(where)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    files = sorted(path for path in where.rglob("*") if path.is_file() and path.name != _NOTE)
+    return {
+        str(path.relative_to(where)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.parent.name != _BYTECODE
+    }

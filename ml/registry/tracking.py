@@ -108,7 +108,9 @@ def load(lake: Lake, name: str = NAME, alias: str = CHAMPION) -> Any:
     import mlflow.pyfunc
 
     with connected(lake) as client:
-        return mlflow.pyfunc.load_model(str(pinned.checked(client, client.get_model_version_by_alias(name, alias))))
+        files = pinned.checked(client, client.get_model_version_by_alias(name, alias))
+        with pinned.only_source():
+            return mlflow.pyfunc.load_model(str(files))
 
 
 def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None]:

@@ -1,6 +1,8 @@
 """From gold.interactions to a champion and its lists: what passes, what is blocked, what is missing."""
 
+import importlib.util
 import json
+import marshal
 import sqlite3
 import subprocess
 import sys
@@ -120,6 +122,14 @@ def test_the_registered_model_predicts_the_lists_that_were_exported(trained_temp
     assert predicted["source"].tolist() == ["model", "popular"]
 
 
+def plant_bytecode(code: Path, source: str) -> None:
+    """What Python would run in the place of a file: bytecode of another source, which says that it is that file's."""
+    cache, stamp = Path(importlib.util.cache_from_source(str(code))), code.stat()
+    cache.parent.mkdir()
+    stamped = b"".join(part.to_bytes(4, "little") for part in (0, int(stamp.st_mtime), stamp.st_size))
+    cache.write_bytes(importlib.util.MAGIC_NUMBER + stamped + marshal.dumps(compile(source, str(code), "exec")))
+
+
 @pytest.mark.parametrize("name", ["als_trending", "gf_cf", "blend", "popular_blend"])
 def test_every_kind_of_model_predicts_in_mlflow_what_it_recommends_here(trained: Path, name: str) -> None:
     settings = with_candidates(settings_of(trained), name)
@@ -133,6 +143,10 @@ def test_every_kind_of_model_predicts_in_mlflow_what_it_recommends_here(trained:
     assert predicted["items"][0][0] == here.items.take(lists.items[0]).to_pylist()[0]
     assert predicted["scores"][0] == pytest.approx(lists.scores[0].tolist(), rel=1e-4, abs=1e-5)  # later items may tie
     code, ran = newest.parents[2] / "pyfunc.py", trained / "ran"
+    assert not list(code.parent.rglob("*.pyc"))
+    plant_bytecode(code, f"open({str(ran)!r}, 'w')")
+    tracking.load(settings.lake, alias="challenger")
+    assert not ran.exists()
     code.write_text(f"open({str(ran)!r}, 'w')\n{code.read_text()}")
     with pytest.raises(
         ModelError, match=r"not the files that were registered as version \d+ of recommender: pyfunc\.py in "
