@@ -26,7 +26,7 @@ from nextclick.report import JobReport
 from nextclick.settings import load
 
 NEXTCLICK = str(Path(sys.executable).parent / "nextclick")
-CHECKS = ("check_silver", "check_gold", "check_lists")
+CHECKS = ("check_silver", "check_gold", "check_lists", "check_model_daily")
 
 
 def main() -> None:
