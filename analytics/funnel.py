@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow.compute as pc
 
 from analytics.journeys import units
-from analytics.journeys.chains import Numbers, chains
 from analytics.journeys.days import Days, moments_sql
 from analytics.journeys.patterns import ANY, EventPattern, Values, pattern, pattern_sql, text_sql
 from analytics.journeys.units import Unit
 from nextclick.contracts.events import OUTSIDE_SESSIONS, PASSIVE
+from nextclick.definitions.chains import Numbers, chains
 from nextclick.errors import UsageError
 from nextclick.lake import duck
 from nextclick.settings import Settings

@@ -78,7 +78,9 @@ STEPS: tuple[Step, ...] = (
     Step("lists", "what to show everyone", StepKind.WORK, LEARNED_FROM, LISTS, "ml.jobs.lists:run"),
     _check("check_lists", "what lists must hold", LISTS),
     Step("export", "lists → key-value table", StepKind.WORK, LISTS, (), "serving.export.export:run"),
-    _check("check_model_daily", "what figures of models must hold", (MODEL_DAILY.name,)),  # trainings and lists add theirs
+    _check(
+        "check_model_daily", "what figures of models must hold", (MODEL_DAILY.name,)
+    ),  # trainings and lists add theirs
 )
 
 NAMES = tuple(step.name for step in STEPS)

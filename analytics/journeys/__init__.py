@@ -1,1 +1,1 @@
-"""What visitors do one after the other: whose events they are, and the chains of a funnel in them."""
+"""What visitors do one after the other: whose events they are, in which days, and how people write them."""

@@ -15,6 +15,7 @@ PACKAGES: Final = (
     "expectations",
     "ml",
     "serving",
+    "analytics",
     "orchestration",
     "demo",
     "benchmarks",

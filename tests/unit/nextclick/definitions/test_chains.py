@@ -7,7 +7,7 @@ from itertools import combinations, groupby, permutations, product
 import numpy as np
 import pytest
 
-from analytics.journeys.chains import NONE, chains
+from nextclick.definitions.chains import NONE, chains
 
 Row = tuple[int, int, int, int]
 """unit, time, steps that it can be (bits), value"""
