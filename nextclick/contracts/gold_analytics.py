@@ -196,17 +196,18 @@ _CURRENCY = Column("currency", "string", "ISO 4217 code; empty where nothing was
 
 CAMPAIGN_DAILY = Table(
     name="gold.campaign_daily",
-    doc="One row per day, site, channel, source, medium, campaign, content and currency: what was paid for, and the visits that came.",
+    doc="One row per day, site, channel, source, medium, campaign, content and currency, and one without a currency for the visits: "
+    "what was paid, and who came.",
     columns=(
         _DATE,
         SITE,
         *_CAMPAIGN,
         Column("content", "string", "utm_content, or the advertisement; or `(none)`.", nullable=False),
-        _CURRENCY,
-        _count("impressions", "Impressions, as silver.costs says."),
-        _count("clicks", "Clicks, as silver.costs says."),
-        Column("cost", AMOUNT, "What was paid; null where no cost was imported.", minimum=0),
-        _count("visits", "Visits; in the row without a currency where there are several."),
+        Column("currency", "string", "ISO 4217 code of what was paid; empty in the row of the visits.", nullable=False),
+        Column("impressions", "bigint", "As silver.costs says; null where nobody says.", minimum=0),
+        Column("clicks", "bigint", "As silver.costs says; null where nobody says.", minimum=0),
+        Column("cost", AMOUNT, "What was paid; null in the row of the visits.", minimum=0),
+        _count("visits", "Visits, in the row without a currency; 0 in the others, so that they add up."),
     ),
     key=("date", "site", "channel", "source", "medium", "campaign", "content", "currency"),
     job="build_campaign_daily",
