@@ -65,12 +65,13 @@ def run(settings: Settings, progress: Stages = quiet) -> JobReport:
         pairs, source = interactions.read(settings, version=source.version)
         update = take_in(base, pairs, source, changed)
         manifest = _write(settings, current, update, progress)
-        figures = model_figures.of_lists(settings, manifest, update.artifact.card.as_of)
+        listed = model_figures.of_lists(settings, manifest, update.artifact.card.as_of)
+        figures = model_figures.add(settings, listed)
     facts = publish_lists.details(manifest) | {
         "new_people": len(update.artifact.people) - len(base.people),
         "new_items": len(update.new_items),
         "removed": len(update.removed),
-        "figures": model_figures.add(settings, figures),
+        "figures": figures,
         "next_items": f"as of {manifest.next_at:%Y-%m-%d %H:%M}" if manifest.next_at else "none",
     }
     facts["mlflow"] = _log(settings, manifest, source, facts, started)

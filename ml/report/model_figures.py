@@ -75,7 +75,7 @@ def _offline(
     return ModelFigure(day_of(settings, now), settings.site, version, metric, "all", value, judged.people, *ends)
 
 
-def of_lists(settings: Settings, manifest: ListsManifest, as_of: int) -> list[ModelFigure]:
+def of_lists(settings: Settings, manifest: ListsManifest, as_of: int) -> Iterator[ModelFigure]:
     """How old what the lists know is (`as_of`: their newest event, in microseconds), and who has one, as they were published."""
     table = delta.require(settings.lake, gold.RECOMMENDATIONS.name)
     with duck.connect(settings.lake) as database:
@@ -84,10 +84,8 @@ def of_lists(settings: Settings, manifest: ListsManifest, as_of: int) -> list[Mo
     hours = (manifest.generated_at.timestamp() - as_of / 1e6) / 3600
     values = {"lists_age_hours": hours, "lists_people_share": people / manifest.people if manifest.people else 0.0}
     day = day_of(settings, manifest.generated_at)
-    return [
-        ModelFigure(day, manifest.site, manifest.model_version, metric, "all", value, manifest.people)
-        for metric, value in values.items()
-    ]
+    for metric, value in values.items():
+        yield ModelFigure(day, manifest.site, manifest.model_version, metric, "all", value, manifest.people)
 
 
 def day_of(settings: Settings, moment: datetime) -> date:
@@ -100,10 +98,9 @@ def add(settings: Settings, figures: Iterable[ModelFigure]) -> str:
 
     Who calls has done its work, which does not fail for want of a figure.
     """
-    hindered: tuple[type[Exception], ...] = (LakeError, *delta.errors())
     try:
         put(settings, {figure.key: figure for figure in figures})
-    except hindered as error:
+    except LakeError as error:
         return f"not written: {error}"
     return "written"
 

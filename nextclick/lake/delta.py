@@ -135,13 +135,19 @@ def replace_days(
     from nextclick.contracts import arrow
 
     listed = ", ".join(f"'{day}'" for day in sorted(days))
-    write_deltalake(
-        create(lake, table),
-        pa.Table.from_pylist(rows, arrow.schema(table)),
-        mode="overwrite",
-        predicate=f"date IN ({listed})",
-        commit_properties=commit_properties(facts),
-    )
+    try:
+        write_deltalake(
+            create(lake, table),
+            pa.Table.from_pylist(rows, arrow.schema(table)),
+            mode="overwrite",
+            predicate=f"date IN ({listed})",
+            commit_properties=commit_properties(facts),
+        )
+    except errors() as error:
+        raise LakeError(
+            f"{table.name} in {lake.table(table.name)} cannot be written: {error}. Nothing of it was changed; "
+            "free space or mend permissions, then call again."
+        ) from error
 
 
 def commit_properties(facts: Mapping[str, str] | None = None) -> "CommitProperties":

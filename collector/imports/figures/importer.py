@@ -84,14 +84,14 @@ class FigureImport:
         """
         done = 0
         for path in paths:
-            self._read(path)
+            self._read(path, lambda read, before=done: tell(before + read))  # type: ignore[misc]
             done += path.stat().st_size
             tell(done)
         if self._rejects and not skip_bad:
             raise UsageError(_refusal(self._rejects))
         return self._write()
 
-    def _read(self, path: Path) -> None:
+    def _read(self, path: Path, tell: Callable[[int], None]) -> None:
         self._counts["files"] += 1
         rows: dict[Key, Row] = {}
         with closing(open_source(path, self._mapping)) as source:
@@ -101,6 +101,7 @@ class FigureImport:
                 for number, row in zip(batch.numbers, batch.rows, strict=True):
                     self._take(mapper, row, f"{path}:{number}", path, rows)
                 last = batch.last
+                tell(source.tell())
         if source.damage:
             self._reject(
                 f"{path}:{last + 1}", Unmappable("cut_short", f"the file ends before its end: {source.damage}")
