@@ -58,9 +58,10 @@ up: setup  ## the Dagster and MLflow pages on loopback
 kafka: setup  ## the jars for Kafka: Spark's source, and a broker for the tests (48 MB)
 	@$(VENV)/python -m spark_jobs.jars kafka
 
-docs: setup  ## docs/dataflow.md and docs/settings.md anew from the code
+docs: setup  ## docs/dataflow.md, docs/settings.md and docs/analytics.md anew from the code
 	@$(VENV)/python -m nextclick.dataflow
 	@$(VENV)/python -m nextclick.settings_reference
+	@$(VENV)/python -m analytics.reference
 
 lock: setup  ## resolve both locks anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml

@@ -28,12 +28,17 @@ _PLAIN: Mapping[str, tuple[pa.DataType, Any]] = {
 
 def write(lake: Lake, name: str, rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
     """Append rows to a table (`options` go to write_deltalake); returns its version. Nulls are let through: that is what checks are for."""
-    table = catalog.table(name)
-    schema = pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
-    filled = pa.Table.from_pylist([_filled(table, row) for row in rows], schema)
+    table, filled = catalog.table(name), arrow(name, rows)
     options = {"mode": "append", "partition_by": list(table.partitioned_by) or None} | options
     write_deltalake(lake.table(name), filled, **options)
     return int(DeltaTable(lake.table(name)).version())
+
+
+def arrow(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows of a table that lies nowhere."""
+    table = catalog.table(name)
+    schema = pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
+    return pa.Table.from_pylist([_filled(table, row) for row in rows], schema)
 
 
 def seq(position: int, segment: str = "s", batch: int = 0) -> dict[str, Any]:

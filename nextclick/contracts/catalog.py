@@ -30,7 +30,8 @@ TABLES: tuple[Table, ...] = (
     gold.DATA_QUALITY,
 )
 
-_BY_NAME = {table.name: table for table in TABLES}
+_BY_NAME = {table.name: table for table in (*gold_analytics.TABLES, *TABLES)}
+"""Also those that reports read and no job writes yet: they are empty."""
 
 
 def written_by(job: str) -> tuple[Table, ...]:

@@ -269,3 +269,5 @@ MODEL_DAILY = Table(
     reads=("gold.recommendation_performance", "silver.served_items"),
     partitioned_by=("date",),
 )
+
+TABLES = (VISITS, VISITOR_DAYS, PAGE_DAILY, EVENT_DAILY, CONVERSIONS, CAMPAIGN_DAILY, ATTRIBUTION_DAILY, MODEL_DAILY)

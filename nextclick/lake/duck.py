@@ -41,6 +41,13 @@ def files(table: "DeltaTable") -> frozenset[str]:
     return frozenset(pa.table(table.get_add_actions(flatten=True))["path"].to_pylist())
 
 
+def size(table: "DeltaTable") -> int:
+    """Bytes of the data files of a table version."""
+    import pyarrow as pa
+
+    return sum(pa.table(table.get_add_actions(flatten=True))["size_bytes"].to_pylist())
+
+
 def within(table: "DeltaTable", column: str, first: Any, last: Any) -> frozenset[str]:
     """The data files that may hold a `column` from `first` to `last`, both included, by the bounds that the log keeps of each file."""
     import pyarrow as pa

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from analytics import reference
 from cli.main import VERBS
 from nextclick import dataflow, settings_reference
 from nextclick.settings import CHECKOUT
@@ -19,6 +20,10 @@ def test_dataflow_page_is_what_the_catalog_says() -> None:
 
 def test_settings_page_is_what_the_settings_say() -> None:
     assert settings_reference.PAGE.read_text(encoding="utf-8") == settings_reference.render(), "run `make docs`"
+
+
+def test_analytics_page_is_what_the_reports_say() -> None:
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.render(), "run `make docs`"
 
 
 def test_readme_lists_the_verbs_that_there_are() -> None:

@@ -11,7 +11,6 @@ from deltalake import write_deltalake
 
 from nextclick.contracts import catalog, gold_analytics
 from nextclick.contracts.duckdb_types import duckdb_type
-from nextclick.contracts.table import Table
 from nextclick.lake import duck, sql
 from nextclick.lake.delta import require
 from nextclick.lake.paths import Lake, lake_at
@@ -19,7 +18,7 @@ from tests.table_rows import arrow_type, write
 
 TRAFFIC, EVENTS = "gold.traffic_daily", "silver.events"
 DAYS = [date(2026, 1, day) for day in range(1, 6)]
-CONTRACTS = [*catalog.TABLES, *(value for value in vars(gold_analytics).values() if isinstance(value, Table))]
+CONTRACTS = {table.name: table for table in (*catalog.TABLES, *gold_analytics.TABLES)}
 
 
 @pytest.fixture(params=["lake", "what? *#1 ä'x"])
@@ -73,10 +72,9 @@ def test_files_older_than_a_column_have_nulls_there(lake: Lake) -> None:
     assert asked_of_duckdb(lake, query) == [(7, None, None), (1, 1, {"EUR": Decimal(2)})]
 
 
-def test_a_table_that_was_never_written_is_there_and_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "_BY_NAME", {contract.name: contract for contract in CONTRACTS})
+def test_a_table_that_was_never_written_is_there_and_empty() -> None:
     with duck.connect(lake_at("/nowhere")) as database:
-        for contract in CONTRACTS:
+        for contract in CONTRACTS.values():
             types = [(column.name, arrow_type(column.type)) for column in contract.columns]
             database.register("expected", pa.schema(types).empty_table())
             nothing = duck.source(lake_at("/nowhere"), contract.name, None)

@@ -1,0 +1,26 @@
+"""All reports, in the order in which they are listed."""
+
+from typing import Final
+
+from analytics.report import Report
+from analytics.reports import people, visits
+from nextclick.errors import UsageError
+
+REPORTS: Final[tuple[Report, ...]] = (
+    visits.TRAFFIC,
+    visits.REVENUE,
+    people.ACTIVE,
+    people.RETENTION_DAY,
+    people.RETENTION_WEEK,
+    people.LIFECYCLE,
+)
+
+_BY_NAME: Final = {report.name: report for report in REPORTS}
+
+
+def report(name: str) -> Report:
+    """The report of this name; UsageError lists those that there are."""
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise UsageError(f"There is no report {name!r}. The reports are: {', '.join(_BY_NAME)}.") from None

@@ -1,0 +1,36 @@
+"""A report beside the same report of an earlier range."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from analytics.answers import Answer, Reports, Row
+from analytics.question import Compared
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the figures of an answer were in the range before."""
+
+    before: Answer
+    rows: Sequence[Row | None]
+    """The earlier figures of each row of the answer; None where the earlier range has no such row."""
+
+
+def compare(reports: Reports, answer: Answer, to: Compared) -> Comparison:
+    """Days are put beside the days that lie the same distance from the range's first."""
+    question, groups = answer.question, len(answer.question.by)
+    before = reports.answer(question.compared(to))
+    shift = timedelta(question.shift(to))
+    earlier = {tuple(_later(key, shift) for key in row[:groups]): row[groups:] for row in before.rows}
+    return Comparison(before, [earlier.get(tuple(row[:groups])) for row in answer.rows])
+
+
+def _later(key: Any, shift: timedelta) -> Any:
+    return key + shift if isinstance(key, date) else key
+
+
+def change(now: float | None, before: float | None) -> float | None:
+    """By which share a figure grew; None where either is absent, or there was nothing."""
+    return None if now is None or not before else float(now) / float(before) - 1

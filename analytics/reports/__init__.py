@@ -1,0 +1,1 @@
+"""The reports, by what they are about."""

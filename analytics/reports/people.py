@@ -1,0 +1,119 @@
+"""Who comes, how often, and who comes back."""
+
+from typing import Final
+
+from analytics.report import Report
+from nextclick.definitions import people as p
+
+_SITES: Final = ("date", "site")
+
+ACTIVE: Final = Report(
+    name="active",
+    doc="Visitors active in the 1, 7 and analytics.active_days days that end with each day.",
+    reads=("gold.visitor_days",),
+    # A day of activity makes its visitor active until the 7th, or 28th, day, or until the next day of activity takes over.
+    # So each adds one where it begins and takes it back where it ends, and a running sum counts: nobody twice, without sets of ids.
+    rows="""
+        WITH days AS (
+            SELECT site, date, lead(date) OVER (PARTITION BY site, visitor_id ORDER BY date) AS next_date
+            FROM gold.visitor_days WHERE date > {since} - {active_days} AND date <= {until}
+        ), newest AS (SELECT max(date) AS newest_date FROM days), edges AS (
+            SELECT site, date, 1 AS day, 1 AS week, 1 AS month FROM days
+            UNION ALL SELECT site, least(next_date, date + 7), 0, -1, 0 FROM days
+            UNION ALL SELECT site, least(next_date, date + {active_days}), 0, 0, -1 FROM days
+            UNION ALL SELECT site, CAST(unnest(generate_series(min(date), max(newest_date), INTERVAL 1 DAY)) AS DATE), 0, 0, 0
+                FROM days CROSS JOIN newest GROUP BY site
+        ), counts AS (
+            SELECT date, site, sum(day) AS dau, sum(week) AS week, sum(month) AS month FROM edges GROUP BY date, site
+        )
+        SELECT date, site, dau, wau, mau FROM (
+            SELECT date, site, dau, sum(week) OVER so_far AS wau, sum(month) OVER so_far AS mau FROM counts
+            WINDOW so_far AS (PARTITION BY site ORDER BY date ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+        ) CROSS JOIN newest WHERE date >= {since} AND date <= newest_date
+    """,
+    dimensions=_SITES,
+    metrics=(p.DAU, p.WAU, p.MAU, p.STICKINESS),
+    last_day=True,
+)
+
+
+def _retention(period: str, days: int, most: int) -> str:
+    """Rows of cohorts by `period`, which has so many days, for at most so many periods after their first."""
+    return f"""
+        WITH periods AS (
+            SELECT DISTINCT site, visitor_id, CAST(date_trunc('{period}', date) AS DATE) AS period FROM gold.visitor_days
+        ), active AS (
+            SELECT site, period, min(period) OVER who AS cohort, max(period) OVER who AS latest FROM periods
+            WINDOW who AS (PARTITION BY site, visitor_id)
+        ), cohorts AS (
+            SELECT site, cohort, count(*) AS size FROM active WHERE period = cohort AND cohort BETWEEN {{since}} AND {{until}}
+            GROUP BY site, cohort
+        ), newest AS (SELECT max(date) AS newest_date FROM gold.visitor_days WHERE date < {{today}}), cells AS (
+            SELECT site, cohort, size, CAST(n AS BIGINT) AS n, cohort + CAST(n AS INT) * {days} + {days - 1} <= newest_date AS lived
+            FROM cohorts CROSS JOIN newest CROSS JOIN (SELECT unnest(generate_series(0, {most})) AS n)
+            WHERE cohort + CAST(n AS INT) * {days} <= newest_date
+        ), back AS (
+            SELECT site, cohort, date_diff('day', cohort, period) // {days} AS n, count(*) AS visitors FROM active GROUP BY ALL
+        ), spans AS (
+            SELECT site, cohort, date_diff('day', cohort, latest) // {days} AS n, count(*) AS visitors
+            FROM active WHERE period = cohort GROUP BY ALL
+        ), later AS (
+            SELECT cells.site, cells.cohort, cells.n, sum(spans.visitors) AS visitors
+            FROM cells JOIN spans ON spans.site = cells.site AND spans.cohort = cells.cohort AND spans.n >= cells.n
+            GROUP BY cells.site, cells.cohort, cells.n
+        )
+        SELECT site, cohort, n, CASE WHEN lived THEN size END AS cohort_size,
+            CASE WHEN lived THEN coalesce(back.visitors, 0) END AS retained,
+            CASE WHEN lived THEN coalesce(later.visitors, 0) END AS retained_since
+        FROM cells LEFT JOIN back USING (site, cohort, n) LEFT JOIN later USING (site, cohort, n)
+    """
+
+
+_RETENTION: Final = (p.COHORT_SIZE, p.RETAINED, p.RETAINED_SINCE, p.RETENTION)
+
+RETENTION_DAY: Final = Report(
+    name="retention_day",
+    doc="Of visitors by their first ever day: how many were active n days later.",
+    reads=("gold.visitor_days",),
+    rows=_retention("day", 1, 60),
+    dimensions=("cohort", "site", "n"),
+    metrics=_RETENTION,
+    by=("cohort", "n"),
+    date="cohort",
+    across="n",
+)
+
+RETENTION_WEEK: Final = Report(
+    name="retention_week",
+    doc="Of visitors by their first ever week, from Monday: how many were active n weeks later.",
+    reads=("gold.visitor_days",),
+    rows=_retention("week", 7, 52),
+    dimensions=("cohort", "site", "n"),
+    metrics=_RETENTION,
+    by=("cohort", "n"),
+    date="cohort",
+    across="n",
+)
+
+LIFECYCLE: Final = Report(
+    name="lifecycle",
+    doc="Of each week, from Monday: who is new, returns, was away, and who of the week before is missing.",
+    reads=("gold.visitor_days",),
+    rows="""
+        WITH newest AS (SELECT max(date) AS newest_date FROM gold.visitor_days WHERE date < {today}), weeks AS (
+            SELECT DISTINCT site, visitor_id, CAST(date_trunc('week', date) AS DATE) AS week FROM gold.visitor_days
+        ), steps AS (
+            SELECT site, week, lag(week) OVER who AS before, lead(week) OVER who AS after FROM weeks
+            WINDOW who AS (PARTITION BY site, visitor_id ORDER BY week)
+        )
+        SELECT week AS date, site, 1 AS active, CAST(before IS NULL AS INT) AS new,
+            CAST(before IS NOT NULL AND before = week - 7 AS INT) AS returned,
+            CAST(before IS NOT NULL AND before < week - 7 AS INT) AS resurrected,
+            CASE WHEN week + 6 <= newest_date THEN 0 END AS dormant
+        FROM steps CROSS JOIN newest
+        UNION ALL SELECT week + 7, site, 0, 0, 0, 0, 1 FROM steps CROSS JOIN newest
+        WHERE (after IS NULL OR after > week + 7) AND week + 13 <= newest_date
+    """,
+    dimensions=_SITES,
+    metrics=(p.ACTIVE, p.NEW, p.RETURNED, p.RESURRECTED, p.DORMANT),
+)

@@ -1,0 +1,43 @@
+"""Visits: how many, whence, and what they brought."""
+
+from typing import Final
+
+from analytics.report import Report
+from nextclick.definitions import visits as v
+
+OF_A_VISIT: Final = (
+    "date", "site", "channel", "source", "medium", "campaign", "referrer_host", "entry_page", "exit_page", "device", "os", "browser",
+    "app_version", "country", "experiment", "variant",
+)  # fmt: skip
+_COLUMNS: Final = ", ".join(OF_A_VISIT)
+
+TRAFFIC: Final = Report(
+    name="traffic",
+    doc="How many came, whence, and whether they stayed.",
+    reads=("gold.visits",),
+    rows=f"""
+        SELECT {_COLUMNS}, (site, visitor_id) AS visitor, 1 AS visits,
+            CAST(is_bounce AS INT) AS bounces, CAST(is_engaged AS INT) AS engaged_visits, views,
+            epoch_ms(ended_at - started_at) / 1000 AS seconds, engaged_ms / 1000 AS engaged_seconds,
+            searches, carts, orders, CAST(orders > 0 AS INT) AS buying_visits
+        FROM gold.visits
+    """,
+    dimensions=OF_A_VISIT,
+    metrics=(
+        v.VISITS, v.VISITORS, v.ENGAGED_VISITS, v.ENGAGEMENT_RATE, v.BOUNCES, v.BOUNCE_RATE, v.VIEWS, v.VIEWS_PER_VISIT,
+        v.SECONDS_PER_VISIT, v.ENGAGED_SECONDS, v.SEARCHES, v.CARTS, v.ORDERS, v.BUYING_VISITS, v.CONVERSION_RATE,
+    ),
+)  # fmt: skip
+
+REVENUE: Final = Report(
+    name="revenue",
+    doc="What visits paid, one row a currency.",
+    reads=("gold.visits",),
+    rows=f"""
+        SELECT {_COLUMNS}, currency, revenue[currency] AS revenue, orders, CAST(orders > 0 AS INT) AS buying_visits
+        FROM (SELECT *, unnest(map_keys(revenue)) AS currency FROM gold.visits)
+    """,
+    dimensions=(*OF_A_VISIT, "currency"),
+    metrics=(v.REVENUE, v.ORDERS, v.REVENUE_PER_ORDER, v.BUYING_VISITS),
+    by=("date", "currency"),
+)

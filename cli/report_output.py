@@ -1,0 +1,219 @@
+"""A report as a table with a line, as JSON, as CSV."""
+
+import csv
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from itertools import pairwise
+from typing import Any, Final
+
+from rich import box
+from rich.table import Table as Grid
+from rich.text import Text
+
+from analytics.answers import Answer
+from analytics.catalog import REPORTS
+from analytics.comparison import Comparison, change
+from cli.console_table import stdout_console
+from nextclick.command import print_json
+from nextclick.definitions.metric import Metric, MetricUnit
+from nextclick.lake.sql import plain
+from nextclick.visible import visible
+
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_ABSENT: Final = "–"
+
+
+def show_reports(as_json: bool) -> None:
+    """The reports that there are."""
+    if as_json:
+        print_json({report.name: {"answers": report.doc, "by": report.groups} for report in REPORTS})
+        return
+    grid = Grid("report", "what it answers", "by", box=box.SIMPLE_HEAD)
+    for report in REPORTS:
+        grid.add_row(report.name, report.doc, ", ".join(report.groups))
+    stdout_console().print(grid)
+
+
+def as_json(answer: Answer, comparison: Comparison | None) -> dict[str, Any]:
+    """Columns with their meaning, rows as objects, and the figures of the whole."""
+    question = answer.question
+    columns = [{"name": name, "adds_up": False} for name in question.by]
+    columns += [
+        {"name": each.name, "meaning": each.meaning, "unit": each.unit, "adds_up": each.adds_up, "apart": each.apart}
+        for each in question.metrics
+    ]
+    said = {
+        "report": question.report.name,
+        "answers": question.report.doc,
+        "from": question.first.isoformat(),
+        "to": question.last.isoformat(),
+        "unfinished": answer.unfinished and answer.unfinished.isoformat(),
+        "versions": answer.versions,
+        "columns": columns,
+        "rows": [_object(answer.columns, row) for row in answer.rows],
+        "total": _figures(answer, answer.whole),
+    }
+    if comparison:
+        before = comparison.before
+        said["compared"] = {
+            "from": before.question.first.isoformat(),
+            "to": before.question.last.isoformat(),
+            "rows": [row and _figures(answer, row) for row in comparison.rows],
+            "total": _figures(answer, before.whole),
+        }
+    return said
+
+
+def _object(names: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
+    return dict(zip(names, map(plain, row), strict=True))
+
+
+def _figures(answer: Answer, row: Iterable[Any]) -> dict[str, Any]:
+    return _object((metric.name for metric in answer.question.metrics), row)
+
+
+def print_csv(answer: Answer, comparison: Comparison | None) -> None:
+    """A line a row; absent figures are empty, and those of a comparison are called before_NAME."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    figures = [metric.name for metric in answer.question.metrics]
+    writer.writerow([*answer.columns, *(f"before_{name}" for name in figures if comparison)])
+    for number, row in enumerate(answer.rows):
+        before = comparison.rows[number] or (None,) * len(figures) if comparison else ()
+        writer.writerow("" if value is None else visible(plain(value)) for value in (*row, *before))
+
+
+def show(answer: Answer, comparison: Comparison | None, most: int) -> None:
+    """What the report answers, a line of its first figure by day, its rows, and what has to be known of them."""
+    console, question = stdout_console(), answer.question
+    range_ = f"{question.first} to {question.last}"
+    before = comparison and comparison.before.question
+    beside = f", beside {before.first} to {before.last}" if before else ""
+    console.print(Text(f"{question.report.doc} {range_}{beside}", style="bold"))
+    if not answer.rows:
+        console.print(f"No rows. The tables are {', '.join(_versions(answer))}; `nextclick run` fills them.")
+        return
+    if len(answer.days) > 1:
+        console.print(Text(f"{question.metrics[0].name} {line(_by_day(answer))}"))
+    across = question.report.across
+    if across in question.by:
+        _show_across(console, answer, across, most)
+    else:
+        _show_rows(console, answer, comparison, most)
+    for note in _notes(answer, most):
+        console.print(Text(note, style="dim"))
+
+
+def _by_day(answer: Answer) -> list[Any]:
+    """The first figure of each day, or week, from the first to the last that there is."""
+    days = list(answer.days)
+    step = min(later - day for day, later in pairwise(days))
+    return [answer.days.get(days[0] + n * step, (None,))[0] for n in range((days[-1] - days[0]) // step + 1)]
+
+
+def line(values: Sequence[Any]) -> str:
+    """Values as bars of a height, the highest full; a gap where there is none.
+
+    >>> line([0, 1, None, 4])
+    '▁▃ █'
+    """
+    top = max((float(value) for value in values if value is not None), default=0) or 1
+    return "".join(
+        " " if value is None else _BARS[round(max(float(value), 0) / top * (len(_BARS) - 1))] for value in values
+    )
+
+
+def _show_rows(console: Any, answer: Answer, comparison: Comparison | None, most: int) -> None:
+    question, groups = answer.question, len(answer.question.by)
+    rows = [
+        _cells(answer, row[groups:], comparison.rows[n] if comparison else None)
+        for n, row in enumerate(answer.rows[:most])
+    ]
+    whole = _cells(answer, answer.whole, comparison.before.whole if comparison else None)
+    keys = [[_key(answer, value) for value in row[:groups]] for row in answer.rows[:most]]
+    names = [metric.name for metric in question.metrics]
+    shown = _fitting(console.width, question.by, keys, names, [*rows, whole])
+    grid = Grid(*question.by, box=box.SIMPLE_HEAD, show_footer=True)
+    for name, column in zip(question.by, grid.columns, strict=True):
+        column.footer = ("last full day" if question.report.last_day else "all") if name == question.by[0] else ""
+    for number in range(shown):
+        grid.add_column(names[number], footer=whole[number], justify="right")
+    for key, row in zip(keys, rows, strict=True):
+        grid.add_row(*key, *row[:shown])
+    console.print(grid)
+    if names[shown:]:
+        console.print(
+            Text(f"Not shown: {', '.join(names[shown:])}; --figures chooses, --csv and --json have all.", style="dim")
+        )
+
+
+def _fitting(width: int, by: Sequence[str], keys: list[list[str]], names: list[str], rows: list[list[str]]) -> int:
+    """How many figures a line of the terminal takes, at least one."""
+    left = width - 2 - sum(max(map(len, cells)) + 3 for cells in zip(by, *keys, strict=True))
+    for number, cells in enumerate(zip(names, *rows, strict=True)):
+        left -= max(map(len, cells)) + 3
+        if left < 0:
+            return max(number, 1)
+    return len(names)
+
+
+def _show_across(console: Any, answer: Answer, across: str, most: int) -> None:
+    """A row a group, the values of `across` side by side as far as the line goes; the figure is the last."""
+    by, metrics = answer.question.by, answer.question.metrics
+    at, size, rest = by.index(across), len(by), [name for name in by if name != across]
+    table: dict[tuple[Any, ...], dict[Any, str]] = {}
+    for row in answer.rows:
+        table.setdefault((*row[:at], *row[at + 1 : size]), {})[row[at]] = _figure(metrics[-1], row[-1])
+    heads = sorted({row[at] for row in answer.rows})[: (console.width - 14 * len(rest)) // 9]
+    grid = Grid(*rest, box=box.SIMPLE_HEAD)
+    for head in heads:
+        grid.add_column(f"{across} {head}" if head == heads[0] else str(head), justify="right")
+    for key, cells in list(table.items())[:most]:
+        grid.add_row(*(_key(answer, value) for value in key), *(cells.get(head, "") for head in heads))
+    console.print(grid)
+    console.print(Text(f"{metrics[-1].name}: {metrics[-1].meaning}", style="dim"))
+
+
+def _key(answer: Answer, value: Any) -> str:
+    unfinished = isinstance(value, date) and value == answer.unfinished
+    return visible(_ABSENT if value is None else value) + " (unfinished)" * unfinished
+
+
+def _cells(answer: Answer, row: Sequence[Any], before: Sequence[Any] | None) -> list[str]:
+    cells = [_figure(metric, value) for metric, value in zip(answer.question.metrics, row, strict=True)]
+    if before is None:
+        return cells
+    changes = [change(now, then) for now, then in zip(row, before, strict=True)]
+    return [cell if by is None else f"{cell} {by:+.0%}" for cell, by in zip(cells, changes, strict=True)]
+
+
+def _figure(metric: Metric, value: Any) -> str:
+    if value is None:
+        return _ABSENT
+    match metric.unit:
+        case MetricUnit.SHARE:
+            return f"{value:.1%}"
+        case MetricUnit.NUMBER:
+            return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    return f"{value:,.2f}" if metric.unit is not MetricUnit.SECONDS else f"{value:,.1f}"
+
+
+def _notes(answer: Answer, most: int) -> Iterator[str]:
+    question = answer.question
+    if len(answer.rows) > most:
+        yield f"{len(answer.rows) - most:,} more rows: --rows, --csv or --json."
+    if answer.unfinished:
+        yield f"{answer.unfinished} is not over: its figures will grow."
+    counted = [metric.name for metric in question.metrics if metric.sql.startswith("count(DISTINCT")]
+    if counted:
+        yield f"{', '.join(counted)}: each counted once in a row and once in the whole, so rows do not sum to it."
+    guarded = sorted(
+        {name for metric in question.metrics for name in metric.apart} - {*question.by, question.report.date}
+    )
+    if guarded:
+        yield f"{_ABSENT} where several values of {', '.join(guarded)} meet: they are never put together; --by {guarded[0]} parts them."
+
+
+def _versions(answer: Answer) -> Iterator[str]:
+    for name, version in answer.versions.items():
+        yield f"{name} (never written)" if version is None else f"{name} (version {version})"

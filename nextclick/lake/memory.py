@@ -1,0 +1,121 @@
+"""Tables that are asked again and again: each version opened once, and held in memory from the second question on."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
+
+from nextclick.contracts.table import Layer
+from nextclick.lake import delta, duck, files
+from nextclick.lake.paths import Lake
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+    from duckdb import DuckDBPyConnection
+
+_PACKED = 4
+"""Bytes in memory of one of a Parquet file, about: what is surely too large is not even read."""
+
+
+class _Seen(NamedTuple):
+    """A table as it was shown last."""
+
+    log: tuple[str, int]
+    """The newest file of its log, and when that changed: a version, without opening the table."""
+    version: int | None
+    newest: date | None
+    held: bool
+
+
+class TableMemory:
+    """The tables of a lake as views of one database, by their catalog names, such as gold.visits.
+
+    A table that is asked of a second time at one version is held in memory, if it fits; what was not used longest makes room.
+    Several threads may ask, each with the connection that it was handed.
+    """
+
+    def __init__(self, lake: Lake, most_bytes: int = 512 * 2**20) -> None:
+        self.lake, self.most_bytes = lake, most_bytes
+        self._database = duck.connect(lake)
+        self._seen: dict[str, _Seen] = {}
+        self._bytes: OrderedDict[str, int] = OrderedDict()
+        self._lock = threading.Lock()
+        for layer in Layer:
+            self._database.execute(f"CREATE SCHEMA {layer}")
+        self._database.execute("CREATE SCHEMA held")
+
+    def connection(self, names: Iterable[str]) -> "DuckDBPyConnection":
+        """A connection in which these tables are shown as they are now; the caller closes it."""
+        with self._lock:
+            for name in names:
+                self._refresh(name)
+            return self._database.cursor()
+
+    def version(self, name: str) -> int | None:
+        """The version of a table that was last shown; None: never written."""
+        return self._seen[name].version
+
+    def newest_day(self, name: str) -> date | None:
+        """The newest day that a table by days has in that version; None where it has none, or is not by days."""
+        return self._seen[name].newest
+
+    @property
+    def held(self) -> dict[str, int]:
+        """Tables in memory, and their bytes there."""
+        return dict(self._bytes)
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _refresh(self, name: str) -> None:
+        log, seen = self._log(name), self._seen.get(name)
+        if seen is None or seen.log != log:
+            table = delta.open_table(self.lake, name)
+            self._seen[name] = _seen_table(log, table)
+            self._view(name, duck.source(self.lake, name, table))
+            self._drop(name)
+        elif not seen.held:
+            self._seen[name] = seen._replace(held=True)  # also where it does not fit: it is not tried again
+            self._hold(name)
+        if name in self._bytes:
+            self._bytes.move_to_end(name)
+
+    def _log(self, name: str) -> tuple[str, int]:
+        folder = f"{self.lake.table(name)}/_delta_log"
+        newest = max((file for file in files.names(folder) if file.endswith(".json")), default="")
+        return newest, files.changed_at(f"{folder}/{newest}")
+
+    def _hold(self, name: str) -> None:
+        table = self._table(name)
+        if table is None or duck.size(table) * _PACKED > self.most_bytes:
+            return
+        before = self._used()
+        self._database.execute(f'CREATE TABLE held."{name}" AS {duck.source(self.lake, name, table)}')
+        self._view(name, f'FROM held."{name}"')
+        self._bytes[name] = self._used() - before
+        while sum(self._bytes.values()) > self.most_bytes:
+            oldest = next(iter(self._bytes))
+            self._view(oldest, duck.source(self.lake, oldest, self._table(oldest)))
+            self._drop(oldest)
+
+    def _table(self, name: str) -> "DeltaTable | None":
+        return delta.open_table(self.lake, name, self._seen[name].version)
+
+    def _drop(self, name: str) -> None:
+        if self._bytes.pop(name, None) is not None:
+            self._database.execute(f'DROP TABLE held."{name}"')
+
+    def _view(self, name: str, query: str) -> None:
+        self._database.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+    def _used(self) -> int:
+        query = "SELECT sum(memory_usage_bytes) FROM duckdb_memory() WHERE tag = 'IN_MEMORY_TABLE'"
+        return int(self._database.execute(query).fetchall()[0][0] or 0)
+
+
+def _seen_table(log: tuple[str, int], table: "DeltaTable | None") -> _Seen:
+    if table is None:
+        return _Seen(log, version=None, newest=None, held=True)
+    days = [partition["date"] for partition in table.partitions() if "date" in partition]
+    return _Seen(log, table.version(), date.fromisoformat(max(days)) if days else None, held=False)

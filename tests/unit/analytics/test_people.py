@@ -1,0 +1,139 @@
+"""Who is active, who comes back: against plain counting over sets of days."""
+
+from collections import defaultdict
+from datetime import date, timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.hypothesis_settings import generated
+from tests.report_rows import answer, figures
+
+DAY = timedelta(1)
+FIRST = date(2026, 1, 1)  # a Thursday
+Visitor = tuple[str, str]
+Days = dict[Visitor, set[date]]
+
+visitor_days = st.dictionaries(
+    st.tuples(st.sampled_from(["s", "t"]), st.sampled_from("abc")),
+    st.sets(st.integers(0, 44).map(lambda n: FIRST + n * DAY), min_size=1),
+)
+
+
+def table(days: Days) -> dict[str, list[dict[str, Any]]]:
+    rows = [{"site": site, "visitor_id": who, "date": day} for (site, who), when in days.items() for day in when]
+    return {"gold.visitor_days": rows}
+
+
+def january(visitor: str, *days: int) -> Days:
+    return {("s", visitor): {date(2026, 1, day) for day in days}}
+
+
+def test_active_in_the_days_that_end_with_the_day() -> None:
+    days = table(january("a", 1, 2) | january("b", 1) | january("c", 9) | january("d", 31))
+    active = figures(answer("active", days), "dau", "wau", "mau")
+    assert active[date(2026, 1, 2)] == (1, 2, 2)
+    assert active[date(2026, 1, 7)] == (0, 2, 2)
+    assert active[date(2026, 1, 8)] == (0, 1, 2)  # b's week is over, a's ends today
+    assert active[date(2026, 1, 9)] == (1, 1, 3)
+    assert active[date(2026, 1, 28)] == (0, 0, 3)
+    assert active[date(2026, 1, 29)] == (0, 0, 2)
+
+
+def test_one_number_is_that_of_the_last_full_day_and_today_is_not_one() -> None:
+    days = table(january("a", 1, 2) | january("b", 2, 3))
+    there = answer("active", days, today=date(2026, 1, 3), last="today")
+    assert there.columns == ("date", "dau", "wau", "mau", "stickiness")
+    assert there.whole == (2, 2, 2, 1.0)
+    assert there.unfinished == date(2026, 1, 3)
+    assert there.rows[-1] == (date(2026, 1, 3), 1, 2, 2, 0.5)
+
+
+@generated(25)
+@given(visitor_days, st.integers(0, 30), st.sampled_from([(), ("site=s",), ("site!=s",)]))
+def test_active_equals_counting(days: Days, skipped: int, where: tuple[str, ...]) -> None:
+    first = FIRST + skipped * DAY
+    there = answer("active", table(days), date(2026, 3, 1), first=str(first), where=where)
+    sites = {"s", "t"} if not where else {"s"} if where == ("site=s",) else {"t"}
+    kept = {visitor: when for visitor, when in days.items() if visitor[0] in sites}
+    newest = max((day for when in days.values() for day in when if day > first - 28 * DAY), default=FIRST)
+
+    def active(day: date, length: int) -> int:
+        window = {day - n * DAY for n in range(length)}
+        return sum(bool(window & when) for when in kept.values())
+
+    expected = {first + n * DAY: 0 for n in range((newest - first).days + 1)}
+    counts = {day: (active(day, 1), active(day, 7), active(day, 28)) for day in expected}
+    shown = figures(there, "dau", "wau", "mau")
+    assert {day: shown.get(day, (0, 0, 0)) for day in counts} == counts
+
+
+def test_a_cell_that_its_cohort_has_not_lived_is_absent_and_one_in_which_nobody_came_is_0() -> None:
+    weeks = table(january("a", 1, 8) | january("b", 2) | january("c", 12))
+    cells = figures(answer("retention_week", weeks, first="2025-12-01"), "cohort_size", "retained", "retention")
+    monday = date(2025, 12, 29)
+    assert cells[monday, 0] == (2, 2, 1.0)
+    assert cells[monday, 1] == (2, 1, 0.5)
+    assert cells[monday, 2] == (None, None, None)  # the newest day, the 12th, is that week's Monday
+
+
+def test_the_first_day_is_the_first_ever_and_not_that_of_the_range() -> None:
+    days = table(january("a", 1, 20, 21) | january("b", 20))
+    cells = figures(answer("retention_day", days, first="2026-01-15"), "cohort_size", "retained", "retained_since")
+    assert cells == {(date(2026, 1, 20), 0): (1, 1, 1), (date(2026, 1, 20), 1): (1, 0, 0)}
+
+
+def test_cohorts_are_put_together_day_by_day_and_days_never() -> None:
+    days = table(january("a", 1, 2, 3) | january("b", 1, 3) | january("c", 2))
+    there = answer("retention_day", days, by=("n",))
+    assert figures(there, "cohort_size", "retained", "retention") == {0: (3, 3, 1.0), 1: (3, 1, 1 / 3), 2: (2, 2, 1.0)}
+    assert there.whole == (None, None, None, None)
+
+
+@generated(25)
+@given(visitor_days, st.integers(1, 50))
+def test_retention_by_day_equals_counting(days: Days, today: int) -> None:
+    now = FIRST + today * DAY
+    newest = max((day for when in days.values() for day in when if day < now), default=None)
+    cohorts = defaultdict[date, list[set[date]]](list)
+    for when in days.values():
+        cohorts[min(when)].append(when)
+    expected = {
+        (cohort, n): (
+            len(them),
+            sum(cohort + n * DAY in when for when in them),
+            sum(max(when) >= cohort + n * DAY for when in them),
+        )
+        for cohort, them in cohorts.items()
+        for n in range(61)
+        if newest and cohort + n * DAY <= newest
+    }
+    there = answer("retention_day", table(days), now, last="2026-12-31")
+    assert figures(there, "cohort_size", "retained", "retained_since") == expected
+
+
+@generated(25)
+@given(visitor_days, st.integers(1, 50))
+def test_retention_by_week_and_lifecycle_equal_counting(days: Days, today: int) -> None:
+    now = FIRST + today * DAY
+    newest = max((day for when in days.values() for day in when if day < now), default=date(1, 1, 7))
+    weeks = {visitor: {day - day.weekday() * DAY for day in when} for visitor, when in days.items()}
+    lived = {monday for n in range(60) if (monday := date(2025, 12, 29) + 7 * n * DAY) + 6 * DAY <= newest}
+    there = answer("retention_week", table(days), now, first="2025-12-01", last="2026-12-31")
+    for (cohort, n), cell in figures(there, "cohort_size", "retained").items():
+        them = [when for when in weeks.values() if min(when) == cohort]
+        week = cohort + 7 * n * DAY
+        assert cell == ((len(them), sum(week in when for when in them)) if week in lived else (None, None))
+
+    there = answer("lifecycle", table(days), now, first="2025-12-01", last="2026-12-31")
+    seen = {week for when in weeks.values() for week in when}
+    expected = {}
+    for week in {*seen, *(week + 7 * DAY for week in seen)}:
+        here = [when for when in weeks.values() if week in when]
+        new = sum(min(when) == week for when in here)
+        returned = sum(week - 7 * DAY in when for when in here)
+        dormant = sum(week - 7 * DAY in when and week not in when for when in weeks.values()) if week in lived else None
+        if here or dormant:
+            expected[week] = (len(here), new, returned, len(here) - new - returned, dormant)
+    assert figures(there, "active", "new", "returned", "resurrected", "dormant") == expected

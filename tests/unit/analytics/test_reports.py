@@ -1,0 +1,72 @@
+"""What holds for every report: an empty lake, parts that sum to the whole, figures that nobody may sum."""
+
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from analytics.answers import Answer
+from analytics.catalog import REPORTS
+from analytics.report import Report
+from nextclick.contracts import catalog
+from nextclick.definitions.metric import Metric
+from tests.report_rows import answer, drawn, rows
+
+ALL = pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
+
+
+def of_drawn_rows(report: Report, seed: int = 0, **asked: Any) -> Answer:
+    return answer(report.name, {name: drawn(name, seed) for name in report.reads}, first="2025-01-01", **asked)
+
+
+@ALL
+def test_of_an_empty_lake_it_has_no_rows_and_no_figures(report: Report) -> None:
+    there = answer(report.name, {})
+    assert there.rows == []
+    assert {*there.whole} == {None}
+
+
+@ALL
+def test_it_says_what_it_is_of(report: Report) -> None:
+    assert report.doc.endswith(".")
+    assert {*report.by} <= {*report.groups}
+    assert all(catalog.table(name) for name in report.reads)
+    names = [*report.groups, *(metric.name for metric in report.metrics)]
+    assert len(names) == len({*names})
+    assert all(metric.meaning.endswith(".") for metric in report.metrics)
+    assert {name for metric in report.metrics for name in metric.apart} <= {*report.dimensions}
+
+
+@ALL
+def test_what_adds_up_sums_over_every_break_down_to_the_whole(report: Report) -> None:
+    """Of what stays apart: for each value of its own."""
+    for name in report.dimensions:
+        by = tuple(dict.fromkeys((name, *(column for metric in report.metrics for column in metric.apart))))
+        parts = of_drawn_rows(report, by=by)
+        for metric in report.metrics:
+            if metric.adds_up and name not in metric.apart:
+                whole = (
+                    rows(of_drawn_rows(report, by=metric.apart)) if metric.apart else [whole_of(of_drawn_rows(report))]
+                )
+                assert summed(rows(parts), metric) == pytest.approx(summed(whole, metric))
+
+
+@ALL
+def test_what_stays_apart_has_no_figure_where_it_would_be_put_together(report: Report) -> None:
+    there = of_drawn_rows(report)
+    for metric in report.metrics:
+        if metric.apart and not report.last_day:
+            values = {tuple(row[name] for name in metric.apart) for row in rows(of_drawn_rows(report, by=metric.apart))}
+            assert len(values) > 1
+            assert whole_of(there)[metric.name] is None
+
+
+def whole_of(there: Answer) -> dict[str, Any]:
+    return dict(zip((metric.name for metric in there.question.metrics), there.whole, strict=True))
+
+
+def summed(there: list[dict[str, Any]], metric: Metric) -> dict[tuple[Any, ...], float]:
+    sums = defaultdict[tuple[Any, ...], float](float)
+    for row in there:
+        sums[tuple(row[name] for name in metric.apart)] += float(row[metric.name] or 0)
+    return sums

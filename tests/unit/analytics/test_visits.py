@@ -1,0 +1,70 @@
+"""Visits and what they paid, on rows that are counted by eye."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.report_rows import answer, figures
+from tests.table_rows import NOON
+
+ONE, TWO = date(2026, 1, 1), date(2026, 1, 2)
+
+
+def visit(day: date, visitor: str, channel: str, **fields: Any) -> dict[str, Any]:
+    quiet = {"is_bounce": False, "is_engaged": False, "orders": 0, "ended_at": NOON, "engaged_ms": 4}
+    return {"date": day, "site": "s", "visitor_id": visitor, "channel": channel} | quiet | fields
+
+
+VISITS = {
+    "gold.visits": [
+        visit(ONE, "a", "email", views=3, orders=2, revenue=[("EUR", Decimal("10.5")), ("USD", Decimal(7))]),
+        visit(ONE, "b", "direct", views=1, is_bounce=True),
+        visit(ONE, "b", "email", views=2, ended_at=NOON + timedelta(seconds=90), is_engaged=True),
+        visit(TWO, "a", "direct", views=5, site="t", engaged_ms=2500),
+        visit(TWO, "b", "direct", views=1, orders=1, revenue=[("EUR", Decimal(-1))]),
+    ]
+}
+
+
+def test_a_visitor_is_counted_once_in_each_row_and_once_in_the_whole_of_a_site() -> None:
+    there = answer("traffic", VISITS, by=("channel",), figures=("visits", "visitors"))
+    assert figures(there, "visits", "visitors") == {"direct": (3, 2), "email": (2, 2)}
+    assert there.whole == (5, 3)  # a of s, a of t, b: 2 + 2 would be one too many
+    by_day = answer("traffic", VISITS, figures=("visits", "visitors"))
+    assert figures(by_day, "visits", "visitors") == {ONE: (3, 2), TWO: (2, 2)}
+
+
+def test_ratios_are_of_the_sums_and_not_means_of_ratios() -> None:
+    there = answer("traffic", VISITS, by=("channel",), figures=("bounce_rate", "views_per_visit", "conversion_rate"))
+    assert figures(there, "bounce_rate", "views_per_visit") == {"direct": (1 / 3, 7 / 3), "email": (0, 2.5)}
+    assert there.whole == (1 / 5, 12 / 5, 2 / 5)
+
+
+def test_duration_is_over_all_visits_and_not_engagement() -> None:
+    there = answer("traffic", VISITS, by=("site",))
+    assert figures(there, "seconds_per_visit", "engaged_seconds") == {"s": (22.5, 0.016), "t": (0, 2.5)}
+
+
+def test_money_of_two_currencies_is_never_put_together() -> None:
+    there = answer("revenue", VISITS)
+    assert figures(there, "revenue", "orders") == {
+        (ONE, "EUR"): (Decimal("10.5"), 2),
+        (ONE, "USD"): (Decimal(7), 2),
+        (TWO, "EUR"): (Decimal(-1), 1),
+    }
+    assert there.whole[0] is None
+    assert figures(answer("revenue", VISITS, by=("date",)), "revenue") == {ONE: None, TWO: Decimal(-1)}
+    assert answer("revenue", VISITS, where=("currency=EUR",)).whole[0] == Decimal("9.5")
+
+
+def test_rows_are_those_of_the_range_and_of_the_conditions() -> None:
+    assert figures(answer("traffic", VISITS, last="2026-01-01"), "visits") == {ONE: 3}
+    assert answer("traffic", VISITS, where=("channel=email",)).whole[0] == 2
+    assert answer("traffic", VISITS, where=("channel=email,direct", "site!=t")).whole[0] == 4
+    assert answer("traffic", VISITS, where=("app_version=",)).whole[0] == 5
+    assert answer("traffic", VISITS, where=("channel=x' OR true --",)).rows == []
+
+
+def test_weeks_begin_on_monday() -> None:
+    assert figures(answer("traffic", VISITS, by=("week",)), "visits") == {date(2025, 12, 29): 5}
+    assert figures(answer("traffic", VISITS, by=("month",)), "visits") == {ONE: 5}
