@@ -72,7 +72,9 @@ def masked(text: str) -> str:
     >>> masked('{"ip": "203.0.113.9", "at": "12:34:56"}'), masked("ip-203-0-113-9.example, app version 1.2.3.4")
     ('{"ip": "203.0.0.0", "at": "12:34:56"}', 'ip-203-0-0-0.example, app version 1.2.3.4')
     """
-    return _IPV6.sub(_truncated_match, _IPV4.sub(_without_host, text))
+    if text.count(".") > 2 or text.count("-") > 2 or text.count("_") > 2:
+        text = _IPV4.sub(_without_host, text)
+    return _IPV6.sub(_truncated_match, text) if text.count(":") > 1 else text
 
 
 def _without_host(match: re.Match[str]) -> str:

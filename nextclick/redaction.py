@@ -8,7 +8,8 @@ forms, URLs, base64 and percent-encoding, however they are put into each other.
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
@@ -26,8 +27,19 @@ SECRET_PARAMETER: Final = rf"(?:{SECRET_FIELD}|code|key|pass|auth|sig|signature|
 """Names of secrets in a URL, where `code` and `key` are no words of a shop."""
 REMOVED: Final = "***"
 
-_field: Final = re.compile(SECRET_FIELD, re.IGNORECASE)
-_parameter: Final = re.compile(SECRET_PARAMETER, re.IGNORECASE)
+_REMEMBERED: Final = 1024
+_SHORT: Final = 64
+
+
+def _naming(pattern: str) -> Callable[[str], bool]:
+    """Whether a name is of the pattern; short ones are remembered, since trackers send the same again and again."""
+    written = re.compile(pattern, re.IGNORECASE)
+    known = lru_cache(_REMEMBERED)(lambda name: written.fullmatch(name) is not None)
+    return lambda name: known(name) if len(name) <= _SHORT else written.fullmatch(name) is not None
+
+
+is_secret_field: Final = _naming(SECRET_FIELD)
+_is_secret_parameter: Final = _naming(SECRET_PARAMETER)
 _PARTS: Final = re.compile(r"([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
 _USERINFO: Final = re.compile(r"^([a-z][a-z0-9+.-]*:)?//[^/?#@]*(?:@[^/?#@]*)*@", re.IGNORECASE)
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|//|/|\?", re.IGNORECASE)
@@ -92,7 +104,7 @@ def redacted_value(value: Any, name: str = "", without: Collection[str] = (), de
         return REMOVED
     if isinstance(value, dict):
         return {
-            key: REMOVED if each and _field.fullmatch(key) else redacted_value(each, key, without, depth + 1)
+            key: REMOVED if each and is_secret_field(key) else redacted_value(each, key, without, depth + 1)
             for key, each in value.items()
             if key not in without
         }
@@ -107,7 +119,7 @@ def redacted_form(text: str, without: Collection[str] = ()) -> str:
     kept = [
         (name, _redacted_text(value, "cx" if name == "data" else name, 0))
         for name, value in pairs
-        if name not in without and not _parameter.fullmatch(name)
+        if name not in without and not _is_secret_parameter(name)
     ]
     return text if kept == pairs else urlencode(kept)
 
@@ -127,7 +139,8 @@ def redacted_url(url: str) -> str:
     return _redacted_plain(path) + _redacted_query(query) + _redacted_query(fragment)
 
 
-_MAYBE: Final = re.compile(r"[?#@%]|\.\d{1,3}\.\d|:[0-9a-f]{0,4}:|(?:token|secret|passw|pwd|api_?key)", re.IGNORECASE)
+_DOTS: Final = re.compile(r"\.\d{1,3}\.\d")
+_COLONS: Final = re.compile(r":[0-9a-f]{0,4}:", re.IGNORECASE)
 _MARKS: Final = tuple(b"?#@%\\\0")
 """As numbers: bytes that are looked for in bytes as one of them take five times as long."""
 _DOTTED: Final = re.compile(rb"\.\d{1,3}\.\d{1,3}\.")
@@ -146,12 +159,35 @@ def is_harmless(body: bytes) -> bool:
     )
 
 
+def may_hold(text: str) -> bool:
+    """Whether a text, or one of several in lines, can hold anything to take out, which most do not: so the closer look is rare."""
+    if len(text) < 2:
+        return False
+    small = text.casefold()
+    return (
+        "?" in text
+        or "#" in text
+        or "@" in text
+        or "%" in text
+        or "token" in small
+        or "secret" in small
+        or "passw" in small
+        or "pwd" in small
+        or "apikey" in small
+        or "api_key" in small
+        or (text.count(".") > 1 and _DOTS.search(text) is not None)
+        or (text.count(":") > 1 and _COLONS.search(text) is not None)
+        or text.startswith("ey")  # base64 of an object
+        or "\ney" in text
+    )
+
+
 def redacted_event(event: Event) -> Event:
     """The event as it may be kept: its URLs and properties without secrets and whole addresses."""
     changes: dict[str, Any] = {}
     for field in ("page_url", "referrer"):
         url = getattr(event, field)
-        if url and _MAYBE.search(url) and (kept := redacted_url(url)) != url:
+        if url and may_hold(url) and (kept := redacted_url(url)) != url:
             changes[field] = kept
     if event.properties:
         properties = {name: _redacted_property(name, value) for name, value in event.properties.items()}
@@ -161,9 +197,9 @@ def redacted_event(event: Event) -> Event:
 
 
 def _redacted_property(name: str, value: str) -> str:
-    if _field.fullmatch(name):
+    if is_secret_field(name):
         return REMOVED
-    return _redacted_text(value, name, 0) if value[:2] == "ey" or _MAYBE.search(value) else value
+    return _redacted_text(value, name, 0) if may_hold(value) else value
 
 
 def _redacted_query(part: str) -> str:
@@ -177,13 +213,15 @@ def _redacted_query(part: str) -> str:
     for place in range(0, len(separators), 2):
         parameter = separators[place]
         name, equals, value = parameter.partition("=")
-        if equals and _parameter.fullmatch(unquote(name)):
-            changed = True
-            continue
-        plain = _redacted_text(unquote(value.replace("+", " ")), unquote(name), 1) if equals else ""
-        if equals and plain != unquote(value.replace("+", " ")):
-            changed, parameter = True, f"{name}={quote(plain, safe='')}"
-        elif not equals:
+        if equals:
+            written = unquote(name)
+            if _is_secret_parameter(written):
+                changed = True
+                continue
+            held = unquote(value.replace("+", " "))
+            if (plain := _redacted_text(held, written, 1)) != held:
+                changed, parameter = True, f"{name}={quote(plain, safe='')}"
+        else:
             parameter = _redacted_plain(parameter)
         kept.append((separators[place - 1] if place and kept else "") + parameter)
     query = "".join(kept) if changed else "".join(kept) or query
