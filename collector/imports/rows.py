@@ -1,8 +1,7 @@
 """A row of a history file → the payload of one landing line."""
 
-import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -16,7 +15,7 @@ from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, Request
 from collector.request.times import AmbiguousTime, parser
 from nextclick.contracts.events import MILLIS, Event, derived_id, encode, payload_id, somebody
-from nextclick.redaction import redacted_event
+from nextclick.redaction import is_secret_field, may_hold, redacted_event
 from nextclick.settings import Settings
 
 Row = dict[str, Any]
@@ -37,17 +36,31 @@ _AS_WRITTEN: Final = {name for name, field in EVENT_FIELDS.items() if type_of(fi
 """Fields that are their text."""
 _SPECIAL: Final = ("alias", "item_update")
 """Kinds of which more is asked than of others."""
-_READ_CLOSER: Final = re.compile(r"[^\S\n ]|\n\n|\n | \n|[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
-"""In texts with line breaks between: an empty one, blanks around one, and what no id, or no text, holds."""
 _EXACT: Final = 1 << 53
 """Above it a float is not the number that was meant."""
 _DAY: Final = 86_400_000
+_MOST_PLANS: Final = 256
+_LONGEST_PLAN: Final = 8192
+"""Characters of all names of columns together."""
 
 
 class _Field(NamedTuple):
     name: str
     columns: tuple[str, ...]
     values: dict[str, str]
+
+
+class _RowPlan(NamedTuple):
+    """What becomes of the columns of a row, which all have a value."""
+
+    fields: tuple[tuple[str, str, dict[str, str]], ...]
+    """Field, column, and what its words are translated to."""
+    consent: tuple[tuple[str, str], ...]
+    """Purpose and column of a consent that lies below its column."""
+    properties: tuple[tuple[str, str], ...]
+    """Property and column."""
+    may_be_secret: bool
+    """Whether a property has the name of a secret."""
 
 
 class RowMapper:
@@ -78,6 +91,7 @@ class RowMapper:
         self._given_site = _field("site", records.rule("site") or FieldRule())
         self._identity = _bare(records.identity)
         rules = {name: rule for name in EVENT_FIELDS if name not in _OWN and (rule := records.rule(name))}
+        self._are_as_written = rules.keys() <= _AS_WRITTEN
         self._constants: Row = {}
         for name, rule in rules.items():
             if rule.value is not None:
@@ -87,7 +101,8 @@ class RowMapper:
         for field in fields:
             for column in field.columns:
                 self._by_column.setdefault(column, []).append(field)
-        self._consent = {field.name: field for field in fields if field.name == "consent"}
+        self._consent = next((field.columns for field in fields if field.name == "consent"), ())
+        self._plans: dict[tuple[str, ...], _RowPlan] = {}
         self._kept = [(column, column) for column in _bare(records.properties) if not column.endswith("*")]
         self._nested = [column[:-1] for column in records.properties if column.endswith("*")]
 
@@ -106,18 +121,19 @@ class RowMapper:
             row = self._one_attribute(row)
         try:
             event = self._event_of(row, identity)
-            encoded = payload(redacted_event(event), self._max_bytes)
+            encoded = payload(event, self._max_bytes)
         except UnicodeEncodeError as error:
             raise _undecodable(error) from None
         self._check_time(event.client_time if event.occurred_at is None else event.occurred_at)
         return encoded
 
     def _event_of(self, row: Row, identity: Any) -> Event:
-        fields, taken = self._values(row)
+        plan = self._plan(row)
+        fields = self._values(row, plan)
         kind = self._records.event.value or self._kind_of(row)
-        client_time, properties = self._client_time(row), self._properties(row, taken)
-        fields["site"] = _first(row, self._given_site) or self._site
-        if event := self._as_it_stands(kind, identity, client_time, properties, fields):
+        client_time, properties = self._client_time(row), _texts(row, plan.properties) or None
+        fields["site"] = (_first(row, self._given_site) if self._given_site.columns else None) or self._site
+        if event := self._as_it_stands(kind, identity, client_time, properties, fields, plan):
             return event
         times = {name: fields.pop(name, None) for name in _TIMES}
         event = values.event(
@@ -128,37 +144,39 @@ class RowMapper:
         for name in MAY_BE_NEGATIVE:
             if str(getattr(event, name)).startswith("-"):  # a purchase's: another sale without it
                 raise Unmappable("out_of_range", f"the {event.event} has the {name} {getattr(event, name)}")
-        return event if event.site else msgspec.structs.replace(event, site=self._site)
+        return redacted_event(event if event.site else msgspec.structs.replace(event, site=self._site))
 
     def _as_it_stands(
-        self, kind: Any, identity: Any, client_time: int, properties: dict[str, str] | None, fields: Row
+        self,
+        kind: Any,
+        identity: Any,
+        client_time: int,
+        properties: dict[str, str] | None,
+        fields: Row,
+        plan: "_RowPlan",
     ) -> Event | None:
         """The event of values that are what the readers would make of them, which most are, at a third of the time; else None."""
-        kept = properties or {}
+        kept, most = properties or {}, self._request.limits
         texts = (kind, identity or "-", *fields.values(), *kept, *kept.values())
         try:
             written = "\n".join(("", *texts, ""))
         except TypeError:
             return None
         is_plain = (
-            fields.keys() <= _AS_WRITTEN and kind not in _SPECIAL
-            and max(map(len, texts)) <= self._request.limits.max_id_chars
-            and len(kept) <= self._request.limits.max_properties
-            and written.count("\n") == len(texts) + 1 and not _READ_CLOSER.search(written)
+            (self._are_as_written or fields.keys() <= _AS_WRITTEN) and kind not in _SPECIAL
+            and max(map(len, texts)) <= most.max_id_chars and len(kept) <= most.max_properties
+            and written.count("\n") == len(texts) + 1 and written.replace("\n", "").isprintable()
+            # an empty text, blanks around one, and a mark that no id holds
+            and "\n\n" not in written and "\n " not in written and " \n" not in written and "\ufffd" not in written
         )  # fmt: skip
         if not is_plain:
             return None
-        visitor, user = somebody(fields.get("visitor_id"), fields.get("user_id"), self._request.nobody)
-        if visitor is None and user is None:
+        who = visitor, user = fields.get("visitor_id"), fields.get("user_id")
+        if who == (None, None) or somebody(visitor, user, self._request.nobody) != who:
             return None
-        event = Event(
-            event=kind,
-            event_id=identity or "",
-            client_time=client_time,
-            properties=properties,
-            **{**fields, "visitor_id": visitor, "user_id": user},
-        )
-        return event if identity else msgspec.structs.replace(event, event_id=payload_id(event))
+        event = Event(event=kind, event_id=identity or "", client_time=client_time, properties=properties, **fields)
+        event = event if identity else msgspec.structs.replace(event, event_id=payload_id(event))
+        return redacted_event(event) if plan.may_be_secret or may_hold(written) else event
 
     def _derived_id(self, row: Row) -> str:
         parts = [row.get(column) for column in self._identity]
@@ -177,26 +195,36 @@ class RowMapper:
             rest[_word(row[pairs.name])] = row[pairs.value]
         return rest
 
-    def _values(self, row: Row) -> tuple[Row, set[str]]:
-        """The fields' values as values.event reads them, and the columns that they come from."""
+    def _values(self, row: Row, plan: "_RowPlan") -> Row:
+        """The fields' values as values.event reads them."""
         read: Row = dict(self._constants)
-        taken: set[str] = set()
-        for name, columns, translate in self._fields_of(row):
-            column, value = _find(row, columns)
-            if value is None and name == "consent":  # an object, of which JSON and Parquet made columns
-                value = _below(row, columns)
-            if value is None:
-                continue
-            taken.add(column)
+        for name, column, translate in plan.fields:
+            value = row[column]
             if translate:
                 value = translate.get(_word(value), value)
             read[name] = value if type(value) is str and name not in _READ_HERE else self._value(name, value, read)
-        return read, taken
+        if plan.consent:  # an object, of which JSON and Parquet made columns
+            read["consent"] = self._value("consent", {name: row[column] for name, column in plan.consent}, read)
+        return read
 
-    def _fields_of(self, row: Row) -> Iterable[_Field]:
-        """The fields that have a value in the row, most of which have few of them; consent may lie below its column."""
-        there = {field.name: field for column in row for field in self._by_column.get(column, ())}
-        return {**there, **self._consent}.values()
+    def _plan(self, row: Row) -> "_RowPlan":
+        """What the columns of the row decide, which most rows of a file have in common."""
+        columns = tuple(row)
+        if (plan := self._plans.get(columns)) is None:
+            plan = self._plan_of(columns)
+            if len(self._plans) < _MOST_PLANS and sum(map(len, columns)) < _LONGEST_PLAN:
+                self._plans[columns] = plan
+        return plan
+
+    def _plan_of(self, columns: tuple[str, ...]) -> "_RowPlan":
+        there = {field.name: field for column in columns for field in self._by_column.get(column, ())}
+        fields = tuple((name, _there(columns, field.columns), field.values) for name, field in there.items())
+        consent = _below(columns, self._consent) if "consent" not in there else ()
+        taken = {column for _, column, _ in fields}
+        others = self._others(columns, taken) if self._nested else {}
+        kept = {name: column for name, column in self._kept if column in columns}
+        properties = {**others, **kept}
+        return _RowPlan(fields, consent, tuple(properties.items()), any(map(is_secret_field, properties)))
 
     def _value(self, name: str, value: Any, read: Row) -> Any:
         """The value as JSON would have it; numbers with the signs of the mapping, times in its unit and zone."""
@@ -252,19 +280,15 @@ class RowMapper:
             day = date(1970, 1, 1) + timedelta(days=moment // _DAY)
             raise Unmappable(reason, f"the event is of {day}, beyond events.{limit}")
 
-    def _properties(self, row: Row, taken: set[str]) -> dict[str, str] | None:
-        kept = _texts(row, self._kept)
-        return ({**self._others(row, taken), **kept} if self._nested else kept) or None
-
-    def _others(self, row: Row, taken: set[str]) -> dict[str, str]:
+    def _others(self, row: tuple[str, ...], taken: set[str]) -> dict[str, str]:
         """What no field took, below the first wildcard that fits; of two equal names the earlier wildcard's wins."""
         own = (self._event.columns, self._given_id.columns, self._given_site.columns, self._time_columns)
-        taken = taken.union(_find(row, columns)[0] for columns in own)
+        taken = taken.union(_there(row, columns) for columns in own)
         others: dict[str, str] = {}
         for prefix in self._nested:
             below = [column for column in row if column.startswith(prefix) and column not in taken]
             taken.update(below)
-            others = {**_texts(row, ((column[len(prefix) :], column) for column in below)), **others}
+            others = {**{column[len(prefix) :]: column for column in below}, **others}
         return others
 
 
@@ -323,13 +347,18 @@ def _is_there(value: Any) -> bool:
     return value is not None and value == value  # NaN is how pandas writes that there is none
 
 
-def _below(row: Row, columns: Iterable[str]) -> Row | None:
-    """The object that was flattened to the columns `column.…` (json_lines.flat); None where there is none."""
+def _there(row: Collection[str], columns: Iterable[str]) -> str:
+    """The first of the columns that a row has; "" if it has none."""
+    return next((column for column in columns if column in row), "")
+
+
+def _below(row: Iterable[str], columns: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Name and column of what an object was flattened to, the columns `column.…` (json_lines.flat)."""
     for column in columns:
         prefix = f"{column}."
-        if inside := {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}:
+        if inside := tuple((name.removeprefix(prefix), name) for name in row if name.startswith(prefix)):
             return inside
-    return None
+    return ()
 
 
 def _first(row: Row, field: _Field) -> Any:

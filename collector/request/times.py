@@ -15,6 +15,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _SECOND: Final = timedelta(seconds=1)
 _MILLISECONDS: Final = {"s": Decimal(1000), "ms": Decimal(1), "us": Decimal("0.001"), "ns": Decimal("0.000001")}
+_WHOLE: Final = {"s": 1000, "ms": 1}
 _LONGEST: Final = 100
 """Characters of a written time that are looked at: JavaScript's have the name of their zone behind them."""
 _UNITS_END: Final = (("s", 10**11), ("ms", 10**14), ("us", 10**17))
@@ -56,6 +57,8 @@ def parser(unit: str, zone: str = "UTC") -> TimeParser:
 
 
 def _counted(value: Any, unit: str, zone: tzinfo) -> int:
+    if type(value) is str and len(value) < 16 and value.isdecimal() and unit in _WHOLE:
+        return int(value) * _WHOLE[unit]
     if isinstance(value, date):
         return _moment(value, zone)
     return int(number(value) * _MILLISECONDS[unit])
