@@ -123,6 +123,11 @@ def _silver_served_items(table: str, settings: Settings) -> tuple[Expectation, .
     return tuple(ordered(table, "shown_at", at) for at in ("clicked_at", "carted_at", "purchased_at"))
 
 
+@_of(silver.MARKET)
+def _silver_market(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (finite(table, "value"),)
+
+
 @_of(gold.INTERACTIONS)
 def _gold_interactions(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (finite(table, "strength", positive=True), ordered(table, "first_at", "last_at"))

@@ -1,5 +1,6 @@
 """Costs and market figures: files as networks export them become rows, and a later file replaces the days and accounts it names."""
 
+import csv
 import json
 from datetime import date, timedelta
 from decimal import Decimal
@@ -27,6 +28,8 @@ Day,Campaign,Campaign status,Currency code,Impr.,Clicks,CTR,Cost
  --,Total: Campaigns, --, --,"1,312",90,6.86%,"1,038.60"
 Total: Account, --, --, --,"1,312",90,6.86%,"1,038.60"
 """
+EXCEL: Final = "".join("\t".join(row) + "\n" for row in csv.reader(GOOGLE.splitlines()))
+"""What Google Ads calls "Excel .csv": tabs, in UTF-16."""
 META: Final = """"Reporting starts","Reporting ends","Campaign name","Ad name","Amount spent (EUR)",Impressions,"Link clicks"
 2026-11-01,2026-11-02,,,30.50,900,31
 2026-11-01,2026-11-01,Lamps,"Blue lamp",20.25,600,21
@@ -61,7 +64,9 @@ WHAT: Final = ("date", "campaign", "content", "currency", "impressions", "clicks
 
 
 @pytest.mark.parametrize(
-    ("text", "encoding"), [(GOOGLE, "utf-8"), (GOOGLE, "utf-8-sig"), (GOOGLE.replace("\n", "\r\n"), "utf-16")]
+    ("text", "encoding"),
+    [(GOOGLE, "utf-8"), (GOOGLE.replace("\n", "\r\n"), "utf-8-sig"), (EXCEL, "utf-16")],
+    ids=["csv", "csv of Windows", "Excel csv"],
 )
 def test_a_google_ads_report_is_read_below_its_preamble_and_without_its_sums(
     lake: Path, text: str, encoding: str
@@ -190,6 +195,18 @@ def test_any_history_of_files_leaves_what_a_plain_recomputation_gives(
     )
     if expected:
         assert table(lake, "silver.costs", "date", "account", "campaign", "cost", "clicks") == expected
+
+
+def test_a_day_is_that_of_the_zone_in_which_a_moment_is(lake: Path) -> None:
+    mapping = lake.parent / "zone.toml"
+    mapping.write_text(
+        '[costs]\nday = { column = "at", unit = "s", zone = "America/Los_Angeles" }\n[costs.fields]\n'
+        'network = { value = "n" }\nsource = { value = "s" }\ncurrency = { value = "USD" }\ncost = "cost"\n'
+    )
+    call(
+        lake, "at,cost\n1793606400,1\n1793602799,2\n", str(mapping)
+    )  # 2026-11-02 08:00 and 06:59:59 UTC, an hour after clocks went back
+    assert table(lake, "silver.costs", "date", "cost") == [("2026-11-01", "2.0000"), ("2026-11-02", "1.0000")]
 
 
 def test_market_figures_stand_apart_and_one_value_is_said_once(lake: Path) -> None:
