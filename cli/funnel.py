@@ -3,13 +3,13 @@
 import csv
 import sys
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from cli.console_table import show
+from cli.day_options import day_options
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
@@ -17,8 +17,7 @@ from nextclick.visible import visible
 
 if TYPE_CHECKING:
     from analytics.funnel import Funnel, FunnelStep
-
-_DAY = click.DateTime(["%Y-%m-%d"])
+    from analytics.journeys.days import Days
 
 
 @click.command("funnel")
@@ -32,23 +31,19 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     help="Who counts once.",
 )
 @click.option("--strict", is_flag=True, help="Nothing else that the unit did lies between two steps.")
-@click.option("--from", "first", type=_DAY, metavar="DAY", help="Chains that start on it or later, such as 2026-06-01.")
-@click.option("--to", "last", type=_DAY, metavar="DAY", help="Chains that start on it or before.")
 @click.option("--by", metavar="NAME", help="Tell apart by this field or property of the first step.")
-@click.option("--site", help="One site alone (default: all).")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV alone on stdout.")
 @json_option
 @common_options
+@day_options
 def funnel(
     settings: Settings,
     steps: tuple[str, ...],
     within: str | None,
     unit: str,
     strict: bool,
-    first: datetime | None,
-    last: datetime | None,
+    days: "Days",
     by: str | None,
-    site: str | None,
     as_csv: bool,
     as_json: bool,
 ) -> None:
@@ -68,12 +63,10 @@ def funnel(
     a chain starts in them and may end behind them. The same STEP twice wants two events. Bots are left out.
     """
     if as_json and as_csv:
-        raise UsageError("One of --csv and --json.")
+        raise UsageError("--json and --csv are two ways to print one answer: choose one.")
     from analytics.funnel import answer, question
-    from analytics.journeys.days import Days
     from analytics.journeys.units import Unit
 
-    days = Days(first and first.date(), last and last.date(), site)
     reached = answer(settings, question(settings, steps, within, unit=Unit(unit), strict=strict, days=days, by=by))
     if as_json:
         print_json(msgspec.to_builtins(reached))

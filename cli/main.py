@@ -30,6 +30,7 @@ VERBS: dict[str, str] = {
     "evaluate-policy": "What another policy would have earned, from a log.",
     "status": "What is in the lake, and whether every event is accounted for.",
     "funnel": "How many visitors, people or visits did one thing after the other.",
+    "paths": "Where visits go to, or came from, step by step.",
     "report": "Figures of visits, people, shop and campaigns, by day or whatever.",
     "sql": "Ask the tables with DuckDB SQL, by their catalog names.",
     "bench": "Measure against baselines, such as recommendation quality.",

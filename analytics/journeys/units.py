@@ -1,12 +1,14 @@
 """Whose events they are: a visitor's, a person's or a visit's. Bots are left out."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from analytics.journeys.days import EVER, Days, widest
+from analytics.journeys.days import EVER, Days, moments_sql, widest
+from analytics.journeys.patterns import Values
 from nextclick.contracts.silver import EVENTS, SESSIONS
 from nextclick.lake import delta, duck, human_events, persons
+from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,11 +28,11 @@ _UNIT_EVENTS = {
     Unit.PERSON: "SELECT *, person_id AS unit FROM person_events WHERE visitor_id IS NOT NULL",
     Unit.VISIT: """
         SELECT e.*, v.session_id AS unit
-        FROM events e ASOF JOIN visits v
-          ON e.site = v.site AND e.visitor_id = v.visitor_id AND e.occurred_at >= v.started_at
-        WHERE e.occurred_at <= v.ended_at
+        FROM every_events e JOIN visits v
+          ON e.site = v.site AND e.visitor_id = v.visitor_id AND e.occurred_at BETWEEN v.started_at AND v.ended_at
     """,
 }
+"""A visit is a bot's, with all of its events, where it starts with a bot's agent; else an event is, by its own agent."""
 
 
 def show(database: "DuckDBPyConnection", settings: Settings, unit: Unit, days: Days, after: timedelta) -> int:
@@ -38,17 +40,41 @@ def show(database: "DuckDBPyConnection", settings: Settings, unit: Unit, days: D
 
     Returns how many rows it reads.
     """
-    lake, first, behind = settings.lake, *widest(settings, days)
-    events = delta.open_table(lake, EVENTS.name)
-    latest = behind + after if behind < EVER[1] else behind
-    some = duck.within(events, "occurred_at", first, latest) if events else None
-    human_events.show(database, "events", lake, EVENTS.name, events, some=some)
+    first, behind = widest(settings, days)
+    rows = _show_events(database, settings.lake, first, behind + after if behind < EVER[1] else behind)
     if unit == Unit.PERSON:
-        persons.show(database, "person_events", "events", lake)
+        persons.show(database, "person_events", "events", settings.lake)
     if unit == Unit.VISIT:
-        sessions = delta.open_table(lake, SESSIONS.name)
-        some = duck.within(sessions, "ended_at", first, EVER[1]) if sessions else None
-        human_events.show(database, "visits", lake, SESSIONS.name, sessions, some=some)
+        _show_visits(database, "visits", settings.lake, first)
     database.execute(f"CREATE OR REPLACE TEMP VIEW unit_events AS {_UNIT_EVENTS[unit]}")
+    return rows
+
+
+def show_visits(database: "DuckDBPyConnection", settings: Settings, days: Days) -> None:
+    """Make the visits that start in the days the table `visits`, and their events, with the visit as `unit`, the view `unit_events`."""
+    _show_visits(database, "later_visits", settings.lake, widest(settings, days)[0])
+    values = Values()
+    first, behind = moments_sql(settings, days, values)
+    where = f"started_at >= {first} AND started_at < {behind}"
+    if days.site is not None:
+        where += f" AND site = {values.add(days.site)}"
+    database.execute(f"CREATE OR REPLACE TEMP TABLE visits AS FROM later_visits WHERE {where}", [*values])
+    [ends] = database.execute("SELECT min(started_at), max(ended_at) FROM visits").fetchall()
+    _show_events(database, settings.lake, *(ends if ends[0] else (EVER[1], EVER[1])))
+    database.execute(f"CREATE OR REPLACE TEMP VIEW unit_events AS {_UNIT_EVENTS[Unit.VISIT]}")
+
+
+def _show_events(database: "DuckDBPyConnection", lake: Lake, first: datetime, last: datetime) -> int:
+    """`every_events`, and `events` without those of bots: all that lie between, and perhaps more."""
+    table = delta.open_table(lake, EVENTS.name)
+    some = duck.within(table, "occurred_at", first, last) if table else None
+    human_events.show(database, "events", lake, EVENTS.name, table, some=some)
     [(rows,)] = database.execute("SELECT count(*) FROM every_events").fetchall()
     return int(rows)
+
+
+def _show_visits(database: "DuckDBPyConnection", view: str, lake: Lake, first: datetime) -> None:
+    """Visits of people that end at `first` or later, and perhaps more."""
+    table = delta.open_table(lake, SESSIONS.name)
+    some = duck.within(table, "ended_at", first, EVER[1]) if table else None
+    human_events.show(database, view, lake, SESSIONS.name, table, some=some)

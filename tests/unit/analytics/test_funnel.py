@@ -209,8 +209,9 @@ def test_the_verb_shows_a_table_json_or_csv(events: WriteEvents) -> None:
         (["view_item"] * 11, "A funnel has 2 to 10 steps, this one 11"),
         (["view_item", "purchase", "--within", "soon"], "'soon' is no time"),
         (["view_item", "purchase", "--from", "2026-02-02", "--to", "2026-02-01"], "before they begin"),
+        (["view_item", "purchase", "--from", "monday"], "'monday' is no day"),
         (["view_item", "purchase", "--by", "consent"], "consent cannot be compared"),
-        (["view_item", "purchase", "--csv", "--json"], "One of --csv and --json"),
+        (["view_item", "purchase", "--csv", "--json"], "choose one"),
     ],
 )
 def test_a_wrong_call_says_what_to_do(settings: Settings, words: list[str], why: str) -> None:
