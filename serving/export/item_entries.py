@@ -97,39 +97,7 @@ def show(connection: "DuckDBPyConnection", settings: Settings, view: str, name: 
         table = delta.open_table(settings.lake, name, at)
     except LakeError:
         table = delta.open_table(settings.lake, name)
-    if table is None:
-        columns = ", ".join(f"NULL::{kind} AS {column}" for column, kind in _COLUMNS[view].items())
-        connection.execute(f"CREATE TEMP VIEW {view} AS SELECT {columns} WHERE false")
-    else:
-        duck.show(connection, view, settings.lake, name, table)
-        present = {field.name for field in table.schema().fields}
-        for column in (column for column in _COLUMNS[view] if column not in present):  # of an older version
-            connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT *, NULL AS {column} FROM ({view})")
-
-
-_COLUMNS = {
-    "items": {
-        "site": "VARCHAR",
-        "item_id": "VARCHAR",
-        "name": "VARCHAR",
-        "category": "VARCHAR",
-        "price": "DOUBLE",
-        "currency": "VARCHAR",
-        "available": "BOOLEAN",
-        "attributes": "MAP(VARCHAR, VARCHAR)",
-        "first_seen": "TIMESTAMPTZ",
-        "last_seen": "TIMESTAMPTZ",
-        "in_catalogue": "BOOLEAN",
-    },
-    "interactions": {
-        "site": "VARCHAR",
-        "person_id": "VARCHAR",
-        "item_id": "VARCHAR",
-        "strength": "DOUBLE",
-        "last_at": "TIMESTAMPTZ",
-        **dict.fromkeys(("purchases", "views", "clicks", "plays"), "BIGINT"),
-    },
-}
+    duck.show(connection, view, settings.lake, name, table)
 
 
 def _places(number: int, count: int) -> range:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from nextclick import ctr, kv
 from nextclick.errors import ModelError
@@ -55,6 +56,17 @@ def test_the_catalogue_is_what_silver_says_with_the_lists_of_its_version(lake: S
     assert stock.first_seen[number] == START.timestamp() * 1000
     assert (stock.names[stock.number["new"]], stock.category_of("new")) == (None, None)
     assert stock.available[stock.number["cord"]] == -1, "nobody said"
+
+
+def test_a_catalogue_of_an_older_version_has_nothing_in_the_columns_that_came_later(lake: Settings, gold: Gold) -> None:
+    write_items(lake, CATALOGUE)
+    rows = DeltaTable(lake.lake.table("silver.items")).to_pyarrow_table()
+    write_deltalake(
+        lake.lake.table("silver.items"), rows.drop_columns("in_catalogue"), mode="overwrite", schema_mode="overwrite"
+    )
+    gold.full({"ann": [("stool", 1.0)]}, POPULAR)
+    export.run(lake)
+    assert served(lake).catalogue.category_of("sofa") == "seats"
 
 
 def test_a_catalogue_that_changed_is_served_though_the_lists_are_the_same(lake: Settings, gold: Gold) -> None:
