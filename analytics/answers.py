@@ -12,9 +12,13 @@ from analytics.question import DAYS, Question, conditions, day
 from analytics.report import Report
 from nextclick.errors import LakeError
 from nextclick.lake.memory import TableMemory
+from nextclick.lake.table_state import table_states
 from nextclick.settings import AnalyticsSettings
 
 Row = tuple[Any, ...]
+_STATES = (
+    "CREATE OR REPLACE TEMP TABLE table_states (table_name TEXT, version BIGINT, rows BIGINT, written_at TIMESTAMPTZ)"
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,13 @@ class Reports:
         )
 
     def _shown(self, report: Report) -> duckdb.DuckDBPyConnection:
-        return self.tables.connection(report.reads)
+        database = self.tables.connection(report.reads)
+        if report.of_states:
+            database.execute(_STATES)
+            states = table_states(self.tables.lake).items()
+            rows = [(name, state.version, state.rows, state.updated_at) for name, state in states]
+            database.executemany("INSERT INTO table_states VALUES ($1, $2, $3, $4)", rows)
+        return database
 
     def _newest(self, report: Report) -> date:
         """The newest day of the report's tables; the last full day where none says."""
@@ -108,6 +118,7 @@ class Reports:
             "until": until,
             "today": f"DATE '{self.today}'",
             "active_days": str(self.settings.active_days),
+            "zone": _zone(self.settings),
         }
         bound = {condition.dimension: list(condition.values) for condition in question.where}
         query = report.query(by, question.metrics, " AND ".join(terms) or "true", values)
@@ -126,3 +137,15 @@ def _order(row: Row, groups: int) -> tuple[Any, ...]:
     keys, first = row[:groups], row[groups]
     counted = [(key is None, key) for key in keys if isinstance(key, date | int | None)]
     return counted, first is None, -(first or 0), [str(key) for key in keys]
+
+
+def _zone(settings: AnalyticsSettings) -> str:
+    """SQL of the time zone in which a row's site has its days."""
+    if not settings.timezones:
+        return _text(settings.timezone)
+    cases = " ".join(f"WHEN {_text(site)} THEN {_text(zone)}" for site, zone in settings.timezones.items())
+    return f"CASE site {cases} ELSE {_text(settings.timezone)} END"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -3,16 +3,33 @@
 from typing import Final
 
 from analytics.report import Report
-from analytics.reports import people, visits
+from analytics.reports import apps, benchmarks, campaigns, events, health, people, shop, visits
 from nextclick.errors import UsageError
 
 REPORTS: Final[tuple[Report, ...]] = (
     visits.TRAFFIC,
     visits.REVENUE,
+    events.PAGES,
+    events.ELEMENTS,
+    events.FILES,
+    events.MEDIA,
+    events.EVENTS,
+    events.SEARCH,
     people.ACTIVE,
     people.RETENTION_DAY,
     people.RETENTION_WEEK,
     people.LIFECYCLE,
+    campaigns.CAMPAIGNS,
+    campaigns.ATTRIBUTION,
+    shop.ITEMS,
+    shop.RECOMMENDER,
+    shop.MODEL,
+    apps.GAMES,
+    apps.RELEASES,
+    benchmarks.BENCHMARKS,
+    benchmarks.MARKET,
+    health.QUALITY,
+    health.FRESHNESS,
 )
 
 _BY_NAME: Final = {report.name: report for report in REPORTS}

@@ -1,6 +1,6 @@
 """Reports over rows that lie in memory: what a test writes is what the tables hold."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
@@ -24,20 +24,29 @@ Rows = Mapping[str, Iterable[Mapping[str, Any]]]
 SETTINGS = load("/nowhere", environ={}).analytics
 
 
+_loaded: list[tuple["_Tables", tuple[str, ...]]] = []
+"""Whose rows the database holds."""
+
+
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    return duck.connect(lake_at("/nowhere"))
+    return duck.connect(_Tables.lake)
 
 
 class _Tables:
     """As nextclick.lake.memory.TableMemory shows them."""
 
+    lake = lake_at("/nowhere")
+
     def __init__(self, tables: Rows) -> None:
         self.tables = {name: arrow(name, rows) for name, rows in tables.items()}
 
     def connection(self, names: Iterable[str]) -> duckdb.DuckDBPyConnection:
-        database = _database().cursor()
-        for name in names:
+        database, wanted = _database().cursor(), (self, tuple(names))
+        if _loaded == [wanted]:
+            return database
+        _loaded[:] = [wanted]
+        for name in wanted[1]:
             rows = self.tables[name] if name in self.tables else arrow(name, [])
             database.register("rows", rows)
             database.execute(f"CREATE SCHEMA IF NOT EXISTS {name.partition('.')[0]}")
@@ -59,7 +68,10 @@ def reports(tables: Rows, today: date = TODAY, settings: AnalyticsSettings = SET
 
 def answer(name: str, tables: Rows, today: date = TODAY, **asked: Any) -> Answer:
     """Of the whole of 2026 up to yesterday, where nobody says another range."""
-    there = reports(tables, today)
+    return answer_of(reports(tables, today), name, **asked)
+
+
+def answer_of(there: Reports, name: str, **asked: Any) -> Answer:
     return there.answer(there.question(report(name), **{"first": "2026-01-01", "last": "yesterday"} | asked))
 
 
@@ -78,6 +90,17 @@ def figures(answer: Answer, *names: str) -> dict[Any, Any]:
     }
 
 
+_WORDS: Mapping[str, Sequence[Any]] = {
+    "event_id": range(1000),
+    "session_id": range(1000),
+    "started_at": (datetime(2026, 1, 1, tzinfo=UTC),),
+    "ended_at": (datetime(2026, 1, 9, tzinfo=UTC), datetime(2026, 1, 21, tzinfo=UTC)),
+    "event": ("click", "request", "play", "level_start", "level_complete", "search", "view_item"),
+    "user_agent": ("a", None),
+}
+_PROPERTIES = ("label", "target", "level", "percent", "value", "error", "app_version")
+
+
 def drawn(name: str, seed: int, number: int = 30) -> list[dict[str, Any]]:
     """Rows of a table with few values a column, so that they meet in groups; each key once."""
     random, table = Random(f"{name} {seed}"), catalog.table(name)
@@ -88,8 +111,9 @@ def drawn(name: str, seed: int, number: int = 30) -> list[dict[str, Any]]:
 def _drawn(column: Column, random: Random) -> Any:
     if column.nullable and random.random() < 0.2:
         return None
-    if column.one_of:
-        return random.choice(column.one_of)
+    if choices := column.one_of or _WORDS.get(column.name):
+        choice = random.choice(choices)
+        return str(choice) if isinstance(choice, int) else choice
     match column.type:
         case "string":
             return random.choice(["a", "b", "c"])
@@ -104,7 +128,7 @@ def _drawn(column: Column, random: Random) -> Any:
         case "timestamp":
             return datetime(2026, 1, random.randint(1, 20), random.randint(0, 23), tzinfo=UTC)
     if column.type.startswith("map<string,string"):
-        return [(key, random.choice(["1", "x", ""])) for key in random.sample(["level", "value", "percent"], 2)]
+        return [(name, random.choice(["static", "50", ""])) for name in _PROPERTIES if random.random() < 0.7]
     if column.type.startswith("map"):
         return [(key, random.randint(1, 9)) for key in random.sample(["EUR", "USD"], random.randint(0, 2))]
     if column.type.startswith("decimal"):

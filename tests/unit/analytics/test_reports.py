@@ -1,27 +1,37 @@
 """What holds for every report: an empty lake, parts that sum to the whole, figures that nobody may sum."""
 
 from collections import defaultdict
+from functools import cache
 from typing import Any
 
 import pytest
 
-from analytics.answers import Answer
+from analytics.answers import Answer, Reports
 from analytics.catalog import REPORTS
 from analytics.report import Report
 from nextclick.contracts import catalog
 from nextclick.definitions.metric import Metric
-from tests.report_rows import answer, drawn, rows
+from tests.report_rows import answer, answer_of, drawn, figures, reports, rows
 
 ALL = pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
 
 
-def of_drawn_rows(report: Report, seed: int = 0, **asked: Any) -> Answer:
-    return answer(report.name, {name: drawn(name, seed) for name in report.reads}, first="2025-01-01", **asked)
+@cache
+def drawn_reports(report: Report) -> Reports:
+    return reports({name: drawn(name, seed=0, number=200) for name in report.reads})
+
+
+@cache
+def of_drawn_rows(report: Report, by: tuple[str, ...] = ()) -> Answer:
+    return answer_of(drawn_reports(report), report.name, by=by, first="2025-01-01")
 
 
 @ALL
 def test_of_an_empty_lake_it_has_no_rows_and_no_figures(report: Report) -> None:
     there = answer(report.name, {})
+    if report.of_states:
+        assert {*figures(there, "version").values()} == {None}
+        return
     assert there.rows == []
     assert {*there.whole} == {None}
 

@@ -1,0 +1,36 @@
+"""The tables themselves."""
+
+from typing import Final
+
+from analytics.report import Report
+from nextclick.definitions import health as h
+
+QUALITY: Final = Report(
+    name="quality",
+    doc="Which expectations hold, by the newest check of each table.",
+    reads=("gold.data_quality",),
+    rows="""
+        SELECT table_name, expectation, meaning, severity, observed, CAST(checked_at AS DATE) AS checked_on, 1 AS checks,
+            CAST(NOT success AS INT) AS failed
+        FROM (
+            SELECT *, row_number() OVER (PARTITION BY table_name, expectation ORDER BY checked_at DESC) AS back
+            FROM gold.data_quality WHERE kind = 'check'
+        ) WHERE back = 1
+    """,
+    dimensions=("table_name", "expectation", "meaning", "severity", "observed", "checked_on"),
+    metrics=(h.CHECKS, h.FAILED, h.FAILED_SHARE),
+    by=("table_name", "severity"),
+    date=None,
+)
+
+FRESHNESS: Final = Report(
+    name="freshness",
+    doc="When each table was last written.",
+    reads=(),
+    rows="SELECT table_name, version, rows, written_at, epoch_ms(now() - written_at) / 1000 AS age_seconds FROM table_states",
+    dimensions=("table_name", "written_at"),
+    metrics=(h.VERSION, h.ROWS, h.AGE),
+    by=("table_name", "written_at"),
+    date=None,
+    of_states=True,
+)

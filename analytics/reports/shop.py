@@ -1,0 +1,54 @@
+"""Items, and what was recommended."""
+
+from typing import Final
+
+from analytics.report import Report
+from nextclick.definitions import shop as s
+
+# Counts stand in rows without a currency, and money in rows of its own, so that both add up.
+ITEMS: Final = Report(
+    name="items",
+    doc="What is viewed, put into carts and bought.",
+    reads=("gold.item_daily", "silver.items"),
+    rows="""
+        SELECT date, site, item_id, name, category, currency, item_views, item_carts, purchases, refunds, revenue FROM (
+            SELECT date, site, item_id, NULL AS currency, views AS item_views, carts AS item_carts, purchases, refunds, NULL AS revenue
+            FROM gold.item_daily
+            UNION ALL SELECT date, site, item_id, currency, NULL, NULL, NULL, NULL, revenue[currency]
+            FROM (SELECT *, unnest(map_keys(revenue)) AS currency FROM gold.item_daily)
+        ) LEFT JOIN (SELECT site, item_id, name, category FROM silver.items) USING (site, item_id)
+    """,
+    dimensions=("date", "site", "item_id", "name", "category", "currency"),
+    metrics=(
+        s.ITEM_VIEWS, s.ITEM_CARTS, s.PURCHASES, s.REFUNDS, s.ITEM_REVENUE, s.VIEW_TO_CART, s.CART_TO_PURCHASE, s.VIEW_TO_PURCHASE,
+    ),
+    by=("item_id", "name"),
+)  # fmt: skip
+
+_ANSWERS: Final = ("date", "site", "surface", "model_version", "experiment", "variant", "position")
+_COLUMNS: Final = ", ".join(_ANSWERS)
+
+RECOMMENDER: Final = Report(
+    name="recommender",
+    doc="What answers held, and what came of it.",
+    reads=("gold.recommendation_performance",),
+    rows=f"""
+        SELECT {_COLUMNS}, NULL AS currency, served, shown, clicks, carts, purchases, NULL AS revenue
+        FROM gold.recommendation_performance
+        UNION ALL SELECT {_COLUMNS}, currency, NULL, NULL, NULL, NULL, NULL, revenue[currency]
+        FROM (SELECT *, unnest(map_keys(revenue)) AS currency FROM gold.recommendation_performance)
+    """,
+    dimensions=(*_ANSWERS, "currency"),
+    metrics=(s.SERVED, s.SHOWN, s.SHOWN_SHARE, s.CLICKS, s.CTR, s.SERVED_CARTS, s.SERVED_PURCHASES, s.SERVED_REVENUE),
+    by=("surface", "model_version"),
+)
+
+MODEL: Final = Report(
+    name="model",
+    doc="How good the recommender is, offline against popularity and online.",
+    reads=("gold.model_daily",),
+    rows="SELECT date, site, model_version, metric, segment, value, n, low, high FROM gold.model_daily",
+    dimensions=("date", "site", "model_version", "metric", "segment"),
+    metrics=(s.MODEL_VALUE, s.MODEL_N, s.MODEL_LOW, s.MODEL_HIGH),
+    by=("date", "site", "model_version", "metric", "segment"),
+)
