@@ -150,20 +150,9 @@ def _copies(duck: "DuckDBPyConnection", site: str) -> tuple[int, int]:
     return copies, nowhere
 
 
-_NOTHING = """
-SELECT NULL::STRUCT(batch BIGINT, segment VARCHAR, position BIGINT) AS seq, NULL::TIMESTAMPTZ AS client_time,
-       '' AS payload, '' AS origin, '' AS site, '' AS event_id
-WHERE false
-"""
-
-
 def _show(duck: "DuckDBPyConnection", lake: Lake, name: str, table: "DeltaTable | None") -> None:
-    """Make `silver.events` the view silver_events; a table that was never written has no rows."""
-    view = name.replace(".", "_")
-    if table is None:
-        duck.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {_NOTHING}")
-    else:
-        show(duck, view, lake, name, table)
+    """Make `silver.events` the view silver_events."""
+    show(duck, name.replace(".", "_"), lake, name, table)
 
 
 def _row(duck: "DuckDBPyConnection", query: str) -> tuple[int, ...]:

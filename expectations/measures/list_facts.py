@@ -16,8 +16,8 @@ def _with_interactions(look: MeasureContext) -> None:
     lists = look.part.version if look.part.table is gold.RECOMMENDATIONS else None
     manifest = lists_manifest.read(look.settings.lake, lists)
     cursor = manifest.interactions_version if manifest else None
-    look.neighbour("used", gold.INTERACTIONS.name, ("site", "person_id", "item_id"), cursor)
-    look.neighbour("items", silver.ITEMS.name, ("site", "item_id"))
+    look.neighbour("used", gold.INTERACTIONS.name, cursor)
+    look.neighbour("items", silver.ITEMS.name)
 
 
 def no_item_twice(*key: str) -> Measure:

@@ -73,15 +73,10 @@ class MeasureContext:
         keys = f"SELECT 1 FROM {among} WHERE hash({listed}) IN (FROM suspects) GROUP BY {listed} HAVING count(*) > 1"
         return self.count(what, keys) if len(suspects) else Fact(0, f"0 {what}")
 
-    def neighbour(self, view: str, name: str, columns: Sequence[str], version: int | None = None) -> None:
-        """Show another table as `view`; one that was never written has no rows of these text columns."""
+    def neighbour(self, view: str, name: str, version: int | None = None) -> None:
+        """Show another table as `view`; one that was never written has no rows."""
         lake = self.settings.lake
-        table = open_table(lake, name, version)
-        if table is None:
-            nothing = ", ".join(f"'' AS {column}" for column in columns)
-            self.duck.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS SELECT {nothing} WHERE false")
-        else:
-            show(self.duck, view, lake, name, table)
+        show(self.duck, view, lake, name, open_table(lake, name, version))
 
 
 Measure = Callable[[MeasureContext], Fact]
