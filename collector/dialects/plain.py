@@ -133,8 +133,13 @@ def _event(request: Request, values: Json, beacon: Json, index: int) -> Event:
     client_time = millis(first(values, *_TIMES), "timestamp")
     sent = moment(first(values, "sent_at") or beacon["sent_at"])
     happened = moment(values.get("occurred_at"))
-    rest = {name: value for name, value in values.items() if name not in _KNOWN}
-    fields = {name: value for name, value in values.items() if name in _FIELDS}
+    fields: Json = {}
+    rest: Json = {}
+    for name, value in values.items():
+        if name in _FIELDS:
+            fields[name] = value
+        elif name not in _KNOWN:
+            rest[name] = value
     if identifier(fields.get("visitor_id")) is None:
         fields["visitor_id"] = beacon["visitor_id"]
     kind = identifier(values.get("event"))

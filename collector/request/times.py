@@ -67,6 +67,8 @@ def _counted(value: Any, unit: str, zone: tzinfo) -> int:
 def _auto(value: Any, zone: tzinfo) -> int:
     if isinstance(value, date):
         return _moment(value, zone)
+    if type(value) is str and value[4:5] == "-" and value[:4].isdecimal():  # a date, and no number
+        return _moment(_written(value), zone)
     try:
         size = abs(float(value))
     except (TypeError, ValueError):

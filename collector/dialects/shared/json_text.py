@@ -84,7 +84,7 @@ def json_of(body: bytes, deepest: int) -> Any:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         value = _mended(body, str(error))
-    if depth(value, deepest) > deepest:
+    if body.count(b"{") + body.count(b"[") > deepest and depth(value, deepest) > deepest:
         raise RecursionError
     return value
 
@@ -122,7 +122,7 @@ def depth(value: Any, stop: int) -> int:
     inside = value.values() if isinstance(value, dict) else value
     deepest = 0
     for child in inside:
-        if isinstance(child, (dict, list)):
+        if type(child) is dict or type(child) is list:
             deepest = max(deepest, depth(child, stop - 1))
             if deepest >= stop:
                 break

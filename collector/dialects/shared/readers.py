@@ -81,6 +81,8 @@ def _id(value: Any, limits: EventLimits) -> Any:
 def _text(value: Any, limits: EventLimits) -> Any:
     if type(value) is str and len(value) <= limits.max_text_chars and "\0" not in value:
         return value
+    if isinstance(value, Unread):
+        return value
     written = None if value == [] or value == {} else text(value)
     return cut(written, limits.max_text_chars) or None if written else None
 
@@ -202,8 +204,8 @@ def readers(kind: type[Event]) -> dict[str, Reader]:
 
 
 def _held(name: str, reader: Reader) -> Reader:
-    if reader is _text or reader is _id:
-        return lambda value, limits: value if isinstance(value, Unread) else reader(value, limits)
+    if reader is _text or reader is _id:  # no numbers, and what is Unread they leave so
+        return reader
     low, high = limits_of(name)
     low = None if name in MAY_BE_NEGATIVE else low
 

@@ -27,6 +27,8 @@ from nextclick.contracts.availability import is_unread
 from nextclick.contracts.events import MILLIS, Consent, Event, Reject, derived_id, encode, payload_id, somebody
 
 _time: Final = parser("auto")
+_PLAIN_MILLIS: Final = (10**11, 10**14)
+"""Whole numbers that are milliseconds by their size: the years 1973 to 5138."""
 _MOST_PARAMETERS: Final = 1000
 _MEANT: Final = ("previous_id", "available", "user_signature")
 """Properties that mean something: the last to go where there are too many."""
@@ -152,6 +154,8 @@ def moment(value: Any) -> Any:
     """A time that an event can do without: milliseconds, None where there is none, Unread where it cannot be read."""
     if value is None or value == "":
         return None
+    if type(value) is int and _PLAIN_MILLIS[0] <= value < _PLAIN_MILLIS[1]:
+        return value
     try:
         time = _time(value)
         if isinstance(value, bool) or not MILLIS[0] <= time <= MILLIS[1]:
@@ -222,15 +226,24 @@ def event(
     limits = request.limits
     kind = _kind(kind, limits)
     suffix = "" if part is None else f"#{part}"
-    read = {"event_id": _own_id(own_id, suffix, limits), "occurred_at": occurred_at, "sent_at": sent_at}
+    known: Json = {}
+    unread: Json = {}
+    for name, value in (
+        ("event_id", _own_id(own_id, suffix, limits)),
+        ("occurred_at", occurred_at),
+        ("sent_at", sent_at),
+    ):
+        if isinstance(value, Unread):
+            unread[name] = value.value
+        elif value is not None:
+            known[name] = int(value) if isinstance(value, Zoneless) else value
     for name, value in fields.items():
         if value is not None and value != "":
-            read[name] = _READERS[name](value, limits)
-    unread: Json = {name: value.value for name, value in read.items() if isinstance(value, Unread)}
-    known: Json = {name: value for name, value in read.items() if value is not None and name not in unread}
-    for name in ("occurred_at", "sent_at"):
-        if name in known:
-            known[name] = int(known[name])
+            read = _READERS[name](value, limits)
+            if type(read) is Unread:
+                unread[name] = read.value
+            elif read is not None:
+                known[name] = read
     _settle_amounts(kind, known, unread)
     visitor, user = somebody(known.pop("visitor_id", None), known.pop("user_id", None), request.nobody)
     if visitor is None and user is None and kind != "item_update":
