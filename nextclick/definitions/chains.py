@@ -157,15 +157,14 @@ def _taking(
     chain = _Reached(start, np.zeros(len(here), np.int8), here.copy())
     tied = np.flatnonzero(instants.size > 1)
     for before in range(step - 1, 0, -1):
-        at = slice(None) if before == step - 1 else tied
-        started, came = (numbers[at] for numbers in carried[before - 1])
-        later = (instants.furthest[before, at] >= step) & (started > start[at])
+        at = here if before == step - 1 else tied
+        at = at[instants.furthest[before, at] >= step]
         if whole:
-            later &= instants.size[at] == step - before
-        chain.start[at] = np.where(later, started, chain.start[at])
-        chain.before[at] = np.where(later, before, chain.before[at])
-        chain.came[at] = np.where(later, came, chain.came[at])
-    start[(start != NONE) & (instants.time - instants.time[start] > within)] = NONE
+            at = at[instants.size[at] == step - before]
+        started, came = carried[before - 1]
+        at = at[started[at] > start[at]]
+        at = at[instants.time[at] - instants.time[started[at]] <= within]
+        start[at], chain.before[at], chain.came[at] = started[at], before, came[at]
     return chain
 
 
