@@ -3,7 +3,7 @@
     make bench ARGS="funnel [--events 3000000] [--visitors 200000] [--times 3]"
 
 Makes a silver.events of random views, carts and purchases of 30 days in a folder that is removed at the end: each of them a step, so
-nothing is left out early. The plain SQL keeps, per step, the latest start as a window over the visitor's events. Seconds of the
+nothing is left out early. The plain SQL keeps, per step, the latest start as a window over the visitor's events. Elapsed of the
 processor, of all cores, stand beside those of the clock: what else runs changes them less.
 """
 
@@ -74,7 +74,7 @@ def make(lake: Lake, events: int, visitors: int) -> None:
 
 def compare(settings: Settings, events: int, times: int) -> None:
     """Print the figures."""
-    ours, plain = list[Seconds](), list[Seconds]()
+    ours, plain = list[Elapsed](), list[Elapsed]()
     for _ in range(times):
         seconds, funnel = timed(lambda: answer(settings, question(settings, STEPS, "7d")))
         ours.append(seconds)
@@ -87,22 +87,22 @@ def compare(settings: Settings, events: int, times: int) -> None:
         print(
             f"{name}: {median(each.clock for each in figures):.2f} s, {median(each.processor for each in figures):.2f} s of the processor"
         )
-    for part in Seconds._fields:
+    for part in Elapsed._fields:
         mine, theirs = (median(getattr(each, part) for each in figures) for figures in (ours, plain))
         print(ratio(f"seconds of the {part}", mine, "plain SQL", theirs, 0.6))
 
 
-class Seconds(NamedTuple):
+class Elapsed(NamedTuple):
     """Of the clock, and of the processor over all cores."""
 
     clock: float
     processor: float
 
 
-def timed(work: Callable[[], T]) -> tuple[Seconds, T]:
+def timed(work: Callable[[], T]) -> tuple[Elapsed, T]:
     clock, processor = time.monotonic(), time.process_time()
     result = work()
-    return Seconds(time.monotonic() - clock, time.process_time() - processor), result
+    return Elapsed(time.monotonic() - clock, time.process_time() - processor), result
 
 
 def plain_sql(lake: Lake) -> list[int]:
