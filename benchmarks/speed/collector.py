@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.measure import ratio, resident_mb
+from benchmarks.measure import cpu_seconds, ratio, resident_mb
 from nextclick.errors import SetupError
 from nextclick.settings import CHECKOUT, environment, load
 
@@ -104,14 +104,18 @@ def measure(folder: Path, seconds: int, workers: int, soak: int) -> None:
     command = (str(Path(sys.executable).parent / "nextclick"), "collect", "--port", "8092", "--workers", str(workers))
     address = "http://127.0.0.1:8092/v1/events"
     with serving(command, 8092, folder) as process:
+        before = cpu_seconds(process.pid)
         single = load_of(address, seconds)
         print(f"single durable posts {single.rate:>10,.0f} requests/s   {single.latencies}")
+        print(processor_time("post", before, process.pid, single.rate * seconds))
         wait = pause_for(0.7 * single.rate, address)
         calm = load_of(address, seconds, wait=wait)
         part = f"at {calm.rate / single.rate:.0%} of that load"
         print(f"{part}  {calm.rate:>10,.0f} requests/s   {calm.latencies}")
+        before = cpu_seconds(process.pid)
         batches = load_of(address, seconds, batch=BATCH)
         print(f"batches of {BATCH}        {batches.rate * BATCH:>10,.0f} events/s     {batches.latencies}")
+        print(processor_time("event", before, process.pid, batches.rate * BATCH * seconds))
         after = load_of(address, seconds, wait=wait)
         print(f"calm again, profiles behind {after.rate:>3,.0f} requests/s   {after.latencies}")
         print(ratio("single durable posts", single.rate, "an empty reply", baseline.rate, 0.16, at_least=True))
@@ -124,6 +128,12 @@ def measure(folder: Path, seconds: int, workers: int, soak: int) -> None:
             early = resident_mb(process.pid)
             load_of(address, soak - 60, wait=wait)
             print(ratio(f"memory after {soak} s", resident_mb(process.pid), f"after 60 s ({early:.0f} MB)", early, 1.1))
+
+
+def processor_time(of: str, before: float, root: int, count: float) -> str:
+    """What each of `count` took of the processors, which others on them hardly change: compare this, not rates, with another commit's."""
+    spent = (cpu_seconds(root) - before) / count * 1e6
+    return f"processor time       {spent:>10,.1f} µs each {of}, live profiles included"
 
 
 def pause_for(rate: float, address: str) -> int:

@@ -44,7 +44,7 @@ class _Group:
     def __init__(self, batches: Sequence[RequestBatch] | None, published: Sequence[str]) -> None:
         self.batches = batches
         self.events = sum(len(batch.events) for batch in batches or ())
-        self.bytes = sum(sum(map(len, (*batch.events, *batch.rejects))) for batch in batches or ())
+        self.bytes = sum(sum(map(len, batch.events)) + sum(map(len, batch.rejects)) for batch in batches or ())
         self.published = list(published)
         self.since = time.monotonic()
 

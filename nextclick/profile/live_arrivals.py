@@ -48,10 +48,12 @@ class Arrivals:
             return None
         occurred_at = event.client_time if event.occurred_at is None else event.occurred_at
         is_impossible = occurred_at < self._oldest or occurred_at > received_at + self._future_ms
-        if not may_personalize(event.consent, self._personalize):
+        if (event.consent is not None or not self._personalize) and not may_personalize(
+            event.consent, self._personalize
+        ):
             return None
         visitor, user = somebody(event.visitor_id, event.user_id, self._nobody)
-        if (visitor, user) != (event.visitor_id, event.user_id):
+        if visitor is not event.visitor_id or user is not event.user_id:
             event = msgspec.structs.replace(event, visitor_id=visitor, user_id=user)
         if (
             is_impossible
