@@ -10,12 +10,13 @@ import msgspec
 
 from collector.dialects.shared import values
 from collector.dialects.shared.readers import MAY_BE_NEGATIVE, Unread, identifier, type_of
+from collector.imports import plain_rows
 from collector.imports.mapping import EVENT_FIELDS, FieldRule, Mapping
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, Request
 from collector.request.times import AmbiguousTime, parser
-from nextclick.contracts.events import MILLIS, Event, derived_id, encode, payload_id, somebody
-from nextclick.redaction import is_secret_field, may_hold, redacted_event
+from nextclick.contracts.events import MILLIS, Event, derived_id, encode
+from nextclick.redaction import is_secret_field, redacted_event
 from nextclick.settings import Settings
 
 Row = dict[str, Any]
@@ -30,12 +31,6 @@ _READ_HERE: Final = frozenset((*_NUMBERS, *_TIMES, "ip", "consent"))
 _auto: Final = parser("auto")
 _EXCEL: Final = (30_000, 60_000)
 """Days since 1900 of the years 1982 to 2064, as Excel counts them."""
-_AS_WRITTEN: Final = {name for name, field in EVENT_FIELDS.items() if type_of(field) is str} - {
-    "price", "currency", "timezone", "ip"
-}  # fmt: skip
-"""Fields that are their text."""
-_SPECIAL: Final = ("alias", "item_update")
-"""Kinds of which more is asked than of others."""
 _EXACT: Final = 1 << 53
 """Above it a float is not the number that was meant."""
 _DAY: Final = 86_400_000
@@ -81,6 +76,7 @@ class RowMapper:
             method="", path="", received_at=0, token="", nobody=settings.events.nobody_words,
             limits=msgspec.convert(settings.events, EventLimits, from_attributes=True),
         )  # fmt: skip
+        self._as_it_stands = plain_rows.reader(self._request)
         self._namespace = (mapping.name,) if kind == "events" else (mapping.name, kind)
         self._nothing = frozenset(("", *mapping.null_marks))
         self._amount = mapping.amount
@@ -91,7 +87,6 @@ class RowMapper:
         self._given_site = _field("site", records.rule("site") or FieldRule())
         self._identity = _bare(records.identity)
         rules = {name: rule for name in EVENT_FIELDS if name not in _OWN and (rule := records.rule(name))}
-        self._are_as_written = rules.keys() <= _AS_WRITTEN
         self._constants: Row = {}
         for name, rule in rules.items():
             if rule.value is not None:
@@ -133,7 +128,7 @@ class RowMapper:
         kind = self._records.event.value or self._kind_of(row)
         client_time, properties = self._client_time(row), _texts(row, plan.properties) or None
         fields["site"] = (_first(row, self._given_site) if self._given_site.columns else None) or self._site
-        if event := self._as_it_stands(kind, identity, client_time, properties, fields, plan):
+        if event := self._as_it_stands(kind, identity, client_time, properties, fields, plan.may_be_secret):
             return event
         times = {name: fields.pop(name, None) for name in _TIMES}
         event = values.event(
@@ -145,38 +140,6 @@ class RowMapper:
             if str(getattr(event, name)).startswith("-"):  # a purchase's: another sale without it
                 raise Unmappable("out_of_range", f"the {event.event} has the {name} {getattr(event, name)}")
         return redacted_event(event if event.site else msgspec.structs.replace(event, site=self._site))
-
-    def _as_it_stands(
-        self,
-        kind: Any,
-        identity: Any,
-        client_time: int,
-        properties: dict[str, str] | None,
-        fields: Row,
-        plan: "_RowPlan",
-    ) -> Event | None:
-        """The event of values that are what the readers would make of them, which most are, at a third of the time; else None."""
-        kept, most = properties or {}, self._request.limits
-        texts = (kind, identity or "-", *fields.values(), *kept, *kept.values())
-        try:
-            written = "\n".join(("", *texts, ""))
-        except TypeError:
-            return None
-        is_plain = (
-            (self._are_as_written or fields.keys() <= _AS_WRITTEN) and kind not in _SPECIAL
-            and max(map(len, texts)) <= most.max_id_chars and len(kept) <= most.max_properties
-            and written.count("\n") == len(texts) + 1 and written.replace("\n", "").isprintable()
-            # an empty text, blanks around one, and a mark that no id holds
-            and "\n\n" not in written and "\n " not in written and " \n" not in written and "\ufffd" not in written
-        )  # fmt: skip
-        if not is_plain:
-            return None
-        who = visitor, user = fields.get("visitor_id"), fields.get("user_id")
-        if who == (None, None) or somebody(visitor, user, self._request.nobody) != who:
-            return None
-        event = Event(event=kind, event_id=identity or "", client_time=client_time, properties=properties, **fields)
-        event = event if identity else msgspec.structs.replace(event, event_id=payload_id(event))
-        return redacted_event(event) if plan.may_be_secret or may_hold(written) else event
 
     def _derived_id(self, row: Row) -> str:
         parts = [row.get(column) for column in self._identity]

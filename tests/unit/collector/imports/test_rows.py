@@ -297,8 +297,20 @@ def test_the_short_way_of_plain_rows_gives_what_the_readers_give(monkeypatch: py
         "0",
         "undefined",
         "anonymous",
+        "12.50",
+        "7",
+        "007",
+        "-7",
+        "7.0",
+        "٧",
+        "2147483648",
+        "99999999999999999",
+        "EUR",
+        "eur",
+        "XXX",
+        "$",
     )
-    for kind in ("view_product", "item_update", "x\ny"):
+    for kind in ("view_product", "purchase", "refund", "item_update", "x\ny"):
         for column in (*EVENT_FIELDS, "product_id", "previous_id", "available", "token", "a\nb", "x" * 300):
             for value in (*WRONG, *texts):
                 row = {**PLAIN, "visitor_id": "v1", "event": kind, column: value}
