@@ -4,12 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 
 from analytics.question import DAYS, Question, conditions, day
-from analytics.report import Report
+from analytics.report import Report, earliest_today, report_values
 from nextclick.errors import LakeError
 from nextclick.lake.memory import TableMemory
 from nextclick.lake.table_state import table_states
@@ -49,12 +48,7 @@ class Reports:
 
     @property
     def today(self) -> date:
-        """The day that it is where it is earliest, of all zones of the settings: no site's today counts as finished."""
-        now = self._now or datetime.now(UTC)
-        return min(
-            now.astimezone(ZoneInfo(zone)).date()
-            for zone in (self.settings.timezone, *self.settings.timezones.values())
-        )
+        return earliest_today(self.settings, self._now or datetime.now(UTC))
 
     def question(
         self,
@@ -109,19 +103,13 @@ class Reports:
 
     def _rows(self, database: duckdb.DuckDBPyConnection, question: Question, by: Sequence[str]) -> list[Row]:
         """The figures of each group of the question's rows."""
-        report, since, until = question.report, f"DATE '{question.first}'", f"DATE '{question.last}'"
+        report = question.report
         terms = [condition.sql for condition in question.where]
         if report.date:
-            terms.append(f"{report.date} BETWEEN {since} AND {until}")
-        values = {
-            "since": since,
-            "until": until,
-            "today": f"DATE '{self.today}'",
-            "active_days": str(self.settings.active_days),
-            "zone": _zone(self.settings),
-        }
+            terms.append(f"{report.date} BETWEEN DATE '{question.first}' AND DATE '{question.last}'")
+        values = report_values(self.settings, self.today, question.first, question.last)
         bound = {condition.dimension: list(condition.values) for condition in question.where}
-        query = report.query(by, question.metrics, " AND ".join(terms) or "true", values)
+        query = report.query(by, question.metrics, values, " AND ".join(terms) or "true")
         return database.execute(query, bound or None).fetchall()
 
     def _days(self, database: duckdb.DuckDBPyConnection, question: Question, rows: Sequence[Row]) -> dict[date, Row]:
@@ -137,15 +125,3 @@ def _order(row: Row, groups: int) -> tuple[Any, ...]:
     keys, first = row[:groups], row[groups]
     counted = [(key is None, key) for key in keys if isinstance(key, date | int | None)]
     return counted, first is None, -(first or 0), [str(key) for key in keys]
-
-
-def _zone(settings: AnalyticsSettings) -> str:
-    """SQL of the time zone in which a row's site has its days."""
-    if not settings.timezones:
-        return _text(settings.timezone)
-    cases = " ".join(f"WHEN {_text(site)} THEN {_text(zone)}" for site, zone in settings.timezones.items())
-    return f"CASE site {cases} ELSE {_text(settings.timezone)} END"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

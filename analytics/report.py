@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from nextclick.definitions.metric import Metric
+from nextclick.lake.duck import text
+from nextclick.settings import AnalyticsSettings
 
-ANY_DAY: Final = {
-    "since": "DATE '0001-01-01'",
-    "until": "DATE '9999-12-31'",
-    "today": "current_date",
-    "active_days": "28",
-}
-"""What stands in `rows` for {since}, {until} (the range's days), {today} and {active_days}, where nobody says another."""
+_EVER: Final = (date(1000, 1, 1), date(9000, 1, 1))
 _PERIODS: Final = ("week", "month", "year")
 
 
@@ -40,12 +38,17 @@ class Report:
     """It reads `table_states`: of each table its name, version, rows and written_at, as the logs say."""
 
     @property
+    def final(self) -> bool:
+        """Whether its figures are those of its rows: nothing in it may be put together without care."""
+        return not any(metric.adds_up and not metric.apart for metric in self.metrics)
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """What it may be grouped by: the dimensions, and the week (its Monday), month or year of the day."""
         return self.dimensions + (_PERIODS if self.date else ())
 
     def query(
-        self, by: Iterable[str], metrics: Iterable[Metric], where: str = "true", values: Mapping[str, str] = ANY_DAY
+        self, by: Iterable[str], metrics: Iterable[Metric], values: Mapping[str, str], where: str = "true"
     ) -> str:
         """Figures of each group of the rows for which `where` holds."""
         named = {name: self._group(name) for name in by}
@@ -54,7 +57,7 @@ class Report:
         grouped = f" GROUP BY {', '.join(named.values())}" if named else ""
         return f"SELECT {', '.join(columns)} FROM ({self.filled(values)}) WHERE {where}{grouped}"
 
-    def filled(self, values: Mapping[str, str] = ANY_DAY) -> str:
+    def filled(self, values: Mapping[str, str]) -> str:
         """The query of its rows."""
         rows = self.rows
         for name, value in values.items():
@@ -63,3 +66,24 @@ class Report:
 
     def _group(self, name: str) -> str:
         return f"CAST(date_trunc('{name}', {self.date}) AS DATE)" if name in _PERIODS else f'"{name}"'
+
+
+def report_values(
+    settings: AnalyticsSettings, today: date, first: date = _EVER[0], last: date = _EVER[1]
+) -> dict[str, str]:
+    """What stands in `rows` for {since} and {until} (the range's days), {today}, {active_days} and {zone} (that of a row's site)."""
+    days = {"since": first, "until": last, "today": today}
+    values = {name: f"DATE '{day}'" for name, day in days.items()}
+    return values | {"active_days": str(settings.active_days), "zone": _zone(settings)}
+
+
+def earliest_today(settings: AnalyticsSettings, now: datetime) -> date:
+    """The day that it is where it is earliest, of all zones of the settings: no site's today counts as finished."""
+    return min(now.astimezone(ZoneInfo(zone)).date() for zone in (settings.timezone, *settings.timezones.values()))
+
+
+def _zone(settings: AnalyticsSettings) -> str:
+    if not settings.timezones:
+        return text(settings.timezone)
+    cases = " ".join(f"WHEN {text(site)} THEN {text(zone)}" for site, zone in settings.timezones.items())
+    return f"CASE site {cases} ELSE {text(settings.timezone)} END"

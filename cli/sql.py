@@ -24,11 +24,15 @@ def sql(settings: Settings, query: str, as_json: bool) -> None:
     nextclick sql "select count(*) as n from silver.sessions" --json
     nextclick sql "select reason, count(*) from silver.quarantine group by all"
     nextclick sql "describe gold.interactions"
+    nextclick sql "select date, sum(visits) from report.traffic group by all"
 
+    report.NAME is what `nextclick report NAME` counts, by all that it may be grouped by.
     Read-only: no file and no network can be reached. With --json: an array of row objects;
     decimals and times are strings, durations seconds, maps objects, blobs base64.
     """
-    columns, rows = ask(settings.lake, query)
+    from analytics import views
+
+    columns, rows = ask(settings.lake, query, views.of_lake(settings.analytics))
     if as_json:
         print_json([dict(zip(columns, map(plain, row), strict=True)) for row in rows])
         return

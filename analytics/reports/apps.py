@@ -22,7 +22,8 @@ GAMES: Final = Report(
         ), newest AS (SELECT max(occurred_at) AS newest_at FROM levels)
         SELECT date, site, level, visitor, event, CAST(event = 'level_start' AS INT) AS starts,
             CAST(event = 'level_complete' AS INT) AS completes, CAST(event = 'level_fail' AS INT) AS fails,
-            CASE WHEN event = 'level_complete' AND before = 'level_start' THEN epoch_ms(occurred_at - before_at) / 1000 END AS seconds,
+            CASE WHEN event = 'level_complete' AND before = 'level_start' THEN date_diff('millisecond', before_at, occurred_at) / 1000
+                END AS seconds,
             CAST(back = 1 AND occurred_at <= newest_at - INTERVAL 7 DAY AS INT) AS quit_here
         FROM tries CROSS JOIN newest
     """,

@@ -27,7 +27,10 @@ FRESHNESS: Final = Report(
     name="freshness",
     doc="When each table was last written.",
     reads=(),
-    rows="SELECT table_name, version, rows, written_at, epoch_ms(now() - written_at) / 1000 AS age_seconds FROM table_states",
+    rows="""
+        SELECT table_name, version, rows, written_at, date_diff('millisecond', written_at, now()) / 1000 AS age_seconds
+        FROM table_states
+    """,
     dimensions=("table_name", "written_at"),
     metrics=(h.VERSION, h.ROWS, h.AGE),
     by=("table_name", "written_at"),

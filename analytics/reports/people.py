@@ -21,8 +21,10 @@ ACTIVE: Final = Report(
             SELECT site, date, 1 AS day, 1 AS week, 1 AS month FROM days
             UNION ALL SELECT site, least(next_date, date + 7), 0, -1, 0 FROM days
             UNION ALL SELECT site, least(next_date, date + {active_days}), 0, 0, -1 FROM days
-            UNION ALL SELECT site, CAST(unnest(generate_series(min(date), max(newest_date), INTERVAL 1 DAY)) AS DATE), 0, 0, 0
-                FROM days CROSS JOIN newest GROUP BY site
+            UNION ALL SELECT site, CAST(day AS DATE), 0, 0, 0 FROM (
+                SELECT site, unnest(generate_series(oldest_date, newest_date, INTERVAL 1 DAY)) AS day
+                FROM (SELECT site, min(date) AS oldest_date FROM days GROUP BY site) CROSS JOIN newest
+            )
         ), counts AS (
             SELECT date, site, sum(day) AS dau, sum(week) AS week, sum(month) AS month FROM edges GROUP BY date, site
         )

@@ -79,7 +79,7 @@ def source(lake: Lake, name: str, table: "DeltaTable | None", some: Iterable[str
     if not located:
         nothing = (f'NULL::{duckdb_type(column.type)} AS "{column.name}"' for column in contract.columns)
         return f"SELECT {', '.join(nothing)} WHERE false"
-    listed = ", ".join(_text(path.replace("?", "[?]").replace("*", "[*]")) for path in located)  # no patterns
+    listed = ", ".join(text(path.replace("?", "[?]").replace("*", "[*]")) for path in located)  # no patterns
     columns = ", ".join(_column(contract, name) for name in contract.column_names)
     return f"SELECT {columns} FROM read_parquet([{listed}], schema = {_in_files(contract)}, filename = 'file_name')"
 
@@ -105,7 +105,7 @@ def _in_files(contract: Table) -> str:
     """The columns that files hold, as `schema` of read_parquet; those of the partitioning are in the folders' names alone."""
     types = {column.name: column.type for column in contract.columns if column.name not in contract.partitioned_by}
     entry = "'{0}': {{name: '{0}', type: {1}, default_value: NULL}}".format
-    return f"MAP {{{', '.join(entry(name, _text(duckdb_type(kind))) for name, kind in types.items())}}}"
+    return f"MAP {{{', '.join(entry(name, text(duckdb_type(kind))) for name, kind in types.items())}}}"
 
 
 def _column(contract: Table, name: str) -> str:
@@ -116,6 +116,6 @@ def _column(contract: Table, name: str) -> str:
     return f'{value}::{duckdb_type(contract.column(name).type)} AS "{name}"'
 
 
-def _text(value: str) -> str:
-    """As a text of SQL."""
+def text(value: str) -> str:
+    """A value as a text of SQL."""
     return "'" + value.replace("'", "''") + "'"

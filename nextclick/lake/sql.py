@@ -3,7 +3,8 @@
 import base64
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,8 @@ from uuid import UUID
 
 import duckdb
 
-from nextclick.contracts.catalog import TABLES
+from nextclick.contracts import catalog
+from nextclick.contracts.duckdb_types import duckdb_type
 from nextclick.contracts.table import Layer
 from nextclick.errors import QueryError
 from nextclick.lake import delta, duck
@@ -28,20 +30,40 @@ SET lock_configuration = true;
 """No file, no network, no Python variable: a query sees the lake's tables and nothing else."""
 
 
-def connect(lake: Lake, query: str) -> duckdb.DuckDBPyConnection:
-    """A database in memory with a view for each table that the query names (for all, if it names none)."""
+@dataclass(frozen=True)
+class View:
+    """A query that stands for a table, such as report.traffic."""
+
+    name: str
+    query: str
+    reads: tuple[str, ...]
+    comments: Mapping[str, str]
+    """What its columns mean."""
+
+
+def connect(lake: Lake, query: str, views: Sequence[View] = ()) -> duckdb.DuckDBPyConnection:
+    """A database in memory with a view for each table, and each of `views`, that the query names (for all, if it names none)."""
     connection = duckdb.connect()
-    for layer in Layer:
-        connection.execute(f"CREATE SCHEMA {layer}")
-    names = [table.name for table in TABLES]
-    for name in [name for name in names if _names(query, name)] or names:
+    for schema in dict.fromkeys((*Layer, *(view.name.partition(".")[0] for view in views))):
+        connection.execute(f"CREATE SCHEMA {schema}")
+    tables = dict.fromkeys(
+        [*(table.name for table in catalog.TABLES), *(name for view in views for name in view.reads)]
+    )
+    named = [view for view in views if _names(query, view.name)]
+    read = {name for view in named for name in view.reads}
+    wanted = [name for name in tables if name in read or _names(query, name)]
+    for name in wanted if wanted or named else tables:
         _show(connection, lake, name)
+    for view in named if wanted or named else views:
+        connection.execute(f"CREATE VIEW {view.name} AS {view.query}")
+        for column, meaning in view.comments.items():
+            connection.execute(f'COMMENT ON COLUMN {view.name}."{column}" IS {duck.text(meaning)}')
     connection.execute(_SHUT)
     return connection
 
 
 def _show(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str) -> None:
-    """A table as a view; one that was never written has no rows.
+    """A table as a view with all columns of its contract: one that was never written has no rows, one that is older nulls.
 
     Arrow opens its files, the ones that the log and the query leave, and for reading alone. DuckDB's own reader would want their
     paths in `allowed_paths`, and what it may read there, a query could overwrite: `with a as (copy … to …) …` is a query, too.
@@ -52,7 +74,9 @@ def _show(connection: duckdb.DuckDBPyConnection, lake: Lake, name: str) -> None:
         return
     dataset = name.replace(".", "__")
     connection.register(dataset, table.to_pyarrow_dataset())
-    connection.execute(f"CREATE VIEW {name} AS FROM {dataset}")
+    absent = delta.absent_columns(table, catalog.table(name))
+    newer = "".join(f', NULL::{duckdb_type(column.type)} AS "{column.name}"' for column in absent)
+    connection.execute(f"CREATE VIEW {name} AS SELECT *{newer} FROM {dataset}")
 
 
 def _names(query: str, table: str) -> bool:
@@ -60,14 +84,14 @@ def _names(query: str, table: str) -> bool:
     return re.search(r'\b"?{}"?\s*\.\s*"?{}\b'.format(*table.split(".")), query, re.IGNORECASE) is not None
 
 
-def ask(lake: Lake, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def ask(lake: Lake, query: str, views: Sequence[View] = ()) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names, each once, and rows; raises QueryError with DuckDB's own words."""
-    with connect(lake, query) as connection:
+    with connect(lake, query, views) as connection:
         try:
             answer = connection.execute(query)
             return list(_distinct([column[0] for column in answer.description or ()])), answer.fetchall()
         except duckdb.CatalogException as error:
-            there = ", ".join(table.name for table in TABLES)
+            there = ", ".join([*(table.name for table in catalog.TABLES), *(view.name for view in views)])
             raise QueryError(
                 f"{error}\nThe tables are: {there}; one has rows when its job ran first (`nextclick run`)."
             ) from error

@@ -11,10 +11,13 @@ import pytest
 from click.testing import CliRunner
 from deltalake import write_deltalake
 
+from analytics.views import of_lake
 from cli.main import cli
 from nextclick.errors import QueryError
 from nextclick.lake.paths import Lake, lake_at
 from nextclick.lake.sql import ask
+from tests.report_rows import SETTINGS
+from tests.table_rows import write
 
 
 @pytest.fixture
@@ -129,3 +132,24 @@ def test_nothing_but_the_tables_can_be_reached_or_changed(lake: Lake, tmp_path: 
         ask(lake, query.format(secret=secret))
     assert secret.read_text() == "k\n1\n"
     assert answer(lake, "select count(*) as n from silver.sessions") == [{"n": 2}]
+
+
+def test_a_view_reads_its_tables_and_says_what_its_columns_mean(lake: Lake) -> None:
+    write(lake, "gold.visits", [{"site": "s", "session_id": "a"}, {"site": "s", "session_id": "b"}])
+    assert answer(lake, "select site, sum(visits) as n from report.traffic group by all") == [{"site": "s", "n": 2}]
+    [row] = answer(
+        lake, "select comment from duckdb_columns() where table_name = 'traffic' and column_name = 'bounces'"
+    )
+    assert row["comment"] == "Visits with at most one act. Adds up."
+    columns = {row["column_name"] for row in answer(lake, "describe report.traffic")}
+    assert "bounces" in columns
+    assert not columns & {"bounce_rate", "visitors"}  # what a tool would sum, or average
+
+
+def test_all_tables_and_views_answer_in_a_lake_of_before_them(lake: Lake) -> None:
+    listed = "select table_schema || '.' || table_name as name from information_schema.tables where table_type = 'VIEW'"
+    names = [row["name"] for row in answer(lake, listed)]
+    assert {"report.traffic", "gold.visits"} <= {*names}
+    every = " union all ".join(f"select '{name}', count(*) from {name}" for name in names)
+    counts = dict(ask(lake, every, of_lake(SETTINGS))[1])
+    assert {name for name, count in counts.items() if count} == {"silver.sessions", "silver.items"}

@@ -1,0 +1,47 @@
+"""Reports as views, `report.NAME`, for whoever asks in SQL: one text, which DuckDB takes and Spark in translation.
+
+Tools sum what they see. So a view has counts by all dimensions, money one row a currency, and ratios only where its rows are final;
+distinct counts, which nobody may sum, are left to `report.active` and to `nextclick report`.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+from analytics.catalog import REPORTS
+from analytics.report import Report, earliest_today, report_values
+from nextclick.definitions.metric import Metric
+from nextclick.lake.sql import View
+from nextclick.settings import AnalyticsSettings
+
+
+def views() -> Iterator[Report]:
+    """Those that tables alone make."""
+    return (report for report in REPORTS if not report.of_states)
+
+
+def columns(report: Report) -> tuple[Metric, ...]:
+    """The figures of its view."""
+    return tuple(metric for metric in report.metrics if metric.adds_up or report.final)
+
+
+def query(report: Report, values: Mapping[str, str]) -> str:
+    """The view in DuckDB's SQL; `values` as report_values makes them."""
+    return report.query(report.dimensions, columns(report), values)
+
+
+def in_spark(sql: str) -> str:
+    """The same in Spark's."""
+    import sqlglot
+
+    return sqlglot.transpile(sql, read="duckdb", write="spark")[0]
+
+
+def comments(report: Report) -> dict[str, str]:
+    """Of the view's figures: what each means, and over what it adds up."""
+    return {metric.name: f"{metric.meaning} {metric.note.capitalize()}." for metric in columns(report)}
+
+
+def of_lake(settings: AnalyticsSettings) -> list[View]:
+    """All of them, for queries of a lake as it stands today."""
+    values = report_values(settings, earliest_today(settings, datetime.now(UTC)))
+    return [View(f"report.{report.name}", query(report, values), report.reads, comments(report)) for report in views()]
