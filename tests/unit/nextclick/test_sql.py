@@ -152,4 +152,4 @@ def test_all_tables_and_views_answer_in_a_lake_of_before_them(lake: Lake) -> Non
     assert {"report.traffic", "gold.visits"} <= {*names}
     every = " union all ".join(f"select '{name}', count(*) from {name}" for name in names)
     counts = dict(ask(lake, every, of_lake(SETTINGS))[1])
-    assert {name for name, count in counts.items() if count} == {"silver.sessions", "silver.items"}
+    assert {name for name, count in counts.items() if count and "__" not in name} == {"silver.sessions", "silver.items"}
