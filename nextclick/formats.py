@@ -29,6 +29,8 @@ MODEL: Final = 1
 FORMAT_PROPERTY: Final = "nextclick.format"
 MADE_WITH_PROPERTY: Final = "nextclick.made_with"
 CHECKPOINT_FILE: Final = "nextclick.json"
+_FORMERLY: Final = {"analytics.timezone": "UTC", "analytics.timezones": {}}
+"""Settings with which tables were made before they said so."""
 
 
 class _Said(msgspec.Struct):
@@ -83,6 +85,7 @@ def refuse_mixture(table: Table, stored: Mapping[str, str], wanted: Mapping[str,
             f"Call `{rebuild}`: it makes the table anew from the layer below, and nothing is lost."
         )
     before, now = (json.loads(one.get(MADE_WITH_PROPERTY, "{}")) for one in (stored, wanted))
+    before = {key: value for key, value in _FORMERLY.items() if key in now} | before
     if before != now:
         changed = "; ".join(
             f"{key} was {before.get(key)} and is {now.get(key)}" for key in now if before.get(key) != now[key]

@@ -15,7 +15,8 @@ from spark_jobs import tables
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots
-from spark_jobs.transforms.time_ranges import among, on_days
+from spark_jobs.transforms.local_days import local_date, on_days
+from spark_jobs.transforms.time_ranges import among
 
 
 class DailyTable(NamedTuple):
@@ -31,7 +32,7 @@ class DailyTable(NamedTuple):
     agents_to_recount: Transformer
     """Keep those of new silver.user_agents whose rows must be counted anew."""
     transform: Callable[[DataFrame], Transformer]
-    """silver.user_agents → the source's rows → rows of the table."""
+    """silver.user_agents → the source's rows, with their `date` → rows of the table."""
     counted: Callable[[DataFrame], Transformer] = lambda agents: lambda rows: rows
     """silver.user_agents → the source's rows, of all days → those that count."""
     recounted: Callable[[DataFrame], Transformer] | None = None
@@ -39,14 +40,15 @@ class DailyTable(NamedTuple):
 
     def run(self, spark: SparkSession, settings: Settings, trigger: Trigger) -> JobReport:
         """Recompute the days of what changed, and of all rows of new agents, from all rows of those days."""
-        lake, day = settings.lake, F.to_date(self.time_column)
+        lake, analytics = settings.lake, settings.analytics
+        day = local_date(analytics, self.time_column)
 
         def stream(spark: SparkSession) -> DataFrame:
             agents = (
                 tables.stream(spark, lake, silver.USER_AGENTS).transform(self.agents_to_recount).select("user_agent")
             )
             rows = self.follow(spark, lake, self.source)
-            rows = rows.drop("user_agent") if self.recounted else rows.select(self.time_column)
+            rows = rows.drop("user_agent") if self.recounted else rows.select("site", self.time_column)
             return rows.unionByName(agents, allowMissingColumns=True)
 
         def process(changed: DataFrame, batch: MicroBatch) -> None:
@@ -54,7 +56,7 @@ class DailyTable(NamedTuple):
                 F.count(self.time_column), F.count("user_agent"), F.collect_set(day)
             ).collect()[0]
             batch.counts.read += seen
-            rows = tables.read(changed.sparkSession, lake, self.source)
+            rows = tables.read(changed.sparkSession, lake, self.source).withColumn("date", day)
             agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
             counted, compute = rows.transform(self.counted(agents)), self.transform(agents)
             if batch.replaces:
@@ -62,12 +64,12 @@ class DailyTable(NamedTuple):
                 return
             if known:
                 theirs = rows.transform(of_agents(changed))
-                days += theirs.agg(F.collect_set(day)).collect()[0][0]
+                days += theirs.agg(F.collect_set("date")).collect()[0][0]
                 changed = changed.unionByName(theirs, allowMissingColumns=True) if self.recounted else changed
             if self.recounted:
-                days += rows.transform(self.recounted(changed)).agg(F.collect_set(day)).collect()[0][0]
+                days += rows.transform(self.recounted(changed)).agg(F.collect_set("date")).collect()[0][0]
             if days:
-                recomputed = counted.where(on_days(days, self.time_column)).transform(compute)
+                recomputed = counted.where(on_days(analytics, days, self.time_column)).transform(compute)
                 tables.replace(recomputed, lake, self.table, batch.commit("days"), among(days, "date"))
 
         return run_query(spark, settings, trigger, self.job, (self.table,), stream, process)

@@ -109,6 +109,11 @@ def version(lake: Lake, table: Table) -> int:
     return delta.version() if delta else -1
 
 
+def is_empty(lake: Lake, table: Table) -> bool:
+    """Whether a table that is there has no file, so no row; said by its log."""
+    return not delta.require(lake, table.name).file_uris()
+
+
 def rows_changed(lake: Lake, table: Table, since: int) -> int:
     """Rows that commits after version `since` inserted, updated or deleted, by their operation metrics."""
     present = open_table(lake, table.name)

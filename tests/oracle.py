@@ -3,9 +3,10 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Event = Mapping[str, Any]
 Fates = dict[tuple[str, str], dict[str, Any]]
@@ -36,7 +37,7 @@ def visits(events: Iterable[Event], gap_ms: int, gaps_ms: Mapping[str, int] = {}
     for event in events:
         if event["event"] not in IGNORED:
             owner = event.get("site", "default"), event.get("visitor_id") or event["user_id"]
-            by_visitor[owner].append((_at(event), event["event_id"], event))
+            by_visitor[owner].append((at(event), event["event_id"], event))
     for (site, visitor), rows in by_visitor.items():
         gap = gaps_ms.get(site, gap_ms)
         rows.sort(key=lambda row: row[:2])
@@ -52,16 +53,11 @@ def sessions(events: Iterable[Event], gap_ms: int, gaps_ms: Mapping[str, int] = 
     return Counter(_session(visitor, rows) for visitor, rows in visits(events, gap_ms, gaps_ms))
 
 
-def sessions_a_day(events: Iterable[Event], gap_ms: int, gaps_ms: Mapping[str, int] = {}) -> Counter[date]:
-    """Sessions by the day of their start, without those that start with a robot's agent."""
-    return Counter(_day(rows[0][2]) for _, rows in visits(events, gap_ms, gaps_ms) if not is_robot(rows[0][2]))
-
-
-def items_a_day(events: Iterable[Event]) -> Counter[tuple[date, str, str]]:
+def items_a_day(events: Iterable[Event], zone: str) -> Counter[tuple[date, str, str]]:
     """(day, item, `views` | `carts` | `purchases`) → events, without robots'."""
     columns = {"page_view": "views", "view_item": "views", "add_to_cart": "carts", "purchase": "purchases"}
     counted = (event for event in events if "item_id" in event and event["event"] in columns and not is_robot(event))
-    return Counter((_day(event), event["item_id"], columns[event["event"]]) for event in counted)
+    return Counter((day(at(event), zone), event["item_id"], columns[event["event"]]) for event in counted)
 
 
 def is_robot(event: Event) -> bool:
@@ -86,13 +82,15 @@ def _tells(name: str, value: str) -> bool:
     )
 
 
-def _at(event: Event) -> int:
-    at: int = event.get("occurred_at", event["client_time"])
-    return at
+def at(event: Event) -> int:
+    """When it happened, in milliseconds."""
+    time: int = event.get("occurred_at", event["client_time"])
+    return time
 
 
-def _day(event: Event) -> date:
-    return datetime.fromtimestamp(_at(event) / 1000, UTC).date()
+def day(at_ms: int, zone: str) -> date:
+    """The day of a time in a time zone."""
+    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(zone)).date()
 
 
 def _session(visitor: str, rows: Rows) -> tuple[Any, ...]:
@@ -121,7 +119,7 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
     aliases: dict[tuple[str, str], tuple[int, str]] = {}
     rows = list(events)
     for event in rows:
-        user, visitor, mark = event.get("user_id"), event.get("visitor_id"), (_at(event), event["event_id"])
+        user, visitor, mark = event.get("user_id"), event.get("visitor_id"), (at(event), event["event_id"])
         previous = event.get("properties", {}).get("previous_id") if event["event"] == "alias" else None
         if user and previous:
             aliases[previous, user] = max(aliases.get((previous, user), mark), mark)
@@ -132,7 +130,7 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
     result: dict[str, str] = {}
     for event in rows:
         visitor = event.get("visitor_id") or event["user_id"]
-        user = event.get("user_id") or (_owner(times[visitor], _at(event)) if visitor in times else None)
+        user = event.get("user_id") or (_owner(times[visitor], at(event)) if visitor in times else None)
         result[event["event_id"]] = merged.get(user, user) if user else f"visitor:{visitor}"
     return result
 
@@ -173,7 +171,7 @@ def interactions(
     pairs: dict[tuple[str, str], list[tuple[int, float]]] = defaultdict(list)
     for event in rows:
         if "item_id" in event and weights.get(event["event"]) and not is_robot(event) and _may_be_learned(event):
-            pairs[person[event["event_id"]], event["item_id"]].append((_at(event), weights[event["event"]]))
+            pairs[person[event["event_id"]], event["item_id"]].append((at(event), weights[event["event"]]))
     result = {}
     for pair, terms in pairs.items():
         last = max(at for at, _ in terms)
@@ -198,13 +196,13 @@ def served_items(events: Iterable[Event], request_minutes: int, click_minutes: i
     for event in rows:
         if event["event"] == "served":
             for place, item in enumerate(json.loads(event["properties"]["items"]), 1):
-                row = {"position": place, "visitor": event["visitor_id"], "served": _at(event), "acts": []}
+                row = {"position": place, "visitor": event["visitor_id"], "served": at(event), "acts": []}
                 served.setdefault((event["request_id"], item), row | {"agent": event.get("user_agent")})
     for key, row in served.items():
         near = [e for e in done if (e.get("request_id"), e["item_id"]) == key]
-        row["acts"] = [e for e in near if abs(_at(e) - row["served"]) <= request_minutes * 60_000]
-        row["shown"] = min(map(_at, row["acts"]), default=None)
-        named = sorted((_at(e), e["event_id"], e["user_agent"]) for e in row["acts"] if "user_agent" in e)
+        row["acts"] = [e for e in near if abs(at(e) - row["served"]) <= request_minutes * 60_000]
+        row["shown"] = min(map(at, row["acts"]), default=None)
+        named = sorted((at(e), e["event_id"], e["user_agent"]) for e in row["acts"] if "user_agent" in e)
         row["agent"] = named[0][2] if named else row["agent"]
     for event in done:
         if "request_id" not in event:
@@ -218,12 +216,12 @@ def served_items(events: Iterable[Event], request_minutes: int, click_minutes: i
 def _follows(event: Event, item: str, row: Mapping[str, Any], limit_ms: int) -> bool:
     """Whether this visitor was shown the item at most so long before the event."""
     same = event["item_id"] == item and event["visitor_id"] == row["visitor"] and row["shown"] is not None
-    return same and 0 <= _at(event) - row["shown"] <= limit_ms
+    return same and 0 <= at(event) - row["shown"] <= limit_ms
 
 
 def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
     first = {
-        name: min((_at(event) for event in row["acts"] if event["event"] == kind), default=None)
+        name: min((at(event) for event in row["acts"] if event["event"] == kind), default=None)
         for name, kind in ACTS.items()
     }
     revenue = Counter[str]()
@@ -234,12 +232,11 @@ def _outcome(row: Mapping[str, Any]) -> dict[str, Any]:
     return kept | first | {"shown": row["shown"], "revenue": dict(revenue)}
 
 
-def performance(rows: Iterable[Mapping[str, Any]]) -> Counter[tuple[date, int, str]]:
+def performance(rows: Iterable[Mapping[str, Any]], zone: str) -> Counter[tuple[date, int, str]]:
     """(day, place, count) of items that were served, without robots'."""
     counts = Counter[tuple[date, int, str]]()
     for row in rows:
         if "bot" not in (row["agent"] or "").lower():
-            day = datetime.fromtimestamp(row["served"] / 1000, UTC).date()
             reached = [name for name in ("served", *ACTS) if row[name] is not None]
-            counts.update((day, row["position"], name) for name in reached)
+            counts.update((day(row["served"], zone), row["position"], name) for name in reached)
     return counts

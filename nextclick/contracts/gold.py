@@ -3,6 +3,10 @@
 from nextclick.contracts.silver import REVENUE, SITE
 from nextclick.contracts.table import Column, Table
 
+ZONES = ("analytics.timezone", "analytics.timezones")
+"""Settings that decide on which day something is."""
+DATE = Column("date", "date", "Day in the site's time zone ([analytics] of the settings).", nullable=False)
+
 INTERACTIONS = Table(
     name="gold.interactions",
     doc="One row per person and item: how strongly the person used the item, as of its last event. Without bots, and what visitors forbid.",
@@ -42,9 +46,9 @@ INTERACTIONS = Table(
 
 TRAFFIC_DAILY = Table(
     name="gold.traffic_daily",
-    doc="One row per UTC day (of started_at), site, channel, device and country; bots left out.",
+    doc="One row per day (of started_at), site, channel, device and country; bots left out.",
     columns=(
-        Column("date", "date", "UTC day.", nullable=False),
+        DATE,
         SITE,
         Column("channel", "string", "Marketing channel.", nullable=False),
         Column(
@@ -70,15 +74,16 @@ TRAFFIC_DAILY = Table(
     key=("date", "site", "channel", "device", "country"),
     job="build_traffic_daily",
     does="traffic by day",
+    made_with=ZONES,
     reads=("silver.sessions", "silver.user_agents"),
     partitioned_by=("date",),
 )
 
 ITEM_DAILY = Table(
     name="gold.item_daily",
-    doc="One row per UTC day (of the event), site and item; bots left out.",
+    doc="One row per day (of the event), site and item; bots left out.",
     columns=(
-        Column("date", "date", "UTC day.", nullable=False),
+        DATE,
         SITE,
         Column("item_id", "string", "The item.", nullable=False),
         Column("views", "bigint", "Events page_view and view_item with this item.", nullable=False, minimum=0),
@@ -93,15 +98,16 @@ ITEM_DAILY = Table(
     key=("date", "site", "item_id"),
     job="build_item_daily",
     does="items by day",
+    made_with=ZONES,
     reads=("silver.events", "silver.user_agents"),
     partitioned_by=("date",),
 )
 
 RECOMMENDATION_PERFORMANCE = Table(
     name="gold.recommendation_performance",
-    doc="One row per UTC day (of the answer), site, surface, model version, experiment, variant and position; bots left out.",
+    doc="One row per day (of the answer), site, surface, model version, experiment, variant and position; bots left out.",
     columns=(
-        Column("date", "date", "UTC day.", nullable=False),
+        DATE,
         SITE,
         Column("surface", "string", "Where it was asked for, or unknown.", nullable=False),
         Column("model_version", "string", "The model that made the answers, or unknown.", nullable=False),
@@ -119,6 +125,7 @@ RECOMMENDATION_PERFORMANCE = Table(
     key=("date", "site", "surface", "model_version", "experiment", "variant", "position"),
     job="build_recommendation_performance",
     does="answers by day",
+    made_with=ZONES,
     reads=("silver.served_items", "silver.user_agents"),
     waits_for=("silver.served_items", "request_id"),
     partitioned_by=("date",),

@@ -3,11 +3,10 @@
 `date` is the day in the site's time zone ([analytics] of the settings). What does not add up over rows says so.
 """
 
+from nextclick.contracts.gold import DATE, ZONES
 from nextclick.contracts.silver import AMOUNT, REVENUE, SITE
 from nextclick.contracts.table import Column, Table
 
-_ZONES = ("analytics.timezone", "analytics.timezones")
-_DATE = Column("date", "date", "Day in the site's time zone.", nullable=False)
 _GOALS = "map<string,bigint>"
 TOUCH = "struct<at:timestamp,channel:string,source:string,medium:string,campaign:string,session_id:string>"
 MOST_TOUCHES = 50
@@ -20,9 +19,9 @@ def _count(name: str, doc: str) -> Column:
 
 VISITS = Table(
     name="gold.visits",
-    doc="One row per visit (a session of silver.sessions) of a person: bots are left out. `date` is that of its start.",
+    doc="One row per visit (a session of silver.sessions), by the day of its start; those that start with a bot's agent are left out.",
     columns=(
-        _DATE,
+        DATE,
         SITE,
         Column("session_id", "string", "Of silver.sessions.", nullable=False),
         Column("started_at", "timestamp", "Time of the first event.", nullable=False),
@@ -53,7 +52,7 @@ VISITS = Table(
         _count("items", "Distinct items that an event names."),
         _count("searches", "Events search."),
         _count("carts", "Events add_to_cart."),
-        _count("orders", "Conversions with goal purchase: orders, or 1 where purchases name none."),
+        _count("orders", "Distinct orders with a purchase that counts, and 1 where purchases name none."),
         _count("crashes", "Events app_crash."),
         _count("engaged_ms", "Reported engagement, milliseconds."),
         Column("max_scroll_pct", "double", "Deepest scroll, per cent.", minimum=0, maximum=100),
@@ -72,7 +71,7 @@ VISITS = Table(
     key=("site", "session_id"),
     job="build_visits",
     does="visits, visitors, pages and events by day",
-    made_with=(*_ZONES, "analytics.engaged_seconds", "analytics.goals"),
+    made_with=(*ZONES, "analytics.engaged_seconds", "analytics.goals"),
     reads=("silver.sessions", "silver.events", "silver.user_agents"),
     partitioned_by=("date",),
     change_feed=True,
@@ -80,23 +79,25 @@ VISITS = Table(
 
 VISITOR_DAYS = Table(
     name="gold.visitor_days",
-    doc="One row per day, site and visitor who did something that day: what every distinct count of people is made of.",
+    doc="One row per day, site and visitor with an event of a visit that day: what every distinct count of people is made of.",
     columns=(
-        _DATE,
+        DATE,
         SITE,
         Column("visitor_id", "string", "The device or browser.", nullable=False),
         _count("visits", "Visits that started that day."),
-        _count("events", "Events of that day."),
+        _count("events", "Events of its visits that day."),
         _count("views", "Events page_view, view_item and screen_view of that day."),
         _count("engaged_ms", "Reported engagement of that day, milliseconds."),
-        _count("orders", "Conversions with goal purchase of that day."),
+        _count(
+            "orders", "Distinct orders with a purchase that counts that day, and 1 a visit where purchases name none."
+        ),
         Column("goals", _GOALS, "Goal of the settings → how often it was reached that day.", nullable=False),
         Column("revenue", REVENUE, "Purchases less refunds of that day, per currency.", nullable=False),
         Column("top_level", "bigint", "Highest number in property `level` of level_complete that day.", minimum=0),
     ),
     key=("date", "site", "visitor_id"),
     job="build_visits",
-    made_with=(*_ZONES, "analytics.goals"),
+    made_with=(*ZONES, "analytics.goals"),
     reads=VISITS.reads,
     partitioned_by=("date",),
 )
@@ -105,9 +106,14 @@ PAGE_DAILY = Table(
     name="gold.page_daily",
     doc="One row per day (of the event), site and page; of more pages a day than analytics.pages_max the rest is `(other)`.",
     columns=(
-        _DATE,
+        DATE,
         SITE,
-        Column("page", "string", "page_url, without its query; or `(other)`.", nullable=False),
+        Column(
+            "page",
+            "string",
+            "page_url without query and fragment, but for a route (`#/…`); or `(other)`.",
+            nullable=False,
+        ),
         _count("views", "Events page_view, view_item and screen_view on it."),
         _count("visitors", "Distinct visitors who viewed it that day; they do not add up over rows."),
         _count("entries", "Visits that began on it that day."),
@@ -125,16 +131,16 @@ PAGE_DAILY = Table(
     ),
     key=("date", "site", "page"),
     job="build_visits",
-    made_with=(*_ZONES, "analytics.pages_max"),
+    made_with=(*ZONES, "analytics.pages_max"),
     reads=VISITS.reads,
     partitioned_by=("date",),
 )
 
 EVENT_DAILY = Table(
     name="gold.event_daily",
-    doc="One row per day (of the event), site, kind of event and platform; item_update and bots are left out.",
+    doc="One row per day (of the event), site, kind of event and platform; without item_update and bots.",
     columns=(
-        _DATE,
+        DATE,
         SITE,
         Column("event", "string", "Kind of event, custom ones too.", nullable=False),
         Column("platform", "string", "Property platform, else device class; or unknown.", nullable=False),
@@ -142,23 +148,28 @@ EVENT_DAILY = Table(
         _count("visitors", "Distinct visitors; they do not add up over rows."),
         _count("visits", "Distinct visits; they do not add up over rows."),
         _count("with_error", "Events whose property `error` is there, and neither empty nor false."),
-        Column("value_sum", "double", "Sum of the numeric property `value`.", nullable=False),
+        Column("value_sum", "double", "Sum of the numeric property `value`, to six decimals.", nullable=False),
         _count("value_n", "Events that have one: value_sum / value_n is the mean."),
     ),
     key=("date", "site", "event", "platform"),
     job="build_visits",
-    made_with=_ZONES,
+    made_with=ZONES,
     reads=VISITS.reads,
     partitioned_by=("date",),
 )
 
 CONVERSIONS = Table(
     name="gold.conversions",
-    doc="One row per conversion of a visitor, with the touches that led to it. `date` is that of the conversion.",
+    doc="One row per conversion of a visitor (an order, or a goal that a visit reached), with the touches that led to it.",
     columns=(
-        _DATE,
+        DATE,
         SITE,
-        Column("conversion_id", "string", "Goal and order_id; without one, goal and session_id.", nullable=False),
+        Column(
+            "conversion_id",
+            "string",
+            "`purchase:ORDER_ID`; without an order, and of other goals, `GOAL@SESSION_ID`.",
+            nullable=False,
+        ),
         Column("goal", "string", "purchase, or a goal of the settings.", nullable=False),
         Column("at", "timestamp", "When it first happened.", nullable=False),
         Column("visitor_id", "string", "The device or browser.", nullable=False),
@@ -166,21 +177,22 @@ CONVERSIONS = Table(
         Column(
             "revenue",
             REVENUE,
-            "Purchases less refunds of the order, per currency; empty for other goals.",
+            "The order's purchases, less its refunds since the first, per currency; empty for other goals.",
             nullable=False,
         ),
         _count("items", "Pieces bought."),
         Column(
             "path",
             f"array<{TOUCH}>",
-            "Touches in order: visits of the visitor in the look-back before it, this one included.",
+            "Touches in order: visits of the visitor that began in analytics.lookback_days before it, this one too; not those "
+            "whose channel is internal, so it may be empty.",
             nullable=False,
         ),
         _count("path_n", "Touches before the path was cut to 50: the first, and the last 49."),
     ),
-    key=("site", "conversion_id"),
+    key=("site", "visitor_id", "conversion_id"),
     job="build_visits",
-    made_with=(*_ZONES, "analytics.goals", "analytics.lookback_days"),
+    made_with=(*ZONES, "analytics.goals", "analytics.lookback_days"),
     reads=VISITS.reads,
     partitioned_by=("date",),
     change_feed=True,
@@ -199,7 +211,7 @@ CAMPAIGN_DAILY = Table(
     doc="One row per day, site, channel, source, medium, campaign, content and currency, and one without a currency for the visits: "
     "what was paid, and who came.",
     columns=(
-        _DATE,
+        DATE,
         SITE,
         *_CAMPAIGN,
         Column("content", "string", "utm_content, or the advertisement; or `(none)`.", nullable=False),
@@ -212,7 +224,7 @@ CAMPAIGN_DAILY = Table(
     key=("date", "site", "channel", "source", "medium", "campaign", "content", "currency"),
     job="build_campaign_daily",
     does="campaigns, their visits and costs by day",
-    made_with=_ZONES,
+    made_with=ZONES,
     reads=("gold.visits", "silver.costs"),
     partitioned_by=("date",),
 )
@@ -221,7 +233,7 @@ ATTRIBUTION_DAILY = Table(
     name="gold.attribution_daily",
     doc="One row per day (of the conversion), site, goal, rule, channel, source, medium, campaign and currency; rules are never summed.",
     columns=(
-        _DATE,
+        DATE,
         SITE,
         Column("goal", "string", "purchase, or a goal of the settings.", nullable=False),
         Column("rule", "string", "Attribution rule: nextclick/definitions/attribution.py.", nullable=False),
@@ -239,7 +251,7 @@ ATTRIBUTION_DAILY = Table(
     key=("date", "site", "goal", "rule", "channel", "source", "medium", "campaign", "currency"),
     job="build_attribution_daily",
     does="who gets the credit of conversions",
-    made_with=(*_ZONES, "analytics.decay_days"),
+    made_with=(*ZONES, "analytics.decay_days"),
     reads=("gold.conversions", "gold.visits"),
     partitioned_by=("date",),
 )
@@ -248,7 +260,7 @@ MODEL_DAILY = Table(
     name="gold.model_daily",
     doc="One row per day, site, model version, metric and segment: how good the recommender is, offline and online.",
     columns=(
-        _DATE,
+        DATE,
         SITE,
         Column("model_version", "string", "Registered version of the model, or `popular`.", nullable=False),
         Column("metric", "string", "offline_…, lists_… or online_…: docs/quality.md.", nullable=False),

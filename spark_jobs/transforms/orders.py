@@ -17,10 +17,10 @@ NO_ORDER: Final = (
 )  # fmt: skip
 """Words that programs write where they know no order, in lower case: purchases with them are not one order."""
 
-ORDERED: Final = (
-    "(event = 'purchase' AND NOT quantity <=> 0 AND order_id IS NOT NULL "
-    f"AND lower(trim(order_id)) NOT IN ({', '.join(repr(word) for word in NO_ORDER)}))"
-)
+NAMED: Final = f"(order_id IS NOT NULL AND lower(trim(order_id)) NOT IN ({', '.join(repr(word) for word in NO_ORDER)}))"
+"""SQL: the event names its order."""
+
+ORDERED: Final = f"(event = 'purchase' AND NOT quantity <=> 0 AND {NAMED})"
 """SQL: the event is a purchase that names its order."""
 
 _PART: Final = "#[0-9]+$"

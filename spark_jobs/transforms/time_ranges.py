@@ -6,7 +6,6 @@ from typing import Final
 
 MAX_RANGES: Final = 16
 HOUR: Final = 3600
-_EPOCH: Final = date(1970, 1, 1)
 
 
 def time_ranges(hours: Iterable[int], start: str, end: str | None = None, margin_seconds: int = 0) -> str:
@@ -32,13 +31,6 @@ def time_ranges(hours: Iterable[int], start: str, end: str | None = None, margin
         spans[nearest : nearest + 2] = [(spans[nearest][0], spans[nearest + 1][1])]
     terms = (f"({end} >= timestamp_seconds({low}) AND {start} < timestamp_seconds({high}))" for low, high in spans)
     return " OR ".join(terms) or "false"
-
-
-def on_days(days: Iterable[date], column: str) -> str:
-    """SQL that is true for times on one of the UTC `days`: ranges that Delta can prune by, then the days themselves."""
-    listed = sorted(set(days))
-    hours = (int((day - _EPOCH).days) * 24 + hour for day in listed for hour in range(24))
-    return f"({time_ranges(hours, column)}) AND {among(listed, f'to_date({column})')}"
 
 
 def among(days: Iterable[date], column: str) -> str:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Row, SparkSession
@@ -12,6 +14,7 @@ from spark_jobs import jobs, tables
 from spark_jobs.run_jobs import job
 from spark_jobs.streaming import Trigger
 from tests import oracle
+from tests import oracle_of_visits as of_visits
 
 Event = Mapping[str, Any]
 
@@ -63,22 +66,71 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
     half_life = settings.interactions.half_life.total_seconds() * 1000
     assert pairs == oracle.interactions(events, settings.interactions.weights, half_life)
 
+    zone = settings.analytics.timezone
+    visits = of_visits.people_visits(events, *_gaps(settings))
     traffic = Counter[Any]()
     for row in rows(spark, settings, "gold.traffic_daily"):
         traffic[row.date] += row.sessions
-    assert traffic == oracle.sessions_a_day(events, *_gaps(settings))
+    assert traffic == Counter(oracle.day(visit.start, zone) for visit in visits)
 
     counts = Counter[Any]()
     columns = {"served": "served", "shown": "shown", "clicked": "clicks", "carted": "carts", "purchased": "purchases"}
     for row in rows(spark, settings, "gold.recommendation_performance"):
         counts += Counter({(row.date, row.position, name): row[column] for name, column in columns.items()})
         assert row.ctr == (row.clicks / row.shown if row.shown else None)
-    assert counts == oracle.performance(_fates(settings, events).values())
+    assert counts == oracle.performance(_fates(settings, events).values(), zone)
 
     items = Counter[Any]()
     for row in rows(spark, settings, "gold.item_daily"):
         items += Counter({(row.date, row.item_id, name): row[name] for name in ("views", "carts", "purchases")})
-    assert items == oracle.items_a_day(events)
+    assert items == oracle.items_a_day(events, zone)
+    _assert_visits_equal_oracle(spark, settings, events, visits)
+
+
+def _assert_visits_equal_oracle(
+    spark: SparkSession, settings: Settings, events: Sequence[Event], visits: Sequence[of_visits.Visit]
+) -> None:
+    """What build_visits made is what plain Python makes of the visits; rows are said as the oracle says them."""
+    zone, analytics = settings.analytics.timezone, settings.analytics
+    read = partial(rows, spark, settings)
+    starts = {row.session_id: _ms(row.started_at) for row in read("gold.visits")}
+    assert Counter(
+        (
+            *(row.date, row.visitor_id, _ms(row.started_at), row.events, row.views, row["items"], row.orders),
+            *(row.source, row.user_id, row.goals.get("pro", 0), tuple(sorted(row.revenue.items()))),
+        )
+        for row in read("gold.visits")
+    ) == of_visits.rows(visits, zone)
+    assert {
+        (row.date, row.visitor_id): (
+            row.visits,
+            row.events,
+            row.views,
+            row.orders,
+            row.goals.get("pro", 0),
+            row.revenue,
+        )
+        for row in read("gold.visitor_days")
+    } == of_visits.visitor_days(visits, zone)
+    assert {
+        (row.date, row.event, row.platform): (row.events, row.visitors, row.visits) for row in read("gold.event_daily")
+    } == of_visits.events_a_day(events, visits, zone)
+    assert {
+        (row.date, row.page): (row.views, row.visitors, row.entries, row.exits, row.entry_bounces)
+        for row in read("gold.page_daily")
+    } == of_visits.pages_a_day(visits, zone, analytics.pages_max)
+    converted = {}
+    for row in read("gold.conversions"):
+        order = row.conversion_id.partition(":")[2]
+        key = row.visitor_id, row.goal, order or starts[row.conversion_id.partition("@")[2]]
+        path = tuple((_ms(touch["at"]), touch["source"]) for touch in row.path)
+        assert row.path_n == len(path)
+        converted[key] = (_ms(row["at"]), row.date, row.revenue, row["items"], path)
+    assert converted == of_visits.conversions(visits, zone, analytics.lookback_days * 86_400_000)
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
 
 
 def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequence[Event]) -> None:
@@ -92,8 +144,8 @@ def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed:
     sessions = Counter(
         (
             row.visitor_id,
-            round(row.started_at.timestamp() * 1000),
-            round(row.ended_at.timestamp() * 1000),
+            _ms(row.started_at),
+            _ms(row.ended_at),
             row.events,
             row.item_views,
             row.purchases,
@@ -110,10 +162,7 @@ def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed:
             "position": row.position,
             "agent": row.user_agent,
             "revenue": row.revenue,
-            **{
-                name: row[f"{name}_at"] and round(row[f"{name}_at"].timestamp() * 1000)
-                for name in ("served", *oracle.ACTS)
-            },
+            **{name: row[f"{name}_at"] and _ms(row[f"{name}_at"]) for name in ("served", *oracle.ACTS)},
         }
         for row in rows(spark, settings, "silver.served_items")
     } == _fates(settings, events)

@@ -12,7 +12,7 @@ _TRAFFIC: Final = ("date", "site", "channel", "device", "country")
 
 
 def traffic_daily(agents: DataFrame) -> Transformer:
-    """One row per UTC day of started_at, site, channel, device and country (gold.traffic_daily).
+    """One row per `date`, site, channel, device and country (gold.traffic_daily).
 
     By `agents` (rows of silver.user_agents) sessions that start with a bot's agent are left
     out, and those whose source names no device have their agent's.
@@ -22,9 +22,7 @@ def traffic_daily(agents: DataFrame) -> Transformer:
     def transform(sessions: DataFrame) -> DataFrame:
         visits = sessions.join(known, "user_agent", "left").where("is_bot IS NOT TRUE")
         rows = visits.select(
-            F.to_date("started_at").alias("date"),
-            "site",
-            "channel",
+            *("date", "site", "channel"),
             F.coalesce("device", "agent_device", F.lit("unknown")).alias("device"),
             F.coalesce("country", F.lit("unknown")).alias("country"),
             *("visitor_id", "page_views", "item_views", "is_bounce", "engaged_ms", "purchases", "revenue"),
@@ -52,12 +50,10 @@ def _counted(rows: DataFrame) -> DataFrame:
 
 
 def item_daily(events: DataFrame) -> DataFrame:
-    """One row per UTC day of the event, site and item (gold.item_daily); of `events`, orders are there once."""
+    """One row per `date`, site and item (gold.item_daily); of `events`, orders are there once."""
     names = ("date", "site", "item_id")
     kinds = ("page_view", "view_item", "add_to_cart", "purchase", "refund")
-    rows = events.where(F.col("item_id").isNotNull() & F.col("event").isin(*kinds)).withColumn(
-        "date", F.to_date("occurred_at")
-    )
+    rows = events.where(F.col("item_id").isNotNull() & F.col("event").isin(*kinds))
     money = rows.select(
         *names, F.coalesce("currency", F.lit("")).alias("currency"), orders.amount().alias("amount")
     ).where("amount IS NOT NULL")

@@ -13,9 +13,9 @@ _COUNTS: Final = {"shown": "shown_at", "clicks": "clicked_at", "carts": "carted_
 
 
 def recommendation_performance(served: DataFrame) -> DataFrame:
-    """One row per UTC day of served_at, site, surface, model version, experiment, variant and position."""
+    """One row per `date`, site, surface, model version, experiment, variant and position."""
     named = {name: F.coalesce(name, F.lit(word)) for name, word in _WITHOUT.items()}
-    rows = served.withColumns({"date": F.to_date("served_at"), **named})
+    rows = served.withColumns(named)
     paid = rows.select(*_KEY, F.explode("revenue").alias("currency", "amount"))
     return (
         rows.groupBy(*_KEY)

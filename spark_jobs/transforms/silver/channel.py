@@ -20,7 +20,8 @@ def _quoted(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
-def _host(url: str) -> str:
+def host(url: str) -> str:
+    """SQL of the host in the SQL `url`, without `www.`; null where there is none."""
     pattern = rf"^(?:{_BEFORE_HOST}|{_BARE_HOST})(?:www\.|m\.)?([^/:?#\s]+?)\.?(?:[/:?#]|$)"
     return f"nullif(regexp_extract(lower(trim({url})), r'{pattern}', 1), '')"
 
@@ -48,8 +49,8 @@ STEPS: Final[tuple[Mapping[str, str], ...]] = (
         "referred_by": rf"""
             CASE WHEN page_query RLIKE '(?i)[?&;](ref|source)='
             THEN nullif(regexp_replace(lower(regexp_extract(page_query, r'{_REF}', 1)), r'^www\.', ''), '') END""",
-        "came_from": _host("referrer"),
-        "page_host": f"CASE WHEN referrer IS NOT NULL THEN {_host('page_url')} END",
+        "came_from": host("referrer"),
+        "page_host": f"CASE WHEN referrer IS NOT NULL THEN {host('page_url')} END",
     },
     {f"came_from_{labels}": f"substring_index(came_from, '.', -{labels})" for labels in (3, 2)},
     {

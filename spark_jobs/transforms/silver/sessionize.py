@@ -32,7 +32,7 @@ OF_FIRST: Final = ("channel", "device", "country", "user_agent")
 """What a session has of its first event."""
 _PAGE: Final = "struct<at:timestamp,id:string,page:string>"
 _NO_REVENUE: Final = f"cast(map() as {REVENUE})"
-_COUNTED: Final = f"filter(lines, line -> {orders.counts('line.at', 'line.id', 'line.first')})"
+COUNTED: Final = f"filter(lines, line -> {orders.counts('line.at', 'line.id', 'line.first')})"
 
 
 def event_intervals(events: DataFrame) -> DataFrame:
@@ -72,7 +72,7 @@ def session_intervals(sessions: DataFrame) -> DataFrame:
     first = F.struct(F.col("started_at").alias("at"), F.col("first_event_id").alias("id"), *OF_FIRST)
     bare = sessions.withColumn("lines", F.coalesce("order_lines", F.array().cast(ORDER_LINES))).withColumns(
         {
-            "purchases": F.col("purchases") - F.size(F.expr(_COUNTED)),
+            "purchases": F.col("purchases") - F.size(F.expr(COUNTED)),
             "revenue": F.coalesce("other_revenue", "revenue"),
             "refunds": F.coalesce("refunds", F.lit(0)),  # an older version wrote none
         }
@@ -168,7 +168,7 @@ def merge_intervals(sessions: SessionsSettings) -> Transformer:
         grouped = intervals.withColumn("opens", F.coalesce(opens, F.lit(True)).cast("int")).withColumn(
             "run", F.sum("opens").over(ordered)
         )
-        return grouped.groupBy(*OWNER, "run").agg(*_measures()).withColumn("revenue", _summed("revenue")).drop("run")
+        return grouped.groupBy(*OWNER, "run").agg(*_measures()).withColumn("revenue", summed("revenue")).drop("run")
 
     return transform
 
@@ -191,7 +191,7 @@ _BOTH: Final = "array_append(transform(filter(counted, line -> line.amount IS NO
 """The maps of what a session's lines and its other purchases brought."""
 
 
-def _summed(maps: str) -> Column:
+def summed(maps: str) -> Column:
     """A list of maps currency → amount as one map of sums; most sessions have none."""
     entries = f"flatten(transform({maps}, m -> map_entries(m)))"
     total = f"aggregate(filter({entries}, e -> e.key = c), cast(0 as {AMOUNT}), (sum, e) -> cast(sum + e.value as {AMOUNT}))"
@@ -205,7 +205,7 @@ def as_sessions(overlong: timedelta) -> Transformer:
     limit, ordered = _interval(overlong), F.size("lines") > 0
 
     def transform(intervals: DataFrame) -> DataFrame:
-        return intervals.withColumn("counted", F.expr(_COUNTED)).select(
+        return intervals.withColumn("counted", F.expr(COUNTED)).select(
             F.md5(F.to_json(F.struct(*OWNER, F.unix_micros("started_at"), "first.id")).cast("binary")).alias(
                 "session_id"
             ),
@@ -215,7 +215,7 @@ def as_sessions(overlong: timedelta) -> Transformer:
             "events",
             *(name for name in COUNTS if name != "purchases"),
             (F.col("purchases") + F.size("counted")).alias("purchases"),
-            F.when(F.size("counted") > 0, _summed(_BOTH)).otherwise(F.col("revenue")).alias("revenue"),
+            F.when(F.size("counted") > 0, summed(_BOTH)).otherwise(F.col("revenue")).alias("revenue"),
             "engaged_ms",
             "max_scroll_pct",
             F.col("entry.page").alias("entry_page"),

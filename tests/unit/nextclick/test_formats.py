@@ -10,6 +10,7 @@ from ml.jobs import publish_lists
 from ml.registry import artifact
 from nextclick import formats
 from nextclick.contracts import catalog, gold, silver
+from nextclick.contracts.gold import ZONES
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, ModelError
 from nextclick.kv.lists import protocol
@@ -67,7 +68,25 @@ def test_every_table_of_a_windowed_or_weighted_job_is_made_with_its_settings() -
         "silver.sessions": ("sessions",),
         "silver.served_items": ("attribution",),
         "gold.interactions": ("interactions", "consent"),
+        "gold.traffic_daily": ZONES,
+        "gold.item_daily": ZONES,
+        "gold.recommendation_performance": ZONES,
+        "gold.visits": (*ZONES, "analytics.engaged_seconds", "analytics.goals"),
+        "gold.visitor_days": (*ZONES, "analytics.goals"),
+        "gold.page_daily": (*ZONES, "analytics.pages_max"),
+        "gold.event_daily": ZONES,
+        "gold.conversions": (*ZONES, "analytics.goals", "analytics.lookback_days"),
     }
+
+
+def test_days_of_before_zones_were_set_are_those_of_utc() -> None:
+    def wanted(zone: str) -> dict[str, str]:
+        return formats.properties(load("lake", environ={"NEXTCLICK_ANALYTICS__TIMEZONE": zone}), gold.ITEM_DAILY)
+
+    stored = {formats.FORMAT_PROPERTY: "1", formats.MADE_WITH_PROPERTY: "{}"}
+    formats.refuse_mixture(gold.ITEM_DAILY, stored, wanted("UTC"))
+    with pytest.raises(LakeError, match=r"analytics.timezone was UTC and is Asia/Kolkata.*`nextclick rebuild gold`"):
+        formats.refuse_mixture(gold.ITEM_DAILY, stored, wanted("Asia/Kolkata"))
 
 
 def test_a_newer_table_is_refused(tmp_path: Path) -> None:

@@ -1,11 +1,9 @@
 """The conditions by which Delta skips files: never too narrow, never many."""
 
-from datetime import date
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spark_jobs.transforms.time_ranges import HOUR, MAX_RANGES, on_days, time_ranges
+from spark_jobs.transforms.time_ranges import HOUR, MAX_RANGES, time_ranges
 
 
 def test_neighbouring_hours_become_one_range_and_far_ones_stay_apart() -> None:
@@ -32,9 +30,3 @@ def test_every_hour_is_within_some_range_and_there_are_few(hours: list[int], mar
     ]
     assert len(spans) <= MAX_RANGES
     assert all(any(low <= h * HOUR - margin and (h + 1) * HOUR + margin <= high for low, high in spans) for h in hours)
-
-
-def test_days_name_their_hours_and_themselves() -> None:
-    assert on_days([date(1970, 1, 2)], "t") == (
-        "((t >= timestamp_seconds(86400) AND t < timestamp_seconds(172800))) AND to_date(t) IN (DATE'1970-01-02')"
-    )

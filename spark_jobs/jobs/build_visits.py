@@ -1,0 +1,179 @@
+"""silver.sessions, events and user_agents → gold.visits, visitor_days, page_daily, event_daily and conversions.
+
+Whole days are recomputed when a visit that has part in them changed, an event outside visits came, or an agent became known;
+then all conversions of the visitors whose visits changed, since each names the visits that led to it.
+"""
+
+from datetime import date
+from functools import partial
+from typing import NamedTuple
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from nextclick.contracts import gold_analytics as gold
+from nextclick.contracts import silver
+from nextclick.contracts.events import OUTSIDE_SESSIONS
+from nextclick.contracts.table import Table
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+from spark_jobs import tables
+from spark_jobs.launch import launch
+from spark_jobs.streaming import MicroBatch, Trigger, run_query
+from spark_jobs.transforms.gold.bots import of_agents
+from spark_jobs.transforms.gold.conversions import (
+    changed_dates,
+    conversions,
+    kinds,
+    who_converts,
+    with_paths,
+)
+from spark_jobs.transforms.gold.event_daily import event_daily
+from spark_jobs.transforms.gold.page_daily import page_daily
+from spark_jobs.transforms.gold.visit_events import OWNER, on_days, visit_events
+from spark_jobs.transforms.gold.visitor_days import visitor_days
+from spark_jobs.transforms.gold.visits import visits
+from spark_jobs.transforms.local_days import hours_of, local_date
+from spark_jobs.transforms.time_ranges import among, time_ranges
+
+_TARGETS = (gold.VISITS, gold.VISITOR_DAYS, gold.PAGE_DAILY, gold.EVENT_DAILY, gold.CONVERSIONS)
+_OUTSIDE = tuple(kind for kind in OUTSIDE_SESSIONS if kind != "item_update")
+_SPAN = ("started_at", "ended_at")
+_HOUR = "div(unix_seconds({}), 3600)"
+
+
+def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
+    """Recompute the days that changed, then the conversions of the visitors whose visits changed."""
+    lake = settings.lake
+
+    def source(spark: SparkSession) -> DataFrame:
+        """Spans of time in which something changed: visits, and events outside them; and new agents."""
+        spans = tables.stream_changes(spark, lake, silver.SESSIONS).select(*OWNER, *_SPAN)
+        others = tables.stream(spark, lake, silver.EVENTS).where(F.col("event").isin(*_OUTSIDE))
+        agents = tables.stream(spark, lake, silver.USER_AGENTS).select("user_agent")
+        for more in (_moments(others), agents):
+            spans = spans.unionByName(more, allowMissingColumns=True)
+        return spans
+
+    def process(changed: DataFrame, batch: MicroBatch) -> None:
+        read = partial(tables.read, changed.sparkSession, lake)
+        work = _Work(settings, batch, read(silver.EVENTS), read(silver.SESSIONS), read(silver.USER_AGENTS))
+        seen, known, days = changed.agg(F.count("site"), F.count("user_agent"), work.days()).collect()[0]
+        batch.counts.read += seen
+        if batch.replaces or tables.is_empty(lake, gold.VISITS):  # everything is new: no need to say what it touches
+            work.write_all()
+            return
+        spans = changed.where("site IS NOT NULL").select(*OWNER, *_SPAN)
+        if known:
+            theirs = work.of_agents(changed)
+            days += theirs.agg(work.days()).collect()[0][0]
+            spans = spans.unionByName(theirs)
+        if days:
+            work.write(spans, {day for span in days for day in span})
+
+    return run_query(spark, settings, trigger, "build_visits", _TARGETS, source, process)
+
+
+def _moments(events: DataFrame) -> DataFrame:
+    """Events as spans without a length, of no visit."""
+    nobody = F.lit(None).cast("string").alias("visitor_id")
+    return events.select("site", nobody, *(F.col("occurred_at").alias(name) for name in _SPAN))
+
+
+class _Work(NamedTuple):
+    """What a batch does, and the tables that it reads."""
+
+    settings: Settings
+    batch: MicroBatch
+    events: DataFrame
+    sessions: DataFrame
+    agents: DataFrame
+
+    def days(self) -> Column:
+        """Each list of days on which something of a span lies."""
+        return F.collect_set(F.sequence(*(local_date(self.settings.analytics, name) for name in _SPAN)))
+
+    def of_agents(self, agents: DataFrame) -> DataFrame:
+        """The spans of the visits and events of these agents."""
+        visits, events = (rows.transform(of_agents(agents)) for rows in (self.sessions, self.events))
+        return visits.select(*OWNER, *_SPAN).unionByName(_moments(events))
+
+    def write_all(self) -> None:
+        rows = self._with_visits().persist()
+        self._write_days(rows)
+        self._write(gold.CONVERSIONS, self._conversions(rows, self._read(gold.VISITS)))
+        rows.unpersist()
+
+    def write(self, spans: DataFrame, days: set[date]) -> None:
+        rows = self._on_days(days).persist()
+        self._write_days(rows, among(days, "date"))
+        self._write_conversions(rows, spans)
+        rows.unpersist()
+
+    def _write_days(self, rows: DataFrame, where: str | None = None) -> None:
+        analytics = self.settings.analytics
+        looks = rows.where("date IS NOT NULL AND page IS NOT NULL").count()  # fills the cache
+        self._write(gold.VISITS, rows.transform(visits(analytics)), where)
+        self._write(gold.VISITOR_DAYS, rows.transform(visitor_days(analytics)), where)
+        pages = page_daily(analytics.pages_max if looks > analytics.pages_max else None)
+        self._write(gold.PAGE_DAILY, rows.transform(pages), where)
+        self._write(gold.EVENT_DAILY, rows.transform(event_daily), where)
+
+    def _write_conversions(self, rows: DataFrame, spans: DataFrame) -> None:
+        """Recompute all conversions of the visitors who have one and of whom a span is; replace the days on which rows differ."""
+        present, owner = self._read(gold.CONVERSIONS), list(OWNER)
+        who = present.transform(who_converts(rows, spans)).persist()
+        since = who.agg(F.min("since")).collect()[0][0]
+        if since is not None:
+            recent = (
+                f"date >= date_sub(to_date(timestamp_micros({since})), {self.settings.analytics.lookback_days + 2})"
+            )
+            recent_visits = self._read(gold.VISITS).where(recent).join(who, owner, "left_semi")
+            fresh = self._conversions(self._of(who, since)._with_visits(), recent_visits).persist()
+            former = present.join(who, owner, "left_semi")
+            dates = former.transform(changed_dates(fresh)).agg(F.collect_set("date")).collect()[0][0]
+            if dates:
+                kept = present.join(who, owner, "left_anti").unionByName(fresh)
+                self._write(gold.CONVERSIONS, kept.where(among(dates, "date")), among(dates, "date"))
+            fresh.unpersist()
+        who.unpersist()
+
+    def _conversions(self, rows: DataFrame, visits: DataFrame) -> DataFrame:
+        analytics = self.settings.analytics
+        paths = with_paths(visits, analytics.lookback_days)
+        return rows.transform(conversions(analytics)).transform(paths).select(*gold.CONVERSIONS.column_names)
+
+    def _with_visits(self) -> DataFrame:
+        return self.events.transform(visit_events(self.sessions, self.agents, self.settings.analytics))
+
+    def _on_days(self, days: set[date]) -> DataFrame:
+        """The events that count on `days` with their visits, and those of later days whose visits began on them."""
+        hours = hours_of(self.settings.analytics, days)
+        later = ~local_date(self.settings.analytics, "ended_at").isin(days)
+        last = F.collect_set(F.expr(f"sequence({_HOUR.format('started_at')}, {_HOUR.format('ended_at')})"))
+        spans = self.sessions.where(time_ranges(hours, "started_at")).where(later).agg(last).collect()[0][0]
+        more = {hour for span in spans for hour in span}
+        near = self._replace(
+            events=self.events.where(time_ranges(hours | more, "occurred_at")),
+            sessions=self.sessions.where(time_ranges(hours, *_SPAN)),
+        )
+        return near._with_visits().transform(on_days(days))
+
+    def _of(self, who: DataFrame, since: int) -> "_Work":
+        """What these visitors did since that microsecond that may be part of a conversion, and their visits."""
+        events = self.events.where(F.col("event").isin(kinds(self.settings.analytics)))
+        return self._replace(
+            events=events.where(f"occurred_at >= timestamp_micros({since})").join(who, list(OWNER), "left_semi"),
+            sessions=self.sessions.where(f"ended_at >= timestamp_micros({since})").join(who, list(OWNER), "left_semi"),
+        )
+
+    def _read(self, table: Table) -> DataFrame:
+        return tables.read(self.events.sparkSession, self.settings.lake, table)
+
+    def _write(self, table: Table, rows: DataFrame, where: str | None = None) -> None:
+        """Each day by one task, so that it is one file."""
+        tables.replace(rows.repartition("date"), self.settings.lake, table, self.batch.commit(table.name), where)
+
+
+if __name__ == "__main__":
+    launch(run)
