@@ -1,7 +1,7 @@
 """Facts: numbers over many rows or several tables, measured by DuckDB and judged like everything else.
 
 A fact has the name of its expectation. FACTS holds those of bronze and silver; those of
-the published lists are in expectations/measures/list_facts.py.
+the published lists are in list_facts.py, those of visits in visit_facts.py.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from expectations.due import CheckTask
-from expectations.measures import list_facts
+from expectations.measures import list_facts, visit_facts
 from expectations.measures.arrivals import hours_since_arrival
 from expectations.measures.column_types import differences
 from expectations.measures.measure_context import Fact, Measure, MeasureContext, RunCache, looking
@@ -22,13 +22,18 @@ from nextclick.errors import LakeError
 
 def measure(part: CheckTask, lakewide: RunCache) -> dict[str, Fact]:
     """The facts that the part's suite asks for."""
-    known = EVERYWHERE | FACTS.get(part.table.name, {}) | list_facts.FACTS.get(part.table.name, {})
+    known = of_table(part.table.name)
     names = [one.name for one in part.suite if one.of is not Of.ROWS]
     try:
         with looking(part, lakewide) as look:
             return {name: _measured(known[name], look) for name in names}
     except LakeError as error:
         return dict.fromkeys(names, _not_measured(error))
+
+
+def of_table(name: str) -> dict[str, Measure]:
+    """The facts that are measured of a table, by name."""
+    return EVERYWHERE | FACTS.get(name, {}) | list_facts.FACTS.get(name, {}) | visit_facts.FACTS.get(name, {})
 
 
 def _measured(fact: Measure, look: MeasureContext) -> Fact:

@@ -151,6 +151,50 @@ def _gold_model_daily(table: str, settings: Settings) -> tuple[Expectation, ...]
     return (finite(table, "value"),)
 
 
+@_of(gold_analytics.VISITS)
+def _gold_visits(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (ordered(table, "started_at", "ended_at"), *(ordered(table, part, "events") for part in ("views", "orders")))
+
+
+@_of(gold_analytics.VISITOR_DAYS)
+def _gold_visitor_days(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        ordered(table, "views", "events"),
+        none_of(table, "unlike_visits", "On each day of a site the visits are as many as gold.visits has."),
+    )
+
+
+@_of(gold_analytics.PAGE_DAILY)
+def _gold_page_daily(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        ordered(table, "visitors", "views"),
+        ordered(table, "entry_bounces", "entries"),
+        none_of(
+            table,
+            "unlike_visits",
+            "On each day of a site as many visits begin on a page, and end on one, as gold.visits has.",
+        ),
+    )
+
+
+@_of(gold_analytics.EVENT_DAILY)
+def _gold_event_daily(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return tuple(ordered(table, part, "events") for part in ("visitors", "visits", "with_error", "value_n"))
+
+
+@_of(gold_analytics.CONVERSIONS)
+def _gold_conversions(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        none_of(table, "unknown_visits", "Every conversion happened in a visit of gold.visits.", of=Of.NEW),
+        none_of(
+            table,
+            "broken_paths",
+            "Touches are in order, not after the conversion, and as many as path_n says (50 at most).",
+            of=Of.NEW,
+        ),
+    )
+
+
 @_of(gold.RECOMMENDATIONS)
 def _gold_recommendations(table: str, settings: Settings) -> tuple[Expectation, ...]:
     length = settings.lists.top_n

@@ -18,8 +18,8 @@ from tests.spark import path
 
 pytestmark = pytest.mark.spark
 
-JOBS = ("ingest_events", "build_events", "build_sessions")
-"""One of each kind: a file source, an append, intervals that merge."""
+JOBS = ("ingest_events", "build_events", "build_sessions", "build_traffic_daily")
+"""One of each kind: a file source, an append, intervals that merge, days (of UTC, since before a zone could be set)."""
 ANEW = ("build_identities", "build_interactions")
 """Whose tables have another format since: who is who."""
 

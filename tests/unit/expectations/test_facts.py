@@ -231,3 +231,37 @@ def test_an_item_is_not_similar_to_itself(settings: Settings, facts: Any) -> Non
     rows = [{"item_id": "a", "similar_item_id": other, "rank": rank} for rank, other in ((1, "b"), (2, "a"))]
     write(settings.lake, "gold.similar_items", rows)
     assert facts("gold.similar_items")["own_items"].value == 1
+
+
+def visit(start: int, **fields: Any) -> dict[str, Any]:
+    return {"session_id": f"s{start}", "entry_page": "/a", "exit_page": "/b"} | fields
+
+
+def test_days_of_visitors_and_pages_say_what_visits_say(settings: Settings, facts: Any) -> None:
+    write(settings.lake, "gold.visits", [visit(0), visit(1), visit(2, entry_page=None, exit_page=None)])
+    write(settings.lake, "gold.visitor_days", [{"visitor_id": "a", "visits": 2}, {"visitor_id": "b", "visits": 1}])
+    pages = [{"page": "/a", "entries": 2, "exits": 0}, {"page": "/b", "entries": 0, "exits": 2}]
+    write(settings.lake, "gold.page_daily", pages)
+    assert facts("gold.visitor_days")["unlike_visits"].value == 0
+    assert facts("gold.page_daily")["unlike_visits"].value == 0
+    write(settings.lake, "gold.visits", [visit(3), visit(4, site="another")])
+    assert facts("gold.visitor_days")["unlike_visits"].value == 2
+    assert facts("gold.page_daily")["unlike_visits"] == (2, "2 days of a site differ from gold.visits")
+
+
+def test_a_conversion_is_of_a_visit_and_its_path_in_order(settings: Settings, facts: Any) -> None:
+    def converted(name: str, minutes: list[int], path_n: int, session: str = "s0") -> dict[str, Any]:
+        path = [{"at": NOON + timedelta(minutes=minute), "channel": "direct"} for minute in minutes]
+        return {"conversion_id": name, "session_id": session, "at": NOON, "path": path, "path_n": path_n}
+
+    write(settings.lake, "gold.visits", [visit(0)])
+    good = [converted("good", [-9, -5, 0], 3), converted("cut", list(range(-49, 1)), 80), converted("none", [], 0)]
+    since = write(settings.lake, "gold.conversions", good)
+    assert {name: facts("gold.conversions")[name].value for name in ("unknown_visits", "broken_paths")} == {
+        "unknown_visits": 0,
+        "broken_paths": 0,
+    }
+    bad = [converted("order", [0, -5], 2), converted("later", [1], 1), converted("short", [0], 2)]
+    write(settings.lake, "gold.conversions", [*bad, converted("nowhere", [0], 1, session="gone")])
+    assert facts("gold.conversions", since)["broken_paths"].value == 3
+    assert facts("gold.conversions", since)["unknown_visits"].value == 1

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from expectations.measures import facts, list_facts
+from expectations.measures import facts
 from expectations.suites.expectation import Expectation, Of, Severity
 from expectations.suites.from_contract import from_contract
 from expectations.suites.rules import WRITTEN
@@ -35,7 +35,7 @@ def test_names_are_unique_and_dagster_takes_them(table: str) -> None:
 @pytest.mark.parametrize("table", CHECKED)
 def test_every_fact_that_is_expected_can_be_measured_and_no_other(table: str) -> None:
     expected = {one.name for one in suite(table, SETTINGS) if one.of is not Of.ROWS}
-    assert expected == {*facts.EVERYWHERE, *facts.FACTS.get(table, {}), *list_facts.FACTS.get(table, {})}
+    assert expected == {*facts.of_table(table)}
 
 
 @pytest.mark.parametrize("table", CHECKED)
