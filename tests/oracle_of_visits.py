@@ -152,10 +152,9 @@ def pages_a_day(visits: Iterable[Visit], zone: str, most: int) -> dict[Any, tupl
 def conversions(visits: Iterable[Visit], zone: str, lookback_ms: int) -> dict[Any, tuple[Any, ...]]:
     """(visitor, goal, order or start of the visit) → time, day, revenue, pieces, (start, source) of each touch."""
     parts: dict[Any, list[tuple[int, Event]]] = defaultdict(list)
-    touches: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    touches: dict[str, list[tuple[int, str, bool]]] = defaultdict(list)
     for visit in visits:
-        source, internal = _source(visit.events[0])
-        touches[visit.visitor] += [] if internal else [(visit.start, source)]
+        touches[visit.visitor].append((visit.start, *_source(visit.events[0])))
         for at, _, event in visit.rows:
             if event["event"] == "purchase":
                 parts[visit.visitor, "purchase", event.get("order_id", visit.start)].append((at, event))
@@ -165,9 +164,11 @@ def conversions(visits: Iterable[Visit], zone: str, lookback_ms: int) -> dict[An
 
 
 def _conversion(
-    key: Any, parts: list[tuple[int, Event]], touches: list[tuple[int, str]], zone: str, lookback_ms: int
+    key: Any, parts: list[tuple[int, Event]], touches: list[tuple[int, str, bool]], zone: str, lookback_ms: int
 ) -> tuple[Any, ...]:
     at = min(when for when, _ in parts)
     events = [event for _, event in parts if key[1] == "purchase"]
-    path = sorted(touch for touch in touches if at - lookback_ms < touch[0] <= at)
-    return at, day(at, zone), _revenue(events), sum(event.get("quantity", 1) for event in events), tuple(path)
+    near = sorted(touch for touch in touches if at - lookback_ms < touch[0] <= at)
+    path = [touch for touch in near if not touch[2]] or near
+    pieces = sum(event.get("quantity", 1) for event in events)
+    return at, day(at, zone), _revenue(events), pieces, tuple((start, source) for start, source, _ in path)

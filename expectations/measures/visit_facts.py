@@ -30,10 +30,10 @@ def unknown_visits(look: MeasureContext) -> Fact:
 
 
 def broken_paths(look: MeasureContext) -> Fact:
-    """Paths that are out of order, later than their conversion, or not as long as they say."""
+    """Paths that are empty, out of order, later than their conversion, or not as long as they say."""
     times = "list_transform(path, lambda touch: touch.at)"
     length = f"len(path) <> least(path_n, {gold.MOST_TOUCHES})"
-    broken = f'{length} OR {times} <> list_sort({times}) OR list_max({times}) > "at"'
+    broken = f'len(path) = 0 OR {length} OR {times} <> list_sort({times}) OR list_max({times}) > "at"'
     return look.count("paths are broken", f"FROM new WHERE {broken}")
 
 

@@ -184,8 +184,8 @@ CONVERSIONS = Table(
         Column(
             "path",
             f"array<{TOUCH}>",
-            "Touches in order: visits of the visitor that began in analytics.lookback_days before it, this one too; not those "
-            "whose channel is internal, so it may be empty.",
+            "Touches in order: visits of the visitor that began in analytics.lookback_days before it, and its own; those whose "
+            "channel is internal are none, unless all are.",
             nullable=False,
         ),
         _count("path_n", "Touches before the path was cut to 50: the first, and the last 49."),

@@ -125,9 +125,8 @@ class _Work(NamedTuple):
         who = present.transform(who_converts(rows, spans)).persist()
         since = who.agg(F.min("since")).collect()[0][0]
         if since is not None:
-            recent = (
-                f"date >= date_sub(to_date(timestamp_micros({since})), {self.settings.analytics.lookback_days + 2})"
-            )
+            days = self.settings.analytics.lookback_days
+            recent = f"ended_at >= timestamp_micros({since}) - INTERVAL {days} DAYS"
             recent_visits = self._read(gold.VISITS).where(recent).join(who, owner, "left_semi")
             fresh = self._conversions(self._of(who, since)._with_visits(), recent_visits).persist()
             former = present.join(who, owner, "left_semi")

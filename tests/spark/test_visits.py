@@ -156,7 +156,7 @@ def _assert_first(spark: SparkSession, shop: Settings) -> None:
     ]
     assert _conversions(spark, shop) == [
         ("purchase", date(2026, 1, 11), {"EUR": 20}, 2, ["google", "(direct)"]),
-        ("sign_up", date(2026, 1, 2), {}, 0, []),  # its one visit came from the site itself
+        ("sign_up", date(2026, 1, 2), {}, 0, ["(direct)"]),  # there is only the visit that came from the site itself
     ]
 
 
@@ -172,7 +172,7 @@ def _assert_late(spark: SparkSession, shop: Settings) -> None:
     assert _conversions(spark, shop) == [
         ("purchase", date(2026, 1, 11), {"EUR": 15}, 3, ["google", "letter", "(direct)"]),
         ("purchase", date(2026, 2, 11), {"EUR": 3}, 1, ["(direct)", "(direct)", "(direct)"]),
-        ("sign_up", date(2026, 1, 2), {}, 0, []),
+        ("sign_up", date(2026, 1, 2), {}, 0, ["(direct)"]),
     ]
 
 

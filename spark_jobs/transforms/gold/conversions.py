@@ -53,23 +53,25 @@ def conversions(analytics: AnalyticsSettings) -> Transformer:
 
 
 def with_paths(visits: DataFrame, lookback_days: int) -> Transformer:
-    """Add the touches: `visits` (rows of gold.visits) of the visitor that began in the days before, this one included.
+    """Add the touches: `visits` (rows of gold.visits) of the visitor that began in the days before, and the one of the conversion.
 
-    Visits that came from the site itself are no touches.
+    Those that came from the site itself are none, unless all did.
     """
     touch = F.struct(F.col("started_at").alias("at"), *_TOUCH[1:])
-    touches = (
-        visits.where("channel <> 'internal'").groupBy(*OWNER).agg(F.sort_array(F.collect_list(touch)).alias("touches"))
-    )
-    near = f"filter(touches, touch -> touch.at > at - INTERVAL {lookback_days} DAYS AND touch.at <= at)"
-    cut = f"concat(slice(near, 1, 1), slice(near, {1 - MOST_TOUCHES}, {MOST_TOUCHES - 1}))"
+    touches = visits.groupBy(*OWNER).agg(F.sort_array(F.collect_list(touch)).alias("touches"))
+    recent = f"touch.at > at - INTERVAL {lookback_days} DAYS AND touch.at <= at"
+    near = f"filter(touches, touch -> {recent} OR touch.session_id = session_id)"
+    named = "filter(near, touch -> touch.channel <> 'internal')"
+    cut = f"concat(slice(path, 1, 1), slice(path, {1 - MOST_TOUCHES}, {MOST_TOUCHES - 1}))"
 
     def transform(converted: DataFrame) -> DataFrame:
         return (
             converted.join(touches, list(OWNER), "left")
             .withColumn("near", F.expr(f"coalesce({near}, array())"))
-            .withColumn("path_n", F.size("near").cast("bigint"))
-            .withColumn("path", F.expr(f"CASE WHEN path_n > {MOST_TOUCHES} THEN {cut} ELSE near END"))
+            .withColumn("path", F.expr(named))
+            .withColumn("path", F.expr("CASE WHEN size(path) = 0 THEN near ELSE path END"))
+            .withColumn("path_n", F.size("path").cast("bigint"))
+            .withColumn("path", F.expr(f"CASE WHEN path_n > {MOST_TOUCHES} THEN {cut} ELSE path END"))
         )
 
     return transform

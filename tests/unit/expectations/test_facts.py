@@ -255,13 +255,18 @@ def test_a_conversion_is_of_a_visit_and_its_path_in_order(settings: Settings, fa
         return {"conversion_id": name, "session_id": session, "at": NOON, "path": path, "path_n": path_n}
 
     write(settings.lake, "gold.visits", [visit(0)])
-    good = [converted("good", [-9, -5, 0], 3), converted("cut", list(range(-49, 1)), 80), converted("none", [], 0)]
+    good = [converted("good", [-9, -5, 0], 3), converted("cut", list(range(-49, 1)), 80)]
     since = write(settings.lake, "gold.conversions", good)
     assert {name: facts("gold.conversions")[name].value for name in ("unknown_visits", "broken_paths")} == {
         "unknown_visits": 0,
         "broken_paths": 0,
     }
-    bad = [converted("order", [0, -5], 2), converted("later", [1], 1), converted("short", [0], 2)]
+    bad = [
+        converted("order", [0, -5], 2),
+        converted("later", [1], 1),
+        converted("short", [0], 2),
+        converted("none", [], 0),
+    ]
     write(settings.lake, "gold.conversions", [*bad, converted("nowhere", [0], 1, session="gone")])
-    assert facts("gold.conversions", since)["broken_paths"].value == 3
+    assert facts("gold.conversions", since)["broken_paths"].value == 4
     assert facts("gold.conversions", since)["unknown_visits"].value == 1
