@@ -40,7 +40,7 @@ VISITS = Table(
         Column("term", "string", "utm_term of the first event."),
         Column("content", "string", "utm_content of the first event."),
         Column("referrer_host", "string", "Host of the first event's referrer."),
-        Column("entry_page", "string", "Page of the first event that has one."),
+        Column("entry_page", "string", "Page of the first event that has one, as in gold.page_daily."),
         Column("exit_page", "string", "Page of the last event that has one."),
         Column("device", "string", "Device class, or unknown.", nullable=False),
         Column("os", "string", "Operating system, by the first event's user agent."),

@@ -30,7 +30,7 @@ from spark_jobs.transforms.gold.conversions import (
 )
 from spark_jobs.transforms.gold.event_daily import event_daily
 from spark_jobs.transforms.gold.page_daily import page_daily
-from spark_jobs.transforms.gold.visit_events import OWNER, on_days, visit_events
+from spark_jobs.transforms.gold.visit_events import OWNER, only_days, visit_events
 from spark_jobs.transforms.gold.visitor_days import visitor_days
 from spark_jobs.transforms.gold.visits import visits
 from spark_jobs.transforms.local_days import hours_of, local_date
@@ -156,7 +156,7 @@ class _Work(NamedTuple):
             events=self.events.where(time_ranges(hours | more, "occurred_at")),
             sessions=self.sessions.where(time_ranges(hours, *_SPAN)),
         )
-        return near._with_visits().transform(on_days(days))
+        return near._with_visits().transform(only_days(days))
 
     def _of(self, who: DataFrame, since: int) -> "_Work":
         """What these visitors did since that microsecond that may be part of a conversion, and their visits."""

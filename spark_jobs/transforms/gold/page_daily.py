@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from spark_jobs.transforms import Transformer
-from spark_jobs.transforms.gold.visit_events import VIEWS, page
+from spark_jobs.transforms.gold.visit_events import VIEWS
 
 OTHER: Final = "(other)"
 _KEY: Final = ("date", "site", "page")
@@ -55,8 +55,8 @@ def _sums() -> list[Column]:
 def _ends() -> tuple[Column, Column]:
     """Where a visit began, and where it ended."""
     bounced = F.col("visit.is_bounce").cast("bigint")
-    return _part(page("visit.entry_page"), entries=F.lit(1), entry_bounces=bounced), _part(
-        page("visit.exit_page"), exits=F.lit(1)
+    return _part(F.col("visit.entry_page"), entries=F.lit(1), entry_bounces=bounced), _part(
+        F.col("visit.exit_page"), exits=F.lit(1)
     )
 
 

@@ -23,7 +23,7 @@ OWNER: Final = ("site", "visitor_id")
 VIEWS: Final = ("page_view", "view_item", "screen_view")
 _OF_VISIT: Final = (
     "session_id", "started_at", "ended_at", "events", "searches", "carts", "revenue", "engaged_ms", "max_scroll_pct",
-    "entry_page", "exit_page", "channel", "device", "country", "is_bounce",
+    "channel", "device", "country", "is_bounce",
 )  # fmt: skip
 _OF_EVENT: Final = (
     "event", "event_id", "user_id", "item_id", "dwell_ms", "scroll_pct", "referrer", *UTM,
@@ -42,7 +42,7 @@ def visit_events(sessions: DataFrame, agents: DataFrame, analytics: AnalyticsSet
         *OWNER,
         "user_agent",
         F.col("started_at").alias("at"),
-        F.struct(*_OF_VISIT).alias("visit"),
+        F.struct(*_OF_VISIT, *(page(name).alias(name) for name in ("entry_page", "exit_page"))).alias("visit"),
         F.struct("session_id", "started_at", "ended_at", "first_event_id", F.expr(_LINES).alias("lines")).alias(
             "known"
         ),
@@ -77,7 +77,7 @@ def visit_events(sessions: DataFrame, agents: DataFrame, analytics: AnalyticsSet
     return transform
 
 
-def on_days(days: Iterable[date]) -> Transformer:
+def only_days(days: Iterable[date]) -> Transformer:
     """Rows of visit_events that count on one of `days`: `date` stays where the event does, `visit_date` where its visit does."""
     listed = sorted(set(days))
     kept = {name: F.when(F.col(name).isin(listed), F.col(name)) for name in ("date", "visit_date")}
