@@ -22,7 +22,7 @@ from spark_jobs.transforms.silver.enrich_events import UTM
 OWNER: Final = ("site", "visitor_id")
 VIEWS: Final = ("page_view", "view_item", "screen_view")
 _OF_VISIT: Final = (
-    "session_id", "started_at", "ended_at", "events", "searches", "carts", "revenue", "engaged_ms", "max_scroll_pct",
+    "started_at", "ended_at", "events", "searches", "carts", "revenue", "engaged_ms", "max_scroll_pct",
     "channel", "device", "country", "is_bounce",
 )  # fmt: skip
 _OF_EVENT: Final = (
