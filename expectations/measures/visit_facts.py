@@ -13,7 +13,7 @@ def unlike_visits(pairs: Sequence[tuple[str, str]]) -> Measure:
     sums = " OR ".join(f"coalesce(here.sum{at}, 0) <> coalesce(there.sum{at}, 0)" for at in range(len(pairs)))
 
     def measure(look: MeasureContext) -> Fact:
-        look.neighbour("visits", gold.VISITS.name, ("date", "site"))
+        look.neighbour("visits", gold.VISITS.name)
         by_day = "(SELECT date, site, {} FROM {} GROUP BY ALL)"
         joined = (
             f"{by_day.format(', '.join(here), 'whole')} here "
@@ -25,7 +25,7 @@ def unlike_visits(pairs: Sequence[tuple[str, str]]) -> Measure:
 
 
 def unknown_visits(look: MeasureContext) -> Fact:
-    look.neighbour("visits", gold.VISITS.name, ("site", "session_id"))
+    look.neighbour("visits", gold.VISITS.name)
     return look.count("conversions are of no visit", "FROM new ANTI JOIN visits USING (site, session_id)")
 
 
