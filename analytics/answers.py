@@ -60,26 +60,27 @@ class Reports:
         figures: Sequence[str] = (),
     ) -> Question:
         """A question in words as the command line has them. By default it is of the last 28 full days that there are."""
-        end = day(last, self.today) if last else min(self._newest(report), self.today - timedelta(1))
+        end = day(last, self.today) if last else self._last_full_day(report) or self.today - timedelta(1)
         begin = day(first, self.today) if first else end - timedelta(DAYS - 1)
         return Question(report, begin, end, tuple(by) or report.by, conditions(where), tuple(figures))
 
     def answer(self, question: Question) -> Answer:
         """LakeError where a table cannot be read."""
-        report = question.report
+        report, line = question.report, _line(question.report)
+        groupings = list(dict.fromkeys((question.by, line, ())))
         try:
             with self._shown(report) as database:
-                rows = self._rows(database, question, question.by)
-                days = self._days(database, question, rows)
-                [whole] = self._rows(database, question, ()) if rows else [(None,) * len(question.metrics)]
+                rows = self._groups(database, question, groupings)
         except duckdb.Error as error:
             raise LakeError(
                 f"The report {report.name} cannot be made: {error}. Tables are checked by `nextclick check`; see docs/jobs/recovery.md."
             ) from error
+        days = {row[0]: row[1:] for row in sorted(rows[line])} if line else {}
         full = [there for there in days if there < self.today]
+        whole = rows[()][0] if rows[question.by] else (None,) * len(question.metrics)
         return Answer(
             question,
-            sorted(rows, key=lambda row: _order(row, len(question.by))),
+            sorted(rows[question.by], key=lambda row: _order(row, len(question.by))),
             days[max(full)] if report.last_day and full else whole,
             days,
             self.today if question.last >= self.today else None,
@@ -95,29 +96,41 @@ class Reports:
             database.executemany("INSERT INTO table_states VALUES ($1, $2, $3, $4)", rows)
         return database
 
-    def _newest(self, report: Report) -> date:
-        """The newest day of the report's tables; the last full day where none says."""
-        self._shown(report).close()
-        days = [newest for name in report.reads if (newest := self.tables.newest_day(name))]
-        return max(days, default=self.today - timedelta(1))
+    def _last_full_day(self, report: Report) -> date | None:
+        """Yesterday, or the newest day of the report's tables, where that is earlier; None where they have none."""
+        days = [day for name in report.reads if (day := self.tables.newest_day(name))]
+        return min(max(days), self.today - timedelta(1)) if days else None
 
-    def _rows(self, database: duckdb.DuckDBPyConnection, question: Question, by: Sequence[str]) -> list[Row]:
-        """The figures of each group of the question's rows."""
-        report = question.report
+    def _groups(
+        self, database: duckdb.DuckDBPyConnection, question: Question, groupings: Sequence[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], list[Row]]:
+        """The figures of the question's rows by each of the groupings, behind the values that they are grouped by."""
+        report, names = question.report, tuple(dict.fromkeys(name for by in groupings for name in by))
         terms = [condition.sql for condition in question.where]
         if report.date:
             terms.append(f"{report.date} BETWEEN DATE '{question.first}' AND DATE '{question.last}'")
-        values = report_values(self.settings, self.today, question.first, question.last)
+        newest = self._last_full_day(report)
+        values = report_values(
+            self.settings, f"DATE '{newest}'" if newest else "CAST(NULL AS DATE)", question.first, question.last
+        )
+        query = report.query(groupings, question.metrics, values, " AND ".join(terms) or "true")
         bound = {condition.dimension: list(condition.values) for condition in question.where}
-        query = report.query(by, question.metrics, values, " AND ".join(terms) or "true")
-        return database.execute(query, bound or None).fetchall()
+        groups: dict[tuple[str, ...], list[Row]] = {by: [] for by in groupings}
+        kinds = {_ungrouped(names, by): ([names.index(name) for name in by], groups[by]) for by in groupings}
+        for row in database.execute(query, bound or None).fetchall():
+            at, rows = kinds[row[len(names)]]
+            rows.append((*(row[i] for i in at), *row[len(names) + 1 :]))
+        return groups
 
-    def _days(self, database: duckdb.DuckDBPyConnection, question: Question, rows: Sequence[Row]) -> dict[date, Row]:
-        report = question.report
-        if report.date is None or report.across:
-            return {}
-        rows = rows if question.by == (report.date,) else self._rows(database, question, (report.date,))
-        return {row[0]: row[1:] for row in sorted(rows)}
+
+def _line(report: Report) -> tuple[str, ...]:
+    """How the rows for its line are grouped; it has none where its days are cohorts."""
+    return (report.date,) if report.date and not report.across else ()
+
+
+def _ungrouped(names: Sequence[str], by: Sequence[str]) -> int:
+    """As Report.query numbers a grouping."""
+    return sum(1 << place for place, name in enumerate(reversed(names)) if name not in by)
 
 
 def _order(row: Row, groups: int) -> tuple[Any, ...]:

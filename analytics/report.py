@@ -1,6 +1,6 @@
 """What a report is: rows of tables, the columns that they may be grouped by, and the figures that are counted over them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -48,14 +48,37 @@ class Report:
         return self.dimensions + (_PERIODS if self.date else ())
 
     def query(
-        self, by: Iterable[str], metrics: Iterable[Metric], values: Mapping[str, str], where: str = "true"
+        self,
+        groupings: Sequence[Sequence[str]],
+        metrics: Iterable[Metric],
+        values: Mapping[str, str],
+        where: str = "true",
     ) -> str:
-        """Figures of each group of the rows for which `where` holds."""
-        named = {name: self._group(name) for name in by}
-        columns = [f'{sql} AS "{name}"' for name, sql in named.items()]
-        columns += [f'{metric.guarded} AS "{metric.name}"' for metric in metrics]
-        grouped = f" GROUP BY {', '.join(named.values())}" if named else ""
-        return f"SELECT {', '.join(columns)} FROM ({self.filled(values)}) WHERE {where}{grouped}"
+        """Figures of the rows for which `where` holds, in one pass for several groupings.
+
+        First come the columns of all groupings, then a number, which has a bit for each of them that a row is not grouped by
+        (the last column's is 1), then the figures.
+        """
+        names = _listed(dict.fromkeys(name for by in groupings for name in by))
+        sets = ", ".join(f"({_listed(by)})" for by in groupings)
+        figures = ", ".join(f'{metric.guarded} AS "{metric.name}"' for metric in metrics)
+        return (
+            f"SELECT {names}, grouping_id({names}) AS ungrouped, {figures} FROM ({self.grouped_rows(values)}) WHERE {where} "
+            f"GROUP BY GROUPING SETS ({sets})"
+        )
+
+    def view(self, metrics: Iterable[Metric], values: Mapping[str, str]) -> str:
+        """Figures by all dimensions."""
+        names = _listed(self.dimensions)
+        figures = ", ".join(f'{metric.guarded} AS "{metric.name}"' for metric in metrics)
+        return f"SELECT {names}, {figures} FROM ({self.filled(values)}) GROUP BY {names}"
+
+    def grouped_rows(self, values: Mapping[str, str]) -> str:
+        """Its rows with the periods that a day lies in."""
+        periods = [
+            f"CAST(date_trunc('{period}', {self.date}) AS DATE) AS \"{period}\"" for period in _PERIODS if self.date
+        ]
+        return f"SELECT {', '.join(['*', *periods])} FROM ({self.filled(values)})"
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The query of its rows."""
@@ -64,17 +87,19 @@ class Report:
             rows = rows.replace(f"{{{name}}}", value)
         return rows
 
-    def _group(self, name: str) -> str:
-        return f"CAST(date_trunc('{name}', {self.date}) AS DATE)" if name in _PERIODS else f'"{name}"'
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def report_values(
-    settings: AnalyticsSettings, today: date, first: date = _EVER[0], last: date = _EVER[1]
+    settings: AnalyticsSettings, newest: str, first: date = _EVER[0], last: date = _EVER[1]
 ) -> dict[str, str]:
-    """What stands in `rows` for {since} and {until} (the range's days), {today}, {active_days} and {zone} (that of a row's site)."""
-    days = {"since": first, "until": last, "today": today}
-    values = {name: f"DATE '{day}'" for name, day in days.items()}
-    return values | {"active_days": str(settings.active_days), "zone": _zone(settings)}
+    """What stands in `rows` for {since} and {until} (the range's days), {newest} (SQL of the last full day that there is),
+    {active_days} and {zone} (that of a row's site).
+    """
+    days = {"since": f"DATE '{first}'", "until": f"DATE '{last}'", "newest": newest}
+    return days | {"active_days": str(settings.active_days), "zone": _zone(settings)}
 
 
 def earliest_today(settings: AnalyticsSettings, now: datetime) -> date:

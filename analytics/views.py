@@ -5,7 +5,7 @@ distinct counts, which nobody may sum, are left to `report.active` and to `nextc
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from analytics.catalog import REPORTS
 from analytics.report import Report, earliest_today, report_values
@@ -26,7 +26,7 @@ def columns(report: Report) -> tuple[Metric, ...]:
 
 def query(report: Report, values: Mapping[str, str]) -> str:
     """The view in DuckDB's SQL; `values` as report_values makes them."""
-    return report.query(report.dimensions, columns(report), values)
+    return report.view(columns(report), values)
 
 
 def in_spark(sql: str) -> str:
@@ -43,5 +43,15 @@ def comments(report: Report) -> dict[str, str]:
 
 def of_lake(settings: AnalyticsSettings) -> list[View]:
     """All of them, for queries of a lake as it stands today."""
-    values = report_values(settings, earliest_today(settings, datetime.now(UTC)))
-    return [View(f"report.{report.name}", query(report, values), report.reads, comments(report)) for report in views()]
+    today = earliest_today(settings, datetime.now(UTC))
+    return [
+        View(
+            f"report.{report.name}", query(report, view_values(settings, report, today)), report.reads, comments(report)
+        )
+        for report in views()
+    ]
+
+
+def view_values(settings: AnalyticsSettings, report: Report, today: date) -> dict[str, str]:
+    """The newest day is looked up when the view is asked."""
+    return report_values(settings, f"(SELECT least(max(date), DATE '{today}' - 1) FROM {report.reads[0]})")

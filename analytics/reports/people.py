@@ -41,24 +41,25 @@ ACTIVE: Final = Report(
 
 def _retention(period: str, days: int, most: int) -> str:
     """Rows of cohorts by `period`, which has so many days, for at most so many periods after their first."""
+    start = "date" if period == "day" else f"CAST(date_trunc('{period}', date) AS DATE)"
+    once = "" if period == "day" else "DISTINCT"
     return f"""
-        WITH periods AS (
-            SELECT DISTINCT site, visitor_id, CAST(date_trunc('{period}', date) AS DATE) AS period FROM gold.visitor_days
+        WITH firsts AS (
+            SELECT site, visitor_id, min({start}) AS cohort, max({start}) AS latest FROM gold.visitor_days
+            GROUP BY site, visitor_id HAVING min({start}) BETWEEN {{since}} AND {{until}}
         ), active AS (
-            SELECT site, period, min(period) OVER who AS cohort, max(period) OVER who AS latest FROM periods
-            WINDOW who AS (PARTITION BY site, visitor_id)
+            SELECT {once} site, visitor_id, cohort, {start} AS period FROM gold.visitor_days JOIN firsts USING (site, visitor_id)
         ), cohorts AS (
-            SELECT site, cohort, count(*) AS size FROM active WHERE period = cohort AND cohort BETWEEN {{since}} AND {{until}}
-            GROUP BY site, cohort
-        ), newest AS (SELECT max(date) AS newest_date FROM gold.visitor_days WHERE date < {{today}}), cells AS (
-            SELECT site, cohort, size, CAST(n AS BIGINT) AS n, cohort + CAST(n AS INT) * {days} + {days - 1} <= newest_date AS lived
-            FROM cohorts CROSS JOIN newest CROSS JOIN (SELECT unnest(generate_series(0, {most})) AS n)
-            WHERE cohort + CAST(n AS INT) * {days} <= newest_date
+            SELECT site, cohort, count(*) AS size FROM firsts GROUP BY site, cohort
+        ), cells AS (
+            SELECT site, cohort, size, CAST(n AS BIGINT) AS n, cohort + CAST(n AS INT) * {days} + {days - 1} <= {{newest}} AS lived
+            FROM cohorts CROSS JOIN (SELECT unnest(generate_series(0, {most})) AS n)
+            WHERE cohort + CAST(n AS INT) * {days} <= {{newest}}
         ), back AS (
             SELECT site, cohort, date_diff('day', cohort, period) // {days} AS n, count(*) AS visitors FROM active GROUP BY ALL
         ), spans AS (
             SELECT site, cohort, date_diff('day', cohort, latest) // {days} AS n, count(*) AS visitors
-            FROM active WHERE period = cohort GROUP BY ALL
+            FROM firsts GROUP BY ALL
         ), later AS (
             SELECT cells.site, cells.cohort, cells.n, sum(spans.visitors) AS visitors
             FROM cells JOIN spans ON spans.site = cells.site AND spans.cohort = cells.cohort AND spans.n >= cells.n
@@ -101,20 +102,25 @@ LIFECYCLE: Final = Report(
     name="lifecycle",
     doc="Of each week, from Monday: who is new, returns, was away, and who of the week before is missing.",
     reads=("gold.visitor_days",),
+    # Who came in a week, in the one before, and ever before: the weeks of the range with a fortnight around, and first days of all time.
     rows="""
-        WITH newest AS (SELECT max(date) AS newest_date FROM gold.visitor_days WHERE date < {today}), weeks AS (
+        WITH firsts AS (
+            SELECT site, visitor_id, CAST(date_trunc('week', min(date)) AS DATE) AS first_week FROM gold.visitor_days
+            GROUP BY site, visitor_id
+        ), weeks AS (
             SELECT DISTINCT site, visitor_id, CAST(date_trunc('week', date) AS DATE) AS week FROM gold.visitor_days
+            WHERE date BETWEEN {since} - 14 AND {until} + 14
         ), steps AS (
-            SELECT site, week, lag(week) OVER who AS before, lead(week) OVER who AS after FROM weeks
+            SELECT site, visitor_id, week, lag(week) OVER who AS before, lead(week) OVER who AS after FROM weeks
             WINDOW who AS (PARTITION BY site, visitor_id ORDER BY week)
         )
-        SELECT week AS date, site, 1 AS active, CAST(before IS NULL AS INT) AS new,
+        SELECT week AS date, site, 1 AS active, CAST(week = first_week AS INT) AS new,
             CAST(before IS NOT NULL AND before = week - 7 AS INT) AS returned,
-            CAST(before IS NOT NULL AND before < week - 7 AS INT) AS resurrected,
-            CASE WHEN week + 6 <= newest_date THEN 0 END AS dormant
-        FROM steps CROSS JOIN newest
-        UNION ALL SELECT week + 7, site, 0, 0, 0, 0, 1 FROM steps CROSS JOIN newest
-        WHERE (after IS NULL OR after > week + 7) AND week + 13 <= newest_date
+            CAST(week > first_week AND (before IS NULL OR before < week - 7) AS INT) AS resurrected,
+            CASE WHEN week + 6 <= {newest} THEN 0 END AS dormant
+        FROM steps JOIN firsts USING (site, visitor_id)
+        UNION ALL SELECT week + 7, site, 0, 0, 0, 0, 1 FROM steps
+        WHERE (after IS NULL OR after > week + 7) AND week + 13 <= {newest}
     """,
     dimensions=_SITES,
     metrics=(p.ACTIVE, p.NEW, p.RETURNED, p.RESURRECTED, p.DORMANT),

@@ -44,7 +44,7 @@ LIVED: Final = Definition(
 )
 LAST_DAY: Final = Definition(
     "last full day",
-    "The newest day with rows that is not today: where a range has one number, such as MAU, it is that day's.",
+    "Yesterday, or the newest day that there is, where that is earlier: where a range has one number, such as MAU, it is that day's.",
 )
 CURRENCY: Final = Definition(
     "currency", "Money of two currencies is never put together: one row a currency, or no figure."

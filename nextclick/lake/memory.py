@@ -25,7 +25,7 @@ class _Seen(NamedTuple):
     """The newest file of its log, and when that changed: a version, without opening the table."""
     version: int | None
     newest: date | None
-    held: bool
+    asks: int = 0
 
 
 class TableMemory:
@@ -49,7 +49,8 @@ class TableMemory:
         """A connection in which these tables are shown as they are now; the caller closes it."""
         with self._lock:
             for name in names:
-                self._refresh(name)
+                self._look(name)
+                self._ask(name)
             return self._database.cursor()
 
     def version(self, name: str) -> int | None:
@@ -57,7 +58,9 @@ class TableMemory:
         return self._seen[name].version
 
     def newest_day(self, name: str) -> date | None:
-        """The newest day that a table by days has in that version; None where it has none, or is not by days."""
+        """The newest day that a table by days has now; None where it has none, or is not by days."""
+        with self._lock:
+            self._look(name)
         return self._seen[name].newest
 
     @property
@@ -68,15 +71,19 @@ class TableMemory:
     def close(self) -> None:
         self._database.close()
 
-    def _refresh(self, name: str) -> None:
+    def _look(self, name: str) -> None:
+        """Show the table anew if it moved."""
         log, seen = self._log(name), self._seen.get(name)
         if seen is None or seen.log != log:
             table = delta.open_table(self.lake, name)
-            self._seen[name] = _seen_table(log, table)
+            self._seen[name] = _Seen(log, table.version() if table else None, _newest_day(table))
             self._view(name, duck.source(self.lake, name, table))
             self._drop(name)
-        elif not seen.held:
-            self._seen[name] = seen._replace(held=True)  # also where it does not fit: it is not tried again
+
+    def _ask(self, name: str) -> None:
+        asks = self._seen[name].asks + 1
+        self._seen[name] = self._seen[name]._replace(asks=asks)
+        if asks == 2:  # where it does not fit, it is not tried again
             self._hold(name)
         if name in self._bytes:
             self._bytes.move_to_end(name)
@@ -114,8 +121,7 @@ class TableMemory:
         return int(self._database.execute(query).fetchall()[0][0] or 0)
 
 
-def _seen_table(log: tuple[str, int], table: "DeltaTable | None") -> _Seen:
-    if table is None:
-        return _Seen(log, version=None, newest=None, held=True)
-    days = [partition["date"] for partition in table.partitions() if "date" in partition]
-    return _Seen(log, table.version(), date.fromisoformat(max(days)) if days else None, held=False)
+def _newest_day(table: "DeltaTable | None") -> date | None:
+    """By the log alone."""
+    days = [partition["date"] for partition in table.partitions() if "date" in partition] if table else []
+    return date.fromisoformat(max(days)) if days else None
