@@ -216,7 +216,7 @@ class SessionsSettings(_Section, frozen=True):
         return timedelta(minutes=self.gaps.get(site, self.gap_minutes))
 
     def gap_ms_for(self, site: str) -> int:
-        return self.gap_for(site) // timedelta(milliseconds=1)
+        return self.gaps.get(site, self.gap_minutes) * 60_000
 
     @property
     def longest_gap(self) -> timedelta:

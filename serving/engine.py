@@ -73,6 +73,7 @@ class Engine:
 
     def __init__(self, settings: Settings, metrics: ServingMetrics) -> None:
         self._settings = settings
+        self._nobody = settings.events.nobody_words
         self._metrics = metrics
         self._bandits = Bandits(settings.lake, settings.bandits, banners(settings.conf_dir / "banners.toml"))
         self._experiments = assignment.load(settings.conf_dir / "experiments")
@@ -239,7 +240,7 @@ class Engine:
         index, now = self._refresher.current, _now()
         if index is None:
             return None
-        visitor, user = somebody(who.visitor_id, who.user_id, self._settings.events.nobody_words)
+        visitor, user = somebody(who.visitor_id, who.user_id, self._nobody)
         who = who._replace(visitor_id=visitor, user_id=user)
         at = datetime.fromtimestamp(now / 1000, UTC)
         assigned = assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)

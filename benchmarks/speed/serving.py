@@ -115,6 +115,7 @@ def furnish(settings: Settings, people: int, items: int) -> None:
         "attributes": pa.nulls(items, pa.map_(pa.string(), pa.string())),
         "first_seen": [now - timedelta(days=float(days)) for days in rng.uniform(0, 365, items)],
         "last_seen": [now] * items,
+        "in_catalogue": [True] * items,
     }
     write_deltalake(settings.lake.table("silver.items"), pa.table(columns))
     export.run(settings)
