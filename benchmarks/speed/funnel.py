@@ -3,7 +3,7 @@
     make bench ARGS="funnel [--events 3000000] [--visitors 200000] [--times 3]"
 
 Makes a silver.events of random views, carts and purchases of 30 days in a folder that is removed at the end: each of them a step, so
-nothing is left out early. The plain SQL keeps, per step, the latest start as a window over the visitor's events. Elapsed of the
+nothing is left out early. The plain SQL keeps, per step, the latest start as a window over the visitor's events. Seconds of the
 processor, of all cores, stand beside those of the clock: what else runs changes them less.
 """
 

@@ -1,20 +1,17 @@
 """How good answers were, by day: gold.recommendation_performance and silver.served_items → the online figures of gold.model_daily."""
 
-import re
 import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
 
 from ml.models.protocol import Stages, quiet
 from ml.report.model_figures import ModelFigure, put, wilson
 from nextclick.contracts import gold, silver
 from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.ctr import FORESEEN
-from nextclick.errors import LakeError
 from nextclick.lake import delta, duck, human_events
+from nextclick.lake.day_changes import changed_days, cursor_at
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
@@ -24,42 +21,18 @@ if TYPE_CHECKING:
 
 _CURSOR: Final = "nextclick.performance"
 """In a commit's information: which version of gold.recommendation_performance the online figures were made of."""
-_DAY: Final = re.compile(r"(?:^|/)date=(\d{4}-\d\d-\d\d)/")
-
-
-class _Cursor(msgspec.Struct, frozen=True):
-    table_id: str
-    version: int
 
 
 def run(settings: Settings, progress: Stages = quiet) -> JobReport:
     """Make the online figures of those days anew whose answers changed since the last time; of the same rows come the same figures."""
     started, lake = time.monotonic(), settings.lake
     performance = delta.require(lake, gold.RECOMMENDATION_PERFORMANCE.name)
-    days = _changed_days(settings, performance)
+    days = changed_days(lake, gold.RECOMMENDATION_PERFORMANCE.name, performance, MODEL_DAILY.name, _CURSOR)
     if not days:
         return JobReport(job=MODEL_DAILY.job, seconds=time.monotonic() - started, details={"reason": "nothing new"})
     figures = {figure.key: figure for figure in _online(settings, performance, days)}
-    cursor = _Cursor(str(performance.metadata().id), performance.version())
-    written = put(settings, figures, days, {_CURSOR: msgspec.json.encode(cursor).decode()})
+    written = put(settings, figures, days, cursor_at(performance).fact(_CURSOR))
     return JobReport(job=MODEL_DAILY.job, read=len(days), written=written, seconds=time.monotonic() - started)
-
-
-def _changed_days(settings: Settings, performance: "DeltaTable") -> set[date]:
-    """Days with other files of gold.recommendation_performance than when figures were made last; all where that is not known."""
-    now, before = duck.files(performance), frozenset[str]()
-    figures = delta.open_table(settings.lake, MODEL_DAILY.name)
-    said = (
-        (commit.get(_CURSOR) for commit in delta.history(settings.lake, MODEL_DAILY.name, figures)) if figures else ()
-    )
-    cursor = next((msgspec.json.decode(each, type=_Cursor) for each in said if each), None)
-    if cursor and cursor.table_id == str(performance.metadata().id):
-        try:
-            then = delta.open_table(settings.lake, gold.RECOMMENDATION_PERFORMANCE.name, cursor.version)
-            before = duck.files(then) if then else before
-        except LakeError:  # its log does not reach back
-            before = frozenset()
-    return {date.fromisoformat(match[1]) for path in now ^ before if (match := _DAY.search(path))}
 
 
 def _online(settings: Settings, performance: "DeltaTable", days: set[date]) -> Iterator[ModelFigure]:

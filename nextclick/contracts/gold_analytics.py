@@ -229,31 +229,46 @@ CAMPAIGN_DAILY = Table(
     partitioned_by=("date",),
 )
 
+_CREDITS = (
+    DATE,
+    SITE,
+    Column("goal", "string", "purchase, or a goal of the settings.", nullable=False),
+    Column("rule", "string", "Rule of nextclick/definitions/attribution.py.", nullable=False),
+    *_CAMPAIGN,
+    _CURRENCY,
+    Column(
+        "conversions",
+        AMOUNT,
+        "Conversions credited to it; of one in several currencies, in the row without a currency.",
+        nullable=False,
+        minimum=0,
+    ),
+    Column("revenue", AMOUNT, "Revenue credited to it.", nullable=False),
+)
+_CREDITS_KEY = ("date", "site", "goal", "rule", "channel", "source", "medium", "campaign", "currency")
+
 ATTRIBUTION_DAILY = Table(
     name="gold.attribution_daily",
-    doc="One row per day (of the conversion), site, goal, rule, channel, source, medium, campaign and currency; rules are never summed.",
-    columns=(
-        DATE,
-        SITE,
-        Column("goal", "string", "purchase, or a goal of the settings.", nullable=False),
-        Column("rule", "string", "Attribution rule: nextclick/definitions/attribution.py.", nullable=False),
-        *_CAMPAIGN,
-        _CURRENCY,
-        Column("conversions", "double", "Conversions credited to it.", nullable=False, minimum=0),
-        Column(
-            "revenue",
-            AMOUNT,
-            "Revenue credited to it; over a rule's rows it sums to the conversions' revenue exactly.",
-            nullable=False,
-        ),
-        Column("fitted_at", "timestamp", "When a data-driven rule was fitted; null for the others."),
-    ),
-    key=("date", "site", "goal", "rule", "channel", "source", "medium", "campaign", "currency"),
-    job="build_attribution_daily",
+    doc="One row per day (of the conversion), site, goal, rule, channel, source, medium, campaign and currency: who gets the credit by "
+    "rules that look at one path alone. Each rule's rows add up to the conversions and their revenue exactly; over rules nothing does.",
+    columns=_CREDITS,
+    key=_CREDITS_KEY,
+    job="attribution",
     does="who gets the credit of conversions",
-    made_with=(*ZONES, "analytics.decay_days"),
+    spark=False,
     reads=("gold.conversions", "gold.visits"),
     partitioned_by=("date",),
+)
+
+ATTRIBUTION_FITTED = Table(
+    name="gold.attribution_fitted",
+    doc="As gold.attribution_daily, by rules that are fitted to the paths of a site's last 90 days with conversions of a goal (markov, "
+    "shapley); no rows where these are too few. Made anew whole.",
+    columns=(*_CREDITS, Column("fitted_to", "date", "Last of the days that it was fitted to.", nullable=False)),
+    key=_CREDITS_KEY,
+    job="attribution",
+    spark=False,
+    reads=ATTRIBUTION_DAILY.reads,
 )
 
 MODEL_DAILY = Table(
@@ -282,4 +297,14 @@ MODEL_DAILY = Table(
     partitioned_by=("date",),
 )
 
-TABLES = (VISITS, VISITOR_DAYS, PAGE_DAILY, EVENT_DAILY, CONVERSIONS, CAMPAIGN_DAILY, ATTRIBUTION_DAILY, MODEL_DAILY)
+TABLES = (
+    VISITS,
+    VISITOR_DAYS,
+    PAGE_DAILY,
+    EVENT_DAILY,
+    CONVERSIONS,
+    CAMPAIGN_DAILY,
+    ATTRIBUTION_DAILY,
+    ATTRIBUTION_FITTED,
+    MODEL_DAILY,
+)

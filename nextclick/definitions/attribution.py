@@ -31,6 +31,8 @@ RULES: Final = ("first", "last", "last_non_direct", "linear", "position", "decay
 FITTED: Final = ("markov", "shapley")
 DIRECT: Final = "direct"
 INTERNAL: Final = "internal"
+FITTED_DAYS: Final = 90
+"""Days to which the last two rules are fitted: those that end with a site's newest day with conversions of the goal."""
 LEAST_CONVERSIONS: Final = 300
 LEAST_CHANNELS: Final = 2
 _WHOLE: Final = 1 << 24

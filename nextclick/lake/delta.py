@@ -109,11 +109,17 @@ def create(lake: Lake, table: Table) -> "DeltaTable":
     )
 
 
-def write(lake: Lake, table: Table, rows: Any, mode: Literal["append", "overwrite"]) -> None:
-    """Append Arrow rows, or overwrite the table with them, in one commit."""
+def write(
+    lake: Lake,
+    table: Table,
+    rows: Any,
+    mode: Literal["append", "overwrite"],
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Append Arrow rows, or overwrite the table with them, in one commit, which says the `facts`."""
     from deltalake import write_deltalake
 
-    write_deltalake(create(lake, table), rows, mode=mode)
+    write_deltalake(create(lake, table), rows, mode=mode, commit_properties=commit_properties(facts))
 
 
 def rows_of_days(lake: Lake, table: Table, days: Collection[date]) -> list[dict[str, Any]]:
@@ -126,9 +132,9 @@ def rows_of_days(lake: Lake, table: Table, days: Collection[date]) -> list[dict[
 
 
 def replace_days(
-    lake: Lake, table: Table, rows: list[dict[str, Any]], days: Collection[date], facts: Mapping[str, str] | None = None
+    lake: Lake, table: Table, rows: Any, days: Collection[date], facts: Mapping[str, str] | None = None
 ) -> None:
-    """`rows` in the place of all that have these days in `date`, in one commit; the caller holds the table's lock."""
+    """`rows` (Arrow's, or dicts) in the place of all that have these days in `date`, in one commit; the caller holds the table's lock."""
     import pyarrow as pa
     from deltalake import write_deltalake
 
@@ -138,7 +144,7 @@ def replace_days(
     try:
         write_deltalake(
             create(lake, table),
-            pa.Table.from_pylist(rows, arrow.schema(table)),
+            pa.Table.from_pylist(rows, arrow.schema(table)) if isinstance(rows, list) else rows,
             mode="overwrite",
             predicate=f"date IN ({listed})",
             commit_properties=commit_properties(facts),

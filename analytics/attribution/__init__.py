@@ -1,0 +1,1 @@
+"""Who gets the credit of conversions: gold.conversions → gold.attribution_daily and gold.attribution_fitted."""

@@ -1,0 +1,62 @@
+"""Which days of a table by days have changed since another was made of it, without a JVM: those with other files than then."""
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from nextclick.errors import LakeError
+from nextclick.lake import delta, duck
+from nextclick.lake.paths import Lake
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_DAY: Final = re.compile(r"(?:^|/)date=(\d{4}-\d\d-\d\d)/")
+
+
+class DayCursor(msgspec.Struct, frozen=True):
+    """In a commit's information: of which version of its source a table was made, and with which settings."""
+
+    table_id: str
+    version: int
+    made_with: str = ""
+
+    def fact(self, name: str) -> dict[str, str]:
+        """As `facts` of a commit."""
+        return {name: msgspec.json.encode(self).decode()}
+
+
+def cursor_at(source: "DeltaTable", made_with: str = "") -> DayCursor:
+    """The cursor of who has read all of this version."""
+    return DayCursor(str(source.metadata().id), source.version(), made_with)
+
+
+def last_cursor(lake: Lake, target: str, name: str) -> DayCursor | None:
+    """The newest that a commit of `target` says under this name."""
+    table = delta.open_table(lake, target)
+    commits = delta.history(lake, target, table) if table else ()
+    return next((msgspec.json.decode(commit[name], type=DayCursor) for commit in commits if name in commit), None)
+
+
+def changed_days(
+    lake: Lake, name: str, source: "DeltaTable", target: str, cursor: str, made_with: str = ""
+) -> set[date]:
+    """Days of `source`, a version of table `name`, that changed since the commit of `target` that says `cursor`.
+
+    Where that is not known, or other settings were in force: all of both tables.
+    """
+    last = last_cursor(lake, target, cursor)
+    if last and last == DayCursor(str(source.metadata().id), last.version, made_with):
+        try:
+            then = delta.open_table(lake, name, last.version)
+            return _days(duck.files(source) ^ (duck.files(then) if then else frozenset()))
+        except LakeError:  # its log does not reach back
+            pass
+    present = delta.open_table(lake, target)
+    return _days(duck.files(source) | (duck.files(present) if present else frozenset()))
+
+
+def _days(files: frozenset[str]) -> set[date]:
+    return {date.fromisoformat(match[1]) for path in files if (match := _DAY.search(path))}
