@@ -6,7 +6,7 @@ from enum import Enum
 
 from nextclick.contracts import bronze, gold, silver
 from nextclick.contracts.catalog import JOBS, TABLES, written_by
-from nextclick.contracts.gold_analytics import MODEL_DAILY
+from nextclick.contracts.gold_analytics import ATTRIBUTION_DAILY, MODEL_DAILY
 from nextclick.contracts.table import Layer
 
 
@@ -50,6 +50,7 @@ def _check(name: str, does: str, tables: tuple[str, ...]) -> Step:
 
 SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
 GOLD = tuple(table.name for table in TABLES if table.layer is Layer.GOLD and table.spark)
+ATTRIBUTION = tuple(table.name for table in written_by(ATTRIBUTION_DAILY.job))
 LISTS = tuple(table.name for table in written_by("lists"))
 IMPORTED = tuple(table.name for table in written_by("import"))
 """What no step writes: `nextclick import` brings it."""
@@ -62,6 +63,14 @@ STEPS: tuple[Step, ...] = (
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
     *_jobs(Layer.GOLD),
     Step(
+        ATTRIBUTION_DAILY.job,
+        ATTRIBUTION_DAILY.does,
+        StepKind.WORK,
+        ATTRIBUTION_DAILY.reads,
+        ATTRIBUTION,
+        "analytics.attribution.step:run",
+    ),
+    Step(
         MODEL_DAILY.job,
         "how good answers were by day",
         StepKind.WORK,
@@ -69,7 +78,7 @@ STEPS: tuple[Step, ...] = (
         (MODEL_DAILY.name,),
         "ml.jobs.model_daily:run",
     ),
-    _check("check_gold", "what gold must hold", GOLD),
+    _check("check_gold", "what gold must hold", (*GOLD, *ATTRIBUTION)),
     Step(
         "learn_bandits", "which arms are clicked", StepKind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
     ),

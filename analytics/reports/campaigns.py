@@ -30,8 +30,11 @@ CAMPAIGNS: Final = Report(
 ATTRIBUTION: Final = Report(
     name="attribution",
     doc="Who gets the credit of conversions, by each rule.",
-    reads=("gold.attribution_daily",),
-    rows=f"SELECT {_COLUMNS}, goal, rule, nullif(currency, '') AS currency, conversions, revenue FROM gold.attribution_daily",
+    reads=("gold.attribution_daily", "gold.attribution_fitted"),
+    rows=f"""
+        SELECT {_COLUMNS}, goal, rule, nullif(currency, '') AS currency, conversions, revenue FROM gold.attribution_daily
+        UNION ALL SELECT {_COLUMNS}, goal, rule, nullif(currency, ''), conversions, revenue FROM gold.attribution_fitted
+    """,
     dimensions=(*_OF, "goal", "rule", "currency"),
     metrics=(a.BY_RULE, a.REVENUE_BY_RULE),
     by=("goal", "rule", "channel"),

@@ -1,7 +1,8 @@
 """Facts: numbers over many rows or several tables, measured by DuckDB and judged like everything else.
 
 A fact has the name of its expectation. FACTS holds those of bronze and silver; those of
-the published lists are in list_facts.py, those of visits in visit_facts.py.
+the published lists are in list_facts.py, those of visits in visit_facts.py, those of attribution in
+credit_facts.py.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import Final
 import msgspec
 
 from expectations.due import CheckTask
-from expectations.measures import list_facts, visit_facts
+from expectations.measures import credit_facts, list_facts, visit_facts
 from expectations.measures.arrivals import hours_since_arrival
 from expectations.measures.column_types import differences
 from expectations.measures.measure_context import Fact, Measure, MeasureContext, RunCache, looking
@@ -31,9 +32,10 @@ def measure(part: CheckTask, lakewide: RunCache) -> dict[str, Fact]:
         return dict.fromkeys(names, _not_measured(error))
 
 
-def of_table(name: str) -> dict[str, Measure]:
+def of_table(table: str) -> dict[str, Measure]:
     """The facts that are measured of a table, by name."""
-    return EVERYWHERE | FACTS.get(name, {}) | list_facts.FACTS.get(name, {}) | visit_facts.FACTS.get(name, {})
+    rooms = (FACTS, list_facts.FACTS, visit_facts.FACTS, credit_facts.FACTS)
+    return EVERYWHERE | {name: fact for facts in rooms for name, fact in facts.get(table, {}).items()}
 
 
 def _measured(fact: Measure, look: MeasureContext) -> Fact:

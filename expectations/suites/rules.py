@@ -195,6 +195,18 @@ def _gold_conversions(table: str, settings: Settings) -> tuple[Expectation, ...]
     )
 
 
+@_of(gold_analytics.ATTRIBUTION_DAILY)
+@_of(gold_analytics.ATTRIBUTION_FITTED)
+def _gold_attribution(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        none_of(
+            table,
+            "unlike_conversions",
+            "By each rule the credits of a day, site, goal and currency add up to what gold.conversions had there, to the last unit.",
+        ),
+    )
+
+
 @_of(gold.RECOMMENDATIONS)
 def _gold_recommendations(table: str, settings: Settings) -> tuple[Expectation, ...]:
     length = settings.lists.top_n

@@ -249,8 +249,7 @@ _CREDITS_KEY = ("date", "site", "goal", "rule", "channel", "source", "medium", "
 
 ATTRIBUTION_DAILY = Table(
     name="gold.attribution_daily",
-    doc="One row per day (of the conversion), site, goal, rule, channel, source, medium, campaign and currency: who gets the credit by "
-    "rules that look at one path alone. Each rule's rows add up to the conversions and their revenue exactly; over rules nothing does.",
+    doc="One row per day, site, goal, rule, channel, source, medium, campaign and currency: who gets the credit, by rules of one path.",
     columns=_CREDITS,
     key=_CREDITS_KEY,
     job="attribution",
@@ -262,8 +261,7 @@ ATTRIBUTION_DAILY = Table(
 
 ATTRIBUTION_FITTED = Table(
     name="gold.attribution_fitted",
-    doc="As gold.attribution_daily, by rules that are fitted to the paths of a site's last 90 days with conversions of a goal (markov, "
-    "shapley); no rows where these are too few. Made anew whole.",
+    doc="As gold.attribution_daily, by rules that are fitted to the last 90 days of a site and goal; no rows where these say too little.",
     columns=(*_CREDITS, Column("fitted_to", "date", "Last of the days that it was fitted to.", nullable=False)),
     key=_CREDITS_KEY,
     job="attribution",

@@ -8,7 +8,7 @@ from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, mul
 from nextclick.contracts import catalog
 from nextclick.contracts.gold_analytics import MODEL_DAILY
 from orchestration.assets.asset_specs import build, spec
-from orchestration.pipeline import GOLD, LISTS
+from orchestration.pipeline import ATTRIBUTION, GOLD, LISTS
 from orchestration.step_runner import StepRunner
 
 Results = Iterable[MaterializeResult[Any]]
@@ -20,6 +20,12 @@ Results = Iterable[MaterializeResult[Any]]
 )
 def gold_of_silver(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
     """Who used what, traffic, items and answers by day, side by side."""
+    yield from build(context, steps)
+
+
+@multi_asset(specs=[spec(catalog.table(name)) for name in ATTRIBUTION], pool="attribution")
+def gold_attribution(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
+    """Who gets the credit of conversions, by each rule."""
     yield from build(context, steps)
 
 

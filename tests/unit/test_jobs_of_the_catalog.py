@@ -59,4 +59,4 @@ def test_dagster_runs_every_station_that_writes_a_table(settings: Settings) -> N
     steps = ResourceDefinition.hardcoded_resource(SimpleNamespace(settings=settings, perform=perform))
     assets = [asset for asset in loaded if isinstance(asset, AssetsDefinition)]
     assert materialize(assets, resources={"steps": steps}).success
-    assert sorted(done) == sorted({*NAMES, "lists", "model_daily"})
+    assert sorted(done) == sorted({*NAMES, "attribution", "lists", "model_daily"})

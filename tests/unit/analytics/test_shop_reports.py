@@ -82,11 +82,11 @@ def test_what_a_campaign_costs_a_visit_and_a_purchase() -> None:
         CAMPAIGN | unpaid | {"visits": 7},
     ]
     credited = [
-        CAMPAIGN | {"rule": rule, "goal": goal, "currency": "EUR", "conversions": n, "revenue": Decimal(100)}
+        CAMPAIGN | {"rule": rule, "goal": goal, "currency": "EUR", "conversions": Decimal(n), "revenue": Decimal(100)}
         for rule, goal, n in [
-            ("last_non_direct", "purchase", 2.5),
-            ("first", "purchase", 9.0),
-            ("last_non_direct", "sign_up", 4.0),
+            ("last_non_direct", "purchase", "2.5"),
+            ("first", "purchase", "9"),
+            ("last_non_direct", "sign_up", "4"),
         ]
     ]
     there = answer("campaigns", {"gold.campaign_daily": costs, "gold.attribution_daily": credited})
@@ -104,15 +104,16 @@ def test_rules_of_attribution_are_never_put_together() -> None:
             "rule": rule,
             "goal": "purchase",
             "currency": "EUR",
-            "conversions": 2.0,
+            "conversions": Decimal(2),
             "revenue": Decimal(10),
             "channel": channel,
         }
         for rule in ("first", "last")
         for channel in ("email", "direct")
     ]
-    there = answer("attribution", {"gold.attribution_daily": rows}, by=("rule",))
-    assert figures(there, "conversions", "revenue") == {"first": (4, 20), "last": (4, 20)}
+    fitted = [row | {"rule": "markov", "revenue": Decimal(3)} for row in rows[:1]]
+    there = answer("attribution", {"gold.attribution_daily": rows, "gold.attribution_fitted": fitted}, by=("rule",))
+    assert figures(there, "conversions", "revenue") == {"first": (4, 20), "last": (4, 20), "markov": (2, 3)}
     assert there.whole == (None, None)
 
 

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from expectations.measures.column_types import words
 from expectations.measures.facts import measure
 from expectations.measures.measure_context import Fact, RunCache
 from nextclick.contracts import catalog
+from nextclick.definitions.attribution import RULES
 from nextclick.lake.delta import open_table
 from nextclick.lake.duck import files
 from nextclick.settings import Settings, load
@@ -270,3 +272,25 @@ def test_a_conversion_is_of_a_visit_and_its_path_in_order(settings: Settings, fa
     write(settings.lake, "gold.conversions", [*bad, converted("nowhere", [0], 1, session="gone")])
     assert facts("gold.conversions", since)["broken_paths"].value == 4
     assert facts("gold.conversions", since)["unknown_visits"].value == 1
+
+
+def test_credits_add_up_to_what_conversions_had(settings: Settings, facts: Any) -> None:
+    def credit(rule: str, conversions: str, revenue: str, channel: str = "email") -> dict[str, Any]:
+        shared = {"goal": "purchase", "rule": rule, "channel": channel, "currency": "EUR"}
+        return shared | {"conversions": Decimal(conversions), "revenue": Decimal(revenue)}
+
+    write(settings.lake, "gold.conversions", [{"goal": "purchase", "revenue": {"EUR": Decimal("9.9999")}}])
+    halves = [
+        credit(rule, "0.5", revenue, channel) for rule in RULES for revenue, channel in (("5", "a"), ("4.9999", "b"))
+    ]
+    write(settings.lake, "gold.attribution_daily", halves)
+    write(settings.lake, "gold.attribution_fitted", [credit("shapley", "1", "9.9999"), credit("markov", "1", "9.9999")])
+    assert facts("gold.attribution_daily")["unlike_conversions"].value == 0
+    assert facts("gold.attribution_fitted")["unlike_conversions"].value == 0
+    write(
+        settings.lake, "gold.attribution_daily", [credit("linear", "0", "0.0001", "c"), credit("first", "1", "0", "c")]
+    )
+    assert facts("gold.attribution_daily")["unlike_conversions"] == (2, "2 sums differ from gold.conversions")
+    write(settings.lake, "gold.conversions", [{"goal": "sign_up", "conversion_id": "y"}])
+    assert facts("gold.attribution_daily")["unlike_conversions"].value == 2 + len(RULES)
+    assert facts("gold.attribution_fitted")["unlike_conversions"].value == 0
