@@ -16,7 +16,7 @@ touches, channels and days; over rules never.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
@@ -52,7 +52,7 @@ class Paths(NamedTuple):
 
 
 def weights(rule: str, paths: Paths, half_life_days: float, effects: Mapping[str, float] | None = None) -> Numbers:
-    """Of each touch: its share of the conversion, beside the others of its path. `effects`: `removal_effects`, for markov."""
+    """Of each touch: its share of the conversion, beside the others of its path. `effects`: those of Walks, for markov."""
     internal = paths.channel == _place(paths, INTERNAL)
     none_else = np.logical_and.reduceat(internal, _starts(paths.size))
     counts = ~internal | np.repeat(none_else, paths.size)
@@ -127,48 +127,62 @@ def split(units: Numbers, weight: Numbers, size: Numbers) -> Numbers:
     return np.where(units[path] < 0, -share, share)
 
 
-def refusal(converted: PathCounts) -> str | None:
-    """Why markov and shapley say nothing of these paths; None where they do.
+class Walks:
+    """Paths as walks of a Markov chain of order 1: counts of their steps, from their start through channels to a conversion, or to none."""
 
-    >>> refusal({("email", "direct"): 299, ("social",): 0})
-    '299 conversions: fewer than 300'
-    """
-    conversions = sum(converted.values())
-    channels = {channel for path, count in converted.items() if count for channel in path}
-    if conversions < LEAST_CONVERSIONS:
-        return f"{conversions} conversions: fewer than {LEAST_CONVERSIONS}"
-    return f"{len(channels)} channel: fewer than {LEAST_CHANNELS}" if len(channels) < LEAST_CHANNELS else None
+    def __init__(self, channels: Sequence[str]) -> None:
+        self.channels = tuple(channels)
+        start = len(self.channels)
+        self.move = np.zeros((start + 1, start))
+        """[from, to]: steps from a channel, or from the start, to a channel."""
+        self.ends = {converted: np.zeros(start + 1) for converted in (True, False)}
+        """Walks by the channel that they end with."""
+        self.converting: set[int] = set()
+        """Channels, by their places, of walks that convert."""
 
+    def add(self, path: Numbers, channel: Numbers, converted: bool) -> None:
+        """Walks: of each touch its path, by a number, and its place in `channels`; the touches of a path stand together, in order."""
+        if not len(path):
+            return
+        start = len(self.channels)
+        first = np.r_[True, path[1:] != path[:-1]]
+        before = np.where(first, start, np.r_[start, channel[:-1]])
+        steps = np.bincount(before.astype(np.int64) * start + channel, minlength=self.move.size)
+        self.move += steps.reshape(self.move.shape)
+        self.converting |= {*np.unique(channel).tolist()} if converted else set()
+        self.ends[converted] += np.bincount(channel[np.r_[first[1:], True]], minlength=start + 1)
 
-def removal_effects(converted: PathCounts, others: PathCounts) -> dict[str, float]:
-    """What share of the conversions each channel's removal would cost, made to sum to 1 (Anderl and others, 2016: order 1).
+    @property
+    def refusal(self) -> str | None:
+        """Why the fitted rules say nothing of them; None where they do."""
+        conversions = int(self.ends[True].sum())
+        channels = len(self.converting)
+        if conversions < LEAST_CONVERSIONS:
+            return f"{conversions} conversions: fewer than {LEAST_CONVERSIONS}"
+        return f"{channels} channel: fewer than {LEAST_CHANNELS}" if channels < LEAST_CHANNELS else None
 
-    Paths are walks of a Markov chain from their start through their channels to a conversion, or, the `others`, to none; who comes to
-    a channel that is removed does not convert.
-    """
-    channels = sorted({channel for path in (*converted, *others) for channel in path})
-    place, start = {channel: at for at, channel in enumerate(channels)}, len(channels)
-    move, convert, end = np.zeros((start + 1, start)), np.zeros(start + 1), np.zeros(start + 1)
-    for paths, ended in ((converted, convert), (others, end)):
-        for path, count in paths.items():
-            states = [start, *(place[channel] for channel in path)]
-            np.add.at(move, (states[:-1], states[1:]), count)
-            ended[states[-1]] += count
-    visits = move.sum(axis=1) + convert + end
-    move, convert = move / np.maximum(visits, 1)[:, None], convert / np.maximum(visits, 1)
+    def removal_effects(self) -> dict[str, float]:
+        """What share of the conversions each channel's removal would cost, made to sum to 1 (Anderl and others, 2016).
 
-    def rate(without: int | None = None) -> float:
-        """Share of walks that convert."""
+        Who comes to a channel that is removed does not convert.
+        """
+        lost = self._lost()
+        return dict(zip(self.channels, (lost / lost.sum()).tolist(), strict=True))
+
+    def _lost(self) -> NDArray[np.float64]:
+        whole = self._rate()
+        return np.array([max(0.0, 1 - self._rate(at) / whole) for at in range(len(self.channels))])
+
+    def _rate(self, without: int | None = None) -> float:
+        """Share of walks that convert: what the start's is, where each place's share is that of the places that it leads to."""
+        start = len(self.channels)
         kept = np.ones(start + 1)
         if without is not None:
             kept[without] = 0
+        visits = np.maximum(self.move.sum(axis=1) + self.ends[True] + self.ends[False], 1)
         walk = np.eye(start + 1)
-        walk[:, :start] -= move * kept[:start]
-        return float(np.linalg.solve(walk, convert * kept)[start])
-
-    whole = rate()
-    costs = np.array([max(0.0, 1 - rate(at) / whole) for at in range(start)])
-    return dict(zip(channels, (costs / costs.sum()).tolist(), strict=True))
+        walk[:, :start] -= self.move / visits[:, None] * kept[:start]
+        return float(np.linalg.solve(walk, self.ends[True] / visits * kept)[start])
 
 
 def shapley_values(converted: PathCounts) -> dict[str, Fraction]:

@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from analytics.attribution import step
-from nextclick.definitions.attribution import removal_effects
 from nextclick.lake import delta
 from nextclick.settings import Settings
 from tests.table_rows import NOON, write
+from tests.unit.nextclick.definitions.test_attribution import removal_effects
 
 Credits = Mapping[tuple[Any, ...], tuple[Decimal, Decimal]]
 """date, site, goal, rule, channel, source, medium, campaign, currency → conversions, revenue."""

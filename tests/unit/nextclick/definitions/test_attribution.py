@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import permutations
 from random import Random
@@ -14,8 +14,7 @@ from nextclick.definitions.attribution import (
     FITTED,
     RULES,
     Paths,
-    refusal,
-    removal_effects,
+    Walks,
     shapley_values,
     split,
     weights,
@@ -124,6 +123,23 @@ def _alone(rule: str, path: Path, units: int, names: Sequence[str]) -> list[int]
     return [int(part) for part in split(np.array([units]), weight, joined.size)]
 
 
+def walks(converted: Mapping[tuple[str, ...], int], others: Mapping[tuple[str, ...], int]) -> Walks:
+    channels = sorted({channel for path in (*converted, *others) for channel in path})
+    result = Walks(channels)
+    for counts, ended in ((converted, True), (others, False)):
+        each = [path for path, count in counts.items() for _ in range(count)]
+        touches = [(number, channels.index(channel)) for number, path in enumerate(each) for channel in path]
+        path, channel = np.array(touches, np.int64).reshape(-1, 2).T
+        result.add(path, channel, ended)
+    return result
+
+
+def removal_effects(
+    converted: Mapping[tuple[str, ...], int], others: Mapping[tuple[str, ...], int]
+) -> dict[str, float]:
+    return walks(converted, others).removal_effects()
+
+
 def random_counts(seed: int, channels: str) -> tuple[Counter[tuple[str, ...]], Counter[tuple[str, ...]]]:
     draw = Random(seed)
     converted, others = (
@@ -186,8 +202,14 @@ def test_a_channel_that_leads_nowhere_gets_nothing_and_twins_get_the_same() -> N
     assert "dummy" not in values
 
 
-def test_too_few_paths_are_refused_with_the_reason() -> None:
-    assert refusal({("email",): 299}) == "299 conversions: fewer than 300"
-    assert refusal({("email",): 300, ("email", "email"): 1}) == "1 channel: fewer than 2"
-    assert refusal({}) == "0 conversions: fewer than 300"
-    assert refusal({("email",): 299, ("direct",): 1}) is None
+@pytest.mark.parametrize(
+    ("converted", "reason"),
+    [
+        ({("email",): 299}, "299 conversions: fewer than 300"),
+        ({("email",): 300, ("email", "email"): 1}, "1 channel: fewer than 2"),
+        ({}, "0 conversions: fewer than 300"),
+        ({("email",): 299, ("direct",): 1}, None),
+    ],
+)
+def test_too_few_paths_are_refused_with_the_reason(converted: dict[tuple[str, ...], int], reason: str | None) -> None:
+    assert walks(converted, {("social",): 9}).refusal == reason
