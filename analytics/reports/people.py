@@ -44,11 +44,17 @@ def _retention(period: str, days: int, most: int) -> str:
     start = "date" if period == "day" else f"CAST(date_trunc('{period}', date) AS DATE)"
     once = "" if period == "day" else "DISTINCT"
     return f"""
-        WITH firsts AS (
-            SELECT site, visitor_id, min({start}) AS cohort, max({start}) AS latest FROM gold.visitor_days
+        WITH seen AS (
+            SELECT site, visitor_id, min({start}) AS cohort, max({start}) AS latest FROM gold.visitor_days WHERE date >= {{since}}
             GROUP BY site, visitor_id HAVING min({start}) BETWEEN {{since}} AND {{until}}
+        ), firsts AS (
+            SELECT * FROM seen WHERE NOT EXISTS (
+                SELECT 1 FROM gold.visitor_days earlier
+                WHERE earlier.site = seen.site AND earlier.visitor_id = seen.visitor_id AND earlier.date < {{since}}
+            )
         ), active AS (
             SELECT {once} site, visitor_id, cohort, {start} AS period FROM gold.visitor_days JOIN firsts USING (site, visitor_id)
+            WHERE date >= {{since}}
         ), cohorts AS (
             SELECT site, cohort, count(*) AS size FROM firsts GROUP BY site, cohort
         ), cells AS (
@@ -102,23 +108,24 @@ LIFECYCLE: Final = Report(
     name="lifecycle",
     doc="Of each week, from Monday: who is new, returns, was away, and who of the week before is missing.",
     reads=("gold.visitor_days",),
-    # Who came in a week, in the one before, and ever before: the weeks of the range with a fortnight around, and first days of all time.
+    # The weeks of the range with a fortnight around, and who of them was here before that.
     rows="""
-        WITH firsts AS (
-            SELECT site, visitor_id, CAST(date_trunc('week', min(date)) AS DATE) AS first_week FROM gold.visitor_days
-            GROUP BY site, visitor_id
-        ), weeks AS (
+        WITH weeks AS (
             SELECT DISTINCT site, visitor_id, CAST(date_trunc('week', date) AS DATE) AS week FROM gold.visitor_days
             WHERE date BETWEEN {since} - 14 AND {until} + 14
         ), steps AS (
             SELECT site, visitor_id, week, lag(week) OVER who AS before, lead(week) OVER who AS after FROM weeks
             WINDOW who AS (PARTITION BY site, visitor_id ORDER BY week)
+        ), known AS (
+            SELECT DISTINCT site, visitor_id, true AS is_known
+            FROM gold.visitor_days JOIN (SELECT DISTINCT site, visitor_id FROM weeks) USING (site, visitor_id)
+            WHERE date < {since} - 14
         )
-        SELECT week AS date, site, 1 AS active, CAST(week = first_week AS INT) AS new,
+        SELECT week AS date, site, 1 AS active, CAST(before IS NULL AND is_known IS NULL AS INT) AS new,
             CAST(before IS NOT NULL AND before = week - 7 AS INT) AS returned,
-            CAST(week > first_week AND (before IS NULL OR before < week - 7) AS INT) AS resurrected,
+            CAST(coalesce(before < week - 7, is_known, false) AS INT) AS resurrected,
             CASE WHEN week + 6 <= {newest} THEN 0 END AS dormant
-        FROM steps JOIN firsts USING (site, visitor_id)
+        FROM steps LEFT JOIN known USING (site, visitor_id)
         UNION ALL SELECT week + 7, site, 0, 0, 0, 0, 1 FROM steps
         WHERE (after IS NULL OR after > week + 7) AND week + 13 <= {newest}
     """,
