@@ -28,8 +28,9 @@ _UNIT_EVENTS = {
     Unit.PERSON: "SELECT *, person_id AS unit FROM person_events WHERE visitor_id IS NOT NULL",
     Unit.VISIT: """
         SELECT e.*, v.session_id AS unit
-        FROM every_events e JOIN visits v
-          ON e.site = v.site AND e.visitor_id = v.visitor_id AND e.occurred_at BETWEEN v.started_at AND v.ended_at
+        FROM every_events e ASOF JOIN visits v
+          ON e.site = v.site AND e.visitor_id = v.visitor_id AND e.occurred_at >= v.started_at
+        WHERE e.occurred_at <= v.ended_at
     """,
 }
 """A visit is a bot's, with all of its events, where it starts with a bot's agent; else an event is, by its own agent."""

@@ -30,6 +30,7 @@ def connect(lake: Lake) -> "DuckDBPyConnection":
             "autoinstall_known_extensions": "false",
             "python_enable_replacements": "false",
             "preserve_insertion_order": "false",
+            "asof_loop_join_threshold": "0",  # DuckDB takes a view of files for one row, and would look at each pair
         }
     )
 

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from nextclick.contracts.events import OUTSIDE_SESSIONS
 from nextclick.contracts.silver import REVENUE
+from nextclick.definitions.pages import PAGE
 from nextclick.settings import AnalyticsSettings, Goal
 from spark_jobs.transforms import Transformer, orders
 from spark_jobs.transforms.local_days import local_date
@@ -149,4 +150,4 @@ def page(url: str) -> Column:
 
     `/a?b#c` → `/a`, `/a#/b?c` → `/a#/b`
     """
-    return F.regexp_extract(url, r"^[^?#]*(?:#[/!][^?]*)?", 0)
+    return F.regexp_extract(url, PAGE, 0)

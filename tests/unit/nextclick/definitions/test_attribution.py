@@ -1,6 +1,7 @@
 """Rules of attribution: paths that a reader checks by eye, sums to the last unit, and fitted rules against their plain definitions."""
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -19,6 +20,7 @@ from nextclick.definitions.attribution import (
     split,
     weights,
 )
+from nextclick.settings import CHECKOUT
 
 Path = Sequence[tuple[str, float]]
 """Channel, and days before the conversion, of each touch."""
@@ -38,6 +40,12 @@ def as_paths(*paths: Path) -> Paths:
 def shares(rule: str, path: Path, effects: dict[str, float] | None = None) -> list[float]:
     weight = weights(rule, as_paths(path), 7.0, effects)
     return [round(float(share), 4) for share in weight / weight.sum()]
+
+
+def test_the_page_tells_of_each_rule() -> None:
+    page = (CHECKOUT / "docs" / "attribution.md").read_text(encoding="utf-8")
+    named = [word for row in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE) for word in re.findall(r"`(\w+)`", row)]
+    assert named == [*RULES, *FITTED]
 
 
 FOUR: Path = [("email", 21), ("social", 14), ("referral", 7), ("direct", 0)]
