@@ -36,6 +36,7 @@ OTHER, ABSENT = "(other)", "(none)"
 _ROWS_AT_ONCE: Final = 20_000_000
 """Events that are looked at together: some 60 bytes each. Of more, units are taken in parts."""
 _MICROSECOND: Final = timedelta(microseconds=1)
+_LONGEST: Final = 3_660 * 86_400
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
@@ -97,10 +98,13 @@ def duration(text: str) -> timedelta:
     >>> duration("90m")
     datetime.timedelta(seconds=5400)
     """
-    read = re.fullmatch(r"(\d{1,6})([smhdw])", text.strip())
-    if read is None or not int(read[1]):
-        raise UsageError(f"{text!r} is no time: write a number and s, m, h, d or w, such as 30m, 12h or 7d.")
-    return timedelta(seconds=int(read[1]) * _SECONDS[read[2]])
+    read = re.fullmatch(r"(\d{1,9})([smhdw])", text.strip())
+    seconds = int(read[1]) * _SECONDS[read[2]] if read else 0
+    if not 0 < seconds <= _LONGEST:
+        raise UsageError(
+            f"{text!r} is no time: write a number and s, m, h, d or w, such as 30m, 12h or 7d; at most ten years."
+        )
+    return timedelta(seconds=seconds)
 
 
 def answer(settings: Settings, question: FunnelQuestion) -> Funnel:

@@ -29,10 +29,10 @@ def moments(days: Days, zone: str) -> tuple[datetime, datetime]:
     first, behind = EVER
     if days.first and days.last and days.first > days.last:
         raise UsageError(f"The days end on {days.last}, before they begin on {days.first}.")
-    if days.first:
-        first = max(first, _midnight(days.first, zone))
-    if days.last:
-        behind = min(behind, _midnight(min(days.last, behind.date()) + timedelta(days=1), zone))
+    if days.first and days.first > first.date():
+        first = _midnight(days.first, zone)
+    if days.last and days.last < behind.date():
+        behind = _midnight(days.last + timedelta(days=1), zone)
     return first, behind
 
 

@@ -90,6 +90,7 @@ def test_a_chain_starts_in_the_days_and_may_end_behind_them(settings: Settings, 
     assert counts(lake, "view_item", "purchase", within="1h", days=Days(first, first)) == [1, 0]
     assert counts(lake, "view_item", "purchase", days=Days(second, second)) == [0, 0]
     assert counts(lake, "view_item", "purchase", days=Days(third)) == [1, 1]
+    assert counts(lake, "view_item", "purchase", within="520w", days=Days(date.min, date.max)) == [1, 1]
 
 
 def test_days_are_those_of_the_site(settings: Settings, events: WriteEvents) -> None:
@@ -208,6 +209,8 @@ def test_the_verb_shows_a_table_json_or_csv(events: WriteEvents) -> None:
         (["view_item"], "A funnel has two steps or more"),
         (["view_item"] * 11, "A funnel has 2 to 10 steps, this one 11"),
         (["view_item", "purchase", "--within", "soon"], "'soon' is no time"),
+        (["view_item", "purchase", "--within", "999999999w"], "at most ten years"),
+        (["view_item", "purchase", "--within", "0d"], "'0d' is no time"),
         (["view_item", "purchase", "--from", "2026-02-02", "--to", "2026-02-01"], "before they begin"),
         (["view_item", "purchase", "--from", "monday"], "'monday' is no day"),
         (["view_item", "purchase", "--by", "consent"], "consent cannot be compared"),
