@@ -35,6 +35,20 @@ TOUCH: Final = Definition(
     "A visit of the converting visitor in the `analytics.lookback_days` before the conversion, the converting visit included. "
     "A link of the site itself (`internal`) is none, unless all are.",
 )
+RULE: Final = Definition(
+    "rule",
+    "How a conversion is shared among its touches, to the last unit: docs/attribution.md. Over rules nothing adds up.",
+)
+FUNNEL: Final = Definition(
+    "funnel",
+    "Steps that a visitor, person or visit did in order (events of one time count as in order), all within a time of the first, itself "
+    "included. Each counts once, at the deepest step that any of its chains reaches; one event is one step: docs/funnels.md.",
+)
+PATH: Final = Definition(
+    "path",
+    "Pages or kinds of event of a visit in order, equal neighbours as one, after or before its first event of an anchor. "
+    "Each step adds up to all visits that come to the anchor: docs/funnels.md.",
+)
 ACTIVE: Final = Definition("active", "A visitor with any event of the day, by gold.visitor_days.")
 FIRST: Final = Definition("new", "On the visitor's first ever day, over all that the lake holds, not over the range.")
 COHORT: Final = Definition("cohort", "The visitors whose first ever active day, or week from Monday, is the same.")
@@ -51,5 +65,5 @@ CURRENCY: Final = Definition(
 )
 
 WORDS: Final = (
-    DAY, VISITOR, PERSON, VISIT, ACT, BOUNCE, ENGAGED, VIEW, CONVERSION, CHANNEL, TOUCH, ACTIVE, FIRST, COHORT, LIVED, LAST_DAY, CURRENCY,
+    DAY, VISITOR, PERSON, VISIT, ACT, BOUNCE, ENGAGED, VIEW, CONVERSION, CHANNEL, TOUCH, RULE, FUNNEL, PATH, ACTIVE, FIRST, COHORT, LIVED, LAST_DAY, CURRENCY,
 )  # fmt: skip
