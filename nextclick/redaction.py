@@ -169,12 +169,17 @@ def may_hold(text: str) -> bool:
         or "#" in text
         or "@" in text
         or "%" in text
-        or "token" in small
+        or "token" in small  # what every name of SECRET_FIELD has one of
         or "secret" in small
         or "passw" in small
         or "pwd" in small
         or "apikey" in small
         or "api_key" in small
+        or "api-key" in small
+        or "user_signature" in small
+        or "auth" in small
+        or "jwt" in small
+        or "otp" in small
         or (text.count(".") > 1 and _DOTS.search(text) is not None)
         or (text.count(":") > 1 and _COLONS.search(text) is not None)
         or text.startswith("ey")  # base64 of an object

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextclick.address import masked
-from nextclick.redaction import is_harmless, redacted, redacted_url, redacted_value
+from nextclick.contracts.events import Event
+from nextclick.redaction import is_harmless, redacted, redacted_event, redacted_url, redacted_value
 
 ADDRESS, ADDRESS6, SECRET = "203.0.113.9", "2001:db8:1:2::9", "hunter2"
 
@@ -135,3 +136,12 @@ def test_a_body_whose_urls_need_no_look_is_known_as_a_whole() -> None:
     assert is_harmless(b"[%b,%b]" % (event % b"i", event % b"i"))
     for part in (b"?token=1", b"#token=1", b"a:b@c", b"203.0.113.9", b"%32", b"\\u0032", b"[2001:db8::9]"):
         assert not is_harmless(event % part)
+
+
+@pytest.mark.parametrize(
+    "name", ["jwt", "otp", "authorization", "auth-code", "token_auth", "x-api-key", "user_signature"]
+)
+@pytest.mark.parametrize("written", ['{{"{}":"hunter2"}}', "it was {}=hunter2 then"])
+def test_a_property_with_a_secret_of_any_name_in_it_is_looked_at_closer(name: str, written: str) -> None:
+    event = Event(event="e", event_id="1", client_time=1, properties={"note": written.format(name)})
+    assert SECRET not in str(redacted_event(event).properties)
