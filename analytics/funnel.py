@@ -110,7 +110,7 @@ def duration(text: str) -> timedelta:
 def answer(settings: Settings, question: FunnelQuestion) -> Funnel:
     """Count, in one pass over the events of the days."""
     tallies: dict[str, _Tally] = {}
-    with duck.connect(settings.lake) as database:
+    with duck.answering(settings.lake, "The funnel") as database:
         rows = units.show(database, settings, question.unit, question.days, question.within)
         for part in _parts(database, settings, question, 1 + rows // _ROWS_AT_ONCE):
             for value, tally in _tallies(part, question):

@@ -116,7 +116,7 @@ def answer(settings: Settings, question: PathsQuestion) -> VisitPaths:
     values = Values()
     anchors = _anchor_sql(question.anchor, values)
     rows = _FROM_EDGE if question.anchor is None else _FROM_ANCHOR.format(later=later)
-    with duck.connect(settings.lake) as database:
+    with duck.answering(settings.lake, "Paths") as database:
         units.show_visits(database, settings, question.days)
         database.execute(_ROWS.format(place=_PLACES[question.of], anchors=anchors), [*values])
         database.execute(_STEPS.format(rows=rows, order=order), [question.steps])

@@ -38,7 +38,8 @@ def run(settings: Settings, progress: Progress = lambda *_: None) -> JobReport:
     started, lake = time.monotonic(), settings.lake
     sources = {table.name: delta.require(lake, table.name) for table in (CONVERSIONS, VISITS)}
     targets = (ATTRIBUTION_DAILY.name, ATTRIBUTION_FITTED.name)
-    with locks.hold(lake.locks, *targets, purpose=ATTRIBUTION_DAILY.job), duck.connect(lake) as database:
+    held = locks.hold(lake.locks, *targets, purpose=ATTRIBUTION_DAILY.job)
+    with held, duck.answering(lake, "Who gets the credit of conversions") as database:
         for name, table in sources.items():
             duck.show(database, name.partition(".")[2], lake, name, table)
         written = _write_days(settings, database, sources[CONVERSIONS.name], progress)

@@ -4,7 +4,8 @@ A query opens the files that it needs, and no other: Delta's log names the files
 the days that a query leaves out are left out by their folders' names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -33,6 +34,20 @@ def connect(lake: Lake) -> "DuckDBPyConnection":
             "asof_loop_join_threshold": "0",  # DuckDB takes a view of files for one row, and would look at each pair
         }
     )
+
+
+@contextmanager
+def answering(lake: Lake, what: str) -> Iterator["DuckDBPyConnection"]:
+    """A database for one answer; LakeError, which says `what` cannot be counted, where a table cannot be read."""
+    import duckdb
+
+    try:
+        with connect(lake) as database:
+            yield database
+    except duckdb.Error as error:
+        raise LakeError(
+            f"{what} cannot be counted: {error}. Tables are checked by `nextclick check`; see docs/jobs/recovery.md."
+        ) from error
 
 
 def files(table: "DeltaTable") -> frozenset[str]:

@@ -13,7 +13,7 @@ from analytics.funnel import Funnel, answer, question
 from analytics.journeys.days import Days
 from analytics.journeys.units import Unit
 from cli.main import cli
-from nextclick.errors import UsageError
+from nextclick.errors import LakeError, UsageError
 from nextclick.settings import FunnelSettings, Settings
 from tests.table_rows import NOON, write
 from tests.unit.analytics.conftest import WriteEvents
@@ -172,6 +172,14 @@ def test_a_lake_without_events_has_nobody(settings: Settings) -> None:
     for unit in Unit:
         steps = funnel(settings, unit=unit, by="category").steps
         assert [(step.units, step.of_first, step.median_seconds) for step in steps] == [(0, None, None)] * 3
+
+
+def test_a_damaged_file_is_named(events: WriteEvents) -> None:
+    lake = events([("ann", 0, "view_item", {})])
+    for file in (lake.lake.root / "silver" / "events").glob("*.parquet"):
+        file.write_bytes(b"no parquet")
+    with pytest.raises(LakeError, match=r"The funnel cannot be counted: .*parquet.*recovery.md"):
+        counts(lake)
 
 
 def test_a_name_stands_for_its_steps(events: WriteEvents) -> None:
