@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from analytics import by_person
 from analytics.question import DAYS, Question, conditions, day
 from analytics.report import Report, earliest_today, report_values
 from nextclick.errors import LakeError
@@ -58,11 +59,12 @@ class Reports:
         by: Sequence[str] = (),
         where: Iterable[str] = (),
         figures: Sequence[str] = (),
+        by_person: bool = False,
     ) -> Question:
         """A question in words as the command line has them. By default it is of the last 28 full days that there are."""
         end = day(last, self.today) if last else self._last_full_day(report) or self.today - timedelta(1)
         begin = day(first, self.today) if first else end - timedelta(DAYS - 1)
-        return Question(report, begin, end, tuple(by) or report.by, conditions(where), tuple(figures))
+        return Question(report, begin, end, tuple(by) or report.by, conditions(where), tuple(figures), by_person)
 
     def answer(self, question: Question) -> Answer:
         """LakeError where a table cannot be read."""
@@ -70,7 +72,8 @@ class Reports:
         groupings = list(dict.fromkeys((question.by, line, ())))
         try:
             with self._shown(report) as database:
-                rows = self._groups(database, question, groupings)
+                views = by_person.show(database, self.tables.lake, report) if question.by_person else {}
+                rows = self._groups(database, question, groupings, views)
         except duckdb.Error as error:
             raise LakeError(
                 f"The report {report.name} cannot be made: {error}. Tables are checked by `nextclick check`; see docs/jobs/recovery.md."
@@ -102,7 +105,11 @@ class Reports:
         return min(max(days), self.today - timedelta(1)) if days else None
 
     def _groups(
-        self, database: duckdb.DuckDBPyConnection, question: Question, groupings: Sequence[tuple[str, ...]]
+        self,
+        database: duckdb.DuckDBPyConnection,
+        question: Question,
+        groupings: Sequence[tuple[str, ...]],
+        views: Mapping[str, str],
     ) -> dict[tuple[str, ...], list[Row]]:
         """The figures of the question's rows by each of the groupings, behind the values that they are grouped by."""
         report, names = question.report, tuple(dict.fromkeys(name for by in groupings for name in by))
@@ -113,7 +120,7 @@ class Reports:
         values = report_values(
             self.settings, f"DATE '{newest}'" if newest else "CAST(NULL AS DATE)", question.first, question.last
         )
-        query = report.query(groupings, question.metrics, values, " AND ".join(terms) or "true")
+        query = report.query(groupings, question.metrics, {**values, **views}, " AND ".join(terms) or "true")
         bound = {condition.dimension: list(condition.values) for condition in question.where}
         groups: dict[tuple[str, ...], list[Row]] = {by: [] for by in groupings}
         kinds = {_ungrouped(names, by): ([names.index(name) for name in by], groups[by]) for by in groupings}

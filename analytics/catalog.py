@@ -8,6 +8,7 @@ from nextclick.errors import UsageError
 
 REPORTS: Final[tuple[Report, ...]] = (
     visits.TRAFFIC,
+    visits.NEWCOMERS,
     visits.REVENUE,
     events.PAGES,
     events.ELEMENTS,
@@ -16,6 +17,7 @@ REPORTS: Final[tuple[Report, ...]] = (
     events.EVENTS,
     events.SEARCH,
     people.ACTIVE,
+    people.FREQUENCY,
     people.RETENTION_DAY,
     people.RETENTION_WEEK,
     people.LIFECYCLE,

@@ -48,6 +48,8 @@ class Question:
     where: tuple[Condition, ...] = ()
     figures: tuple[str, ...] = ()
     """The metrics that are wanted; none named: all."""
+    by_person: bool = False
+    """Persons are counted in place of visitors."""
 
     def __post_init__(self) -> None:
         if self.first > self.last:

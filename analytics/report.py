@@ -81,10 +81,10 @@ class Report:
         return f"SELECT {', '.join(['*', *periods])} FROM ({self.filled(values)})"
 
     def filled(self, values: Mapping[str, str]) -> str:
-        """The query of its rows."""
+        """The query of its rows; `values` may also name a view that stands for a table."""
         rows = self.rows
         for name, value in values.items():
-            rows = rows.replace(f"{{{name}}}", value)
+            rows = rows.replace(name if "." in name else f"{{{name}}}", value)
         return rows
 
 

@@ -18,6 +18,9 @@ from nextclick.settings import Settings
 @click.option("--compare", type=click.Choice(["previous", "weekday", "year"]), help="Beside an earlier range.")
 @click.option("--figures", metavar="NAME,…", help="Only these figures.")
 @click.option(
+    "--unit", type=click.Choice(["visitor", "person"]), default="visitor", show_default=True, help="Whom to count."
+)
+@click.option(
     "--rows", "most", type=click.IntRange(1), default=40, show_default=True, help="Rows of the table at most."
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV alone on stdout.")
@@ -32,6 +35,7 @@ def report(
     where: tuple[str, ...],
     compare: str | None,
     figures: str | None,
+    unit: str,
     most: int,
     as_csv: bool,
     as_json: bool,
@@ -42,7 +46,7 @@ def report(
     nextclick report
     nextclick report traffic --by channel --compare previous
     nextclick report traffic --from 2026-01-01 --to 2026-01-31 --by week,device --where country=AT,DE
-    nextclick report active --json | jq .total.mau
+    nextclick report active --unit person --json | jq .total.mau
     nextclick report retention_week --from 90d
     nextclick report revenue --by channel,currency --csv > revenue.csv
 
@@ -63,7 +67,9 @@ def report(
         report_output.show_reports(as_json)
         return
     reports = Reports(TableMemory(settings.lake), settings.analytics)
-    answer = reports.answer(reports.question(named(name), first, last, _names(by), where, _names(figures)))
+    answer = reports.answer(
+        reports.question(named(name), first, last, _names(by), where, _names(figures), unit == "person")
+    )
     comparison = beside(reports, answer, Compared(compare)) if compare else None
     if as_json:
         print_json(report_output.as_json(answer, comparison))

@@ -132,3 +132,19 @@ LIFECYCLE: Final = Report(
     dimensions=_SITES,
     metrics=(p.ACTIVE, p.NEW, p.RETURNED, p.RESURRECTED, p.DORMANT),
 )
+
+FREQUENCY: Final = Report(
+    name="frequency",
+    doc="On how many of the analytics.active_days days that end with the range's last full day visitors were active.",
+    reads=("gold.visitor_days",),
+    rows="""
+        SELECT site, days, 1 AS visitors FROM (
+            SELECT site, visitor_id, count(*) AS days FROM gold.visitor_days
+            WHERE date > least({until}, {newest}) - {active_days} AND date <= least({until}, {newest}) GROUP BY site, visitor_id
+        )
+    """,
+    dimensions=("days", "site"),
+    metrics=(p.DAYS_ACTIVE_VISITORS,),
+    by=("days",),
+    date=None,
+)

@@ -41,3 +41,28 @@ REVENUE: Final = Report(
     metrics=(v.REVENUE, v.ORDERS, v.REVENUE_PER_ORDER, v.BUYING_VISITS),
     by=("date", "currency"),
 )
+
+NEWCOMERS: Final = Report(
+    name="newcomers",
+    doc="Visits that were a visitor's first ever, beside those of who came back.",
+    reads=("gold.visits",),
+    rows=f"""
+        WITH first_visits AS (
+            SELECT site, visitor_id, min(started_at) AS first_at FROM gold.visits WHERE date >= {{since}} AND date <= {{until}}
+            GROUP BY site, visitor_id
+        ), known AS (
+            SELECT DISTINCT site, visitor_id, true AS is_known
+            FROM gold.visits JOIN first_visits USING (site, visitor_id) WHERE date < {{since}}
+        )
+        SELECT {_COLUMNS}, CASE WHEN is_known OR started_at > first_at THEN 'returning' ELSE 'new' END AS visitor_kind,
+            (site, visitor_id) AS visitor, 1 AS visits, CAST(is_bounce AS INT) AS bounces, CAST(is_engaged AS INT) AS engaged_visits,
+            orders, CAST(orders > 0 AS INT) AS buying_visits
+        FROM gold.visits JOIN first_visits USING (site, visitor_id) LEFT JOIN known USING (site, visitor_id)
+        WHERE date >= {{since}} AND date <= {{until}}
+    """,
+    dimensions=("visitor_kind", *OF_A_VISIT),
+    metrics=(
+        v.VISITS, v.VISITORS, v.BOUNCES, v.BOUNCE_RATE, v.ENGAGED_VISITS, v.ENGAGEMENT_RATE, v.ORDERS, v.BUYING_VISITS, v.CONVERSION_RATE,
+    ),
+    by=("visitor_kind",),
+)  # fmt: skip

@@ -32,3 +32,8 @@ RESURRECTED = total("resurrected", "Of them: not in the week before, but earlier
 DORMANT = total(
     "dormant", "Active in the week before and not in this one; null while the week is unfinished.", apart=_WEEK
 )
+
+DAYS_ACTIVE_VISITORS = total(
+    "visitors",
+    "Visitors who were active on so many of the `analytics.active_days` days that end with the last full day of the range.",
+)

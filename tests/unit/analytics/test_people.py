@@ -91,6 +91,12 @@ def test_cohorts_are_put_together_day_by_day_and_days_never() -> None:
     assert there.whole == (None, None, None, None)
 
 
+def test_on_how_many_of_28_days_visitors_were_active() -> None:
+    days = table(january("a", 1, 2, 30) | january("b", 2, 3) | january("c", 29, 30))
+    assert figures(answer("frequency", days), "visitors") == {1: 2, 2: 1}  # of 3 to 30 January
+    assert figures(answer("frequency", days, last="2026-01-03"), "visitors") == {2: 2}
+
+
 @generated(25)
 @given(visitor_days, st.integers(1, 50))
 def test_retention_by_day_equals_counting(days: Days, today: int) -> None:

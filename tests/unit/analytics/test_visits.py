@@ -2,10 +2,17 @@
 
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from tests.report_rows import answer, figures
-from tests.table_rows import NOON
+import pytest
+
+from analytics.answers import Reports
+from nextclick.errors import UsageError
+from nextclick.lake.memory import TableMemory
+from nextclick.lake.paths import lake_at
+from tests.report_rows import SETTINGS, answer, answer_of, figures
+from tests.table_rows import NOON, write
 
 ONE, TWO = date(2026, 1, 1), date(2026, 1, 2)
 
@@ -68,3 +75,32 @@ def test_rows_are_those_of_the_range_and_of_the_conditions() -> None:
 def test_weeks_begin_on_monday() -> None:
     assert figures(answer("traffic", VISITS, by=("week",)), "visits") == {date(2025, 12, 29): 5}
     assert figures(answer("traffic", VISITS, by=("month",)), "visits") == {ONE: 5}
+
+
+def test_new_is_the_first_visit_ever_whatever_the_range() -> None:
+    later = [visit(TWO, "b", "email", started_at=NOON + timedelta(days=1)), visit(TWO, "c", "email", session_id="c1")]
+    later += [visit(TWO, "c", "email", session_id="c2", started_at=NOON + timedelta(hours=1))]
+    tables = {"gold.visits": [*VISITS["gold.visits"][:2], *later]}
+    all_days = figures(answer("newcomers", tables), "visits", "visitors")
+    assert all_days == {"new": (3, 3), "returning": (2, 2)}
+    assert figures(answer("newcomers", tables, first="2026-01-02"), "visits") == {"new": 1, "returning": 2}
+
+
+def test_persons_are_counted_where_they_are_wanted(tmp_path: Path) -> None:
+    """b and c are ann, a is nobody's."""
+    lake, everything = (
+        lake_at(tmp_path),
+        {"first": "2026-01-01", "last": "2026-01-31", "figures": ("visits", "visitors")},
+    )
+    link = {"kind": "visitor", "site": "s", "user_id": "ann", "first_at": NOON, "last_at": NOON + timedelta(days=9)}
+    write(lake, "silver.identities", [link | {"id": name} for name in "bc"])
+    write(lake, "gold.visits", [visit(ONE, name, "email", session_id=name) for name in "abc"])
+    days = [("a", ONE), ("b", ONE), ("b", TWO), ("c", TWO)]
+    write(lake, "gold.visitor_days", [{"site": "s", "date": day, "visitor_id": name} for name, day in days])
+    there = Reports(TableMemory(lake), SETTINGS)
+    assert answer_of(there, "traffic", **everything).whole == (3, 3)
+    assert answer_of(there, "traffic", **everything, by_person=True).whole == (3, 2)
+    active = answer_of(there, "active", first="2026-01-01", last="2026-01-31", by_person=True)
+    assert active.rows == [(ONE, 2, 2, 2, 1), (TWO, 1, 2, 2, 0.5)]
+    with pytest.raises(UsageError, match="counts visitors alone"):
+        answer_of(there, "media", by_person=True)
