@@ -29,23 +29,24 @@ _PLACES: Final[dict[Places, str]] = {
 }
 _ROWS: Final = """
 CREATE TEMP TABLE rows AS
-SELECT unit, struct_pack(occurred_at, event_id, client_time) AS moment, {place} AS place, {anchors} AS anchors
+SELECT unit, {place} AS place, {anchors} AS anchors,
+       row_number() OVER (PARTITION BY unit ORDER BY occurred_at, event_id, client_time) AS number
 FROM unit_events WHERE place IS NOT NULL OR anchors
 """
 _FROM_ANCHOR: Final = """
-SELECT unit, moment, place, moment = anchor AS anchors FROM rows
-JOIN (SELECT unit, min(moment) AS anchor FROM rows WHERE anchors GROUP BY unit) USING (unit)
-WHERE moment = anchor OR moment {later} anchor AND place IS NOT NULL
+SELECT unit, place, number = anchor AS anchors, number FROM rows
+JOIN (SELECT unit, min(number) AS anchor FROM rows WHERE anchors GROUP BY unit) USING (unit)
+WHERE number = anchor OR number {later} anchor AND place IS NOT NULL
 """
 _FROM_EDGE: Final = """
-SELECT unit, moment, place, false AS anchors FROM rows
-UNION ALL SELECT session_id, NULL, NULL, true FROM visits
+SELECT unit, place, false AS anchors, number FROM rows
+UNION ALL SELECT visit, NULL, true, NULL FROM visits
 """
 _STEPS: Final = """
 CREATE TEMP TABLE steps AS
-SELECT unit, place, row_number() OVER (PARTITION BY unit ORDER BY anchors DESC, moment {order}) - 1 AS step
+SELECT unit, place, row_number() OVER (PARTITION BY unit ORDER BY anchors DESC, number {order}) - 1 AS step
 FROM (
-    SELECT *, place IS DISTINCT FROM lag(place) OVER (PARTITION BY unit ORDER BY anchors DESC, moment {order}) AS moved
+    SELECT *, place IS DISTINCT FROM lag(place) OVER (PARTITION BY unit ORDER BY anchors DESC, number {order}) AS moved
     FROM ({rows})
 )
 WHERE moved OR anchors QUALIFY step <= $1

@@ -27,7 +27,7 @@ _UNIT_EVENTS = {
     Unit.VISITOR: "SELECT *, visitor_id AS unit FROM events WHERE visitor_id IS NOT NULL",
     Unit.PERSON: "SELECT *, person_id AS unit FROM person_events WHERE visitor_id IS NOT NULL",
     Unit.VISIT: """
-        SELECT e.*, v.session_id AS unit
+        SELECT e.*, v.{unit} AS unit
         FROM every_events e ASOF JOIN visits v
           ON e.site = v.site AND e.visitor_id = v.visitor_id AND e.occurred_at >= v.started_at
         WHERE e.occurred_at <= v.ended_at
@@ -47,22 +47,25 @@ def show(database: "DuckDBPyConnection", settings: Settings, unit: Unit, days: D
         persons.show(database, "person_events", "events", settings.lake)
     if unit == Unit.VISIT:
         _show_visits(database, "visits", settings.lake, first)
-    database.execute(f"CREATE OR REPLACE TEMP VIEW unit_events AS {_UNIT_EVENTS[unit]}")
+    database.execute(f"CREATE OR REPLACE TEMP VIEW unit_events AS {_UNIT_EVENTS[unit].format(unit='session_id')}")
     return rows
 
 
 def show_visits(database: "DuckDBPyConnection", settings: Settings, days: Days) -> None:
-    """Make the visits that start in the days the table `visits`, and their events, with the visit as `unit`, the view `unit_events`."""
+    """Make the visits that start in the days the table `visits`, each with a number, `visit`, and their events the view `unit_events`."""
     _show_visits(database, "later_visits", settings.lake, widest(settings, days)[0])
     values = Values()
     first, behind = moments_sql(settings, days, values)
     where = f"started_at >= {first} AND started_at < {behind}"
     if days.site is not None:
         where += f" AND site = {values.add(days.site)}"
-    database.execute(f"CREATE OR REPLACE TEMP TABLE visits AS FROM later_visits WHERE {where}", [*values])
+    database.execute(
+        f"CREATE OR REPLACE TEMP TABLE visits AS SELECT site, visitor_id, started_at, ended_at, row_number() OVER () AS visit FROM later_visits WHERE {where}",
+        [*values],
+    )
     [ends] = database.execute("SELECT min(started_at), max(ended_at) FROM visits").fetchall()
     _show_events(database, settings.lake, *(ends if ends[0] else (EVER[1], EVER[1])))
-    database.execute(f"CREATE OR REPLACE TEMP VIEW unit_events AS {_UNIT_EVENTS[Unit.VISIT]}")
+    database.execute(f"CREATE OR REPLACE TEMP VIEW unit_events AS {_UNIT_EVENTS[Unit.VISIT].format(unit='visit')}")
 
 
 def _show_events(database: "DuckDBPyConnection", lake: Lake, first: datetime, last: datetime) -> int:
