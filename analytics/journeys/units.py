@@ -59,9 +59,9 @@ def show_visits(database: "DuckDBPyConnection", settings: Settings, days: Days) 
     where = f"started_at >= {first} AND started_at < {behind}"
     if days.site is not None:
         where += f" AND site = {values.add(days.site)}"
+    columns = "site, visitor_id, started_at, ended_at, row_number() OVER () AS visit"
     database.execute(
-        f"CREATE OR REPLACE TEMP TABLE visits AS SELECT site, visitor_id, started_at, ended_at, row_number() OVER () AS visit FROM later_visits WHERE {where}",
-        [*values],
+        f"CREATE OR REPLACE TEMP TABLE visits AS SELECT {columns} FROM later_visits WHERE {where}", [*values]
     )
     [ends] = database.execute("SELECT min(started_at), max(ended_at) FROM visits").fetchall()
     _show_events(database, settings.lake, *(ends if ends[0] else (EVER[1], EVER[1])))
