@@ -53,6 +53,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "attribution": (Effect.SILVER, Effect.STREAM),
     "analytics": (Effect.GOLD, Effect.STREAM),
     "analytics.active_days": (Effect.COMMAND,),
+    "analytics.decay_days": (Effect.RUN,),
     "analytics.funnels": (Effect.COMMAND,),
     "streaming": (Effect.STREAM,),
     "kafka": (Effect.COLLECTOR, Effect.STREAM),
