@@ -240,3 +240,20 @@ def performance(rows: Iterable[Mapping[str, Any]], zone: str) -> Counter[tuple[d
             reached = [name for name in ("served", *ACTS) if row[name] is not None]
             counts.update((day(row["served"], zone), row["position"], name) for name in reached)
     return counts
+
+
+CAMPAIGN = ("date", "site", "channel", "source", "medium", "campaign", "content", "currency")
+PAID = ("impressions", "clicks", "cost", "visits")
+
+
+def campaigns(visits: Iterable[Event], costs: Iterable[Event]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """CAMPAIGN → PAID, of rows of gold.visits and of silver.costs that have a channel; what nobody says is None."""
+    table: dict[tuple[Any, ...], list[Any]] = {}
+    for row in (*visits, *costs):
+        key = [row.get(name) for name in CAMPAIGN]
+        into = table.setdefault((*key[:6], key[6] or "(none)", key[7] or ""), [None, None, None, 0])
+        into[3] += "cost" not in row
+        for place, name in enumerate(PAID[:3]):
+            if row.get(name) is not None:
+                into[place] = (into[place] or 0) + row[name]
+    return {key: tuple(values) for key, values in table.items()}

@@ -26,6 +26,7 @@ TABLES: tuple[Table, ...] = (
     gold_analytics.PAGE_DAILY,
     gold_analytics.EVENT_DAILY,
     gold_analytics.CONVERSIONS,
+    gold_analytics.CAMPAIGN_DAILY,
     gold_analytics.ATTRIBUTION_DAILY,
     gold_analytics.ATTRIBUTION_FITTED,
     gold_analytics.MODEL_DAILY,

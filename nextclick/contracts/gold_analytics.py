@@ -208,8 +208,7 @@ _CURRENCY = Column("currency", "string", "ISO 4217 code; empty where nothing was
 
 CAMPAIGN_DAILY = Table(
     name="gold.campaign_daily",
-    doc="One row per day, site, channel, source, medium, campaign, content and currency, and one without a currency for the visits: "
-    "what was paid, and who came.",
+    doc="One row per day, site, channel, source, medium, campaign, content and currency; visits have one without a currency.",
     columns=(
         DATE,
         SITE,

@@ -85,6 +85,16 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
         items += Counter({(row.date, row.item_id, name): row[name] for name in ("views", "carts", "purchases")})
     assert items == oracle.items_a_day(events, zone)
     _assert_visits_equal_oracle(spark, settings, events, visits)
+    came = [row.asDict() for row in rows(spark, settings, "gold.visits")]
+    assert campaigns(spark, settings) == oracle.campaigns(came, ())
+
+
+def campaigns(spark: SparkSession, settings: Settings) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """gold.campaign_daily as the oracle says it."""
+    table = rows(spark, settings, "gold.campaign_daily")
+    said = {tuple(row[name] for name in oracle.CAMPAIGN): tuple(row[name] for name in oracle.PAID) for row in table}
+    assert len(said) == len(table)
+    return said
 
 
 def _assert_visits_equal_oracle(

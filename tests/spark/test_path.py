@@ -136,6 +136,7 @@ WRITERS = {
     "build_item_daily": ("replace", "gold.item_daily"),
     "build_recommendation_performance": ("replace", "gold.recommendation_performance"),
     "build_visits": ("replace", "gold.visits"),
+    "build_campaign_daily": ("replace", "gold.campaign_daily"),
 }
 """The function of spark_jobs.tables by which each job commits a batch, and to what; None: nothing comes its way."""
 
@@ -211,6 +212,7 @@ ARROW = {
     "date": "date32",
     "timestamp": "timestamp[us, tz=UTC]",
     "decimal(18,4)": "decimal128(18, 4)",
+    "decimal(38,4)": "decimal128(38, 4)",
     "map": "map<",
     "array": "list<",
     "struct": "struct<",

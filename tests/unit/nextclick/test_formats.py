@@ -75,6 +75,7 @@ def test_every_table_of_a_windowed_or_weighted_job_is_made_with_its_settings() -
         "gold.visitor_days": (*ZONES, "analytics.goals"),
         "gold.page_daily": (*ZONES, "analytics.pages_max"),
         "gold.event_daily": ZONES,
+        "gold.campaign_daily": ZONES,
         "gold.conversions": (*ZONES, "analytics.goals", "analytics.lookback_days"),
     }
 
