@@ -62,7 +62,10 @@ _MODULES = (bronze_assets, silver_assets, gold_assets, model_assets)
 
 def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
     """All of it for one lake. Nothing of the lake is touched before a run starts."""
-    chosen, everything = settings.orchestration, AssetSelection.all()
+    chosen = settings.orchestration
+    everything = (
+        AssetSelection.all() | AssetSelection.all_asset_checks()
+    )  # those of imported tables, too, which no job makes
     again = RetryPolicy(max_retries=chosen.retries, delay=chosen.retry_seconds, backoff=Backoff.EXPONENTIAL)
     nightly = define_asset_job(
         NIGHTLY, everything, description="Everything once, in order, with a new model.", op_retry_policy=again
