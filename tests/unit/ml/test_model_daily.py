@@ -146,6 +146,12 @@ def test_what_is_made_step_by_step_equals_what_is_made_at_once(answered: Setting
     shutil.rmtree(answered.lake.table("gold.model_daily"))
     model_daily.run(answered)
     assert figures(answered) == step_by_step
+    shutil.rmtree(answered.lake.table("gold.recommendation_performance"))
+    write(answered.lake, "gold.recommendation_performance", [shown(3, 8, 2)])
+    model_daily.run(answered)
+    assert {day for day, metric, _ in figures(answered) if metric == "online_ctr"} == {3}, (
+        "no day of another table stays"
+    )
 
 
 def test_a_training_does_not_fail_for_want_of_a_figure(answered: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
