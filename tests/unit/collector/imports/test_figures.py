@@ -1,6 +1,7 @@
 """Costs and market figures: files as networks export them become rows, and a later file replaces the days and accounts it names."""
 
 import csv
+import gzip
 import json
 from datetime import date, timedelta
 from decimal import Decimal
@@ -159,6 +160,22 @@ def test_a_file_replaces_the_days_and_accounts_that_it_names_and_no_others(lake:
     again = call(lake, head + "2026-11-01,ads,one,a,EUR,16\n", "costs", "--site", "shop", name="g.csv")
     assert (again["written"], again["days"]) == (0, 0)
     assert delta.require(Lake(lake), "silver.costs").version() == version, "what the table says already is not written"
+
+
+def test_of_two_files_of_one_call_the_later_one_counts_and_one_that_was_cut_stops_both(lake: Path) -> None:
+    first, second = lake.parent / "1.csv", lake.parent / "2.csv.gz"
+    first.write_text(PLAIN + "2026-11-01,mail,a,EUR,1,1\n2026-11-02,mail,a,EUR,2,2\n")
+    packed = gzip.compress((PLAIN + "2026-11-02,mail,b,EUR,4,4\n").encode())
+    second.write_bytes(packed[:-12])
+    with pytest.raises(UsageError, match=r"2\.csv\.gz:\d: cut_short: the file ends before its end"):
+        call(lake, PLAIN, "costs", str(first), str(second))
+    assert not delta.exists(Lake(lake), "silver.costs")
+    second.write_bytes(packed)
+    call(lake, PLAIN, "costs", str(first), str(second))
+    assert table(lake, "silver.costs", "date", "campaign", "cost", "file") == [
+        ("2026-11-01", "a", "1.0000", "1.csv"),
+        ("2026-11-02", "b", "4.0000", "2.csv.gz"),
+    ]
 
 
 ROWS: Final = st.lists(
