@@ -10,7 +10,7 @@ import duckdb
 from analytics import by_person
 from analytics.question import DAYS, Question, conditions, day
 from analytics.report import Report, earliest_today, report_values
-from nextclick.errors import LakeError
+from nextclick.errors import LakeError, UsageError
 from nextclick.lake.memory import TableMemory
 from nextclick.lake.table_state import table_states
 from nextclick.settings import AnalyticsSettings
@@ -62,6 +62,8 @@ class Reports:
         by_person: bool = False,
     ) -> Question:
         """A question in words as the command line has them. By default it is of the last 28 full days that there are."""
+        if (first or last) and not report.is_of_days:
+            raise UsageError(f"The report {report.name} is of now, not of days: leave --from and --to out.")
         end = day(last, self.today) if last else self._last_full_day(report) or self.today - timedelta(1)
         begin = day(first, self.today) if first else end - timedelta(DAYS - 1)
         return Question(report, begin, end, tuple(by) or report.by, conditions(where), tuple(figures), by_person)
@@ -86,7 +88,7 @@ class Reports:
             sorted(rows[question.by], key=lambda row: _order(row, len(question.by))),
             days[max(full)] if report.last_day and full else whole,
             days,
-            self.today if question.last >= self.today else None,
+            self.today if question.last >= self.today and report.is_of_days else None,
             {name: self.tables.version(name) for name in report.reads},
         )
 

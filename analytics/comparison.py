@@ -7,6 +7,7 @@ from typing import Any
 
 from analytics.answers import Answer, Reports, Row
 from analytics.question import Compared
+from nextclick.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Comparison:
 def compare(reports: Reports, answer: Answer, to: Compared) -> Comparison:
     """Days are put beside the days that lie the same distance from the range's first."""
     question, groups = answer.question, len(answer.question.by)
+    if not question.report.is_of_days:
+        raise UsageError(f"The report {question.report.name} is of now: it cannot be compared to an earlier range.")
     before = reports.answer(question.compared(to))
     shift = timedelta(question.shift(to))
     earlier = {tuple(_later(key, shift) for key in row[:groups]): row[groups:] for row in before.rows}

@@ -1,6 +1,7 @@
 """What is asked of a report: a range of days, a grouping, conditions, and with what it is compared."""
 
 import re
+from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -72,6 +73,12 @@ class Question:
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics that are wanted, in the report's order."""
         return tuple(metric for metric in self.report.metrics if metric.name in self.figures or not self.figures)
+
+    def is_part(self, name: str, start: date) -> bool:
+        """Whether a week, month or year that the rows are grouped by reaches beyond the range."""
+        ends = {"week": start + timedelta(6), "month": start.replace(day=monthrange(start.year, start.month)[1])}
+        end = ends | {"year": date(start.year, 12, 31)}
+        return name in end and not self.first <= start <= end[name] <= self.last
 
     @property
     def days(self) -> int:

@@ -43,6 +43,11 @@ class Report:
         return not any(metric.adds_up and not metric.apart for metric in self.metrics)
 
     @property
+    def is_of_days(self) -> bool:
+        """Whether a range of days matters to it."""
+        return self.date is not None or "{until}" in self.rows
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """What it may be grouped by: the dimensions, and the week (its Monday), month or year of the day."""
         return self.dimensions + (_PERIODS if self.date else ())

@@ -46,8 +46,8 @@ def as_json(answer: Answer, comparison: Comparison | None) -> dict[str, Any]:
     said = {
         "report": question.report.name,
         "answers": question.report.doc,
-        "from": question.first.isoformat(),
-        "to": question.last.isoformat(),
+        "from": question.first.isoformat() if question.report.is_of_days else None,
+        "to": question.last.isoformat() if question.report.is_of_days else None,
         "unfinished": answer.unfinished and answer.unfinished.isoformat(),
         "versions": answer.versions,
         "columns": columns,
@@ -86,10 +86,10 @@ def print_csv(answer: Answer, comparison: Comparison | None) -> None:
 def show(answer: Answer, comparison: Comparison | None, most: int) -> None:
     """What the report answers, a line of its first figure by day, its rows, and what has to be known of them."""
     console, question = stdout_console(), answer.question
-    range_ = f"{question.first} to {question.last}"
+    range_ = f" {question.first} to {question.last}" if question.report.is_of_days else ""
     before = comparison and comparison.before.question
     beside = f", beside {before.first} to {before.last}" if before else ""
-    console.print(Text(f"{question.report.doc} {range_}{beside}", style="bold"))
+    console.print(Text(f"{question.report.doc}{range_}{beside}", style="bold"))
     if not answer.rows:
         console.print(f"No rows. The tables are {', '.join(_versions(answer))}; `nextclick run` fills them.")
         return
@@ -130,7 +130,7 @@ def _show_rows(console: Any, answer: Answer, comparison: Comparison | None, most
         for n, row in enumerate(answer.rows[:most])
     ]
     whole = _cells(answer, answer.whole, comparison.before.whole if comparison else None)
-    keys = [[_key(answer, value) for value in row[:groups]] for row in answer.rows[:most]]
+    keys = [_keys(answer, row) for row in answer.rows[:most]]
     names = [metric.name for metric in question.metrics]
     shown = _fitting(console.width, question.by, keys, names, [*rows, whole])
     grid = Grid(*question.by, box=box.SIMPLE_HEAD, show_footer=True)
@@ -169,14 +169,23 @@ def _show_across(console: Any, answer: Answer, across: str, most: int) -> None:
     for head in heads:
         grid.add_column(f"{across} {head}" if head == heads[0] else str(head), justify="right")
     for key, cells in list(table.items())[:most]:
-        grid.add_row(*(_key(answer, value) for value in key), *(cells.get(head, "") for head in heads))
+        grid.add_row(
+            *(_key(answer, name, value) for name, value in zip(rest, key, strict=True)),
+            *(cells.get(head, "") for head in heads),
+        )
     console.print(grid)
     console.print(Text(f"{metrics[-1].name}: {metrics[-1].meaning}", style="dim"))
 
 
-def _key(answer: Answer, value: Any) -> str:
-    unfinished = isinstance(value, date) and value == answer.unfinished
-    return visible(_ABSENT if value is None else value) + " (unfinished)" * unfinished
+def _key(answer: Answer, name: str, value: Any) -> str:
+    text = visible(_ABSENT if value is None else value)
+    if isinstance(value, date):
+        text += " (unfinished)" * (value == answer.unfinished) + " (in part)" * answer.question.is_part(name, value)
+    return text
+
+
+def _keys(answer: Answer, row: Sequence[Any]) -> list[str]:
+    return [_key(answer, name, value) for name, value in zip(answer.question.by, row, strict=False)]
 
 
 def _cells(answer: Answer, row: Sequence[Any], before: Sequence[Any] | None) -> list[str]:
@@ -207,9 +216,12 @@ def _notes(answer: Answer, most: int) -> Iterator[str]:
     counted = [metric.name for metric in question.metrics if metric.sql.startswith("count(DISTINCT")]
     if counted:
         yield f"{', '.join(counted)}: each counted once in a row and once in the whole, so rows do not sum to it."
-    guarded = sorted(
-        {name for metric in question.metrics for name in metric.apart} - {*question.by, question.report.date}
-    )
+    absent = [
+        metric
+        for at, metric in enumerate(question.metrics, len(question.by))
+        if any(row[at] is None for row in answer.rows)
+    ]
+    guarded = sorted({name for metric in absent for name in metric.apart} - {*question.by})
     if guarded:
         yield f"{_ABSENT} where several values of {', '.join(guarded)} meet: they are never put together; --by {guarded[0]} parts them."
 

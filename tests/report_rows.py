@@ -72,7 +72,8 @@ def answer(name: str, tables: Rows, today: date = TODAY, **asked: Any) -> Answer
 
 
 def answer_of(there: Reports, name: str, **asked: Any) -> Answer:
-    return there.answer(there.question(report(name), **{"first": "2026-01-01", "last": "yesterday"} | asked))
+    year = {"first": "2026-01-01", "last": "yesterday"} if report(name).is_of_days else {}
+    return there.answer(there.question(report(name), **year | asked))
 
 
 def rows(answer: Answer) -> list[dict[str, Any]]:

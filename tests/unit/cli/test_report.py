@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -38,6 +38,24 @@ def test_a_table_has_a_line_the_rows_the_whole_and_what_has_to_be_known(lake: La
     assert "email          3          1" in text
     assert "all            5          2" in text
     assert "rows do not sum to it" in text
+
+
+def test_a_week_that_the_range_cuts_and_a_day_that_is_not_over_say_so(lake: Lake) -> None:
+    text = said(lake, "traffic", "--by", "week", "--from", "2026-01-01", "--figures", "visits")
+    assert "2025-12-29 (in part)" in text
+    today = datetime.now(UTC).date()
+    write(lake, "gold.visits", [{"date": today}])
+    text = said(lake, "traffic", "--from", "today", "--to", "today", "--figures", "visits")
+    assert f"{today} (unfinished)" in text
+    assert "is not over: its figures will grow" in text
+
+
+def test_what_is_of_now_has_no_days(lake: Lake) -> None:
+    assert "table_name" in said(lake, "freshness")
+    with pytest.raises(UsageError, match="is of now, not of days"):
+        said(lake, "freshness", "--from", "7d")
+    with pytest.raises(UsageError, match="cannot be compared"):
+        said(lake, "quality", "--compare", "previous")
 
 
 def test_nothing_that_a_visitor_said_steers_the_terminal(lake: Lake) -> None:
