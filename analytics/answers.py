@@ -11,6 +11,7 @@ from analytics import by_person
 from analytics.question import DAYS, Question, conditions, day
 from analytics.report import Report, earliest_today, report_values
 from nextclick.errors import LakeError, UsageError
+from nextclick.lake import duck
 from nextclick.lake.memory import TableMemory
 from nextclick.lake.table_state import table_states
 from nextclick.settings import AnalyticsSettings
@@ -114,15 +115,8 @@ class Reports:
         views: Mapping[str, str],
     ) -> dict[tuple[str, ...], list[Row]]:
         """The figures of the question's rows by each of the groupings, behind the values that they are grouped by."""
-        report, names = question.report, tuple(dict.fromkeys(name for by in groupings for name in by))
-        terms = [condition.sql for condition in question.where]
-        if report.date:
-            terms.append(f"{report.date} BETWEEN DATE '{question.first}' AND DATE '{question.last}'")
-        newest = self._last_full_day(report)
-        values = report_values(
-            self.settings, f"DATE '{newest}'" if newest else "CAST(NULL AS DATE)", question.first, question.last
-        )
-        query = report.query(groupings, question.metrics, {**values, **views}, " AND ".join(terms) or "true")
+        names = tuple(dict.fromkeys(name for by in groupings for name in by))
+        query = self._query(question, groupings, views)
         bound = {condition.dimension: list(condition.values) for condition in question.where}
         groups: dict[tuple[str, ...], list[Row]] = {by: [] for by in groupings}
         kinds = {_ungrouped(names, by): ([names.index(name) for name in by], groups[by]) for by in groupings}
@@ -130,6 +124,24 @@ class Reports:
             at, rows = kinds[row[len(names)]]
             rows.append((*(row[i] for i in at), *row[len(names) + 1 :]))
         return groups
+
+    def _query(self, question: Question, groupings: Sequence[tuple[str, ...]], views: Mapping[str, str]) -> str:
+        report, terms = question.report, [condition.sql for condition in question.where]
+        if report.date:
+            terms.append(f"{report.date} BETWEEN DATE '{question.first}' AND DATE '{question.last}'")
+        newest = self._last_full_day(report)
+        values = report_values(
+            self.settings, f"DATE '{newest}'" if newest else "CAST(NULL AS DATE)", question.first, question.last
+        )
+        return report.query(groupings, question.metrics, {**values, **views}, " AND ".join(terms) or "true")
+
+    def sql(self, question: Question) -> str:
+        """What makes the rows of an answer, in any order, for `nextclick sql`; of persons, with visitors in their place."""
+        query = self._query(question, (question.by,), {})
+        for condition in question.where:
+            values = ", ".join(map(duck.text, condition.values))
+            query = query.replace(f"(SELECT unnest(${condition.dimension}))", f"({values})")
+        return query
 
 
 def _line(report: Report) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """`nextclick report`: traffic, people, shop and campaigns, from gold."""
 
+import sys
+
 import click
 
 from nextclick.command import common_options, json_option, print_json
@@ -57,6 +59,8 @@ def report(
     from analytics.answers import Reports
     from analytics.catalog import report as named
     from analytics.comparison import compare as beside
+    from analytics.output import as_json as json_of
+    from analytics.output import write_csv
     from analytics.question import Compared
     from cli import report_output
     from nextclick.lake.memory import TableMemory
@@ -72,9 +76,9 @@ def report(
     )
     comparison = beside(reports, answer, Compared(compare)) if compare else None
     if as_json:
-        print_json(report_output.as_json(answer, comparison))
+        print_json(json_of(answer, comparison))
     elif as_csv:
-        report_output.print_csv(answer, comparison)
+        write_csv(answer, comparison, sys.stdout)
     else:
         report_output.show(answer, comparison, most)
 

@@ -1,9 +1,6 @@
-"""A report as a table with a line, as JSON, as CSV."""
+"""A report as a table with a line."""
 
-import csv
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -14,14 +11,11 @@ from rich.text import Text
 from analytics.answers import Answer
 from analytics.catalog import REPORTS
 from analytics.comparison import Comparison, change
+from analytics.output import ABSENT, figure_text, key_text
 from cli.console_table import stdout_console
 from nextclick.command import print_json
-from nextclick.definitions.metric import Metric, MetricUnit
-from nextclick.lake.sql import plain
-from nextclick.visible import visible
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
-_ABSENT: Final = "–"
 
 
 def show_reports(as_json: bool) -> None:
@@ -33,54 +27,6 @@ def show_reports(as_json: bool) -> None:
     for report in REPORTS:
         grid.add_row(report.name, report.doc, ", ".join(report.groups))
     stdout_console().print(grid)
-
-
-def as_json(answer: Answer, comparison: Comparison | None) -> dict[str, Any]:
-    """Columns with their meaning, rows as objects, and the figures of the whole."""
-    question = answer.question
-    columns = [{"name": name, "adds_up": False} for name in question.by]
-    columns += [
-        {"name": each.name, "meaning": each.meaning, "unit": each.unit, "adds_up": each.adds_up, "apart": each.apart}
-        for each in question.metrics
-    ]
-    said = {
-        "report": question.report.name,
-        "answers": question.report.doc,
-        "from": question.first.isoformat() if question.report.is_of_days else None,
-        "to": question.last.isoformat() if question.report.is_of_days else None,
-        "unfinished": answer.unfinished and answer.unfinished.isoformat(),
-        "versions": answer.versions,
-        "columns": columns,
-        "rows": [_object(answer.columns, row) for row in answer.rows],
-        "total": _figures(answer, answer.whole),
-    }
-    if comparison:
-        before = comparison.before
-        said["compared"] = {
-            "from": before.question.first.isoformat(),
-            "to": before.question.last.isoformat(),
-            "rows": [row and _figures(answer, row) for row in comparison.rows],
-            "total": _figures(answer, before.whole),
-        }
-    return said
-
-
-def _object(names: Iterable[str], row: Iterable[Any]) -> dict[str, Any]:
-    return dict(zip(names, map(plain, row), strict=True))
-
-
-def _figures(answer: Answer, row: Iterable[Any]) -> dict[str, Any]:
-    return _object((metric.name for metric in answer.question.metrics), row)
-
-
-def print_csv(answer: Answer, comparison: Comparison | None) -> None:
-    """A line a row; absent figures are empty, and those of a comparison are called before_NAME."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    figures = [metric.name for metric in answer.question.metrics]
-    writer.writerow([*answer.columns, *(f"before_{name}" for name in figures if comparison)])
-    for number, row in enumerate(answer.rows):
-        before = comparison.rows[number] or (None,) * len(figures) if comparison else ()
-        writer.writerow("" if value is None else visible(plain(value)) for value in (*row, *before))
 
 
 def show(answer: Answer, comparison: Comparison | None, most: int) -> None:
@@ -163,48 +109,30 @@ def _show_across(console: Any, answer: Answer, across: str, most: int) -> None:
     at, size, rest = by.index(across), len(by), [name for name in by if name != across]
     table: dict[tuple[Any, ...], dict[Any, str]] = {}
     for row in answer.rows:
-        table.setdefault((*row[:at], *row[at + 1 : size]), {})[row[at]] = _figure(metrics[-1], row[-1])
+        table.setdefault((*row[:at], *row[at + 1 : size]), {})[row[at]] = figure_text(metrics[-1], row[-1])
     heads = sorted({row[at] for row in answer.rows})[: (console.width - 14 * len(rest)) // 9]
     grid = Grid(*rest, box=box.SIMPLE_HEAD)
     for head in heads:
         grid.add_column(f"{across} {head}" if head == heads[0] else str(head), justify="right")
     for key, cells in list(table.items())[:most]:
         grid.add_row(
-            *(_key(answer, name, value) for name, value in zip(rest, key, strict=True)),
+            *(key_text(answer, name, value) for name, value in zip(rest, key, strict=True)),
             *(cells.get(head, "") for head in heads),
         )
     console.print(grid)
     console.print(Text(f"{metrics[-1].name}: {metrics[-1].meaning}", style="dim"))
 
 
-def _key(answer: Answer, name: str, value: Any) -> str:
-    text = visible(_ABSENT if value is None else value)
-    if isinstance(value, date):
-        text += " (unfinished)" * (value == answer.unfinished) + " (in part)" * answer.question.is_part(name, value)
-    return text
-
-
 def _keys(answer: Answer, row: Sequence[Any]) -> list[str]:
-    return [_key(answer, name, value) for name, value in zip(answer.question.by, row, strict=False)]
+    return [key_text(answer, name, value) for name, value in zip(answer.question.by, row, strict=False)]
 
 
 def _cells(answer: Answer, row: Sequence[Any], before: Sequence[Any] | None) -> list[str]:
-    cells = [_figure(metric, value) for metric, value in zip(answer.question.metrics, row, strict=True)]
+    cells = [figure_text(metric, value) for metric, value in zip(answer.question.metrics, row, strict=True)]
     if before is None:
         return cells
     changes = [change(now, then) for now, then in zip(row, before, strict=True)]
     return [cell if by is None else f"{cell} {by:+.0%}" for cell, by in zip(cells, changes, strict=True)]
-
-
-def _figure(metric: Metric, value: Any) -> str:
-    if value is None:
-        return _ABSENT
-    match metric.unit:
-        case MetricUnit.SHARE:
-            return f"{value:.1%}"
-        case MetricUnit.NUMBER:
-            return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-    return f"{value:,.2f}" if metric.unit is not MetricUnit.SECONDS else f"{value:,.1f}"
 
 
 def _notes(answer: Answer, most: int) -> Iterator[str]:
@@ -223,7 +151,7 @@ def _notes(answer: Answer, most: int) -> Iterator[str]:
     ]
     guarded = sorted({name for metric in absent for name in metric.apart} - {*question.by})
     if guarded:
-        yield f"{_ABSENT} where several values of {', '.join(guarded)} meet: they are never put together; --by {guarded[0]} parts them."
+        yield f"{ABSENT} where several values of {', '.join(guarded)} meet: they are never put together; --by {guarded[0]} parts them."
 
 
 def _versions(answer: Answer) -> Iterator[str]:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from nextclick.settings import CHECKOUT, load
-from orchestration.pages import guard
+from nextclick.web import guard
 
 _POLL_MILLISECONDS = 2000
 """Between two looks of the page at its assets."""

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from ml.registry import page
 from nextclick.settings import load
-from orchestration.pages import guard
+from nextclick.web import guard
 
 
 def main(port: int) -> None:

@@ -1,4 +1,4 @@
-"""The Dagster page, its daemon and the MLflow page, on loopback, behind a token (guard.py), until stopped."""
+"""The Dagster page, its daemon and the MLflow page, on loopback, behind a token (nextclick/web/guard.py), until stopped."""
 
 import os
 import signal
@@ -17,10 +17,11 @@ from nextclick import ports
 from nextclick.errors import NextclickError, SetupError, TableBusy
 from nextclick.lake import locks
 from nextclick.settings import CHECKOUT, Settings, environment
+from nextclick.web import guard
+from nextclick.web.guard import HOST
 from nextclick.web.process import end_with_the_parent
 from orchestration import dagster_home
-from orchestration.pages import guard, lost_runs
-from orchestration.pages.guard import HOST
+from orchestration.pages import lost_runs
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
@@ -86,7 +87,8 @@ def _servers(settings: Settings, home: Path, port: int | None, mlflow_port: int 
     lake, chosen = settings.lake, settings.orchestration
     ui = ports.free(HOST, chosen.ui_port if port is None else port, "--port")
     tracking = ports.free(HOST, chosen.mlflow_port if mlflow_port is None else mlflow_port, "--mlflow-port")
-    token, python = guard.new_token(lake), (sys.executable, "-m")
+    token, python = guard.new_token(), (sys.executable, "-m")
+    guard.store_token(lake, token)
     daemon = (*python, "dagster._daemon", "run", "-m", "orchestration.definitions")
     dagster = (*python, "orchestration.pages.dagster_page", str(ui))
     mlflow = (*python, "orchestration.pages.mlflow_page", str(tracking))

@@ -17,7 +17,7 @@ import pytest
 import websockets
 
 from nextclick.settings import CHECKOUT
-from orchestration.pages.guard import HOST
+from nextclick.web.guard import HOST
 from tests.conftest import LAKE
 
 NEXTCLICK = str(Path(sys.executable).parent / "nextclick")

@@ -1,7 +1,7 @@
-"""Who may see the pages of `nextclick up`, and act there: loopback alone keeps out no page that a browser has open.
+"""Who may see pages that people look at, and act there: loopback alone keeps out no page that a browser has open.
 
 A page answers to its own host (no DNS rebinding) and origin (no foreign page's requests), and to whoever brings the token:
-once in the link that `up` prints, from then on in a cookie that no script reads and no other site's page sends.
+once in the link that the verb prints, from then on in a cookie that no script reads and no other site's page sends.
 """
 
 import hashlib
@@ -24,11 +24,14 @@ _OWN_HOSTS: Final = (HOST, "localhost")
 _READS: Final = {"GET", "HEAD", "OPTIONS"}
 
 
-def new_token(lake: Lake) -> str:
-    """A token for this start of the pages, in a file that its owner alone may read."""
-    token = secrets.token_urlsafe(32)
+def new_token() -> str:
+    """A token for one start of the pages."""
+    return secrets.token_urlsafe(32)
+
+
+def store_token(lake: Lake, token: str) -> None:
+    """Keep it for other processes, in a file that its owner alone may read."""
     files.write(_address(lake), token.encode())
-    return token
 
 
 def stored_token(lake: Lake) -> str:
@@ -42,22 +45,23 @@ def _address(lake: Lake) -> str:
     return str(lake.state / "up_token")
 
 
-def middleware(token: str) -> list[Middleware]:
-    """What stands before a page's app, outermost first."""
+def middleware(token: str, verb: str = "up") -> list[Middleware]:
+    """What stands before a page's app, outermost first; `verb` prints the links to it."""
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=_OWN_HOSTS, www_redirect=False),
-        Middleware(Guard, token=token),
+        Middleware(Guard, token=token, verb=verb),
     ]
 
 
 class Guard:
     """Answers 403 to what a foreign page sends and 401 to who does not bring the token, also for WebSockets."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, verb: str) -> None:
         self.app = app
         self._token = token
-        self._cookie = f"nextclick_up_{hashlib.sha256(token.encode()).hexdigest()[:8]}"
-        """One name for both pages, since a cookie knows no port; another for each start, so that two lakes do not clash."""
+        self._verb = verb
+        self._cookie = f"nextclick_{verb}_{hashlib.sha256(token.encode()).hexdigest()[:8]}"
+        """One name for all pages of a start, since a cookie knows no port; another for each start, so that two lakes do not clash."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._answer(HTTPConnection(scope)) if scope["type"] in ("http", "websocket") else None
@@ -75,7 +79,7 @@ class Guard:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         if self._is_token(request.cookies.get(self._cookie, "")) or self._is_token(bearer):
             return None
-        return PlainTextResponse("Open the link that `nextclick up` printed: it brings the token.", 401)
+        return PlainTextResponse(f"Open the link that `nextclick {self._verb}` printed: it brings the token.", 401)
 
     def _is_token(self, text: str) -> bool:
         return hmac.compare_digest(text.encode(), self._token.encode())
