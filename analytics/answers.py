@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from analytics import by_person
+from analytics.answer_cache import AnswerCache
 from analytics.question import DAYS, Question, conditions, day
 from analytics.report import Report, earliest_today, report_values
 from nextclick.errors import LakeError, UsageError
@@ -43,10 +43,17 @@ class Answer:
 
 
 class Reports:
-    """Answers reports of one lake; tables that are asked of again lie in memory."""
+    """Answers reports of one lake; what is asked again lies in memory: tables, and answers of at most `answer_bytes`."""
 
-    def __init__(self, tables: TableMemory, settings: AnalyticsSettings, now: datetime | None = None) -> None:
+    def __init__(
+        self,
+        tables: TableMemory,
+        settings: AnalyticsSettings,
+        now: datetime | None = None,
+        answer_bytes: int = 64 * 2**20,
+    ) -> None:
         self.tables, self.settings, self._now = tables, settings, now
+        self._answers = AnswerCache(answer_bytes)
 
     @property
     def today(self) -> date:
@@ -71,16 +78,25 @@ class Reports:
 
     def answer(self, question: Question) -> Answer:
         """LakeError where a table cannot be read."""
-        report, line = question.report, _line(question.report)
-        groupings = list(dict.fromkeys((question.by, line, ())))
+        report = question.report
         try:
             with self._shown(report) as database:
-                views = by_person.show(database, self.tables.lake, report) if question.by_person else {}
-                rows = self._groups(database, question, groupings, views)
+                key = (question, self.today, *map(self.tables.stamp, report.reads))
+                if (known := self._answers.get(key)) is not None:
+                    return known
+                answer = self._counted(database, question)
         except duckdb.Error as error:
             raise LakeError(
                 f"The report {report.name} cannot be made: {error}. Tables are checked by `nextclick check`; see docs/jobs/recovery.md."
             ) from error
+        if not (report.of_states or question.by_person):  # which other things decide, too
+            self._answers.put(key, answer)
+        return answer
+
+    def _counted(self, database: duckdb.DuckDBPyConnection, question: Question) -> Answer:
+        report, line = question.report, _line(question.report)
+        views = self._of_persons(database, report) if question.by_person else {}
+        rows = self._groups(database, question, list(dict.fromkeys((question.by, line, ()))), views)
         days = {row[0]: row[1:] for row in sorted(rows[line])} if line else {}
         full = [there for there in days if there < self.today]
         whole = rows[()][0] if rows[question.by] else (None,) * len(question.metrics)
@@ -101,6 +117,11 @@ class Reports:
             rows = [(name, state.version, state.rows, state.updated_at) for name, state in states]
             database.executemany("INSERT INTO table_states VALUES ($1, $2, $3, $4)", rows)
         return database
+
+    def _of_persons(self, database: duckdb.DuckDBPyConnection, report: Report) -> dict[str, str]:
+        from analytics import by_person  # it takes half a second, and few ask
+
+        return by_person.show(database, self.tables.lake, report)
 
     def _last_full_day(self, report: Report) -> date | None:
         """Yesterday, or the newest day of the report's tables, where that is earlier; None where they have none."""

@@ -16,8 +16,9 @@ _HEAD = """\
 Generated from `nextclick/definitions/` and `analytics/reports/` by `make docs`; change it there.
 
 `nextclick report` lists the reports, `nextclick report NAME` answers one, by what `--by` names, of the days from `--from` to `--to` (the
-last 28 full days that there are). `--where` leaves out rows, `--compare` puts an earlier range beside, `--csv` and `--json` are for
-scripts. A figure that is absent is absent, never 0: the terminal shows –, JSON `null`, CSV nothing.
+last 28 full days that there are). `--where` leaves out rows, `--compare` puts an earlier range beside, `--unit person` counts persons in
+place of visitors, `--csv` and `--json` are for scripts. A figure that is absent is absent, never 0: the terminal shows –, JSON `null`,
+CSV nothing. In SQL they are views, `report.NAME`: counts by all that a report may be grouped by (`nextclick sql`).
 
 Figures are counted over a report's rows after these were filtered and grouped. So a ratio is that of the sums, and what does not add up,
 such as visitors, is counted once in each row and once in the whole. Where rows meet that are never put together, such as two currencies,

@@ -56,6 +56,9 @@ class _Tables:
     def version(self, name: str) -> int:
         return 0
 
+    def stamp(self, name: str) -> tuple[str, int]:
+        return name, 0
+
     def newest_day(self, name: str) -> date | None:
         rows = self.tables.get(name)
         return max(rows["date"].to_pylist(), default=None) if rows and "date" in rows.column_names else None

@@ -50,7 +50,11 @@ PATH: Final = Definition(
     "Each step adds up to all visits that come to the anchor: docs/funnels.md.",
 )
 ACTIVE: Final = Definition("active", "A visitor with any event of the day, by gold.visitor_days.")
-FIRST: Final = Definition("new", "On the visitor's first ever day, over all that the lake holds, not over the range.")
+FIRST: Final = Definition(
+    "new",
+    "Of a visit: the visitor's first ever; of a day or week: the one of the first ever activity. Over all that the lake holds, not "
+    "the range.",
+)
 COHORT: Final = Definition("cohort", "The visitors whose first ever active day, or week from Monday, is the same.")
 LIVED: Final = Definition(
     "lived",

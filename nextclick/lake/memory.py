@@ -57,6 +57,10 @@ class TableMemory:
         """The version of a table that was last shown; None: never written."""
         return self._seen[name].version
 
+    def stamp(self, name: str) -> tuple[str, int]:
+        """Another one for each version of a table that was last shown, also where the table was made anew."""
+        return self._seen[name].log
+
     def newest_day(self, name: str) -> date | None:
         """The newest day that a table by days has now; None where it has none, or is not by days."""
         with self._lock:

@@ -1,5 +1,6 @@
 """Visits and what they paid, on rows that are counted by eye."""
 
+import shutil
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -104,3 +105,21 @@ def test_persons_are_counted_where_they_are_wanted(tmp_path: Path) -> None:
     assert active.rows == [(ONE, 2, 2, 2, 1), (TWO, 1, 2, 2, 0.5)]
     with pytest.raises(UsageError, match="counts visitors alone"):
         answer_of(there, "media", by_person=True)
+
+
+def test_an_answer_is_kept_while_its_table_stands_still_and_within_its_bytes(tmp_path: Path) -> None:
+    lake, asked = lake_at(tmp_path), {"by": ("channel",), "figures": ("visits",)}
+    write(lake, "gold.visits", VISITS["gold.visits"])
+    kept, none = Reports(TableMemory(lake), SETTINGS), Reports(TableMemory(lake), SETTINGS, answer_bytes=100)
+    first = answer_of(kept, "traffic", **asked)
+    assert answer_of(kept, "traffic", **asked) is first
+    assert answer_of(kept, "traffic", **asked, where=("channel=email",)).whole == (2,)
+    assert answer_of(none, "traffic", **asked) is not answer_of(none, "traffic", **asked)
+    write(lake, "gold.visits", [visit(ONE, "z", "email", session_id="z")])
+    assert (first.whole, answer_of(kept, "traffic", **asked).whole) == ((5,), (6,))
+    for _ in range(2):  # made anew, with one version more
+        shutil.rmtree(lake.table("gold.visits"))
+        write(lake, "gold.visits", VISITS["gold.visits"])
+        write(lake, "gold.visits", [visit(ONE, "z", "direct", session_id="z")])
+    assert answer_of(kept, "traffic", **asked, where=("channel=direct",)).whole == (4,)
+    assert figures(answer_of(kept, "traffic", **asked), "visits") == {"direct": 4, "email": 2}
