@@ -1,40 +1,35 @@
-"""Answers that were given already, for as long as their tables stand still: what was not asked longest makes room."""
+"""Answers that were given already: what was not asked longest makes room."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Final
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from analytics.answers import Answer
-
-_CELL_BYTES: Final = 64
-"""Of one value of a row in memory, about."""
+T = TypeVar("T")
 
 
-class AnswerCache:
-    """Answers by their question, the day and the versions of the tables that were read. Several threads may ask."""
+class AnswerCache(Generic[T]):
+    """Answers of at most so many bytes together. Several threads may ask."""
 
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.bytes = 0
-        self._answers: OrderedDict[Hashable, Answer] = OrderedDict()
+        self._answers: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> "Answer | None":
+    def get(self, key: Hashable) -> T | None:
         with self._lock:
-            if key in self._answers:
-                self._answers.move_to_end(key)
-            return self._answers.get(key)
+            if key not in self._answers:
+                return None
+            self._answers.move_to_end(key)
+            return self._answers[key][0]
 
-    def put(self, key: Hashable, answer: "Answer") -> None:
+    def put(self, key: Hashable, answer: T, size: int) -> None:
+        """Keep an answer of `size` bytes, if it is not larger than all may be."""
         with self._lock:
-            if key not in self._answers and _size(answer) <= self.most_bytes:
-                self._answers[key] = answer
-                self.bytes += _size(answer)
+            if key in self._answers or size > self.most_bytes:
+                return
+            self._answers[key] = answer, size
+            self.bytes += size
             while self.bytes > self.most_bytes:
-                self.bytes -= _size(self._answers.popitem(last=False)[1])
-
-
-def _size(answer: "Answer") -> int:
-    return (len(answer.rows) + len(answer.days) + 1) * len(answer.columns) * _CELL_BYTES
+                self.bytes -= self._answers.popitem(last=False)[1][1]

@@ -17,6 +17,7 @@ from nextclick.lake.table_state import table_states
 from nextclick.settings import AnalyticsSettings
 
 Row = tuple[Any, ...]
+_CELL_BYTES = 64
 _STATES = (
     "CREATE OR REPLACE TEMP TABLE table_states (table_name TEXT, version BIGINT, rows BIGINT, written_at TIMESTAMPTZ)"
 )
@@ -38,6 +39,11 @@ class Answer:
     """Of the tables that were read; None: never written."""
 
     @property
+    def bytes(self) -> int:
+        """In memory, about."""
+        return (len(self.rows) + len(self.days) + 1) * len(self.columns) * _CELL_BYTES
+
+    @property
     def columns(self) -> tuple[str, ...]:
         return (*self.question.by, *(metric.name for metric in self.question.metrics))
 
@@ -53,7 +59,7 @@ class Reports:
         answer_bytes: int = 64 * 2**20,
     ) -> None:
         self.tables, self.settings, self._now = tables, settings, now
-        self._answers = AnswerCache(answer_bytes)
+        self._answers = AnswerCache[Answer](answer_bytes)
 
     @property
     def today(self) -> date:
@@ -90,7 +96,7 @@ class Reports:
                 f"The report {report.name} cannot be made: {error}. Tables are checked by `nextclick check`; see docs/jobs/recovery.md."
             ) from error
         if not (report.of_states or question.by_person):  # which other things decide, too
-            self._answers.put(key, answer)
+            self._answers.put(key, answer, answer.bytes)
         return answer
 
     def _counted(self, database: duckdb.DuckDBPyConnection, question: Question) -> Answer:
