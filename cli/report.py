@@ -70,7 +70,7 @@ def report(
     if name is None:
         report_output.show_reports(as_json)
         return
-    reports = Reports(TableMemory(settings.lake), settings.analytics)
+    reports = Reports(TableMemory(settings.lake, most_bytes=0), settings.analytics)  # nothing is asked a third time
     answer = reports.answer(
         reports.question(named(name), first, last, _names(by), where, _names(figures), unit == "person")
     )
