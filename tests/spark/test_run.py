@@ -24,7 +24,9 @@ from cli.main import cli
 from expectations import results, stops
 from expectations.suites.suite import CHECKED, suite
 from ml.registry import champion
+from nextclick.contracts.catalog import TABLES
 from nextclick.errors import CheckStopped, TableBusy
+from nextclick.lake.delta import open_table
 from nextclick.lake.table_state import TableState, table_states
 from nextclick.landing.writer import SegmentWriter
 from nextclick.reconciliation import reconcile
@@ -136,6 +138,13 @@ def test_a_run_that_was_interrupted_thrice_lost_and_doubled_nothing(built: Setti
 
 
 @pytest.mark.usefixtures("no_spark")
+def test_tables_lie_in_the_folders_that_their_contracts_say(built: Settings) -> None:
+    written = {table: present for table in TABLES if (present := open_table(built.lake, table.name))}
+    assert written
+    folders = {table.name: tuple(present.metadata().partition_columns) for table, present in written.items()}
+    assert folders == {table.name: table.partitioned_by for table in written}
+
+
 def test_a_second_run_changes_nothing_and_starts_no_spark(settings: Settings) -> None:
     before = states(settings), champion.model_status(settings.lake), export.current(settings)
     output = command(settings, "run")
