@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from nextclick.contracts import catalog
 from nextclick.contracts.duckdb_types import duckdb_type
-from nextclick.contracts.table import Table
+from nextclick.contracts.table import Column
 from nextclick.errors import LakeError
 from nextclick.lake.paths import Lake
 
@@ -92,12 +92,16 @@ def source(lake: Lake, name: str, table: "DeltaTable | None", some: Iterable[str
     """
     contract = catalog.table(name)
     located = paths(lake, name, files(table) if table and some is None else some or ())
-    if not located:
+    if table is None or not located:
         nothing = (f'NULL::{duckdb_type(column.type)} AS "{column.name}"' for column in contract.columns)
         return f"SELECT {', '.join(nothing)} WHERE false"
     listed = ", ".join(text(path.replace("?", "[?]").replace("*", "[*]")) for path in located)  # no patterns
-    columns = ", ".join(_column(contract, name) for name in contract.column_names)
-    return f"SELECT {columns} FROM read_parquet([{listed}], schema = {_in_files(contract)}, filename = 'file_name')"
+    folders = table.metadata().partition_columns
+    columns = ", ".join(
+        _in_a_folder(column) if column.name in folders else f'"{column.name}"' for column in contract.columns
+    )
+    schema = _schema(column for column in contract.columns if column.name not in folders)
+    return f"SELECT {columns} FROM read_parquet([{listed}], schema = {schema}, filename = 'file_name')"
 
 
 def show(
@@ -117,19 +121,16 @@ def show(
         raise LakeError(f"A data file of {name} cannot be read: {error}. See docs/jobs/recovery.md.") from error
 
 
-def _in_files(contract: Table) -> str:
+def _schema(columns: Iterable[Column]) -> str:
     """The columns that files hold, as `schema` of read_parquet; those of the partitioning are in the folders' names alone."""
-    types = {column.name: column.type for column in contract.columns if column.name not in contract.partitioned_by}
     entry = "'{0}': {{name: '{0}', type: {1}, default_value: NULL}}".format
-    return f"MAP {{{', '.join(entry(name, text(duckdb_type(kind))) for name, kind in types.items())}}}"
+    return f"MAP {{{', '.join(entry(column.name, text(duckdb_type(column.type))) for column in columns)}}}"
 
 
-def _column(contract: Table, name: str) -> str:
+def _in_a_folder(column: Column) -> str:
     """DuckDB folds what hangs on the file's name alone into a constant a file, and skips the files that a filter excludes by it."""
-    if name not in contract.partitioned_by:
-        return f'"{name}"'
-    value = f"""url_decode(regexp_extract(file_name, '/{name}=([^/]*)/[^/]*$', 1))"""
-    return f'{value}::{duckdb_type(contract.column(name).type)} AS "{name}"'
+    value = f"""url_decode(regexp_extract(file_name, '/{column.name}=([^/]*)/[^/]*$', 1))"""
+    return f'{value}::{duckdb_type(column.type)} AS "{column.name}"'
 
 
 def text(value: str) -> str:

@@ -126,6 +126,11 @@ class TableMemory:
 
 
 def _newest_day(table: "DeltaTable | None") -> date | None:
-    """By the log alone."""
-    days = [partition["date"] for partition in table.partitions() if "date" in partition] if table else []
-    return date.fromisoformat(max(days)) if days else None
+    """By the log alone: the days of its folders, or of its files' bounds, where it has no folders."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    added = pa.table(table.get_add_actions(flatten=True)) if table else pa.table({})
+    days = [name for name in ("partition.date", "max.date") if name in added.column_names]
+    newest: date | None = pc.max(added[days[0]]).as_py() if days else None
+    return newest

@@ -13,6 +13,7 @@ from nextclick.contracts import catalog, gold_analytics
 from nextclick.contracts.duckdb_types import duckdb_type
 from nextclick.lake import duck, sql
 from nextclick.lake.delta import require
+from nextclick.lake.memory import TableMemory
 from nextclick.lake.paths import Lake, lake_at
 from tests.table_rows import arrow_type, write
 
@@ -58,6 +59,15 @@ def test_a_view_is_made_without_opening_a_file(lake: Lake) -> None:
         file.write_bytes(b"not a Parquet file")
     described = asked_of_duckdb(lake, "DESCRIBE {0}")
     assert [row[0] for row in described] == list(catalog.table(TRAFFIC).column_names)
+
+
+def test_a_table_by_days_is_read_also_where_it_was_written_without_folders(lake: Lake) -> None:
+    write(lake, TRAFFIC, [{"date": day, "sessions": day.day} for day in DAYS], partition_by=None)
+    assert asked_of_duckdb(lake, "SELECT date, sessions FROM {0} WHERE date > '2026-01-03' ORDER BY 1") == [
+        (DAYS[3], 4),
+        (DAYS[4], 5),
+    ]
+    assert TableMemory(lake).newest_day(TRAFFIC) == DAYS[-1]
 
 
 def test_files_older_than_a_column_have_nulls_there(lake: Lake) -> None:
