@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+import pyarrow.compute as pc
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,7 +13,8 @@ from pyspark.sql import functions as F
 from nextclick.contracts import bronze, silver
 from nextclick.contracts.catalog import JOBS
 from nextclick.errors import UsageError
-from nextclick.lake import locks
+from nextclick.lake import delta, locks
+from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 from spark_jobs import jobs, tables
 from spark_jobs.session import open_session
@@ -71,6 +73,13 @@ def move(
             forget(settings, name)
     anew = tuple(name for name in dict.fromkeys(targets) if name not in (silver.EVENTS.name, silver.QUARANTINE.name))
     return msgspec.structs.replace(report, made_anew=anew)
+
+
+def any_moved(lake: Lake) -> bool:
+    """Whether an event stays out of silver.events: told in milliseconds, without Spark."""
+    table = delta.open_table(lake, silver.QUARANTINE.name)
+    moved = (pc.field("origin") == "operator") & (pc.field("reason") == silver.MOVED)
+    return table is not None and bool(table.to_pyarrow_dataset().head(1, columns=["seq"], filter=moved).num_rows)
 
 
 def _chosen(events: DataFrame, ids: Sequence[str], where: str | None) -> DataFrame:

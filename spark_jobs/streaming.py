@@ -60,8 +60,13 @@ class MicroBatch:
     query: str
     id: int
     counts: Counts
+    caches: ExitStack
     replaces: bool = False
     """The first batch of a rebuild: it takes everything there is, and its result replaces the table."""
+
+    def hold(self, rows: DataFrame) -> DataFrame:
+        """`rows`, cached to the end of the batch: for what is read more than once."""
+        return self.caches.enter_context(tables.held(rows))
 
     def commit(self, purpose: str) -> WriteIdentity:
         """The identity of a write. Two writes of one batch need different purposes, or Delta skips the
@@ -101,7 +106,9 @@ def run_query(
 
         def each_batch(rows: DataFrame, batch_id: int) -> None:
             query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
-            process(rows, MicroBatch(job, query, batch_id, counts, replaces=batch_id == 0 and files.exists(marker)))
+            with ExitStack() as caches:
+                replaces = batch_id == 0 and files.exists(marker)
+                process(rows, MicroBatch(job, query, batch_id, counts, caches, replaces))
             if (batch_id + 1) % settings.streaming.compact_batches == 0:
                 for table in targets:
                     tables.compact(rows.sparkSession, lake, table)

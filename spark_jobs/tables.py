@@ -8,7 +8,7 @@ whose reply was lost, or a batch that is run again after a crash, is committed o
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import takewhile
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -101,6 +101,23 @@ def stream_changes(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     """Rows inserted, updated (before and after) and deleted, from the change data feed."""
     reader = spark.readStream.format("delta").option("readChangeFeed", True).option("maxFilesPerTrigger", 2**31 - 1)
     return reader.load(lake.table(table.name))
+
+
+@contextmanager
+def held(rows: DataFrame) -> Iterator[DataFrame]:
+    """`rows`, cached: made when first read, and given up at the end.
+
+    What reads them is planned as from a table. With `persist` alone each reader's plan would carry, and analyze once
+    more, all that made them: a third of build_events' processor time for a small batch. Their order is not known to readers.
+    """
+    spark, cached = rows.sparkSession, rows.persist()
+    java, plan = cast(Any, spark)._jvm.org.apache.spark.sql, cast(Any, cached)._jdf.queryExecution().withCachedData()
+    leaf = java.execution.columnar.InMemoryRelation(plan.output(), plan.cacheBuilder(), plan.output().empty())
+    getattr(leaf, "statsOfPlanToCache_$eq")(plan.statsOfPlanToCache())
+    try:
+        yield DataFrame(java.classic.Dataset.ofRows(cast(Any, spark)._jsparkSession, leaf), spark)
+    finally:
+        cached.unpersist()
 
 
 def version(lake: Lake, table: Table) -> int:

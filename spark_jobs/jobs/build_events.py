@@ -8,6 +8,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
+from spark_jobs.moves import any_moved
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.deduplicate import COMPARED, copies
 from spark_jobs.transforms.silver.enrich_events import enrich_events
@@ -34,7 +35,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def process(rows: DataFrame, batch: MicroBatch) -> None:
         typed = rows.transform(typing).transform(checks)
         # Good payloads would be half of the cache; only rejects need theirs.
-        typed = typed.withColumn("payload", F.expr("CASE WHEN reject IS NOT NULL THEN payload END")).persist()
+        typed = batch.hold(typed.withColumn("payload", F.expr("CASE WHEN reject IS NOT NULL THEN payload END")))
         good = typed.where("reject IS NULL")
         # One pass fills the cache and says what there is: how many, how many rejects, which hours.
         hour = F.expr("div(unix_seconds(client_time), 3600)")
@@ -43,8 +44,10 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         ).collect()[0]
         known = "false" if batch.replaces else time_ranges(hours, "client_time")
         present = tables.read(rows.sparkSession, lake, silver.EVENTS).where(known).select(*COMPARED)
-        moved = tables.read(rows.sparkSession, lake, silver.QUARANTINE).transform(still_moved)
-        verdicts = copies(good, present.unionByName(moved.transform(typing).select(*COMPARED))).persist()
+        if any_moved(lake):
+            moved = tables.read(rows.sparkSession, lake, silver.QUARANTINE).transform(still_moved)
+            present = present.unionByName(moved.transform(typing).select(*COMPARED))
+        verdicts = batch.hold(copies(good, present))
         counts = {row["verdict"]: row["count"] for row in verdicts.groupBy("verdict").count().collect()}
         batch.counts.read += seen
         batch.counts.duplicate += counts.get("duplicate", 0)
@@ -63,8 +66,6 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
                 tables.append(refused, lake, silver.QUARANTINE, batch.commit("quarantine"))
             if seen > rejected + sum(counts.values()):
                 tables.append(first, lake, silver.EVENTS, batch.commit("events"))
-        verdicts.unpersist()
-        typed.unpersist()
 
     return run_query(spark, settings, trigger, "build_events", (silver.EVENTS, silver.QUARANTINE), source, process)
 

@@ -19,7 +19,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        fresh = events.transform(identity_links(settings.events.nobody_words)).persist()
+        fresh = batch.hold(events.transform(identity_links(settings.events.nobody_words)))
         count = fresh.count()
         batch.counts.read += count
         if batch.replaces:
@@ -29,7 +29,6 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             touched = present.join(fresh.select(*KEY), list(KEY), "left_semi").transform(as_links)
             rows = fresh.unionByName(touched).transform(merge_links).transform(as_identities)
             tables.merge(rows, lake, silver.IDENTITIES, batch.commit("links"), changed=tables.differ(silver.IDENTITIES))
-        fresh.unpersist()
 
     return run_query(spark, settings, trigger, "build_identities", (silver.IDENTITIES,), source, process)
 

@@ -51,14 +51,13 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             changed = changed.unionByName(
                 everything.transform(of_agents(bots)).select("site", ids), allowMissingColumns=True
             )
-        touched = changed.transform(touched_persons(identities, merged)).persist()
+        touched = batch.hold(changed.transform(touched_persons(identities, merged)))
         batch.counts.read += touched.count()
         rows = events.join(touched, ["site", "person_id"], "left_semi").transform(recompute(settings))
         changes = rows.transform(tombstones(present.join(touched, ["site", "person_id"], "left_semi")))
         tables.merge(
             changes, lake, gold.INTERACTIONS, batch.commit("interactions"), changed=tables.differ(gold.INTERACTIONS)
         )
-        touched.unpersist()
 
     return run_query(spark, settings, trigger, "build_interactions", (gold.INTERACTIONS,), source, process)
 

@@ -19,7 +19,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        fresh = events.transform(item_facts(conf)).persist()
+        fresh = batch.hold(events.transform(item_facts(conf)))
         count = fresh.count()
         batch.counts.read += count
         if batch.replaces:
@@ -29,7 +29,6 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             touched = present.join(fresh.select(*KEY), list(KEY), "left_semi").transform(stored_facts(conf))
             rows = fresh.unionByName(touched).transform(merge_facts).transform(as_items)
             tables.merge(rows, lake, silver.ITEMS, batch.commit("items"), changed=tables.differ(silver.ITEMS))
-        fresh.unpersist()
 
     return run_query(spark, settings, trigger, "build_items", (silver.ITEMS,), source, process)
 

@@ -32,7 +32,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             rows = everything.transform(items_of_answers).transform(attribute(acts(purchased), settings.attribution))
             tables.replace(rows, lake, silver.SERVED_ITEMS, batch.commit("rows"))
             return
-        fresh, new_acts = events.transform(items_of_answers).persist(), events.transform(acts).persist()
+        fresh, new_acts = batch.hold(events.transform(items_of_answers)), batch.hold(events.transform(acts))
         again = everything.transform(orders.other_sends(events)).transform(acts)  # another send may count now
         times = fresh.select(F.col("served_at").alias("at")).unionByName(new_acts.select("at"))
         times = times.withColumn("new", F.lit(True)).unionByName(again.select("at", F.lit(False).alias("new")))
@@ -44,7 +44,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             return time_ranges(hours, column, margin_seconds=lengths * window)
 
         present = tables.read(events.sparkSession, lake, silver.SERVED_ITEMS).where(near(READ, "served_at"))
-        served = present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver.SERVED_ITEMS.key)).persist()
+        served = batch.hold(present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver.SERVED_ITEMS.key)))
         if seen and not served.isEmpty():
             rows = served.join(
                 served.transform(touched_owners(new_acts.unionByName(again), fresh)), list(OWNER), "left_semi"
@@ -53,8 +53,6 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             changed = rows.transform(attribute(counted, settings.attribution)).where(near(CHANGED, "served_at"))
             prune, differ = near(CHANGED, "t.served_at"), tables.differ(silver.SERVED_ITEMS)
             tables.merge(changed, lake, silver.SERVED_ITEMS, batch.commit("rows"), prune, differ)
-        for frame in (served, fresh, new_acts):
-            frame.unpersist()
 
     return run_query(spark, settings, trigger, "build_served_items", (silver.SERVED_ITEMS,), source, process)
 

@@ -34,7 +34,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        fresh = events.transform(event_intervals).transform(merge).persist()
+        fresh = batch.hold(events.transform(event_intervals).transform(merge))
         hours = F.collect_set(
             F.expr("sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))")
         )
@@ -51,7 +51,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         if orders:
             again = present.transform(same_orders(fresh)).transform(session_intervals)
             touched = touched.unionByName(again).dropDuplicates(["session_id"])
-        touched = touched.persist()
+        touched = batch.hold(touched)
 
         merged = fresh.unionByName(touched.drop("session_id")).transform(merge)
         if orders:
@@ -66,8 +66,6 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             prune = "true" if orders else time_ranges(near, "t.started_at", "t.ended_at", margin)
             changes = sessions.transform(deleted_sessions(touched))
             tables.merge(changes, lake, silver.SESSIONS, batch.commit("sessions"), prune)
-        touched.unpersist()
-        fresh.unpersist()
 
     return run_query(spark, settings, trigger, "build_sessions", (silver.SESSIONS,), source, process)
 

@@ -99,16 +99,14 @@ class _Work(NamedTuple):
         return visits.select(*OWNER, *_SPAN).unionByName(_moments(events))
 
     def write_all(self) -> None:
-        rows = self._with_visits().persist()
+        rows = self.batch.hold(self._with_visits())
         self._write_days(rows)
         self._write(gold.CONVERSIONS, self._conversions(rows, self._read(gold.VISITS)))
-        rows.unpersist()
 
     def write(self, spans: DataFrame, days: set[date]) -> None:
-        rows = self._on_days(days).persist()
+        rows = self.batch.hold(self._on_days(days))
         self._write_days(rows, among(days, "date"))
         self._write_conversions(rows, spans)
-        rows.unpersist()
 
     def _write_days(self, rows: DataFrame, where: str | None = None) -> None:
         analytics = self.settings.analytics
@@ -122,20 +120,18 @@ class _Work(NamedTuple):
     def _write_conversions(self, rows: DataFrame, spans: DataFrame) -> None:
         """Recompute all conversions of the visitors who have one and of whom a span is; replace the days on which rows differ."""
         present, owner = self._read(gold.CONVERSIONS), list(OWNER)
-        who = present.transform(who_converts(rows, spans)).persist()
+        who = self.batch.hold(present.transform(who_converts(rows, spans)))
         since = who.agg(F.min("since")).collect()[0][0]
         if since is not None:
             days = self.settings.analytics.lookback_days
             recent = f"ended_at >= timestamp_micros({since}) - INTERVAL {days} DAYS"
             recent_visits = self._read(gold.VISITS).where(recent).join(who, owner, "left_semi")
-            fresh = self._conversions(self._of(who, since)._with_visits(), recent_visits).persist()
+            fresh = self.batch.hold(self._conversions(self._of(who, since)._with_visits(), recent_visits))
             former = present.join(who, owner, "left_semi")
             dates = former.transform(changed_dates(fresh)).agg(F.collect_set("date")).collect()[0][0]
             if dates:
                 kept = present.join(who, owner, "left_anti").unionByName(fresh)
                 self._write(gold.CONVERSIONS, kept.where(among(dates, "date")), among(dates, "date"))
-            fresh.unpersist()
-        who.unpersist()
 
     def _conversions(self, rows: DataFrame, visits: DataFrame) -> DataFrame:
         analytics = self.settings.analytics

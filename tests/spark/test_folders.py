@@ -15,7 +15,8 @@ from tests.api_process import answering
 from tests.conftest import LAKE
 from tests.old_lakes import old_lake
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+# The suite's other tests live in the folder LAKE, and those of test_run.py in a copy of it: this one is for names one by one.
+pytestmark = [pytest.mark.spark, pytest.mark.stress]
 
 ONE_BY_ONE = (
     *("with space", "läke", "100%", "#1", "what?", "it's", "a+b & c", "{x}", "*", "😀", "ключ"),
@@ -30,7 +31,7 @@ def nextclick(lake: Path, *words: str) -> Any:
 
 
 @pytest.mark.usefixtures("spark")
-@pytest.mark.parametrize("name", [LAKE, *(pytest.param(name, marks=pytest.mark.stress) for name in ONE_BY_ONE)])
+@pytest.mark.parametrize("name", [LAKE, *ONE_BY_ONE])
 def test_a_lake_works_in_its_folder_and_in_the_next(spark: SparkSession, tmp_path: Path, name: str) -> None:
     first, second, history = tmp_path / name / "lake", tmp_path / "moved" / name, tmp_path / "history.ndjson"
     *earlier, last = old_lake.clicks()

@@ -27,7 +27,7 @@ def test_what_is_moved_is_gone_everywhere_stays_out_and_comes_back_by_replay(
         event(3, event="purchase", visitor_id="test", item_id="lamp", price="9", currency="EUR"),
     ]
     land([good, *test])
-    run_jobs(spark, settings, (*TAKEN, "build_user_agents", *MADE))
+    run_jobs(spark, settings, (*TAKEN, *MADE))
 
     def visitors() -> tuple[list[str], list[str], list[str]]:
         return (
