@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -108,7 +109,7 @@ class Reports:
         whole = rows[()][0] if rows[question.by] else (None,) * len(question.metrics)
         return Answer(
             question,
-            sorted(rows[question.by], key=lambda row: _order(row, len(question.by))),
+            sorted(rows[question.by], key=partial(_order, question)),
             days[max(full)] if report.last_day and full else whole,
             days,
             self.today if question.last >= self.today and report.is_of_days else None,
@@ -181,8 +182,12 @@ def _ungrouped(names: Sequence[str], by: Sequence[str]) -> int:
     return sum(1 << place for place, name in enumerate(reversed(names)) if name not in by)
 
 
-def _order(row: Row, groups: int) -> tuple[Any, ...]:
-    """By days and numbers, then the largest first figure, then by words; what is absent comes last."""
-    keys, first = row[:groups], row[groups]
-    counted = [(key is None, key) for key in keys if isinstance(key, date | int | None)]
-    return counted, first is None, -(first or 0), [str(key) for key in keys]
+def _order(question: Question, row: Row) -> tuple[Any, ...]:
+    """By days, numbers and what stays apart, then the largest first figure, then by words; what is absent comes last."""
+    groups = len(question.by)
+    apart = {name for metric in question.metrics for name in metric.apart}
+    first = row[groups]
+    leading = [
+        key for name, key in zip(question.by, row, strict=False) if isinstance(key, date | int | None) or name in apart
+    ]
+    return [(key is None, key) for key in leading], first is None, -(first or 0), [str(key) for key in row[:groups]]

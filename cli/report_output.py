@@ -39,7 +39,7 @@ def show(answer: Answer, comparison: Comparison | None, most: int) -> None:
     if not answer.rows:
         console.print(f"No rows. The tables are {', '.join(_versions(answer))}; `nextclick run` fills them.")
         return
-    if len(answer.days) > 1:
+    if sum(figures[0] is not None for figures in answer.days.values()) > 1:
         console.print(Text(f"{question.metrics[0].name} {line(_by_day(answer))}"))
     across = question.report.across
     if across in question.by:

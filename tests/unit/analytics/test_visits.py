@@ -65,6 +65,18 @@ def test_money_of_two_currencies_is_never_put_together() -> None:
     assert answer("revenue", VISITS, where=("currency=EUR",)).whole[0] == Decimal("9.5")
 
 
+def test_rows_stand_by_days_and_currencies_then_by_the_largest_figure() -> None:
+    there = answer("revenue", VISITS, by=("channel", "currency"))
+    assert [row[:3] for row in there.rows] == [
+        ("email", "EUR", Decimal("10.5")),
+        ("direct", "EUR", -1),
+        ("email", "USD", 7),
+    ]
+    assert [row[:3] for row in answer("traffic", VISITS, by=("channel", "date")).rows] == [
+        ("email", ONE, 2), ("direct", ONE, 1), ("direct", TWO, 2),
+    ]  # fmt: skip
+
+
 def test_rows_are_those_of_the_range_and_of_the_conditions() -> None:
     assert figures(answer("traffic", VISITS, last="2026-01-01"), "visits") == {ONE: 3}
     assert answer("traffic", VISITS, where=("channel=email",)).whole[0] == 2
