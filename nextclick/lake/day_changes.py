@@ -45,18 +45,21 @@ def changed_days(
 ) -> set[date]:
     """Days of `source`, a version of table `name`, that changed since the commit of `target` that says `cursor`.
 
-    Where that is not known, or other settings were in force: all of both tables.
+    Where that is not known, or other settings were in force: all of both tables. LakeError where they lie in no folders of days.
     """
     last = last_cursor(lake, target, cursor)
     if last and last == DayCursor(str(source.metadata().id), last.version, made_with):
         try:
             then = delta.open_table(lake, name, last.version)
-            return _days(duck.files(source) ^ (duck.files(then) if then else frozenset()))
+            return _days(name, duck.files(source) ^ (duck.files(then) if then else frozenset()))
         except LakeError:  # its log does not reach back
             pass
     present = delta.open_table(lake, target)
-    return _days(duck.files(source) | (duck.files(present) if present else frozenset()))
+    return _days(name, duck.files(source) | (duck.files(present) if present else frozenset()))
 
 
-def _days(files: frozenset[str]) -> set[date]:
-    return {date.fromisoformat(match[1]) for path in files if (match := _DAY.search(path))}
+def _days(name: str, files: frozenset[str]) -> set[date]:
+    days = [_DAY.search(path) for path in files]
+    if None in days:
+        raise LakeError(f"{name} does not lie in folders of days. Call `nextclick rebuild gold`: nothing is lost.")
+    return {date.fromisoformat(day[1]) for day in days if day}

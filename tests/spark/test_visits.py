@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from pyspark.sql import Row, SparkSession
 
+from nextclick.lake import delta
 from nextclick.settings import Goal, Settings
 from spark_jobs.jobs import build_sessions, build_visits
 from spark_jobs.streaming import forget
@@ -95,6 +96,7 @@ def test_late_visits_orders_and_bots_give_what_a_rebuild_gives(spark: SparkSessi
     forget(shop, "build_visits")
     build_visits.run(spark, shop)
     assert {table: path.digest(spark, shop, table) for table in TABLES} == before
+    assert {(*delta.require(shop.lake, table).metadata().partition_columns,) for table in TABLES} == {("date",)}
 
 
 def _assert_first(spark: SparkSession, shop: Settings) -> None:
