@@ -41,6 +41,8 @@ def _report(report: Report) -> Iterator[str]:
     yield f"- from {', '.join(f'`{name}`' for name in report.reads)}"
     by = f"- by {', '.join(report.groups)}; if nobody says, by {', '.join(report.by)}"
     yield from textwrap.wrap(by, width=138, subsequent_indent="  ")
+    if report.expects:
+        yield from textwrap.wrap(f"- expects: {report.expects}", width=138, subsequent_indent="  ")
     if report.last_day:
         yield "- of a range: the figures of its last full day"
     yield from ("", "| figure | meaning | unit | over rows |", "| --- | --- | --- | --- |")

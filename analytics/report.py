@@ -34,6 +34,8 @@ class Report:
     """The dimension whose values stand side by side in a terminal, with the last metric below them."""
     last_day: bool = False
     """The figures of a range are those of its last full day."""
+    expects: str = ""
+    """What has to be sent for it, where that is not sent anyway."""
     of_states: bool = False
     """It reads `table_states`: of each table its name, version, rows and written_at, as the logs say."""
 

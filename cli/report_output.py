@@ -38,6 +38,8 @@ def show(answer: Answer, comparison: Comparison | None, most: int) -> None:
     console.print(Text(f"{question.report.doc}{range_}{beside}", style="bold"))
     if not answer.rows:
         console.print(f"No rows. The tables are {', '.join(_versions(answer))}; `nextclick run` fills them.")
+        if question.report.expects:
+            console.print(f"It expects: {question.report.expects}")
         return
     if sum(figures[0] is not None for figures in answer.days.values()) > 1:
         console.print(Text(f"{question.metrics[0].name} {line(_by_day(answer))}"))

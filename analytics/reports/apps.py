@@ -10,6 +10,7 @@ from nextclick.definitions.visits import VISITS
 GAMES: Final = Report(
     name="games",
     doc="Who starts, completes and fails a level, and where they stop.",
+    expects="Events level_start, level_complete, level_fail with property level.",
     reads=SOURCES,
     rows=f"""
         WITH levels AS ({of_people(
@@ -37,6 +38,7 @@ GAMES: Final = Report(
 RELEASES: Final = Report(
     name="releases",
     doc="Whether a release crashes, errs or is slow, beside the others.",
+    expects="Property app_version on events; app_crash; property error; property value where it is a number, such as milliseconds.",
     reads=("gold.visits", *SOURCES),
     rows=f"""
         SELECT date, site, app_version, os, 1 AS visits, CAST(crashes > 0 AS INT) AS crashed_visits, NULL AS event, NULL AS events,

@@ -49,6 +49,7 @@ BENCHMARKS: Final = Report(
 MARKET: Final = Report(
     name="market",
     doc="What panels and services say of sites, also of others'.",
+    expects="`nextclick import --mapping market`.",
     reads=("silver.market",),
     rows="SELECT date, domain, metric, origin, value FROM silver.market",
     dimensions=("date", "domain", "metric", "origin"),

@@ -12,6 +12,7 @@ _COLUMNS: Final = ", ".join(_OF)
 CAMPAIGNS: Final = Report(
     name="campaigns",
     doc="What campaigns cost, the visits that came, and the purchases that are credited to them.",
+    expects="UTM tags in addresses; costs by `nextclick import --mapping google_ads`, meta_ads or costs.",
     reads=("gold.campaign_daily", "gold.attribution_daily"),
     rows=f"""
         SELECT {_COLUMNS}, content, nullif(currency, '') AS currency, impressions, clicks, cost, visits,

@@ -40,6 +40,7 @@ PAGES: Final = Report(
 EVENTS: Final = Report(
     name="events",
     doc="Every kind of event, custom ones too.",
+    expects="Any event; property error, property value where it is a number, property platform.",
     reads=("gold.event_daily",),
     rows="SELECT date, site, event, platform, events, visitors AS event_visitors, with_error, value_sum, value_n FROM gold.event_daily",
     dimensions=("date", "site", "event", "platform"),
@@ -50,6 +51,7 @@ EVENTS: Final = Report(
 ELEMENTS: Final = Report(
     name="elements",
     doc="What is clicked on a page.",
+    expects="Events click with property target (the page tag's mark), element or id; href or url.",
     reads=SOURCES,
     rows=of_people(
         f"""date, site, {_PATH} AS page, coalesce(properties['target'], properties['element'], properties['id']) AS element,
@@ -64,6 +66,7 @@ ELEMENTS: Final = Report(
 FILES: Final = Report(
     name="files",
     doc="What is downloaded, and which images, styles and other files are loaded, as pages and logs say.",
+    expects="Events download or file_download with property file, file_name or href; or an access log, whose static requests count.",
     reads=SOURCES,
     rows=f"""
         SELECT date, site, file, lower(nullif(regexp_extract(file, '\\.([A-Za-z0-9]+)$', 1), '')) AS type, visitor, 1 AS loads, bytes
@@ -84,6 +87,10 @@ FILES: Final = Report(
 MEDIA: Final = Report(
     name="media",
     doc="What is played, and how far.",
+    expects=(
+        "Events play, pause, media_progress, media_complete (or video_…) with item_id, or property media or video_title; property percent "
+        "(or video_percent) for how far; dwell_ms for the time watched."
+    ),
     reads=SOURCES,
     rows=f"""
         SELECT *, CAST(percent >= 25 AS INT) AS reached_25, CAST(percent >= 50 AS INT) AS reached_50,
@@ -109,6 +116,7 @@ MEDIA: Final = Report(
 SEARCH: Final = Report(
     name="search",
     doc="What is searched, and whether it was found.",
+    expects="Events search with query.",
     reads=("gold.visits", "silver.events"),
     # Windows over the visit: its last act of an item, and its next search.
     rows="""

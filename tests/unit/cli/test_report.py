@@ -107,6 +107,7 @@ def test_without_a_name_the_reports_are_listed(lake: Lake) -> None:
 
 def test_an_empty_lake_says_what_fills_it(tmp_path: Path) -> None:
     assert "gold.visits (never written); `nextclick run` fills them" in said(lake_at(tmp_path), "traffic")
+    assert "It expects: Events level_start, level_complete, level_fail" in said(lake_at(tmp_path), "games")
 
 
 def test_unknown_reports_are_answered_with_those_that_there_are(lake: Lake) -> None:
