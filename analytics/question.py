@@ -34,6 +34,11 @@ class Condition:
     negated: bool = False
 
     @property
+    def text(self) -> str:
+        """As it is written."""
+        return f"{self.dimension}{'!' * self.negated}={','.join(self.values)}"
+
+    @property
     def sql(self) -> str:
         return f"coalesce(CAST(\"{self.dimension}\" AS VARCHAR), '') {'NOT ' * self.negated}IN (SELECT unnest(${self.dimension}))"
 

@@ -32,6 +32,7 @@ VERBS: dict[str, str] = {
     "funnel": "How many visitors, people or visits did one thing after the other.",
     "paths": "Where visits go to, or came from, step by step.",
     "report": "Figures of visits, people, shop and campaigns, by day or whatever.",
+    "dashboard": "Figures and charts of all that, in a browser, on loopback.",
     "sql": "Ask the tables with DuckDB SQL, by their catalog names.",
     "bench": "Measure against baselines, such as recommendation quality.",
     "shop": "A small shop to click in, with everything behind it on loopback.",

@@ -10,6 +10,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -85,6 +86,10 @@ def _ask_and_say(forks: threading.Semaphore, awaited: int, address: str, say: Ca
         try:
             urllib.request.urlopen(f"{address}/health", timeout=5, context=whoever).close()
             break
+        except urllib.error.HTTPError as refusal:
+            if refusal.code == HTTPStatus.UNAUTHORIZED:  # who wants a token answers
+                break
+            waiting.wait(_ASK_SECONDS)
         except (urllib.error.URLError, OSError):
             waiting.wait(_ASK_SECONDS)
     say()

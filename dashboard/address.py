@@ -1,0 +1,135 @@
+"""What an address says: days, comparison, filters and groupings. All state of a page stands there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Final
+from urllib.parse import urlencode
+
+from analytics.answers import Reports
+from analytics.catalog import report as named
+from analytics.question import Compared, Question, conditions, day
+from analytics.report import Report
+from dashboard.panels import Panel
+from nextclick.errors import UsageError
+
+RANGES: Final[Mapping[str, int]] = {"7d": 7, "28d": 28, "90d": 90, "365d": 365}
+"""Ranges by name, in days; they end with the last full day that there is."""
+_USUAL_RANGE: Final = "28d"
+_NONE: Final = "none"
+_DAYS_OF: Final = "traffic"
+"""The report whose last full day ends every panel's range, so that all are of the same days."""
+
+
+@dataclass(frozen=True)
+class PageAddress:
+    """An address as it was asked; UsageError for words in it that mean nothing."""
+
+    path: str
+    words: tuple[tuple[str, str], ...]
+    """Names and values of the query, in order."""
+    newest: date
+    """The last full day that there is."""
+    today: date
+
+    def word(self, name: str) -> str:
+        """The first value of a name; empty: it has none."""
+        return next(iter(self.words_of(name)), "")
+
+    def words_of(self, name: str) -> Sequence[str]:
+        """All values of a name, but for empty ones."""
+        return [value.strip() for key, value in self.words if key == name and value.strip()]
+
+    @cached_property
+    def range(self) -> str:
+        """A name of RANGES, or empty where the days themselves are named."""
+        chosen = self.word("range")
+        if chosen and chosen not in RANGES:
+            raise UsageError(
+                f"There is no range {chosen!r}. The ranges are {', '.join(RANGES)}; or name days: from=…&to=…."
+            )
+        return chosen or ("" if self.word("from") or self.word("to") else _USUAL_RANGE)
+
+    @cached_property
+    def last(self) -> date:
+        return self.newest if self.range or not self.word("to") else day(self.word("to"), self.today)
+
+    @cached_property
+    def first(self) -> date:
+        days = RANGES[self.range or _USUAL_RANGE]
+        if self.range or not self.word("from"):
+            return self.last - timedelta(days - 1)
+        return day(self.word("from"), self.today)
+
+    @cached_property
+    def compared(self) -> Compared | None:
+        chosen = self.word("compare") or Compared.PREVIOUS.value
+        if chosen not in (_NONE, *Compared):
+            raise UsageError(f"Nothing is compared to {chosen!r}. Say {', '.join(Compared)} or {_NONE}.")
+        return None if chosen == _NONE else Compared(chosen)
+
+    @cached_property
+    def where(self) -> tuple[str, ...]:
+        texts = tuple(self.words_of("where"))
+        conditions(texts)
+        return texts
+
+    @property
+    def figure(self) -> str:
+        """The figure whose line a series shows; empty: its first."""
+        return self.word("figure")
+
+    def by(self, panel: Panel) -> str:
+        """How a panel is grouped; empty: as its report is where nobody says."""
+        return self.word(f"by.{panel.stem}") or (panel.by[0] if panel.by else "")
+
+    def question(self, reports: Reports, panel: Panel) -> Question:
+        """A panel's question of these days, with the filters that its report has."""
+        report, by = named(panel.report), self.by(panel)
+        fixed = {condition.dimension for condition in conditions(panel.where)}
+        where = [*panel.where, *(text for text in self.where if _dimension(text) in {*report.dimensions} - fixed)]
+        return reports.question(report, *self.days(report), tuple(by.split(",")) if by else (), where, panel.figures)
+
+    def days(self, report: Report) -> tuple[str | None, str | None]:
+        """First and last day, for a report that is of days."""
+        return (self.first.isoformat(), self.last.isoformat()) if report.is_of_days else (None, None)
+
+    def unfiltered(self, panel: Panel) -> Sequence[str]:
+        """Filters that the panel's report lacks."""
+        return [text for text in self.where if _dimension(text) not in named(panel.report).dimensions]
+
+    def link(self, path: str = "", **changes: str | Sequence[str]) -> str:
+        """This address with other values for some names, without them for empty ones; `by_` stands for `by.`."""
+        new = {
+            name.replace("by_", "by.", 1) if name.startswith("by_") else name: value for name, value in changes.items()
+        }
+        kept = [(name, value) for name, value in self.words if name not in new and value]
+        for name, value in new.items():
+            kept += [(name, each) for each in ([value] if isinstance(value, str) else value) if each]
+        return f"{path or self.path}?{urlencode(kept)}" if kept else path or self.path
+
+    def of_page(self, path: str) -> str:
+        """Another page of the same days and filters."""
+        kept = [
+            (name, value) for name, value in self.words if name in ("range", "from", "to", "compare", "where") and value
+        ]
+        return f"{path}?{urlencode(kept)}" if kept else path
+
+    def filtered(self, name: str, value: object) -> str:
+        """This address with one more filter, in place of another of the same name."""
+        others = [text for text in self.where if _dimension(text) != name]
+        return self.link(where=[*others, f"{name}={'' if value is None else value}"])
+
+    def without(self, text: str) -> str:
+        """This address without a filter."""
+        return self.link(where=[each for each in self.where if each != text])
+
+
+def view(reports: Reports, path: str, words: Sequence[tuple[str, str]]) -> PageAddress:
+    """The address of a request."""
+    return PageAddress(path, tuple(words), reports.question(named(_DAYS_OF)).last, reports.today)
+
+
+def _dimension(condition: str) -> str:
+    return conditions([condition])[0].dimension

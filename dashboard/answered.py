@@ -1,0 +1,278 @@
+"""A panel with its answer, as the templates want it: texts, links, and what a chart draws."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import sqlglot
+
+from analytics.answers import Answer, Reports
+from analytics.comparison import Comparison, change, compare
+from analytics.output import figure_text, key_text
+from analytics.question import Question
+from dashboard import charts
+from dashboard.address import PageAddress
+from dashboard.panels import Panel, Shape
+from nextclick.definitions.metric import Metric
+from nextclick.errors import LakeError
+
+_WORSE: Final = {
+    "bounce_rate",
+    "bounces",
+    "exit_rate",
+    "entry_bounce_rate",
+    "dormant",
+    "failed",
+    "failed_share",
+    "refunds",
+    "cost",
+    "cpc",
+}
+"""Figures that nobody wants to grow."""
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value as text; `share` of the column's largest, for a bar or a shade; `change` since the range before."""
+
+    text: str
+    share: float | None = None
+    change: str = ""
+    mood: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure of the whole range."""
+
+    name: str
+    meaning: str
+    text: str
+    change: str
+    mood: str
+    before: str
+    line: str = ""
+    link: str = ""
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A panel and its answer."""
+
+    panel: Panel
+    view: PageAddress
+    question: Question
+    answer: Answer
+    comparison: Comparison | None
+    sql: str
+
+    @cached_property
+    def metrics(self) -> Sequence[Metric]:
+        """In the panel's order."""
+        names = self.panel.figures
+        return sorted(self.question.metrics, key=lambda metric: names.index(metric.name) if names else 0)
+
+    @property
+    def sql_text(self) -> str:
+        """The query in lines."""
+        return sqlglot.transpile(self.sql, read="duckdb", write="duckdb", pretty=True)[0]
+
+    @property
+    def tabs(self) -> Iterator[tuple[str, str, bool]]:
+        """Ways of grouping: name, address, whether it is the one."""
+        for by in self.panel.by if len(self.panel.by) > 1 else ():
+            yield by.split(",")[0], self.view.link(**{f"by_{self.panel.stem}": by}), by == self.view.by(self.panel)
+
+    @property
+    def heads(self) -> Iterator[tuple[str, str]]:
+        """Of the figures: name and meaning."""
+        return ((metric.name, metric.meaning) for metric in self.metrics)
+
+    @cached_property
+    def rows(self) -> Sequence[tuple[Sequence[Cell], Sequence[Cell]]]:
+        """Of each row that is shown the values that it is of, and its figures; the newest day first."""
+        groups, places = len(self.question.by), [self._place(metric) for metric in self.metrics]
+        numbered = list(enumerate(self.answer.rows))
+        if self.question.by and self.question.by[0] in ("date", "week", "month", "year"):
+            numbered.reverse()
+        shown = numbered[: self.panel.most]
+        tops = [max((float(row[at] or 0) for _, row in shown), default=0) for at in places]
+        return [
+            (
+                [self._key(name, value) for name, value in zip(self.question.by, row[:groups], strict=True)],
+                [
+                    self._cell(metric, row[at], top, before and before[at - groups])
+                    for metric, at, top, before in zip(
+                        self.metrics, places, tops, [self._before(number)] * len(places), strict=True
+                    )
+                ],
+            )
+            for number, row in shown
+        ]
+
+    def link(self, path: str) -> str:
+        """Where programs get the answer, whole: `path` is /csv/ or /api/."""
+        days = self.view.days(self.question.report)
+        words = {
+            "from": days[0],
+            "to": days[1],
+            "by": ",".join(self.question.by),
+            "figures": ",".join(self.panel.figures),
+        }
+        words["compare"] = self.view.compared if self.comparison else None
+        where = [("where", condition.text) for condition in self.question.where]
+        return (
+            f"{path}{self.panel.report}?{urlencode([*((name, text) for name, text in words.items() if text), *where])}"
+        )
+
+    @property
+    def left_out(self) -> int:
+        """Rows that are not shown."""
+        return max(len(self.answer.rows) - self.panel.most, 0)
+
+    @property
+    def tiles(self) -> Sequence[Tile]:
+        """Of the whole; of a panel of tiles, its first figure in each row."""
+        if self.panel.shape is Shape.TILES:
+            return [self._tile_of_row(number, row) for number, row in enumerate(self.answer.rows[: self.panel.most])]
+        return [self._tile(metric) for metric in self.metrics]
+
+    @cached_property
+    def chosen(self) -> Metric:
+        """The figure of the line."""
+        return next((metric for metric in self.metrics if metric.name == self.view.figure), self.metrics[0])
+
+    @property
+    def chart(self) -> Mapping[str, Any] | None:
+        """What is drawn; None where a table says all, or there is nothing."""
+        if not self.answer.days or self.panel.shape not in (Shape.SERIES, Shape.LINES, Shape.STACK):
+            return None
+        if self.panel.shape is Shape.SERIES:
+            return charts.lines(self.answer, [self.chosen], self.comparison, "line")
+        return charts.lines(self.answer, self.metrics, None, "stack" if self.panel.shape is Shape.STACK else "line")
+
+    @property
+    def heat(self) -> tuple[Sequence[Any], Mapping[Words, tuple[str, Mapping[Any, Cell]]]]:
+        """Columns, and by group its size and its cells: the last figure of each."""
+        by, across, last = self.question.by, self.question.report.across, self.metrics[-1]
+        at, first = by.index(str(across)), self.metrics[0]
+        heads = sorted({row[at] for row in self.answer.rows})[:15]
+        groups: dict[Words, tuple[str, dict[Any, Cell]]] = {}
+        for row in self.answer.rows:
+            key = tuple(str(row[i]) for i in range(len(by)) if i != at)
+            value = row[self._place(last)]
+            size = figure_text(first, row[self._place(first)])
+            groups.setdefault(key, (size, {}))[1][row[at]] = Cell(
+                figure_text(last, value), None if value is None else float(value)
+            )
+        return heads, dict(list(groups.items())[-self.panel.most :])
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What has to be known of the figures."""
+        if self.answer.unfinished:
+            yield f"{self.answer.unfinished} is not over: its figures will grow."
+        if missing := [name for name, version in self.answer.versions.items() if version is None]:
+            yield f"{', '.join(missing)}: never written; `nextclick run` fills it."
+        if ignored := self.view.unfiltered(self.panel):
+            yield f"Not filtered by {', '.join(ignored)}: the report {self.question.report.name} knows no such value."
+        at = len(self.question.by)
+        absent = {
+            name
+            for place, metric in enumerate(self.question.metrics, at)
+            if any(row[place] is None for row in [*self.answer.rows, (*(None,) * at, *self.answer.whole)])
+            for name in metric.apart
+        } - {*self.question.by}
+        if absent and self.answer.rows:
+            yield f"– where several values of {', '.join(sorted(absent))} meet: they are never put together."
+
+    def _place(self, metric: Metric) -> int:
+        return len(self.question.by) + self.question.metrics.index(metric)
+
+    def _before(self, number: int) -> Sequence[Any] | None:
+        return self.comparison.rows[number] if self.comparison else None
+
+    def _key(self, name: str, value: Any) -> Cell:
+        is_filter = name in self.question.report.dimensions and self.panel.shape is Shape.BARS
+        return Cell(key_text(self.answer, name, value), link=self.view.filtered(name, value) if is_filter else "")
+
+    def _cell(self, metric: Metric, value: Any, top: float, before: Any) -> Cell:
+        share = float(value) / top if value is not None and top > 0 else None
+        return Cell(figure_text(metric, value), share, *_changed(metric, value, before))
+
+    def _tile(self, metric: Metric) -> Tile:
+        at = self.question.metrics.index(metric)
+        before = self.comparison.before.whole[at] if self.comparison else None
+        return Tile(
+            metric.name,
+            metric.meaning,
+            figure_text(metric, self.answer.whole[at]),
+            *_changed(metric, self.answer.whole[at], before),
+            figure_text(metric, before) if self.comparison else "",
+            charts.sparkline(charts.values(self.answer, metric, charts.days(self.answer))),
+            self.view.link(figure=metric.name),
+            metric == self.chosen,
+        )
+
+    def _tile_of_row(self, number: int, row: Sequence[Any]) -> Tile:
+        metric, groups = self.metrics[0], len(self.question.by)
+        value, before = row[self._place(metric)], self._before(number)
+        then = before and before[self.question.metrics.index(metric)]
+        names = " · ".join(key_text(self.answer, *each) for each in zip(self.question.by, row[:groups], strict=True))
+        return Tile(
+            f"{metric.name} {names}",
+            metric.meaning,
+            figure_text(metric, value),
+            *_changed(metric, value, then),
+            figure_text(metric, then) if self.comparison else "",
+        )
+
+
+def _changed(metric: Metric, now: Any, before: Any) -> tuple[str, str]:
+    """A change as text, and whether it is good."""
+    by = change(now, before)
+    if by is None:
+        return "", ""
+    rounded = round(by, 2)
+    if not rounded:
+        return "0%", ""
+    text = f"{by:+.0%}".replace("-", "−") if by < 10 else f"×{1 + by:,.0f}"
+    return text, "good" if (rounded > 0) != (metric.name in _WORSE) else "bad"
+
+
+class Answers:
+    """Answers the panels of one request; a question that two of them share is asked once."""
+
+    def __init__(self, reports: Reports, view: PageAddress) -> None:
+        self._reports, self._view = reports, view
+        self._there: dict[Question, Answer] = {}
+
+    def __call__(self, panel: Panel) -> "Answered | str":
+        """A text where a table cannot be read: the page shows the rest."""
+        question = self._view.question(self._reports, panel)
+        try:
+            answer = self._answer(question)
+            before = self._compared(panel, answer)
+        except LakeError as error:
+            return str(error)
+        return Answered(panel, self._view, question, answer, before, self._reports.sql(question))
+
+    def _compared(self, panel: Panel, answer: Answer) -> Comparison | None:
+        report = answer.question.report
+        if (
+            self._view.compared is None
+            or not report.is_of_days
+            or panel.shape in (Shape.HEAT, Shape.LINES, Shape.STACK)
+        ):
+            return None
+        return compare(self._reports, answer, self._view.compared)
+
+    def _answer(self, question: Question) -> Answer:
+        if question not in self._there:
+            self._there[question] = self._reports.answer(question)
+        return self._there[question]

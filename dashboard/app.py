@@ -1,0 +1,168 @@
+"""The dashboard as an ASGI app: pages, the JSON and CSV of their reports, and the files that they load."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.templating import Jinja2Templates
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from analytics.answers import Answer, Reports
+from analytics.catalog import report as named
+from analytics.comparison import Comparison, compare
+from analytics.output import as_json, write_csv
+from analytics.question import Compared
+from dashboard import assets, charts
+from dashboard.address import RANGES, PageAddress, view
+from dashboard.answered import Answers
+from dashboard.pages import PAGES
+from dashboard.panels import DashboardPage
+from dashboard.parts import PARTS
+from nextclick.errors import LakeError, UsageError
+from nextclick.lake.memory import TableMemory
+from nextclick.settings import Settings
+from nextclick.web import guard
+
+_CONTENT_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+"""Styles inline: bars of the tables, and what ECharts draws."""
+_HEADERS: Final = {
+    "content-security-policy": _CONTENT_POLICY,
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+_FOR_GOOD: Final = "private, max-age=31536000, immutable"
+
+
+class Dashboard:
+    """What the handlers share."""
+
+    def __init__(self, settings: Settings, reports: Reports) -> None:
+        self.settings, self.reports = settings, reports
+        self._templates = Jinja2Templates(Path(__file__).parent / "templates")
+        self._templates.env.globals |= {
+            "asset": assets.address,
+            "pages": PAGES,
+            "ranges": RANGES,
+            "in_page": charts.in_page,
+        }
+        self._templates.env.trim_blocks = self._templates.env.lstrip_blocks = True
+
+    def view(self, request: Request) -> PageAddress:
+        return view(self.reports, request.url.path, request.query_params.multi_items())
+
+    def show(self, request: Request, page: DashboardPage) -> Response:
+        """A page with its answers."""
+        address = self.view(request)
+        answered = Answers(self.reports, address)
+        panels = [(panel, answered(panel)) for panel in page.panels]
+        part = PARTS[page.special](self.settings, address) if page.special else {}
+        return self._page(request, {"page": page, "view": address, "panels": panels, **part})
+
+    def refuse(self, request: Request, error: Exception) -> Response:
+        """What was wrong with an address, or with the lake."""
+        status = 400 if isinstance(error, UsageError) else 500
+        if request.url.path.startswith(("/api/", "/csv/")):
+            return PlainTextResponse(str(error), status)
+        return self._templates.TemplateResponse(request, "refused.html", {"page": None, "message": str(error)}, status)
+
+    def _page(self, request: Request, facts: Mapping[str, Any]) -> Response:
+        return self._templates.TemplateResponse(request, "page.html", dict(facts))
+
+
+def app(settings: Settings, token: str, reports: Reports | None = None) -> Starlette:
+    """The app, for whoever brings the token."""
+    application = Starlette(
+        routes=[
+            Route("/", lambda _: RedirectResponse(f"/{PAGES[0].stem}")),
+            Route("/health", lambda _: PlainTextResponse("ok")),
+            Route("/static/{digest}/{name}", _static),
+            Route("/api/{report}", _json),
+            Route("/csv/{report}", _csv),
+            *(Route(f"/{page.stem}", _shows(page)) for page in PAGES),
+        ],
+        middleware=[Middleware(Headers), *guard.middleware(token, "dashboard"), Middleware(GZipMiddleware)],
+        exception_handlers={UsageError: _refused, LakeError: _refused},
+    )
+    application.state.dashboard = Dashboard(
+        settings, reports or Reports(TableMemory(settings.lake), settings.analytics)
+    )
+    return application
+
+
+class Headers:
+    """Adds what each answer says of itself: nothing of another origin is loaded, and no page may hold ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                there = {name for name, _ in message["headers"]}
+                usual = {**_HEADERS, "cache-control": "no-store"}
+                message["headers"] += [
+                    (name.encode(), value.encode()) for name, value in usual.items() if name.encode() not in there
+                ]
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+def _of(request: Request) -> Dashboard:
+    there: Dashboard = request.app.state.dashboard
+    return there
+
+
+def _shows(page: DashboardPage) -> Any:
+    def handler(request: Request) -> Response:
+        return _of(request).show(request, page)
+
+    return handler
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return _of(request).refuse(request, error)
+
+
+def _static(request: Request) -> Response:
+    asset = assets.served(**request.path_params)
+    if asset is None:
+        return PlainTextResponse("There is no such file.", 404)
+    return Response(asset.content, media_type=asset.kind, headers={"cache-control": _FOR_GOOD})
+
+
+def _json(request: Request) -> Response:
+    return JSONResponse(as_json(*_answered(request)))
+
+
+def _csv(request: Request) -> Response:
+    file = io.StringIO()
+    answer, comparison = _answered(request)
+    write_csv(answer, comparison, file)
+    name = f'attachment; filename="{named(request.path_params["report"]).name}.csv"'
+    return Response(file.getvalue(), media_type="text/csv; charset=utf-8", headers={"content-disposition": name})
+
+
+def _answered(request: Request) -> tuple[Answer, Comparison | None]:
+    """A report in the words of `nextclick report`."""
+    reports, words = _of(request).reports, request.query_params
+    names = [tuple(filter(None, words.get(key, "").split(","))) for key in ("by", "figures")]
+    report = named(request.path_params["report"])
+    answer = reports.answer(
+        reports.question(report, words.get("from"), words.get("to"), names[0], _where(request), names[1])
+    )
+    return answer, compare(reports, answer, Compared(words["compare"])) if words.get("compare") else None
+
+
+def _where(request: Request) -> Sequence[str]:
+    return [text for text in request.query_params.getlist("where") if text]

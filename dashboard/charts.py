@@ -1,0 +1,87 @@
+"""What a browser draws of an answer: numbers and names alone; colours and shapes stand in static/dashboard.js."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+from markupsafe import Markup
+
+from analytics.answers import Answer
+from analytics.comparison import Comparison
+from analytics.paths import VisitPaths
+from nextclick.definitions.metric import Metric
+
+
+def days(answer: Answer) -> list[date]:
+    """The days of a line, those without a figure too; a report by weeks has its Mondays."""
+    there = list(answer.days)
+    if not there:
+        return []
+    step = min((later - day for day, later in pairwise(there)), default=timedelta(1))
+    first = answer.question.first if step == timedelta(1) else there[0]
+    last = answer.question.last if step == timedelta(1) else there[-1]
+    return [first + n * step for n in range((last - first) // step + 1)]
+
+
+def values(answer: Answer, metric: Metric, of: Iterable[date]) -> list[float | None]:
+    """A figure of each of the days."""
+    at = answer.question.metrics.index(metric)
+    rows = (answer.days.get(day) for day in of)
+    return [None if row is None or row[at] is None else float(row[at]) for row in rows]
+
+
+def lines(answer: Answer, metrics: Sequence[Metric], comparison: Comparison | None, kind: str) -> dict[str, Any]:
+    """Figures by day; of a comparison, the day that lies as far from its range's first."""
+    there = days(answer)
+    shift = answer.question.first - comparison.before.question.first if comparison else timedelta()
+    return {
+        "kind": kind,
+        "days": [day.isoformat() for day in there],
+        "unfinished": answer.unfinished.isoformat() if answer.unfinished in there else None,
+        "series": [
+            {
+                "name": metric.name,
+                "unit": metric.unit,
+                "values": values(answer, metric, there),
+                "before": values(comparison.before, metric, (day - shift for day in there)) if comparison else None,
+            }
+            for metric in metrics
+        ],
+    }
+
+
+def flows(paths: VisitPaths) -> dict[str, Any]:
+    """Visits from place to place, each place once a step."""
+    links = [
+        {"source": f"{link.step - 1} {link.source}", "target": f"{link.step} {link.target}", "value": link.visits}
+        for link in paths.links
+    ]
+    if paths.direction == "before":
+        links = [{**link, "source": link["target"], "target": link["source"]} for link in links]
+    names = dict.fromkeys(str(link[end]) for link in links for end in ("source", "target"))
+    return {"kind": "flows", "nodes": [{"name": name} for name in names], "links": links}
+
+
+def sparkline(numbers: Sequence[float | None], width: int = 100, height: int = 24) -> str:
+    """A line as an SVG path, with gaps where there is nothing.
+
+    >>> sparkline([0, 4, None, 2], width=3, height=4)
+    'M0 4L1 0M3 2'
+    """
+    top = max((number for number in numbers if number is not None), default=0) or 1
+    return "".join(_points(numbers, width / max(len(numbers) - 1, 1), height, top))
+
+
+def _points(numbers: Sequence[float | None], step: float, height: float, top: float) -> Iterator[str]:
+    starts = True
+    for at, number in enumerate(numbers):
+        if number is not None:
+            yield f"{'M' if starts else 'L'}{at * step:g} {height - max(number, 0) / top * height:g}"
+        starts = number is None
+
+
+def in_page(chart: Mapping[str, Any]) -> Markup:
+    """A chart as JSON inside of a page, from which nothing leads out."""
+    return Markup(json.dumps(chart, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026"))

@@ -1,0 +1,186 @@
+"""The pages, in the order of their links. A new one is one more entry."""
+
+from typing import Final
+
+from dashboard.panels import DashboardPage, Panel, Shape
+
+_VISITS: Final = ("visits", "visitors", "bounce_rate", "conversion_rate")
+_SOURCES: Final = ("channel", "source", "medium", "campaign", "referrer_host")
+
+OVERVIEW: Final = DashboardPage(
+    "overview",
+    "Overview",
+    "How many came, what they did, and how fresh that is.",
+    (
+        Panel(
+            "Visits", "traffic", Shape.SERIES, ("date",),
+            ("visitors", "visits", "views", "engagement_rate", "bounce_rate", "seconds_per_visit", "orders", "conversion_rate"),
+            is_wide=True,
+        ),
+        Panel("Revenue", "revenue", Shape.TILES, ("currency",), ("revenue", "orders", "revenue_per_order"), is_wide=True),
+        Panel("Channels", "traffic", by=_SOURCES, figures=("visits", "visitors", "bounce_rate")),
+        Panel("Pages", "pages", by=("page",), figures=("views", "entries", "exit_rate")),
+        Panel("Items", "items", by=("item_id,name", "category"), figures=("item_views", "item_carts", "purchases")),
+        Panel("Recommender", "recommender", by=("surface,model_version", "position"), figures=("served", "shown", "clicks", "ctr")),
+        Panel("Devices", "traffic", by=("device", "browser", "os"), figures=("visits", "engagement_rate")),
+        Panel("Countries", "traffic", by=("country", "site"), figures=("visits", "engagement_rate")),
+        Panel("Freshness", "freshness", Shape.TABLE, ("table_name",), ("age_seconds", "rows", "version"), most=50, is_wide=True),
+    ),
+)  # fmt: skip
+
+ACQUISITION: Final = DashboardPage(
+    "acquisition",
+    "Acquisition",
+    "Whence visits come, what that costs, and who gets the credit of conversions.",
+    (
+        Panel(
+            "Visits by source", "traffic", by=_SOURCES,
+            figures=("visits", "visitors", "engagement_rate", "bounce_rate", "orders", "conversion_rate"), most=15, is_wide=True,
+        ),
+        Panel("Newcomers", "newcomers", figures=("visits", "visitors", "bounce_rate", "conversion_rate")),
+        Panel("Entry pages", "traffic", by=("entry_page", "exit_page"), figures=("visits", "bounce_rate")),
+        Panel(
+            "Credit by rule", "attribution", by=("rule,channel", "rule,source", "rule,campaign", "goal,rule"), most=24, is_wide=True,
+        ),
+        Panel(
+            "Campaigns", "campaigns", by=("campaign,currency", "channel,currency", "source,currency", "content,currency"),
+            figures=("visits", "clicks", "cost", "cost_per_visit", "conversions", "cpa", "roas"), most=15, is_wide=True,
+        ),
+        Panel("The market", "market", Shape.TABLE, ("date,domain,metric,origin",), most=15, is_wide=True),
+    ),
+)  # fmt: skip
+
+PEOPLE: Final = DashboardPage(
+    "people",
+    "People",
+    "Who is active, who comes back, and who is missing.",
+    (
+        Panel("Active visitors", "active", Shape.SERIES, ("date",), is_wide=True),
+        Panel("Retention by week", "retention_week", Shape.HEAT, ("cohort,n",), most=16, is_wide=True),
+        Panel("Retention by day", "retention_day", Shape.HEAT, ("cohort,n",), most=16, is_wide=True),
+        Panel("Lifecycle by week", "lifecycle", Shape.STACK, ("date",), ("new", "returned", "resurrected", "dormant")),
+        Panel("Days active", "frequency", by=("days",), most=28),
+    ),
+)
+
+BEHAVIOUR: Final = DashboardPage(
+    "behaviour",
+    "Behaviour",
+    "What visitors look at, click, search, play and load, and where they go.",
+    (
+        Panel(
+            "Pages", "pages", by=("page",), figures=("views", "entries", "exits", "exit_rate", "seconds_per_view", "mean_scroll"),
+            most=15, is_wide=True,
+        ),
+        Panel("Elements", "elements", by=("page,element", "href", "item_id"), most=12),
+        Panel("Search", "search", by=("query",), most=12),
+        Panel("Media", "media", by=("medium",), most=12, is_wide=True),
+        Panel("Files", "files", by=("file", "type"), most=12, is_wide=True),
+    ),
+    special="paths",
+)  # fmt: skip
+
+CONVERSION: Final = DashboardPage(
+    "conversion",
+    "Conversion",
+    "How many come to the end of a way, and what they pay.",
+    (
+        Panel(
+            "Orders", "traffic", Shape.SERIES, ("date",), ("orders", "buying_visits", "conversion_rate", "carts", "searches"), is_wide=True
+        ),
+        Panel("Conversion by source", "traffic", by=(*_SOURCES, "device"), figures=("buying_visits", "visits", "conversion_rate")),
+        Panel("Revenue", "revenue", by=("currency", "channel,currency", "country,currency")),
+        Panel("Goals", "attribution", by=("goal",), where=("rule=last_non_direct",), is_wide=True),
+    ),
+    special="funnel",
+)  # fmt: skip
+
+ITEMS: Final = DashboardPage(
+    "items",
+    "Items",
+    "What is viewed, put into carts and bought.",
+    (
+        Panel(
+            "By day", "items", Shape.SERIES, ("date",), ("item_views", "item_carts", "purchases", "view_to_cart", "cart_to_purchase"),
+            is_wide=True,
+        ),
+        Panel("Items", "items", by=("item_id,name", "category", "item_id,name,currency"), most=40, is_wide=True),
+    ),
+)  # fmt: skip
+
+RECOMMENDER: Final = DashboardPage(
+    "recommender",
+    "Recommender",
+    "What answers held, what came of it, and how good the model is.",
+    (
+        Panel(
+            "Answers",
+            "recommender",
+            Shape.SERIES,
+            ("date",),
+            ("served", "shown", "shown_share", "clicks", "ctr"),
+            is_wide=True,
+        ),
+        Panel("Places", "recommender", by=("position", "surface"), figures=("shown", "clicks", "ctr")),
+        Panel(
+            "Versions and variants",
+            "recommender",
+            by=("model_version", "experiment,variant"),
+            figures=("shown", "clicks", "ctr"),
+        ),
+        Panel("The model", "model", Shape.TABLE, ("date,metric,segment",), most=40, is_wide=True),
+    ),
+)
+
+EVENTS: Final = DashboardPage(
+    "events",
+    "Events",
+    "Every kind of event, one's own too; games and an app's releases.",
+    (
+        Panel(
+            "By day",
+            "events",
+            Shape.SERIES,
+            ("date",),
+            ("events", "event_visitors", "with_error", "error_share"),
+            is_wide=True,
+        ),
+        Panel("Kinds", "events", by=("event", "event,platform"), most=30, is_wide=True),
+        Panel("Levels of games", "games", by=("level",), most=20, is_wide=True),
+        Panel("Releases", "releases", by=("app_version", "app_version,event"), most=20, is_wide=True),
+    ),
+)
+
+QUALITY: Final = DashboardPage(
+    "quality",
+    "Quality",
+    "What holds of the tables, how old they are, and how sites compare.",
+    (
+        Panel(
+            "Checks",
+            "quality",
+            Shape.TABLE,
+            ("table_name,severity", "table_name,expectation,observed"),
+            most=60,
+            is_wide=True,
+        ),
+        Panel(
+            "Freshness",
+            "freshness",
+            Shape.TABLE,
+            ("table_name,written_at",),
+            ("age_seconds", "rows", "version"),
+            most=50,
+            is_wide=True,
+        ),
+        Panel("Sites side by side", "benchmarks", Shape.TABLE, ("site,figure",), most=30, is_wide=True),
+    ),
+)
+
+DEFINITIONS: Final = DashboardPage(
+    "definitions", "Definitions", "What each word and figure means, and over what it adds up.", special="definitions"
+)
+
+PAGES: Final = (
+    OVERVIEW, ACQUISITION, PEOPLE, BEHAVIOUR, CONVERSION, ITEMS, RECOMMENDER, EVENTS, QUALITY, DEFINITIONS,
+)  # fmt: skip

@@ -1,0 +1,75 @@
+"""Parts of pages that no report answers: what their templates are handed."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from analytics import funnel, paths
+from analytics.catalog import REPORTS
+from analytics.journeys.days import Days
+from analytics.journeys.units import Unit
+from dashboard import charts
+from dashboard.address import PageAddress
+from nextclick.definitions.words import WORDS
+from nextclick.errors import UsageError
+from nextclick.settings import Settings
+
+Part = Callable[[Settings, PageAddress], Mapping[str, Any]]
+_STEPS: Final = ("view_item", "add_to_cart", "purchase")
+_WITHIN: Final = "7d"
+_STEPS_OF_A_PATH, _PLACES = 3, 8
+
+
+def _funnel(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
+    """The funnel of the form; what is wrong with its words stands beside it."""
+    steps = view.words_of("step") or [*_STEPS]
+    within, unit = view.word("within") or _WITHIN, view.word("unit") or Unit.VISITOR.value
+    facts = {"steps": steps, "within": within, "unit": unit, "units": [*Unit], "most": funnel.MOST_STEPS}
+    try:
+        wanted = funnel.question(
+            settings, steps, within, unit=_unit(unit), strict=bool(view.word("strict")), days=_days(view)
+        )
+        return facts | {"funnel": funnel.answer(settings, wanted)}
+    except UsageError as error:
+        return facts | {"wrong": str(error)}
+
+
+def _unit(text: str) -> Unit:
+    try:
+        return Unit(text)
+    except ValueError:
+        raise UsageError(f"A funnel counts {', '.join(Unit)}, no {text!r}.") from None
+
+
+def _paths(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
+    """Paths of the form."""
+    anchor, before, kinds = view.word("anchor"), view.word("direction") == "before", view.word("of") == "events"
+    facts = {"anchor": anchor, "before": before, "kinds": kinds}
+    try:
+        there = paths.answer(
+            settings,
+            paths.PathsQuestion(
+                anchor=anchor or None,
+                direction="before" if before else "after",
+                of="events" if kinds else "pages",
+                steps=_STEPS_OF_A_PATH,
+                top=_PLACES,
+                days=_days(view),
+            ),
+        )
+        return facts | {"paths": there, "chart": charts.flows(there)}
+    except UsageError as error:
+        return facts | {"wrong": str(error)}
+
+
+def _days(view: PageAddress) -> Days:
+    """The days of the address, and its site, where a filter names one alone."""
+    sites = [text.removeprefix("site=") for text in view.where if text.startswith("site=") and "," not in text]
+    return Days(view.first, view.last, sites[0] if sites else None)
+
+
+def _definitions(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
+    return {"definitions": WORDS, "reports": REPORTS}
+
+
+PARTS: Final[Mapping[str, Part]] = {"funnel": _funnel, "paths": _paths, "definitions": _definitions}
+"""By name; the template is templates/parts/NAME.html."""
