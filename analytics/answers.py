@@ -121,7 +121,10 @@ class Reports:
         if report.of_states:
             database.execute(_STATES)
             states = table_states(self.tables.lake).items()
-            rows = [(name, state.version, state.rows, state.updated_at) for name, state in states]
+            rows = [
+                (name, state.version, state.rows if state.version is not None else None, state.updated_at)
+                for name, state in states
+            ]
             database.executemany("INSERT INTO table_states VALUES ($1, $2, $3, $4)", rows)
         return database
 

@@ -1,5 +1,6 @@
 """`nextclick dashboard`: pages of what people do and how the recommender does, on loopback, until stopped."""
 
+import signal
 from contextlib import suppress
 
 import click
@@ -32,6 +33,7 @@ def dashboard(settings: Settings, port: int, as_json: bool) -> None:
 
     token, address = guard.new_token(), f"http://{guard.HOST}:{ports.free(guard.HOST, port)}"
     when_it_answers(address, lambda: _announce(f"{address}/?token={token}", as_json))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # closes as Ctrl-C does
     with suppress(KeyboardInterrupt):
         uvicorn.run(app(settings, token), host=guard.HOST, port=int(address.rpartition(":")[2]), log_level="warning")
 

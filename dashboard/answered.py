@@ -1,36 +1,25 @@
 """A panel with its answer, as the templates want it: texts, links, and what a chart draws."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import sqlglot
-
 from analytics.answers import Answer, Reports
-from analytics.comparison import Comparison, change, compare
-from analytics.output import figure_text, key_text
+from analytics.comparison import Comparison, compare
+from analytics.output import key_text
 from analytics.question import Question
 from dashboard import charts
 from dashboard.address import PageAddress
 from dashboard.panels import Panel, Shape
+from dashboard.texts import change_text, label, shown
 from nextclick.definitions.metric import Metric
 from nextclick.errors import LakeError
 
-_WORSE: Final = {
-    "bounce_rate",
-    "bounces",
-    "exit_rate",
-    "entry_bounce_rate",
-    "dormant",
-    "failed",
-    "failed_share",
-    "refunds",
-    "cost",
-    "cpc",
-}
-"""Figures that nobody wants to grow."""
+_DAYS: Final = 400
 Words = tuple[str, ...]
 
 
@@ -80,13 +69,16 @@ class Answered:
     @property
     def sql_text(self) -> str:
         """The query in lines."""
-        return sqlglot.transpile(self.sql, read="duckdb", write="duckdb", pretty=True)[0]
+        return re.sub(r"\n +", "\n    ", self.sql.replace(" GROUP BY GROUPING SETS", "\nGROUP BY GROUPING SETS"))
 
     @property
     def tabs(self) -> Iterator[tuple[str, str, bool]]:
         """Ways of grouping: name, address, whether it is the one."""
-        for by in self.panel.by if len(self.panel.by) > 1 else ():
-            yield by.split(",")[0], self.view.link(**{f"by_{self.panel.stem}": by}), by == self.view.by(self.panel)
+        each = [by.split(",") for by in self.panel.by]
+        shared = set[str].intersection(*map(set, each)) if len(each) > 1 else set()
+        for by, names in zip(self.panel.by, each, strict=True):
+            name = " · ".join(label(name) for name in names if name not in shared or len(names) == 1)
+            yield name, self.view.link(**{f"by_{self.panel.stem}": by}), by == self.view.by(self.panel)
 
     @property
     def heads(self) -> Iterator[tuple[str, str]]:
@@ -100,8 +92,8 @@ class Answered:
         numbered = list(enumerate(self.answer.rows))
         if self.question.by and self.question.by[0] in ("date", "week", "month", "year"):
             numbered.reverse()
-        shown = numbered[: self.panel.most]
-        tops = [max((float(row[at] or 0) for _, row in shown), default=0) for at in places]
+        first_rows = numbered[: self._most]
+        tops = [max((float(row[at] or 0) for _, row in first_rows), default=0) for at in places]
         return [
             (
                 [self._key(name, value) for name, value in zip(self.question.by, row[:groups], strict=True)],
@@ -112,7 +104,7 @@ class Answered:
                     )
                 ],
             )
-            for number, row in shown
+            for number, row in first_rows
         ]
 
     def link(self, path: str) -> str:
@@ -131,9 +123,14 @@ class Answered:
         )
 
     @property
+    def _most(self) -> int:
+        """Beside a line all its days."""
+        return _DAYS if self.panel.shape in (Shape.SERIES, Shape.LINES, Shape.STACK) else self.panel.most
+
+    @property
     def left_out(self) -> int:
         """Rows that are not shown."""
-        return max(len(self.answer.rows) - self.panel.most, 0)
+        return max(len(self.answer.rows) - self._most, 0)
 
     @property
     def tiles(self) -> Sequence[Tile]:
@@ -166,9 +163,9 @@ class Answered:
         for row in self.answer.rows:
             key = tuple(str(row[i]) for i in range(len(by)) if i != at)
             value = row[self._place(last)]
-            size = figure_text(first, row[self._place(first)])
+            size = shown(first, row[self._place(first)])
             groups.setdefault(key, (size, {}))[1][row[at]] = Cell(
-                figure_text(last, value), None if value is None else float(value)
+                shown(last, value), None if value is None else float(value)
             )
         return heads, dict(list(groups.items())[-self.panel.most :])
 
@@ -199,11 +196,12 @@ class Answered:
 
     def _key(self, name: str, value: Any) -> Cell:
         is_filter = name in self.question.report.dimensions and self.panel.shape is Shape.BARS
-        return Cell(key_text(self.answer, name, value), link=self.view.filtered(name, value) if is_filter else "")
+        text = f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else key_text(self.answer, name, value)
+        return Cell(text, link=self.view.filtered(name, value) if is_filter else "")
 
     def _cell(self, metric: Metric, value: Any, top: float, before: Any) -> Cell:
         share = float(value) / top if value is not None and top > 0 else None
-        return Cell(figure_text(metric, value), share, *_changed(metric, value, before))
+        return Cell(shown(metric, value), share, *change_text(metric, value, before))
 
     def _tile(self, metric: Metric) -> Tile:
         at = self.question.metrics.index(metric)
@@ -211,9 +209,9 @@ class Answered:
         return Tile(
             metric.name,
             metric.meaning,
-            figure_text(metric, self.answer.whole[at]),
-            *_changed(metric, self.answer.whole[at], before),
-            figure_text(metric, before) if self.comparison else "",
+            shown(metric, self.answer.whole[at]),
+            *change_text(metric, self.answer.whole[at], before),
+            shown(metric, before) if self.comparison else "",
             charts.sparkline(charts.values(self.answer, metric, charts.days(self.answer))),
             self.view.link(figure=metric.name),
             metric == self.chosen,
@@ -227,22 +225,10 @@ class Answered:
         return Tile(
             f"{metric.name} {names}",
             metric.meaning,
-            figure_text(metric, value),
-            *_changed(metric, value, then),
-            figure_text(metric, then) if self.comparison else "",
+            shown(metric, value),
+            *change_text(metric, value, then),
+            shown(metric, then) if self.comparison else "",
         )
-
-
-def _changed(metric: Metric, now: Any, before: Any) -> tuple[str, str]:
-    """A change as text, and whether it is good."""
-    by = change(now, before)
-    if by is None:
-        return "", ""
-    rounded = round(by, 2)
-    if not rounded:
-        return "0%", ""
-    text = f"{by:+.0%}".replace("-", "−") if by < 10 else f"×{1 + by:,.0f}"
-    return text, "good" if (rounded > 0) != (metric.name in _WORSE) else "bad"
 
 
 class Answers:

@@ -25,6 +25,7 @@ from dashboard.answered import Answers
 from dashboard.pages import PAGES
 from dashboard.panels import DashboardPage
 from dashboard.parts import PARTS
+from dashboard.texts import duration_text, label
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings
@@ -54,7 +55,9 @@ class Dashboard:
             "pages": PAGES,
             "ranges": RANGES,
             "in_page": charts.in_page,
+            "duration": duration_text,
         }
+        self._templates.env.filters["label"] = label
         self._templates.env.trim_blocks = self._templates.env.lstrip_blocks = True
 
     def view(self, request: Request) -> PageAddress:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -12,6 +12,9 @@ from analytics.answers import Answer
 from analytics.comparison import Comparison
 from analytics.paths import VisitPaths
 from nextclick.definitions.metric import Metric
+
+_BELOW: Final = {"dormant"}
+"""Of a stack: who is missing, so below the line of nobody."""
 
 
 def days(answer: Answer) -> list[date]:
@@ -43,6 +46,7 @@ def lines(answer: Answer, metrics: Sequence[Metric], comparison: Comparison | No
         "series": [
             {
                 "name": metric.name,
+                "below": metric.name in _BELOW,
                 "unit": metric.unit,
                 "values": values(answer, metric, there),
                 "before": values(comparison.before, metric, (day - shift for day in there)) if comparison else None,

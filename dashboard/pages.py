@@ -4,7 +4,9 @@ from typing import Final
 
 from dashboard.panels import DashboardPage, Panel, Shape
 
-_VISITS: Final = ("visits", "visitors", "bounce_rate", "conversion_rate")
+_MAIN_TABLES: Final = (
+    "silver.events", "gold.visits", "gold.page_daily", "gold.item_daily", "gold.interactions", "gold.recommendations", "gold.data_quality",
+)  # fmt: skip
 _SOURCES: Final = ("channel", "source", "medium", "campaign", "referrer_host")
 
 OVERVIEW: Final = DashboardPage(
@@ -14,7 +16,7 @@ OVERVIEW: Final = DashboardPage(
     (
         Panel(
             "Visits", "traffic", Shape.SERIES, ("date",),
-            ("visitors", "visits", "views", "engagement_rate", "bounce_rate", "seconds_per_visit", "orders", "conversion_rate"),
+            ("visitors", "visits", "views", "engagement_rate", "bounce_rate", "orders", "conversion_rate"),
             is_wide=True,
         ),
         Panel("Revenue", "revenue", Shape.TILES, ("currency",), ("revenue", "orders", "revenue_per_order"), is_wide=True),
@@ -24,7 +26,10 @@ OVERVIEW: Final = DashboardPage(
         Panel("Recommender", "recommender", by=("surface,model_version", "position"), figures=("served", "shown", "clicks", "ctr")),
         Panel("Devices", "traffic", by=("device", "browser", "os"), figures=("visits", "engagement_rate")),
         Panel("Countries", "traffic", by=("country", "site"), figures=("visits", "engagement_rate")),
-        Panel("Freshness", "freshness", Shape.TABLE, ("table_name",), ("age_seconds", "rows", "version"), most=50, is_wide=True),
+        Panel(
+            "Freshness", "freshness", Shape.TABLE, ("table_name",), ("age_seconds", "rows", "version"),
+            (f"table_name={','.join(_MAIN_TABLES)}",), is_wide=True,
+        ),
     ),
 )  # fmt: skip
 
@@ -73,7 +78,7 @@ BEHAVIOUR: Final = DashboardPage(
             most=15, is_wide=True,
         ),
         Panel("Elements", "elements", by=("page,element", "href", "item_id"), most=12),
-        Panel("Search", "search", by=("query",), most=12),
+        Panel("Search", "search", by=("query",), figures=("searches", "without_click_share", "refined_share"), most=12),
         Panel("Media", "media", by=("medium",), most=12, is_wide=True),
         Panel("Files", "files", by=("file", "type"), most=12, is_wide=True),
     ),

@@ -20,10 +20,10 @@
   function line({ kind, days, series, unfinished }) {
     const isStack = kind === "stack", last = days.indexOf(unfinished);
     const one = series.length === 1;
-    const drawn = series.flatMap(({ name, values, before }, at) => {
+    const drawn = series.flatMap(({ name, values, before, below }, at) => {
       const paint = colour(ACCENTS[at % ACCENTS.length]);
       const main = {
-        name, type: isStack ? "bar" : "line", stack: isStack ? "all" : undefined, data: values, color: paint, showSymbol: days.length < 3,
+        name, type: isStack ? "bar" : "line", stack: isStack ? "all" : undefined, data: below ? values.map((value) => value && -value) : values, color: paint, showSymbol: days.length < 3,
         symbolSize: 6, lineStyle: { width: 2.2 }, areaStyle: one && !isStack ? { color: paint, opacity: .09 } : undefined,
         connectNulls: false, barMaxWidth: 42,
         markPoint: last >= 0 && values[last] != null && !isStack
@@ -45,7 +45,7 @@
       tooltip: {
         trigger: "axis", axisPointer: { type: isStack ? "shadow" : "line", lineStyle: { color: colour("before") } },
         formatter: (points) => `<b>${text(points[0].axisValue)}${points[0].axisValue === unfinished ? " (unfinished)" : ""}</b><br>` + points.map((point) =>
-          `${point.marker}${text(point.seriesName.replaceAll("_", " "))}: <b>${spoken(point.value, series[0].unit)}</b>`).join("<br>"),
+          `${point.marker}${text(point.seriesName.replaceAll("_", " "))}: <b>${spoken(isStack && point.value ? Math.abs(point.value) : point.value, series[0].unit)}</b>`).join("<br>"),
       },
       series: drawn,
     };

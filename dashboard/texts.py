@@ -1,0 +1,68 @@
+"""Figures as texts of a page."""
+
+from typing import Any, Final
+
+from analytics.comparison import change
+from analytics.output import figure_text
+from nextclick.definitions.metric import Metric, MetricUnit
+
+_WORSE: Final = {
+    "bounce_rate",
+    "bounces",
+    "exit_rate",
+    "entry_bounce_rate",
+    "dormant",
+    "failed",
+    "failed_share",
+    "refunds",
+    "cost",
+    "cpc",
+}
+"""Figures that nobody wants to grow."""
+_OF_ANY_KIND: Final = {"value", "served", "shown"}
+"""Figures of which more is neither better nor worse."""
+_SHORT: Final = {"ctr", "dau", "wau", "mau", "cpc", "cpa", "roas", "os", "id", "q1", "q3"}
+_LONG: Final = ((172_800, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min"))
+
+
+def shown(metric: Metric, value: Any) -> str:
+    """A figure as reports show it, but for times of minutes and more."""
+    return (
+        duration_text(value) if metric.unit is MetricUnit.SECONDS and value is not None else figure_text(metric, value)
+    )
+
+
+def label(name: str) -> str:
+    """A figure's or column's name for people.
+
+    >>> label("bounce_rate"), label("ad_ctr")
+    ('Bounce rate', 'Ad CTR')
+    """
+    first, *others = (word.upper() if word in _SHORT else word for word in name.split("_"))
+    return " ".join([first[:1].upper() + first[1:], *others])
+
+
+def duration_text(seconds: float | None) -> str:
+    """Seconds in a unit that a reader takes in.
+
+    >>> [duration_text(seconds) for seconds in (None, 7.25, 600, 9_000, 259_200)]
+    ['–', '7.2 s', '10.0 min', '2.5 h', '3.0 d']
+    """
+    if seconds is None:
+        return "–"
+    size, unit = next(((size, unit) for least, size, unit in _LONG if seconds >= least), (1, "s"))
+    return f"{seconds / size:,.1f} {unit}"
+
+
+def change_text(metric: Metric, now: Any, before: Any) -> tuple[str, str]:
+    """By how much a figure changed, and whether that is `good` or `bad`; empty where nothing can be said."""
+    by = change(now, before)
+    if by is None:
+        return "", ""
+    rounded = round(by, 2)
+    if not rounded:
+        return "0%", ""
+    text = f"{by:+.0%}".replace("-", "−") if by < 10 else f"×{1 + by:,.0f}"
+    if metric.name in _OF_ANY_KIND:
+        return text, ""
+    return text, "good" if (rounded > 0) != (metric.name in _WORSE) else "bad"
