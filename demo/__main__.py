@@ -81,18 +81,21 @@ def command() -> str:
 def make_facts(settings: Settings, seed: int, visitors: int, shown_as: str, log: Console) -> DemoFacts:
     """Make the traffic, send it down the path, read what became of it."""
     from demo.http_client import send  # the stations take seconds to import: --help should not
-    from demo.pipeline import import_items, spark_starting, walk
+    from demo.pipeline import import_costs, import_items, spark_starting, walk
     from demo.service import running
 
     began = time.monotonic()
     folder = settings.lake.root / "traffic"
     gap = settings.sessions.gap_for(settings.site)
     traffic = make_traffic(seed, visitors, gap)  # not beside Spark: OpenBLAS may hang in a process that forks meanwhile
-    catalogue = write_traffic(traffic, folder)
+    files = write_traffic(traffic, folder)
     log.print(f"traffic: {DAYS} days of {visitors:,} visitors  in {time.monotonic() - began:.1f} s")
     with spark_starting(settings), running(settings, "collect", folder) as collector:
-        report = import_items(settings, catalogue)
-        log.print(f"import: {report.accepted:,} items of the catalogue  in {report.seconds:.1f} s")
+        for report, what in (
+            (import_items(settings, files.catalogue), "items of the catalogue"),
+            (import_costs(settings, files.costs), "costs of a campaign and day"),
+        ):
+            log.print(f"import: {report.accepted:,} {what}  in {report.seconds:.1f} s")
         address, began = collector.address, time.monotonic()
         sent = f"{len(traffic.lines):,} records in {send(collector, traffic.lines):,} requests to {address}"
         log.print(f"collect: {sent}  in {time.monotonic() - began:.1f} s")

@@ -1,4 +1,4 @@
-"""Where the demo calls the steps in its own process: the import of the catalogue, and the path."""
+"""Where the demo calls the steps in its own process: the imports of the catalogue and of costs, and the path."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from collector.imports.figures.importer import FigureImport, FigureReport
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.mapping import load
 from collector.imports.reading import MappedReading
@@ -42,6 +43,12 @@ def import_items(settings: Settings, file: Path) -> ImportReport:
         Importer(settings, reading) as importer,
     ):
         return importer.run([file], again=False, tell=lambda _: None)
+
+
+def import_costs(settings: Settings, file: Path) -> FigureReport:
+    """`nextclick import FILE --mapping costs`."""
+    mapping = load("costs", settings.conf_dir / "mappings")
+    return FigureImport(settings, mapping, "costs", settings.site).run([file], skip_bad=False, tell=lambda _: None)
 
 
 def walk(settings: Settings, console: Console) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from demo.outcome.ground_truth import Truth
+from demo.outcome.known_figures import DAYS_LATER, STEPS, DemoFigures
 from nextclick.reconciliation import Reconciliation
 
 
@@ -49,6 +50,8 @@ class Business(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of silver.items and silver.identities."""
     revenue: dict[str, str]
     """By currency, from the sessions."""
+    costs: dict[str, str]
+    """Of campaigns, by currency."""
 
 
 class Checks(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +117,8 @@ class DemoFacts(msgspec.Struct, frozen=True, kw_only=True):
     truth: Truth
     flow: Flow
     business: Business
+    figures: DemoFigures
+    """As reports and funnels say them."""
     checks: Checks
     contest: AgainstPopular
     tastes: TasteMatch
@@ -150,13 +155,36 @@ def comparisons(facts: DemoFacts) -> list[AgainstTruth]:
         ("silver.sessions", business.sessions, truth.sessions),
     ]
     money = [
-        (f"revenue, {currency}", business.revenue.get(currency, "0.00"), truth.revenue.get(currency, "0.00"))
-        for currency in sorted(truth.revenue.keys() | business.revenue.keys())
+        (f"{what}, {currency}", actual.get(currency, "0.00"), known.get(currency, "0.00"))
+        for what, actual, known in (
+            ("revenue", business.revenue, truth.revenue),
+            ("silver.costs", business.costs, truth.costs),
+        )
+        for currency in sorted(known.keys() | actual.keys())
     ]
     return [
         *(AgainstTruth(what, f"{actual:,}", f"{known:,}") for what, actual, known in counts),
         *(AgainstTruth(what, f"{Decimal(actual):,}", f"{Decimal(known):,}") for what, actual, known in money),
     ]
+
+
+def reported(facts: DemoFacts) -> list[AgainstTruth]:
+    """The three figures of reports that the generator knows."""
+    actual, known = facts.figures, facts.truth.figures
+    credits = _each("orders credited to ", actual.credited, known.credited)
+    return [
+        *(AgainstTruth(what.strip(), f"{count:,}", f"{expected:,}") for what, count, expected in credits),
+        AgainstTruth(f"visitors active {DAYS_LATER} days after their first", _retained(actual), _retained(known)),
+        AgainstTruth(f"visitors by step: {' → '.join(STEPS)}", _steps(actual), _steps(known)),
+    ]
+
+
+def _retained(figures: DemoFigures) -> str:
+    return f"{figures.seen_again:,} of {figures.first_seen:,}"
+
+
+def _steps(figures: DemoFigures) -> str:
+    return " → ".join(f"{count:,}" for count in figures.funnel)
 
 
 def _each(word: str, actual: dict[str, int], known: dict[str, int]) -> list[tuple[str, int, int]]:
@@ -171,4 +199,4 @@ def _equal(actual: dict[str, int], known: dict[str, int]) -> int:
 
 def agrees(facts: DemoFacts) -> bool:
     """The pipeline found everything that the generator knows, and no check stopped it."""
-    return all(line.agrees for line in comparisons(facts)) and not facts.checks.stopped
+    return all(line.agrees for line in (*comparisons(facts), *reported(facts))) and not facts.checks.stopped

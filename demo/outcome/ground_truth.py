@@ -1,19 +1,16 @@
 """What the generator knows about its traffic, counted by rules that share no code with the pipeline."""
 
-from collections import Counter
-from datetime import timedelta
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
-from typing import Final
 
 import msgspec
-import numpy as np
 
-from demo.traffic.events import Acts
+from demo.outcome.known_figures import DemoFigures
 from demo.traffic.faults import BROKEN
+from demo.traffic.marketing import Cost
 from demo.traffic.trackers import Fields
-
-_OUTSIDE: Final = ("identify", "alias")
 
 
 class Truth(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +37,9 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     """Sessions by the gap of the settings."""
     revenue: dict[str, str]
     """Turnover by currency, as decimals."""
+    costs: dict[str, str]
+    """What campaigns cost, the same way."""
+    figures: DemoFigures
 
     @property
     def rejected(self) -> int:
@@ -63,27 +63,27 @@ def load_truth(path: Path) -> Truth:
     return msgspec.json.decode(path.read_bytes(), type=Truth)
 
 
-def count_sessions(acts: Acts, gap: timedelta) -> int:
-    """A longer gap opens a new session of the same visitor."""
-    inside = np.array([fields["event"] not in _OUTSIDE for fields in acts.fields], dtype=bool)
-    at, visitor = acts.at[inside], acts.visitor[inside]
-    order = np.lexsort((at, visitor))
-    new = (np.diff(visitor[order]) != 0) | (np.diff(at[order]) > gap // timedelta(milliseconds=1))
-    return int(new.sum()) + bool(len(at))
-
-
 def count_links(events: list[Fields]) -> int:
     """Who is who: visitors seen with a user id, and accounts merged into another."""
-    visitors = {(event["visitor_id"], event["user_id"]) for event in events if "user_id" in event}
+    visitors = {
+        (event["visitor_id"], event["user_id"]) for event in events if {"visitor_id", "user_id"} <= event.keys()
+    }
     merged = {(event["properties"]["previous_id"], event["user_id"]) for event in events if event["event"] == "alias"}
     return len(visitors | merged) + len(merged)  # what was merged may have been a visitor's id
 
 
 def revenue(events: list[Fields]) -> dict[str, str]:
     """Price × quantity of the purchases, by currency."""
-    totals: dict[str, Decimal] = {}
-    for event in events:
-        if event["event"] == "purchase":
-            amount = Decimal(str(event["price"])) * event["quantity"]
-            totals[event["currency"]] = totals.get(event["currency"], Decimal()) + amount
+    bought = (event for event in events if event["event"] == "purchase")
+    return _sums((event["currency"], Decimal(str(event["price"])) * event["quantity"]) for event in bought)
+
+
+def costs_by_currency(rows: Iterable[Cost]) -> dict[str, str]:
+    return _sums((row.currency, Decimal(row.cost)) for row in rows)
+
+
+def _sums(amounts: Iterable[tuple[str, Decimal]]) -> dict[str, str]:
+    totals: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for currency, amount in amounts:
+        totals[currency] += amount
     return {currency: f"{total:.2f}" for currency, total in sorted(totals.items())}

@@ -1,17 +1,23 @@
 """Read the demo's facts from the lake that it made: the tables as they are published, no JVM."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from analytics import funnel
+from analytics.answers import Reports
+from analytics.catalog import report
 from demo.outcome.evaluation import judge
 from demo.outcome.facts import AgainstPopular, Business, Checks, DemoFacts, Flow, ListedItemFact, Portrait
 from demo.outcome.ground_truth import load_truth
+from demo.outcome.known_figures import DAYS_LATER, DemoFigures
 from demo.traffic.tastes import Tastes, load_tastes
 from ml.registry import champion
 from nextclick.lake.delta import require
+from nextclick.lake.memory import TableMemory
 from nextclick.lake.sql import ask
 from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings
@@ -32,6 +38,7 @@ def gather(settings: Settings, traffic: Path, shown_as: str) -> DemoFacts:
         truth=load_truth(traffic / "truth.json"),
         flow=_flow(settings),
         business=_business(settings),
+        figures=_figures(settings),
         checks=_checks(settings),
         contest=_contest(settings),
         tastes=judge(
@@ -80,6 +87,7 @@ def _business(settings: Settings) -> Business:
         "select money.key, sum(money.value) from (select unnest(map_entries(revenue)) as money from silver.sessions) "
         "group by 1 order by 1",
     )
+    costs = _rows(settings, "select currency, sum(cost) from silver.costs group by 1 order by 1")
     return Business(
         sessions=sessions[0],
         bounces=sessions[1],
@@ -88,7 +96,28 @@ def _business(settings: Settings) -> Business:
         items=items,
         links=links,
         revenue={currency: f"{total:.2f}" for currency, total in revenue},
+        costs={currency: f"{total:.2f}" for currency, total in costs},
     )
+
+
+def _figures(settings: Settings) -> DemoFigures:
+    """What `nextclick report attribution`, `report retention_day` and `funnel order` say."""
+    credited = _report(settings, "attribution", "channel", "conversions", "goal=purchase", "rule=last_non_direct")
+    [(_, first_seen, seen_again)] = _report(settings, "retention_day", "n", "cohort_size,retained", f"n={DAYS_LATER}")
+    steps = funnel.answer(settings, funnel.question(settings, ["order"])).steps
+    return DemoFigures(
+        credited={channel: int(orders) for channel, orders in sorted(credited)},
+        first_seen=first_seen,
+        seen_again=seen_again,
+        funnel=tuple(step.units for step in steps),
+    )
+
+
+def _report(settings: Settings, name: str, by: str, figures: str, *where: str) -> Sequence[Any]:
+    """Rows of a report over all that there is."""
+    reports = Reports(TableMemory(settings.lake), settings.analytics)
+    question = reports.question(report(name), by=(by,), where=where, figures=figures.split(","))
+    return reports.answer(question).rows
 
 
 def _checks(settings: Settings) -> Checks:

@@ -17,6 +17,7 @@ from demo.outcome.facts import (
     Portrait,
     TasteMatch,
     comparisons,
+    reported,
 )
 
 WIDTH = 100
@@ -55,6 +56,7 @@ def _sections(facts: DemoFacts) -> Iterator[tuple[str, RenderableType]]:
     yield "What came in", _came_in(facts)
     yield "Where each event went", _went(comparisons(facts))
     yield "What the shop did", _business(facts)
+    yield "What reports say of it", _went(reported(facts))
     yield "Checks", _checks(facts)
     yield "The model against popularity, on clicks that were held back", _contest(facts.contest)
     yield "The model against the hidden tastes", _tastes(facts.tastes)
@@ -63,13 +65,18 @@ def _sections(facts: DemoFacts) -> Iterator[tuple[str, RenderableType]]:
 
 def further(facts: DemoFacts, command: str) -> str:
     """Commands to copy, one a line; each works on the lake that the demo left."""
-    call = f"{command} --lake {facts.lake}"
+    call = f"{command} --profile demo --lake {facts.lake}"
     sql = "select channel, sum(sessions) as sessions from gold.traffic_daily group by 1 order by 2 desc"
     return "\n".join(
         (
             f"{call} up         # the Dagster and MLflow pages",
             f"{call} status     # tables, reconciliation, champion, export",
             f"{call} recommend {facts.portrait.person_id} -n 10",
+            f"{call} report     # the reports that there are; such as",
+            f"{call} report campaigns",
+            f"{call} report releases",
+            f"{call} report games",
+            f"{call} funnel order --by device",
             f'{call} sql "{sql}"',
         )
     )

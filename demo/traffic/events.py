@@ -11,11 +11,12 @@ from demo.traffic.catalogue import CATEGORIES, STYLES, ShopItems
 from demo.traffic.visits import NEVER, Devices, Flags, Ints, Texts, Views, Visits
 
 SHOP: Final = "https://shop.example"
+NEWSLETTER: Final = {"utm_source": "newsletter", "utm_medium": "email", "utm_campaign": "june"}
 _ARRIVALS: Final[tuple[tuple[float, dict[str, str]], ...]] = (
     (0.34, {}),
     (0.28, {"referrer": "https://search.example/"}),
     (0.10, {"referrer": "https://reviews.example/best-gifts"}),
-    (0.12, {"utm_source": "newsletter", "utm_medium": "email", "utm_campaign": "june"}),
+    (0.12, NEWSLETTER),
     (0.10, {"utm_source": "searchads", "utm_medium": "cpc", "utm_campaign": "gifts", "utm_term": "gift"}),
     (0.06, {"utm_source": "chatter", "utm_medium": "social", "referrer": "https://chatter.example/"}),
 )

@@ -19,8 +19,12 @@ KINDS: Final = (
 )  # fmt: skip
 """The kinds that stations know. Any other word is a custom event: kept and counted, with no meaning of its own."""
 
-OUTSIDE_SESSIONS: Final = ("served", "impression", "identify", "alias", "item_update", "request")
-"""What the system, a catalogue or an access log says, not what the visitor did: neither opens nor extends a session."""
+OUTSIDE_SESSIONS: Final = (
+    "served", "impression", "identify", "alias", "item_update", "request",
+    "email_delivered", "email_open", "email_click", "email_bounce",
+)  # fmt: skip
+"""What the system, a catalogue, an access log or an e-mail service says, not what the visitor did at the site: neither opens nor
+extends a session."""
 
 PASSIVE: Final = ("engagement", "scroll", "pause", "refund")
 """Attention, or what the shop did, rather than an act: extends a session, but does not end a bounce."""

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from analytics.answers import Reports
+from analytics.catalog import report
 from demo.__main__ import clear, make_facts
 from demo.outcome.facts import DemoFacts, agrees, comparisons
+from nextclick.lake.memory import TableMemory
 from nextclick.lake.sql import ask
 from nextclick.settings import load
 from orchestration.step_runner import step_runner
@@ -49,6 +52,35 @@ def test_every_tracker_brought_its_part_and_no_kind_of_event_was_lost(facts: Dem
     assert facts.flow.sources == facts.truth.trackers
     assert facts.flow.kinds == facts.truth.kinds
     assert {"plain", "segment", "snowplow"} == facts.flow.sources.keys()
+
+
+def test_reports_say_the_attribution_the_retention_and_the_funnel_that_the_generator_knows(facts: DemoFacts) -> None:
+    assert facts.figures == facts.truth.figures
+    assert {"direct", "email", "organic_social", "paid_search", "referral"} == facts.figures.credited.keys()
+    assert 0 < facts.figures.seen_again < facts.figures.first_seen
+    views, carts, orders = facts.figures.funnel
+    assert views > carts > orders > 0
+
+
+def test_the_app_its_game_its_films_and_the_campaigns_are_in_reports(facts: DemoFacts, lake: Path) -> None:
+    """By what the generator sent: each kind of event, and the release that crashes."""
+    settings, kinds = load(lake, profile="demo", environ={}), facts.truth.kinds
+
+    def rows(name: str, by: str, *figures: str) -> list[tuple[Any, ...]]:
+        reports = Reports(TableMemory(settings.lake), settings.analytics)
+        return [*reports.answer(reports.question(report(name), by=(by,), figures=figures)).rows]
+
+    events = dict(rows("events", "event", "events"))
+    assert {kind: events[kind] for kind in kinds} == kinds
+    levels = rows("games", "level", "starts", "completes", "fails")
+    assert [sum(level[n] for level in levels) for n in (1, 2, 3)] == [
+        kinds[kind] for kind in ("level_start", "level_complete", "level_fail")
+    ]
+    assert sum(plays for _, plays in rows("media", "medium", "plays")) == kinds["play"]
+    crashes = dict(rows("releases", "app_version", "crashed_visits"))
+    assert sum(crashes.values()) == kinds["app_crash"]
+    assert max(crashes, key=lambda version: crashes[version]) == "3.2.0"
+    assert dict(rows("attribution", "goal", "conversions")).keys() >= {"newsletter", "purchase"}
 
 
 def test_expectations_were_checked(facts: DemoFacts) -> None:

@@ -1,6 +1,7 @@
 """The demo's report on facts made by hand."""
 
 import io
+from typing import Any
 
 import msgspec
 import pytest
@@ -19,6 +20,7 @@ from demo.outcome.facts import (
     comparisons,
 )
 from demo.outcome.ground_truth import Truth
+from demo.outcome.known_figures import DemoFigures
 from demo.outcome.report import WIDTH, further, print_report
 from nextclick.reconciliation import Reconciliation
 
@@ -39,6 +41,10 @@ def facts() -> DemoFacts:
             links=7,
             sessions=20,
             revenue={"EUR": "10.50"},
+            costs={"EUR": "3.20"},
+            figures=DemoFigures(
+                credited={"direct": 1, "email": 2}, first_seen=1_200, seen_again=300, funnel=(90, 40, 3)
+            ),
         ),
         flow=Flow(
             counts=Reconciliation(accepted=115, silver=110, quarantined=1, duplicates=4, rejected=3),
@@ -47,8 +53,16 @@ def facts() -> DemoFacts:
             kinds={"search": 10, "view_item": 90},
         ),
         business=Business(
-            sessions=20, bounces=5, conversions=2, people=12, items=10, links=7, revenue={"EUR": "10.50"}
+            sessions=20,
+            bounces=5,
+            conversions=2,
+            people=12,
+            items=10,
+            links=7,
+            revenue={"EUR": "10.50"},
+            costs={"EUR": "3.20"},
         ),
+        figures=DemoFigures(credited={"direct": 1, "email": 2}, first_seen=1_200, seen_again=300, funnel=(90, 40, 3)),
         checks=Checks(passed=30, warned=("volume",)),
         contest=AgainstPopular(
             champion="1",
@@ -89,7 +103,11 @@ def test_report_names_what_a_newcomer_wants_to_know(facts: DemoFacts) -> None:
         "truly loves mugs, lamps",
         "recommended (model)",
         "Idle Gull lamp",
-        "nextclick --lake demo-lake up",
+        "nextclick --profile demo --lake demo-lake up",
+        "nextclick --profile demo --lake demo-lake funnel order",
+        "orders credited to email",
+        "300 of 1,200",
+        "90 → 40 → 3",
     ):
         assert phrase in text
 
@@ -118,6 +136,16 @@ def test_a_number_that_differs_is_shown_and_fails(facts: DemoFacts, counter: str
     wrong = msgspec.structs.replace(facts, flow=msgspec.structs.replace(facts.flow, counts=counts))
     assert not agrees(wrong)
     assert "DIFFERS" in printed(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"credited": {"direct": 2, "email": 1}}, {"credited": {"email": 2}}, {"seen_again": 299}, {"funnel": (90, 40, 4)}],
+)
+def test_a_figure_of_a_report_that_differs_is_shown_and_fails(facts: DemoFacts, wrong: dict[str, Any]) -> None:
+    other = msgspec.structs.replace(facts, figures=msgspec.structs.replace(facts.figures, **wrong))
+    assert not agrees(other)
+    assert "DIFFERS" in printed(other)
 
 
 def test_a_check_that_stops_fails_the_demo(facts: DemoFacts) -> None:

@@ -1,5 +1,6 @@
 """The demo's generator: the same seed gives the same bytes, and what it says about them is so."""
 
+import csv
 from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
@@ -11,9 +12,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from demo.outcome.ground_truth import count_sessions, load_truth
+from demo.outcome.ground_truth import load_truth
+from demo.traffic.app import make_app
 from demo.traffic.catalogue import MAX_ITEMS, make_catalogue
-from demo.traffic.events import Acts
 from demo.traffic.faults import BROKEN, arrivals, copies
 from demo.traffic.generate import Traffic, make_traffic, write_traffic
 from demo.traffic.tastes import load_tastes
@@ -23,6 +24,17 @@ from tests.demo_lines import as_collected
 
 GAP = timedelta(minutes=30)
 FAR_FUTURE_MS = 1_800_000_000_000
+OF_MAILS = {"email_delivered", "email_open", "email_click"}
+OF_THE_APP = {
+    "first_open",
+    "screen_view",
+    "app_crash",
+    "play",
+    "media_progress",
+    "level_start",
+    "level_complete",
+    "level_fail",
+}
 REFUSED_BY_THE_DIALECT = ("malformed_json", "missing_visitor", "missing_event", "bad_time")
 
 
@@ -90,7 +102,7 @@ def test_the_same_id_with_another_payload_comes_after_its_original(
 
 def test_kinds_are_counted_and_known(traffic: Traffic, good: list[dict[str, Any]]) -> None:
     assert Counter(event["event"] for event in good) == traffic.truth.kinds
-    assert set(traffic.truth.kinds) <= set(KINDS)
+    assert set(traffic.truth.kinds) - set(KINDS) <= OF_MAILS | OF_THE_APP | {"sign_up"}
 
 
 def test_revenue_is_price_times_quantity_by_currency(traffic: Traffic, good: list[dict[str, Any]]) -> None:
@@ -106,17 +118,10 @@ def test_revenue_is_price_times_quantity_by_currency(traffic: Traffic, good: lis
 def test_sessions_are_counted_by_the_gap_rule(traffic: Traffic, good: list[dict[str, Any]]) -> None:
     by_visitor: dict[str, list[int]] = {}
     for event in good:
-        if event["event"] not in ("identify", "alias"):
+        if event["event"] not in {"identify", "alias"} | OF_MAILS:
             by_visitor.setdefault(event["visitor_id"], []).append(event["client_time"])
     gaps = [b - a for times in map(sorted, by_visitor.values()) for a, b in pairwise(times)]
     assert len(by_visitor) + sum(gap > 1_800_000 for gap in gaps) == traffic.truth.sessions
-
-
-def test_a_gap_of_exactly_thirty_minutes_does_not_open_a_session() -> None:
-    minutes = np.array([0, 30, 61, 200, 0])
-    kinds = ["page_view", "page_view", "page_view", "identify", "page_view"]
-    acts = Acts(minutes * 60_000, np.array([0, 0, 0, 0, 1]), [{"event": kind} for kind in kinds])
-    assert count_sessions(acts, GAP) == 3
 
 
 def test_lines_come_in_order_of_arrival_and_not_of_time(traffic: Traffic, good: list[dict[str, Any]]) -> None:
@@ -142,6 +147,9 @@ def test_copies_come_soon_or_days_later() -> None:
 def test_events_carry_the_user_only_after_the_login(good: list[dict[str, Any]]) -> None:
     logins = {event["visitor_id"]: event["client_time"] for event in good if event["event"] == "identify"}
     for event in good:
+        if event["event"] in OF_MAILS:  # whose service knows accounts alone
+            assert "visitor_id" not in event
+            continue
         knows = event["client_time"] >= logins.get(event["visitor_id"], FAR_FUTURE_MS)
         assert ("user_id" in event) == knows
 
@@ -151,6 +159,54 @@ def test_aliases_name_the_guest_account_that_is_merged() -> None:
     aliases = as_collected(line for line in lines if b'"alias"' in line.record)
     assert aliases
     assert all(event["user_id"] == "u" + event["properties"]["previous_id"][1:] for event in aliases)
+
+
+def test_what_the_app_reports_says_its_release_and_names_no_item(good: list[dict[str, Any]]) -> None:
+    app = [event for event in good if event["event"] in OF_THE_APP]
+    assert {event["visitor_id"][0] for event in app} == {"a"}
+    assert all({"app_version", "platform"} <= event["properties"].keys() for event in app)
+    assert not any("item_id" in event for event in app)
+    opened = [event["visitor_id"] for event in app if event["event"] == "first_open"]
+    assert sorted(opened) == sorted({event["visitor_id"] for event in app})
+
+
+def test_a_level_ends_as_often_as_it_starts_and_the_next_one_comes_after_it() -> None:
+    """Of one device: it plays level 2 only when it completed level 1."""
+    acts = make_app(np.random.default_rng(3), visitors=600, days=14)
+    levels: dict[str, list[tuple[str, int]]] = {}
+    for _, event in sorted(acts, key=lambda act: act[0]):
+        if event["event"].startswith("level_"):
+            levels.setdefault(event["visitor_id"], []).append((event["event"], int(event["properties"]["level"])))
+    assert len(levels) > 10
+    for tries in levels.values():
+        reached = 1
+        for (start, level), (end, same) in zip(tries[::2], tries[1::2], strict=True):
+            assert (start, level, same) == ("level_start", reached, reached)
+            reached += end == "level_complete"
+
+
+def test_who_clicks_an_email_had_it_delivered_and_comes_a_second_later(
+    traffic: Traffic, good: list[dict[str, Any]]
+) -> None:
+    when = {(event["event"], event["user_id"]): event["client_time"] for event in good if event["event"] in OF_MAILS}
+    clicks = [(user, at) for (kind, user), at in when.items() if kind == "email_click"]
+    arrivals = {
+        event["client_time"] for event in good if event.get("utm_source") == "newsletter" and "visitor_id" in event
+    }
+    arrivals |= {event["client_time"] for event in good if "utm_source=newsletter" in event.get("page_url", "")}
+    assert clicks
+    for user, at in clicks:
+        assert when["email_delivered", user] < when["email_open", user] < at
+        assert at + 1_000 in arrivals
+
+
+def test_costs_are_of_days_and_campaigns_that_visits_came_by(traffic: Traffic, tmp_path: Path) -> None:
+    write_traffic(traffic, tmp_path)
+    with (tmp_path / "costs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["network"], row["campaign"]) for row in rows} == {("newsletter", "june"), ("searchads", "gifts")}
+    assert {row["date"][:8] for row in rows} == {"2026-06-"}
+    assert traffic.truth.costs == {"EUR": str(sum(Decimal(row["cost"]) for row in rows))}
 
 
 def test_people_look_at_what_they_like(traffic: Traffic, good: list[dict[str, Any]]) -> None:
