@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from nextclick.contracts.table import Layer
@@ -62,7 +62,7 @@ class TableMemory:
         return self._seen[name].log
 
     def newest_day(self, name: str) -> date | None:
-        """The newest day that a table by days has now; None where it has none, or is not by days."""
+        """The newest day that a table by days, or of events, has now; None where it has none, or is neither."""
         with self._lock:
             self._look(name)
         return self._seen[name].newest
@@ -126,11 +126,11 @@ class TableMemory:
 
 
 def _newest_day(table: "DeltaTable | None") -> date | None:
-    """By the log alone: the days of its folders, or of its files' bounds, where it has no folders."""
+    """By the log alone: the days of its folders, else those of its files' bounds, or in UTC those of its events."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     added = pa.table(table.get_add_actions(flatten=True)) if table else pa.table({})
-    days = [name for name in ("partition.date", "max.date") if name in added.column_names]
-    newest: date | None = pc.max(added[days[0]]).as_py() if days else None
-    return newest
+    names = [name for name in ("partition.date", "max.date", "max.occurred_at") if name in added.column_names]
+    newest: date | None = pc.max(added[names[0]]).as_py() if names else None
+    return newest.date() if isinstance(newest, datetime) else newest

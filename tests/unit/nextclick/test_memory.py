@@ -1,6 +1,6 @@
 """Tables in memory: asked twice at one version, bounded in bytes, and never behind the lake."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,18 @@ def test_what_is_asked_twice_is_held_until_its_version_moves(lake: Lake) -> None
     assert rows(memory) == 1
     write(lake, TRAFFIC, [{}, {}], mode="overwrite")
     assert (rows(memory), memory.version(TRAFFIC), [*memory.held]) == (2, 1, [])
+
+
+def test_the_newest_day_is_that_of_its_folders_or_of_its_newest_event(lake: Lake) -> None:
+    memory = TableMemory(lake)
+    assert [memory.newest_day(name) for name in ("gold.visits", "silver.events")] == [None, None]
+    for day in (3, 5, 4):
+        write(lake, "silver.events", [{"event_id": str(day), "occurred_at": datetime(2026, 6, day, 23, tzinfo=UTC)}])
+        write(lake, "gold.visits", [{"date": date(2026, 6, day - 1)}])
+    write(lake, "silver.identities", [{}])
+    assert memory.newest_day("gold.visits") == date(2026, 6, 4)
+    assert memory.newest_day("silver.events") == date(2026, 6, 5)
+    assert memory.newest_day("silver.identities") is None
 
 
 def test_a_table_that_was_never_written_is_empty_until_it_is(lake: Lake) -> None:
