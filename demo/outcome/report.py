@@ -56,11 +56,11 @@ def _sections(facts: DemoFacts) -> Iterator[tuple[str, RenderableType]]:
     yield "What came in", _came_in(facts)
     yield "Where each event went", _went(comparisons(facts))
     yield "What the shop did", _business(facts)
-    yield "What reports say of it", _went(reported(facts))
     yield "Checks", _checks(facts)
     yield "The model against popularity, on clicks that were held back", _contest(facts.contest)
     yield "The model against the hidden tastes", _tastes(facts.tastes)
     yield f"One person: {facts.portrait.person_id}", _portrait(facts.portrait)
+    yield "Three figures of reports", _went(reported(facts))
 
 
 def further(facts: DemoFacts, command: str) -> str:
@@ -73,7 +73,7 @@ def further(facts: DemoFacts, command: str) -> str:
             f"{call} status     # tables, reconciliation, champion, export",
             f"{call} recommend {facts.portrait.person_id} -n 10",
             f"{call} report     # the reports that there are; such as",
-            f"{call} report campaigns",
+            f"{call} report campaigns --by campaign,currency",
             f"{call} report releases",
             f"{call} report games",
             f"{call} funnel order --by device",
