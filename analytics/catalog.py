@@ -32,6 +32,7 @@ REPORTS: Final[tuple[Report, ...]] = (
     benchmarks.MARKET,
     health.QUALITY,
     health.FRESHNESS,
+    health.REJECTS,
 )
 
 _BY_NAME: Final = {report.name: report for report in REPORTS}

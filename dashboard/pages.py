@@ -159,7 +159,7 @@ EVENTS: Final = DashboardPage(
 QUALITY: Final = DashboardPage(
     "quality",
     "Quality",
-    "What holds of the tables, how old they are, and how sites compare.",
+    "What holds of the tables, how old they are, what was rejected, and how sites compare.",
     (
         Panel(
             "Checks",
@@ -178,6 +178,7 @@ QUALITY: Final = DashboardPage(
             most=50,
             is_wide=True,
         ),
+        Panel("Quarantine", "rejects", by=("reason", "reason,message", "origin,source"), most=20, is_wide=True),
         Panel("Sites side by side", "benchmarks", Shape.TABLE, ("site,figure",), most=30, is_wide=True),
     ),
 )

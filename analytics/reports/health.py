@@ -37,3 +37,17 @@ FRESHNESS: Final = Report(
     date=None,
     of_states=True,
 )
+
+REJECTS: Final = Report(
+    name="rejects",
+    doc="What was rejected, and why, by the day that it came (UTC).",
+    reads=("silver.quarantine",),
+    rows="""
+        SELECT CAST(received_at AT TIME ZONE 'UTC' AS DATE) AS date, origin, reason, source, message, 1 AS rejects,
+            CAST(replayable AS INT) AS replayable
+        FROM silver.quarantine
+    """,
+    dimensions=("date", "origin", "reason", "source", "message"),
+    metrics=(h.REJECTS, h.REPLAYABLE),
+    by=("reason",),
+)

@@ -6,6 +6,9 @@ CHECKS = total("checks", "Expectations, each by its newest result.")
 FAILED = total("failed", "Those that do not hold.")
 FAILED_SHARE = ratio("failed_share", "failed / checks.", FAILED, CHECKS)
 
+REJECTS = total("rejects", "Records in quarantine.")
+REPLAYABLE = total("replayable", "Those whose payload is whole, so that a replay can mend them.")
+
 _TABLE = ("table_name",)
 VERSION = of_the_row("version", "The table's newest version; absent: never written.", _TABLE)
 ROWS = total("rows", "Rows of the table.")

@@ -1,6 +1,6 @@
 """Items, recommendations, campaigns, sites beside sites, and the tables themselves, on rows that are counted by eye."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from statistics import quantiles
@@ -150,3 +150,21 @@ def test_freshness_is_what_the_logs_say(tmp_path: Path) -> None:
     assert versions["gold.item_daily"][:2] == (0, 2)
     assert 0 <= versions["gold.item_daily"][2] < 600
     assert versions["gold.interactions"][0] is None
+
+
+def test_rejects_are_counted_by_reason_on_the_day_that_they_came() -> None:
+    times = [
+        datetime(2026, 1, 3, 23, 59, tzinfo=UTC),
+        datetime(2026, 1, 4, tzinfo=UTC),
+        datetime(2026, 1, 4, tzinfo=UTC),
+    ]
+    rows = [
+        {"reason": reason, "received_at": at, "replayable": reason == "bad_type"}
+        for reason, at in zip(("bad_type", "bad_type", "id_collision"), times, strict=True)
+    ]
+    tables = {"silver.quarantine": rows}
+    assert figures(answer("rejects", tables), "rejects", "replayable") == {
+        "bad_type": (2, 2),
+        "id_collision": (1, 0),
+    }
+    assert [*figures(answer("rejects", tables, by=("date",)), "rejects").values()] == [1, 2]
