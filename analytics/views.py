@@ -30,10 +30,10 @@ def query(report: Report, values: Mapping[str, str]) -> str:
 
 
 def in_spark(sql: str) -> str:
-    """The same in Spark's."""
+    """The same in Spark's; sqlglot.UnsupportedError where Spark has no such thing."""
     import sqlglot
 
-    return sqlglot.transpile(sql, read="duckdb", write="spark")[0]
+    return sqlglot.transpile(sql, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE)[0]
 
 
 def comments(report: Report) -> dict[str, str]:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from analytics import views
 from analytics.answers import Answer, Reports
 from analytics.catalog import REPORTS
 from analytics.report import Report
 from nextclick.contracts import catalog
 from nextclick.definitions.metric import Metric
-from tests.report_rows import answer, answer_of, drawn, figures, reports, rows
+from tests.report_rows import SETTINGS, TODAY, answer, answer_of, drawn, figures, reports, rows
 
 ALL = pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
 
@@ -69,6 +70,13 @@ def test_what_stays_apart_has_no_figure_where_it_would_be_put_together(report: R
             values = {tuple(row[name] for name in metric.apart) for row in rows(of_drawn_rows(report, by=metric.apart))}
             assert len(values) > 1
             assert whole_of(there)[metric.name] is None
+
+
+def test_each_view_can_be_said_in_spark() -> None:
+    """tests/spark/test_report_views.py compares their rows."""
+    for report in views.views():
+        query = views.query(report, views.view_values(SETTINGS, report, TODAY))
+        assert views.in_spark(query).startswith(("SELECT", "WITH"))
 
 
 def whole_of(there: Answer) -> dict[str, Any]:
