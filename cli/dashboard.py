@@ -31,11 +31,12 @@ def dashboard(settings: Settings, port: int, as_json: bool) -> None:
     from nextclick.web import guard
     from nextclick.web.process import when_it_answers
 
-    token, address = guard.new_token(), f"http://{guard.HOST}:{ports.free(guard.HOST, port)}"
+    token, port = guard.new_token(), ports.free(guard.HOST, port)
+    address = f"http://{guard.HOST}:{port}"
     when_it_answers(address, lambda: _announce(f"{address}/?token={token}", as_json))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # closes as Ctrl-C does
     with suppress(KeyboardInterrupt):
-        uvicorn.run(app(settings, token), host=guard.HOST, port=int(address.rpartition(":")[2]), log_level="warning")
+        uvicorn.run(app(settings, token), host=guard.HOST, port=port, log_level="warning", timeout_graceful_shutdown=2)
 
 
 def _announce(link: str, as_json: bool) -> None:

@@ -1,15 +1,17 @@
 """The dashboard as an ASGI app: pages, the JSON and CSV of their reports, and the files that they load."""
 
+import asyncio
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +26,7 @@ from dashboard.address import RANGES, PageAddress, view
 from dashboard.answered import Answers
 from dashboard.pages import PAGES
 from dashboard.panels import DashboardPage
-from dashboard.parts import PARTS
+from dashboard.parts import PARTS, live_window
 from dashboard.texts import duration_text, label
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake.memory import TableMemory
@@ -41,6 +43,7 @@ _HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+_LIVE_SECONDS: Final = 1.5
 _FOR_GOOD: Final = "private, max-age=31536000, immutable"
 
 
@@ -71,6 +74,11 @@ class Dashboard:
         part = PARTS[page.special](self.settings, address) if page.special else {}
         return self._page(request, {"page": page, "view": address, "panels": panels, **part})
 
+    def live(self) -> str:
+        """The part of the Live page that moves."""
+        now = live_window(self.settings.lake.landing).look()
+        return self._templates.get_template("live_now.html").render(live=now)
+
     def refuse(self, request: Request, error: Exception) -> Response:
         """What was wrong with an address, or with the lake."""
         status = 400 if isinstance(error, UsageError) else 500
@@ -91,6 +99,7 @@ def app(settings: Settings, token: str, reports: Reports | None = None) -> Starl
             Route("/static/{digest}/{name}", _static),
             Route("/api/{report}", _json),
             Route("/csv/{report}", _csv),
+            Route("/live/stream", _live),
             *(Route(f"/{page.stem}", _shows(page)) for page in PAGES),
         ],
         middleware=[Middleware(Headers), *guard.middleware(token, "dashboard"), Middleware(GZipMiddleware)],
@@ -135,6 +144,19 @@ def _shows(page: DashboardPage) -> Any:
 
 async def _refused(request: Request, error: Exception) -> Response:
     return _of(request).refuse(request, error)
+
+
+async def _live(request: Request) -> Response:
+    """The Live page anew each time, as server-sent events."""
+    there = _of(request)
+
+    async def events() -> AsyncIterator[str]:
+        while not await request.is_disconnected():
+            text = await run_in_threadpool(there.live)
+            yield "".join(f"data: {line}\n" for line in text.splitlines() if line.strip()) + "\n"
+            await asyncio.sleep(_LIVE_SECONDS)
+
+    return StreamingResponse(events(), media_type="text/event-stream")
 
 
 def _static(request: Request) -> Response:

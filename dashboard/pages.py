@@ -187,6 +187,10 @@ DEFINITIONS: Final = DashboardPage(
     "definitions", "Definitions", "What each word and figure means, and over what it adds up.", special="definitions"
 )
 
+LIVE: Final = DashboardPage(
+    "live", "Live", "What arrives now, before any job has read it; bots are among it.", special="live"
+)
+
 PAGES: Final = (
-    OVERVIEW, ACQUISITION, PEOPLE, BEHAVIOUR, CONVERSION, ITEMS, RECOMMENDER, EVENTS, QUALITY, DEFINITIONS,
+    OVERVIEW, ACQUISITION, PEOPLE, BEHAVIOUR, CONVERSION, ITEMS, RECOMMENDER, EVENTS, LIVE, QUALITY, DEFINITIONS,
 )  # fmt: skip

@@ -1,6 +1,8 @@
 """Parts of pages that no report answers: what their templates are handed."""
 
 from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from analytics import funnel, paths
@@ -9,6 +11,7 @@ from analytics.journeys.days import Days
 from analytics.journeys.units import Unit
 from dashboard import charts
 from dashboard.address import PageAddress
+from dashboard.live import LiveWindow
 from nextclick.definitions.words import WORDS
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
@@ -71,5 +74,15 @@ def _definitions(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
     return {"definitions": WORDS, "reports": REPORTS}
 
 
-PARTS: Final[Mapping[str, Part]] = {"funnel": _funnel, "paths": _paths, "definitions": _definitions}
+def _live(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
+    return {"live": live_window(settings.lake.landing).look()}
+
+
+@cache
+def live_window(landing: Path) -> LiveWindow:
+    """One for all who watch a lake."""
+    return LiveWindow(landing)
+
+
+PARTS: Final[Mapping[str, Part]] = {"funnel": _funnel, "paths": _paths, "definitions": _definitions, "live": _live}
 """By name; the template is templates/parts/NAME.html."""

@@ -92,14 +92,24 @@
     document.documentElement.dataset.drawn = location.href;
   }
 
+  let stream = null;
+  function follow() {
+    const place = document.querySelector("[data-live]");
+    if (stream?.place === place) return;
+    stream?.source.close();
+    stream = place && { place, source: new EventSource(place.dataset.live) };
+    if (place) stream.source.onmessage = ({ data }) => { if (document.visibilityState === "visible") place.innerHTML = data; };
+  }
+
   const afterPaint = (act) => requestAnimationFrame(() => setTimeout(act, 0));
   document.addEventListener("change", ({ target }) => { const form = target.closest("form[data-sends]"); if (form?.checkValidity()) form.requestSubmit(); });
   let path = location.pathname;
   document.addEventListener("htmx:afterSettle", () => {
     if (path !== location.pathname) { path = location.pathname; scrollTo(0, 0); document.getElementById("main").focus({ preventScroll: true }); }
     afterPaint(drawAll);
+    follow();
   });
-  addEventListener("load", () => afterPaint(drawAll));
+  addEventListener("load", () => { afterPaint(drawAll); follow(); });
   let resized;
   addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => shown.forEach((chart, place) => chart.resize({ width: place.clientWidth, height: place.clientHeight })), 120); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,24 +14,30 @@ import pytest
 from analytics.output import figure_text
 from dashboard.pages import PAGES
 from nextclick.definitions.metric import Metric, MetricUnit
-from nextclick.lake.paths import lake_at
-from nextclick.settings import CHECKOUT
-from tests.dashboard_lake import fill
+from nextclick.lake.paths import Lake, lake_at
+from nextclick.landing.writer import SegmentWriter
+from nextclick.settings import CHECKOUT, load
+from tests.dashboard_lake import HOSTILE, fill
 from tests.e2e.browsing import chromium
 
 RANGE = "from=2026-01-01&to=2026-01-28"
 
 
 @pytest.fixture(scope="module")
-def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    root = tmp_path_factory.mktemp("dashboard")
-    fill(lake_at(root))
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    there = lake_at(tmp_path_factory.mktemp("dashboard"))
+    fill(there)
+    return there
+
+
+@pytest.fixture(scope="module")
+def link(lake: Lake) -> Iterator[str]:
     command = [
         sys.executable,
         "-c",
         "from cli.main import main; main()",
         "--lake",
-        str(root),
+        str(lake.root),
         "dashboard",
         "--port",
         "0",
@@ -126,3 +133,21 @@ def test_without_scripts_everything_but_charts_is_there(link: str) -> None:
         page = open_page(java_script_enabled=False)
         page.goto(link)
         assert page.inner_text("#tile-visits .value") == "4"
+
+
+def test_what_arrives_moves_the_live_page(link: str, lake: Lake) -> None:
+    with chromium() as open_page:
+        visit = Visit(open_page())
+        page = visit.page
+        page.goto(link)
+        page.goto(f"{link.partition('/?')[0]}/live")
+        assert "Nothing arrived" in page.inner_text("#live")
+        with SegmentWriter(lake.landing, load(lake.root, environ={}).landing) as writer:
+            payload = json.dumps(
+                {"event": "page_view", "site": "shop", "visitor_id": "a", "page_url": HOSTILE}
+            ).encode()
+            writer.append(payload, "plain", int(time.time() * 1000))
+            writer.sync()
+            page.wait_for_selector("#live .tile", timeout=6_000)
+        assert page.inner_text("#live table") == f"Pages\tEvents\n{HOSTILE}\t1"
+        assert visit.wrong == []
