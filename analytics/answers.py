@@ -186,9 +186,8 @@ def _ungrouped(names: Sequence[str], by: Sequence[str]) -> int:
 
 
 def _order(question: Question, row: Row) -> tuple[Any, ...]:
-    """By days, numbers and what stays apart, then the largest first figure, then by words; what is absent comes last."""
-    groups = len(question.by)
-    apart = {name for metric in question.metrics for name in metric.apart}
+    """By days, numbers and what the first figure stays apart by, then that, the largest first, then words; what is absent comes last."""
+    groups, apart = len(question.by), question.metrics[0].apart
     first = row[groups]
     leading = [
         key for name, key in zip(question.by, row, strict=False) if isinstance(key, date | int | None) or name in apart

@@ -38,6 +38,8 @@ def show(answer: Answer, comparison: Comparison | None, most: int) -> None:
     console.print(Text(f"{question.report.doc}{range_}{beside}", style="bold"))
     if not answer.rows:
         console.print(f"No rows. The tables are {', '.join(_versions(answer))}; `nextclick run` fills them.")
+        if question.report.is_of_days and not answer.unfinished:
+            console.print("Today, which is unfinished, is left out: --to today has it.")
         if question.report.expects:
             console.print(f"It expects: {question.report.expects}")
         return

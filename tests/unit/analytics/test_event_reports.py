@@ -156,6 +156,8 @@ def test_pages_and_events_of_gold_have_their_ratios_by_sums() -> None:
         (ONE, "/p"): (3, 0.5),
         (TWO, "/p"): (3, None),
     }
+    seldom = pages[0] | {"page": "/a", "views": 1}
+    assert [row[0] for row in answer("pages", {"gold.page_daily": [seldom, *pages]}).rows] == ["/p", "/a"]
     events = [
         {"event": "load", "platform": name, "events": 4, "with_error": 1, "value_sum": 6.0, "value_n": 2}
         for name in "ab"
