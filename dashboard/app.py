@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +34,7 @@ from dashboard.answered import Answers
 from dashboard.pages import PAGES
 from dashboard.panels import DashboardPage
 from dashboard.parts import PARTS, live_window
+from dashboard.recent import RecentPages
 from dashboard.texts import duration_text, label
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake.memory import TableMemory
@@ -52,6 +60,7 @@ class Dashboard:
 
     def __init__(self, settings: Settings, reports: Reports) -> None:
         self.settings, self.reports = settings, reports
+        self._recent = RecentPages()
         self._templates = Jinja2Templates(Path(__file__).parent / "templates")
         self._templates.env.globals |= {
             "asset": assets.address,
@@ -68,11 +77,14 @@ class Dashboard:
 
     def show(self, request: Request, page: DashboardPage) -> Response:
         """A page with its answers."""
+        return HTMLResponse(self._recent.get(str(request.url), lambda: self._page(request, page)))
+
+    def _page(self, request: Request, page: DashboardPage) -> str:
         address = self.view(request)
         answered = Answers(self.reports, address)
         panels = [(panel, answered(panel)) for panel in page.panels]
         part = PARTS[page.special](self.settings, address) if page.special else {}
-        return self._page(request, {"page": page, "view": address, "panels": panels, **part})
+        return self._templates.get_template("page.html").render(page=page, view=address, panels=panels, **part)
 
     def live(self) -> str:
         """The part of the Live page that moves."""
@@ -85,9 +97,6 @@ class Dashboard:
         if request.url.path.startswith(("/api/", "/csv/")):
             return PlainTextResponse(str(error), status)
         return self._templates.TemplateResponse(request, "refused.html", {"page": None, "message": str(error)}, status)
-
-    def _page(self, request: Request, facts: Mapping[str, Any]) -> Response:
-        return self._templates.TemplateResponse(request, "page.html", dict(facts))
 
 
 def app(settings: Settings, token: str, reports: Reports | None = None) -> Starlette:
@@ -102,7 +111,11 @@ def app(settings: Settings, token: str, reports: Reports | None = None) -> Starl
             Route("/live/stream", _live),
             *(Route(f"/{page.stem}", _shows(page)) for page in PAGES),
         ],
-        middleware=[Middleware(Headers), *guard.middleware(token, "dashboard"), Middleware(GZipMiddleware)],
+        middleware=[
+            Middleware(Headers),
+            *guard.middleware(token, "dashboard"),
+            Middleware(GZipMiddleware, compresslevel=5),
+        ],
         exception_handlers={UsageError: _refused, LakeError: _refused},
     )
     application.state.dashboard = Dashboard(
