@@ -104,7 +104,7 @@ VISITOR_DAYS = Table(
 
 PAGE_DAILY = Table(
     name="gold.page_daily",
-    doc="One row per day (of the event), site and page; of more pages a day than analytics.pages_max the rest is `(other)`.",
+    doc="One row per day (of the event), site and page of visits; of more pages a day than analytics.pages_max the rest is `(other)`.",
     columns=(
         DATE,
         SITE,

@@ -21,7 +21,7 @@ def page_daily(most: int | None) -> Transformer:
 
     def transform(rows: DataFrame) -> DataFrame:
         parts = F.when(F.col("visit").isNotNull(), F.array(*_ends())).otherwise(F.array(_looked_at()))
-        looks = rows.where("date IS NOT NULL AND (page IS NOT NULL OR visit IS NOT NULL)")
+        looks = rows.where("date IS NOT NULL AND session_id IS NOT NULL AND (page IS NOT NULL OR visit IS NOT NULL)")
         looks = looks.select("date", "site", "visitor_id", F.inline(parts)).where("page IS NOT NULL")
         if most is not None:
             looks = looks.transform(_others(most))
