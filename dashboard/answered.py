@@ -134,9 +134,10 @@ class Answered:
 
     @property
     def tiles(self) -> Sequence[Tile]:
-        """Of the whole; of a panel of tiles, its first figure in each row."""
+        """Of the whole; of a panel of tiles, of each row."""
         if self.panel.shape is Shape.TILES:
-            return [self._tile_of_row(number, row) for number, row in enumerate(self.answer.rows[: self.panel.most])]
+            numbered = list(enumerate(self.answer.rows[: self.panel.most]))
+            return [self._tile_of_row(metric, number, row) for number, row in numbered for metric in self.metrics]
         return [self._tile(metric) for metric in self.metrics]
 
     @cached_property
@@ -211,14 +212,14 @@ class Answered:
             metric.meaning,
             shown(metric, self.answer.whole[at]),
             *change_text(metric, self.answer.whole[at], before),
-            shown(metric, before) if self.comparison else "",
+            "" if before is None else shown(metric, before),
             charts.sparkline(charts.values(self.answer, metric, charts.days(self.answer))),
             self.view.link(figure=metric.name),
             metric == self.chosen,
         )
 
-    def _tile_of_row(self, number: int, row: Sequence[Any]) -> Tile:
-        metric, groups = self.metrics[0], len(self.question.by)
+    def _tile_of_row(self, metric: Metric, number: int, row: Sequence[Any]) -> Tile:
+        groups = len(self.question.by)
         value, before = row[self._place(metric)], self._before(number)
         then = before and before[self.question.metrics.index(metric)]
         names = " · ".join(key_text(self.answer, *each) for each in zip(self.question.by, row[:groups], strict=True))
@@ -227,7 +228,7 @@ class Answered:
             metric.meaning,
             shown(metric, value),
             *change_text(metric, value, then),
-            shown(metric, then) if self.comparison else "",
+            "" if then is None else shown(metric, then),
         )
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from itertools import pairwise
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -18,14 +17,17 @@ _BELOW: Final = {"dormant"}
 
 
 def days(answer: Answer) -> list[date]:
-    """The days of a line, those without a figure too; a report by weeks has its Mondays."""
+    """The days of a line, those without a figure too; where all are Mondays, they stand for weeks."""
     there = list(answer.days)
     if not there:
         return []
-    step = min((later - day for day, later in pairwise(there)), default=timedelta(1))
-    first = answer.question.first if step == timedelta(1) else there[0]
-    last = answer.question.last if step == timedelta(1) else there[-1]
-    return [first + n * step for n in range((last - first) // step + 1)]
+    if len(there) > 1 and not any(day.weekday() for day in there):
+        return _each(there[0], there[-1], 7)
+    return _each(answer.question.first, answer.question.last, 1)
+
+
+def _each(first: date, last: date, step: int) -> list[date]:
+    return [first + timedelta(n) for n in range(0, (last - first).days + 1, step)]
 
 
 def values(answer: Answer, metric: Metric, of: Iterable[date]) -> list[float | None]:
