@@ -147,7 +147,7 @@ EVENTS: Final = DashboardPage(
             "events",
             Shape.SERIES,
             ("date",),
-            ("events", "event_visitors", "with_error", "error_share"),
+            ("events", "with_error", "error_share"),
             is_wide=True,
         ),
         Panel(

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,6 +50,12 @@ def link(lake: Lake) -> Iterator[str]:
         assert process.wait(20) == 0
 
 
+@pytest.fixture(scope="module")
+def open_page() -> Iterator[Callable[..., Any]]:
+    with chromium() as opens:
+        yield opens
+
+
 class Visit:
     """A page that remembers what went wrong in it, and whom it called."""
 
@@ -67,87 +73,80 @@ class Visit:
         return int(self.page.evaluate("document.body.scrollHeight"))
 
 
-def test_every_page_is_whole_quiet_and_draws_without_a_jump(link: str) -> None:
+def test_every_page_is_whole_quiet_and_draws_without_a_jump(link: str, open_page: Callable[..., Any]) -> None:
     address = link.partition("/?")[0]
-    with chromium() as open_page:
-        visit = Visit(open_page(viewport={"width": 1280, "height": 900}))
-        page = visit.page
-        page.goto(link)
-        page.wait_for_url("**/overview")
-        for each in PAGES:
-            page.goto(f"{address}/{each.stem}?{RANGE}", wait_until="domcontentloaded")
-            height = visit.height()
-            assert page.inner_text("h1") == each.title
-            for chart in page.query_selector_all(".chart"):
-                chart.wait_for_selector("svg")
-            assert visit.height() == height
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert visit.wrong == []
-        assert visit.hosts == {urlsplit(link).netloc}
-
-
-def test_what_a_page_says_is_what_its_api_says(link: str) -> None:
-    address = link.partition("/?")[0]
-    with chromium() as open_page:
-        page = open_page()
-        page.goto(link)
-        page.goto(f"{address}/overview?{RANGE}")
-        there = page.request.get(f"{address}/api/traffic?{RANGE}").json()
-        units = {column["name"]: column.get("unit") for column in there["columns"]}
-        tiles = {
-            tile.get_attribute("data-figure"): tile.inner_text() for tile in page.query_selector_all("a.tile .value")
-        }
-        assert tiles == {
-            name: figure_text(Metric(name, "", "", MetricUnit(units[name])), there["total"][name]) for name in tiles
-        }
-        assert tiles["visits"] == "4"
-        recommender = page.inner_text("section:has(#recommender)")
-        assert "No rows" in recommender
-        assert not re.search(r"\b0\b", recommender)
-
-
-def test_a_range_a_figure_a_filter_and_a_page_are_reached_by_clicks_and_stand_in_the_address(link: str) -> None:
-    with chromium() as open_page:
-        visit = Visit(open_page(viewport={"width": 360, "height": 740}, color_scheme="dark"))
-        page = visit.page
-        page.goto(link)
-        page.click("#tile-views")
-        page.wait_for_selector("#tile-views[aria-current]")
-        page.click("text=email")
-        page.wait_for_selector(".filters")
-        page.click("#range-7d")
-        page.wait_for_selector("#range-7d[aria-current]")
-        assert urlsplit(page.url).query == "figure=views&where=channel%3Demail&range=7d"
-        assert page.inner_text("#tile-visits .value") == "2"
-        page.click("#to-people")
-        page.wait_for_selector("h1:has-text('People')")
-        assert urlsplit(page.url).query == "where=channel%3Demail&range=7d"
-        page.go_back()
-        page.wait_for_selector("#range-7d[aria-current]")
+    visit = Visit(open_page(viewport={"width": 1280, "height": 900}))
+    page = visit.page
+    page.goto(link)
+    page.wait_for_url("**/overview")
+    for each in PAGES:
+        page.goto(f"{address}/{each.stem}?{RANGE}", wait_until="domcontentloaded")
+        height = visit.height()
+        assert page.inner_text("h1") == each.title
+        for chart in page.query_selector_all(".chart"):
+            chart.wait_for_selector("svg")
+        assert visit.height() == height
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert visit.wrong == []
+    assert visit.wrong == []
+    assert visit.hosts == {urlsplit(link).netloc}
 
 
-def test_without_scripts_everything_but_charts_is_there(link: str) -> None:
-    with chromium() as open_page:
-        page = open_page(java_script_enabled=False)
-        page.goto(link)
-        assert page.inner_text("#tile-visits .value") == "4"
+def test_what_a_page_says_is_what_its_api_says(link: str, open_page: Callable[..., Any]) -> None:
+    address = link.partition("/?")[0]
+    page = open_page()
+    page.goto(link)
+    page.goto(f"{address}/overview?{RANGE}")
+    there = page.request.get(f"{address}/api/traffic?{RANGE}").json()
+    units = {column["name"]: column.get("unit") for column in there["columns"]}
+    tiles = {tile.get_attribute("data-figure"): tile.inner_text() for tile in page.query_selector_all("a.tile .value")}
+    assert tiles == {
+        name: figure_text(Metric(name, "", "", MetricUnit(units[name])), there["total"][name]) for name in tiles
+    }
+    assert tiles["visits"] == "4"
+    recommender = page.inner_text("section:has(#recommender)")
+    assert "No rows" in recommender
+    assert not re.search(r"\b0\b", recommender)
 
 
-def test_what_arrives_moves_the_live_page(link: str, lake: Lake) -> None:
-    with chromium() as open_page:
-        visit = Visit(open_page())
-        page = visit.page
-        page.goto(link)
-        page.goto(f"{link.partition('/?')[0]}/live")
-        assert "Nothing arrived" in page.inner_text("#live")
-        with SegmentWriter(lake.landing, load(lake.root, environ={}).landing) as writer:
-            payload = json.dumps(
-                {"event": "page_view", "site": "shop", "visitor_id": "a", "page_url": HOSTILE}
-            ).encode()
-            writer.append(payload, "plain", int(time.time() * 1000))
-            writer.sync()
-            page.wait_for_selector("#live .tile", timeout=6_000)
-        assert page.inner_text("#live table") == f"Pages\tEvents\n{HOSTILE}\t1"
-        assert visit.wrong == []
+def test_days_figures_filters_and_pages_are_a_click_away_and_stand_in_the_address(
+    link: str, open_page: Callable[..., Any]
+) -> None:
+    visit = Visit(open_page(viewport={"width": 360, "height": 740}, color_scheme="dark"))
+    page = visit.page
+    page.goto(link)
+    page.click("#tile-views")
+    page.wait_for_selector("#tile-views[aria-current]")
+    page.click("text=email")
+    page.wait_for_selector(".filters")
+    page.click("#range-7d")
+    page.wait_for_selector("#range-7d[aria-current]")
+    assert urlsplit(page.url).query == "figure=views&where=channel%3Demail&range=7d"
+    assert page.inner_text("#tile-visits .value") == "2"
+    page.click("#to-people")
+    page.wait_for_selector("h1:has-text('People')")
+    assert urlsplit(page.url).query == "where=channel%3Demail&range=7d"
+    page.go_back()
+    page.wait_for_selector("#range-7d[aria-current]")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert visit.wrong == []
+
+
+def test_without_scripts_everything_but_charts_is_there(link: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(java_script_enabled=False)
+    page.goto(link)
+    assert page.inner_text("#tile-visits .value") == "4"
+
+
+def test_what_arrives_moves_the_live_page(link: str, lake: Lake, open_page: Callable[..., Any]) -> None:
+    visit = Visit(open_page())
+    page = visit.page
+    page.goto(link)
+    page.goto(f"{link.partition('/?')[0]}/live")
+    assert "Nothing arrived" in page.inner_text("#live")
+    with SegmentWriter(lake.landing, load(lake.root, environ={}).landing) as writer:
+        payload = json.dumps({"event": "page_view", "site": "shop", "visitor_id": "a", "page_url": HOSTILE}).encode()
+        writer.append(payload, "plain", int(time.time() * 1000))
+        writer.sync()
+        page.wait_for_selector("#live .tile", timeout=6_000)
+    assert page.inner_text("#live table") == f"Pages\tEvents\n{HOSTILE}\t1"
+    assert visit.wrong == []
