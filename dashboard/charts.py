@@ -67,7 +67,12 @@ def flows(paths: VisitPaths) -> dict[str, Any]:
     if paths.direction == "before":
         links = [{**link, "source": link["target"], "target": link["source"]} for link in links]
     names = dict.fromkeys(str(link[end]) for link in links for end in ("source", "target"))
-    return {"kind": "flows", "nodes": [{"name": name} for name in names], "links": links}
+    return {
+        "kind": "flows",
+        "align": "left" if paths.direction == "after" else "right",
+        "nodes": [{"name": name} for name in names],
+        "links": links,
+    }
 
 
 def sparkline(numbers: Sequence[float | None], width: int = 100, height: int = 24) -> str:

@@ -51,14 +51,14 @@
     };
   }
 
-  function flows({ nodes, links }) {
+  function flows({ nodes, links, align }) {
     const short = (name) => { const place = name.replace(/^\d+ /, "").replace(/^https?:\/\/[^/]+/, ""); return place.length > 26 ? `${place.slice(0, 25)}…` : place || "/"; };
     return {
       tooltip: {
         formatter: ({ data }) => data.source ? `${text(short(data.source))} → ${text(short(data.target))}: <b>${spoken(data.value)}</b>` : text(data.name.replace(/^\d+ /, "")),
       },
       series: [{
-        type: "sankey", left: 4, right: 130, top: 8, bottom: 8, nodeWidth: 12, nodeGap: 10, layoutIterations: 24, draggable: false,
+        type: "sankey", left: 4, right: 130, top: 8, bottom: 8, nodeAlign: align, nodeWidth: 12, nodeGap: 10, layoutIterations: 24, draggable: false,
         data: nodes.map(({ name }) => ({ name, itemStyle: { color: /^\d+ \(/.test(name) ? colour("before") : colour("accent") } })),
         links, lineStyle: { color: "source", opacity: .22, curveness: .5 },
         label: { color: colour("text"), fontSize: 11, formatter: ({ name }) => short(name) },
