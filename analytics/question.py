@@ -92,6 +92,10 @@ class Question:
     def compared(self, to: Compared) -> "Question":
         """The same question of the range that this one is compared to."""
         back = timedelta(self.shift(to))
+        if self.first - date.min < back:
+            raise UsageError(
+                f"Before {self.first} lie fewer days than from there to {self.last}: compare a shorter range."
+            )
         return replace(self, first=self.first - back, last=self.last - back)
 
     def shift(self, to: Compared) -> int:

@@ -17,6 +17,8 @@ from nextclick.errors import UsageError
 RANGES: Final[Mapping[str, int]] = {"7d": 7, "28d": 28, "90d": 90, "365d": 365}
 """Ranges by name, in days; they end with the last full day that there is."""
 _USUAL_RANGE: Final = "28d"
+_MOST_DAYS: Final = 3_660
+_YEARS: Final = (1970, 2999)
 _NONE: Final = "none"
 _DAYS_OF: Final = "traffic"
 """The report whose last full day ends every panel's range, so that all are of the same days."""
@@ -53,21 +55,27 @@ class PageAddress:
 
     @cached_property
     def last(self) -> date:
-        return self.newest if self.range or not self.word("to") else day(self.word("to"), self.today)
+        return self.newest if self.range or not self.word("to") else self._day("to")
 
     @cached_property
     def first(self) -> date:
-        days = RANGES[self.range or _USUAL_RANGE]
         if self.range or not self.word("from"):
-            return self.last - timedelta(days - 1)
-        return day(self.word("from"), self.today)
+            return self.last - timedelta(RANGES[self.range or _USUAL_RANGE] - 1)
+        first = self._day("from")
+        if self.last - first > timedelta(_MOST_DAYS):
+            raise UsageError(f"From {first} to {self.last} are more than {_MOST_DAYS:,} days: name fewer.")
+        return first
+
+    def _day(self, name: str) -> date:
+        there = day(self.word(name), self.today)
+        if not _YEARS[0] <= there.year <= _YEARS[1]:
+            raise UsageError(f"{there} is not of the years {_YEARS[0]} to {_YEARS[1]}.")
+        return there
 
     @cached_property
     def compared(self) -> Compared | None:
         chosen = self.word("compare") or Compared.PREVIOUS.value
-        if chosen not in (_NONE, *Compared):
-            raise UsageError(f"Nothing is compared to {chosen!r}. Say {', '.join(Compared)} or {_NONE}.")
-        return None if chosen == _NONE else Compared(chosen)
+        return None if chosen == _NONE else compared(chosen)
 
     @cached_property
     def where(self) -> tuple[str, ...]:
@@ -129,6 +137,13 @@ class PageAddress:
 def view(reports: Reports, path: str, words: Sequence[tuple[str, str]]) -> PageAddress:
     """The address of a request."""
     return PageAddress(path, tuple(words), reports.question(named(_DAYS_OF)).last, reports.today)
+
+
+def compared(text: str) -> Compared:
+    """UsageError for a word that is none."""
+    if text not in [*Compared]:
+        raise UsageError(f"Nothing is compared to {text!r}. Say {', '.join(Compared)} or {_NONE}.")
+    return Compared(text)
 
 
 def _dimension(condition: str) -> str:

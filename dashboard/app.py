@@ -27,9 +27,8 @@ from analytics.answers import Answer, Reports
 from analytics.catalog import report as named
 from analytics.comparison import Comparison, compare
 from analytics.output import as_json, write_csv
-from analytics.question import Compared
 from dashboard import assets, charts
-from dashboard.address import RANGES, PageAddress, view
+from dashboard.address import RANGES, PageAddress, compared, view
 from dashboard.answered import Answers
 from dashboard.pages import PAGES
 from dashboard.panels import DashboardPage
@@ -199,7 +198,7 @@ def _answered(request: Request) -> tuple[Answer, Comparison | None]:
     answer = reports.answer(
         reports.question(report, words.get("from"), words.get("to"), names[0], _where(request), names[1])
     )
-    return answer, compare(reports, answer, Compared(words["compare"])) if words.get("compare") else None
+    return answer, compare(reports, answer, compared(words["compare"])) if words.get("compare") else None
 
 
 def _where(request: Request) -> Sequence[str]:

@@ -13,7 +13,7 @@ from dashboard import charts
 from dashboard.address import PageAddress
 from dashboard.live import LiveWindow
 from nextclick.definitions.words import WORDS
-from nextclick.errors import UsageError
+from nextclick.errors import LakeError, UsageError
 from nextclick.settings import Settings
 
 Part = Callable[[Settings, PageAddress], Mapping[str, Any]]
@@ -32,7 +32,7 @@ def _funnel(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
             settings, steps, within, unit=_unit(unit), strict=bool(view.word("strict")), days=_days(view)
         )
         return facts | {"funnel": funnel.answer(settings, wanted)}
-    except UsageError as error:
+    except (UsageError, LakeError) as error:
         return facts | {"wrong": str(error)}
 
 
@@ -60,7 +60,7 @@ def _paths(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
             ),
         )
         return facts | {"paths": there, "chart": charts.flows(there)}
-    except UsageError as error:
+    except (UsageError, LakeError) as error:
         return facts | {"wrong": str(error)}
 
 

@@ -20,6 +20,7 @@ from nextclick.lake import sql
 from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings, load
 from tests.dashboard_lake import HOSTILE, LAST, fill
+from tests.table_rows import write
 
 TOKEN = "t" * 43
 NOON = datetime(2026, 1, 29, 12, tzinfo=UTC)
@@ -123,13 +124,39 @@ def test_json_csv_and_sql_of_a_table_are_the_report(pages: TestClient, lake: Set
 
 
 @pytest.mark.parametrize(
-    "words", ["range=8w", "compare=later", "from=yesterdays", "where=x", "by.channels=nothing", "from=3d&to=9d"]
-)
+    "words",
+    [
+        "range=8w", "compare=later", "from=yesterdays", "where=x", "by.channels=nothing", "from=3d&to=9d", "to=0001-01-02",
+        "from=1971-01-01", "to=9999-12-31",
+    ],
+)  # fmt: skip
 def test_words_that_mean_nothing_are_refused_in_words(pages: TestClient, words: str) -> None:
     answer = pages.get(f"/overview?{words}")
     assert answer.status_code == 400
     assert 'role="alert"' in answer.text
-    assert pages.get("/api/nothing").status_code == 400
+    for path in ("nothing", "traffic?compare=later", "traffic?from=0001-01-01&to=0001-02-01&compare=previous"):
+        assert pages.get(f"/api/{path}").status_code == 400
+
+
+def test_a_table_that_cannot_be_read_costs_its_panel_alone(tmp_path: Path) -> None:
+    settings = load(tmp_path, profile="test", environ={})
+    fill(settings.lake)
+    for file in Path(settings.lake.table("gold.page_daily")).rglob("*.parquet"):
+        file.write_bytes(b"no Parquet")
+    write(settings.lake, "silver.events", [{}])
+    for file in Path(settings.lake.table("silver.events")).rglob("*.parquet"):
+        file.write_bytes(b"no Parquet")
+    visitor = browser(settings)
+    assert "docs/jobs/recovery.md" in visitor.get("/conversion").text
+    text = visitor.get("/overview").text
+    assert "The report pages cannot be made" in text
+    assert tiles(text)["visits"] == "4"
+
+
+def test_a_funnel_and_paths_that_cannot_be_counted_say_why_beside_their_form(pages: TestClient) -> None:
+    assert "A funnel has 2 to 10 steps" in pages.get("/conversion", params=[("step", "a"), *[("step", "b")] * 10]).text
+    assert 'value="view_item["' in pages.get("/conversion?step=view_item%5B&step=purchase").text
+    assert 'role="alert"' in pages.get("/behaviour?anchor=%5B%5B").text
 
 
 def test_who_does_not_bring_the_token_sees_nothing(lake: Settings) -> None:
