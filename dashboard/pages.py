@@ -172,7 +172,8 @@ QUALITY: Final = DashboardPage(
             "Checks",
             "quality",
             Shape.TABLE,
-            ("table_name,severity", "table_name,expectation,observed"),
+            ("table_name,severity", "severity,table_name,expectation,observed"),
+            ("failed", "failed_share"),  # so those that fail come first
             most=60,
             is_wide=True,
         ),

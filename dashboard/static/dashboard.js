@@ -101,6 +101,8 @@
     if (place) stream.source.onmessage = ({ data }) => { if (document.visibilityState === "visible") place.innerHTML = data; };
   }
 
+  const showCurrent = () => document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
   const afterPaint = (act) => requestAnimationFrame(() => setTimeout(act, 0));
   document.addEventListener("change", ({ target }) => { const form = target.closest("form[data-sends]"); if (form?.checkValidity()) form.requestSubmit(); });
   let path = location.pathname;
@@ -108,8 +110,9 @@
     if (path !== location.pathname) { path = location.pathname; scrollTo(0, 0); document.getElementById("main").focus({ preventScroll: true }); }
     afterPaint(drawAll);
     follow();
+    showCurrent();
   });
-  addEventListener("load", () => { afterPaint(drawAll); follow(); });
+  addEventListener("load", () => { afterPaint(drawAll); follow(); showCurrent(); });
   let resized;
   addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => shown.forEach((chart, place) => chart.resize({ width: place.clientWidth, height: place.clientHeight })), 120); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
