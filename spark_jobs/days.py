@@ -16,7 +16,6 @@ from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots
 from spark_jobs.transforms.local_days import local_date, on_days
-from spark_jobs.transforms.time_ranges import among
 
 
 class DailyTable(NamedTuple):
@@ -70,7 +69,9 @@ class DailyTable(NamedTuple):
                 days += rows.transform(self.recounted(changed)).agg(F.collect_set("date")).collect()[0][0]
             if days:
                 recomputed = counted.where(on_days(analytics, days, self.time_column)).transform(compute)
-                tables.replace(recomputed, lake, self.table, batch.commit("days"), among(days, "date"))
+                # What changed can open a row each, and what agents are known for another in the place of one that is there.
+                most = 2 * (tables.rows_on(lake, self.table, days) + seen)
+                tables.replace_days(recomputed, lake, self.table, batch.commit("days"), days, most)
 
         return run_query(spark, settings, trigger, self.job, (self.table,), stream, process)
 

@@ -131,23 +131,44 @@ def rows_of_days(lake: Lake, table: Table, days: Collection[date]) -> list[dict[
     return rows
 
 
+def rows_on(table: "DeltaTable", days: Collection[date]) -> int:
+    """Rows that have these days in `date`, as the log counts them; of a table that lost its folders all rows."""
+    import pyarrow as pa
+
+    files = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    return sum(file.get("num_records") or 0 for file in files if file.get("partition.date") in (None, *days))
+
+
 def replace_days(
-    lake: Lake, table: Table, rows: Any, days: Collection[date], facts: Mapping[str, str] | None = None
+    lake: Lake,
+    table: Table,
+    rows: Any,
+    days: Collection[date],
+    facts: Mapping[str, str] | None = None,
+    transaction: tuple[str, int] | None = None,
 ) -> None:
-    """`rows` (Arrow's, or dicts) in the place of all that have these days in `date`, in one commit; the caller holds the table's lock."""
+    """`rows` (Arrow's, or dicts) in the place of all that have these days in `date`, in one commit; the caller holds the table's lock.
+
+    A `transaction` (application id, version) that the table knows is one that was done: nothing is written then.
+    """
     import pyarrow as pa
     from deltalake import write_deltalake
 
     from nextclick.contracts import arrow
 
+    present = open_table(lake, table.name) or create(lake, table)
+    if transaction:
+        done = present.transaction_version(transaction[0])
+        if done is not None and done >= transaction[1]:
+            return
     listed = ", ".join(f"'{day}'" for day in sorted(days))
     try:
         write_deltalake(
-            create(lake, table),
+            present,
             pa.Table.from_pylist(rows, arrow.schema(table)) if isinstance(rows, list) else rows,
             mode="overwrite",
             predicate=f"date IN ({listed})",
-            commit_properties=commit_properties(facts),
+            commit_properties=commit_properties(facts, transaction),
         )
     except errors() as error:
         raise LakeError(
@@ -156,8 +177,11 @@ def replace_days(
         ) from error
 
 
-def commit_properties(facts: Mapping[str, str] | None = None) -> "CommitProperties":
+def commit_properties(
+    facts: Mapping[str, str] | None = None, transaction: tuple[str, int] | None = None
+) -> "CommitProperties":
     """What a commit says beside its rows."""
-    from deltalake import CommitProperties
+    from deltalake import CommitProperties, Transaction
 
-    return CommitProperties(custom_metadata=dict(facts) if facts else None)
+    done = [Transaction(*transaction)] if transaction else None
+    return CommitProperties(custom_metadata=dict(facts) if facts else None, app_transactions=done)

@@ -4,6 +4,7 @@ Whole days are recomputed when a visit that has part in them changed, an event o
 then all conversions of the visitors whose visits changed, since each names the visits that led to it.
 """
 
+from collections.abc import Collection
 from datetime import date
 from functools import partial
 from typing import NamedTuple
@@ -40,6 +41,8 @@ _TARGETS = (gold.VISITS, gold.VISITOR_DAYS, gold.PAGE_DAILY, gold.EVENT_DAILY, g
 _OUTSIDE = tuple(kind for kind in OUTSIDE_SESSIONS if kind != "item_update")
 _SPAN = ("started_at", "ended_at")
 _HOUR = "div(unix_seconds({}), 3600)"
+_FEW, _FEW_VISITORS = 50_000, 1_000
+"""Events of visits, and visitors who convert, that one task counts: moving rows between tasks costs more."""
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
@@ -69,7 +72,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             days += theirs.agg(work.days()).collect()[0][0]
             spans = spans.unionByName(theirs)
         if days:
-            work.write(spans, {day for span in days for day in span})
+            work.write(spans, {day for span in days for day in span}, seen)
 
     return run_query(spark, settings, trigger, "build_visits", _TARGETS, source, process)
 
@@ -88,6 +91,8 @@ class _Work(NamedTuple):
     events: DataFrame
     sessions: DataFrame
     agents: DataFrame
+    few: bool = False
+    """So few rows that one task counts them sooner than several."""
 
     def days(self) -> Column:
         """Each list of days on which something of a span lies."""
@@ -100,38 +105,38 @@ class _Work(NamedTuple):
 
     def write_all(self) -> None:
         rows = self.batch.hold(self._with_visits())
-        self._write_days(rows)
+        self._write_days(rows, self.settings.analytics.pages_max)
         self._write(gold.CONVERSIONS, self._conversions(rows, self._read(gold.VISITS)))
 
-    def write(self, spans: DataFrame, days: set[date]) -> None:
-        rows = self.batch.hold(self._on_days(days))
-        self._write_days(rows, among(days, "date"))
+    def write(self, spans: DataFrame, days: set[date], seen: int) -> None:
+        near, events = self._near(days)
+        most = self.settings.analytics.pages_max
+        rows = self.batch.hold(near._replace(few=events <= _FEW)._with_visits().transform(only_days(days)))
+        self._write_days(rows, most if events > most else None, days, events + seen)
         self._write_conversions(rows, spans)
 
-    def _write_days(self, rows: DataFrame, where: str | None = None) -> None:
+    def _write_days(self, rows: DataFrame, pages_max: int | None, days: set[date] | None = None, more: int = 0) -> None:
         analytics = self.settings.analytics
-        looks = rows.where("date IS NOT NULL AND page IS NOT NULL").count()  # fills the cache
-        self._write(gold.VISITS, rows.transform(visits(analytics)), where)
-        self._write(gold.VISITOR_DAYS, rows.transform(visitor_days(analytics)), where)
-        pages = page_daily(analytics.pages_max if looks > analytics.pages_max else None)
-        self._write(gold.PAGE_DAILY, rows.transform(pages), where)
-        self._write(gold.EVENT_DAILY, rows.transform(event_daily), where)
+        self._write(gold.VISITS, rows.transform(visits(analytics)), days, more)
+        self._write(gold.VISITOR_DAYS, rows.transform(visitor_days(analytics)), days, more)
+        self._write(gold.PAGE_DAILY, rows.transform(page_daily(pages_max)), days, more)
+        self._write(gold.EVENT_DAILY, rows.transform(event_daily), days, more)
 
     def _write_conversions(self, rows: DataFrame, spans: DataFrame) -> None:
         """Recompute all conversions of the visitors who have one and of whom a span is; replace the days on which rows differ."""
         present, owner = self._read(gold.CONVERSIONS), list(OWNER)
         who = self.batch.hold(present.transform(who_converts(rows, spans)))
-        since = who.agg(F.min("since")).collect()[0][0]
-        if since is not None:
-            days = self.settings.analytics.lookback_days
-            recent = f"ended_at >= timestamp_micros({since}) - INTERVAL {days} DAYS"
+        since, visitors, parts = who.agg(F.min("since"), F.count("*"), F.sum("parts")).collect()[0]
+        if visitors:
+            recent = f"ended_at >= timestamp_micros({since}) - INTERVAL {self.settings.analytics.lookback_days} DAYS"
             recent_visits = self._read(gold.VISITS).where(recent).join(who, owner, "left_semi")
-            fresh = self.batch.hold(self._conversions(self._of(who, since)._with_visits(), recent_visits))
+            theirs = self._of(who, since)._replace(few=visitors <= _FEW_VISITORS)._with_visits()
+            fresh = self.batch.hold(self._conversions(theirs, recent_visits))
             former = present.join(who, owner, "left_semi")
             dates = former.transform(changed_dates(fresh)).agg(F.collect_set("date")).collect()[0][0]
             if dates:
                 kept = present.join(who, owner, "left_anti").unionByName(fresh)
-                self._write(gold.CONVERSIONS, kept.where(among(dates, "date")), among(dates, "date"))
+                self._write(gold.CONVERSIONS, kept.where(among(dates, "date")), dates, parts)
 
     def _conversions(self, rows: DataFrame, visits: DataFrame) -> DataFrame:
         analytics = self.settings.analytics
@@ -139,20 +144,17 @@ class _Work(NamedTuple):
         return rows.transform(conversions(analytics)).transform(paths).select(*gold.CONVERSIONS.column_names)
 
     def _with_visits(self) -> DataFrame:
-        return self.events.transform(visit_events(self.sessions, self.agents, self.settings.analytics))
+        return self.events.transform(visit_events(self.sessions, self.agents, self.settings.analytics, self.few))
 
-    def _on_days(self, days: set[date]) -> DataFrame:
-        """The events that count on `days` with their visits, and those of later days whose visits began on them."""
-        hours = hours_of(self.settings.analytics, days)
-        later = ~local_date(self.settings.analytics, "ended_at").isin(days)
-        last = F.collect_set(F.expr(f"sequence({_HOUR.format('started_at')}, {_HOUR.format('ended_at')})"))
-        spans = self.sessions.where(time_ranges(hours, "started_at")).where(later).agg(last).collect()[0][0]
-        more = {hour for span in spans for hour in span}
-        near = self._replace(
-            events=self.events.where(time_ranges(hours | more, "occurred_at")),
-            sessions=self.sessions.where(time_ranges(hours, *_SPAN)),
-        )
-        return near._with_visits().transform(only_days(days))
+    def _near(self, days: set[date]) -> tuple["_Work", int]:
+        """The events of `days` and those of later days whose visits began on them, with the visits; and how many events of visits."""
+        hours, day = hours_of(self.settings.analytics, days), partial(local_date, self.settings.analytics)
+        sessions = self.sessions.where(time_ranges(hours, *_SPAN))
+        goes_on = day("started_at").isin(days) & ~day("ended_at").isin(days)
+        span = F.expr(f"sequence({_HOUR.format('started_at')}, {_HOUR.format('ended_at')})")
+        events, spans = sessions.agg(F.sum("events"), F.collect_set(F.when(goes_on, span))).collect()[0]
+        times = time_ranges(hours | {hour for span in spans for hour in span}, "occurred_at")
+        return self._replace(events=self.events.where(times), sessions=sessions), events or 0
 
     def _of(self, who: DataFrame, since: int) -> "_Work":
         """What these visitors did since that microsecond that may be part of a conversion, and their visits."""
@@ -165,9 +167,13 @@ class _Work(NamedTuple):
     def _read(self, table: Table) -> DataFrame:
         return tables.read(self.events.sparkSession, self.settings.lake, table)
 
-    def _write(self, table: Table, rows: DataFrame, where: str | None = None) -> None:
-        """Each day by one task, so that it is one file."""
-        tables.replace(rows.repartition("date"), self.settings.lake, table, self.batch.commit(table.name), where)
+    def _write(self, table: Table, rows: DataFrame, days: Collection[date] | None = None, more: int = 0) -> None:
+        """The rows of `days`, or of all: at most `more` than those that are there."""
+        lake, commit = self.settings.lake, self.batch.commit(table.name)
+        if days is None:  # a day by one task, so that it is one file
+            tables.replace(rows.repartition("date"), lake, table, commit)
+        else:
+            tables.replace_days(rows, lake, table, commit, days, tables.rows_on(lake, table, days) + more)
 
 
 if __name__ == "__main__":

@@ -132,10 +132,10 @@ WRITERS = {
     "build_sessions": ("exchange", "silver.sessions"),
     "build_served_items": ("merge", "silver.served_items"),
     "build_interactions": ("merge", "gold.interactions"),
-    "build_traffic_daily": ("replace", "gold.traffic_daily"),
-    "build_item_daily": ("replace", "gold.item_daily"),
-    "build_recommendation_performance": ("replace", "gold.recommendation_performance"),
-    "build_visits": ("replace", "gold.visits"),
+    "build_traffic_daily": ("replace_days", "gold.traffic_daily"),
+    "build_item_daily": ("replace_days", "gold.item_daily"),
+    "build_recommendation_performance": ("replace_days", "gold.recommendation_performance"),
+    "build_visits": ("replace_days", "gold.visits"),
     "build_campaign_daily": ("replace", "gold.campaign_daily"),
 }
 """The function of spark_jobs.tables by which each job commits a batch, and to what; None: nothing comes its way."""

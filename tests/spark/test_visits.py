@@ -10,6 +10,7 @@ from pyspark.sql import Row, SparkSession
 
 from nextclick.lake import delta
 from nextclick.settings import Goal, Settings
+from spark_jobs import tables
 from spark_jobs.jobs import build_sessions, build_visits
 from spark_jobs.streaming import forget
 from tests.spark import path
@@ -80,7 +81,14 @@ def read(spark: SparkSession, settings: Settings, table: str, *names: str) -> li
     return sorted((tuple(row[name] for name in names) for row in rows), key=repr)
 
 
-def test_late_visits_orders_and_bots_give_what_a_rebuild_gives(spark: SparkSession, shop: Settings) -> None:
+def test_late_visits_orders_and_bots_give_what_a_rebuild_gives(
+    spark: SparkSession, shop: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By plans for many rows: tests/spark/test_path.py compares those for few with the oracle."""
+    for module, names in ((build_visits, ("_FEW", "_FEW_VISITORS")), (tables, ("_FEW",))):
+        for name in names:
+            monkeypatch.setattr(module, name, 0)
+
     def run(events: list[dict[str, Any]]) -> None:
         write(shop.lake, "silver.events", events)
         build_sessions.run(spark, shop)

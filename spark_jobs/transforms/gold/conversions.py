@@ -80,14 +80,14 @@ def with_paths(visits: DataFrame, lookback_days: int) -> Transformer:
 def who_converts(rows: DataFrame, spans: DataFrame) -> Transformer:
     """Rows of gold.conversions → visitors who convert there or in `rows` (of visit_events), and have one of `spans`.
 
-    `since` is when they first do, in microseconds: whatever their conversions are made of comes later.
+    `since` is when they first do, in microseconds: whatever their conversions are made of comes later. `parts`: they have no more.
     """
     times = rows.where("session_id IS NOT NULL").where(CONVERTS).select(*OWNER, "at")
     touched = spans.where("visitor_id IS NOT NULL").select(*OWNER).distinct()
 
     def transform(present: DataFrame) -> DataFrame:
         known = present.select(*OWNER, "at").unionByName(times).join(touched, list(OWNER), "left_semi")
-        return known.groupBy(*OWNER).agg(F.unix_micros(F.min("at")).alias("since"))
+        return known.groupBy(*OWNER).agg(F.unix_micros(F.min("at")).alias("since"), F.count("*").alias("parts"))
 
     return transform
 

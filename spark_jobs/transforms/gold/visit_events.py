@@ -33,11 +33,14 @@ _LINES: Final = f"filter(order_lines, line -> {orders.counts('line.at', 'line.id
 _AMONG_LINES: Final = "exists(known.lines, line -> line.at = at AND line.id = event_id)"
 
 
-def visit_events(sessions: DataFrame, agents: DataFrame, analytics: AnalyticsSettings) -> Transformer:
+def visit_events(
+    sessions: DataFrame, agents: DataFrame, analytics: AnalyticsSettings, in_one_task: bool = False
+) -> Transformer:
     """Rows of silver.events → those of people, and a row for each visit of `sessions` (rows of silver.sessions).
 
     A visit is a bot's, with all of its events, when it starts with a bot's agent (by `agents`); an event outside
     visits when its own is one. item_update, which nobody does, is left out.
+    `in_one_task`: they are few, and whatever is counted of them moves no row to another task.
     """
     visits = sessions.select(
         *OWNER,
@@ -55,6 +58,7 @@ def visit_events(sessions: DataFrame, agents: DataFrame, analytics: AnalyticsSet
     def transform(events: DataFrame) -> DataFrame:
         acts = events.where("event <> 'item_update'").select(*_act(analytics))
         rows = visits.unionByName(acts, allowMissingColumns=True).join(agent, "user_agent", "left")
+        rows = rows.coalesce(1) if in_one_task else rows
         known = F.when(is_visit, F.col("known").withField("is_bot", F.coalesce("is_bot", F.lit(False))))
         latest = rows.withColumn("known", F.last(known, ignorenulls=True).over(before))
         inside = (F.col("at") <= F.col("known.ended_at")) & (is_visit | ~F.col("event").isin(*OUTSIDE_SESSIONS))
