@@ -77,7 +77,7 @@ class Answered:
         each = [by.split(",") for by in self.panel.by]
         shared = set[str].intersection(*map(set, each)) if len(each) > 1 else set()
         for by, names in zip(self.panel.by, each, strict=True):
-            name = " · ".join(label(name) for name in names if name not in shared or len(names) == 1)
+            name = " · ".join(label(name) for name in ([name for name in names if name not in shared] or names))
             yield name, self.view.link(**{f"by_{self.panel.stem}": by}), by == self.view.by(self.panel)
 
     @property

@@ -59,6 +59,7 @@ def test_it_answers_over_a_lake_with_rows(pages: TestClient, page: DashboardPage
     assert answer.status_code == 200, answer.text
     assert f"<h1>{page.title}</h1>" in answer.text
     assert HOSTILE not in answer.text
+    assert not re.findall(r"<a [^>]*>\s*</a>", answer.text)
 
 
 @ALL
