@@ -198,7 +198,7 @@ class Answered:
     def _key(self, name: str, value: Any) -> Cell:
         is_filter = name in self.question.report.dimensions and self.panel.shape is Shape.BARS
         text = f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else key_text(self.answer, name, value)
-        return Cell(text, link=self.view.filtered(name, value) if is_filter else "")
+        return Cell(text.removeprefix("https://"), link=self.view.filtered(name, value) if is_filter else "")
 
     def _cell(self, metric: Metric, value: Any, top: float, before: Any) -> Cell:
         share = float(value) / top if value is not None and top > 0 else None
