@@ -65,7 +65,7 @@ class ServerVerb(NamedTuple):
                 f"Name sites and their keys in [{self.section}.{self.keys}_keys] of conf/, or listen on 127.0.0.1."
             )
         self._warn(server, settings.site)
-        server = msgspec.structs.replace(server, port=ports.free(server.host, server.port))
+        server = msgspec.structs.replace(server, port=ports.hold(server.host, server.port))
         if server.metrics_port:
             ports.free(server.metrics_host, server.metrics_port, f"{self.section}.metrics_port")
         return msgspec.structs.replace(settings, **{self.section: server})
