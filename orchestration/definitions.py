@@ -33,6 +33,7 @@ from dagster import (
     in_process_executor,
     load_assets_from_modules,
 )
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from expectations import stops
 from expectations.suites.suite import CHECKED
@@ -110,6 +111,9 @@ def _news(settings: Settings) -> SensorDefinition:
         newest = segments(settings.lake.landing)[-1:]
         if not newest:
             return SkipReason("The landing log is empty.")
+        runs = context.instance.get_runs(RunsFilter(job_name=INCREMENTAL, statuses=NOT_FINISHED_STATUSES), limit=1)
+        if runs:  # which holds silver.events as a stream does
+            return SkipReason(f"Run {runs[0].run_id} is under way.")
         streamed = locks.holder(settings.lake.locks, silver.EVENTS.name) is not None
         seen = table_state(settings.lake, silver.EVENTS.name).version if streamed else None  # gold follows the stream
         news = newest[0].path.name + (f"/{seen}" if streamed else "")
@@ -132,8 +136,6 @@ def _not_again(tries: Sequence[RunRecord], seconds: float) -> str | None:
     newest = tries[0]
     if newest.dagster_run.status is DagsterRunStatus.SUCCESS:
         return "Nothing new."
-    if not newest.dagster_run.is_finished:
-        return f"Run {newest.dagster_run.run_id} is under way."
     wait = min(seconds * (2 ** (len(tries) - 1) - 1), _LONGEST_WAIT)
     left = (newest.end_time or 0.0) + wait - time.time()
     return f"{len(tries)} runs failed; the next try is in {left:.0f} s." if left > 0 else None

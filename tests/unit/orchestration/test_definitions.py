@@ -173,6 +173,13 @@ def test_gold_follows_the_stream_while_it_holds_silver(settings: Settings, dagst
         assert look(settings, dagster)
 
 
+def test_a_run_that_is_under_way_is_not_taken_for_a_stream(settings: Settings, dagster: DagsterInstance) -> None:
+    land(settings)
+    ended(dagster, look(settings, dagster), DagsterRunStatus.STARTED)
+    with locks.hold(settings.lake.locks, "silver.events", purpose="build_events"):
+        assert look(settings, dagster) is None
+
+
 def test_what_a_killed_daemon_left_under_way_has_failed(settings: Settings) -> None:
     home = dagster_home.prepare(settings.lake)
     with DagsterInstance.from_config(str(home)) as instance:
