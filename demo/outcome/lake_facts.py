@@ -102,8 +102,9 @@ def _business(settings: Settings) -> Business:
 
 def _figures(settings: Settings) -> DemoFigures:
     """What `nextclick report attribution`, `report retention_day` and `funnel order` say."""
-    credited = _report(settings, "attribution", "channel", "conversions", "goal=purchase", "rule=last_non_direct")
-    [(_, first_seen, seen_again)] = _report(settings, "retention_day", "n", "cohort_size,retained", f"n={DAYS_LATER}")
+    reports = Reports(TableMemory(settings.lake), settings.analytics)
+    credited = _report(reports, "attribution", "channel", "conversions", "goal=purchase", "rule=last_non_direct")
+    [(_, first_seen, seen_again)] = _report(reports, "retention_day", "n", "cohort_size,retained", f"n={DAYS_LATER}")
     steps = funnel.answer(settings, funnel.question(settings, ["order"])).steps
     return DemoFigures(
         credited={channel: int(orders) for channel, orders in sorted(credited)},
@@ -113,9 +114,8 @@ def _figures(settings: Settings) -> DemoFigures:
     )
 
 
-def _report(settings: Settings, name: str, by: str, figures: str, *where: str) -> Sequence[Any]:
+def _report(reports: Reports, name: str, by: str, figures: str, *where: str) -> Sequence[Any]:
     """Rows of a report over all that there is."""
-    reports = Reports(TableMemory(settings.lake), settings.analytics)
     question = reports.question(report(name), by=(by,), where=where, figures=figures.split(","))
     return reports.answer(question).rows
 
