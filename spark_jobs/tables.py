@@ -192,9 +192,8 @@ def _write(
     writer = rows.select(*table.column_names).write.format("delta").mode(mode)
     if where:
         writer = writer.option("replaceWhere", where)
-    elif (
-        mode == "overwrite"
-    ):  # so that a rebuild brings a table to a contract that has grown; its folders are said again, or lost
+    elif mode == "overwrite":
+        # So that a rebuild brings a table to a contract that has grown; its folders are said again, or lost.
         writer = writer.option("overwriteSchema", True).partitionBy(*table.partitioned_by)
     writer.option("txnAppId", commit.app_id).option("txnVersion", commit.version).save(lake.table(table.name))
 

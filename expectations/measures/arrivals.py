@@ -3,16 +3,17 @@
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from nextclick.lake import delta
+
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 
 def hours_since_arrival(events: "DeltaTable") -> float | None:
     """Hours since the newest `received_at`, by the log's statistics alone; None for a table without rows."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    actions = pa.table(events.get_add_actions(flatten=True))
+    actions = delta.added(events)
     newest = pc.max(actions["max.received_at"]).as_py() if "max.received_at" in actions.schema.names else None
     if newest is None:
         return None

@@ -17,6 +17,7 @@ from nextclick.lake import files
 from nextclick.lake.paths import Lake
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import CommitProperties, DeltaTable
 
 
@@ -131,11 +132,16 @@ def rows_of_days(lake: Lake, table: Table, days: Collection[date]) -> list[dict[
     return rows
 
 
-def rows_on(table: "DeltaTable", days: Collection[date]) -> int:
-    """Rows that have these days in `date`, as the log counts them; of a table that lost its folders all rows."""
+def added(table: "DeltaTable") -> "pa.Table":
+    """A row for each data file of a table version: its path, size, rows, folder and bounds, as the log says them."""
     import pyarrow as pa
 
-    files = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    return pa.table(table.get_add_actions(flatten=True))
+
+
+def rows_on(table: "DeltaTable", days: Collection[date]) -> int:
+    """Rows that have these days in `date`, as the log counts them; of a table that lost its folders all rows."""
+    files = added(table).to_pylist()
     return sum(file.get("num_records") or 0 for file in files if file.get("partition.date") in (None, *days))
 
 

@@ -13,6 +13,7 @@ from nextclick.contracts import catalog
 from nextclick.contracts.duckdb_types import duckdb_type
 from nextclick.contracts.table import Column
 from nextclick.errors import LakeError
+from nextclick.lake import delta
 from nextclick.lake.paths import Lake
 
 if TYPE_CHECKING:
@@ -52,23 +53,17 @@ def answering(lake: Lake, what: str) -> Iterator["DuckDBPyConnection"]:
 
 def files(table: "DeltaTable") -> frozenset[str]:
     """The data files of a table version, as its log names them."""
-    import pyarrow as pa
-
-    return frozenset(pa.table(table.get_add_actions(flatten=True))["path"].to_pylist())
+    return frozenset(delta.added(table)["path"].to_pylist())
 
 
 def size(table: "DeltaTable") -> int:
     """Bytes of the data files of a table version."""
-    import pyarrow as pa
-
-    return sum(pa.table(table.get_add_actions(flatten=True))["size_bytes"].to_pylist())
+    return sum(delta.added(table)["size_bytes"].to_pylist())
 
 
 def within(table: "DeltaTable", column: str, first: Any, last: Any) -> frozenset[str]:
     """The data files that may hold a `column` from `first` to `last`, both included, by the bounds that the log keeps of each file."""
-    import pyarrow as pa
-
-    added = pa.table(table.get_add_actions(flatten=True))
+    added = delta.added(table)
     bounds = (f"min.{column}", f"max.{column}")
     if not {*bounds} <= {*added.column_names}:  # no file says
         return files(table)

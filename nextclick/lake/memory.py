@@ -130,7 +130,7 @@ def _newest_day(table: "DeltaTable | None") -> date | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    added = pa.table(table.get_add_actions(flatten=True)) if table else pa.table({})
+    added = delta.added(table) if table else pa.table({})
     names = [name for name in ("partition.date", "max.date", "max.occurred_at") if name in added.column_names]
     newest: date | None = pc.max(added[names[0]]).as_py() if names else None
     return newest.date() if isinstance(newest, datetime) else newest

@@ -135,9 +135,7 @@ def _properties(manifest: ListsManifest | None) -> CommitProperties:
 
 
 def _added(table: DeltaTable) -> list[dict[str, Any]]:
-    actions: list[dict[str, Any]] = (
-        pa.table(table.get_add_actions(flatten=True)).select(["path", "size_bytes"]).to_pylist()
-    )
+    actions: list[dict[str, Any]] = delta.added(table).select(["path", "size_bytes"]).to_pylist()
     return actions
 
 

@@ -21,14 +21,13 @@ class TableState(msgspec.Struct, frozen=True):
 
 def table_state(lake: Lake, name: str) -> TableState:
     """Rows are summed from the statistics that every writer leaves in the log."""
-    import pyarrow as pa  # here, since Dagster's definitions are to load at once
-    import pyarrow.compute as pc
+    import pyarrow.compute as pc  # here, since Dagster's definitions are to load at once
 
     table = delta.open_table(lake, name)
     if table is None:
         return TableState()
     try:
-        files = pa.table(table.get_add_actions(flatten=True))
+        files = delta.added(table)
         rows = pc.sum(files["num_records"]).as_py() if "num_records" in files.schema.names else 0
         committed = delta.committed_ms(lake, name, table)
     except delta.errors() as error:

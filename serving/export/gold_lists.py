@@ -106,7 +106,7 @@ def layouts(source: ListsVersion) -> tuple[Layout, ...]:
 def count(source: ListsVersion, layout: Layout) -> int:
     """Rows of the site, by the statistics of files that hold it alone."""
     table, site = source.table(layout.table), source.lists.site
-    files = pa.table(table.get_add_actions(flatten=True))
+    files = delta.added(table)
     if not {"min.site", "max.site"} <= set(files.column_names):
         return int(_dataset(source, layout).count_rows(filter=_wanted(source, None)))
     whole = pc.and_(pc.equal(files["min.site"], site), pc.equal(files["max.site"], site))
