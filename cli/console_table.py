@@ -24,11 +24,10 @@ def stdout_console(**options: Any) -> "Console":
 def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A table on stdout; what a row says is text, never markup, and none of it steers the terminal."""
     from rich import box
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(*columns, box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(escape(visible(cell)) for cell in row))
-    Console().print(table)
+    stdout_console().print(table)

@@ -274,6 +274,16 @@ class AnalyticsSettings(_Section, frozen=True):
         return self.timezones.get(site, self.timezone)
 
 
+class SharingSettings(_Section, frozen=True):
+    host: str
+    port: Port
+    public_url: Annotated[str, Meta(pattern=r"^(https?://[^\s?#]+)?$")]
+    link_seconds: Annotated[int, Meta(ge=10, le=86_400)]
+    cache_bytes: Annotated[int, Meta(ge=1 << 20)]
+    tls_certificate: str
+    tls_key: str
+
+
 class StreamingSettings(_Section, frozen=True):
     source: Literal["landing", "kafka"]
     max_segments_per_trigger: Positive
@@ -434,6 +444,7 @@ class Settings(_Section, frozen=True):
     sessions: SessionsSettings
     attribution: AttributionSettings
     analytics: AnalyticsSettings
+    sharing: SharingSettings
     streaming: StreamingSettings
     kafka: KafkaSettings
     spark: SparkSettings
@@ -497,7 +508,12 @@ def load(
             + " or in the environment (NEXTCLICK_SECTION__KEY)."
         ) from error
     _require_long_secrets(checked)
-    for name, server in (("collector", checked.collector), ("serving", checked.serving)):
+    doors: dict[str, ServerSettings | SharingSettings] = {
+        "collector": checked.collector,
+        "serving": checked.serving,
+        "sharing": checked.sharing,
+    }
+    for name, server in doors.items():
         if bool(server.tls_certificate) != bool(server.tls_key):
             raise SettingsError(f"{name}.tls_certificate and {name}.tls_key belong together: set both, or neither.")
     return msgspec.structs.replace(checked, lake=lake_at(root), conf_dir=folder, profile=profile)

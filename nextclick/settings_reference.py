@@ -26,6 +26,7 @@ class Effect(StrEnum):
     API = "restart `nextclick serve`"
     STREAM = "restart `nextclick stream`"
     PAGES = "restart `nextclick up`"
+    SHARE = "restart `nextclick share serve`"
     SILVER = "`nextclick rebuild silver`"
     GOLD = "`nextclick rebuild gold`"
     TRAIN = "`nextclick train`"
@@ -55,6 +56,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "analytics.active_days": (Effect.COMMAND,),
     "analytics.decay_days": (Effect.RUN,),
     "analytics.funnels": (Effect.COMMAND,),
+    "sharing": (Effect.SHARE,),
     "streaming": (Effect.STREAM,),
     "kafka": (Effect.COLLECTOR, Effect.STREAM),
     "kafka.client": (Effect.COLLECTOR,),

@@ -50,17 +50,11 @@ def _committed(checkpoint: str) -> list[dict[str, Any]] | None:
 
 def _tables_moved(lake: Lake, sources: tuple[str, ...], offsets: list[dict[str, Any]]) -> bool:
     """Whether a Delta source has a version that its offset does not cover, or is another table than it was."""
-    covered = {offset.get("reservoirId"): _covered_version(offset) for offset in offsets}
+    covered = checkpoints.covered(offsets)
     tables = [open_table(lake, name) for name in sources]
     return len(covered) != len(tables) or any(
         table is None or covered.get(str(table.metadata().id), -1) < table.version() for table in tables
     )
-
-
-def _covered_version(offset: dict[str, Any]) -> int:
-    """The newest version that was read whole: an index below 0 lies before the first file of its version."""
-    version = int(offset.get("reservoirVersion", -1))
-    return version if offset.get("index", -1) >= 0 else version - 1
 
 
 def _segments_came(log: Path, checkpoint: str, offsets: list[dict[str, Any]]) -> bool:

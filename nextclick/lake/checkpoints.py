@@ -20,6 +20,14 @@ def offsets(checkpoint: str, batch: int) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def covered(offsets: list[dict[str, Any]]) -> dict[str | None, int]:
+    """By the id of a Delta source: its newest version that was read whole; an index below 0 lies before the first file of its version."""
+    return {
+        offset.get("reservoirId"): int(offset.get("reservoirVersion", -1)) - (offset.get("index", -1) < 0)
+        for offset in offsets
+    }
+
+
 def listed(checkpoint: str) -> list[dict[str, Any]]:
     """The files that a file source has listed: `path`, and the `batchId` that took it."""
     logs = (

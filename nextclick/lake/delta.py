@@ -61,22 +61,29 @@ def require(lake: Lake, name: str, version: int | None = None) -> "DeltaTable":
     return table
 
 
-def history(lake: Lake, name: str, table: "DeltaTable") -> Iterator[dict[str, Any]]:
-    """What each commit up to the version of `table` says of itself, newest first, as far back as the log goes.
+def commit(lake: Lake, name: str, version: int) -> dict[str, Any] | None:
+    """What a commit says of itself; None where the log does not reach back to it.
 
-    deltalake's own finds no commit below a folder with # in its name.
+    deltalake's own history finds no commit below a folder with # in its name.
     """
+    address = f"{lake.table(name)}/_delta_log/{version:020}.json"
+    if (log := files.read(address)) is None:
+        return None
+    try:
+        said = [msgspec.json.decode(line) for line in log.splitlines() if line.startswith(b'{"commitInfo"')]
+    except msgspec.DecodeError as error:
+        raise LakeError(
+            f"The Delta log of {name} cannot be read: {address}: {error}. See docs/jobs/recovery.md."
+        ) from error
+    return {**(said[0]["commitInfo"] if said else {}), "version": version}
+
+
+def history(lake: Lake, name: str, table: "DeltaTable") -> Iterator[dict[str, Any]]:
+    """What each commit up to the version of `table` says of itself, newest first, as far back as the log goes."""
     for version in range(table.version(), -1, -1):
-        address = f"{lake.table(name)}/_delta_log/{version:020}.json"
-        if (commit := files.read(address)) is None:
+        if (said := commit(lake, name, version)) is None:
             return
-        try:
-            said = [msgspec.json.decode(line) for line in commit.splitlines() if line.startswith(b'{"commitInfo"')]
-        except msgspec.DecodeError as error:
-            raise LakeError(
-                f"The Delta log of {name} cannot be read: {address}: {error}. See docs/jobs/recovery.md."
-            ) from error
-        yield {**(said[0]["commitInfo"] if said else {}), "version": version}
+        yield said
 
 
 def committed_ms(lake: Lake, name: str, table: "DeltaTable") -> int | None:
@@ -88,6 +95,16 @@ def absent_columns(present: "DeltaTable", table: Table) -> list[Column]:
     """Columns of the contract that the table does not have yet."""
     names = {field.name for field in present.schema().fields}
     return [column for column in table.columns if column.name not in names]
+
+
+def schema_json(schema: "pa.Schema", docs: Mapping[str, str]) -> str:
+    """Arrow's columns as Delta's log says them, with what each means in its comment."""
+    from deltalake import Schema
+
+    said = msgspec.json.decode(Schema.from_arrow(schema).to_json())
+    for field in said["fields"]:
+        field["metadata"] = {"comment": docs[field["name"]]} if field["name"] in docs else {}
+    return msgspec.json.encode(said).decode()
 
 
 def create(lake: Lake, table: Table) -> "DeltaTable":

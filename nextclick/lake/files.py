@@ -87,6 +87,14 @@ def new_folder(address: str) -> Iterator[Path]:
         os.replace(draft, goal)
 
 
+@contextmanager
+def new_file(address: str) -> Iterator[Path]:
+    """A name for a library to write a file by; it takes the place of `address`, whole, when the block ends without an error."""
+    with _draft(Path(address)) as draft:
+        yield draft
+        os.replace(draft, address)
+
+
 def copy_folder(source: str, target: str) -> None:
     """A second name for the files of a folder, where the disk can give one: they are replaced, never changed."""
     Path(target).parent.mkdir(parents=True, exist_ok=True)
