@@ -9,9 +9,10 @@ from typing import Any
 import duckdb
 
 from analytics.answer_cache import AnswerCache
-from analytics.question import DAYS, Question, conditions, day
-from analytics.report import Report, earliest_today, report_values
-from nextclick.errors import LakeError, UsageError
+from analytics.first_days import FirstDays
+from analytics.question import DAYS, Condition, Question, conditions, day
+from analytics.report import FIRSTS_AROUND, Report, earliest_today, report_values
+from nextclick.errors import UsageError
 from nextclick.lake import duck
 from nextclick.lake.memory import TableMemory
 from nextclick.lake.table_state import table_states
@@ -38,6 +39,8 @@ class Answer:
     """Today, where the range reaches it."""
     versions: Mapping[str, int | None]
     """Of the tables that were read; None: never written."""
+    notes: tuple[str, ...] = ()
+    """What has to be known of these tables."""
 
     @property
     def bytes(self) -> int:
@@ -61,6 +64,7 @@ class Reports:
     ) -> None:
         self.tables, self.settings, self._now = tables, settings, now
         self._answers = AnswerCache[Answer](answer_bytes)
+        self._firsts: dict[str, FirstDays] = {}
 
     @property
     def today(self) -> date:
@@ -86,23 +90,18 @@ class Reports:
     def answer(self, question: Question) -> Answer:
         """LakeError where a table cannot be read."""
         report = question.report
-        try:
-            with self._shown(report) as database:
-                key = (question, self.today, *map(self.tables.stamp, report.reads))
-                if (known := self._answers.get(key)) is not None:
-                    return known
-                answer = self._counted(database, question)
-        except duckdb.Error as error:
-            raise LakeError(
-                f"The report {report.name} cannot be made: {error}. Tables are checked by `nextclick check`; see docs/jobs/recovery.md."
-            ) from error
+        with duck.counting(f"The report {report.name}"), self._shown(report) as database:
+            key = (question, self.today, *map(self.tables.stamp, report.reads))
+            if (known := self._answers.get(key)) is not None:
+                return known
+            answer = self._counted(database, question)
         if not (report.of_states or question.by_person):  # which other things decide, too
             self._answers.put(key, answer, answer.bytes)
         return answer
 
     def _counted(self, database: duckdb.DuckDBPyConnection, question: Question) -> Answer:
         report, line = question.report, _line(question.report)
-        views = self._of_persons(database, report) if question.by_person else {}
+        views = self._of_persons(database, report) if question.by_person else self._first_days(database, question)
         rows = self._groups(database, question, list(dict.fromkeys((question.by, line, ()))), views)
         days = {row[0]: row[1:] for row in sorted(rows[line])} if line else {}
         full = [there for there in days if there < self.today]
@@ -114,6 +113,7 @@ class Reports:
             days,
             self.today if question.last >= self.today and report.is_of_days else None,
             {name: self.tables.version(name) for name in report.reads},
+            report.says(self.tables.lake) if report.says else (),
         )
 
     def _shown(self, report: Report) -> duckdb.DuckDBPyConnection:
@@ -132,6 +132,17 @@ class Reports:
         from analytics import by_person  # it takes half a second, and few ask
 
         return by_person.show(database, self.tables.lake, report)
+
+    def _first_days(self, database: duckdb.DuckDBPyConnection, question: Question) -> dict[str, str]:
+        """Of visitors, from files that hold nothing else; persons have theirs counted anew."""
+        report = question.report
+        if "{firsts}" not in report.rows:
+            return {}
+        name = report.reads[0]
+        first = max(question.first, date.min + FIRSTS_AROUND) - FIRSTS_AROUND
+        last = min(question.last, date.max - FIRSTS_AROUND) + FIRSTS_AROUND
+        kept = self._firsts.setdefault(name, FirstDays(self.tables.lake, name))
+        return {"firsts": kept.between(database, self.tables.table(name), first, last)}
 
     def _last_full_day(self, report: Report) -> date | None:
         """Yesterday, or the newest day of the report's tables, where that is earlier; None where they have none."""
@@ -157,14 +168,21 @@ class Reports:
         return groups
 
     def _query(self, question: Question, groupings: Sequence[tuple[str, ...]], views: Mapping[str, str]) -> str:
-        report, terms = question.report, [condition.sql for condition in question.where]
+        report, terms = question.report, [_term(question.report, condition) for condition in question.where]
         if report.date:
             terms.append(f"{report.date} BETWEEN DATE '{question.first}' AND DATE '{question.last}'")
         newest = self._last_full_day(report)
         values = report_values(
             self.settings, f"DATE '{newest}'" if newest else "CAST(NULL AS DATE)", question.first, question.last
         )
-        return report.query(groupings, question.metrics, {**values, **views}, " AND ".join(terms) or "true")
+        query = report.query(groupings, question.metrics, {**values, **views}, " AND ".join(terms) or "true")
+        names = tuple(dict.fromkeys(name for by in groupings for name in by))
+        shown = [
+            f"(ungrouped & {_ungrouped(names, [name for name in names if name != condition.dimension])} <> 0 OR {condition.sql})"
+            for condition in question.where
+            if condition.dimension in report.beside and condition.dimension in names
+        ]
+        return f"SELECT * FROM ({query}) WHERE {' AND '.join(shown)}" if shown else query
 
     def sql(self, question: Question) -> str:
         """What makes the rows of an answer, in any order, for `nextclick sql`; of persons, with visitors in their place."""
@@ -178,6 +196,12 @@ class Reports:
 def _line(report: Report) -> tuple[str, ...]:
     """How the rows for its line are grouped; it has none where its days are cohorts."""
     return (report.date,) if report.date and not report.across else ()
+
+
+def _term(report: Report, condition: Condition) -> str:
+    """SQL of the rows that a condition leaves: also those that stand beside, since they have no value that it could mean."""
+    rows = report.beside.get(condition.dimension)
+    return f'({condition.sql} OR "{condition.dimension}" IS NULL AND {rows})' if rows else condition.sql
 
 
 def _ungrouped(names: Sequence[str], by: Sequence[str]) -> int:

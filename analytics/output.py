@@ -29,6 +29,7 @@ def as_json(answer: Answer, comparison: Comparison | None) -> dict[str, Any]:
         "to": question.last.isoformat() if question.report.is_of_days else None,
         "unfinished": answer.unfinished and answer.unfinished.isoformat(),
         "versions": answer.versions,
+        "notes": answer.notes,
         "columns": columns,
         "rows": [_object(answer.columns, row) for row in answer.rows],
         "total": _figures(answer, answer.whole),

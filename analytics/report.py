@@ -1,17 +1,20 @@
 """What a report is: rows of tables, the columns that they may be grouped by, and the figures that are counted over them."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from analytics.first_days import plain
 from nextclick.definitions.metric import Metric
 from nextclick.lake.duck import text
+from nextclick.lake.paths import Lake
 from nextclick.settings import AnalyticsSettings
 
 _EVER: Final = (date(1000, 1, 1), date(9000, 1, 1))
 _PERIODS: Final = ("week", "month", "year")
+FIRSTS_AROUND: Final = timedelta(14)
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,11 @@ class Report:
     """What it answers, in one sentence."""
     reads: tuple[str, ...]
     rows: str
-    """A query of `reads` in DuckDB's SQL, translated for Spark. Its columns are the dimensions, and what metrics count."""
+    """A query of `reads` in DuckDB's SQL, translated for Spark. Its columns are the dimensions, and what metrics count.
+
+    {firsts} in it is site, visitor_id and first_date, the first day ever, of visitors of the first table that it reads: at least of
+    those whose first day lies at most FIRSTS_AROUND before or behind the range's days.
+    """
     dimensions: tuple[str, ...]
     metrics: tuple[Metric, ...]
     by: tuple[str, ...] = ("date",)
@@ -36,6 +43,10 @@ class Report:
     """The figures of a range are those of its last full day."""
     expects: str = ""
     """What has to be sent for it, where that is not sent anyway."""
+    beside: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Dimension → SQL of rows that have no value of it, and stand beside those of each value (nextclick.definitions.metric.beside)."""
+    says: Callable[[Lake], tuple[str, ...]] | None = None
+    """What has to be known of its tables, in sentences."""
     of_states: bool = False
     """It reads `table_states`: of each table its name, version, rows and written_at, as the logs say."""
 
@@ -68,7 +79,9 @@ class Report:
         """
         names = _listed(dict.fromkeys(name for by in groupings for name in by))
         sets = ", ".join(f"({_listed(by)})" for by in groupings)
-        figures = ", ".join(f'{metric.guarded} AS "{metric.name}"' for metric in metrics)
+        group = _listed(dict.fromkeys(name for by in groupings for name in by if name not in self.beside))
+        partition = ", ".join(filter(None, (f"grouping_id({names})", group)))
+        figures = ", ".join(f'{metric.guarded} AS "{metric.name}"' for metric in metrics).replace("{group}", partition)
         return (
             f"SELECT {names}, grouping_id({names}) AS ungrouped, {figures} FROM ({self.grouped_rows(values)}) WHERE {where} "
             f"GROUP BY GROUPING SETS ({sets})"
@@ -89,7 +102,7 @@ class Report:
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The query of its rows; `values` may also name a view that stands for a table."""
-        rows = self.rows
+        rows = self.rows.replace("{firsts}", values.get("firsts") or plain("".join(self.reads[:1])))
         for name, value in values.items():
             rows = rows.replace(name if "." in name else f"{{{name}}}", value)
         return rows

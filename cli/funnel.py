@@ -10,8 +10,7 @@ import msgspec
 
 from cli.console_table import show
 from cli.day_options import day_options
-from nextclick.command import common_options, json_option, print_json
-from nextclick.errors import UsageError
+from nextclick.command import common_options, csv_option, json_option, print_json
 from nextclick.settings import Settings
 from nextclick.visible import visible
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--strict", is_flag=True, help="Nothing else that the unit did lies between two steps.")
 @click.option("--by", metavar="NAME", help="Tell apart by this field or property of the first step.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV alone on stdout.")
+@csv_option
 @json_option
 @common_options
 @day_options
@@ -62,8 +61,6 @@ def funnel(
     Each counts once, at the deepest step that any of its chains of events reaches. Days are the site's ([analytics] timezone);
     a chain starts in them and may end behind them. The same STEP twice wants two events. Bots are left out.
     """
-    if as_json and as_csv:
-        raise UsageError("--json and --csv are two ways to print one answer: choose one.")
     from analytics.funnel import answer, question
     from analytics.journeys.units import Unit
 

@@ -9,7 +9,7 @@ import msgspec
 
 from cli.console_table import show
 from cli.day_options import day_options
-from nextclick.command import common_options, json_option, print_json
+from nextclick.command import common_options, csv_option, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings
 from nextclick.visible import visible
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Places that each step names; others are (other).",
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV alone on stdout: visits from place to place.")
+@csv_option
 @json_option
 @common_options
 @day_options
@@ -51,12 +51,10 @@ def paths(
     nextclick paths --before purchase --of events --from 2026-06-01 --to 2026-06-30
     nextclick paths --after 'view_item[category=shoes]' --csv
 
-    Days are those on which visits start. Bots are left out.
+    Days are those on which visits start. Bots are left out. CSV has the visits from place to place.
     """
     if after is not None and before is not None:
-        raise UsageError("One of --after and --before.")
-    if as_json and as_csv:
-        raise UsageError("--json and --csv are two ways to print one answer: choose one.")
+        raise UsageError("--after and --before are two ends of one path: choose one.")
     from analytics.paths import PathsQuestion, answer
 
     anchor, direction = (before, "before") if before is not None else (after, "after")

@@ -4,8 +4,7 @@ import sys
 
 import click
 
-from nextclick.command import common_options, json_option, print_json
-from nextclick.errors import UsageError
+from nextclick.command import common_options, csv_option, json_option, print_json
 from nextclick.settings import Settings
 
 
@@ -25,7 +24,7 @@ from nextclick.settings import Settings
 @click.option(
     "--rows", "most", type=click.IntRange(1), default=40, show_default=True, help="Rows of the table at most."
 )
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV alone on stdout.")
+@csv_option
 @json_option
 @common_options
 def report(
@@ -65,8 +64,6 @@ def report(
     from cli import report_output
     from nextclick.lake.memory import TableMemory
 
-    if as_json and as_csv:
-        raise UsageError("--json and --csv are two ways to print one report: choose one.")
     if name is None:
         report_output.show_reports(as_json)
         return

@@ -141,6 +141,7 @@ def _cells(answer: Answer, row: Sequence[Any], before: Sequence[Any] | None) -> 
 
 def _notes(answer: Answer, most: int) -> Iterator[str]:
     question = answer.question
+    yield from answer.notes
     if len(answer.rows) > most:
         yield f"{len(answer.rows) - most:,} more rows: --rows, --csv or --json."
     if answer.unfinished:

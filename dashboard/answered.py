@@ -173,6 +173,7 @@ class Answered:
     @property
     def notes(self) -> Iterator[str]:
         """What has to be known of the figures."""
+        yield from self.answer.notes
         if self.answer.unfinished:
             yield f"{self.answer.unfinished} is not over: its figures will grow."
         if missing := [name for name, version in self.answer.versions.items() if version is None]:

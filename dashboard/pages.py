@@ -49,7 +49,7 @@ ACQUISITION: Final = DashboardPage(
         ),
         Panel(
             "Campaigns", "campaigns", by=("campaign,currency", "channel,currency", "source,currency", "content,currency"),
-            figures=("visits", "clicks", "cost", "cost_per_visit", "conversions", "cpa", "roas"), most=15, is_wide=True,
+            figures=("visits_beside", "clicks", "cost", "cost_per_visit", "conversions", "cpa", "roas"), most=15, is_wide=True,
         ),
         Panel("The market", "market", Shape.TABLE, ("date,domain,metric,origin",), most=15, is_wide=True),
     ),

@@ -13,7 +13,7 @@ from typing import Any
 import click
 import msgspec
 
-from nextclick.errors import NextclickError
+from nextclick.errors import NextclickError, UsageError
 from nextclick.settings import Settings, load
 from nextclick.visible import visible, visible_json
 
@@ -66,7 +66,15 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON alone on stdout.")
+def _one_form(context: click.Context, option: click.Parameter, chosen: bool) -> bool:
+    """UsageError where JSON and CSV are both wanted."""
+    if chosen and {"as_json", "as_csv"} & {name for name, value in context.params.items() if value}:
+        raise UsageError("--json and --csv are two ways to print one answer: choose one.")
+    return chosen
+
+
+json_option = click.option("--json", "as_json", is_flag=True, callback=_one_form, help="Print JSON alone on stdout.")
+csv_option = click.option("--csv", "as_csv", is_flag=True, callback=_one_form, help="Print CSV alone on stdout.")
 
 
 def print_json(value: Any) -> None:

@@ -59,6 +59,9 @@ class _Tables:
     def stamp(self, name: str) -> tuple[str, int]:
         return name, 0
 
+    def table(self, name: str) -> None:
+        return None
+
     def newest_day(self, name: str) -> date | None:
         rows = self.tables.get(name)
         return max(rows["date"].to_pylist(), default=None) if rows and "date" in rows.column_names else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analytics.attribution import refusals
 from analytics.attribution.credits import LINES, Lines
 from analytics.attribution.fit import Fit, SiteGoal, fits
 from nextclick.contracts import arrow
@@ -85,9 +86,10 @@ def _write_fitted(
     days = {fit.first + timedelta(n) for fit in kept.values() for n in range((fit.last - fit.first).days + 1)}
     parts = [part for _, table in _lines(database, days) for part in _fitted_credits(table, kept)]
     rows = _rows(ATTRIBUTION_FITTED, parts)
+    refused = {key: fit.refused for key, fit in fitted.items() if fit.refused is not None}
     facts = {name: fact for each, cursor in cursors.items() for name, fact in cursor.fact(each).items()}
-    delta.write(lake, ATTRIBUTION_FITTED, rows, "overwrite", facts)
-    return len(rows), {key: fit.refused for key, fit in fitted.items() if fit.refused is not None}
+    delta.write(lake, ATTRIBUTION_FITTED, rows, "overwrite", facts | refusals.as_fact(refused))
+    return len(rows), refused
 
 
 def _fitted_credits(lines: pa.Table, fitted: Mapping[SiteGoal, Fit]) -> Iterator[pa.Table]:

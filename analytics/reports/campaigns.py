@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from analytics.attribution import refusals
 from analytics.report import Report
 from nextclick.definitions import campaigns as a
 from nextclick.definitions.visits import VISITS
@@ -23,9 +24,11 @@ CAMPAIGNS: Final = Report(
     """,
     dimensions=(*_OF, "content", "currency"),
     metrics=(
-        VISITS, a.IMPRESSIONS, a.AD_CLICKS, a.AD_CTR, a.COST, a.CPC, a.COST_PER_VISIT, a.CREDITED, a.CREDITED_REVENUE, a.CPA, a.ROAS,
+        VISITS, a.IMPRESSIONS, a.AD_CLICKS, a.AD_CTR, a.COST, a.CPC, a.VISITS_BESIDE, a.COST_PER_VISIT, a.CREDITED, a.CREDITED_REVENUE,
+        a.CPA, a.ROAS,
     ),
     by=("channel", "source", "campaign"),
+    beside={"currency": "visits IS NOT NULL"},
 )  # fmt: skip
 
 ATTRIBUTION: Final = Report(
@@ -39,4 +42,5 @@ ATTRIBUTION: Final = Report(
     dimensions=(*_OF, "goal", "rule", "currency"),
     metrics=(a.BY_RULE, a.REVENUE_BY_RULE),
     by=("goal", "rule", "channel"),
+    says=refusals.sentences,
 )

@@ -41,17 +41,16 @@ ACTIVE: Final = Report(
 
 def _retention(period: str, days: int, most: int) -> str:
     """Rows of cohorts by `period`, which has so many days, for at most so many periods after their first."""
-    start = "date" if period == "day" else f"CAST(date_trunc('{period}', date) AS DATE)"
-    once = "" if period == "day" else "DISTINCT"
+    start, first = (
+        column if days == 1 else f"CAST(date_trunc('{period}', {column}) AS DATE)" for column in ("date", "first_date")
+    )
+    once = "" if days == 1 else "DISTINCT"
     return f"""
-        WITH seen AS (
-            SELECT site, visitor_id, min({start}) AS cohort, max({start}) AS latest FROM gold.visitor_days WHERE date >= {{since}}
-            GROUP BY site, visitor_id HAVING min({start}) BETWEEN {{since}} AND {{until}}
-        ), firsts AS (
-            SELECT * FROM seen WHERE NOT EXISTS (
-                SELECT 1 FROM gold.visitor_days earlier
-                WHERE earlier.site = seen.site AND earlier.visitor_id = seen.visitor_id AND earlier.date < {{since}}
-            )
+        WITH firsts AS (
+            SELECT * FROM (
+                SELECT site, visitor_id, {first} AS cohort FROM {{firsts}}
+                WHERE first_date >= {{since}} AND first_date < {{until}} + {days}
+            ) WHERE cohort BETWEEN {{since}} AND {{until}}
         ), active AS (
             SELECT {once} site, visitor_id, cohort, {start} AS period FROM gold.visitor_days JOIN firsts USING (site, visitor_id)
             WHERE date >= {{since}}
@@ -65,7 +64,7 @@ def _retention(period: str, days: int, most: int) -> str:
             SELECT site, cohort, date_diff('day', cohort, period) // {days} AS n, count(*) AS visitors FROM active GROUP BY ALL
         ), spans AS (
             SELECT site, cohort, date_diff('day', cohort, latest) // {days} AS n, count(*) AS visitors
-            FROM firsts GROUP BY ALL
+            FROM (SELECT site, visitor_id, cohort, max(period) AS latest FROM active GROUP BY ALL) GROUP BY ALL
         ), later AS (
             SELECT cells.site, cells.cohort, cells.n, sum(spans.visitors) AS visitors
             FROM cells JOIN spans ON spans.site = cells.site AND spans.cohort = cells.cohort AND spans.n >= cells.n
@@ -108,7 +107,7 @@ LIFECYCLE: Final = Report(
     name="lifecycle",
     doc="Of each week, from Monday: who is new, returns, was away, and who of the week before is missing.",
     reads=("gold.visitor_days",),
-    # The weeks of the range with a fortnight around, and who of them was here before that.
+    # The weeks of the range with a fortnight around, and who came first in them.
     rows="""
         WITH weeks AS (
             SELECT DISTINCT site, visitor_id, CAST(date_trunc('week', date) AS DATE) AS week FROM gold.visitor_days
@@ -116,16 +115,14 @@ LIFECYCLE: Final = Report(
         ), steps AS (
             SELECT site, visitor_id, week, lag(week) OVER who AS before, lead(week) OVER who AS after FROM weeks
             WINDOW who AS (PARTITION BY site, visitor_id ORDER BY week)
-        ), known AS (
-            SELECT DISTINCT site, visitor_id, true AS is_known
-            FROM gold.visitor_days JOIN (SELECT DISTINCT site, visitor_id FROM weeks) USING (site, visitor_id)
-            WHERE date < {since} - 14
+        ), newcomers AS (
+            SELECT site, visitor_id, true AS is_new FROM {firsts} WHERE first_date BETWEEN {since} - 14 AND {until} + 14
         )
-        SELECT week AS date, site, 1 AS active, CAST(before IS NULL AND is_known IS NULL AS INT) AS new,
+        SELECT week AS date, site, 1 AS active, CAST(before IS NULL AND is_new IS NOT NULL AS INT) AS new,
             CAST(before IS NOT NULL AND before = week - 7 AS INT) AS returned,
-            CAST(coalesce(before < week - 7, is_known, false) AS INT) AS resurrected,
+            CAST(coalesce(before < week - 7, is_new IS NULL) AS INT) AS resurrected,
             CASE WHEN week + 6 <= {newest} THEN 0 END AS dormant
-        FROM steps LEFT JOIN known USING (site, visitor_id)
+        FROM steps LEFT JOIN newcomers USING (site, visitor_id)
         UNION ALL SELECT week + 7, site, 0, 0, 0, 0, 1 FROM steps
         WHERE (after IS NULL OR after > week + 7) AND week + 13 <= {newest}
     """,

@@ -50,14 +50,13 @@ NEWCOMERS: Final = Report(
         WITH first_visits AS (
             SELECT site, visitor_id, min(started_at) AS first_at FROM gold.visits WHERE date >= {{since}} AND date <= {{until}}
             GROUP BY site, visitor_id
-        ), known AS (
-            SELECT DISTINCT site, visitor_id, true AS is_known
-            FROM gold.visits JOIN first_visits USING (site, visitor_id) WHERE date < {{since}}
+        ), newcomers AS (
+            SELECT site, visitor_id, true AS is_new FROM {{firsts}} WHERE first_date >= {{since}} AND first_date <= {{until}}
         )
-        SELECT {_COLUMNS}, CASE WHEN is_known OR started_at > first_at THEN 'returning' ELSE 'new' END AS visitor_kind,
+        SELECT {_COLUMNS}, CASE WHEN is_new AND started_at = first_at THEN 'new' ELSE 'returning' END AS visitor_kind,
             (site, visitor_id) AS visitor, 1 AS visits, CAST(is_bounce AS INT) AS bounces, CAST(is_engaged AS INT) AS engaged_visits,
             orders, CAST(orders > 0 AS INT) AS buying_visits
-        FROM gold.visits JOIN first_visits USING (site, visitor_id) LEFT JOIN known USING (site, visitor_id)
+        FROM gold.visits JOIN first_visits USING (site, visitor_id) LEFT JOIN newcomers USING (site, visitor_id)
         WHERE date >= {{since}} AND date <= {{until}}
     """,
     dimensions=("visitor_kind", *OF_A_VISIT),

@@ -5,6 +5,8 @@ from typing import Final
 
 from expectations.measures.measure_context import Fact, Measure, MeasureContext
 from nextclick.contracts import gold_analytics as gold
+from nextclick.contracts import silver
+from nextclick.lake import delta
 
 
 def unlike_visits(pairs: Sequence[tuple[str, str]]) -> Measure:
@@ -37,6 +39,31 @@ def broken_paths(look: MeasureContext) -> Fact:
     return look.count("paths are broken", f"FROM new WHERE {broken}")
 
 
+def unlike_visits_and_costs(look: MeasureContext) -> Fact:
+    """Days, sites and currencies (empty: that of visits) whose sums are not those of gold.visits and silver.costs."""
+    if newer := _newer(look, gold.VISITS.name, silver.COSTS.name):
+        return Fact(None, f"{', '.join(newer)}: written since, so not compared")
+    look.neighbour("visits", gold.VISITS.name)
+    look.neighbour("costs", silver.COSTS.name)
+    sums = ("visits", "cost", "impressions", "clicks")
+    differ = " OR ".join(f"coalesce(sum({name}), 0) <> 0" for name in sums)
+    rows = f"""
+        SELECT date, site, currency, {", ".join(sums)} FROM whole
+        UNION ALL SELECT date, site, '', -1, 0, 0, 0 FROM visits
+        UNION ALL SELECT date, site, currency, 0, -cost, -impressions, -clicks FROM costs
+    """
+    unlike = f"SELECT 1 FROM ({rows}) GROUP BY date, site, currency HAVING {differ}"
+    return look.count("days of a site differ from gold.visits and silver.costs", unlike)
+
+
+def _newer(look: MeasureContext, *names: str) -> list[str]:
+    """Tables that were written after this version."""
+    lake = look.settings.lake
+    since = delta.committed_ms(lake, look.part.table.name, look.part.delta) or 0
+    tables = {name: delta.open_table(lake, name) for name in names}
+    return [name for name, table in tables.items() if table and (delta.committed_ms(lake, name, table) or 0) > since]
+
+
 FACTS: Final[dict[str, dict[str, Measure]]] = {
     gold.VISITOR_DAYS.name: {"unlike_visits": unlike_visits([("sum(visits)", "count(*)")])},
     gold.PAGE_DAILY.name: {
@@ -44,5 +71,6 @@ FACTS: Final[dict[str, dict[str, Measure]]] = {
             [("sum(entries)", "count(entry_page)"), ("sum(exits)", "count(exit_page)")],
         )
     },
+    gold.CAMPAIGN_DAILY.name: {"unlike_visits_and_costs": unlike_visits_and_costs},
     gold.CONVERSIONS.name: {"unknown_visits": unknown_visits, "broken_paths": broken_paths},
 }

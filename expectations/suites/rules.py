@@ -195,6 +195,18 @@ def _gold_conversions(table: str, settings: Settings) -> tuple[Expectation, ...]
     )
 
 
+@_of(gold_analytics.CAMPAIGN_DAILY)
+def _gold_campaign_daily(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        none_of(
+            table,
+            "unlike_visits_and_costs",
+            "On each day of a site, visits are as many as gold.visits has, and costs, impressions and clicks in each currency as "
+            "silver.costs has.",
+        ),
+    )
+
+
 @_of(gold_analytics.ATTRIBUTION_DAILY)
 @_of(gold_analytics.ATTRIBUTION_FITTED)
 def _gold_attribution(table: str, settings: Settings) -> tuple[Expectation, ...]:

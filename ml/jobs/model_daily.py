@@ -6,10 +6,11 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from ml.models.protocol import Stages, quiet
-from ml.report.model_figures import ModelFigure, put, wilson
+from ml.report.model_figures import ModelFigure, put
 from nextclick.contracts import gold, silver
 from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.ctr import FORESEEN
+from nextclick.definitions.intervals import wilson
 from nextclick.lake import delta, duck, human_events
 from nextclick.lake.day_changes import changed_days, cursor_at
 from nextclick.report import JobReport

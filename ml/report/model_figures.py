@@ -1,6 +1,5 @@
 """How good the recommender is, as rows of gold.model_daily: what trainings and lists add, and the one way that rows get there."""
 
-import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,8 +18,6 @@ from nextclick.settings import Settings
 
 OFFLINE: Final = ("recall", "ndcg", "coverage")
 """Metrics of ml/evaluation/metrics.py that are kept by day, for the model and for popularity."""
-_Z: Final = 1.959964
-"""95 % of a normal distribution lie within so many standard deviations."""
 _WAIT_SECONDS: Final = 10.0
 """For another process that writes the table, which takes a moment."""
 
@@ -41,18 +38,6 @@ class ModelFigure(NamedTuple):
     @property
     def key(self) -> tuple[Any, ...]:
         return self[:5]
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share of `hits` among `n` (at least 1) draws; E. B. Wilson, JASA 22 (1927).
-
-    >>> [round(end, 3) for end in wilson(1, 10)], [round(end, 3) for end in wilson(0, 10)]
-    ([0.018, 0.404], [0.0, 0.278])
-    """
-    share, spread = hits / n, _Z * _Z / n
-    middle, half = share + spread / 2, _Z * math.sqrt(share * (1 - share) / n + spread / (4 * n))
-    ends = (middle - half) / (1 + spread), (middle + half) / (1 + spread)
-    return ends[0] if hits else 0.0, ends[1] if hits < n else 1.0
 
 
 def of_training(settings: Settings, judged: Evaluation, chosen: str, version: str, popular: str) -> list[ModelFigure]:

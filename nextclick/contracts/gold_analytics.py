@@ -6,6 +6,10 @@
 from nextclick.contracts.gold import DATE, ZONES
 from nextclick.contracts.silver import AMOUNT, REVENUE, SITE
 from nextclick.contracts.table import Column, Table
+from nextclick.definitions import content as c
+from nextclick.definitions import visits as v
+from nextclick.definitions.metric import Metric
+from nextclick.definitions.words import BOUNCE, ENGAGED
 
 _GOALS = "map<string,bigint>"
 TOUCH = "struct<at:timestamp,channel:string,source:string,medium:string,campaign:string,session_id:string>"
@@ -15,6 +19,11 @@ MOST_TOUCHES = 50
 
 def _count(name: str, doc: str) -> Column:
     return Column(name, "bigint", doc, nullable=False, minimum=0)
+
+
+def _counted(metric: Metric) -> Column:
+    """What a report's figure sums."""
+    return _count(metric.name, metric.meaning)
 
 
 VISITS = Table(
@@ -48,23 +57,23 @@ VISITS = Table(
         Column("app_version", "string", "Property app_version of the first event that has one."),
         Column("country", "string", "Country code, or unknown.", nullable=False),
         _count("events", "Events."),
-        _count("views", "Events page_view, view_item and screen_view."),
+        _counted(v.VIEWS),
         _count("items", "Distinct items that an event names."),
-        _count("searches", "Events search."),
-        _count("carts", "Events add_to_cart."),
-        _count("orders", "Distinct orders with a purchase that counts, and 1 where purchases name none."),
+        _counted(v.SEARCHES),
+        _counted(v.CARTS),
+        _counted(v.ORDERS),
         _count("crashes", "Events app_crash."),
         _count("engaged_ms", "Reported engagement, milliseconds."),
         Column("max_scroll_pct", "double", "Deepest scroll, per cent.", minimum=0, maximum=100),
-        Column("is_bounce", "boolean", "At most one act.", nullable=False),
-        Column("is_engaged", "boolean", "Engaged long enough, or two views, or a conversion.", nullable=False),
+        Column("is_bounce", "boolean", BOUNCE.meaning, nullable=False),
+        Column("is_engaged", "boolean", ENGAGED.meaning, nullable=False),
         Column(
             "goals",
             _GOALS,
             "Goal of the settings → how often it was reached; goals never reached are not there.",
             nullable=False,
         ),
-        Column("revenue", REVENUE, "Purchases less refunds, per currency.", nullable=False),
+        Column("revenue", REVENUE, f"{v.REVENUE.meaning} Per currency.", nullable=False),
         Column("experiment", "string", "The experiment of the first event that names one."),
         Column("variant", "string", "That experiment's variant."),
     ),
@@ -86,13 +95,11 @@ VISITOR_DAYS = Table(
         Column("visitor_id", "string", "The device or browser.", nullable=False),
         _count("visits", "Visits that started that day."),
         _count("events", "Events of its visits that day."),
-        _count("views", "Events page_view, view_item and screen_view of that day."),
+        _counted(v.VIEWS),
         _count("engaged_ms", "Reported engagement of that day, milliseconds."),
-        _count(
-            "orders", "Distinct orders with a purchase that counts that day, and 1 a visit where purchases name none."
-        ),
+        _counted(v.ORDERS),
         Column("goals", _GOALS, "Goal of the settings → how often it was reached that day.", nullable=False),
-        Column("revenue", REVENUE, "Purchases less refunds of that day, per currency.", nullable=False),
+        Column("revenue", REVENUE, f"{v.REVENUE.meaning} Per currency.", nullable=False),
         Column("top_level", "bigint", "Highest number in property `level` of level_complete that day.", minimum=0),
     ),
     key=("date", "site", "visitor_id"),
@@ -114,11 +121,11 @@ PAGE_DAILY = Table(
             "page_url without query and fragment, but for a route (`#/…`); or `(other)`.",
             nullable=False,
         ),
-        _count("views", "Events page_view, view_item and screen_view on it."),
-        _count("visitors", "Distinct visitors who viewed it that day; they do not add up over rows."),
-        _count("entries", "Visits that began on it that day."),
-        _count("exits", "Visits that ended on it, by the day of their start."),
-        _count("entry_bounces", "Those that began on it and were bounces."),
+        _counted(v.VIEWS),
+        _count("visitors", f"{c.PAGE_VISITORS.meaning} They do not add up over rows."),
+        _counted(c.ENTRIES),
+        _count("exits", f"{c.EXITS.meaning} By the day of their start."),
+        _counted(c.ENTRY_BOUNCES),
         _count("engaged_ms", "Reported engagement on it, milliseconds."),
         Column(
             "scroll_sum",
@@ -144,11 +151,11 @@ EVENT_DAILY = Table(
         SITE,
         Column("event", "string", "Kind of event, custom ones too.", nullable=False),
         Column("platform", "string", "Property platform, else device class; or unknown.", nullable=False),
-        _count("events", "Events."),
-        _count("visitors", "Distinct visitors; they do not add up over rows."),
+        _counted(c.EVENTS),
+        _count("visitors", f"{c.EVENT_VISITORS.meaning} They do not add up over rows."),
         _count("visits", "Distinct visits; they do not add up over rows."),
-        _count("with_error", "Events whose property `error` is there, and neither empty nor false."),
-        Column("value_sum", "double", "Sum of the numeric property `value`, to six decimals.", nullable=False),
+        _counted(c.WITH_ERROR),
+        Column("value_sum", "double", f"{c.VALUE_SUM.meaning} To six decimals.", nullable=False),
         _count("value_n", "Events that have one: value_sum / value_n is the mean."),
     ),
     key=("date", "site", "event", "platform"),

@@ -1,5 +1,6 @@
 """Figures of games, and of an app's releases."""
 
+from nextclick.definitions.intervals import wilson_sql
 from nextclick.definitions.metric import Metric, MetricUnit, ratio, total
 from nextclick.definitions.visits import VISITS
 
@@ -29,20 +30,9 @@ CRASH_FREE = Metric(
 EVENTS = total("events", "Events that name the release, by the property `app_version`.")
 WITH_ERROR = total("with_error", "Those whose property `error` is there, and neither empty nor false.")
 ERROR_SHARE = ratio("error_share", "with_error / events.", WITH_ERROR, EVENTS)
-_Z = 1.96
-
-
-def _wilson(sign: str) -> str:
-    """An end of Wilson's interval (E. B. Wilson, Probable inference, 1927) of with_error of events."""
-    k, n = f"{WITH_ERROR.sql} * 1.0", f"nullif({EVENTS.sql}, 0)"
-    spread = f"{_Z} * sqrt({k} / {n} * (1 - {k} / {n}) / {n} + {_Z**2} / (4.0 * {n} * {n}))"
-    return f"({k} / {n} + {_Z**2} / (2.0 * {n}) {sign} {spread}) / (1 + {_Z**2} / {n})"
-
-
-ERROR_LOW = Metric("error_low", "Lower end of error_share's 95 % interval (Wilson).", _wilson("-"), MetricUnit.SHARE)
-ERROR_HIGH = Metric(
-    "error_high", "Upper end: releases whose intervals do not meet differ.", _wilson("+"), MetricUnit.SHARE
-)
+_LOW, _HIGH = wilson_sql(WITH_ERROR.sql, EVENTS.sql)
+ERROR_LOW = Metric("error_low", "Lower end of error_share's 95 % interval (Wilson).", _LOW, MetricUnit.SHARE)
+ERROR_HIGH = Metric("error_high", "Upper end: releases whose intervals do not meet differ.", _HIGH, MetricUnit.SHARE)
 P50 = Metric(
     "p50",
     "Median of the numeric property `value`.",

@@ -1,6 +1,6 @@
 """Figures of campaigns: what they cost, and what is credited to them."""
 
-from nextclick.definitions.metric import MetricUnit, ratio, total
+from nextclick.definitions.metric import MetricUnit, beside, ratio, total
 from nextclick.definitions.visits import VISITS
 
 _MONEY = ("currency",)
@@ -9,7 +9,12 @@ AD_CLICKS = total("clicks", "How often it was clicked, as its network says.")
 COST = total("cost", "What was paid for it; absent where no cost was imported.", MetricUnit.MONEY, _MONEY)
 AD_CTR = ratio("ctr", "clicks / impressions.", AD_CLICKS, IMPRESSIONS)
 CPC = ratio("cpc", "cost / clicks.", COST, AD_CLICKS, MetricUnit.MONEY)
-COST_PER_VISIT = ratio("cost_per_visit", "cost / visits.", COST, VISITS, MetricUnit.MONEY)
+VISITS_BESIDE = beside(
+    "visits_beside",
+    "Visits of the row's campaigns, whole in the row of each currency: what costs stand beside. Over currencies they do not add up.",
+    VISITS,
+)
+COST_PER_VISIT = ratio("cost_per_visit", "cost / visits_beside.", COST, VISITS_BESIDE, MetricUnit.MONEY)
 CREDITED = total("conversions", "Purchases credited by the rule last_non_direct.")
 CREDITED_REVENUE = total("revenue", "Revenue credited by the rule last_non_direct.", MetricUnit.MONEY, _MONEY)
 CPA = ratio("cpa", "cost / conversions.", COST, CREDITED, MetricUnit.MONEY)

@@ -67,6 +67,11 @@ def ratio(name: str, meaning: str, of: Metric, to: Metric, unit: MetricUnit = Me
     return Metric(name, meaning, f"{of.sql} / nullif({to.sql}, 0)", unit, tuple(dict.fromkeys(of.apart + to.apart)))
 
 
+def beside(name: str, meaning: str, of: Metric) -> Metric:
+    """A sum that stands in each row that a report's `beside` tells apart, whole: of its rows that have no value there, too."""
+    return Metric(name, meaning, f"sum({of.sql}) OVER (PARTITION BY {{group}})", of.unit)
+
+
 def of_the_row(name: str, meaning: str, grain: tuple[str, ...], unit: MetricUnit = MetricUnit.NUMBER) -> Metric:
     """A figure that stands in one row and cannot be made from others': it is there only where each of `grain` is one."""
     return Metric(name, meaning, f"max({name})", unit, grain)

@@ -35,9 +35,8 @@ def cursor_at(source: "DeltaTable", made_with: str = "") -> DayCursor:
 
 def last_cursor(lake: Lake, target: str, name: str) -> DayCursor | None:
     """The newest that a commit of `target` says under this name."""
-    table = delta.open_table(lake, target)
-    commits = delta.history(lake, target, table) if table else ()
-    return next((msgspec.json.decode(commit[name], type=DayCursor) for commit in commits if name in commit), None)
+    said = delta.newest_fact(lake, target, name)
+    return msgspec.json.decode(said, type=DayCursor) if said else None
 
 
 def changed_days(
@@ -51,14 +50,15 @@ def changed_days(
     if last and last == DayCursor(str(source.metadata().id), last.version, made_with):
         try:
             then = delta.open_table(lake, name, last.version)
-            return _days(name, duck.files(source) ^ (duck.files(then) if then else frozenset()))
+            return days_of(name, duck.files(source) ^ (duck.files(then) if then else frozenset()))
         except LakeError:  # its log does not reach back
             pass
     present = delta.open_table(lake, target)
-    return _days(name, duck.files(source) | (duck.files(present) if present else frozenset()))
+    return days_of(name, duck.files(source) | (duck.files(present) if present else frozenset()))
 
 
-def _days(name: str, files: frozenset[str]) -> set[date]:
+def days_of(name: str, files: frozenset[str]) -> set[date]:
+    """The days of data files of table `name`, by their folders."""
     days = [_DAY.search(path) for path in files]
     if None in days:
         raise LakeError(f"{name} does not lie in folders of days. Call `nextclick rebuild gold`: nothing is lost.")

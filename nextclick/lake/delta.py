@@ -86,6 +86,12 @@ def history(lake: Lake, name: str, table: "DeltaTable") -> Iterator[dict[str, An
         yield said
 
 
+def newest_fact(lake: Lake, name: str, fact: str) -> str | None:
+    """What the newest commit that says such a fact says; None where none does, or the table was never written."""
+    table = open_table(lake, name)
+    return next((commit[fact] for commit in (history(lake, name, table) if table else ()) if fact in commit), None)
+
+
 def committed_ms(lake: Lake, name: str, table: "DeltaTable") -> int | None:
     """Time of the commit of this version, in milliseconds since 1970-01-01 UTC; None where the log does not say."""
     return next(history(lake, name, table), {}).get("timestamp")

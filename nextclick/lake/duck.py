@@ -39,12 +39,18 @@ def connect(lake: Lake) -> "DuckDBPyConnection":
 
 @contextmanager
 def answering(lake: Lake, what: str) -> Iterator["DuckDBPyConnection"]:
-    """A database for one answer; LakeError, which says `what` cannot be counted, where a table cannot be read."""
+    """A database for one answer of `what`, as `counting`."""
+    with counting(what), connect(lake) as database:
+        yield database
+
+
+@contextmanager
+def counting(what: str) -> Iterator[None]:
+    """LakeError, which says that `what` cannot be counted, where a table cannot be read."""
     import duckdb
 
     try:
-        with connect(lake) as database:
-            yield database
+        yield
     except duckdb.Error as error:
         raise LakeError(
             f"{what} cannot be counted: {error}. Tables are checked by `nextclick check`; see docs/jobs/recovery.md."

@@ -23,7 +23,8 @@ class _Seen(NamedTuple):
 
     log: tuple[str, int]
     """The newest file of its log, and when that changed: a version, without opening the table."""
-    version: int | None
+    table: "DeltaTable | None"
+    """None: never written."""
     newest: date | None
     asks: int = 0
 
@@ -55,7 +56,8 @@ class TableMemory:
 
     def version(self, name: str) -> int | None:
         """The version of a table that was last shown; None: never written."""
-        return self._seen[name].version
+        table = self.table(name)
+        return table.version() if table else None
 
     def stamp(self, name: str) -> tuple[str, int]:
         """Another one for each version of a table that was last shown, also where the table was made anew."""
@@ -66,6 +68,10 @@ class TableMemory:
         with self._lock:
             self._look(name)
         return self._seen[name].newest
+
+    def table(self, name: str) -> "DeltaTable | None":
+        """A table as it was last shown; None: never written."""
+        return self._seen[name].table
 
     @property
     def held(self) -> dict[str, int]:
@@ -80,7 +86,7 @@ class TableMemory:
         log, seen = self._log(name), self._seen.get(name)
         if seen is None or seen.log != log:
             table = delta.open_table(self.lake, name)
-            self._seen[name] = _Seen(log, table.version() if table else None, _newest_day(table))
+            self._seen[name] = _Seen(log, table, _newest_day(table))
             self._view(name, duck.source(self.lake, name, table))
             self._drop(name)
 
@@ -98,7 +104,7 @@ class TableMemory:
         return newest, files.changed_at(f"{folder}/{newest}")
 
     def _hold(self, name: str) -> None:
-        table = self._table(name)
+        table = self._seen[name].table
         if table is None or duck.size(table) * _PACKED > self.most_bytes:
             return
         before = self._used()
@@ -107,11 +113,8 @@ class TableMemory:
         self._bytes[name] = self._used() - before
         while sum(self._bytes.values()) > self.most_bytes:
             oldest = next(iter(self._bytes))
-            self._view(oldest, duck.source(self.lake, oldest, self._table(oldest)))
+            self._view(oldest, duck.source(self.lake, oldest, self._seen[oldest].table))
             self._drop(oldest)
-
-    def _table(self, name: str) -> "DeltaTable | None":
-        return delta.open_table(self.lake, name, self._seen[name].version)
 
     def _drop(self, name: str) -> None:
         if self._bytes.pop(name, None) is not None:

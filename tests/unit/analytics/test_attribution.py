@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from analytics.answers import Reports
 from analytics.attribution import step
+from analytics.catalog import report as named
 from nextclick.lake import delta
+from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings
 from tests.table_rows import NOON, write
 from tests.unit.nextclick.definitions.test_attribution import removal_effects
@@ -252,6 +255,9 @@ def test_fitted_rules_are_fitted_to_the_last_ninety_days(settings: Settings) -> 
     put(settings, [*rows, *old, *few], visits)
     report = step.run(settings)
     assert report.details == {"s sign_up": "not fitted: 1 conversions: fewer than 300"}
+    reports = Reports(TableMemory(settings.lake), settings.analytics)
+    [note] = reports.answer(reports.question(named("attribution"))).notes
+    assert note == "markov and shapley say nothing of sign_up on s: 1 conversions: fewer than 300."
 
     converted = Counter(tuple(touch.channel for touch in path) for path in paths)
     others: Counter[tuple[str, ...]] = Counter((row["channel"],) for row in visits[:50])

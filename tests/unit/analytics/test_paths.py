@@ -157,7 +157,7 @@ def test_the_verb_shows_a_table_json_or_csv(settings: Settings, events: WriteEve
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--after", "/a", "--before", "/b"], "One of --after and --before"),
+        (["--after", "/a", "--before", "/b"], "--after and --before are two ends of one path: choose one"),
         (["--csv", "--json"], "choose one"),
         (["--after", "view_item["], "is no event"),
     ],

@@ -97,6 +97,30 @@ def test_what_a_campaign_costs_a_visit_and_a_purchase() -> None:
     }
 
 
+def test_visits_stand_beside_the_costs_of_each_currency() -> None:
+    paid = CAMPAIGN | {"impressions": None, "clicks": None, "visits": 0}
+    came = paid | {"currency": "", "cost": None}
+    rows = [
+        came | {"visits": 30}, came | {"visits": 10, "date": TWO}, came | {"visits": 7, "campaign": "hats"},
+        paid | {"currency": "EUR", "cost": Decimal(20)}, paid | {"currency": "USD", "cost": Decimal(8)},
+    ]  # fmt: skip
+    tables, names = {"gold.campaign_daily": rows}, ("visits", "cost", "visits_beside", "cost_per_visit")
+    there = answer("campaigns", tables, by=("campaign", "currency"))
+    assert figures(there, *names) == {
+        ("shoes", "EUR"): (0, 20, 40, 0.5), ("shoes", "USD"): (0, 8, 40, 0.2),
+        ("shoes", None): (40, None, 40, None), ("hats", None): (7, None, 7, None),
+    }  # fmt: skip
+    assert dict(zip(there.columns[2:], there.whole, strict=True))["visits_beside"] == 47
+    by_campaign = figures(answer("campaigns", tables, by=("campaign",)), *names)
+    assert by_campaign == {"shoes": (40, None, 40, None), "hats": (7, None, 7, None)}
+    in_euros: Any = {"where": ("currency=EUR",), "figures": names}
+    assert figures(answer("campaigns", tables, by=("campaign", "currency"), **in_euros), *names) == {
+        ("shoes", "EUR"): (0, 20, 40, 0.5)
+    }
+    assert figures(answer("campaigns", tables, by=("campaign",), **in_euros), *names)["shoes"] == (40, 20, 40, 0.5)
+    assert [*answer("campaigns", tables, by=("currency",), **in_euros).rows] == [("EUR", 0, 20, 47, 20 / 47)]
+
+
 def test_rules_of_attribution_are_never_put_together() -> None:
     rows = [
         CAMPAIGN

@@ -150,7 +150,7 @@ def test_a_table_that_cannot_be_read_costs_its_panel_alone(tmp_path: Path) -> No
     visitor = browser(settings)
     assert "docs/jobs/recovery.md" in visitor.get("/conversion").text
     text = visitor.get("/overview").text
-    assert "The report pages cannot be made" in text
+    assert "The report pages cannot be counted" in text
     assert tiles(text)["visits"] == "4"
 
 

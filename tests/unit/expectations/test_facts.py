@@ -251,6 +251,36 @@ def test_days_of_visitors_and_pages_say_what_visits_say(settings: Settings, fact
     assert facts("gold.page_daily")["unlike_visits"] == (2, "2 days of a site differ from gold.visits")
 
 
+def test_campaigns_have_the_visits_and_costs_of_their_day(settings: Settings, facts: Any) -> None:
+    def row(visits: int, currency: str = "", cost: str | None = None) -> dict[str, Any]:
+        return {"visits": visits, "currency": currency, "cost": cost and Decimal(cost), "campaign": f"{visits}{cost}"}
+
+    def compared() -> Fact:
+        fact: Fact = facts("gold.campaign_daily")["unlike_visits_and_costs"]
+        return fact
+
+    write(settings.lake, "gold.visits", [visit(0), visit(1)])
+    write(
+        settings.lake,
+        "silver.costs",
+        [{"currency": "EUR", "cost": Decimal(5)}, {"currency": "USD", "cost": Decimal(3)}],
+    )
+    good = [row(2), row(0, "EUR", "5"), row(0, "USD", "3")]
+    write(settings.lake, "gold.campaign_daily", good)
+    assert compared().value == 0
+    faults = [
+        [row(1), *good[1:]],
+        [*good[:2], row(0, "USD", "3.0001")],
+        [*good, row(1) | {"site": "another"}],
+        good[1:],
+    ]
+    for rows in faults:
+        write(settings.lake, "gold.campaign_daily", rows, mode="overwrite")
+        assert compared() == (1, "1 days of a site differ from gold.visits and silver.costs")
+    write(settings.lake, "silver.costs", [{"currency": "EUR", "cost": Decimal(1)}])
+    assert compared() == (None, "silver.costs: written since, so not compared")
+
+
 def test_a_conversion_is_of_a_visit_and_its_path_in_order(settings: Settings, facts: Any) -> None:
     def converted(name: str, minutes: list[int], path_n: int, session: str = "s0") -> dict[str, Any]:
         path = [{"at": NOON + timedelta(minutes=minute), "channel": "direct"} for minute in minutes]

@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from ml.jobs import model_daily
 from ml.report import model_figures
-from ml.report.model_figures import ModelFigure, add, wilson
+from ml.report.model_figures import ModelFigure, add
 from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.errors import TableBusy
 from nextclick.lake import delta, locks
@@ -163,10 +160,3 @@ def test_a_training_does_not_fail_for_want_of_a_figure(answered: Settings, monke
     assert add(answered, [ModelFigure(DAY, "shop", "3", "m", "all", 1.0, 1)]).startswith(
         "not written: gold.model_daily is"
     )
-
-
-@given(n=st.integers(1, 10**6), share=st.floats(0, 1))
-def test_the_interval_of_a_share_is_that_of_a_library(n: int, share: float) -> None:
-    hits = round(share * n)
-    expected = binomtest(hits, n).proportion_ci(method="wilson")
-    assert wilson(hits, n) == pytest.approx((expected.low, expected.high), abs=1e-7)
