@@ -26,6 +26,7 @@ REPORTS: Final[tuple[Report, ...]] = (
     shop.ITEMS,
     shop.RECOMMENDER,
     shop.MODEL,
+    shop.CALIBRATION,
     apps.GAMES,
     apps.RELEASES,
     benchmarks.BENCHMARKS,

@@ -5,13 +5,14 @@ from contextlib import suppress
 
 import click
 
+from dashboard import PORT
 from nextclick import ports
 from nextclick.command import common_options, json_option, print_json
 from nextclick.settings import Settings
 
 
 @click.command("dashboard")
-@click.option("--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="0: any free port.")
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any free port.")
 @json_option
 @common_options
 def dashboard(settings: Settings, port: int, as_json: bool) -> None:
@@ -41,6 +42,6 @@ def dashboard(settings: Settings, port: int, as_json: bool) -> None:
 
 def _announce(link: str, as_json: bool) -> None:
     if as_json:
-        print_json({"dashboard": link})
+        print_json({"address": link.partition("/?")[0], "dashboard": link})
     else:
         click.echo(f"Dashboard {link}\nStop with Ctrl-C.")

@@ -1,4 +1,4 @@
-"""`nextclick shop`: the collector, the API and the shop itself, on loopback, until stopped."""
+"""`nextclick shop`: the collector, the API, the dashboard and the shop itself, on loopback, until stopped."""
 
 import secrets
 import signal
@@ -26,6 +26,8 @@ _LAKE: Final = "demo-lake"
 @click.pass_obj
 def shop(context: CommandContext, lake: str | None, port: int, as_json: bool) -> None:
     """Open a small shop in the demo's lake: click three things of a kind, and see the next page.
+
+    It prints the link to the dashboard's Live page too, which moves with each click.
 
     \b
     nextclick shop
@@ -64,18 +66,25 @@ def _open(settings: Settings, port: int, as_json: bool) -> None:
     with (
         running(settings, "collect", folder) as collector,
         running(settings, "serve", folder, NEXTCLICK_SERVING__SECRET_KEY=secret) as api,
+        running(settings, "dashboard", folder) as dashboard,
     ):
         goods = read_goods(settings.lake.root / _CATALOGUE)
         pages = app(Shop(goods, Advice(api.address, secret), collector.address, api.address))
         address = f"http://{_HOST}:{port}"
-        when_it_answers(address, lambda: _announce(address, collector.address, api.address, as_json))
+        live = dashboard.said["dashboard"].replace("/?", "/live?", 1)
+        said = {"address": address, "collector": collector.address, "api": api.address, "live": live}
+        when_it_answers(address, lambda: _announce(said, as_json))
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # closes as Ctrl-C does, and what it started with it
         with suppress(KeyboardInterrupt):
             uvicorn.run(pages, host=_HOST, port=port, log_level="warning")
 
 
-def _announce(address: str, collector: str, api: str, as_json: bool) -> None:
+def _announce(said: dict[str, str], as_json: bool) -> None:
     if as_json:
-        print_json({"address": address, "collector": collector, "api": api})
+        print_json(said)
     else:
-        click.echo(f"The shop is open: {address}   (its collector: {collector}, its API: {api}/docs)", err=True)
+        click.echo(
+            "The shop is open: {address}   (its collector: {collector}, its API: {api}/docs)\n"
+            "What you click there moves the dashboard's Live page: {live}".format_map(said),
+            err=True,
+        )

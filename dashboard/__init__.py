@@ -2,3 +2,8 @@
 
 It asks reports, funnels and paths, and holds no query of its own. `pages.py` declares what stands where.
 """
+
+from typing import Final
+
+PORT: Final = 8090
+"""Where `nextclick dashboard` listens if nobody says."""

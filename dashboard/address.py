@@ -1,7 +1,7 @@
 """What an address says: days, comparison, filters and groupings. All state of a page stands there."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from typing import Final
@@ -11,7 +11,7 @@ from analytics.answers import Reports
 from analytics.catalog import report as named
 from analytics.question import Compared, Question, conditions, day
 from analytics.report import Report
-from dashboard.panels import Panel
+from dashboard.panels import Choice, Panel
 from nextclick.errors import UsageError
 
 RANGES: Final[Mapping[str, int]] = {"7d": 7, "28d": 28, "90d": 90, "365d": 365}
@@ -83,6 +83,18 @@ class PageAddress:
         conditions(texts)
         return texts
 
+    @cached_property
+    def by_person(self) -> bool:
+        """Whether persons are counted, by what can count them."""
+        return self.word("unit") == "person"
+
+    def chosen(self, choice: Choice) -> str:
+        """The value of a dimension of which one is shown."""
+        value = self.word(choice.dimension) or choice.values[0]
+        if value not in choice.values:
+            raise UsageError(f"There is no {choice.dimension} {value!r}. There are {', '.join(choice.values)}.")
+        return value
+
     @property
     def figure(self) -> str:
         """The figure whose line a series shows; empty: its first."""
@@ -95,9 +107,13 @@ class PageAddress:
     def question(self, reports: Reports, panel: Panel) -> Question:
         """A panel's question of these days, with the filters that its report has."""
         report, by = named(panel.report), self.by(panel)
-        fixed = {condition.dimension for condition in conditions(panel.where)}
-        where = [*panel.where, *(text for text in self.where if _dimension(text) in {*report.dimensions} - fixed)]
-        return reports.question(report, *self.days(report), tuple(by.split(",")) if by else (), where, panel.figures)
+        fixed = [*panel.where, *([f"{panel.choice.dimension}={self.chosen(panel.choice)}"] if panel.choice else [])]
+        free = {*report.dimensions} - {condition.dimension for condition in conditions(fixed)}
+        where = [*fixed, *(text for text in self.where if _dimension(text) in free)]
+        by_person = panel.counts_persons and self.by_person
+        return reports.question(
+            report, *self.days(report), tuple(by.split(",")) if by else (), where, panel.figures, by_person
+        )
 
     def days(self, report: Report) -> tuple[str | None, str | None]:
         """First and last day, for a report that is of days."""
@@ -124,10 +140,18 @@ class PageAddress:
         ]
         return f"{path}?{urlencode(kept)}" if kept else path
 
-    def filtered(self, name: str, value: object) -> str:
-        """This address with one more filter, in place of another of the same name."""
+    def filtered(self, name: str, value: object, sign: str = "=") -> str:
+        """This address with one more filter, in place of another of the same name; the sign is `=` or `!=`."""
         others = [text for text in self.where if _dimension(text) != name]
-        return self.link(where=[*others, f"{name}={'' if value is None else value}"])
+        return self.link(where=[*others, f"{name}{sign}{'' if value is None else value}"])
+
+    @property
+    def wanted_filter(self) -> str:
+        """Where the form for one more filter leads; empty: this address does not come from it."""
+        name = self.word("filter")
+        sign = "!=" if self.word("sign") == "!=" else "="
+        form = replace(self, words=tuple(word for word in self.words if word[0] not in ("filter", "sign", "value")))
+        return form.filtered(name, self.word("value"), sign) if name else ""
 
     def without(self, text: str) -> str:
         """This address without a filter."""

@@ -16,10 +16,11 @@ from dashboard import charts
 from dashboard.address import PageAddress
 from dashboard.panels import Panel, Shape
 from dashboard.texts import change_text, label, shown
-from nextclick.definitions.metric import Metric
+from nextclick.definitions.metric import Metric, MetricUnit
 from nextclick.errors import LakeError
 
 _DAYS: Final = 400
+_ACROSS: Final = 15
 Words = tuple[str, ...]
 
 
@@ -81,6 +82,13 @@ class Answered:
             yield name, self.view.link(**{f"by_{self.panel.stem}": by}), by == self.view.by(self.panel)
 
     @property
+    def choices(self) -> Iterator[tuple[str, str, bool]]:
+        """Values of the panel's choice: name, address, whether it is the one."""
+        if choice := self.panel.choice:
+            for value in choice.values:
+                yield label(value), self.view.link(**{choice.dimension: value}), value == self.view.chosen(choice)
+
+    @property
     def heads(self) -> Iterator[tuple[str, str]]:
         """Of the figures: name and meaning."""
         return ((metric.name, metric.meaning) for metric in self.metrics)
@@ -117,6 +125,7 @@ class Answered:
             "figures": ",".join(self.panel.figures),
         }
         words["compare"] = self.view.compared if self.comparison else None
+        words["unit"] = "person" if self.question.by_person else None
         where = [("where", condition.text) for condition in self.question.where]
         return (
             f"{path}{self.panel.report}?{urlencode([*((name, text) for name, text in words.items() if text), *where])}"
@@ -148,6 +157,9 @@ class Answered:
     @property
     def chart(self) -> Mapping[str, Any] | None:
         """What is drawn; None where a table says all, or there is nothing."""
+        if self.panel.shape is Shape.COLUMNS and self.answer.rows:
+            drawn = [metric for metric in self.metrics if metric.name in self.panel.draws]
+            return charts.columns(self.answer, drawn or [self.chosen])
         if not self.answer.days or self.panel.shape not in (Shape.SERIES, Shape.LINES, Shape.STACK):
             return None
         if self.panel.shape is Shape.SERIES:
@@ -156,19 +168,21 @@ class Answered:
 
     @property
     def heat(self) -> tuple[Sequence[Any], Mapping[Words, tuple[str, Mapping[Any, Cell]]]]:
-        """Columns, and by group its size and its cells: the last figure of each."""
-        by, across, last = self.question.by, self.question.report.across, self.metrics[-1]
-        at, first = by.index(str(across)), self.metrics[0]
-        heads = sorted({row[at] for row in self.answer.rows})[:15]
+        """Columns, and by group its first figure, empty where that is the only one, and its cells: the last figure of each."""
+        by, last, first = self.question.by, self.metrics[-1], self.metrics[0]
+        at = by.index(self.panel.across or str(self.question.report.across))
+        heads = sorted({row[at] for row in self.answer.rows})[:_ACROSS]
+        largest = max((float(row[self._place(last)] or 0) for row in self.answer.rows), default=0) or 1
+        whole = 1 if last.unit is MetricUnit.SHARE else largest
         groups: dict[Words, tuple[str, dict[Any, Cell]]] = {}
         for row in self.answer.rows:
-            key = tuple(str(row[i]) for i in range(len(by)) if i != at)
+            key = tuple(key_text(self.answer, by[i], row[i]) for i in range(len(by)) if i != at)
             value = row[self._place(last)]
-            size = shown(first, row[self._place(first)])
-            groups.setdefault(key, (size, {}))[1][row[at]] = Cell(
-                shown(last, value), None if value is None else float(value)
-            )
-        return heads, dict(list(groups.items())[-self.panel.most :])
+            size = shown(first, row[self._place(first)]) if first is not last else ""
+            share = None if value is None else float(value) / whole
+            groups.setdefault(key, (size, {}))[1][row[at]] = Cell(shown(last, value), share)
+        newest = list(groups.items())[-self.panel.most :] if self.question.report.across else list(groups.items())
+        return heads, dict(newest[: self.panel.most])
 
     @property
     def notes(self) -> Iterator[str]:

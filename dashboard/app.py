@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -30,11 +31,13 @@ from analytics.output import as_json, write_csv
 from dashboard import assets, charts
 from dashboard.address import RANGES, PageAddress, compared, view
 from dashboard.answered import Answers
+from dashboard.filters import common_values
+from dashboard.live import live_window
 from dashboard.pages import PAGES
-from dashboard.panels import DashboardPage
-from dashboard.parts import PARTS, live_window
+from dashboard.panels import DashboardPage, Part
+from dashboard.parts import PARTS
 from dashboard.recent import RecentPages
-from dashboard.texts import duration_text, label
+from dashboard.texts import duration_text, label, moment_text, share_text
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings
@@ -50,7 +53,7 @@ _HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-_LIVE_SECONDS: Final = 1.5
+_LIVE_SECONDS: Final = 1.0
 _FOR_GOOD: Final = "private, max-age=31536000, immutable"
 
 
@@ -67,6 +70,8 @@ class Dashboard:
             "ranges": RANGES,
             "in_page": charts.in_page,
             "duration": duration_text,
+            "share": share_text,
+            "moment": moment_text,
         }
         self._templates.env.filters["label"] = label
         self._templates.env.trim_blocks = self._templates.env.lstrip_blocks = True
@@ -75,15 +80,26 @@ class Dashboard:
         return view(self.reports, request.url.path, request.query_params.multi_items())
 
     def show(self, request: Request, page: DashboardPage) -> Response:
-        """A page with its answers."""
+        """A page with its answers; what the form for a filter says leads to the address that has it."""
+        if where := self.view(request).wanted_filter:
+            return RedirectResponse(where, 303)
         return HTMLResponse(self._recent.get(str(request.url), lambda: self._page(request, page)))
 
     def _page(self, request: Request, page: DashboardPage) -> str:
         address = self.view(request)
         answered = Answers(self.reports, address)
-        panels = [(panel, answered(panel)) for panel in page.panels]
-        part = PARTS[page.special](self.settings, address) if page.special else {}
-        return self._templates.get_template("page.html").render(page=page, view=address, panels=panels, **part)
+        blocks = [
+            (block, self._part(block, address) if isinstance(block, Part) else answered(block)) for block in page.blocks
+        ]
+        return self._templates.get_template("page.html").render(page=page, view=address, blocks=blocks)
+
+    def _part(self, part: Part, address: PageAddress) -> Markup:
+        """What is wrong with a part stands in its place: the page shows the rest."""
+        try:
+            facts = PARTS[part.name](self.settings, self.reports, address)
+        except LakeError as error:
+            return Markup('<section class="panel wide"><p class="refusal" role="alert">{}</p></section>').format(error)
+        return Markup(self._templates.get_template(f"parts/{part.name}.html").render(view=address, **facts))
 
     def live(self) -> str:
         """The part of the Live page that moves."""
@@ -107,6 +123,7 @@ def app(settings: Settings, token: str, reports: Reports | None = None) -> Starl
             Route("/static/{digest}/{name}", _static),
             Route("/api/{report}", _json),
             Route("/csv/{report}", _csv),
+            Route("/values/{page}/{dimension}", _values),
             Route("/live/stream", _live),
             *(Route(f"/{page.stem}", _shows(page)) for page in PAGES),
         ],
@@ -178,6 +195,16 @@ def _static(request: Request) -> Response:
     return Response(asset.content, media_type=asset.kind, headers={"cache-control": _FOR_GOOD})
 
 
+def _values(request: Request) -> Response:
+    """Values of a dimension to choose a filter from, as options of a list."""
+    there, words = _of(request), request.path_params
+    page = next((page for page in PAGES if page.stem == words["page"]), None)
+    if page is None or words["dimension"] not in page.filters:
+        return PlainTextResponse("There is no such filter.", 404)
+    values = common_values(there.reports, there.view(request), page, words["dimension"])
+    return HTMLResponse("".join(map(Markup('<option value="{}">').format, values)))
+
+
 def _json(request: Request) -> Response:
     return JSONResponse(as_json(*_answered(request)))
 
@@ -196,7 +223,15 @@ def _answered(request: Request) -> tuple[Answer, Comparison | None]:
     names = [tuple(filter(None, words.get(key, "").split(","))) for key in ("by", "figures")]
     report = named(request.path_params["report"])
     answer = reports.answer(
-        reports.question(report, words.get("from"), words.get("to"), names[0], _where(request), names[1])
+        reports.question(
+            report,
+            words.get("from"),
+            words.get("to"),
+            names[0],
+            _where(request),
+            names[1],
+            words.get("unit") == "person",
+        )
     )
     return answer, compare(reports, answer, compared(words["compare"])) if words.get("compare") else None
 

@@ -34,7 +34,7 @@ def values(answer: Answer, metric: Metric, of: Iterable[date]) -> list[float | N
     """A figure of each of the days."""
     at = answer.question.metrics.index(metric)
     rows = (answer.days.get(day) for day in of)
-    return [None if row is None or row[at] is None else float(row[at]) for row in rows]
+    return [None if row is None else _float(row[at]) for row in rows]
 
 
 def lines(answer: Answer, metrics: Sequence[Metric], comparison: Comparison | None, kind: str) -> dict[str, Any]:
@@ -56,6 +56,34 @@ def lines(answer: Answer, metrics: Sequence[Metric], comparison: Comparison | No
             for metric in metrics
         ],
     }
+
+
+def columns(answer: Answer, metrics: Sequence[Metric]) -> dict[str, Any]:
+    """Figures by what the rows are of, numbers in their order."""
+    groups, there = len(answer.question.by), answer.question.metrics
+    rows = sorted(answer.rows, key=lambda row: _number_of(row[0]))
+    return {
+        "kind": "columns",
+        "names": ["–" if row[0] is None else str(row[0]) for row in rows],
+        "series": [
+            {
+                "name": metric.name,
+                "unit": metric.unit,
+                "values": [_float(row[groups + there.index(metric)]) for row in rows],
+            }
+            for metric in metrics
+        ],
+    }
+
+
+def _number_of(value: Any) -> float:
+    """Where a value stands among others: by the number that it is; others stay last, in their order."""
+    text = str(value)
+    return float(text) if text.isascii() and text.isdigit() else float("inf")
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def flows(paths: VisitPaths) -> dict[str, Any]:

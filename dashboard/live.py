@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from nextclick.landing.writer import SegmentWriter
 
 MINUTES: Final = 30
 _MINUTE: Final = 60_000
-_AGAIN_SECONDS: Final = 1.0
+_AGAIN_SECONDS: Final = 0.5
 """Between two looks, however many people watch."""
 _MOST: Final = 10
 
@@ -144,3 +145,9 @@ def _start(milliseconds: int) -> int:
 
 def _commonest(counters: Iterator[Counter[str]]) -> Sequence[tuple[str, int]]:
     return sum(counters, start=Counter[str]()).most_common(_MOST)
+
+
+@cache
+def live_window(landing: Path) -> LiveWindow:
+    """One for all who watch a lake."""
+    return LiveWindow(landing)

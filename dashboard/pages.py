@@ -2,12 +2,15 @@
 
 from typing import Final
 
-from dashboard.panels import DashboardPage, Panel, Shape
+from dashboard.panels import Choice, DashboardPage, Panel, Part, Shape
+from nextclick.definitions.attribution import FITTED, RULES
 
 _MAIN_TABLES: Final = (
     "silver.events", "gold.visits", "gold.page_daily", "gold.item_daily", "gold.interactions", "gold.recommendations", "gold.data_quality",
 )  # fmt: skip
 _SOURCES: Final = ("channel", "source", "medium", "campaign", "referrer_host")
+_USUAL_RULE: Final = "last_non_direct"
+_RULE: Final = Choice("rule", (_USUAL_RULE, *(rule for rule in (*RULES, *FITTED) if rule != _USUAL_RULE)))
 
 OVERVIEW: Final = DashboardPage(
     "overview",
@@ -45,7 +48,12 @@ ACQUISITION: Final = DashboardPage(
         Panel("Newcomers", "newcomers", figures=("visits", "visitors", "bounce_rate", "conversion_rate")),
         Panel("Entry pages", "traffic", by=("entry_page", "exit_page"), figures=("visits", "bounce_rate")),
         Panel(
-            "Credit by rule", "attribution", by=("rule,channel", "rule,source", "rule,campaign", "goal,rule"), most=24, is_wide=True,
+            "Credit of conversions", "attribution", by=("channel", "channel,currency", "source", "medium", "campaign", "goal"),
+            most=15, is_wide=True, choice=_RULE,
+        ),
+        Panel(
+            "Credit by every rule", "attribution", Shape.HEAT, ("channel,rule", "source,rule", "campaign,rule"), ("conversions",),
+            most=12, is_wide=True, across="rule",
         ),
         Panel(
             "Campaigns", "campaigns", by=("campaign,currency", "channel,currency", "source,currency", "content,currency"),
@@ -60,19 +68,22 @@ PEOPLE: Final = DashboardPage(
     "People",
     "Who is active, who comes back, and who is missing.",
     (
-        Panel("Active visitors", "active", Shape.SERIES, ("date",), is_wide=True),
-        Panel("Retention by week", "retention_week", Shape.HEAT, ("cohort,n",), most=16, is_wide=True),
-        Panel("Retention by day", "retention_day", Shape.HEAT, ("cohort,n",), most=16, is_wide=True),
-        Panel("Lifecycle by week", "lifecycle", Shape.STACK, ("date",), ("new", "returned", "resurrected", "dormant")),
-        Panel("Days active", "frequency", by=("days",), most=28),
+        Panel("Active", "active", Shape.SERIES, ("date",), is_wide=True, counts_persons=True),
+        Panel("Retention by week", "retention_week", Shape.HEAT, ("cohort,n",), most=16, is_wide=True, counts_persons=True),
+        Panel("Retention by day", "retention_day", Shape.HEAT, ("cohort,n",), most=16, is_wide=True, counts_persons=True),
+        Panel(
+            "Lifecycle by week", "lifecycle", Shape.STACK, ("date",), ("new", "returned", "resurrected", "dormant"), counts_persons=True,
+        ),
+        Panel("Days active", "frequency", Shape.COLUMNS, ("days",), counts_persons=True),
     ),
-)
+)  # fmt: skip
 
 BEHAVIOUR: Final = DashboardPage(
     "behaviour",
     "Behaviour",
     "What visitors look at, click, search, play and load, and where they go.",
     (
+        Part("paths"),
         Panel(
             "Pages", "pages", by=("page",), figures=("views", "entries", "exits", "exit_rate", "seconds_per_view", "mean_scroll"),
             most=15, is_wide=True,
@@ -82,7 +93,6 @@ BEHAVIOUR: Final = DashboardPage(
         Panel("Media", "media", by=("medium",), most=12, is_wide=True),
         Panel("Files", "files", by=("file", "type"), most=12, is_wide=True),
     ),
-    special="paths",
 )  # fmt: skip
 
 CONVERSION: Final = DashboardPage(
@@ -90,14 +100,14 @@ CONVERSION: Final = DashboardPage(
     "Conversion",
     "How many come to the end of a way, and what they pay.",
     (
+        Part("funnel"),
         Panel(
             "Orders", "traffic", Shape.SERIES, ("date",), ("orders", "buying_visits", "conversion_rate", "carts", "searches"), is_wide=True
         ),
         Panel("Conversion by source", "traffic", by=(*_SOURCES, "device"), figures=("buying_visits", "visits", "conversion_rate")),
         Panel("Revenue", "revenue", by=("currency", "channel,currency", "country,currency")),
-        Panel("Goals", "attribution", by=("goal",), where=("rule=last_non_direct",), is_wide=True),
+        Panel("Goals", "attribution", by=("goal", "goal,channel", "goal,currency"), is_wide=True, choice=_RULE),
     ),
-    special="funnel",
 )  # fmt: skip
 
 ITEMS: Final = DashboardPage(
@@ -126,14 +136,25 @@ RECOMMENDER: Final = DashboardPage(
             ("served", "shown", "shown_share", "clicks", "ctr"),
             is_wide=True,
         ),
-        Panel("Places", "recommender", by=("position", "surface"), figures=("shown", "clicks", "ctr")),
+        Part("model", ("model",)),
+        Panel("Places", "recommender", Shape.COLUMNS, ("position",), ("ctr", "shown", "clicks")),
         Panel(
-            "Versions and variants",
+            "Versions, surfaces and variants",
             "recommender",
-            by=("model_version", "experiment,variant"),
+            by=("model_version", "surface", "experiment,variant"),
             figures=("shown", "clicks", "ctr"),
         ),
-        Panel("The model", "model", Shape.TABLE, ("date,metric,segment",), most=40, is_wide=True),
+        Panel(
+            "Calibration by foreseen probability, in per cent",
+            "calibration",
+            Shape.COLUMNS,
+            ("foreseen_up_to",),
+            ("ctr", "foreseen_ctr", "shown", "clicks", "foreseen"),
+            draws=("ctr", "foreseen_ctr"),
+        ),
+        Part("lists", ("model",)),
+        Part("experiments"),
+        Part("bandits"),
     ),
 )
 
@@ -158,7 +179,7 @@ EVENTS: Final = DashboardPage(
             most=30,
             is_wide=True,
         ),
-        Panel("Levels of games", "games", by=("level",), most=20, is_wide=True),
+        Panel("Levels of games", "games", Shape.COLUMNS, ("level",), most=60, is_wide=True),
         Panel("Releases", "releases", by=("app_version", "app_version,event"), most=20, is_wide=True),
     ),
 )
@@ -168,6 +189,7 @@ QUALITY: Final = DashboardPage(
     "Quality",
     "What holds of the tables, how old they are, what was rejected, and how sites compare.",
     (
+        Part("account"),
         Panel(
             "Checks",
             "quality",
@@ -187,16 +209,17 @@ QUALITY: Final = DashboardPage(
             is_wide=True,
         ),
         Panel("Quarantine", "rejects", by=("reason", "reason,message", "origin,source"), most=20, is_wide=True),
+        Part("rejects"),
         Panel("Sites side by side", "benchmarks", Shape.TABLE, ("site,figure",), most=30, is_wide=True),
     ),
 )
 
 DEFINITIONS: Final = DashboardPage(
-    "definitions", "Definitions", "What each word and figure means, and over what it adds up.", special="definitions"
+    "definitions", "Definitions", "What each word and figure means, and over what it adds up.", (Part("definitions"),)
 )
 
 LIVE: Final = DashboardPage(
-    "live", "Live", "What arrives now, before any job has read it; bots are among it.", special="live"
+    "live", "Live", "What arrives now, before any job has read it; bots are among it.", (Part("live"),)
 )
 
 PAGES: Final = (

@@ -1,10 +1,16 @@
-"""What a page consists of: panels, each one question of a report in a shape."""
+"""What a page consists of: panels, each one question of a report in a shape, and parts that are more than that."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from analytics.catalog import report as named
+
+_NO_FILTERS: Final = frozenset(
+    {"date", "cohort", "n", "days", "written_at", "checked_on", "observed", "meaning", "message"}
+)
+"""Dimensions that nobody chooses a value of: days are the range's, others are sentences or numbers of their own."""
 
 
 class Shape(StrEnum):
@@ -22,7 +28,18 @@ class Shape(StrEnum):
     TILES = "tiles"
     """A row a tile."""
     HEAT = "heat"
-    """Groups by what the report has across, the last figure as a shade."""
+    """A table of the groups by what lies across, the last figure as a shade."""
+    COLUMNS = "columns"
+    """The first figure of each group as a column, in the groups' order."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A dimension of which one value at a time is shown, since over several nothing adds up; the address has it by its name."""
+
+    dimension: str
+    values: tuple[str, ...]
+    """The first where nobody says."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,13 @@ class Panel:
     """Rows that are shown; CSV has all."""
     is_wide: bool = False
     """It has a line of the page for itself."""
+    choice: Choice | None = None
+    draws: tuple[str, ...] = ()
+    """Of COLUMNS, the figures beside each other; none: the one that is chosen."""
+    across: str = ""
+    """Of HEAT, whose values stand side by side; empty: what the report has across."""
+    counts_persons: bool = False
+    """It counts persons in place of visitors where the address says so."""
 
     @property
     def stem(self) -> str:
@@ -50,17 +74,46 @@ class Panel:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A piece of a page that one question of a report does not make: its function of dashboard/parts/, and its template."""
+
+    name: str
+    reports: tuple[str, ...] = ()
+    """Whose answers it shows."""
+
+
+@dataclass(frozen=True)
 class DashboardPage:
-    """A page: what it answers, and its panels in order."""
+    """A page: what it answers, and what stands on it, in order."""
 
     stem: str
     title: str
     doc: str
-    panels: tuple[Panel, ...] = ()
-    special: str = ""
-    """A part that is no report: its function of dashboard/parts.py, and its template."""
+    blocks: tuple[Panel | Part, ...]
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        return tuple(block for block in self.blocks if isinstance(block, Panel))
+
+    @property
+    def reports(self) -> frozenset[str]:
+        """Names of the reports that it shows."""
+        parts = (name for block in self.blocks if isinstance(block, Part) for name in block.reports)
+        return frozenset({*parts, *(panel.report for panel in self.panels)})
 
     @property
     def is_of_days(self) -> bool:
         """Whether a range of days matters to it."""
-        return any(named(panel.report).is_of_days for panel in self.panels)
+        return any(named(name).is_of_days for name in self.reports)
+
+    @property
+    def counts_persons(self) -> bool:
+        """Whether it has anything that counts persons."""
+        return any(panel.counts_persons for panel in self.panels)
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """Dimensions that one of its panels can be filtered by, in the order in which reports name them; days are a range's."""
+        names = dict.fromkeys(name for panel in self.panels for name in named(panel.report).dimensions)
+        chosen = {panel.choice.dimension for panel in self.panels if panel.choice}
+        return tuple(name for name in names if name not in chosen | _NO_FILTERS)

@@ -1,5 +1,6 @@
 """Figures as texts of a page."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from analytics.comparison import change
@@ -21,7 +22,7 @@ _WORSE: Final = {
 """Figures that nobody wants to grow."""
 _OF_ANY_KIND: Final = {"value", "served", "shown"}
 """Figures of which more is neither better nor worse."""
-_SHORT: Final = {"ctr", "dau", "wau", "mau", "cpc", "cpa", "roas", "os", "id", "q1", "q3"}
+_SHORT: Final = {"ndcg", "ctr", "dau", "wau", "mau", "cpc", "cpa", "roas", "os", "id", "q1", "q3"}
 _LONG: Final = ((172_800, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min"))
 
 
@@ -30,6 +31,22 @@ def shown(metric: Metric, value: Any) -> str:
     return (
         duration_text(value) if metric.unit is MetricUnit.SECONDS and value is not None else figure_text(metric, value)
     )
+
+
+def share_text(share: float | None) -> str:
+    """
+    >>> share_text(0.125), share_text(None)
+    ('12.5%', '–')
+    """
+    return "–" if share is None else f"{share:.1%}"
+
+
+def moment_text(milliseconds: int) -> str:
+    """
+    >>> moment_text(0)
+    '1970-01-01 00:00 UTC'
+    """
+    return f"{datetime.fromtimestamp(milliseconds / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def label(name: str) -> str:

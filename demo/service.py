@@ -21,12 +21,17 @@ class Service:
         self.log = log
 
     @cached_property
-    def address(self) -> str:
-        """Where it listens; waits until /health answers, which is when the service says so."""
+    def said(self) -> dict[str, str]:
+        """What it says of itself once /health answers; waits for it."""
         assert self._process.stdout
         if not (said := self._process.stdout.readline()):
             raise NextclickError(f"{self.log.stem} did not start: {self.log} says why.")
-        return str(msgspec.json.decode(said)["address"])
+        return msgspec.json.decode(said, type=dict[str, str])
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return self.said["address"]
 
 
 @contextmanager

@@ -48,13 +48,13 @@ class TableStatus:
     version: int
     checks: Mapping[str, Result]
     """Newest result of each expectation, by its name."""
-    overridden: frozenset[str]
-    """Names of failed expectations that a person overrode since."""
+    overrides: Mapping[str, Result]
+    """By the names of failed expectations that a person overrode since: who, and why."""
 
     @property
     def stops(self) -> list[Result]:
         """Failures that stop, and that nobody has overridden."""
-        return [check for check in self.checks.values() if check.stops and check.expectation not in self.overridden]
+        return [check for check in self.checks.values() if check.stops and check.expectation not in self.overrides]
 
 
 def append(lake: Lake, results: Iterable[Result]) -> None:
@@ -101,11 +101,11 @@ ORDER BY checked_at
 def _standing(rows: list[Result]) -> TableStatus:
     """From all rows of one table version, oldest first; an override counts against the check before it."""
     checks: dict[str, Result] = {}
-    overridden: set[str] = set()
+    overrides: dict[str, Result] = {}
     for row in rows:
         if row.kind == "check":
             checks[row.expectation] = row
-            overridden.discard(row.expectation)
+            overrides.pop(row.expectation, None)
         else:
-            overridden.add(row.expectation)
-    return TableStatus(rows[0].table_id, rows[0].table_version, checks, frozenset(overridden))
+            overrides[row.expectation] = row
+    return TableStatus(rows[0].table_id, rows[0].table_version, checks, overrides)

@@ -47,7 +47,7 @@ def _results(table: str, expected: tuple[Expectation, ...], status: TableStatus 
     """What is known of the newest checked version; of a table that was never written everything holds."""
     for one in expected:
         result = status.checks[one.name] if status else None
-        stops = one.severity is Severity.STOP and not (status and one.name in status.overridden)
+        stops = one.severity is Severity.STOP and not (status and one.name in status.overrides)
         facts = (
             {"table_version": result.table_version, "scope": result.scope, "observed": result.observed}
             if result

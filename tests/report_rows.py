@@ -136,6 +136,8 @@ def _drawn(column: Column, random: Random) -> Any:
             return datetime(2026, 1, random.randint(1, 20), random.randint(0, 23), tzinfo=UTC)
     if column.type.startswith("map<string,string"):
         return [(name, random.choice(["static", "50", ""])) for name in _PROPERTIES if random.random() < 0.7]
+    if column.type.startswith("map<string,double"):
+        return [("ctr", random.random())]
     if column.type.startswith("map"):
         return [(key, random.randint(1, 9)) for key in random.sample(["EUR", "USD"], random.randint(0, 2))]
     if column.type.startswith("decimal"):

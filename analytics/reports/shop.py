@@ -3,6 +3,7 @@
 from typing import Final
 
 from analytics.report import Report
+from nextclick.ctr import FORESEEN
 from nextclick.definitions import shop as s
 
 # Counts stand in rows without a currency, and money in rows of its own, so that both add up.
@@ -41,6 +42,29 @@ RECOMMENDER: Final = Report(
     dimensions=(*_ANSWERS, "currency"),
     metrics=(s.SERVED, s.SHOWN, s.SHOWN_SHARE, s.CLICKS, s.CTR, s.SERVED_CARTS, s.SERVED_PURCHASES, s.SERVED_REVENUE),
     by=("surface", "model_version"),
+)
+
+# Rows by what was foreseen, in steps that double: most clicks are foreseen as rare.
+_STEPS: Final = " ".join(f"WHEN foreseen <= {step / 100} THEN {step}" for step in (1, 2, 4, 8, 16, 32, 64))
+
+CALIBRATION: Final = Report(
+    name="calibration",
+    doc="Whether as many of the items that were shown are clicked as the click model foresaw, by how likely it foresaw a click.",
+    expects="Answers that a click model ranked.",
+    reads=("silver.served_items", "silver.user_agents"),
+    rows=f"""
+        SELECT date, site, surface, model_version, CASE {_STEPS} ELSE 100 END AS foreseen_up_to, 1 AS shown, clicks, foreseen
+        FROM (
+            SELECT CAST(served_at AT TIME ZONE {{zone}} AS DATE) AS date, site, surface, model_version, features['{FORESEEN}'] AS foreseen,
+                CAST(clicked_at IS NOT NULL AS INT) AS clicks
+            FROM silver.served_items
+            WHERE shown_at IS NOT NULL AND served_at >= {{since}} - INTERVAL 2 DAY AND served_at < {{until}} + INTERVAL 2 DAY
+                AND (user_agent IS NULL OR user_agent NOT IN (SELECT user_agent FROM silver.user_agents WHERE is_bot))
+        ) WHERE foreseen BETWEEN 0 AND 1
+    """,
+    dimensions=("date", "site", "surface", "model_version", "foreseen_up_to"),
+    metrics=(s.SHOWN, s.CLICKS, s.FORESEEN_CLICKS, s.CTR, s.FORESEEN_CTR, s.CLICKS_PER_FORESEEN),
+    by=("foreseen_up_to",),
 )
 
 MODEL: Final = Report(

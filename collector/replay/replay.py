@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -81,6 +82,25 @@ def records(settings: Settings, wanted: Wanted, limit: int | None = None) -> lis
             f"WHERE {where} ORDER BY received_at DESC, seq DESC" + (f" LIMIT {limit}" if limit else ""),
             values,
         ).fetchall()
+    return _records(rows)
+
+
+def examples(settings: Settings, since: date, each: int, longest: int) -> list[Record]:
+    """Of each reason the newest rejects since a day (UTC), at most `each`; payloads end after `longest` characters."""
+    if open_table(settings.lake, TABLE) is None:
+        return []
+    with _quarantine(settings) as duck:
+        rows = duck.execute(
+            f"SELECT {_ID}, reason, message, source, epoch_ms(received_at), replayable, left(payload, $longest) FROM quarantine "
+            "WHERE received_at >= $since::TIMESTAMPTZ "
+            "QUALIFY row_number() OVER (PARTITION BY reason ORDER BY received_at DESC, seq DESC) <= $each "
+            "ORDER BY count(*) OVER (PARTITION BY reason) DESC, reason, received_at DESC, seq DESC",
+            {"longest": longest, "since": datetime.combine(since, time(), UTC), "each": each},
+        ).fetchall()
+    return _records(rows)
+
+
+def _records(rows: Iterable[Sequence[Any]]) -> list[Record]:
     return [Record(**dict(zip(Record.__struct_fields__, row, strict=True))) for row in rows]
 
 

@@ -9,6 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from dashboard import PORT
 from demo.outcome.facts import (
     AgainstPopular,
     AgainstTruth,
@@ -78,6 +79,7 @@ def further(facts: DemoFacts, command: str) -> str:
             f"{call} report games",
             f"{call} funnel order --by device",
             f'{call} sql "{sql}"',
+            f"{call} dashboard  # prints the link to all of this at http://127.0.0.1:{PORT}",
         )
     )
 

@@ -20,6 +20,12 @@ SERVED_PURCHASES = total("purchases", "Those that were bought.")
 SHOWN_SHARE = ratio("shown_share", "shown / served.", SHOWN, SERVED)
 SERVED_REVENUE = total("revenue", "What was paid for them.", MetricUnit.MONEY, apart=("currency",))
 
+FORESEEN_CLICKS = total("foreseen", "Clicks that the click model foresaw: the sum of its probabilities.")
+FORESEEN_CTR = ratio("foreseen_ctr", "foreseen / shown.", FORESEEN_CLICKS, SHOWN)
+CLICKS_PER_FORESEEN = ratio(
+    "clicks_per_foreseen", "clicks / foreseen: 1 of a calibrated model.", CLICKS, FORESEEN_CLICKS, MetricUnit.EACH
+)
+
 _MODEL = ("date", "site", "model_version", "metric", "segment")
 MODEL_VALUE = of_the_row("value", "The metric's value, of that day's training or answers.", _MODEL, MetricUnit.EACH)
 MODEL_N = of_the_row("n", "People or answers that it was measured on.", _MODEL)

@@ -5,6 +5,8 @@ never shown is none. It succeeds if it does the experiment's `metric` within the
 counts once that window is over, so what counts never changes with later looks.
 """
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any, Literal
 
 import msgspec
@@ -48,6 +50,14 @@ class VariantComparison(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Literal["better", "worse", "open"]
 
 
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """The differences as they were when a day (UTC) was over, of the units whose window was over by then."""
+
+    date: date
+    differences: dict[str, Difference]
+    """By variant, where both it and the control had units."""
+
+
 class SampleRatio(msgspec.Struct, frozen=True, kw_only=True):
     """Whether units are in variants as planned."""
 
@@ -74,6 +84,8 @@ class ExperimentReport(msgspec.Struct, frozen=True, kw_only=True):
     sample_ratio: SampleRatio
     mixed: int
     """Units that were exposed to several variants, and so count in none."""
+    looks: list[Look]
+    """The sequence that led here: a look for each day on which windows ended."""
 
 
 _QUERY = f"""
@@ -103,8 +115,8 @@ WITH answers AS (
     SELECT exposed.*, shown_at + $window <= (SELECT max(received_at) FROM events) AS closed, done.unit IS NOT NULL AS success
     FROM exposed LEFT JOIN done USING (unit)
 )
-SELECT variant, variants > 1 AS mixed, count(*), count(*) FILTER (closed), count(*) FILTER (closed AND success),
-    sum(answers)::BIGINT, sum(clicked)::BIGINT
+SELECT variant, variants > 1 AS mixed, CASE WHEN closed THEN ((shown_at + $window) AT TIME ZONE 'UTC')::DATE END AS closed_on,
+    count(*), count(*) FILTER (closed), count(*) FILTER (closed AND success), sum(answers)::BIGINT, sum(clicked)::BIGINT
 FROM judged GROUP BY ALL
 """
 
@@ -116,10 +128,18 @@ class _Counts(msgspec.Struct):
     answers: int = 0
     clicked: int = 0
 
+    def __add__(self, other: "_Counts") -> "_Counts":
+        return _Counts(*map(sum, zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)))
+
+
+_Days = Mapping[date | None, _Counts]
+"""Of a variant, by the day on which windows ended; None: those that are open."""
+
 
 def report(lake: Lake, experiment: Experiment) -> ExperimentReport:
     """The experiment as silver.events tells it now."""
-    version, counts, mixed = _counted(lake, experiment)
+    version, days, mixed = _counted(lake, experiment)
+    counts = {name: sum(of.values(), _Counts()) for name, of in days.items()}
     alpha = 1 - experiment.confidence
     names, shares = list(experiment.shares), list(experiment.shares.values())
     ratio = sequential.sample_ratio([counts[name].exposed for name in names], shares)
@@ -132,19 +152,26 @@ def report(lake: Lake, experiment: Experiment) -> ExperimentReport:
         confidence=experiment.confidence,
         version=version,
         variants=[_variant(experiment, name, counts[name], alpha) for name in names],
-        comparisons=[
-            _comparison(experiment, name, counts, alpha / (len(names) - 1))  # Bonferroni
-            for name in names
-            if name != experiment.control
-        ],
+        comparisons=[_comparison(experiment, name, counts) for name in names if name != experiment.control],
         sample_ratio=SampleRatio(chi_square_p=ratio[0], p=ratio[1], suspicious=ratio[1] < SUSPICIOUS),
         mixed=mixed,
+        looks=_looks(experiment, days),
     )
 
 
-def _counted(lake: Lake, experiment: Experiment) -> tuple[int, dict[str, _Counts], int]:
-    """The version, counts by variant, and units of several variants."""
-    counts, mixed = {name: _Counts() for name in experiment.shares}, 0
+def _looks(experiment: Experiment, days: Mapping[str, _Days]) -> list[Look]:
+    looks, counts = [], {name: _Counts() for name in days}
+    for day in sorted({day for of in days.values() for day in of if day}):
+        counts = {name: counts[name] + days[name].get(day, _Counts()) for name in days}
+        differences = {name: _difference(experiment, name, counts) for name in days if name != experiment.control}
+        looks.append(Look(date=day, differences={name: each for name, each in differences.items() if each}))
+    return looks
+
+
+def _counted(lake: Lake, experiment: Experiment) -> tuple[int, dict[str, dict[date | None, _Counts]], int]:
+    """The version, counts by variant and day, and units of several variants."""
+    counts: dict[str, dict[date | None, _Counts]] = {name: {} for name in experiment.shares}
+    mixed = 0
     params: dict[str, Any] = {
         "name": experiment.name,
         "site": experiment.site,
@@ -155,11 +182,11 @@ def _counted(lake: Lake, experiment: Experiment) -> tuple[int, dict[str, _Counts
     }
     with events(lake) as (duck, version):
         unit = {"visitor": "visitor_id", "user": "user_id"}[experiment.unit]
-        for variant, several, *values in duck.execute(_QUERY.replace("$unit", unit), params).fetchall():
+        for variant, several, day, *values in duck.execute(_QUERY.replace("$unit", unit), params).fetchall():
             if several:
                 mixed += values[0]
             elif variant in counts:  # one that the file no longer names is of another experiment
-                counts[variant] = _Counts(*values)
+                counts[variant][day] = _Counts(*values)
     return version, counts, mixed
 
 
@@ -174,14 +201,18 @@ def _variant(experiment: Experiment, name: str, counts: _Counts, alpha: float) -
     )
 
 
-def _comparison(experiment: Experiment, name: str, counts: dict[str, _Counts], alpha: float) -> VariantComparison:
+def _difference(experiment: Experiment, name: str, counts: Mapping[str, _Counts]) -> Difference | None:
     ours, theirs = counts[name], counts[experiment.control]
-    difference = sequential.difference(
+    return sequential.difference(
         (theirs.successes, theirs.units),
         (ours.successes, ours.units),
-        alpha,
+        (1 - experiment.confidence) / (len(experiment.shares) - 1),  # Bonferroni
         experiment.expected_units * (experiment.shares[name] + experiment.shares[experiment.control]),
     )
+
+
+def _comparison(experiment: Experiment, name: str, counts: Mapping[str, _Counts]) -> VariantComparison:
+    difference = _difference(experiment, name, counts)
     verdict: Literal["better", "worse", "open"] = "open"
     if difference and not difference.low <= 0 <= difference.high:
         verdict = "better" if difference.value > 0 else "worse"

@@ -75,3 +75,11 @@ def chromium() -> Iterator[Callable[..., Any]]:
 
         yield open_page
         browser.close()
+
+
+def faults(page: Any, axe: str, *rules: str) -> list[str]:
+    """What axe-core (its source) finds on a page that is open; of some rules alone where they are named."""
+    page.evaluate(axe)
+    options = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+    found = page.evaluate("options => axe.run(document, options)", options)
+    return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,37 +19,55 @@ from nextclick.definitions.metric import Metric, MetricUnit
 from nextclick.lake.paths import Lake, lake_at
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import CHECKOUT, load
-from tests.dashboard_lake import HOSTILE, fill
-from tests.e2e.browsing import chromium
+from tests.dashboard_lake import HOSTILE, conf_with_experiment, fill, fill_all
+from tests.e2e.browsing import chromium, faults
+from tests.npm import installed
 
 RANGE = "from=2026-01-01&to=2026-01-28"
+AXE: Final = "axe-core@4.14.1"
 
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """One that served nothing."""
     there = lake_at(tmp_path_factory.mktemp("dashboard"))
     fill(there)
     return there
 
 
-@pytest.fixture(scope="module")
-def link(lake: Lake) -> Iterator[str]:
-    command = [
-        sys.executable,
-        "-c",
-        "from cli.main import main; main()",
-        "--lake",
-        str(lake.root),
-        "dashboard",
-        "--port",
-        "0",
-        "--json",
-    ]
+@contextmanager
+def dashboard(lake: Lake, *options: str) -> Iterator[str]:
+    """Its link."""
+    words = ["--lake", str(lake.root), *options, "dashboard", "--port", "0", "--json"]
+    command = [sys.executable, "-c", "from cli.main import main; main()", *words]
     with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield json.loads(process.stdout.readline())["dashboard"]
-        process.terminate()
+        try:
+            yield json.loads(process.stdout.readline())["dashboard"]
+        finally:
+            process.terminate()
         assert process.wait(20) == 0
+
+
+@pytest.fixture(scope="module")
+def link(lake: Lake) -> Iterator[str]:
+    with dashboard(lake) as there:
+        yield there
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The link to a lake with something for every page."""
+    there = lake_at(tmp_path_factory.mktemp("full"))
+    fill_all(there)
+    with dashboard(there, "--conf-dir", str(conf_with_experiment(tmp_path_factory.mktemp("conf")))) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with dashboard(lake_at(tmp_path_factory.mktemp("empty"))) as there:
+        yield there
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +93,137 @@ class Visit:
         return int(self.page.evaluate("document.body.scrollHeight"))
 
 
-def test_every_page_is_whole_quiet_and_draws_without_a_jump(link: str, open_page: Callable[..., Any]) -> None:
-    address = link.partition("/?")[0]
+@pytest.fixture(scope="module")
+def axe(request: pytest.FixtureRequest) -> str:
+    return Path(installed(request.config.cache, AXE), "axe-core", "axe.min.js").read_text()
+
+
+def drawn(page: Any) -> None:
+    """Waits for its charts."""
+    for chart in page.query_selector_all(".chart"):
+        chart.wait_for_selector("svg")
+
+
+@pytest.mark.parametrize("of", ["full", "link", "empty"])
+def test_axe_finds_nothing_on_any_page_light_or_dark(
+    of: str, request: pytest.FixtureRequest, axe: str, open_page: Callable[..., Any]
+) -> None:
+    there = request.getfixturevalue(of)
+    page = open_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page.set_content("<img src=x>")
+    assert faults(page, axe), "it would find something"
+    page.goto(there)
+    found = []
+    for each in PAGES:
+        page.emulate_media(color_scheme="light")
+        page.goto(f"{there.partition('/?')[0]}/{each.stem}?{RANGE}")
+        drawn(page)
+        for details in page.query_selector_all("details"):
+            details.evaluate("details => details.open = true")
+        found += [(each.stem, "light", fault) for fault in faults(page, axe)]
+        page.emulate_media(color_scheme="dark")
+        drawn(page)
+        found += [(each.stem, "dark", fault) for fault in faults(page, axe, "color-contrast")]
+    assert found == []
+
+
+def test_everything_is_reached_by_the_keyboard_and_shows_that_it_is(full: str, open_page: Callable[..., Any]) -> None:
+    page = open_page(viewport={"width": 1280, "height": 900})
+    page.goto(full)
+    for stem in ("overview", "recommender", "conversion"):
+        page.goto(f"{full.partition('/?')[0]}/{stem}?{RANGE}")
+        drawn(page)
+        wanted = page.evaluate(REACHABLE)
+        reached = {}
+        for _ in range(len(wanted) + 20):  # a day has places of its own for its parts
+            page.keyboard.press("Tab")
+            number, outline = page.evaluate(FOCUSED)
+            reached[number] = outline
+        assert {*wanted} - reached.keys() == set()
+        assert {name for name in wanted if reached[name] in ("", "none")} == set()
+
+
+REACHABLE: Final = """() => {
+    const all = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']")];
+    const seen = all.filter((each) => each.checkVisibility());
+    seen.forEach((each, number) => each.dataset.number = number);
+    return seen.map((_, number) => String(number));
+}"""
+FOCUSED: Final = """() => {
+    const there = document.activeElement;
+    return [there.dataset.number ?? "", getComputedStyle(there).outlineStyle];
+}"""
+
+
+def test_a_page_is_light_painted_before_charts_are_loaded_and_does_not_shift(
+    full: str, open_page: Callable[..., Any]
+) -> None:
+    address = full.partition("/?")[0]
+    for each in PAGES:
+        page = open_page(viewport={"width": 1280, "height": 900})
+        page.goto(full)
+        page.goto("about:blank")
+        page.goto(f"{address}/{each.stem}?{RANGE}")
+        drawn(page)
+        page.wait_for_timeout(500)
+        seen = page.evaluate(LOADED)
+        assert seen["bytes"] <= 60_000, f"{each.stem}: {seen}"
+        assert seen["shift"] == 0, f"{each.stem}: {seen}"
+        assert seen["charts"] is None or seen["charts"] >= seen["paint"], f"{each.stem}: {seen}"
+        page.context.close()
+
+
+LOADED: Final = """() => new Promise((done) => {
+    const files = performance.getEntriesByType("resource"), [page] = performance.getEntriesByType("navigation");
+    const charts = files.find((file) => file.name.includes("echarts"));
+    const [paint] = performance.getEntriesByName("first-contentful-paint");
+    let shift = 0;
+    const add = (list) => list.getEntries().forEach((each) => shift += each.value);
+    new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => done({
+        bytes: page.encodedBodySize + files.filter((file) => file !== charts).reduce((sum, file) => sum + file.encodedBodySize, 0),
+        charts: charts ? charts.startTime : null, paint: paint.startTime, shift,
+    }), 100);
+})"""
+
+
+def test_colours_are_chosen_and_kept(full: str, open_page: Callable[..., Any]) -> None:
+    visit = Visit(open_page(color_scheme="light"))
+    page = visit.page
+    page.goto(full)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.select_option("#theme", "dark")
+    dark = page.evaluate(ground)
+    assert light != dark
+    page.click("#to-people")
+    page.wait_for_selector("h1:has-text('People')")
+    page.reload()
+    assert page.evaluate(ground) == dark
+    assert page.input_value("#theme") == "dark"
+    page.select_option("#theme", "")
+    assert page.evaluate(ground) == light
+    assert visit.wrong == []
+
+
+def test_a_filter_is_added_by_its_form(full: str, open_page: Callable[..., Any]) -> None:
+    visit = Visit(open_page())
+    page = visit.page
+    page.goto(full)
+    page.click(".filter summary")
+    page.select_option("#filter", "channel")
+    page.click("#value")
+    page.wait_for_selector("#values option[value=email]", state="attached")
+    page.fill("#value", "email")
+    page.click(".filter button")
+    page.wait_for_selector(".filters")
+    assert urlsplit(page.url).query == "where=channel%3Demail"
+    assert page.inner_text("#tile-visits .value") == "2"
+    assert visit.wrong == []
+
+
+def test_every_page_is_whole_quiet_and_draws_without_a_jump(full: str, open_page: Callable[..., Any]) -> None:
+    link, address = full, full.partition("/?")[0]
     visit = Visit(open_page(viewport={"width": 1280, "height": 900}))
     page = visit.page
     page.goto(link)
@@ -83,8 +232,7 @@ def test_every_page_is_whole_quiet_and_draws_without_a_jump(link: str, open_page
         page.goto(f"{address}/{each.stem}?{RANGE}", wait_until="domcontentloaded")
         height = visit.height()
         assert page.inner_text("h1") == each.title
-        for chart in page.query_selector_all(".chart"):
-            chart.wait_for_selector("svg")
+        drawn(page)
         assert visit.height() == height
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert visit.wrong == []

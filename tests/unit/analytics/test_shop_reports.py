@@ -46,6 +46,30 @@ def test_recommendations_by_whatever() -> None:
     assert figures(there, "served", "shown_share", "ctr", "revenue") == {1: (4, 0.5, 0.5, 6), 2: (4, 0, None, None)}
 
 
+def test_what_was_foreseen_stands_beside_what_was_clicked_without_bots_and_what_nobody_saw() -> None:
+    at = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    rows = [
+        {"request_id": f"r{n}", "served_at": at, "shown_at": shown, "clicked_at": clicked, "features": features, "user_agent": agent}
+        for n, (shown, clicked, features, agent) in enumerate(
+            [
+                (at, at, [("ctr", 0.3)], None),
+                (at, None, [("ctr", 0.2)], "Firefox"),
+                (at, None, [("ctr", 0.32)], None),
+                (at, at, [("ctr", 0.9)], "a bot"),
+                (None, None, [("ctr", 0.9)], None),
+                (at, at, [("popularity", 0.9)], None),
+                (at, None, [("ctr", 0.0)], None),
+            ]
+        )
+    ]  # fmt: skip
+    tables: Rows = {
+        "silver.served_items": rows,
+        "silver.user_agents": [{"user_agent": "a bot", "is_bot": True}, {"user_agent": "Firefox", "is_bot": False}],
+    }
+    there = answer("calibration", tables, figures=("shown", "clicks", "foreseen", "ctr"))
+    assert [(*row[:3], round(row[3], 9), row[4]) for row in there.rows] == [(1, 1, 0, 0, 0), (32, 3, 1, 0.82, 1 / 3)]
+
+
 def test_a_models_metric_is_shown_for_each_day_and_never_put_together() -> None:
     value = {"model_version": "3", "metric": "online_ctr", "segment": "all"}
     rows = [value | {"date": ONE, "value": 0.2, "n": 10}, value | {"date": TWO, "value": 0.4, "n": 30}]

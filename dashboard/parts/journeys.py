@@ -1,37 +1,33 @@
-"""Parts of pages that no report answers: what their templates are handed."""
+"""Funnels and paths, which one asks for in words of one's own."""
 
-from collections.abc import Callable, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
-from analytics import funnel, paths
-from analytics.catalog import REPORTS
+from analytics import funnel as funnels
+from analytics import paths as visit_paths
+from analytics.answers import Reports
 from analytics.journeys.days import Days
 from analytics.journeys.units import Unit
 from dashboard import charts
 from dashboard.address import PageAddress
-from dashboard.live import LiveWindow
-from nextclick.definitions.words import WORDS
 from nextclick.errors import LakeError, UsageError
 from nextclick.settings import Settings
 
-Part = Callable[[Settings, PageAddress], Mapping[str, Any]]
 _STEPS: Final = ("view_item", "add_to_cart", "purchase")
 _WITHIN: Final = "7d"
 _STEPS_OF_A_PATH, _PLACES = 3, 8
 
 
-def _funnel(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
+def funnel(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
     """The funnel of the form; what is wrong with its words stands beside it."""
     steps = view.words_of("step") or [*_STEPS]
     within, unit = view.word("within") or _WITHIN, view.word("unit") or Unit.VISITOR.value
-    facts = {"steps": steps, "within": within, "unit": unit, "units": [*Unit], "most": funnel.MOST_STEPS}
+    facts = {"steps": steps, "within": within, "unit": unit, "units": [*Unit], "most": funnels.MOST_STEPS}
     try:
-        wanted = funnel.question(
+        wanted = funnels.question(
             settings, steps, within, unit=_unit(unit), strict=bool(view.word("strict")), days=_days(view)
         )
-        return facts | {"funnel": funnel.answer(settings, wanted)}
+        return facts | {"funnel": funnels.answer(settings, wanted)}
     except (UsageError, LakeError) as error:
         return facts | {"wrong": str(error)}
 
@@ -43,14 +39,14 @@ def _unit(text: str) -> Unit:
         raise UsageError(f"A funnel counts {', '.join(Unit)}, no {text!r}.") from None
 
 
-def _paths(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
+def paths(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
     """Paths of the form."""
     anchor, before, kinds = view.word("anchor"), view.word("direction") == "before", view.word("of") == "events"
     facts = {"anchor": anchor, "before": before, "kinds": kinds}
     try:
-        there = paths.answer(
+        there = visit_paths.answer(
             settings,
-            paths.PathsQuestion(
+            visit_paths.PathsQuestion(
                 anchor=anchor or None,
                 direction="before" if before else "after",
                 of="events" if kinds else "pages",
@@ -68,21 +64,3 @@ def _days(view: PageAddress) -> Days:
     """The days of the address, and its site, where a filter names one alone."""
     sites = [text.removeprefix("site=") for text in view.where if text.startswith("site=") and "," not in text]
     return Days(view.first, view.last, sites[0] if sites else None)
-
-
-def _definitions(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
-    return {"definitions": WORDS, "reports": REPORTS}
-
-
-def _live(settings: Settings, view: PageAddress) -> Mapping[str, Any]:
-    return {"live": live_window(settings.lake.landing).look()}
-
-
-@cache
-def live_window(landing: Path) -> LiveWindow:
-    """One for all who watch a lake."""
-    return LiveWindow(landing)
-
-
-PARTS: Final[Mapping[str, Part]] = {"funnel": _funnel, "paths": _paths, "definitions": _definitions, "live": _live}
-"""By name; the template is templates/parts/NAME.html."""

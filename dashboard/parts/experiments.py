@@ -1,0 +1,82 @@
+"""A/B tests: what each variant did, and its difference from the control as it was at the end of each day."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from analytics.answers import Reports
+from dashboard.address import PageAddress
+from nextclick.errors import ExperimentError
+from nextclick.lake import delta
+from nextclick.lake.paths import Lake
+from nextclick.settings import Settings
+from serving.experiments import assignment
+from serving.experiments.assignment import Experiment
+from serving.experiments.report import ExperimentReport, report
+
+_MOST: Final = 10
+_KEPT: Final = 32
+
+
+class _Reports:
+    """Reports of experiments by the version of silver.events that they were made from."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[Any, ...], ExperimentReport] = OrderedDict()
+
+    def of(self, lake: Lake, experiment: Experiment) -> ExperimentReport | None:
+        """None while there are no events."""
+        events = delta.open_table(lake, "silver.events")
+        if events is None:
+            return None
+        key = (lake.root, experiment.name, repr(experiment), events.metadata().id, events.version())
+        with self._lock:
+            if key not in self._known:
+                self._known[key] = report(lake, experiment)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+            return self._known[key]
+
+
+_REPORTS: Final = _Reports()
+
+
+def experiments(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
+    """Those that ran in the days of the address, the newest first."""
+    now = datetime.now(UTC)
+    try:
+        there = assignment.load(settings.conf_dir / "experiments")
+    except ExperimentError as error:
+        return {"wrong": str(error), "experiments": []}
+    ran = sorted(
+        (one for one in there if one.start.date() <= view.last and one.stop.date() >= view.first and one.start <= now),
+        key=lambda one: one.start,
+        reverse=True,
+    )[:_MOST]
+    return {
+        "others": len(there) - len(ran),
+        "experiments": [(one, one.state(now), _shown(_REPORTS.of(settings.lake, one))) for one in ran],
+    }
+
+
+def _shown(result: ExperimentReport | None) -> Mapping[str, Any] | None:
+    """A report with its charts; None where nobody was exposed."""
+    if result is None or not any(variant.exposed for variant in result.variants):
+        return None
+    names = [comparison.variant for comparison in result.comparisons]
+    return {"report": result, "charts": [(name, _sequence(result, name)) for name in names]}
+
+
+def _sequence(result: ExperimentReport, variant: str) -> Mapping[str, Any]:
+    """The difference from the control at each look, within what holds it at all looks at once."""
+    looks = [(look.date, look.differences[variant]) for look in result.looks if variant in look.differences]
+    return {
+        "kind": "sequence",
+        "days": [day.isoformat() for day, _ in looks],
+        "name": f"{variant} less {result.comparisons[0].control}",
+        "values": [there.value for _, there in looks],
+        "ends": [[there.low, there.high] for _, there in looks],
+    }

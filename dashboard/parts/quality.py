@@ -1,0 +1,47 @@
+"""Whether every event is accounted for, what stops or was overridden, and examples of what was rejected."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from analytics.answers import Reports
+from collector.replay.replay import examples
+from dashboard.address import PageAddress
+from expectations.results import Result, TableStatus, latest_results
+from nextclick.lake.table_state import table_state
+from nextclick.settings import Settings
+
+_ACCOUNT: Final = (
+    ("bronze.events", "missing"),
+    ("bronze.events", "unexpected"),
+    ("silver.events", "residual"),
+    ("silver.events", "double_counted"),
+)
+"""Checks that must see none, in the order of the data's way: docs/jobs/check.md says what each counts."""
+_EACH, _LONGEST = 3, 600
+"""Examples of a reason, and characters of each one's payload."""
+
+
+def account(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
+    """The newest checks: the account of silver.events, and failures that stop or that somebody overrode."""
+    statuses = latest_results(settings.lake)
+    checks = [statuses[table].checks.get(name) for table, name in _ACCOUNT if table in statuses]
+    return {
+        "checks": [(check, table_state(settings.lake, check.table_name).version) for check in checks if check],
+        "stops": [stop for status in statuses.values() for stop in _stops(status)],
+    }
+
+
+def _stops(status: TableStatus) -> Sequence[tuple[Result, Result | None]]:
+    """Failures of severity stop, and who overrode them."""
+    failed = [check for check in status.checks.values() if check.stops]
+    return [(check, status.overrides.get(check.expectation)) for check in failed]
+
+
+def rejects(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
+    """The newest rejects of each reason, of the days of the address and later, cut."""
+    records = examples(settings, view.first, _EACH, _LONGEST)
+    reasons = dict.fromkeys(record.reason for record in records)
+    return {
+        "longest": _LONGEST,
+        "reasons": {reason: [record for record in records if record.reason == reason] for reason in reasons},
+    }
