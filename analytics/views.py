@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 from analytics.catalog import REPORTS
 from analytics.report import Report, earliest_today, report_values
+from nextclick.contracts import catalog
 from nextclick.definitions.metric import Metric
 from nextclick.lake.sql import View
 from nextclick.settings import AnalyticsSettings
@@ -37,19 +38,21 @@ def in_spark(sql: str) -> str:
 
 
 def comments(report: Report) -> dict[str, str]:
-    """Of the view's figures: what each means, and over what it adds up."""
-    return {metric.name: f"{metric.meaning} {metric.note.capitalize()}." for metric in columns(report)}
+    """Of the view's columns: what the contracts of its tables say of a dimension, what a figure means, and over what it adds up."""
+    contracts = [column for name in reversed(report.reads) for column in catalog.table(name).columns]
+    dimensions = {column.name: column.doc for column in contracts if column.name in report.dimensions}
+    return dimensions | {metric.name: f"{metric.meaning} {metric.note.capitalize()}." for metric in columns(report)}
 
 
 def of_lake(settings: AnalyticsSettings) -> list[View]:
     """All of them, for queries of a lake as it stands today."""
     today = earliest_today(settings, datetime.now(UTC))
-    return [
-        View(
-            f"report.{report.name}", query(report, view_values(settings, report, today)), report.reads, comments(report)
-        )
-        for report in views()
-    ]
+    return [of_report(settings, report, today) for report in views()]
+
+
+def of_report(settings: AnalyticsSettings, report: Report, today: date) -> View:
+    text = query(report, view_values(settings, report, today))
+    return View(f"report.{report.name}", text, report.reads, comments(report), report.doc)
 
 
 def view_values(settings: AnalyticsSettings, report: Report, today: date) -> dict[str, str]:

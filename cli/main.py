@@ -33,7 +33,7 @@ VERBS: dict[str, str] = {
     "paths": "Where visits go to, or came from, step by step.",
     "report": "Figures of visits, people, shop and campaigns, by day or whatever.",
     "dashboard": "Figures and charts of all that, in a browser, on loopback.",
-    "share": "Let partners read chosen tables and reports, or one page, until a day.",
+    "share": "Copies for BI tools; chosen tables, reports or one page for partners, until a day.",
     "sql": "Ask the tables with DuckDB SQL, by their catalog names.",
     "bench": "Measure against baselines, such as recommendation quality.",
     "shop": "A small shop to click in, with everything behind it on loopback.",

@@ -1,4 +1,4 @@
-"""nextclick share serve | recipient | reads | link: what others may see, and who did."""
+"""nextclick share TARGET | serve | recipient | reads | link: what others may see, and who did."""
 
 import os
 from contextlib import suppress
@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from cli.console_table import show
+from cli.share_copy import CopyByDefault, copy
 from nextclick import ports
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
@@ -17,18 +18,23 @@ _LONGEST_DAYS = 3_650
 _days = click.FloatRange(0, _LONGEST_DAYS, min_open=True)
 
 
-@click.group("share")
+@click.group("share", cls=CopyByDefault)
 def share() -> None:
-    """Let partners read reports and tables of gold, or one page, until a day; docs/sharing.md.
+    """Copy gold and the reports to where BI tools read them, or let partners read chosen tables, or one page, until a day.
 
     \b
+    nextclick share shop.duckdb                       a copy as a file; docs/bi.md
+    nextclick share postgresql://shop@db.example/bi   a copy in PostgreSQL, by what changed
     nextclick share recipient add acme --days 90      a token, in a file for acme
     nextclick share serve                             Delta Sharing, on loopback
     nextclick share reads --recipient acme            what acme read
     nextclick share link /overview --days 7           a link to one page of the dashboard
 
-    conf/shares.toml names the tables, columns and sites that a recipient may see.
+    conf/shares.toml names the tables, columns and sites that a recipient may see; docs/sharing.md.
     """
+
+
+share.add_command(copy)
 
 
 @share.command()

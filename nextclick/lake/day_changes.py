@@ -1,6 +1,7 @@
 """Which days of a table by days have changed since another was made of it, without a JVM: those with other files than then."""
 
 import re
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -46,15 +47,22 @@ def changed_days(
 
     Where that is not known, or other settings were in force: all of both tables. LakeError where they lie in no folders of days.
     """
-    last = last_cursor(lake, target, cursor)
-    if last and last == DayCursor(str(source.metadata().id), last.version, made_with):
-        try:
-            then = delta.open_table(lake, name, last.version)
-            return days_of(name, duck.files(source) ^ (duck.files(then) if then else frozenset()))
-        except LakeError:  # its log does not reach back
-            pass
+    days = days_since(lake, name, source, last_cursor(lake, target, cursor), made_with)
+    if days is not None:
+        return days
     present = delta.open_table(lake, target)
     return days_of(name, duck.files(source) | (duck.files(present) if present else frozenset()))
+
+
+def days_since(
+    lake: Lake, name: str, source: "DeltaTable", last: DayCursor | None, made_with: str = ""
+) -> set[date] | None:
+    """Days of `source`, a version of table `name`, that changed since a cursor; None where that is not known."""
+    if last and last == DayCursor(str(source.metadata().id), last.version, made_with):
+        with suppress(LakeError):  # its log does not reach back
+            then = delta.open_table(lake, name, last.version)
+            return days_of(name, duck.files(source) ^ (duck.files(then) if then else frozenset()))
+    return None
 
 
 def days_of(name: str, files: frozenset[str]) -> set[date]:

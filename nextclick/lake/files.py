@@ -5,12 +5,17 @@ as well, takes a third of a second to import, at every start of the API and of e
 Tables have nextclick/lake/delta.py; the landing log and the journal of imports keep their own, stricter order of writes.
 """
 
+import glob
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+_LEFT_SECONDS: Final = 3600
 
 
 def read(address: str) -> bytes | None:
@@ -89,10 +94,25 @@ def new_folder(address: str) -> Iterator[Path]:
 
 @contextmanager
 def new_file(address: str) -> Iterator[Path]:
-    """A name for a library to write a file by; it takes the place of `address`, whole, when the block ends without an error."""
-    with _draft(Path(address)) as draft:
+    """A name for a library to write a file by; it takes the place of `address`, whole, when the block ends without an error.
+
+    It has the mode of what it replaces; a new one is its owner's alone.
+    """
+    goal = Path(address)
+    with _draft(goal) as draft:
         yield draft
-        os.replace(draft, address)
+        draft.chmod(goal.stat().st_mode & 0o777 if goal.exists() else 0o600)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, goal)
+
+
+def sweep(address: str) -> None:
+    """Remove what killed writers of `address` left an hour ago or longer."""
+    goal = Path(address)
+    for left in goal.parent.glob(f".{glob.escape(goal.name)}-*.part*"):
+        if time.time() - left.stat().st_mtime > _LEFT_SECONDS:
+            left.unlink(missing_ok=True)
 
 
 def copy_folder(source: str, target: str) -> None:

@@ -39,6 +39,8 @@ class View:
     reads: tuple[str, ...]
     comments: Mapping[str, str]
     """What its columns mean."""
+    doc: str = ""
+    """What a row of it is, or what it answers."""
 
 
 def connect(lake: Lake, query: str, views: Sequence[View] = ()) -> duckdb.DuckDBPyConnection:
