@@ -29,6 +29,7 @@ from analytics.catalog import report as named
 from analytics.comparison import Comparison, compare
 from analytics.output import as_json, write_csv
 from dashboard import assets, charts
+from dashboard.access import METRICS, PageAccess
 from dashboard.address import RANGES, PageAddress, compared, view
 from dashboard.answered import Answers
 from dashboard.filters import common_values
@@ -38,6 +39,7 @@ from dashboard.panels import DashboardPage, Part
 from dashboard.parts import PARTS
 from dashboard.recent import RecentPages
 from dashboard.texts import duration_text, label, moment_text, share_text
+from dashboard.watching.metrics import CONTENT_TYPE, LakeMetrics
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings
@@ -116,10 +118,12 @@ class Dashboard:
 
 def app(settings: Settings, token: str, reports: Reports | None = None) -> Starlette:
     """The app, for whoever brings the token."""
+    access, metrics = PageAccess(settings.lake), LakeMetrics(settings)
     application = Starlette(
         routes=[
             Route("/", lambda _: RedirectResponse(f"/{PAGES[0].stem}")),
             Route("/health", lambda _: PlainTextResponse("ok")),
+            Route(METRICS, lambda _: Response(metrics.text(), media_type=CONTENT_TYPE)),
             Route("/static/{digest}/{name}", _static),
             Route("/api/{report}", _json),
             Route("/csv/{report}", _csv),
@@ -129,7 +133,7 @@ def app(settings: Settings, token: str, reports: Reports | None = None) -> Starl
         ],
         middleware=[
             Middleware(Headers),
-            *guard.middleware(token, "dashboard"),
+            *guard.middleware(token, "dashboard", access.opens),
             Middleware(GZipMiddleware, compresslevel=5),
         ],
         exception_handlers={UsageError: _refused, LakeError: _refused},

@@ -7,6 +7,7 @@ once in the link that the verb prints, from then on in a cookie that no script r
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from typing import Final
 
 from starlette.middleware import Middleware
@@ -45,19 +46,23 @@ def _address(lake: Lake) -> str:
     return str(lake.state / "up_token")
 
 
-def middleware(token: str, verb: str = "up") -> list[Middleware]:
+Opens = Callable[[HTTPConnection], bool]
+"""Whether a request brings what opens its own address alone, and no other page."""
+
+
+def middleware(token: str, verb: str = "up", opens: Opens = lambda _: False) -> list[Middleware]:
     """What stands before a page's app, outermost first; `verb` prints the links to it."""
     return [
         Middleware(TrustedHostMiddleware, allowed_hosts=_OWN_HOSTS, www_redirect=False),
-        Middleware(Guard, token=token, verb=verb),
+        Middleware(Guard, token=token, verb=verb, opens=opens),
     ]
 
 
 class Guard:
     """Answers 403 to what a foreign page sends and 401 to who does not bring the token, also for WebSockets."""
 
-    def __init__(self, app: ASGIApp, token: str, verb: str) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, token: str, verb: str, opens: Opens = lambda _: False) -> None:
+        self.app, self._opens = app, opens
         self._token = token
         self._verb = verb
         self._cookie = f"nextclick_{verb}_{hashlib.sha256(token.encode()).hexdigest()[:8]}"
@@ -77,7 +82,7 @@ class Guard:
             answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
             return answer
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if self._is_token(request.cookies.get(self._cookie, "")) or self._is_token(bearer):
+        if self._is_token(request.cookies.get(self._cookie, "")) or self._is_token(bearer) or self._opens(request):
             return None
         return PlainTextResponse(f"Open the link that `nextclick {self._verb}` printed: it brings the token.", 401)
 
