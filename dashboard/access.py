@@ -3,16 +3,18 @@
 import hmac
 import secrets
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import HTTPConnection
 
+from analytics.catalog import report as named
+from dashboard.pages import PAGES
+from nextclick.errors import UsageError
 from nextclick.lake import files
 from nextclick.lake.paths import Lake
 from nextclick.web.signed_links import SignedLinks, unsigned
 
 METRICS: Final = "/metrics"
-Words = list[tuple[str, str]]
 
 
 class PageAccess:
@@ -39,10 +41,29 @@ class PageAccess:
         """When the link ends that the request came by, in seconds since 1970; None where it came by none."""
         return self._links.end(f"{request.scope['path']}?{request.url.query}")
 
-    def sign(self, path: str, words: Words, until: int) -> str:
-        """An address that opens itself until then."""
-        kept = unsigned(words)
-        return self._links.sign(f"{path}?{urlencode(kept)}" if kept else path, until)
+    def sign(self, address: str, until: int) -> str:
+        """The address so that it opens itself until then, in seconds since 1970-01-01 UTC."""
+        return self._links.sign(address, until)
+
+    def end_all(self) -> None:
+        """End every link that was signed."""
+        self._links.renew()
+
+
+def require_linkable(address: str) -> str:
+    """The address of a page, such as `overview`, `/items?range=90d` or `/csv/traffic?by=channel`; UsageError for another one."""
+    path, _, query = address.partition("?")
+    path = f"/{path.lstrip('/')}"
+    folder, _, report = path[1:].rpartition("/")
+    if folder in ("csv", "api"):
+        named(report)
+    elif folder or report not in (page.stem for page in PAGES):
+        pages = ", ".join(page.stem for page in PAGES)
+        raise UsageError(
+            f"{address!r} is no page. Say one of {pages}; or /csv/REPORT, /api/REPORT; with a query, if wanted."
+        )
+    words = unsigned(parse_qsl(query, keep_blank_values=True))
+    return f"{path}?{urlencode(words)}" if words else path
 
 
 def metrics_key(lake: Lake) -> str:

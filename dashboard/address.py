@@ -1,6 +1,6 @@
 """What an address says: days, comparison, filters and groupings. All state of a page stands there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -34,6 +34,8 @@ class PageAddress:
     newest: date
     """The last full day that there is."""
     today: date
+    seal: Callable[[str], str] | None = None
+    """Of a page that a link opened: signs the addresses of its data. It leads nowhere else; None: everywhere."""
 
     def word(self, name: str) -> str:
         """The first value of a name; empty: it has none."""
@@ -124,7 +126,9 @@ class PageAddress:
         return [text for text in self.where if _dimension(text) not in named(panel.report).dimensions]
 
     def link(self, path: str = "", **changes: str | Sequence[str]) -> str:
-        """This address with other values for some names, without them for empty ones; `by_` stands for `by.`."""
+        """This address with other values for some names, without them for empty ones; `by_` stands for `by.`; sealed, none."""
+        if self.seal:
+            return ""
         new = {
             name.replace("by_", "by.", 1) if name.startswith("by_") else name: value for name, value in changes.items()
         }
@@ -132,6 +136,10 @@ class PageAddress:
         for name, value in new.items():
             kept += [(name, each) for each in ([value] if isinstance(value, str) else value) if each]
         return f"{path or self.path}?{urlencode(kept)}" if kept else path or self.path
+
+    def data(self, address: str) -> str:
+        """The address of what belongs to this page, as a reader of it may open it."""
+        return self.seal(address) if self.seal else address
 
     def of_page(self, path: str) -> str:
         """Another page of the same days and filters."""
@@ -158,9 +166,11 @@ class PageAddress:
         return self.link(where=[each for each in self.where if each != text])
 
 
-def view(reports: Reports, path: str, words: Sequence[tuple[str, str]]) -> PageAddress:
+def view(
+    reports: Reports, path: str, words: Sequence[tuple[str, str]], seal: Callable[[str], str] | None = None
+) -> PageAddress:
     """The address of a request."""
-    return PageAddress(path, tuple(words), reports.question(named(_DAYS_OF)).last, reports.today)
+    return PageAddress(path, tuple(words), reports.question(named(_DAYS_OF)).last, reports.today, seal)
 
 
 def compared(text: str) -> Compared:

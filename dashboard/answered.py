@@ -127,7 +127,7 @@ class Answered:
         words["compare"] = self.view.compared if self.comparison else None
         words["unit"] = "person" if self.question.by_person else None
         where = [("where", condition.text) for condition in self.question.where]
-        return (
+        return self.view.data(
             f"{path}{self.panel.report}?{urlencode([*((name, text) for name, text in words.items() if text), *where])}"
         )
 

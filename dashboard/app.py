@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +45,7 @@ from nextclick.errors import LakeError, UsageError
 from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings
 from nextclick.web import guard
+from nextclick.web.signed_links import unsigned
 
 _CONTENT_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
@@ -62,8 +64,8 @@ _FOR_GOOD: Final = "private, max-age=31536000, immutable"
 class Dashboard:
     """What the handlers share."""
 
-    def __init__(self, settings: Settings, reports: Reports) -> None:
-        self.settings, self.reports = settings, reports
+    def __init__(self, settings: Settings, reports: Reports, access: PageAccess) -> None:
+        self.settings, self.reports, self.access = settings, reports, access
         self._recent = RecentPages()
         self._templates = Jinja2Templates(Path(__file__).parent / "templates")
         self._templates.env.globals |= {
@@ -79,7 +81,9 @@ class Dashboard:
         self._templates.env.trim_blocks = self._templates.env.lstrip_blocks = True
 
     def view(self, request: Request) -> PageAddress:
-        return view(self.reports, request.url.path, request.query_params.multi_items())
+        until = self.access.end(request)
+        seal = None if until is None else partial(self.access.sign, until=until)
+        return view(self.reports, request.url.path, unsigned(request.query_params.multi_items()), seal)
 
     def show(self, request: Request, page: DashboardPage) -> Response:
         """A page with its answers; what the form for a filter says leads to the address that has it."""
@@ -139,7 +143,7 @@ def app(settings: Settings, token: str, reports: Reports | None = None) -> Starl
         exception_handlers={UsageError: _refused, LakeError: _refused},
     )
     application.state.dashboard = Dashboard(
-        settings, reports or Reports(TableMemory(settings.lake), settings.analytics)
+        settings, reports or Reports(TableMemory(settings.lake), settings.analytics), access
     )
     return application
 
@@ -180,11 +184,12 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _live(request: Request) -> Response:
-    """The Live page anew each time, as server-sent events."""
+    """The Live page anew each time, as server-sent events; by a link until its end."""
     there = _of(request)
+    is_linked = there.access.end(request) is not None
 
     async def events() -> AsyncIterator[str]:
-        while not await request.is_disconnected():
+        while not await request.is_disconnected() and not (is_linked and there.access.end(request) is None):
             text = await run_in_threadpool(there.live)
             yield "".join(f"data: {line}\n" for line in text.splitlines() if line.strip()) + "\n"
             await asyncio.sleep(_LIVE_SECONDS)
