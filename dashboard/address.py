@@ -114,12 +114,18 @@ class PageAddress:
         where = [*fixed, *(text for text in self.where if _dimension(text) in free)]
         by_person = panel.counts_persons and self.by_person
         return reports.question(
-            report, *self.days(report), tuple(by.split(",")) if by else (), where, panel.figures, by_person
+            report,
+            *self.days(report, panel.goes_on),
+            tuple(by.split(",")) if by else (),
+            where,
+            panel.figures,
+            by_person,
         )
 
-    def days(self, report: Report) -> tuple[str | None, str | None]:
-        """First and last day, for a report that is of days."""
-        return (self.first.isoformat(), self.last.isoformat()) if report.is_of_days else (None, None)
+    def days(self, report: Report, goes_on: bool = False) -> tuple[str | None, str | None]:
+        """First and last day, for a report that is of days; what goes on ends today unless a last day is named."""
+        last = max(self.last, self.today) if goes_on and not self.word("to") else self.last
+        return (self.first.isoformat(), last.isoformat()) if report.is_of_days else (None, None)
 
     def unfiltered(self, panel: Panel) -> Sequence[str]:
         """Filters that the panel's report lacks."""

@@ -117,7 +117,7 @@ class Answered:
 
     def link(self, path: str) -> str:
         """Where programs get the answer, whole: `path` is /csv/ or /api/."""
-        days = self.view.days(self.question.report)
+        days = self.view.days(self.question.report, self.panel.goes_on)
         words = {
             "from": days[0],
             "to": days[1],
@@ -185,13 +185,22 @@ class Answered:
         return heads, dict(newest[: self.panel.most])
 
     @property
+    def lack(self) -> Iterator[str]:
+        """Why there are no rows."""
+        report = self.question.report
+        if missing := [name for name, version in self.answer.versions.items() if version is None]:
+            yield f"{' and '.join(missing)} {'was' if len(missing) == 1 else 'were'} never written; `nextclick run` does."
+        else:
+            yield "No rows in these days." if report.is_of_days else "No rows."
+        if report.expects:
+            yield f"It needs: {report.expects}"
+
+    @property
     def notes(self) -> Iterator[str]:
         """What has to be known of the figures."""
         yield from self.answer.notes
         if self.answer.unfinished:
             yield f"{self.answer.unfinished} is not over: its figures will grow."
-        if missing := [name for name, version in self.answer.versions.items() if version is None]:
-            yield f"{', '.join(missing)}: never written; `nextclick run` fills it."
         if ignored := self.view.unfiltered(self.panel):
             yield f"Not filtered by {', '.join(ignored)}: the report {self.question.report.name} knows no such value."
         at = len(self.question.by)
@@ -200,7 +209,10 @@ class Answered:
             for place, metric in enumerate(self.question.metrics, at)
             if any(row[place] is None for row in [*self.answer.rows, (*(None,) * at, *self.answer.whole)])
             for name in metric.apart
-        } - {*self.question.by}
+        } - {
+            *self.question.by,
+            *(each.dimension for each in self.question.where if len(each.values) == 1 and not each.negated),
+        }
         if absent and self.answer.rows:
             yield f"– where several values of {', '.join(sorted(absent))} meet: they are never put together."
 

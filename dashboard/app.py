@@ -39,7 +39,7 @@ from dashboard.pages import PAGES
 from dashboard.panels import DashboardPage, Part
 from dashboard.parts import PARTS
 from dashboard.recent import RecentPages
-from dashboard.texts import duration_text, label, moment_text, share_text
+from dashboard.texts import coded, duration_text, label, moment_text, share_text
 from dashboard.watching.metrics import CONTENT_TYPE, LakeMetrics
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake.memory import TableMemory
@@ -77,7 +77,7 @@ class Dashboard:
             "share": share_text,
             "moment": moment_text,
         }
-        self._templates.env.filters["label"] = label
+        self._templates.env.filters |= {"label": label, "coded": coded}
         self._templates.env.trim_blocks = self._templates.env.lstrip_blocks = True
 
     def view(self, request: Request) -> PageAddress:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from analytics.answers import Answer
 from analytics.comparison import Comparison
 from analytics.paths import VisitPaths
+from dashboard.texts import label
 from nextclick.definitions.metric import Metric
 
 _BELOW: Final = {"dormant"}
@@ -47,7 +48,7 @@ def lines(answer: Answer, metrics: Sequence[Metric], comparison: Comparison | No
         "unfinished": answer.unfinished.isoformat() if answer.unfinished in there else None,
         "series": [
             {
-                "name": metric.name,
+                "name": label(metric.name),
                 "below": metric.name in _BELOW,
                 "unit": metric.unit,
                 "values": values(answer, metric, there),
@@ -67,7 +68,7 @@ def columns(answer: Answer, metrics: Sequence[Metric]) -> dict[str, Any]:
         "names": ["–" if row[0] is None else str(row[0]) for row in rows],
         "series": [
             {
-                "name": metric.name,
+                "name": label(metric.name),
                 "unit": metric.unit,
                 "values": [_float(row[groups + there.index(metric)]) for row in rows],
             }

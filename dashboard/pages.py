@@ -25,8 +25,8 @@ OVERVIEW: Final = DashboardPage(
         Panel("Revenue", "revenue", Shape.TILES, ("currency",), ("revenue", "revenue_per_order", "buying_visits"), is_wide=True),
         Panel("Channels", "traffic", by=_SOURCES, figures=("visits", "visitors", "bounce_rate")),
         Panel("Pages", "pages", by=("page",), figures=("views", "entries", "exit_rate")),
-        Panel("Items", "items", by=("item_id,name", "category"), figures=("item_views", "item_carts", "purchases")),
-        Panel("Recommender", "recommender", by=("surface,model_version", "position"), figures=("served", "shown", "clicks", "ctr")),
+        Panel("Items", "items", by=("name,item_id", "category"), figures=("item_views", "item_carts", "purchases")),
+        Panel("Recommender", "recommender", by=("surface,model_version", "position"), figures=("shown", "clicks", "ctr")),
         Panel("Devices", "traffic", by=("device", "browser", "os"), figures=("visits", "engagement_rate")),
         Panel("Countries", "traffic", by=("country", "site"), figures=("visits", "engagement_rate")),
         Panel(
@@ -74,7 +74,7 @@ PEOPLE: Final = DashboardPage(
         Panel(
             "Lifecycle by week", "lifecycle", Shape.STACK, ("date",), ("new", "returned", "resurrected", "dormant"), counts_persons=True,
         ),
-        Panel("Days active", "frequency", Shape.COLUMNS, ("days",), counts_persons=True),
+        Panel("Days active", "frequency", Shape.COLUMNS, ("days",), most=28, counts_persons=True),
     ),
 )  # fmt: skip
 
@@ -105,7 +105,10 @@ CONVERSION: Final = DashboardPage(
             "Orders", "traffic", Shape.SERIES, ("date",), ("orders", "buying_visits", "conversion_rate", "carts", "searches"), is_wide=True
         ),
         Panel("Conversion by source", "traffic", by=(*_SOURCES, "device"), figures=("buying_visits", "visits", "conversion_rate")),
-        Panel("Revenue", "revenue", by=("currency", "channel,currency", "country,currency")),
+        Panel(
+            "Revenue", "revenue", by=("currency", "channel,currency", "country,currency"),
+            figures=("revenue", "orders", "revenue_per_order"),
+        ),
         Panel("Goals", "attribution", by=("goal", "goal,channel", "goal,currency"), is_wide=True, choice=_RULE),
     ),
 )  # fmt: skip
@@ -119,7 +122,7 @@ ITEMS: Final = DashboardPage(
             "By day", "items", Shape.SERIES, ("date",), ("item_views", "item_carts", "purchases", "view_to_cart", "cart_to_purchase"),
             is_wide=True,
         ),
-        Panel("Items", "items", by=("item_id,name", "category", "item_id,name,currency"), most=40, is_wide=True),
+        Panel("Items", "items", by=("name,item_id", "category", "name,item_id,currency"), most=40, is_wide=True),
     ),
 )  # fmt: skip
 
@@ -145,7 +148,7 @@ RECOMMENDER: Final = DashboardPage(
             figures=("shown", "clicks", "ctr"),
         ),
         Panel(
-            "Calibration by foreseen probability, in per cent",
+            "Calibration: clicks by foreseen probability, %",
             "calibration",
             Shape.COLUMNS,
             ("foreseen_up_to",),
@@ -196,7 +199,7 @@ QUALITY: Final = DashboardPage(
             Shape.TABLE,
             ("table_name,severity", "severity,table_name,expectation,observed"),
             ("failed", "failed_share"),  # so those that fail come first
-            most=60,
+            most=12,
             is_wide=True,
         ),
         Panel(
@@ -208,7 +211,14 @@ QUALITY: Final = DashboardPage(
             most=50,
             is_wide=True,
         ),
-        Panel("Quarantine", "rejects", by=("reason", "reason,message", "origin,source"), most=20, is_wide=True),
+        Panel(
+            "Quarantine",
+            "rejects",
+            by=("reason", "reason,message", "origin,source"),
+            most=20,
+            is_wide=True,
+            goes_on=True,
+        ),
         Part("rejects"),
         Panel("Sites side by side", "benchmarks", Shape.TABLE, ("site,figure",), most=30, is_wide=True),
     ),

@@ -60,6 +60,8 @@ class Panel:
     is_wide: bool = False
     """It has a line of the page for itself."""
     choice: Choice | None = None
+    goes_on: bool = False
+    """Its days are those of arrival, not of visits: it goes on to today, unless the address names a last day."""
     draws: tuple[str, ...] = ()
     """Of COLUMNS, the figures beside each other; none: the one that is chosen."""
     across: str = ""

@@ -1,7 +1,10 @@
 """Figures as texts of a page."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from markupsafe import Markup, escape
 
 from analytics.comparison import change
 from analytics.output import figure_text
@@ -22,6 +25,12 @@ _WORSE: Final = {
 """Figures that nobody wants to grow."""
 _OF_ANY_KIND: Final = {"value", "served", "shown"}
 """Figures of which more is neither better nor worse."""
+_NAMES: Final = {
+    "age_seconds": "Age", "table_name": "Table", "last_non_direct": "Last non-direct", "median_seconds": "Median time",
+    "seconds_per_view": "Time per view", "without_click_share": "Without click", "refined_share": "Refined", "item_id": "Item",
+    "mean_scroll": "Mean scroll, %", "os": "System",
+}  # fmt: skip
+"""Names that people say in other words."""
 _SHORT: Final = {"ndcg", "ctr", "dau", "wau", "mau", "cpc", "cpa", "roas", "os", "id", "q1", "q3"}
 _LONG: Final = ((172_800, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min"))
 
@@ -41,6 +50,15 @@ def share_text(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
 
 
+def coded(text: str) -> Markup:
+    """A sentence in which `commands` stand out.
+
+    >>> coded("<b> `nextclick run`")
+    Markup('&lt;b&gt; <code>nextclick run</code>')
+    """
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
 def moment_text(milliseconds: int) -> str:
     """
     >>> moment_text(0)
@@ -52,9 +70,11 @@ def moment_text(milliseconds: int) -> str:
 def label(name: str) -> str:
     """A figure's or column's name for people.
 
-    >>> label("bounce_rate"), label("ad_ctr")
-    ('Bounce rate', 'Ad CTR')
+    >>> label("bounce_rate"), label("ad_ctr"), label("age_seconds")
+    ('Bounce rate', 'Ad CTR', 'Age')
     """
+    if name in _NAMES:
+        return _NAMES[name]
     first, *others = (word.upper() if word in _SHORT else word for word in name.split("_"))
     return " ".join([first[:1].upper() + first[1:], *others])
 

@@ -59,12 +59,11 @@ def model(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[st
 
 
 def _figures(reports: Reports, view: PageAddress) -> Sequence[_Figure]:
-    """Of the days of the address, and up to today where that names no last one: a model is younger than the visits that it knows."""
+    """Of the days of the address, and on to today: a model is younger than the visits that it knows."""
     report = named("model")
     where = [text for text in view.where if text.partition("=")[0].rstrip("!") in report.dimensions]
-    last = view.last if view.word("to") else reports.today
     question = reports.question(
-        report, min(view.first, last).isoformat(), last.isoformat(), _Figure._fields[:5], where, _Figure._fields[5:]
+        report, *view.days(report, goes_on=True), _Figure._fields[:5], where, _Figure._fields[5:]
     )
     return [_Figure(*row) for row in reports.answer(question).rows]
 
@@ -117,7 +116,7 @@ def _history(figures: Iterable[_Figure], metric: str) -> Mapping[str, Any] | Non
         "unfinished": None,
         "series": [
             {"name": name, "unit": "per one", "values": [of.get((day, is_popular)) for day in days]}
-            for name, is_popular in (("model", False), ("popularity", True))
+            for name, is_popular in (("Model", False), ("Popularity", True))
         ],
     }
 
@@ -135,7 +134,10 @@ def lists(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[st
     manifest = lists_manifest.read(settings.lake)
     if manifest is None:
         return {"tiles": []}
-    newest = {figure.metric: figure for figure in sorted(_figures(reports, view)) if figure.segment == _ALL}
+    figures = (
+        figure for figure in _figures(reports, view) if figure.segment == _ALL and figure.model_version != POPULAR
+    )
+    newest = {figure.metric: figure for figure in sorted(figures)}
     known, people = newest.get("lists_age_hours"), newest.get("lists_people_share")
     coverage = [newest[name] for name in newest if name.startswith("offline_coverage")]
     age = (datetime.now(UTC) - manifest.generated_at).total_seconds()
@@ -146,11 +148,11 @@ def lists(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[st
             ("Model version", manifest.model_version, "What made them."),
             ("People", f"{manifest.people:,}", "Who are known to them."),
             ("With a list", share_text(people.value if people else None), "Others get what is popular."),
-            (
-                "Age of their newest event",
-                duration_text(known.value * 3_600 if known else None),
-                "When they were published.",
-            ),
             ("Coverage", share_text(coverage[0].value if coverage else None), "Of all items, how many are on lists."),
+            (
+                "Knew up to",
+                duration_text(known.value * 3_600 if known else None),
+                "How old the newest event that they know was when they were published.",
+            ),
         ],
     }

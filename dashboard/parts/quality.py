@@ -38,10 +38,11 @@ def _stops(status: TableStatus) -> Sequence[tuple[Result, Result | None]]:
 
 
 def rejects(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
-    """The newest rejects of each reason, of the days of the address and later, cut."""
-    records = examples(settings, view.first, _EACH, _LONGEST)
+    """The newest rejects of each reason, of the days of the address and later, cut; none by a link that was handed on."""
+    records = [] if view.seal else examples(settings, view.first, _EACH, _LONGEST)
     reasons = dict.fromkeys(record.reason for record in records)
     return {
         "longest": _LONGEST,
+        "is_sealed": view.seal is not None,
         "reasons": {reason: [record for record in records if record.reason == reason] for reason in reasons},
     }

@@ -123,7 +123,7 @@ const nextclickCharts = (() => {
         type: "sankey", left: 4, right: 130, top: 8, bottom: 8, nodeAlign: align, nodeWidth: 12, nodeGap: 10, layoutIterations: 24, draggable: false,
         data: nodes.map(({ name }) => ({ name, itemStyle: { color: /^\d+ \(/.test(name) ? colour("before") : colour("accent") } })),
         links, lineStyle: { color: "source", opacity: .22, curveness: .5 },
-        label: { color: colour("text"), fontSize: 11, formatter: ({ name }) => short(name) },
+        label: { color: colour("text"), fontSize: 11, formatter: ({ name }) => short(name) }, labelLayout: { hideOverlap: true },
         emphasis: { focus: "adjacency" },
       }],
     };

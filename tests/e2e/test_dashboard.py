@@ -134,13 +134,13 @@ def test_everything_is_reached_by_the_keyboard_and_shows_that_it_is(full: str, o
         page.goto(f"{full.partition('/?')[0]}/{stem}?{RANGE}")
         drawn(page)
         wanted = page.evaluate(REACHABLE)
-        reached = {}
+        reached: dict[str, set[str]] = {}
         for _ in range(len(wanted) + 20):  # a day has places of its own for its parts
             page.keyboard.press("Tab")
             number, outline = page.evaluate(FOCUSED)
-            reached[number] = outline
+            reached.setdefault(number, set()).add(outline)
         assert {*wanted} - reached.keys() == set()
-        assert {name for name in wanted if reached[name] in ("", "none")} == set()
+        assert {name for name in wanted if reached[name] == {"none"}} == set()
 
 
 REACHABLE: Final = """() => {
@@ -191,18 +191,18 @@ def test_colours_are_chosen_and_kept(full: str, open_page: Callable[..., Any]) -
     visit = Visit(open_page(color_scheme="light"))
     page = visit.page
     page.goto(full)
-    ground = "getComputedStyle(document.body).backgroundColor"
-    light = page.evaluate(ground)
+    ink = "getComputedStyle(document.body).color"
+    light = page.evaluate(ink)
     page.select_option("#theme", "dark")
-    dark = page.evaluate(ground)
+    dark = page.evaluate(ink)
     assert light != dark
     page.click("#to-people")
     page.wait_for_selector("h1:has-text('People')")
     page.reload()
-    assert page.evaluate(ground) == dark
+    assert page.evaluate(ink) == dark
     assert page.input_value("#theme") == "dark"
     page.select_option("#theme", "")
-    assert page.evaluate(ground) == light
+    assert page.evaluate(ink) == light
     assert visit.wrong == []
 
 
@@ -252,7 +252,7 @@ def test_what_a_page_says_is_what_its_api_says(link: str, open_page: Callable[..
     }
     assert tiles["visits"] == "4"
     recommender = page.inner_text("section:has(#recommender)")
-    assert "No rows" in recommender
+    assert "was never written" in recommender
     assert not re.search(r"\b0\b", recommender)
 
 
