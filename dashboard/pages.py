@@ -211,6 +211,7 @@ QUALITY: Final = DashboardPage(
             most=50,
             is_wide=True,
         ),
+        Part("lag"),
         Panel(
             "Quarantine",
             "rejects",

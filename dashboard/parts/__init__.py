@@ -11,7 +11,7 @@ from dashboard.parts.bandits import bandits
 from dashboard.parts.experiments import experiments
 from dashboard.parts.journeys import funnel, paths
 from dashboard.parts.model import lists, model
-from dashboard.parts.quality import account, rejects
+from dashboard.parts.quality import account, lag, rejects
 from nextclick.definitions.words import WORDS
 from nextclick.settings import Settings
 
@@ -32,6 +32,7 @@ PARTS: Final[Mapping[str, PartFacts]] = {
     "definitions": _definitions,
     "experiments": experiments,
     "funnel": funnel,
+    "lag": lag,
     "lists": lists,
     "live": _live,
     "model": model,

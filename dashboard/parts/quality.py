@@ -1,11 +1,13 @@
-"""Whether every event is accounted for, what stops or was overridden, and examples of what was rejected."""
+"""Whether every event is accounted for, what stops or was overridden, what waits, and examples of what was rejected."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from analytics.answers import Reports
 from collector.replay.replay import examples
 from dashboard.address import PageAddress
+from dashboard.watching.lag import waiting_since
 from expectations.results import Result, TableStatus, latest_results
 from nextclick.lake.table_state import table_state
 from nextclick.settings import Settings
@@ -35,6 +37,15 @@ def _stops(status: TableStatus) -> Sequence[tuple[Result, Result | None]]:
     """Failures of severity stop, and who overrode them."""
     failed = [check for check in status.checks.values() if check.stops]
     return [(check, status.overrides.get(check.expectation)) for check in failed]
+
+
+def lag(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
+    """For how long news has waited for the job of each table, the longest first; 0 where none waits."""
+    now = time.time()
+    waited = {
+        table: 0.0 if since is None else max(now - since, 0) for table, since in waiting_since(settings.lake).items()
+    }
+    return {"waited": sorted(waited.items(), key=lambda each: -each[1]), "most": max(waited.values(), default=0) or 1}
 
 
 def rejects(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:

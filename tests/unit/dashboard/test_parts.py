@@ -1,17 +1,25 @@
 """What stands on pages beside reports, on a lake whose figures a reader counts."""
 
+import os
 import re
+import time
 from html import unescape
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from analytics.answers import Reports
+from dashboard.access import PageAccess
+from dashboard.app import app
 from dashboard.pages import PAGES
+from nextclick.lake.memory import TableMemory
+from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
 from serving.experiments.assignment import load as load_experiments
 from serving.experiments.report import report
 from tests.dashboard_lake import HOSTILE, conf_with_experiment, fill_all
-from tests.unit.dashboard.test_pages import browser
+from tests.unit.dashboard.test_pages import NOON, TOKEN, browser
 
 
 @pytest.fixture(scope="module")
@@ -91,12 +99,30 @@ def test_stops_and_overrides_are_named(pages: TestClient) -> None:
     assert "overridden by Ada on 2026-01-28 13:00: a test shop" in text
 
 
+def test_what_waits_for_a_job_is_named(tmp_path: Path) -> None:
+    settings = load(tmp_path, profile="test", environ={})
+    assert "bronze.events –" in section(browser(settings).get("/quality").text, "lag")
+    with SegmentWriter(settings.lake.landing, settings.landing) as writer:
+        writer.append(b"{}", "plain", 0)
+    [segment] = settings.lake.landing.glob("*.log")
+    os.utime(segment, (0, time.time() - 7_000))
+    assert "bronze.events 116.7 min" in section(browser(settings).get("/quality").text, "lag")
+
+
 def test_rejects_are_the_newest_of_each_reason_and_cut(pages: TestClient) -> None:
     text = section(pages.get("/quality").text, "examples")
     assert [word for word in text.split() if word in ("1", "2", "latest")] == ["latest", "2", "1"]
     assert HOSTILE not in text
     assert "x" * 600 + " …" in text
     assert "x" * 601 not in text
+
+
+def test_a_link_that_was_handed_on_shows_no_reject(lake: Settings) -> None:
+    address = PageAccess(lake.lake).sign("/quality", int(time.time()) + 60)
+    reports = Reports(TableMemory(lake.lake), lake.analytics, NOON)
+    text = TestClient(app(lake, TOKEN, reports), "http://127.0.0.1").get(address).text
+    assert "this link does not show it" in section(text, "examples")
+    assert "latest" not in text
 
 
 def test_persons_are_counted_where_the_address_says_so(pages: TestClient) -> None:
