@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
 _IPV4 = re.compile(r"(?<!\d)(?<!\d\.)(\d{1,3})([.\-_])(\d{1,3})\2(\d{1,3})\2(\d{1,3})(?!\d)(?!\2\d)")
+_DOTTED = re.compile(_IPV4.pattern.replace(r"([.\-_])", r"(\.)"))
 _IPV6 = re.compile(r"(?<![0-9A-Za-z:])(?=[0-9A-Fa-f]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![0-9A-Za-z:]|\.\d)")
 _VERSION = re.compile(r"version[\"'\\]{0,4}\s{0,3}[:=]?\s{0,3}[\"'\\]{0,4}v?\Z", re.IGNORECASE)
 _KEPT_BITS = {4: 16, 6: 48}
@@ -63,17 +64,17 @@ def truncated(address: str) -> str:
     return known(address).truncated
 
 
-def masked(text: str) -> str:
+def masked(text: str, dashed: bool = True) -> str:
     """The text with every address in it truncated, for records that keep what was sent as it stood.
 
     An address may have a dot, a dash or an underscore beside it, or be written with dashes as hosts' names are;
-    what stands behind the word "version" is one.
+    what stands behind the word "version" is one. Not `dashed`: numbers with dashes are none, such as days in a path.
 
     >>> masked('{"ip": "203.0.113.9", "at": "12:34:56"}'), masked("ip-203-0-113-9.example, app version 1.2.3.4")
     ('{"ip": "203.0.0.0", "at": "12:34:56"}', 'ip-203-0-0-0.example, app version 1.2.3.4')
     """
     if text.count(".") > 2 or text.count("-") > 2 or text.count("_") > 2:
-        text = _IPV4.sub(_without_host, text)
+        text = (_IPV4 if dashed else _DOTTED).sub(_without_host, text)
     return _IPV6.sub(_truncated_match, text) if text.count(":") > 1 else text
 
 

@@ -42,6 +42,7 @@ is_secret_field: Final = _naming(SECRET_FIELD)
 _is_secret_parameter: Final = _naming(SECRET_PARAMETER)
 _PARTS: Final = re.compile(r"([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
 _USERINFO: Final = re.compile(r"^([a-z][a-z0-9+.-]*:)?//[^/?#@]*(?:@[^/?#@]*)*@", re.IGNORECASE)
+_HOST: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/]*", re.IGNORECASE)
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|//|/|\?", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
     rf"""((?<![\w.$-]){SECRET_PARAMETER}\\{{0,9}}["']?\s{{0,9}}[=:]\s{{0,9}})"""
@@ -136,7 +137,10 @@ def redacted_url(url: str) -> str:
     path, query, fragment = match[1], match[2] or "", match[3] or ""
     if "@" in path:
         path = _USERINFO.sub(r"\1//", path)
-    return _redacted_plain(path) + _redacted_query(query) + _redacted_query(fragment)
+    host = _HOST.match(path)
+    end = host.end() if host else 0
+    within = _redacted_plain(path[:end]) + _redacted_plain(path[end:], dashed=False)
+    return within + _redacted_query(query) + _redacted_query(fragment)
 
 
 _DOTS: Final = re.compile(r"\.\d{1,3}\.\d")
@@ -144,6 +148,9 @@ _COLONS: Final = re.compile(r":[0-9a-f]{0,4}:", re.IGNORECASE)
 _MARKS: Final = tuple(b"?#@%\\\0")
 """As numbers: bytes that are looked for in bytes as one of them take five times as long."""
 _DOTTED: Final = re.compile(rb"\.\d{1,3}\.\d{1,3}\.")
+_NAMED_HOST: Final = r"//[^/?#\s\"]{0,253}[-_]\d{1,3}[-_]\d{1,3}[-_]\d"
+"""The name of a host that may be made of an address, such as `ip-203-0-113-9.example`; in paths such numbers are days and sizes."""
+_NAMED, _NAMED_IN_BYTES = re.compile(_NAMED_HOST), re.compile(_NAMED_HOST.encode())
 
 
 def is_harmless(body: bytes) -> bool:
@@ -156,6 +163,7 @@ def is_harmless(body: bytes) -> bool:
         any(map(body.__contains__, _MARKS))
         or body.find(b"[", 1) > 0  # an address of IPv6 in a URL
         or _DOTTED.search(body)
+        or _NAMED_IN_BYTES.search(body)
     )
 
 
@@ -181,6 +189,7 @@ def may_hold(text: str) -> bool:
         or "jwt" in small
         or "otp" in small
         or (text.count(".") > 1 and _DOTS.search(text) is not None)
+        or (text.count("-") + text.count("_") > 2 and _NAMED.search(text) is not None)
         or (text.count(":") > 1 and _COLONS.search(text) is not None)
         or text.startswith("ey")  # base64 of an object
         or "\ney" in text
@@ -256,14 +265,14 @@ def _redacted_text(text: str, name: str, depth: int) -> str:
     return text if name.lower().endswith("version") else _redacted_plain(text)
 
 
-def _redacted_plain(text: str) -> str:
+def _redacted_plain(text: str, dashed: bool = True) -> str:
     """A text with its addresses masked, those too that are percent-encoded: such a text is kept decoded."""
     plain = text
     for _ in range(_LAYERS):
         if "%" not in plain or (plainer := unquote(plain)) == plain:
             break
         plain = plainer
-    kept = masked(_IN_PROSE.sub(rf"\1{REMOVED}", plain) if "=" in plain else plain)
+    kept = masked(_IN_PROSE.sub(rf"\1{REMOVED}", plain) if "=" in plain else plain, dashed)
     return text if kept == plain else kept
 
 

@@ -145,3 +145,31 @@ def test_a_body_whose_urls_need_no_look_is_known_as_a_whole() -> None:
 def test_a_property_with_a_secret_of_any_name_in_it_is_looked_at_closer(name: str, written: str) -> None:
     event = Event(event="e", event_id="1", client_time=1, properties={"note": written.format(name)})
     assert SECRET not in str(redacted_event(event).properties)
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("https://ip-203-0-113-9.example/lamp", "https://ip-203-0-0-0.example/lamp"),
+        ("https://ec2-203-0-113-9.compute-1.example/", "https://ec2-203-0-0-0.compute-1.example/"),
+        ("//dyn_203_0_113_9.isp.example", "//dyn_203_0_0_0.isp.example"),
+        ("https://203-0-113-9.example", "https://203-0-0-0.example"),
+        ("https://shop.example/news/2026-01-02-03-04", "https://shop.example/news/2026-01-02-03-04"),
+        ("https://ip-203-0-113-9.example/2026-01-02-03-04", "https://ip-203-0-0-0.example/2026-01-02-03-04"),
+        ("https://shop.example/shelf-10-20-30-40", "https://shop.example/shelf-10-20-30-40"),
+    ],
+)
+def test_a_host_whose_name_is_an_address_is_masked_and_numbers_of_a_path_are_not(url: str, kept: str) -> None:
+    event = Event(event_id="a", event="page_view", client_time=0, page_url=url, referrer=url, properties={"from": url})
+    redacted = redacted_event(event)
+    assert (redacted.page_url, redacted.referrer, redacted.properties) == (kept, kept, {"from": kept})
+    assert is_harmless(b'{"page_url":"%b"}' % url.encode()) is (url == kept)
+
+
+def test_the_path_of_a_page_is_the_same_with_a_query_and_without() -> None:
+    path = "https://shop.example/news/2026-01-02-03-04"
+    assert redacted_url(f"{path}?lang=de") == f"{path}?lang=de"
+    assert redacted_url("/news/10-20-30-40?token=1") == "/news/10-20-30-40"
+    assert (
+        redacted_url("https://shop.example/from/203.0.113.9?lang=de") == "https://shop.example/from/203.0.0.0?lang=de"
+    )
