@@ -22,6 +22,7 @@ def bench() -> None:
 
     \b
     nextclick bench quality gowalla     recommendation quality beside the published figures
+    nextclick bench churn globo         who comes back, against the base rate and recency
     make bench                          lists what else can be measured
     """
 
@@ -58,3 +59,23 @@ def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) ->
         result = gowalla.news(folder) if dataset == "globo" else gowalla.run(dataset, folder, tune, say)
     result |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
     print_json(result) if as_json else report.show(result)
+
+
+@bench.command(short_help="Who comes back, against the base rate and recency.")
+@click.argument("folder", default="globo")
+@click.option("--share", type=click.IntRange(1), default=8, show_default=True, help="Every so manieth reader is taken.")
+@json_option
+def churn(folder: str, share: int, as_json: bool) -> None:
+    """Judge the churn model on the clicks of a news portal: FOLDER, or globo for the one beside the checkout.
+
+    \b
+    nextclick bench churn                           the table, in some seconds
+    nextclick bench churn ../shared/data/globo-clicks --json | jq .served
+    """
+    from benchmarks.measure import measured
+    from benchmarks.models import churn as readers
+
+    with measured() as figure:
+        result = readers.run(FOLDERS.get(folder, Path(folder)), share)
+    result |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
+    print_json(result) if as_json else click.echo(readers.table(result))

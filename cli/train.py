@@ -37,6 +37,9 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
             from ml.jobs import train_ctr
 
             reports.append(train_ctr.run(settings, progress, force))
+        from ml.jobs import predict
+
+        reports.append(predict.run(settings, progress, force))
         reports.append(lists.run(settings, progress, force))
         if reports[-1].details.get("lists_id"):
             reports += [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]

@@ -25,6 +25,8 @@ LISTS: Final = 1
 """Versions of the key-value table, in their manifest."""
 MODEL: Final = 1
 """Artifacts of models, in their card."""
+PREDICTOR: Final = 1
+"""Models of predictions about people, in their JSON."""
 
 FORMAT_PROPERTY: Final = "nextclick.format"
 MADE_WITH_PROPERTY: Final = "nextclick.made_with"

@@ -69,6 +69,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "als.threads": (Effect.COMMAND,),
     "evaluation": (Effect.TRAIN,),
     "ctr": (Effect.TRAIN,),
+    "predictions": (Effect.TRAIN,),
     "gate": (Effect.TRAIN,),
     "next_items": (Effect.LISTS,),
     "next_items.days": (Effect.TRAIN,),

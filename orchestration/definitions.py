@@ -73,7 +73,8 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
     )
     incremental = define_asset_job(
         INCREMENTAL,
-        everything - AssetSelection.assets(model_assets.recommender, model_assets.click_model),
+        everything
+        - AssetSelection.assets(model_assets.recommender, model_assets.click_model, model_assets.gold_predictions),
         description="What is new, up to the lists of those whom it touches; the model stays.",
         op_retry_policy=again,
     )

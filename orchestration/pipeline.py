@@ -78,7 +78,15 @@ STEPS: tuple[Step, ...] = (
         (MODEL_DAILY.name,),
         "ml.jobs.model_daily:run",
     ),
-    _check("check_gold", "what gold must hold", (*GOLD, *ATTRIBUTION)),
+    Step(
+        gold.PREDICTIONS.job,
+        gold.PREDICTIONS.does,
+        StepKind.WORK,
+        gold.PREDICTIONS.reads,
+        (gold.PREDICTIONS.name,),
+        "ml.jobs.predict:run",
+    ),
+    _check("check_gold", "what gold must hold", (*GOLD, *ATTRIBUTION, gold.PREDICTIONS.name)),
     Step(
         "learn_bandits", "which arms are clicked", StepKind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
     ),

@@ -219,6 +219,19 @@ def _gold_attribution(table: str, settings: Settings) -> tuple[Expectation, ...]
     )
 
 
+@_of(gold.PREDICTIONS)
+def _gold_predictions(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (
+        finite(table, "score"),
+        none_of(table, "unlike_moments", "All rows of a site are of one moment, and of one version of each model."),
+        none_of(
+            table,
+            "uneven_deciles",
+            "Each tenth of a site's people holds as many as another, and the higher one higher probabilities.",
+        ),
+    )
+
+
 @_of(gold.RECOMMENDATIONS)
 def _gold_recommendations(table: str, settings: Settings) -> tuple[Expectation, ...]:
     length = settings.lists.top_n

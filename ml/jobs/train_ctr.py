@@ -23,8 +23,7 @@ from ml.data.interactions import TableVersion
 from ml.models.ctr import logistic, term_weights
 from ml.models.ctr.logistic import CALIBRATIONS, Calibration, ClickModel
 from ml.models.protocol import Stages, quiet
-from ml.registry import ctr as registry
-from ml.registry import tracking
+from ml.registry import linear, tracking
 from ml.selection import gate
 from nextclick import ctr
 from nextclick.ctr import CtrModel, Term
@@ -161,10 +160,11 @@ def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) ->
         metrics=judged.metrics,
         tags={"gate": "failed" if judged.reasons else "passed", "gate.reasons": "; ".join(judged.reasons)},
     )
-    promoted = registry.register(settings.lake, run, model, judged.curve, champion=not judged.reasons)
+    stored = linear.LinearModel("ctr", ctr.encode(model), ctr.FEATURES)
+    version = linear.register(settings.lake, run, stored, judged.curve, champion=not judged.reasons)
     if not judged.reasons:
-        files.write(ctr.address(settings.lake), ctr.encode(promoted))
-    return CtrTraining(key=key, reasons=judged.reasons, metrics=judged.metrics, version=promoted.version)
+        files.write(ctr.address(settings.lake), ctr.encode(msgspec.structs.replace(model, version=version)))
+    return CtrTraining(key=key, reasons=judged.reasons, metrics=judged.metrics, version=version)
 
 
 def _calibration(model: ClickModel, rows: Clicks) -> Calibration:

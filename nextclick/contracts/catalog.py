@@ -30,6 +30,7 @@ TABLES: tuple[Table, ...] = (
     gold_analytics.ATTRIBUTION_DAILY,
     gold_analytics.ATTRIBUTION_FITTED,
     gold_analytics.MODEL_DAILY,
+    gold.PREDICTIONS,
     gold.RECOMMENDATIONS,
     gold.POPULAR_ITEMS,
     gold.SIMILAR_ITEMS,

@@ -131,6 +131,56 @@ RECOMMENDATION_PERFORMANCE = Table(
     partitioned_by=("date",),
 )
 
+PREDICTIONS = Table(
+    name="gold.predictions",
+    doc="One row per person who was active lately and thing foreseen: how likely it is, as of the newest event. Made anew by trainings.",
+    columns=(
+        SITE,
+        Column(
+            "model",
+            "string",
+            "What is foreseen: churn (no session), or conversion_7d (a purchase), within horizon_s.",
+            nullable=False,
+            one_of=("churn", "conversion_7d"),
+        ),
+        Column("model_version", "string", "Registered version of the model, or `counted`.", nullable=False),
+        Column("subject_kind", "string", "Who it is.", nullable=False, one_of=("person", "visitor")),
+        Column("subject_id", "string", "The person, as gold.interactions has it.", nullable=False),
+        Column("as_of", "timestamp", "Only what was known before it counts.", nullable=False),
+        Column("horizon_s", "bigint", "Seconds that it looks ahead from as_of.", nullable=False, minimum=1),
+        Column(
+            "score", "double", "Log-odds before calibration's curve; of counted rates the term itself.", nullable=False
+        ),
+        Column("calibrated", "double", "The probability.", nullable=False, minimum=0, maximum=1),
+        Column(
+            "decile",
+            "int",
+            "Tenth of the people by probability: 10 holds the highest.",
+            nullable=False,
+            minimum=1,
+            maximum=10,
+        ),
+        Column(
+            "reasons",
+            "map<string,double>",
+            "The three terms that move the score most away from the mean, and how far: docs/predictions.md.",
+            nullable=False,
+        ),
+        Column(
+            "source_version",
+            "bigint",
+            "Delta version of silver.events that it was made from.",
+            nullable=False,
+            minimum=0,
+        ),
+    ),
+    key=("site", "model", "subject_id"),
+    job="predict",
+    does="who comes back, who buys",
+    spark=False,
+    reads=("silver.events", "silver.user_agents"),
+)
+
 RECOMMENDATIONS = Table(
     name="gold.recommendations",
     doc="One row per person and rank: the lists of the last export.",

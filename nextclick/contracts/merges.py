@@ -10,6 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 MOST_USERS: Final = 64
 """A visitor with more users is no device but one id for many: what is anonymous there is nobody's of them."""
+ONE_SPACE: Final = ("posthog", "mixpanel")
+"""Sources whose `distinct_id` names devices and users alike: there the id of a user is a visitor's, too."""
 
 
 def closed(links: pa.Table) -> pa.Table:

@@ -25,7 +25,7 @@ def connect(lake: Lake) -> "DuckDBPyConnection":
     """A database in memory, in UTC; what does not fit there spills into the lake's state folder."""
     import duckdb
 
-    return duckdb.connect(
+    database = duckdb.connect(
         config={
             "TimeZone": "UTC",
             "temp_directory": str(lake.state / "duckdb"),
@@ -35,6 +35,8 @@ def connect(lake: Lake) -> "DuckDBPyConnection":
             "asof_loop_join_threshold": "0",  # DuckDB takes a view of files for one row, and would look at each pair
         }
     )
+    database.execute("SET enable_progress_bar = false")  # it would stand in what is printed
+    return database
 
 
 @contextmanager

@@ -1,11 +1,14 @@
-"""The person behind each event, by the rows of silver.identities as they are now (docs/identity.md), without a JVM.
+"""The person behind each event (docs/identity.md), without a JVM: by the rows of silver.identities as they are now, or by such rows as
+some events make.
 
 Spark's form of it is spark_jobs/transforms/silver/identities.py.
 """
 
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
-from nextclick.contracts.merges import MOST_USERS, closed
+from nextclick.contracts.events import BLANKS
+from nextclick.contracts.merges import MOST_USERS, ONE_SPACE, closed
 from nextclick.contracts.persons import USER, VISITOR
 from nextclick.contracts.silver import IDENTITIES
 from nextclick.lake import delta, duck
@@ -34,12 +37,40 @@ CASE WHEN known IS NULL THEN '{VISITOR}' || visitor_id
      WHEN starts_with(known, '{VISITOR}') OR starts_with(known, '{USER}') THEN '{USER}' || known
      ELSE known END
 """
+_LINKS = f"""
+SELECT site, kind, id, user_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at,
+       max(struct_pack(occurred_at, event_id)).event_id AS last_event_id
+FROM (
+    SELECT *, unnest(list_filter([
+        CASE WHEN event <> 'alias' AND visitor_id <> user_id THEN struct_pack(kind := 'visitor', id := visitor_id) END,
+        CASE WHEN is_alias AND previous_id <> user_id THEN struct_pack(kind := 'alias', id := previous_id) END,
+        CASE WHEN is_alias THEN struct_pack(kind := 'visitor', id := previous_id) END,
+        CASE WHEN source IN {ONE_SPACE} THEN struct_pack(kind := 'visitor', id := user_id) END
+    ], lambda link: link IS NOT NULL), recursive := true)
+    FROM (
+        SELECT *, event = 'alias' AND NOT coalesce(list_contains($nobody, lower(trim(previous_id, $blanks))), true) AS is_alias
+        FROM {{events}}
+    )
+    WHERE user_id IS NOT NULL
+) GROUP BY ALL
+"""
 _MERGED = "SELECT site, id, user_id, last_at, last_event_id FROM identities WHERE kind = 'alias' AND id <> user_id"
 
 
 def show(database: "DuckDBPyConnection", view: str, events: str, lake: Lake) -> None:
     """Make the rows of `events`, a view of silver.events or of some of them, with their `person_id` the view `view`."""
     duck.show(database, "identities", lake, IDENTITIES.name, delta.open_table(lake, IDENTITIES.name))
+    of_links(database, view, events)
+
+
+def link(database: "DuckDBPyConnection", events: str, nobody_words: Set[str]) -> None:
+    """Make `identities` of what `events` say, as silver.identities is made of silver.events; an alias has its `previous_id` as a column."""
+    words = {"blanks": BLANKS, "nobody": sorted(nobody_words)}
+    database.register("identities", database.sql(_LINKS.format(events=events), params=words).to_arrow_table())
+
+
+def of_links(database: "DuckDBPyConnection", view: str, events: str) -> None:
+    """As `show`, by the rows of `identities`, which is there."""
     database.execute(_OWNERS)
     database.register("merged", closed(database.sql(_MERGED).to_arrow_table()))
     database.execute(

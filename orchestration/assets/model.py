@@ -1,11 +1,13 @@
 """The model and its export, in Dagster."""
 
+from collections.abc import Iterable
 from typing import Any
 
-from dagster import MaterializeResult, MetadataValue, ResourceParam, asset
+from dagster import AssetExecutionContext, MaterializeResult, MetadataValue, ResourceParam, asset, multi_asset
 
+from nextclick.contracts import gold
 from nextclick.kv.backends import BACKENDS
-from orchestration.assets.asset_specs import counts, key, perform
+from orchestration.assets.asset_specs import build, counts, key, perform, spec
 from orchestration.pipeline import step
 from orchestration.step_runner import StepRunner
 
@@ -33,7 +35,20 @@ def click_model(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     return MaterializeResult(metadata=counts(report))
 
 
-@asset(deps=[*map(key, step("export").reads), click_model], group_name="serving", pool="export", kinds=set(BACKENDS))
+@multi_asset(specs=[spec(gold.PREDICTIONS)], pool=gold.PREDICTIONS.job)
+def gold_predictions(
+    context: AssetExecutionContext, steps: ResourceParam[StepRunner]
+) -> Iterable[MaterializeResult[Any]]:
+    """Who comes back, who buys: learned, judged, and foreseen of everybody who was there lately."""
+    yield from build(context, steps)
+
+
+@asset(
+    deps=[*map(key, step("export").reads), key(gold.PREDICTIONS.name), click_model],
+    group_name="serving",
+    pool="export",
+    kinds=set(BACKENDS),
+)
 def export(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     """The lists in the key-value table, where answers come from."""
     [report] = perform(steps, "export")

@@ -1,19 +1,16 @@
 """Events that say who a visitor is → links of silver.identities, and the person behind each event (docs/identity.md)."""
 
 from collections.abc import Set
-from typing import Final
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from nextclick.contracts import persons as forms
-from nextclick.contracts.merges import MOST_USERS, closed
+from nextclick.contracts.merges import MOST_USERS, ONE_SPACE, closed
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.silver.nobody import is_nobody
 
 KEY = ("site", "kind", "id", "user_id")
-ONE_SPACE: Final = ("posthog", "mixpanel")
-"""Sources whose `distinct_id` names devices and users alike: there the id of a user is a visitor's, too."""
 
 
 def identity_links(nobody_words: Set[str]) -> Transformer:

@@ -1,4 +1,4 @@
-"""The click model as MLflow runs it: a file of code beside JSON, no pickled object, nothing of the project.
+"""A model of `ml.registry.linear` as MLflow runs it: a file of code beside JSON, no pickled object, nothing of the project.
 
 `ml.registry.tracking.load(settings.lake, "ctr").predict(pandas.DataFrame({"popularity": [0.5], …}))`.
 """
@@ -13,8 +13,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext  # type: ignore[attr-defined]
 
 
-class Click(PythonModel):
-    """A row of features → the probability of a click at the mean place."""
+class Linear(PythonModel):
+    """A row of terms → the probability."""
 
     def load_context(self, context: PythonModelContext) -> None:
         self.model = json.loads(Path(context.artifacts["model"]).read_text())
@@ -29,4 +29,4 @@ class Click(PythonModel):
         return pd.DataFrame({"probability": 1 / (1 + np.exp(-odds))})
 
 
-set_model(Click())
+set_model(Linear())
