@@ -1,9 +1,10 @@
-"""Answers that were given already: what was not asked longest makes room."""
+"""Answers that were given already: what was not asked longest makes room. And whose turn it is to make one."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 T = TypeVar("T")
 
@@ -33,3 +34,17 @@ class AnswerCache(Generic[T]):
             self.bytes += size
             while self.bytes > self.most_bytes:
                 self.bytes -= self._answers.popitem(last=False)[1][1]
+
+
+class Turns:
+    """One thread at a time makes an answer that several want; and of all that are made at once there are few."""
+
+    def __init__(self, at_once: int) -> None:
+        self.few = threading.BoundedSemaphore(at_once)
+        self._turns = WeakValueDictionary[Hashable, threading.Lock]()
+        self._lock = threading.Lock()
+
+    def of(self, key: Hashable) -> threading.Lock:
+        """The same lock for all who want what is behind the key."""
+        with self._lock:
+            return self._turns.setdefault(key, threading.Lock())

@@ -1,6 +1,8 @@
 """Reports answered from a lake's tables."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -8,18 +10,21 @@ from typing import Any
 
 import duckdb
 
-from analytics.answer_cache import AnswerCache
+from analytics import passes
+from analytics.answer_cache import AnswerCache, Turns
 from analytics.first_days import FirstDays
-from analytics.question import DAYS, Condition, Question, conditions, day
+from analytics.passes import By, Pass, Row
+from analytics.question import DAYS, Question, conditions, day
 from analytics.report import FIRSTS_AROUND, Report, earliest_today, report_values
-from nextclick.errors import UsageError
+from nextclick.errors import LakeError, UsageError
 from nextclick.lake import duck
 from nextclick.lake.memory import TableMemory
 from nextclick.lake.table_state import table_states
 from nextclick.settings import AnalyticsSettings
 
-Row = tuple[Any, ...]
 _CELL_BYTES = 64
+_AT_ONCE = 2
+"""Passes: each has all processors, and memory of its own."""
 _STATES = (
     "CREATE OR REPLACE TEMP TABLE table_states (table_name TEXT, version BIGINT, rows BIGINT, written_at TIMESTAMPTZ)"
 )
@@ -65,6 +70,7 @@ class Reports:
         self.tables, self.settings, self._now = tables, settings, now
         self._answers = AnswerCache[Answer](answer_bytes)
         self._firsts: dict[str, FirstDays] = {}
+        self._turns = Turns(_AT_ONCE)
 
     @property
     def today(self) -> date:
@@ -89,31 +95,56 @@ class Reports:
 
     def answer(self, question: Question) -> Answer:
         """LakeError where a table cannot be read."""
-        report = question.report
-        with duck.counting(f"The report {report.name}"), self._shown(report) as database:
-            key = (question, self.today, *map(self.tables.stamp, report.reads))
-            if (known := self._answers.get(key)) is not None:
-                return known
-            answer = self._counted(database, question)
-        if not (report.of_states or question.by_person):  # which other things decide, too
-            self._answers.put(key, answer, answer.bytes)
-        return answer
+        return self._answered([question])[0]
 
-    def _counted(self, database: duckdb.DuckDBPyConnection, question: Question) -> Answer:
+    def prepare(self, questions: Iterable[Question]) -> None:
+        """Answer what will be asked in as few passes as it takes; what cannot be answered says so when it is asked."""
+        shared = defaultdict[Hashable, list[Question]](list)
+        for question in dict.fromkeys(questions):
+            if not (question.report.of_states or question.by_person):
+                shared[passes.shared(question)].append(question)
+        for some in shared.values():
+            with suppress(LakeError):
+                self._answered(some)
+
+    def _answered(self, questions: Sequence[Question]) -> list[Answer]:
+        """Of questions that share a pass. Who asks the same meanwhile waits, and has the same answers."""
+        report, keeps = questions[0].report, not (questions[0].report.of_states or questions[0].by_person)
+        with self._turns.of(passes.shared(questions[0])), duck.counting(f"The report {report.name}"):
+            with self._shown(report) as database:
+                stamp = (self.today, *map(self.tables.stamp, report.reads))
+                kept = {each: self._answers.get((each, *stamp)) for each in questions if keeps}
+                answers = {each: answer for each, answer in kept.items() if answer}
+                if missing := [each for each in questions if each not in answers]:
+                    with self._turns.few:
+                        answers |= self._counted(database, missing)
+            for each in missing if keeps else ():
+                self._answers.put((each, *stamp), answers[each], answers[each].bytes)
+        return [answers[each] for each in questions]
+
+    def _counted(self, database: duckdb.DuckDBPyConnection, questions: Sequence[Question]) -> dict[Question, Answer]:
+        report, line = questions[0].report, _line(questions[0].report)
+        together = Pass(questions, tuple(dict.fromkeys((*(each.by for each in questions), line, ()))))
+        groups = together.groups(database, self._values(questions[0]) | self._views(database, questions[0]))
+        versions = {name: self.tables.version(name) for name in report.reads}
+        notes = report.says(self.tables.lake) if report.says else ()
+        return {each: self._of_groups(each, together, groups, versions, notes) for each in questions}
+
+    def _of_groups(
+        self, question: Question, together: Pass, groups: Mapping[By, list[Row]], versions: Any, notes: tuple[str, ...]
+    ) -> Answer:
         report, line = question.report, _line(question.report)
-        views = self._of_persons(database, report) if question.by_person else self._first_days(database, question)
-        rows = self._groups(database, question, list(dict.fromkeys((question.by, line, ()))), views)
-        days = {row[0]: row[1:] for row in sorted(rows[line])} if line else {}
+        rows, [whole] = (together.of(question, by, groups) for by in (question.by, ()))
+        days = {row[0]: row[1:] for row in sorted(together.of(question, line, groups))} if line else {}
         full = [there for there in days if there < self.today]
-        whole = rows[()][0] if rows[question.by] else (None,) * len(question.metrics)
         return Answer(
             question,
-            sorted(rows[question.by], key=partial(_order, question)),
-            days[max(full)] if report.last_day and full else whole,
+            sorted(rows, key=partial(_order, question)),
+            days[max(full)] if report.last_day and full else whole if rows else (None,) * len(question.metrics),
             days,
             self.today if question.last >= self.today and report.is_of_days else None,
-            {name: self.tables.version(name) for name in report.reads},
-            report.says(self.tables.lake) if report.says else (),
+            versions,
+            notes,
         )
 
     def _shown(self, report: Report) -> duckdb.DuckDBPyConnection:
@@ -128,10 +159,18 @@ class Reports:
             database.executemany("INSERT INTO table_states VALUES ($1, $2, $3, $4)", rows)
         return database
 
-    def _of_persons(self, database: duckdb.DuckDBPyConnection, report: Report) -> dict[str, str]:
-        from analytics import by_person  # it takes half a second, and few ask
+    def _views(self, database: duckdb.DuckDBPyConnection, question: Question) -> dict[str, str]:
+        """What stands for tables, and for what is known of visitors: of persons, or of the days alone that matter."""
+        report = question.report
+        if question.by_person:
+            from analytics import by_person  # it takes half a second, and few ask
 
-        return by_person.show(database, self.tables.lake, report)
+            return by_person.show(database, self.tables.lake, report)
+        firsts = self._first_days(database, question)
+        if report.around is None:
+            return firsts
+        days = question.around(report.around)
+        return firsts | {name: self.tables.between(name, *days) for name in report.reads}
 
     def _first_days(self, database: duckdb.DuckDBPyConnection, question: Question) -> dict[str, str]:
         """Of visitors, from files that hold nothing else; persons have theirs counted anew."""
@@ -139,74 +178,27 @@ class Reports:
         if "{firsts}" not in report.rows:
             return {}
         name = report.reads[0]
-        first = max(question.first, date.min + FIRSTS_AROUND) - FIRSTS_AROUND
-        last = min(question.last, date.max - FIRSTS_AROUND) + FIRSTS_AROUND
         kept = self._firsts.setdefault(name, FirstDays(self.tables.lake, name))
-        return {"firsts": kept.between(database, self.tables.table(name), first, last)}
+        return {"firsts": kept.between(database, self.tables.table(name), *question.around(FIRSTS_AROUND))}
 
     def _last_full_day(self, report: Report) -> date | None:
         """Yesterday, or the newest day of the report's tables, where that is earlier; None where they have none."""
         days = [day for name in report.reads if (day := self.tables.newest_day(name))]
         return min(max(days), self.today - timedelta(1)) if days else None
 
-    def _groups(
-        self,
-        database: duckdb.DuckDBPyConnection,
-        question: Question,
-        groupings: Sequence[tuple[str, ...]],
-        views: Mapping[str, str],
-    ) -> dict[tuple[str, ...], list[Row]]:
-        """The figures of the question's rows by each of the groupings, behind the values that they are grouped by."""
-        names = tuple(dict.fromkeys(name for by in groupings for name in by))
-        query = self._query(question, groupings, views)
-        bound = {condition.dimension: list(condition.values) for condition in question.where}
-        groups: dict[tuple[str, ...], list[Row]] = {by: [] for by in groupings}
-        kinds = {_ungrouped(names, by): ([names.index(name) for name in by], groups[by]) for by in groupings}
-        for row in database.execute(query, bound or None).fetchall():
-            at, rows = kinds[row[len(names)]]
-            rows.append((*(row[i] for i in at), *row[len(names) + 1 :]))
-        return groups
-
-    def _query(self, question: Question, groupings: Sequence[tuple[str, ...]], views: Mapping[str, str]) -> str:
-        report, terms = question.report, [_term(question.report, condition) for condition in question.where]
-        if report.date:
-            terms.append(f"{report.date} BETWEEN DATE '{question.first}' AND DATE '{question.last}'")
-        newest = self._last_full_day(report)
-        values = report_values(
-            self.settings, f"DATE '{newest}'" if newest else "CAST(NULL AS DATE)", question.first, question.last
-        )
-        query = report.query(groupings, question.metrics, {**values, **views}, " AND ".join(terms) or "true")
-        names = tuple(dict.fromkeys(name for by in groupings for name in by))
-        shown = [
-            f"(ungrouped & {_ungrouped(names, [name for name in names if name != condition.dimension])} <> 0 OR {condition.sql})"
-            for condition in question.where
-            if condition.dimension in report.beside and condition.dimension in names
-        ]
-        return f"SELECT * FROM ({query}) WHERE {' AND '.join(shown)}" if shown else query
+    def _values(self, question: Question) -> dict[str, str]:
+        newest = self._last_full_day(question.report)
+        sql = f"DATE '{newest}'" if newest else "CAST(NULL AS DATE)"
+        return report_values(self.settings, sql, question.first, question.last)
 
     def sql(self, question: Question) -> str:
         """What makes the rows of an answer, in any order, for `nextclick sql`; of persons, with visitors in their place."""
-        query = self._query(question, (question.by,), {})
-        for condition in question.where:
-            values = ", ".join(map(duck.text, condition.values))
-            query = query.replace(f"(SELECT unnest(${condition.dimension}))", f"({values})")
-        return query
+        return Pass([question], (question.by,)).query_with_values(self._values(question))
 
 
 def _line(report: Report) -> tuple[str, ...]:
     """How the rows for its line are grouped; it has none where its days are cohorts."""
     return (report.date,) if report.date and not report.across else ()
-
-
-def _term(report: Report, condition: Condition) -> str:
-    """SQL of the rows that a condition leaves: also those that stand beside, since they have no value that it could mean."""
-    rows = report.beside.get(condition.dimension)
-    return f'({condition.sql} OR "{condition.dimension}" IS NULL AND {rows})' if rows else condition.sql
-
-
-def _ungrouped(names: Sequence[str], by: Sequence[str]) -> int:
-    """As Report.query numbers a grouping."""
-    return sum(1 << place for place, name in enumerate(reversed(names)) if name not in by)
 
 
 def _order(question: Question, row: Row) -> tuple[Any, ...]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from analytics.answers import Answer, Reports, Row
+from analytics.answers import Answer, Reports
+from analytics.passes import Row
 from analytics.question import Compared
 from nextclick.errors import UsageError
 

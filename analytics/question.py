@@ -89,6 +89,11 @@ class Question:
     def days(self) -> int:
         return (self.last - self.first).days + 1
 
+    def around(self, days: int) -> tuple[date, date]:
+        """The range with so many days before and behind it, as far as there are days."""
+        room = timedelta(days)
+        return max(self.first, date.min + room) - room, min(self.last, date.max - room) + room
+
     def compared(self, to: Compared) -> "Question":
         """The same question of the range that this one is compared to."""
         back = timedelta(self.shift(to))

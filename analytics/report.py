@@ -1,8 +1,9 @@
 """What a report is: rows of tables, the columns that they may be grouped by, and the figures that are counted over them."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ from nextclick.settings import AnalyticsSettings
 
 _EVER: Final = (date(1000, 1, 1), date(9000, 1, 1))
 _PERIODS: Final = ("week", "month", "year")
-FIRSTS_AROUND: Final = timedelta(14)
+FIRSTS_AROUND: Final = 14
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Report:
     """A query of `reads` in DuckDB's SQL, translated for Spark. Its columns are the dimensions, and what metrics count.
 
     {firsts} in it is site, visitor_id and first_date, the first day ever, of visitors of the first table that it reads: at least of
-    those whose first day lies at most FIRSTS_AROUND before or behind the range's days.
+    those whose first day lies at most FIRSTS_AROUND days before or behind the range's days.
     """
     dimensions: tuple[str, ...]
     metrics: tuple[Metric, ...]
@@ -39,6 +40,10 @@ class Report:
     """The dimension that a range of days is of."""
     across: str | None = None
     """The dimension whose values stand side by side in a terminal, with the last metric below them."""
+    around: int | None = None
+    """So many days before and behind the range's, rows of its tables count for something; farther ones are not even looked for.
+    None: whichever `rows` names.
+    """
     last_day: bool = False
     """The figures of a range are those of its last full day."""
     expects: str = ""
@@ -102,10 +107,11 @@ class Report:
 
     def filled(self, values: Mapping[str, str]) -> str:
         """The query of its rows; `values` may also name a view that stands for a table."""
-        rows = self.rows.replace("{firsts}", values.get("firsts") or plain("".join(self.reads[:1])))
-        for name, value in values.items():
-            rows = rows.replace(name if "." in name else f"{{{name}}}", value)
-        return rows
+        rows = self.rows if "firsts" in values else self.rows.replace("{firsts}", plain("".join(self.reads[:1])))
+        places = {name if "." in name else f"{{{name}}}": value for name, value in values.items()}
+        return re.sub(
+            "|".join(map(re.escape, places)), lambda match: places[match[0]], rows
+        )  # once: values are no places
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """A panel with its answer, as the templates want it: texts, links, and what a chart draws."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from analytics.answers import Answer, Reports
 from analytics.comparison import Comparison, compare
 from analytics.output import key_text
-from analytics.question import Question
+from analytics.question import Compared, Question
 from dashboard import charts
 from dashboard.address import PageAddress
 from dashboard.panels import Panel, Shape
@@ -262,9 +262,17 @@ class Answered:
 class Answers:
     """Answers the panels of one request; a question that two of them share is asked once."""
 
-    def __init__(self, reports: Reports, view: PageAddress) -> None:
+    def __init__(self, reports: Reports, view: PageAddress, panels: Iterable[Panel]) -> None:
         self._reports, self._view = reports, view
         self._there: dict[Question, Answer] = {}
+        reports.prepare(self._questions(panels))
+
+    def _questions(self, panels: Iterable[Panel]) -> Iterator[Question]:
+        """All that the panels ask."""
+        for panel in panels:
+            yield (question := self._view.question(self._reports, panel))
+            if to := self._comparison(panel, question):
+                yield question.compared(to)
 
     def __call__(self, panel: Panel) -> "Answered | str":
         """A text where a table cannot be read: the page shows the rest."""
@@ -277,14 +285,13 @@ class Answers:
         return Answered(panel, self._view, question, answer, before, self._reports.sql(question))
 
     def _compared(self, panel: Panel, answer: Answer) -> Comparison | None:
-        report = answer.question.report
-        if (
-            self._view.compared is None
-            or not report.is_of_days
-            or panel.shape in (Shape.HEAT, Shape.LINES, Shape.STACK)
-        ):
-            return None
-        return compare(self._reports, answer, self._view.compared)
+        to = self._comparison(panel, answer.question)
+        return compare(self._reports, answer, to) if to else None
+
+    def _comparison(self, panel: Panel, question: Question) -> Compared | None:
+        """To what a panel is compared, if it is."""
+        shows = question.report.is_of_days and panel.shape not in (Shape.HEAT, Shape.LINES, Shape.STACK)
+        return self._view.compared if shows else None
 
     def _answer(self, question: Question) -> Answer:
         if question not in self._there:

@@ -93,7 +93,7 @@ class Dashboard:
 
     def _page(self, request: Request, page: DashboardPage) -> str:
         address = self.view(request)
-        answered = Answers(self.reports, address)
+        answered = Answers(self.reports, address, page.panels)
         blocks = [
             (block, self._part(block, address) if isinstance(block, Part) else answered(block)) for block in page.blocks
         ]

@@ -62,6 +62,9 @@ class _Tables:
     def table(self, name: str) -> None:
         return None
 
+    def between(self, name: str, first: date, last: date) -> str:
+        return name
+
     def newest_day(self, name: str) -> date | None:
         rows = self.tables.get(name)
         return max(rows["date"].to_pylist(), default=None) if rows and "date" in rows.column_names else None

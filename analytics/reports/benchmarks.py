@@ -41,6 +41,7 @@ BENCHMARKS: Final = Report(
         GROUP BY own.site, own.figure, own.value
     """,
     dimensions=("site", "figure"),
+    around=0,
     metrics=(h.VALUE, h.OTHERS, h.LOW, h.MEDIAN, h.HIGH),
     by=("site", "figure"),
     date=None,
@@ -53,6 +54,7 @@ MARKET: Final = Report(
     reads=("silver.market",),
     rows="SELECT date, domain, metric, origin, value FROM silver.market",
     dimensions=("date", "domain", "metric", "origin"),
+    around=0,
     metrics=(h.MARKET,),
     by=("date", "domain", "metric", "origin"),
 )

@@ -23,6 +23,7 @@ CAMPAIGNS: Final = Report(
         FROM gold.attribution_daily WHERE rule = 'last_non_direct' AND goal = 'purchase'
     """,
     dimensions=(*_OF, "content", "currency"),
+    around=0,
     metrics=(
         VISITS, a.IMPRESSIONS, a.AD_CLICKS, a.AD_CTR, a.COST, a.CPC, a.VISITS_BESIDE, a.COST_PER_VISIT, a.CREDITED, a.CREDITED_REVENUE,
         a.CPA, a.ROAS,
@@ -40,6 +41,7 @@ ATTRIBUTION: Final = Report(
         UNION ALL SELECT {_COLUMNS}, goal, rule, nullif(currency, ''), conversions, revenue FROM gold.attribution_fitted
     """,
     dimensions=(*_OF, "goal", "rule", "currency"),
+    around=0,
     metrics=(a.BY_RULE, a.REVENUE_BY_RULE),
     by=("goal", "rule", "channel"),
     says=refusals.sentences,

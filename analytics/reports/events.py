@@ -30,6 +30,7 @@ PAGES: Final = Report(
         FROM gold.page_daily
     """,
     dimensions=("date", "site", "page"),
+    around=0,
     metrics=(
         VIEWS, c.PAGE_VISITORS, c.ENTRIES, c.EXITS, c.EXIT_RATE, c.ENTRY_BOUNCES, c.ENTRY_BOUNCE_RATE, c.PAGE_SECONDS,
         c.SECONDS_PER_VIEW, c.SCROLL_SUM, c.SCROLL_N, c.MEAN_SCROLL,
@@ -44,6 +45,7 @@ EVENTS: Final = Report(
     reads=("gold.event_daily",),
     rows="SELECT date, site, event, platform, events, visitors AS event_visitors, with_error, value_sum, value_n FROM gold.event_daily",
     dimensions=("date", "site", "event", "platform"),
+    around=0,
     metrics=(c.EVENTS, c.EVENT_VISITORS, c.WITH_ERROR, c.ERROR_SHARE, c.VALUE_SUM, c.VALUE_N, c.VALUE_MEAN),
     by=("event",),
 )
@@ -137,6 +139,7 @@ SEARCH: Final = Report(
         FROM searches WHERE event = 'search'
     """,
     dimensions=("date", "site", "query"),
+    around=0,
     metrics=(c.SEARCHED, c.WHO, c.WITHOUT_CLICK, c.WITHOUT_CLICK_SHARE, c.REFINED, c.REFINED_SHARE),
     by=("query",),
 )

@@ -107,26 +107,34 @@ LIFECYCLE: Final = Report(
     name="lifecycle",
     doc="Of each week, from Monday: who is new, returns, was away, and who of the week before is missing.",
     reads=("gold.visitor_days",),
-    # The weeks of the range with a fortnight around, and who came first in them.
+    # The weeks of the range with a fortnight around: who is neither new nor was there a week before was away, and who was there a
+    # week before and is not here is missing.
     rows="""
         WITH weeks AS (
             SELECT DISTINCT site, visitor_id, CAST(date_trunc('week', date) AS DATE) AS week FROM gold.visitor_days
             WHERE date BETWEEN {since} - 14 AND {until} + 14
-        ), steps AS (
-            SELECT site, visitor_id, week, lag(week) OVER who AS before, lead(week) OVER who AS after FROM weeks
-            WINDOW who AS (PARTITION BY site, visitor_id ORDER BY week)
+        ), counts AS (
+            SELECT site, week, count(*) AS active FROM weeks GROUP BY site, week
+        ), returns AS (
+            SELECT here.site, here.week, count(*) AS returned
+            FROM weeks here JOIN weeks before
+                ON before.site = here.site AND before.visitor_id = here.visitor_id AND before.week = here.week - 7
+            GROUP BY here.site, here.week
         ), newcomers AS (
-            SELECT site, visitor_id, true AS is_new FROM {firsts} WHERE first_date BETWEEN {since} - 14 AND {until} + 14
+            SELECT site, week, count(*) AS new FROM (
+                SELECT site, CAST(date_trunc('week', first_date) AS DATE) AS week FROM {firsts}
+                WHERE first_date BETWEEN {since} - 14 AND {until} + 14
+            ) GROUP BY site, week
         )
-        SELECT week AS date, site, 1 AS active, CAST(before IS NULL AND is_new IS NOT NULL AS INT) AS new,
-            CAST(before IS NOT NULL AND before = week - 7 AS INT) AS returned,
-            CAST(coalesce(before < week - 7, is_new IS NULL) AS INT) AS resurrected,
-            CASE WHEN week + 6 <= {newest} THEN 0 END AS dormant
-        FROM steps LEFT JOIN newcomers USING (site, visitor_id)
-        UNION ALL SELECT week + 7, site, 0, 0, 0, 0, 1 FROM steps
-        WHERE (after IS NULL OR after > week + 7) AND week + 13 <= {newest}
+        SELECT week AS date, site, active, coalesce(new, 0) AS new, coalesce(returned, 0) AS returned,
+            active - coalesce(new, 0) - coalesce(returned, 0) AS resurrected, CASE WHEN week + 6 <= {newest} THEN 0 END AS dormant
+        FROM counts LEFT JOIN returns USING (site, week) LEFT JOIN newcomers USING (site, week)
+        UNION ALL SELECT counts.week + 7, counts.site, 0, 0, 0, 0, active - coalesce(returned, 0)
+        FROM counts LEFT JOIN returns ON returns.site = counts.site AND returns.week = counts.week + 7
+        WHERE active > coalesce(returned, 0) AND counts.week + 13 <= {newest}
     """,
     dimensions=_SITES,
+    around=14,
     metrics=(p.ACTIVE, p.NEW, p.RETURNED, p.RESURRECTED, p.DORMANT),
 )
 

@@ -20,6 +20,7 @@ ITEMS: Final = Report(
         ) LEFT JOIN (SELECT site, item_id, name, category FROM silver.items) USING (site, item_id)
     """,
     dimensions=("date", "site", "item_id", "name", "category", "currency"),
+    around=0,
     metrics=(
         s.ITEM_VIEWS, s.ITEM_CARTS, s.PURCHASES, s.REFUNDS, s.ITEM_REVENUE, s.VIEW_TO_CART, s.CART_TO_PURCHASE, s.VIEW_TO_PURCHASE,
     ),
@@ -40,6 +41,7 @@ RECOMMENDER: Final = Report(
         FROM (SELECT *, unnest(map_keys(revenue)) AS currency FROM gold.recommendation_performance)
     """,
     dimensions=(*_ANSWERS, "currency"),
+    around=0,
     metrics=(s.SERVED, s.SHOWN, s.SHOWN_SHARE, s.CLICKS, s.CTR, s.SERVED_CARTS, s.SERVED_PURCHASES, s.SERVED_REVENUE),
     by=("surface", "model_version"),
 )
@@ -73,6 +75,7 @@ MODEL: Final = Report(
     reads=("gold.model_daily",),
     rows="SELECT date, site, model_version, metric, segment, value, n, low, high FROM gold.model_daily",
     dimensions=("date", "site", "model_version", "metric", "segment"),
+    around=0,
     metrics=(s.MODEL_VALUE, s.MODEL_N, s.MODEL_LOW, s.MODEL_HIGH),
     by=("date", "site", "model_version", "metric", "segment"),
 )

@@ -23,6 +23,7 @@ TRAFFIC: Final = Report(
         FROM gold.visits
     """,
     dimensions=OF_A_VISIT,
+    around=0,
     metrics=(
         v.VISITS, v.VISITORS, v.ENGAGED_VISITS, v.ENGAGEMENT_RATE, v.BOUNCES, v.BOUNCE_RATE, v.VIEWS, v.VIEWS_PER_VISIT,
         v.SECONDS_PER_VISIT, v.ENGAGED_SECONDS, v.SEARCHES, v.CARTS, v.ORDERS, v.BUYING_VISITS, v.CONVERSION_RATE,
@@ -38,6 +39,7 @@ REVENUE: Final = Report(
         FROM (SELECT *, unnest(map_keys(revenue)) AS currency FROM gold.visits)
     """,
     dimensions=(*OF_A_VISIT, "currency"),
+    around=0,
     metrics=(v.REVENUE, v.ORDERS, v.REVENUE_PER_ORDER, v.BUYING_VISITS),
     by=("date", "currency"),
 )
@@ -47,19 +49,20 @@ NEWCOMERS: Final = Report(
     doc="Visits that were a visitor's first ever, beside those of who came back.",
     reads=("gold.visits",),
     rows=f"""
-        WITH first_visits AS (
-            SELECT site, visitor_id, min(started_at) AS first_at FROM gold.visits WHERE date >= {{since}} AND date <= {{until}}
-            GROUP BY site, visitor_id
-        ), newcomers AS (
-            SELECT site, visitor_id, true AS is_new FROM {{firsts}} WHERE first_date >= {{since}} AND first_date <= {{until}}
+        WITH newcomers AS (
+            SELECT site, visitor_id, min(started_at) AS first_at
+            FROM gold.visits JOIN (
+                SELECT site, visitor_id FROM {{firsts}} WHERE first_date >= {{since}} AND first_date <= {{until}}
+            ) USING (site, visitor_id)
+            WHERE date >= {{since}} AND date <= {{until}} GROUP BY site, visitor_id
         )
-        SELECT {_COLUMNS}, CASE WHEN is_new AND started_at = first_at THEN 'new' ELSE 'returning' END AS visitor_kind,
+        SELECT {_COLUMNS}, CASE WHEN started_at = first_at THEN 'new' ELSE 'returning' END AS visitor_kind,
             (site, visitor_id) AS visitor, 1 AS visits, CAST(is_bounce AS INT) AS bounces, CAST(is_engaged AS INT) AS engaged_visits,
             orders, CAST(orders > 0 AS INT) AS buying_visits
-        FROM gold.visits JOIN first_visits USING (site, visitor_id) LEFT JOIN newcomers USING (site, visitor_id)
-        WHERE date >= {{since}} AND date <= {{until}}
+        FROM gold.visits LEFT JOIN newcomers USING (site, visitor_id) WHERE date >= {{since}} AND date <= {{until}}
     """,
     dimensions=("visitor_kind", *OF_A_VISIT),
+    around=0,
     metrics=(
         v.VISITS, v.VISITORS, v.BOUNCES, v.BOUNCE_RATE, v.ENGAGED_VISITS, v.ENGAGEMENT_RATE, v.ORDERS, v.BUYING_VISITS, v.CONVERSION_RATE,
     ),

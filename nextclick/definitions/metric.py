@@ -44,6 +44,11 @@ class Metric:
         return re.fullmatch(r"sum\(\w+\)", self.sql) is not None
 
     @property
+    def looks_at_rows(self) -> bool:
+        """Whether it is more than sums: each value counts, or its place among the others."""
+        return re.search("DISTINCT|percentile", self.sql) is not None
+
+    @property
     def guarded(self) -> str:
         """The aggregate, null where it would put together what stays apart."""
         alone = " AND ".join(f"min({column}) IS NOT DISTINCT FROM max({column})" for column in self.apart)

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def connect(lake: Lake) -> "DuckDBPyConnection":
-    """A database in memory, in UTC; what does not fit there spills into the lake's state folder."""
+def connect(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
+    """A database in memory, in UTC; what does not fit there, or into `most_bytes` of it, spills into the lake's state folder."""
     import duckdb
 
     database = duckdb.connect(
         config={
+            **({"memory_limit": f"{most_bytes}B"} if most_bytes else {}),
             "TimeZone": "UTC",
             "temp_directory": str(lake.state / "duckdb"),
             "autoinstall_known_extensions": "false",

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +11,7 @@ from nextclick.lake import delta, duck, files
 from nextclick.lake.paths import Lake
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import DeltaTable
     from duckdb import DuckDBPyConnection
 
@@ -26,6 +27,8 @@ class _Seen(NamedTuple):
     table: "DeltaTable | None"
     """None: never written."""
     newest: date | None
+    days: Mapping[date, Sequence[str]]
+    """Its files by the day of their folders; empty where it lies in none."""
     asks: int = 0
 
 
@@ -36,9 +39,10 @@ class TableMemory:
     Several threads may ask, each with the connection that it was handed.
     """
 
-    def __init__(self, lake: Lake, most_bytes: int = 512 * 2**20) -> None:
+    def __init__(self, lake: Lake, most_bytes: int = 512 * 2**20, database_bytes: int | None = None) -> None:
+        """`most_bytes` of tables; `database_bytes` of these and of what answers need for a moment, which then spill to disk."""
         self.lake, self.most_bytes = lake, most_bytes
-        self._database = duck.connect(lake)
+        self._database = duck.connect(lake, database_bytes)
         self._seen: dict[str, _Seen] = {}
         self._bytes: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
@@ -73,6 +77,17 @@ class TableMemory:
         """A table as it was last shown; None: never written."""
         return self._seen[name].table
 
+    def between(self, name: str, first: date, last: date) -> str:
+        """SQL of the rows of a table from `first` to `last`, and perhaps of others, as it was last shown.
+
+        A query of a few of many days is planned sooner where it names no others.
+        """
+        seen = self._seen[name]
+        if name in self._bytes or not seen.days:
+            return name
+        some = [file for day, files in seen.days.items() if first <= day <= last for file in files]
+        return f"({duck.source(self.lake, name, seen.table, some)})"
+
     @property
     def held(self) -> dict[str, int]:
         """Tables in memory, and their bytes there."""
@@ -86,7 +101,8 @@ class TableMemory:
         log, seen = self._log(name), self._seen.get(name)
         if seen is None or seen.log != log:
             table = delta.open_table(self.lake, name)
-            self._seen[name] = _Seen(log, table, _newest_day(table))
+            added = _added(table)
+            self._seen[name] = _Seen(log, table, _newest_day(added), _days(added))
             self._view(name, duck.source(self.lake, name, table))
             self._drop(name)
 
@@ -128,12 +144,24 @@ class TableMemory:
         return int(self._database.execute(query).fetchall()[0][0] or 0)
 
 
-def _newest_day(table: "DeltaTable | None") -> date | None:
-    """By the log alone: the days of its folders, else those of its files' bounds, or in UTC those of its events."""
+def _added(table: "DeltaTable | None") -> "pa.Table":
     import pyarrow as pa
+
+    return delta.added(table) if table else pa.table({})
+
+
+def _days(added: "pa.Table") -> dict[date, list[str]]:
+    days: dict[date, list[str]] = {}
+    if "partition.date" in added.column_names:
+        for day, path in zip(added["partition.date"].to_pylist(), added["path"].to_pylist(), strict=True):
+            days.setdefault(day, []).append(path)
+    return days
+
+
+def _newest_day(added: "pa.Table") -> date | None:
+    """By the log alone: the days of its folders, else those of its files' bounds, or in UTC those of its events."""
     import pyarrow.compute as pc
 
-    added = delta.added(table) if table else pa.table({})
     names = [name for name in ("partition.date", "max.date", "max.occurred_at") if name in added.column_names]
     newest: date | None = pc.max(added[names[0]]).as_py() if names else None
     return newest.date() if isinstance(newest, datetime) else newest

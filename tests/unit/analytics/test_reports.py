@@ -1,7 +1,9 @@
 """What holds for every report: an empty lake, parts that sum to the whole, figures that nobody may sum."""
 
 from collections import defaultdict
+from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,12 @@ from analytics.catalog import REPORTS
 from analytics.report import Report
 from nextclick.contracts import catalog
 from nextclick.definitions.metric import Metric
+from nextclick.lake.memory import TableMemory
+from nextclick.lake.paths import lake_at
 from tests.report_rows import SETTINGS, TODAY, answer, answer_of, drawn, figures, reports, rows
+from tests.table_rows import write
+
+NOON = datetime(TODAY.year, TODAY.month, TODAY.day, 12, tzinfo=UTC)
 
 ALL = pytest.mark.parametrize("report", REPORTS, ids=lambda report: report.name)
 
@@ -70,6 +77,28 @@ def test_what_stays_apart_has_no_figure_where_it_would_be_put_together(report: R
             values = {tuple(row[name] for name in metric.apart) for row in rows(of_drawn_rows(report, by=metric.apart))}
             assert len(values) > 1
             assert whole_of(there)[metric.name] is None
+
+
+@pytest.mark.parametrize(
+    "report", [each for each in REPORTS if each.around is not None], ids=lambda report: report.name
+)
+def test_of_files_it_says_what_it_says_of_rows_though_it_looks_at_the_days_of_the_range_alone(
+    report: Report, tmp_path: Path
+) -> None:
+    lake, asked = lake_at(tmp_path), {"first": "2026-01-09", "last": "2026-01-12"}
+    tables = {name: drawn(name, seed=0, number=80) for name in report.reads}
+    for name, there in tables.items():
+        write(lake, name, there)
+    of_files = answer_of(Reports(TableMemory(lake, most_bytes=0), SETTINGS, NOON), report.name, **asked)
+    of_rows = answer_of(reports(tables), report.name, **asked)
+    assert of_rows.rows
+    assert [*map(rounded, of_files.rows)] == [*map(rounded, of_rows.rows)]
+    assert rounded(of_files.whole) == rounded(of_rows.whole)
+
+
+def rounded(row: tuple[Any, ...]) -> list[Any]:
+    """Sums of floats hang on the order in which files are read."""
+    return [round(value, 9) if isinstance(value, float) else value for value in row]
 
 
 def test_each_view_can_be_said_in_spark() -> None:

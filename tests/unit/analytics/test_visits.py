@@ -1,6 +1,9 @@
 """Visits and what they paid, on rows that are counted by eye."""
 
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 import pytest
 
 from analytics.answers import Reports
+from analytics.catalog import report
 from nextclick.errors import UsageError
 from nextclick.lake.memory import TableMemory
 from nextclick.lake.paths import lake_at
@@ -135,3 +139,49 @@ def test_an_answer_is_kept_while_its_table_stands_still_and_within_its_bytes(tmp
         write(lake, "gold.visits", [visit(ONE, "z", "direct", session_id="z")])
     assert answer_of(kept, "traffic", **asked, where=("channel=direct",)).whole == (4,)
     assert figures(answer_of(kept, "traffic", **asked), "visits") == {"direct": 4, "email": 2}
+
+
+def test_questions_of_the_same_rows_are_answered_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = lake_at(tmp_path)
+    write(lake, "gold.visits", VISITS["gold.visits"])
+    groupings: list[dict[str, Any]] = [
+        {"by": ("channel",)},
+        {"by": ("site",)},
+        {"by": ("channel",), "figures": ("visits",)},
+    ]
+    plain = [answer("traffic", VISITS, last="2026-01-31", **each) for each in groupings]
+    there = Reports(TableMemory(lake), SETTINGS)
+    passes, counted = [], Reports._counted
+
+    def seen(self: Reports, database: Any, questions: Any) -> Any:
+        passes.append(len(questions))
+        return counted(self, database, questions)
+
+    monkeypatch.setattr(Reports, "_counted", seen)
+    year: dict[str, Any] = {"first": "2026-01-01", "last": "2026-01-31"}
+    there.prepare(there.question(report("traffic"), **year, **each) for each in groupings)
+    assert sorted(passes) == [1, 2], "visitors are counted where they are wanted alone"
+    assert [answer_of(there, "traffic", **year, **each).rows for each in groupings] == [each.rows for each in plain]
+    assert sorted(passes) == [1, 2]
+
+
+def test_who_asks_the_same_at_once_waits_for_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = lake_at(tmp_path)
+    write(lake, "gold.visits", VISITS["gold.visits"])
+    there, passes, counted = Reports(TableMemory(lake), SETTINGS), [], Reports._counted
+    every = threading.Barrier(5)
+
+    def slow(self: Reports, database: Any, questions: Any) -> Any:
+        passes.append(questions)
+        time.sleep(0.2)
+        return counted(self, database, questions)
+
+    def ask(_: int) -> Any:
+        every.wait(10)
+        return answer_of(there, "traffic", by=("channel",))
+
+    monkeypatch.setattr(Reports, "_counted", slow)
+    with ThreadPoolExecutor(5) as pool:
+        answers = [*pool.map(ask, range(5))]
+    assert len(passes) == 1
+    assert all(each is answers[0] for each in answers)

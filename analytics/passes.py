@@ -1,0 +1,103 @@
+"""Questions of the same rows of one report, answered in one pass over them."""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from analytics.question import Condition, Question
+from analytics.report import Report
+from nextclick.definitions.metric import Metric
+from nextclick.lake import duck
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Row = tuple[Any, ...]
+By = tuple[str, ...]
+
+
+def shared(question: Question) -> Hashable:
+    """What questions have in common that one pass answers: also which figures look at each row, and cost more than sums."""
+    looking = frozenset(metric.name for metric in question.metrics if metric.looks_at_rows)
+    return question.report.name, question.first, question.last, question.where, question.by_person, looking
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Questions that share one, and by what rows are grouped for them."""
+
+    questions: Sequence[Question]
+    groupings: Sequence[By]
+
+    @property
+    def report(self) -> Report:
+        return self.questions[0].report
+
+    @cached_property
+    def metrics(self) -> Sequence[Metric]:
+        """Of all questions, in the report's order."""
+        names = {metric.name for question in self.questions for metric in question.metrics}
+        return [metric for metric in self.report.metrics if metric.name in names]
+
+    @cached_property
+    def names(self) -> By:
+        """Of all groupings."""
+        return tuple(dict.fromkeys(name for by in self.groupings for name in by))
+
+    def query(self, values: Mapping[str, str]) -> str:
+        """Of the conditions' values, each is a parameter with the dimension's name; `values` as Report.filled takes them."""
+        question, report = self.questions[0], self.report
+        terms = [_term(report, condition) for condition in question.where]
+        if report.date:
+            terms.append(f"{report.date} BETWEEN DATE '{question.first}' AND DATE '{question.last}'")
+        query = report.query(self.groupings, self.metrics, values, " AND ".join(terms) or "true")
+        kept = [
+            f"(ungrouped & {self._bits([condition.dimension])} <> 0 OR {condition.sql})"
+            for condition in question.where
+            if condition.dimension in report.beside and condition.dimension in self.names
+        ]
+        return f"SELECT * FROM ({query}) WHERE {' AND '.join(kept)}" if kept else query
+
+    def query_with_values(self, values: Mapping[str, str]) -> str:
+        """The same with the conditions' values in it."""
+        query = self.query(values)
+        for condition in self.questions[0].where:
+            listed = ", ".join(map(duck.text, condition.values))
+            query = query.replace(f"(SELECT unnest(${condition.dimension}))", f"({listed})")
+        return query
+
+    def groups(self, database: "DuckDBPyConnection", values: Mapping[str, str]) -> dict[By, list[Row]]:
+        """The figures of the rows by each of the groupings, behind the values that they are grouped by."""
+        bound = {condition.dimension: list(condition.values) for condition in self.questions[0].where}
+        groups: dict[By, list[Row]] = {by: [] for by in self.groupings}
+        kinds = {
+            self._bits(name for name in self.names if name not in by): (
+                [self.names.index(name) for name in by],
+                groups[by],
+            )
+            for by in self.groupings
+        }
+        width = len(self.names)
+        for row in database.execute(self.query(values), bound or None).fetchall():
+            at, rows = kinds[row[width]]
+            rows.append((*(row[i] for i in at), *row[width + 1 :]))
+        return groups
+
+    def of(self, question: Question, by: By, groups: Mapping[By, list[Row]]) -> list[Row]:
+        """The rows of a grouping with the question's figures alone."""
+        names = [metric.name for metric in self.metrics]
+        if len(question.metrics) == len(names):
+            return groups[by]
+        places = [*range(len(by)), *(len(by) + names.index(metric.name) for metric in question.metrics)]
+        return [tuple(row[at] for at in places) for row in groups[by]]
+
+    def _bits(self, ungrouped: Iterable[str]) -> int:
+        """As Report.query numbers what a row is not grouped by."""
+        return sum(1 << len(self.names) - 1 - self.names.index(name) for name in ungrouped)
+
+
+def _term(report: Report, condition: Condition) -> str:
+    """SQL of the rows that a condition leaves: also those that stand beside, since they have no value that it could mean."""
+    rows = report.beside.get(condition.dimension)
+    return f'({condition.sql} OR "{condition.dimension}" IS NULL AND {rows})' if rows else condition.sql
