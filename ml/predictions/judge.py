@@ -20,8 +20,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ml.models.ctr import logistic
 from ml.predictions.learn import Rows, losses
-from ml.report.model_figures import wilson
 from ml.selection import gate
+from nextclick.definitions.intervals import wilson
 from nextclick.profile.predictions import Floats, Predictor
 
 MAX_AUC: Final = 0.98
