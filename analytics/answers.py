@@ -1,12 +1,12 @@
 """Reports answered from a lake's tables."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -19,10 +19,13 @@ from analytics.report import FIRSTS_AROUND, Report, earliest_today, report_value
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake import duck
 from nextclick.lake.memory import TableMemory
-from nextclick.lake.table_state import table_states
+from nextclick.lake.table_state import StampedStates, table_states
 from nextclick.settings import AnalyticsSettings
 
+T = TypeVar("T")
 _CELL_BYTES = 64
+_OTHERS = 256
+"""Answers of funnels and paths: a few kilobytes each."""
 _AT_ONCE = 2
 """Passes: each has all processors, and memory of its own."""
 _STATES = (
@@ -70,6 +73,8 @@ class Reports:
         self.tables, self.settings, self._now = tables, settings, now
         self._answers = AnswerCache[Answer](answer_bytes)
         self._firsts: dict[str, FirstDays] = {}
+        self._states: StampedStates = {}
+        self._others = AnswerCache[Any](_OTHERS)
         self._turns = Turns(_AT_ONCE)
 
     @property
@@ -106,6 +111,17 @@ class Reports:
         for some in shared.values():
             with suppress(LakeError):
                 self._answered(some)
+
+    def kept(self, key: Hashable, reads: Sequence[str], make: Callable[[], T]) -> T:
+        """What `make` gives, from memory while the tables that it reads stand still. Who asks the same meanwhile waits."""
+        with self._turns.of(key):
+            stamped = (key, self.today, *self.tables.stamps(reads))
+            answer: T | None = self._others.get(stamped)
+            if answer is None:
+                with self._turns.few:
+                    answer = make()
+                self._others.put(stamped, answer, 1)
+            return answer
 
     def _answered(self, questions: Sequence[Question]) -> list[Answer]:
         """Of questions that share a pass. Who asks the same meanwhile waits, and has the same answers."""
@@ -151,7 +167,7 @@ class Reports:
         database = self.tables.connection(report.reads)
         if report.of_states:
             database.execute(_STATES)
-            states = table_states(self.tables.lake).items()
+            states = table_states(self.tables.lake, self._states).items()
             rows = [
                 (name, state.version, state.rows if state.version is not None else None, state.updated_at)
                 for name, state in states

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,7 @@ from analytics.output import as_json, write_csv
 from dashboard import assets, charts
 from dashboard.access import METRICS, PageAccess
 from dashboard.address import RANGES, PageAddress, compared, view
+from dashboard.ahead import AnswersAhead
 from dashboard.answered import Answers
 from dashboard.filters import common_values
 from dashboard.live import live_window
@@ -58,14 +60,17 @@ _HEADERS: Final = {
     "x-content-type-options": "nosniff",
 }
 _LIVE_SECONDS: Final = 1.0
+_TABLE_BYTES: Final = 32 * 2**20
+"""Of small tables, held whole: of others, their answers are kept."""
+_DATABASE_BYTES: Final = 128 * 2**20
 _FOR_GOOD: Final = "private, max-age=31536000, immutable"
 
 
 class Dashboard:
     """What the handlers share."""
 
-    def __init__(self, settings: Settings, reports: Reports, access: PageAccess) -> None:
-        self.settings, self.reports, self.access = settings, reports, access
+    def __init__(self, settings: Settings, reports: Reports, access: PageAccess, ahead: AnswersAhead) -> None:
+        self.settings, self.reports, self.access, self._ahead = settings, reports, access, ahead
         self._recent = RecentPages()
         self._templates = Jinja2Templates(Path(__file__).parent / "templates")
         self._templates.env.globals |= {
@@ -92,6 +97,7 @@ class Dashboard:
         return HTMLResponse(self._recent.get(str(request.url), lambda: self._page(request, page)))
 
     def _page(self, request: Request, page: DashboardPage) -> str:
+        self._ahead.want()
         address = self.view(request)
         answered = Answers(self.reports, address, page.panels)
         blocks = [
@@ -123,7 +129,10 @@ class Dashboard:
 def app(settings: Settings, token: str, reports: Reports | None = None) -> Starlette:
     """The app, for whoever brings the token."""
     access, metrics = PageAccess(settings.lake), LakeMetrics(settings)
+    reports = reports or Reports(TableMemory(settings.lake, _TABLE_BYTES, _DATABASE_BYTES), settings.analytics)
+    ahead = AnswersAhead(reports, PAGES)
     application = Starlette(
+        lifespan=partial(_running, ahead),
         routes=[
             Route("/", lambda _: RedirectResponse(f"/{PAGES[0].stem}")),
             Route("/health", lambda _: PlainTextResponse("ok")),
@@ -142,10 +151,16 @@ def app(settings: Settings, token: str, reports: Reports | None = None) -> Starl
         ],
         exception_handlers={UsageError: _refused, LakeError: _refused},
     )
-    application.state.dashboard = Dashboard(
-        settings, reports or Reports(TableMemory(settings.lake), settings.analytics), access
-    )
+    application.state.dashboard = Dashboard(settings, reports, access, ahead)
     return application
+
+
+@asynccontextmanager
+async def _running(ahead: AnswersAhead, _: Starlette) -> AsyncIterator[None]:
+    """While the server runs, so do answers ahead."""
+    ahead.start()
+    yield
+    await run_in_threadpool(ahead.stop)
 
 
 class Headers:

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 from analytics.journeys.days import EVER, Days, moments_sql, widest
 from analytics.journeys.patterns import Values
-from nextclick.contracts.silver import EVENTS, SESSIONS
+from nextclick.contracts.silver import EVENTS, IDENTITIES, SESSIONS, USER_AGENTS
 from nextclick.lake import delta, duck, human_events, persons
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+
+READS = (EVENTS.name, SESSIONS.name, USER_AGENTS.name, IDENTITIES.name)
+"""What events of units are made of."""
 
 
 class Unit(StrEnum):

@@ -7,7 +7,7 @@ from analytics import funnel as funnels
 from analytics import paths as visit_paths
 from analytics.answers import Reports
 from analytics.journeys.days import Days
-from analytics.journeys.units import Unit
+from analytics.journeys.units import READS, Unit
 from dashboard import charts
 from dashboard.address import PageAddress
 from nextclick.errors import LakeError, UsageError
@@ -27,7 +27,8 @@ def funnel(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[s
         wanted = funnels.question(
             settings, steps, within, unit=_unit(unit), strict=bool(view.word("strict")), days=_days(view)
         )
-        return facts | {"funnel": funnels.answer(settings, wanted)}
+        there = reports.kept(wanted, READS, lambda: funnels.answer(settings, wanted))
+        return facts | {"funnel": there}
     except (UsageError, LakeError) as error:
         return facts | {"wrong": str(error)}
 
@@ -44,17 +45,15 @@ def paths(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[st
     anchor, before, kinds = view.word("anchor"), view.word("direction") == "before", view.word("of") == "events"
     facts = {"anchor": anchor, "before": before, "kinds": kinds}
     try:
-        there = visit_paths.answer(
-            settings,
-            visit_paths.PathsQuestion(
-                anchor=anchor or None,
-                direction="before" if before else "after",
-                of="events" if kinds else "pages",
-                steps=_STEPS_OF_A_PATH,
-                top=_PLACES,
-                days=_days(view),
-            ),
+        wanted = visit_paths.PathsQuestion(
+            anchor=anchor or None,
+            direction="before" if before else "after",
+            of="events" if kinds else "pages",
+            steps=_STEPS_OF_A_PATH,
+            top=_PLACES,
+            days=_days(view),
         )
+        there = reports.kept(wanted, READS, lambda: visit_paths.answer(settings, wanted))
         return facts | {"paths": there, "chart": charts.flows(there)}
     except (UsageError, LakeError) as error:
         return facts | {"wrong": str(error)}

@@ -86,6 +86,13 @@ def history(lake: Lake, name: str, table: "DeltaTable") -> Iterator[dict[str, An
         yield said
 
 
+def log_stamp(lake: Lake, name: str) -> tuple[str, int]:
+    """Another one for each version of a table, also where it was made anew, without opening it; of none there is one, too."""
+    folder = f"{lake.table(name)}/_delta_log"
+    newest = max((file for file in files.names(folder) if file.endswith(".json")), default="")
+    return newest, files.changed_at(f"{folder}/{newest}")
+
+
 def newest_fact(lake: Lake, name: str, fact: str) -> str | None:
     """What the newest commit that says such a fact says; None where none does, or the table was never written."""
     table = open_table(lake, name)

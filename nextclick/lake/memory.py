@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from nextclick.contracts.table import Layer
-from nextclick.lake import delta, duck, files
+from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class _Seen(NamedTuple):
     """A table as it was shown last."""
 
     log: tuple[str, int]
-    """The newest file of its log, and when that changed: a version, without opening the table."""
+    """Its log_stamp."""
     table: "DeltaTable | None"
     """None: never written."""
     newest: date | None
@@ -67,6 +67,10 @@ class TableMemory:
         """Another one for each version of a table that was last shown, also where the table was made anew."""
         return self._seen[name].log
 
+    def stamps(self, names: Iterable[str]) -> list[tuple[str, int]]:
+        """Of tables as they are now."""
+        return [delta.log_stamp(self.lake, name) for name in names]
+
     def newest_day(self, name: str) -> date | None:
         """The newest day that a table by days, or of events, has now; None where it has none, or is neither."""
         with self._lock:
@@ -98,7 +102,7 @@ class TableMemory:
 
     def _look(self, name: str) -> None:
         """Show the table anew if it moved."""
-        log, seen = self._log(name), self._seen.get(name)
+        log, seen = delta.log_stamp(self.lake, name), self._seen.get(name)
         if seen is None or seen.log != log:
             table = delta.open_table(self.lake, name)
             added = _added(table)
@@ -113,11 +117,6 @@ class TableMemory:
             self._hold(name)
         if name in self._bytes:
             self._bytes.move_to_end(name)
-
-    def _log(self, name: str) -> tuple[str, int]:
-        folder = f"{self.lake.table(name)}/_delta_log"
-        newest = max((file for file in files.names(folder) if file.endswith(".json")), default="")
-        return newest, files.changed_at(f"{folder}/{newest}")
 
     def _hold(self, name: str) -> None:
         table = self._seen[name].table

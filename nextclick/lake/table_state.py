@@ -19,6 +19,10 @@ class TableState(msgspec.Struct, frozen=True):
     """Time of the newest commit."""
 
 
+StampedStates = dict[str, tuple[tuple[str, int], TableState]]
+"""By table: its log_stamp, and what it held then."""
+
+
 def table_state(lake: Lake, name: str) -> TableState:
     """Rows are summed from the statistics that every writer leaves in the log."""
     import pyarrow.compute as pc  # here, since Dagster's definitions are to load at once
@@ -36,6 +40,11 @@ def table_state(lake: Lake, name: str) -> TableState:
     return TableState(rows or 0, table.version(), updated_at)
 
 
-def table_states(lake: Lake) -> dict[str, TableState]:
-    """All tables of the catalog, in flow order."""
-    return {table.name: table_state(lake, table.name) for table in TABLES}
+def table_states(lake: Lake, known: StampedStates | None = None) -> dict[str, TableState]:
+    """All tables of the catalog, in flow order. `known`, which it adds to: of a log that did not grow since, nothing is read."""
+    known = {} if known is None else known
+    for table in TABLES:
+        stamp = delta.log_stamp(lake, table.name)
+        if table.name not in known or known[table.name][0] != stamp:
+            known[table.name] = stamp, table_state(lake, table.name)
+    return {table.name: known[table.name][1] for table in TABLES}
