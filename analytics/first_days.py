@@ -108,7 +108,7 @@ class FirstDays:
         made_of = duck.files(table)
         if (before := self._read()).made_of == made_of:
             return before
-        with locks.hold(self.lake.locks, f"first_days.{self.name}", purpose="the first days of visitors"):
+        with locks.hold(self.lake.own_locks, f"first_days.{self.name}", purpose="the first days of visitors"):
             return self._update(database, table, made_of, self._read())
 
     def _update(

@@ -20,4 +20,4 @@ def collect(settings: Settings, as_json: bool, **options: str | int | None) -> N
 
     A 200 means that the events are on disk. docs/trackers/README.md lists the trackers that can send here.
     """
-    _SERVER.run(settings, lambda address: f"collecting on {address} into {settings.lake.root}", as_json, **options)
+    _SERVER.run(settings, lambda address: f"collecting on {address} into {settings.lake.data}", as_json, **options)

@@ -126,7 +126,7 @@ def _logs(settings: Settings, reading: LogReading, paths: tuple[Path, ...], agai
 def _import(settings: Settings, reading: Reading, name: str, files: list[Path], again: bool) -> ImportReport:
     settings.lake.prepare()
     with (
-        hold(settings.lake.locks, _lock(f"import.{name}"), purpose=f"nextclick import ({name})"),
+        hold(settings.lake.own_locks, _lock(f"import.{name}"), purpose=f"nextclick import ({name})"),
         Importer(settings, reading) as importer,
         _progress_bar(sum(path.stat().st_size for path in files)) as tell,
     ):
@@ -144,7 +144,7 @@ def _follow(settings: Settings, reading: LogReading, paths: tuple[Path, ...]) ->
     settings.lake.prepare()
     names = sorted({f"import.follow.{derived_id(reading.site, path.absolute())}" for path in paths})
     with (
-        hold(settings.lake.locks, *names, purpose="nextclick import --follow"),
+        hold(settings.lake.own_locks, *names, purpose="nextclick import --follow"),
         Importer(settings, reading) as importer,
         _stopping() as stopped,
     ):

@@ -107,7 +107,7 @@ def replay(
     from collector.replay.replay import Wanted
     from collector.replay.replay import replay as replay_all
 
-    with hold(settings.lake.locks, "replay", purpose="nextclick quarantine replay"):
+    with hold(settings.lake.own_locks, "replay", purpose="nextclick quarantine replay"):
         report = replay_all(settings, Wanted(reason=reason, source=source, id=id), dry_run)
     if as_json:
         print_json(msgspec.to_builtins(report))

@@ -21,4 +21,4 @@ def serve(settings: Settings, as_json: bool, **options: str | int | None) -> Non
 
     The page /docs of the server describes every route; docs/api.md says how scores and lists are made.
     """
-    _SERVER.run(settings, lambda address: f"answering on {address} from {settings.lake.root}", as_json, **options)
+    _SERVER.run(settings, lambda address: f"answering on {address} from {settings.lake.data}", as_json, **options)

@@ -111,9 +111,9 @@ class ServerVerb(NamedTuple):
             counts.mkdir()
         except (LakeError, OSError) as error:
             if self.keys == "write" or not settings.lake.state.is_dir():
-                raise LakeError(f"The lake {settings.lake.root} cannot be written: {error}") from error
+                raise LakeError(f"The lake {settings.lake.data} cannot be written: {error}") from error
             click.echo(
-                f"nextclick: {settings.lake.root} cannot be written, so what is served is not put on record.", err=True
+                f"nextclick: {settings.lake.data} cannot be written, so what is served is not put on record.", err=True
             )
             hand_down(
                 settings, PROMETHEUS_MULTIPROC_DIR=mkdtemp(prefix="nextclick-"), NEXTCLICK_SERVING__RECORD="false"

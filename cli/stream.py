@@ -18,6 +18,6 @@ def stream(settings: Settings) -> None:
     nextclick stream
     nextclick --lake /data/lake stream
     """
-    click.echo(f"streaming {settings.lake.root}: {', '.join(jobs.STREAMED)}; stop with Ctrl-C", err=True)
+    click.echo(f"streaming {settings.lake.data}: {', '.join(jobs.STREAMED)}; stop with Ctrl-C", err=True)
     run_jobs.stream(settings)
     click.echo("stopped; nothing is lost, the next start goes on here", err=True)

@@ -39,7 +39,7 @@ def import_items(settings: Settings, file: Path) -> ImportReport:
     reading = MappedReading(settings, mapping, "items", settings.site)
     settings.lake.prepare()
     with (
-        hold(settings.lake.locks, f"import.{mapping.name}.items.{settings.site}", purpose="demo"),
+        hold(settings.lake.own_locks, f"import.{mapping.name}.items.{settings.site}", purpose="demo"),
         Importer(settings, reading) as importer,
     ):
         return importer.run([file], again=False, tell=lambda _: None)

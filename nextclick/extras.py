@@ -21,3 +21,6 @@ def importing(package: str, extra: str, why: str) -> Iterator[None]:
 
 importing_kafka = partial(importing, "confluent-kafka", "kafka")
 """Around an import of the Kafka client; it is told why."""
+
+importing_s3 = partial(importing, "obstore", "s3")
+"""Around an import of obstore."""

@@ -63,7 +63,7 @@ def reconcile(settings: Settings) -> Reconciliation:
         return _reconcile(settings)
     except duckdb.Error as error:
         raise LakeError(
-            f"The tables of {settings.lake.root} cannot be read: {error}. See docs/jobs/recovery.md."
+            f"The tables of {settings.lake.data} cannot be read: {error}. See docs/jobs/recovery.md."
         ) from error
 
 

@@ -21,6 +21,7 @@ from msgspec import Meta
 from nextclick.contracts.events import BLANKS, MOST_ID_CHARS
 from nextclick.errors import SettingsError
 from nextclick.lake.paths import Lake, lake_at
+from nextclick.object_store.bucket import Endpoint
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_CONF = CHECKOUT / "conf"
@@ -284,6 +285,12 @@ class SharingSettings(_Section, frozen=True):
     tls_key: str
 
 
+class StorageSettings(_Section, frozen=True):
+    endpoint: Annotated[str, Meta(pattern=r"^(https?://[^\s/?#@]+)?/?$")]
+    region: Annotated[str, Meta(pattern=r"^[a-z0-9-]+$")]
+    beside: Word
+
+
 class StreamingSettings(_Section, frozen=True):
     source: Literal["landing", "kafka"]
     max_segments_per_trigger: Positive
@@ -310,6 +317,8 @@ class SparkSettings(_Section, frozen=True):
     driver_memory: Annotated[str, Meta(pattern=r"^\d+[mg]$")]
     java_options: str
     packages_dir: str
+    shared_disk: bool
+    properties: dict[str, str]
 
 
 class InteractionsSettings(_Section, frozen=True):
@@ -459,6 +468,7 @@ class Settings(_Section, frozen=True):
     attribution: AttributionSettings
     analytics: AnalyticsSettings
     sharing: SharingSettings
+    storage: StorageSettings
     streaming: StreamingSettings
     kafka: KafkaSettings
     spark: SparkSettings
@@ -531,12 +541,14 @@ def load(
     for name, server in doors.items():
         if bool(server.tls_certificate) != bool(server.tls_key):
             raise SettingsError(f"{name}.tls_certificate and {name}.tls_key belong together: set both, or neither.")
-    return msgspec.structs.replace(checked, lake=lake_at(root), conf_dir=folder, profile=profile)
+    endpoint = Endpoint(checked.storage.endpoint.rstrip("/"), checked.storage.region)
+    place = lake_at(root, endpoint, checked.storage.beside)
+    return msgspec.structs.replace(checked, lake=place, conf_dir=folder, profile=profile)
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
     """The environment of a child process that is to load these same settings; `more` wins over what is there."""
-    ours = {"LAKE": str(settings.lake.root), "CONF_DIR": str(settings.conf_dir), "PROFILE": settings.profile or ""}
+    ours = {"LAKE": settings.lake.data, "CONF_DIR": str(settings.conf_dir), "PROFILE": settings.profile or ""}
     return {**os.environ, **{_PREFIX + key: value for key, value in ours.items()}, **more}
 
 

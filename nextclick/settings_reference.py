@@ -57,6 +57,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "analytics.decay_days": (Effect.RUN,),
     "analytics.funnels": (Effect.COMMAND,),
     "sharing": (Effect.SHARE,),
+    "storage": (Effect.COLLECTOR, Effect.API, Effect.STREAM, Effect.PAGES),
     "streaming": (Effect.STREAM,),
     "kafka": (Effect.COLLECTOR, Effect.STREAM),
     "kafka.client": (Effect.COLLECTOR,),

@@ -75,7 +75,7 @@ class SparkSubmit:
             *(str(Path(sys.executable).parent / "spark-submit"), "--master", settings.spark.master, "--name", job),
             *("--properties-file", str(settings.conf_dir / "spark.conf"), *words),
             str(CHECKOUT / "spark_jobs" / "jobs" / f"{job}.py"),
-            *("--lake", str(settings.lake.root), "--conf-dir", str(settings.conf_dir)),
+            *("--lake", settings.lake.data, "--conf-dir", str(settings.conf_dir)),
             *(("--profile", settings.profile) if settings.profile else ()),
         ]
 

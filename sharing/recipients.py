@@ -54,7 +54,7 @@ class Recipients:
         recipient = Recipient(
             name=name, token_sha256=_digest(token), created_at=now, ends_at=now + timedelta(days=days)
         )
-        with locks.hold(self._lake.locks, _LOCK, purpose="share recipient"):
+        with locks.hold(self._lake.own_locks, _LOCK, purpose="share recipient"):
             there = self._there()
             if name in there and self.is_active(there[name]):
                 raise UsageError(
@@ -66,7 +66,7 @@ class Recipients:
 
     def end(self, name: str) -> Recipient:
         """End the recipient's token now, with every link to a file that was handed out by it. UsageError where it has none."""
-        with locks.hold(self._lake.locks, _LOCK, purpose="share recipient"):
+        with locks.hold(self._lake.own_locks, _LOCK, purpose="share recipient"):
             there = self._there()
             if name not in there or not self.is_active(there[name]):
                 raise UsageError(f"{name} has no token. `nextclick share recipient list` shows who has one.")

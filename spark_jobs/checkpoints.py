@@ -11,6 +11,7 @@ from typing import Final
 
 from nextclick.errors import LakeError
 from nextclick.lake import files
+from nextclick.object_store import bucket
 
 _MAGIC: Final = b"crc\0"
 _PIECE: Final = 512
@@ -18,8 +19,13 @@ _PIECE: Final = 512
 
 
 def damaged(checkpoint: str) -> Path | None:
-    """A file that is not what was written; None where all are, or have no checksum (a crash came between the two)."""
-    for sidecar in sorted(files.folder(checkpoint).rglob(".*.crc")):
+    """A file that is not what was written; None where all are, or have no checksum (a crash came between the two).
+
+    In an object store there are none: the store checks what it keeps itself.
+    """
+    if bucket.holds(checkpoint):
+        return None
+    for sidecar in sorted(Path(checkpoint).rglob(".*.crc")):
         file = sidecar.with_name(sidecar.name.removeprefix(".").removesuffix(".crc"))
         if file.exists() and not _holds(file.read_bytes(), sidecar.read_bytes()):
             return file

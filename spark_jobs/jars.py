@@ -3,6 +3,7 @@
 Sessions take the files by `spark.jars`, so that no Spark start touches the network: the
 resolver would cost 10 s each time. conf/jars.sha256 says what the files must be.
 `python -m spark_jobs.jars kafka` fetches what those need who use Kafka: Spark's source, and a broker for the tests.
+spark_jobs/object_store/compiled.py brings what a lake in an object store needs.
 Only the fetching itself needs a package (pyspark): bootstrap.py asks `wanting` before.
 """
 
@@ -11,7 +12,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nextclick.errors import NextclickError, SetupError
@@ -39,7 +42,7 @@ class JarSet:
     folder: Path
     sums: Path
     calls: tuple[tuple[str, tuple[str, ...]], ...]
-    """Of each call the package, and which packages that it names are left out."""
+    """Of each call the packages, with commas between, and which packages that it names are left out."""
 
 
 DELTA = JarSet("Delta jars", FOLDER, SUMS, ((PACKAGE, IN_SPARK_ALREADY),))
@@ -63,6 +66,18 @@ BROKER = JarSet(
     FOLDER / "kafka-broker",
     CHECKOUT / "conf" / "jars-kafka-broker.sha256",
     (("org.apache.kafka:kafka_2.13:4.3.1", ()),),
+)
+_SDK = [f"software.amazon.awssdk:{module}:2.35.4" for module in ("s3", "s3-transfer-manager", "sts")]
+"""What S3A calls. The bundle that hadoop-aws names has every service of Amazon's, in 686 MB."""
+_NOT_FOR_S3 = (
+    "software.amazon.awssdk:bundle", "org.apache.hadoop:hadoop-client-api", "org.apache.hadoop:hadoop-client-runtime", "io.netty:*",
+    "org.slf4j:*", "commons-codec:*", "commons-logging:*", "org.apache.httpcomponents:*", "com.google.code.findbugs:*",
+)  # fmt: skip
+S3 = JarSet(
+    "S3 connector",
+    FOLDER / "s3",
+    CHECKOUT / "conf" / "jars-s3.sha256",
+    ((",".join(("org.apache.hadoop:hadoop-aws:3.5.0", *_SDK)), _NOT_FOR_S3),),
 )
 SETS = {"delta": (DELTA,), "kafka": (KAFKA, BROKER)}
 
@@ -157,11 +172,16 @@ def _sha256(path: Path) -> str | None:
 
 def main() -> None:
     """Fetch the jars that are wanting of a set (`delta` unless named); a line for each, or one message and exit code 1."""
+    bring({jars.name: partial(ensure, jars) for jars in SETS[sys.argv[1] if len(sys.argv) > 1 else "delta"]})
+
+
+def bring(steps: Mapping[str, Callable[[], bool]]) -> None:
+    """Run the steps, each of which says whether something was wanting, with a line for each; exit where one fails."""
     try:
-        for jars in SETS[sys.argv[1] if len(sys.argv) > 1 else "delta"]:
+        for name, step in steps.items():
             start = time.monotonic()
-            fetched = ensure(jars)
-            print(f"{jars.name}: {'fetched' if fetched else 'there'}, {time.monotonic() - start:.1f} s")
+            brought = step()
+            print(f"{name}: {'brought' if brought else 'there'}, {time.monotonic() - start:.1f} s")
     except NextclickError as error:
         sys.exit(f"nextclick: {error}")
 

@@ -16,10 +16,10 @@ _ADVICE = (
 
 def require_java() -> str:
     """The release of the Java that Spark would start; SetupError unless it is the right one, and whole."""
-    modules = _java("--list-modules")
+    modules = java("--list-modules")
     release = re.search(r"^java\.base@((\d+)\S*)", modules.stdout, re.MULTILINE)
     if not release or release[2] != VERSION:  # Java 8 knows no modules
-        reply = _java("-version")
+        reply = java("-version")
         said = (reply.stdout + reply.stderr).strip() or "nothing"
         raise SetupError(f"Java {VERSION} is needed, but `java` here says: {said.splitlines()[0]}. {_ADVICE}")
     if "jdk.incubator.vector@" not in modules.stdout:
@@ -29,9 +29,10 @@ def require_java() -> str:
     return release[1]
 
 
-def _java(argument: str) -> subprocess.CompletedProcess[str]:
-    command = ["sh", "-c", _LAUNCHER, "sh", argument]
+def java(*words: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    """Call the Java that Spark would start; SetupError where it is not there, or has not ended after so long."""
+    command = ["sh", "-c", _LAUNCHER, "sh", *words]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"Java does not answer: {error}. {_ADVICE}") from error

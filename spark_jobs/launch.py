@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from nextclick.errors import NextclickError
 from nextclick.report import JobReport
 from nextclick.settings import Settings, load
+from spark_jobs.session import refuse_unshared_disk
 from spark_jobs.streaming import Trigger
 
 Run = Callable[[SparkSession, Settings, Trigger], JobReport]
@@ -28,6 +29,7 @@ def launch(run: Run) -> None:
     try:
         settings = load(options.lake, options.conf_dir, options.profile)
         spark = SparkSession.builder.getOrCreate()
+        refuse_unshared_disk(settings, str(spark.sparkContext.master))
         report = run(spark, settings, Trigger(options.trigger))
     except NextclickError as error:
         print(f"nextclick: {error}", file=sys.stderr)

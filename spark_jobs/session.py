@@ -9,6 +9,8 @@ from pyspark.sql import SparkSession
 from nextclick.errors import LakeError, SettingsError, SetupError
 from nextclick.settings import CHECKOUT, Settings
 from spark_jobs import class_archive
+from spark_jobs.object_store import compiled
+from spark_jobs.object_store import properties as properties_of_store
 
 
 def properties(settings: Settings) -> dict[str, str]:
@@ -46,9 +48,11 @@ def kafka_jars(settings: Settings) -> list[Path]:
 
 def options(settings: Settings) -> dict[str, str]:
     """What a session needs beside conf/spark.conf: it follows from the settings and the checkout."""
+    refuse_unshared_disk(settings, settings.spark.master)
+    store_jars = compiled.all_jars() if settings.lake.address else ()
     return {
         "spark.driver.memory": settings.spark.driver_memory,
-        "spark.jars": ",".join(map(str, (*delta_jars(settings), *kafka_jars(settings)))),
+        "spark.jars": ",".join(map(str, (*delta_jars(settings), *kafka_jars(settings), *store_jars))),
         "spark.sql.shuffle.partitions": str(settings.streaming.shuffle_partitions),
         "spark.sql.warehouse.dir": str(settings.lake.state / "warehouse"),
         "spark.driver.extraJavaOptions": " ".join(
@@ -62,7 +66,23 @@ def options(settings: Settings) -> dict[str, str]:
             )
         ).strip(),
         "spark.pyspark.python": sys.executable,  # or workers would be the first python3 of PATH
+        **(properties_of_store.of(settings.storage) if settings.lake.address else {}),
+        **settings.spark.properties,
     }
+
+
+def refuse_unshared_disk(settings: Settings, master: str) -> None:
+    """SettingsError where executors on other machines would write a lake of this machine's disk.
+
+    Each would write below the same path of its own disk; the commit would name files that no reader finds, and nothing fails.
+    """
+    if settings.lake.address or settings.spark.shared_disk or master.startswith("local"):
+        return
+    raise SettingsError(
+        f"spark.master is {master}, whose workers have other disks than this machine: what they wrote to {settings.lake.root} would be "
+        "nowhere. Take a lake in an object store (--lake s3://BUCKET/KEY); or, where all machines mount this folder, "
+        "set spark.shared_disk = true."
+    )
 
 
 def open_session(settings: Settings, name: str = "nextclick") -> SparkSession:

@@ -18,6 +18,7 @@ from typing import Any, Final, cast
 import msgspec
 from pyspark.errors import StreamingQueryException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
 
 from nextclick import formats
 from nextclick.contracts import catalog
@@ -40,6 +41,8 @@ class Trigger(Enum):
     """Every streaming.trigger_seconds, until stopped."""
 
 
+_LOOK_SECONDS: Final = 5
+"""How often a query that runs is asked whether its locks are still held."""
 REBUILD_MARKER: Final = "rebuild"
 """A file in a fresh checkpoint that says: batch 0 replaces the table. It outlives a crash in between."""
 
@@ -90,7 +93,7 @@ def run_query(
     started, counts = time.monotonic(), Counts()
     lake = settings.lake
     with ExitStack() as stack:
-        stack.enter_context(locks.hold(lake.locks, *(table.name for table in targets), purpose=job))
+        require_locks = stack.enter_context(locks.hold(lake.locks, *(table.name for table in targets), purpose=job))
         checkpoint = lake.checkpoint(job)
         marker = f"{checkpoint}/{REBUILD_MARKER}"
         _refuse_lost_place(spark, settings, job, targets[0], checkpoint)
@@ -105,6 +108,7 @@ def run_query(
         before = {table.name: tables.version(lake, table) for table in targets}
 
         def each_batch(rows: DataFrame, batch_id: int) -> None:
+            require_locks()
             query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
             with ExitStack() as caches:
                 replaces = batch_id == 0 and files.exists(marker)
@@ -122,8 +126,7 @@ def run_query(
         else:
             writer = writer.trigger(processingTime=f"{settings.streaming.trigger_seconds} seconds")
         try:
-            query = writer.start()
-            query.awaitTermination()
+            _follow(writer.start(), require_locks)
         except StreamingQueryException as error:
             raise _explain(job, checkpoint, error) from error
         changed = {table.name: tables.rows_changed(lake, table, before[table.name]) for table in targets}
@@ -136,6 +139,16 @@ def run_query(
         duplicate=counts.duplicate,
         seconds=time.monotonic() - started,
     )
+
+
+def _follow(query: StreamingQuery, require_locks: locks.Require) -> None:
+    """Wait for its end; a query whose locks are lost is stopped."""
+    while not query.awaitTermination(_LOOK_SECONDS):
+        try:
+            require_locks()
+        except LakeError:
+            query.stop()
+            raise
 
 
 def _mark(checkpoint: str) -> None:

@@ -156,7 +156,7 @@ class LandingFollower(ProfileUpdater):
         """Merge the segments that are not marked, a piece at each step; one worker at a time does."""
         lake = self._settings.lake
         try:
-            with locks.hold(lake.locks, LOCK, purpose="catching up live profiles"):
+            with locks.hold(lake.own_locks, LOCK, purpose="catching up live profiles"):
                 upto, marked = self._store.merged_segments()
                 unmerged = unmerged_segments.look(lake.landing, upto, marked, self._oldest(), grace)
                 for name in unmerged.names:

@@ -153,10 +153,8 @@ def _enter(
         model = msgspec.structs.replace(model, run_id=run_id)
     else:
         broken = gate.inspect(candidate, training.pairs, reigning, settings.gate, chosen.judged.k, settings.als.seed)
-        with training.stage("register"):
-            model = tracking.register(
-                settings.lake, _run(training, chosen, model, reasons + broken), files.folder(folder), model
-            )
+        with training.stage("register"), files.folder(folder) as local:
+            model = tracking.register(settings.lake, _run(training, chosen, model, reasons + broken), local, model)
     files.remove(os.path.dirname(folder))  # the registry has its own copy
     return model, broken
 

@@ -35,6 +35,7 @@ AnyRecipe = Member | Blend
 """The recipes that there are; JSON tells them apart by `model`."""
 
 _FILES = ("model.npz", "people.json", "items.json")
+_NOT_REGISTERED = "{} is missing or is not the file that was registered. Call `nextclick train` for a new model."
 
 
 class SimilarSource(msgspec.Struct, frozen=True):
@@ -93,7 +94,12 @@ class Artifact:
 
 def load(address: str, digest: str | None = None) -> Artifact:
     """Read and check an artifact; ModelError says which file is not what it was or should be."""
-    card, folder = read_card(address, digest), files.folder(address)
+    card = read_card(address, digest)
+    with files.folder(address) as folder:
+        return _load(folder, card)
+
+
+def _load(folder: Path, card: Card) -> Artifact:
     for name, expected in card.sha256.items():
         _expect(folder / name, expected)
     people, items = (
@@ -129,12 +135,12 @@ def _stored(artifact: Artifact) -> dict[str, NDArray[Any]]:
 
 def read_card(address: str, digest: str | None = None) -> Card:
     """Read card.json, checked against `digest` if there is one."""
-    path = files.folder(address) / "card.json"
-    if digest is not None:
-        _expect(path, digest)
+    path = f"{address}/card.json"
     try:
-        stored = path.read_bytes()
-        formats.refuse_newer_json(str(path), stored, formats.MODEL)
+        stored = files.read(path) or b""
+        if digest not in (None, hashlib.sha256(stored).hexdigest()):
+            raise ModelError(_NOT_REGISTERED.format(path))
+        formats.refuse_newer_json(path, stored, formats.MODEL)
         return msgspec.json.decode(stored, type=Card)
     except (OSError, msgspec.MsgspecError) as error:
         raise ModelError(f"{path} cannot be read as a model's card: {error}. Call `nextclick train`.") from error
@@ -142,9 +148,7 @@ def read_card(address: str, digest: str | None = None) -> Card:
 
 def _expect(path: Path, sha256: str) -> None:
     if not path.exists() or _sha256(path) != sha256:
-        raise ModelError(
-            f"{path} is missing or is not the file that was registered. Call `nextclick train` for a new model."
-        )
+        raise ModelError(_NOT_REGISTERED.format(path))
 
 
 def _ids(path: Path, size: int) -> IdMap:

@@ -9,6 +9,7 @@ people needs it.
 import logging
 import os
 import platform
+import shutil
 import sqlite3
 import sys
 import warnings
@@ -24,6 +25,7 @@ from ml.data.interactions import TableVersion
 from ml.registry import pinned
 from ml.registry.champion import NAME, Model
 from nextclick.errors import ModelError
+from nextclick.lake import files
 from nextclick.lake.paths import Lake
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
@@ -93,11 +95,21 @@ def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
             client.create_registered_model(NAME)
         version = client.create_model_version(NAME, info.model_uri, run_id, model_id=info.model_id).version
         pinned.pin(client, NAME, version, info.model_id)
-        place = str((pinned.folder(client, info.model_id) / "artifacts" / folder.name).relative_to(lake.shared))
+        place = _place(lake, info.model_id, pinned.folder(client, info.model_id) / "artifacts" / folder.name)
         facts = msgspec.structs.replace(facts, version=str(version), run_id=run_id, artifact=place)
         client.set_model_version_tag(NAME, version, _FACTS, msgspec.json.encode(facts).decode())
         client.set_registered_model_alias(NAME, CHALLENGER, version)
         return facts
+
+
+def _place(lake: Lake, model_id: str, registered: Path) -> str:
+    """Where the model's files are, below `Lake.shared`: as MLflow keeps them, or a copy where only this machine sees those."""
+    if not lake.address:
+        return str(registered.relative_to(lake.shared))
+    place = f"model/registered/{model_id}"
+    with files.new_folder(f"{lake.shared}/{place}") as copy:
+        shutil.copytree(registered, copy, dirs_exist_ok=True)
+    return place
 
 
 def load(lake: Lake, name: str = NAME, alias: str = CHAMPION) -> Any:
@@ -108,9 +120,9 @@ def load(lake: Lake, name: str = NAME, alias: str = CHAMPION) -> Any:
     import mlflow.pyfunc
 
     with connected(lake) as client:
-        files = pinned.checked(client, client.get_model_version_by_alias(name, alias))
+        folder = pinned.checked(client, client.get_model_version_by_alias(name, alias))
         with pinned.only_source():
-            return mlflow.pyfunc.load_model(str(files))
+            return mlflow.pyfunc.load_model(str(folder))
 
 
 def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None]:

@@ -4,8 +4,10 @@
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 import msgspec
 
@@ -15,6 +17,7 @@ from nextclick.contracts.table import Column, Table
 from nextclick.errors import LakeError, TableMissing
 from nextclick.lake import files
 from nextclick.lake.paths import Lake
+from nextclick.object_store import bucket
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +35,7 @@ def exists(lake: Lake, name: str) -> bool:
     """Whether the table was ever written."""
     from deltalake import DeltaTable
 
-    return bool(DeltaTable.is_deltatable(lake.table(name)))
+    return bool(DeltaTable.is_deltatable(lake.table(name), bucket.options(lake.data)))
 
 
 def open_table(lake: Lake, name: str, version: int | None = None) -> "DeltaTable | None":
@@ -42,7 +45,7 @@ def open_table(lake: Lake, name: str, version: int | None = None) -> "DeltaTable
     if not exists(lake, name):
         return None
     try:
-        table = DeltaTable(lake.table(name), version=version)
+        table = DeltaTable(lake.table(name), version=version, storage_options=bucket.options(lake.data))
         formats.refuse_newer_table(catalog.table(name), table.metadata().configuration)
         return table
     except errors() as error:
@@ -126,18 +129,24 @@ def create(lake: Lake, table: Table) -> "DeltaTable":
 
     from nextclick.contracts import arrow
 
-    return DeltaTable.create(
-        lake.table(table.name),
-        arrow.schema(table),
-        mode="ignore",
-        partition_by=list(table.partitioned_by),
-        description=table.doc,
-        configuration={
-            formats.FORMAT_PROPERTY: str(table.format),
-            "delta.enableChangeDataFeed": str(table.change_feed).lower(),
-        },
-        raise_if_key_not_exists=False,
-    )
+    try:
+        return DeltaTable.create(
+            lake.table(table.name),
+            arrow.schema(table),
+            mode="ignore",
+            partition_by=list(table.partitioned_by),
+            description=table.doc,
+            configuration={
+                formats.FORMAT_PROPERTY: str(table.format),
+                "delta.enableChangeDataFeed": str(table.change_feed).lower(),
+            },
+            raise_if_key_not_exists=False,
+            storage_options=bucket.options(lake.data),
+        )
+    except errors():  # another made it at the same time; or this one did, and the store's reply was lost
+        if (present := open_table(lake, table.name)) is None:
+            raise
+        return present
 
 
 def write(
@@ -150,7 +159,9 @@ def write(
     """Append Arrow rows, or overwrite the table with them, in one commit, which says the `facts`."""
     from deltalake import write_deltalake
 
-    write_deltalake(create(lake, table), rows, mode=mode, commit_properties=commit_properties(facts))
+    present = create(lake, table)
+    with committing(lake, table.name, facts) as properties:
+        write_deltalake(present, rows, mode=mode, commit_properties=properties)
 
 
 def rows_of_days(lake: Lake, table: Table, days: Collection[date]) -> list[dict[str, Any]]:
@@ -193,24 +204,44 @@ def replace_days(
     from nextclick.contracts import arrow
 
     present = open_table(lake, table.name) or create(lake, table)
-    if transaction:
-        done = present.transaction_version(transaction[0])
-        if done is not None and done >= transaction[1]:
-            return
+    if transaction and _is_done(present, transaction):
+        return
     listed = ", ".join(f"'{day}'" for day in sorted(days))
     try:
-        write_deltalake(
-            present,
-            pa.Table.from_pylist(rows, arrow.schema(table)) if isinstance(rows, list) else rows,
-            mode="overwrite",
-            predicate=f"date IN ({listed})",
-            commit_properties=commit_properties(facts, transaction),
-        )
+        with committing(lake, table.name, facts, transaction) as properties:
+            write_deltalake(
+                present,
+                pa.Table.from_pylist(rows, arrow.schema(table)) if isinstance(rows, list) else rows,
+                mode="overwrite",
+                predicate=f"date IN ({listed})",
+                commit_properties=properties,
+            )
     except errors() as error:
         raise LakeError(
             f"{table.name} in {lake.table(table.name)} cannot be written: {error}. Nothing of it was changed; "
             "free space or mend permissions, then call again."
         ) from error
+
+
+@contextmanager
+def committing(
+    lake: Lake, name: str, facts: Mapping[str, str] | None = None, transaction: tuple[str, int] | None = None
+) -> Iterator["CommitProperties"]:
+    """Around one commit of a table. A store does what its reply, if that is lost, does not say: then the table says it.
+
+    deltalake would take its own commit for another's, and append its rows a second time; a transaction of its own tells the two apart.
+    """
+    mine = transaction or ((uuid4().hex, 1) if lake.address else None)
+    try:
+        yield commit_properties(facts, mine)
+    except errors():
+        if mine is None or not _is_done(require(lake, name), mine):
+            raise
+
+
+def _is_done(table: "DeltaTable", transaction: tuple[str, int]) -> bool:
+    done = table.transaction_version(transaction[0])
+    return done is not None and done >= transaction[1]
 
 
 def commit_properties(

@@ -15,6 +15,7 @@ from nextclick.contracts.table import Column
 from nextclick.errors import LakeError
 from nextclick.lake import delta
 from nextclick.lake.paths import Lake
+from nextclick.object_store import bucket
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -37,6 +38,8 @@ def connect(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
         }
     )
     database.execute("SET enable_progress_bar = false")  # it would stand in what is printed
+    if bucket.holds(lake.data):
+        database.register_filesystem(bucket.filesystem(lake.data))
     return database
 
 

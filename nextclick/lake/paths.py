@@ -1,4 +1,4 @@
-"""Where everything of one lake lies on disk."""
+"""Where everything of one lake lies: in a local folder, or in an object store and a local folder beside it."""
 
 import re
 import shlex
@@ -8,8 +8,12 @@ from typing import Final
 from urllib.parse import quote
 
 from nextclick.errors import LakeError, UsageError
+from nextclick.object_store import bucket
 
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/+(?!$)")
+_WORD: Final = r"(?!\.\.?(?:/|$))[A-Za-z0-9._=-]+"
+_BUCKET: Final = re.compile(rf"s3a?://(?P<bucket>[a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])/(?P<key>{_WORD}(?:/{_WORD})*)/*")
+"""Keys of plain signs alone: each client of S3 has its own way to write the others down."""
 _UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f\[\]\\^|]|%[0-9A-Fa-f]{2}")
 """deltalake 1.6.6 panics at [ ] ^ |, reads another folder for \\ and for %20, and refuses control characters, also behind a
 link, which it resolves, and as a percent-encoded address.
@@ -25,11 +29,14 @@ class Lake:
     """
 
     root: Path
+    """The local folder: the lake, or beside a lake in an object store what this machine needs for itself."""
+    address: str = ""
+    """s3://BUCKET/KEY of a lake in an object store."""
 
     @property
     def data(self) -> str:
-        """The address of everything that is shared: tables lie below it."""
-        return str(self.root)
+        """The address of everything that is shared: tables lie below it. `lake_at` finds the lake by it."""
+        return self.address or str(self.root)
 
     @property
     def shared(self) -> str:
@@ -52,8 +59,14 @@ class Lake:
         return self.root / "_state"
 
     @property
-    def locks(self) -> Path:
-        return self.state / "locks"
+    def locks(self) -> str:
+        """Address of the locks of what all machines write: tables, models."""
+        return f"{self.shared}/locks"
+
+    @property
+    def own_locks(self) -> str:
+        """Those of what lies on this machine alone: its landing log, its key-value table, its pages."""
+        return str(self.state / "locks")
 
     @property
     def kv(self) -> Path:
@@ -97,12 +110,23 @@ class Lake:
         What visitors did is in them: none but their owner may look into a lake that is made here.
         """
         try:
-            for folder in (self.root, self.landing, self.quarantine, self.state, self.locks, self.imports):
+            for folder in (self.root, self.landing, self.quarantine, self.state, Path(self.own_locks), self.imports):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise LakeError(
                 f"The lake {self.root} cannot be written: {error.strerror} ({error.filename}). "
                 "Choose another folder with --lake, or mend its permissions."
+            ) from error
+        if self.address:
+            self._refuse_unreachable()
+
+    def _refuse_unreachable(self) -> None:
+        try:
+            bucket.names(self.data)
+        except OSError as error:
+            raise LakeError(
+                f"The lake {self.data} cannot be reached: {error.strerror}. Look at storage.endpoint, storage.region, and the "
+                "credentials of the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or of the machine's role."
             ) from error
 
 
@@ -122,10 +146,23 @@ def open_to_others(lake: Lake) -> str | None:
     return f"other accounts may look into {lake.root} (mode {mode:04o}): `chmod 700 {shlex.quote(str(lake.root))}`"
 
 
-def lake_at(path: str | Path) -> Lake:
-    """The lake in a local folder; UsageError for an address, and for a folder whose name Delta's readers cannot hold."""
+def lake_at(
+    path: str | Path, endpoint: bucket.Endpoint | None = None, beside: str | Path = "~/.local/state/nextclick"
+) -> Lake:
+    """The lake in a local folder, or at an address of an object store, which is asked for at `endpoint`.
+
+    What a machine needs for itself of the latter lies in a folder below `beside`. UsageError for any other address, and for
+    a folder whose name Delta's readers cannot hold.
+    """
+    if match := _BUCKET.fullmatch(str(path)):
+        address = f"{bucket.SCHEME}{match['bucket']}/{match['key']}"
+        bucket.reach(address, endpoint or bucket.Endpoint())
+        return Lake(Path(beside).expanduser().resolve() / match["bucket"] / match["key"], address)
     if _ADDRESS.match(str(path)):
-        raise UsageError(f"The lake {path} is an address. A lake lies in a local folder: name one with --lake DIR.")
+        raise UsageError(
+            f"The lake {path} is an address. A lake lies in a local folder: name one with --lake DIR; or in an object store: "
+            "--lake s3://BUCKET/KEY, with a key of letters, digits and . _ = - /."
+        )
     root = Path(path).expanduser().resolve()
     if match := _UNREADABLE.search(str(root)):
         raise UsageError(

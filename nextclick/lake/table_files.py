@@ -10,18 +10,17 @@ import time
 import uuid
 from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable
+from deltalake import DeltaTable
 from deltalake.transaction import AddAction, RemoveAction
 
 from nextclick.contracts import arrow
 from nextclick.contracts.table import Table
-from nextclick.lake import delta, lists_manifest
+from nextclick.lake import delta, files, lists_manifest
 from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.lake.paths import Lake
 
@@ -36,12 +35,12 @@ class Files:
     """Writes tables as Parquet files into the folder of a Delta table, a row group a table."""
 
     def __init__(self, lake: Lake, table: Table) -> None:
-        self.folder = Path(lake.table(table.name))
+        self.folder = lake.table(table.name)
         self.schema = arrow.schema(table)
         self.adds: list[AddAction] = []
         self.rows = 0
         self._writer: pq.ParquetWriter | None = None
-        self._path = Path()
+        self._name = ""
         self._bounds: dict[str, tuple[Any, Any]] = {}
         self._rows = 0
 
@@ -50,10 +49,11 @@ class Files:
         if not len(rows):
             return
         if self._writer is None:
-            self._path = self.folder / f"part-{uuid.uuid4().hex}.parquet"
+            self._name = f"part-{uuid.uuid4().hex}.parquet"
             self._writer = pq.ParquetWriter(
-                self._path,
+                self.path(self._name),
                 _encoded(self.schema),
+                filesystem=files.filesystem(self.folder),
                 compression="zstd",
                 use_dictionary=[name for name in self.schema.names if name != "score"],
                 write_statistics=list(_PRUNED),  # those of items would cost half of the write
@@ -66,6 +66,10 @@ class Files:
         if self._rows >= ROWS_A_FILE:
             self.close()
 
+    def path(self, name: str) -> str:
+        """Address of a file of the table."""
+        return f"{self.folder}/{name}"
+
     def close(self) -> list[AddAction]:
         """Finish the open file; returns all actions so far."""
         if self._writer is None:
@@ -74,8 +78,8 @@ class Files:
         lowest, highest = ({name: _json(pair[end]) for name, pair in self._bounds.items()} for end in (0, 1))
         stats = {"numRecords": self._rows, "minValues": lowest, "maxValues": highest}
         stats["nullCount"] = dict.fromkeys(self.schema.names, 0)
-        size = self._path.stat().st_size
-        self.adds.append(AddAction(self._path.name, size, {}, int(time.time() * 1000), True, json.dumps(stats)))
+        size = files.size(self.path(self._name))
+        self.adds.append(AddAction(self._name, size, {}, int(time.time() * 1000), True, json.dumps(stats)))
         self.rows += self._rows
         self._writer, self._bounds, self._rows = None, {}, 0
         return self.adds
@@ -83,12 +87,11 @@ class Files:
 
 def replace(lake: Lake, table: Table, rows: Iterable[pa.Table], manifest: ListsManifest | None = None) -> int:
     """Make `rows` the whole table in one commit; returns its version."""
-    present, files = delta.create(lake, table), Files(lake, table)
+    present, fresh = delta.create(lake, table), Files(lake, table)
     for part in rows:
-        files.write(part)
-    present.create_write_transaction(
-        list(files.close()), "overwrite", files.schema, commit_properties=_properties(manifest)
-    )
+        fresh.write(part)
+    with delta.committing(lake, table.name, _facts(manifest)) as properties:
+        present.create_write_transaction(list(fresh.close()), "overwrite", fresh.schema, commit_properties=properties)
     return delta_version(lake, table)
 
 
@@ -105,33 +108,35 @@ def upsert(
     manifest: ListsManifest | None = None,
 ) -> int:
     """Put `rows` in the place of all rows whose `column` is in `changed`, in one commit; returns its version."""
-    present, files = delta.create(lake, table), Files(lake, table)
+    present, fresh = delta.create(lake, table), Files(lake, table)
     actions: list[AddAction | RemoveAction] = []
     for add in _added(present):
-        path = files.folder / add["path"]
+        path = fresh.path(add["path"])
         if _holds(path, column, changed):
             actions.append(RemoveAction(add["path"], True, int(time.time() * 1000), add["size_bytes"], {}))
             for kept in _without(path, column, changed):
-                files.write(kept)
-            files.close()  # a file of old rows keeps its old generated_at, so that readers of changes skip it
+                fresh.write(kept)
+            fresh.close()  # a file of old rows keeps its old generated_at, so that readers of changes skip it
     for part in rows:
-        files.write(part)
-    actions += files.close()
-    present.create_write_transaction(actions, "append", files.schema, commit_properties=_properties(manifest))
+        fresh.write(part)
+    actions += fresh.close()
+    with delta.committing(lake, table.name, _facts(manifest)) as properties:
+        present.create_write_transaction(actions, "append", fresh.schema, commit_properties=properties)
     return delta_version(lake, table)
 
 
 def sweep(lake: Lake, table: Table, versions: Iterable[int]) -> None:
     """Remove files that neither the newest version nor any of `versions` has; young ones may have readers or a writer."""
-    folder = Path(lake.table(table.name))
+    folder = lake.table(table.name)
     kept = {add["path"] for version in (None, *versions) for add in _added(delta.require(lake, table.name, version))}
-    for file in folder.glob("*.parquet"):
-        if file.name not in kept and time.time() - file.stat().st_mtime > _YOUNG:
-            file.unlink(missing_ok=True)
+    for name in files.names(folder):
+        file = f"{folder}/{name}"
+        if name.endswith(".parquet") and name not in kept and time.time() - files.changed_at(file) / 1e9 > _YOUNG:
+            files.remove(file)
 
 
-def _properties(manifest: ListsManifest | None) -> CommitProperties:
-    return delta.commit_properties(lists_manifest.encode(manifest) if manifest else None)
+def _facts(manifest: ListsManifest | None) -> dict[str, str] | None:
+    return lists_manifest.encode(manifest) if manifest else None
 
 
 def _added(table: DeltaTable) -> list[dict[str, Any]]:
@@ -139,17 +144,18 @@ def _added(table: DeltaTable) -> list[dict[str, Any]]:
     return actions
 
 
-def _holds(path: Path, column: str, values: pa.Array) -> bool:
-    with pq.ParquetFile(path, read_dictionary=[column]) as file:
+def _holds(path: str, column: str, values: pa.Array) -> bool:
+    with pq.ParquetFile(path, read_dictionary=[column], filesystem=files.filesystem(path)) as file:
         return any(
             pc.any(pc.is_in(file.read_row_group(group, [column])[column].combine_chunks().dictionary, values)).as_py()
             for group in range(file.num_row_groups)
         )
 
 
-def _without(path: Path, column: str, values: pa.Array) -> Iterable[pa.Table]:
-    strings = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
-    with pq.ParquetFile(path, read_dictionary=strings) as file:
+def _without(path: str, column: str, values: pa.Array) -> Iterable[pa.Table]:
+    source = files.filesystem(path)
+    strings = [field.name for field in pq.read_schema(path, filesystem=source) if pa.types.is_string(field.type)]
+    with pq.ParquetFile(path, read_dictionary=strings, filesystem=source) as file:
         for group in range(file.num_row_groups):
             rows = file.read_row_group(group)
             yield rows.filter(pc.invert(pc.is_in(rows[column], values)))

@@ -64,9 +64,9 @@ def serve_pages(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
-        if who := locks.holder(settings.lake.locks, "up"):
-            raise TableBusy(f"The pages of {settings.lake.root} are served by {who}. Stop it, or use its links.")
-        stack.enter_context(locks.hold(settings.lake.locks, "up", purpose="up"))
+        if who := locks.holder(settings.lake.own_locks, "up"):
+            raise TableBusy(f"The pages of {settings.lake.data} are served by {who}. Stop it, or use its links.")
+        stack.enter_context(locks.hold(settings.lake.own_locks, "up", purpose="up"))
         home = dagster_home.prepare(settings.lake)
         lost_runs.end_lost_runs(home)
         daemon, *pages = _servers(settings, home, port, mlflow_port)

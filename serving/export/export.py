@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nextclick import kv
 from nextclick.errors import ModelError
+from nextclick.kv.backends import BACKENDS
 from nextclick.kv.lists.packing import CTR_MODEL
 from nextclick.kv.lists.protocol import Entry, ListsTable, Pointer, VersionManifest, Writer
 from nextclick.lake import locks
@@ -132,7 +133,8 @@ def rollback(settings: Settings, to: int | None = None) -> VersionManifest:
 
 @contextmanager
 def _exclusive(settings: Settings, purpose: str) -> Iterator[None]:
-    with locks.hold(settings.lake.locks, LOCK, purpose=purpose):
+    lake, shared = settings.lake, BACKENDS[settings.kv.backend].shared
+    with locks.hold(lake.locks if shared else lake.own_locks, LOCK, purpose=purpose):
         yield
 
 

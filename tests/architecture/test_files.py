@@ -23,6 +23,7 @@ RENAMES: Final = {
     "collector/imports/journal.py",
     "nextclick/kv/lists/lmdb.py",  # a version is a folder of this machine's own
     "spark_jobs/jars.py",  # below the checkout, not in a lake
+    "spark_jobs/object_store/compiled.py",
     "spark_jobs/class_archive.py",
 }
 

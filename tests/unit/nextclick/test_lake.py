@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from cli.main import cli
 from nextclick.errors import UsageError
 from nextclick.lake.paths import lake_at, open_to_others
+from nextclick.object_store.bucket import Endpoint
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,16 @@ def test_a_folder_that_a_reader_would_miss_is_refused_before_anything_is_made(tm
 
 
 @pytest.mark.parametrize(
-    "address", ["s3://bucket/lake", "s3a://bucket/lake", "gs://b/l", "file:///tmp/lake", "abfss://c@a/l"]
+    "address",
+    [
+        "s3://bucket",
+        "s3://bucket/../etc",
+        "s3://bucket/a b",
+        "s3://Bucket/l",
+        "gs://b/l",
+        "file:///tmp/lake",
+        "abfss://c@a/l",
+    ],
 )
 def test_an_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
@@ -35,10 +45,18 @@ def test_an_address_is_refused(address: str, monkeypatch: pytest.MonkeyPatch, tm
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("address", ["s3://bucket/a/shop", "s3a://bucket/a/shop/"])
+def test_a_lake_in_an_object_store_has_one_address_and_a_local_folder_beside_it(tmp_path: Path, address: str) -> None:
+    lake = lake_at(address, Endpoint("http://127.0.0.1:9", "eu-central-1"), tmp_path)
+    assert (lake.data, lake.table("gold.visits")) == ("s3://bucket/a/shop", "s3://bucket/a/shop/gold/visits")
+    assert (lake.locks, lake.landing) == ("s3://bucket/a/shop/_state/locks", tmp_path / "bucket/a/shop/landing")
+    assert lake_at(lake.data, None, tmp_path) == lake
+
+
 def test_none_but_its_owner_may_look_into_a_new_lake(tmp_path: Path) -> None:
     lake = lake_at(tmp_path / "above" / "lake")
     lake.prepare()
-    folders = (lake.root, lake.landing, lake.quarantine, lake.state, lake.locks, lake.imports)
+    folders = (lake.root, lake.landing, lake.quarantine, lake.state, Path(lake.locks), lake.imports)
     assert {folder.stat().st_mode & 0o777 for folder in folders} == {0o700}
     assert open_to_others(lake) is None
     lake.root.chmod(0o755)
