@@ -6,7 +6,7 @@ import java.util.UUID
 
 import io.delta.storage.HadoopFileSystemLogStore
 import org.apache.hadoop.conf.Configuration
-import org.apache.hadoop.fs.{FileAlreadyExistsException, FileSystem, Path}
+import org.apache.hadoop.fs.{FileAlreadyExistsException, FileStatus, FileSystem, Path, PathFilter}
 import org.apache.spark.sql.execution.streaming.checkpointing.CheckpointFileManager.CancellableFSDataOutputStream
 import org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager
 
@@ -67,6 +67,16 @@ class ConditionalCheckpointFileManager(folder: Path, conf: Configuration) extend
   override def createAtomic(path: Path, overwriteIfPossible: Boolean): CancellableFSDataOutputStream =
     if (isLocal) super.createAtomic(path, overwriteIfPossible) // a session may have lakes of both kinds
     else new Pending(path.getFileSystem(conf), path, overwriteIfPossible, new ByteArrayOutputStream)
+
+  // A store has no folders: an object that stood for one would outlive what lies in it.
+  override def mkdirs(path: Path): Unit = if (isLocal) super.mkdirs(path)
+
+  override def createCheckpointDirectory(): Path =
+    if (isLocal) super.createCheckpointDirectory() else folder.getFileSystem(conf).makeQualified(folder)
+
+  override def list(path: Path, filter: PathFilter): Array[FileStatus] =
+    try super.list(path, filter)
+    catch { case _: FileNotFoundException => Array.empty }
 
   private class Pending(fs: FileSystem, path: Path, overwrites: Boolean, bytes: ByteArrayOutputStream)
       extends CancellableFSDataOutputStream(bytes) {
