@@ -27,8 +27,11 @@ def compare(reports: Reports, answer: Answer, to: Compared) -> Comparison:
         raise UsageError(f"The report {question.report.name} is of now: it cannot be compared to an earlier range.")
     before = reports.answer(question.compared(to))
     shift = timedelta(question.shift(to))
-    earlier = {tuple(_later(key, shift) for key in row[:groups]): row[groups:] for row in before.rows}
-    return Comparison(before, [earlier.get(tuple(row[:groups])) for row in answer.rows])
+    if any(isinstance(key, date) for row in before.rows for key in row[:groups]):
+        earlier = {tuple(_later(key, shift) for key in row[:groups]): row[groups:] for row in before.rows}
+    else:
+        earlier = {row[:groups]: row[groups:] for row in before.rows}
+    return Comparison(before, [earlier.get(row[:groups]) for row in answer.rows])
 
 
 def _later(key: Any, shift: timedelta) -> Any:

@@ -4,7 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from analytics.answers import Reports
 from dashboard.address import PageAddress
@@ -14,7 +14,9 @@ from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 from serving.experiments import assignment
 from serving.experiments.assignment import Experiment
-from serving.experiments.report import ExperimentReport, report
+
+if TYPE_CHECKING:
+    from serving.experiments.report import ExperimentReport
 
 _MOST: Final = 10
 _KEPT: Final = 32
@@ -27,8 +29,12 @@ class _Reports:
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[Any, ...], ExperimentReport] = OrderedDict()
 
-    def of(self, lake: Lake, experiment: Experiment) -> ExperimentReport | None:
+    def of(self, lake: Lake, experiment: Experiment) -> "ExperimentReport | None":
         """None while there are no events."""
+        from serving.experiments.report import (
+            report,  # scipy.stats takes a second: a server that starts should not wait for it
+        )
+
         events = delta.open_table(lake, "silver.events")
         if events is None:
             return None
@@ -62,7 +68,7 @@ def experiments(settings: Settings, reports: Reports, view: PageAddress) -> Mapp
     }
 
 
-def _shown(result: ExperimentReport | None) -> Mapping[str, Any] | None:
+def _shown(result: "ExperimentReport | None") -> Mapping[str, Any] | None:
     """A report with its charts; None where nobody was exposed."""
     if result is None or not any(variant.exposed for variant in result.variants):
         return None
@@ -70,7 +76,7 @@ def _shown(result: ExperimentReport | None) -> Mapping[str, Any] | None:
     return {"report": result, "charts": [(name, _sequence(result, name)) for name in names]}
 
 
-def _sequence(result: ExperimentReport, variant: str) -> Mapping[str, Any]:
+def _sequence(result: "ExperimentReport", variant: str) -> Mapping[str, Any]:
     """The difference from the control at each look, within what holds it at all looks at once."""
     looks = [(look.date, look.differences[variant]) for look in result.looks if variant in look.differences]
     return {

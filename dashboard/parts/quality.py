@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from analytics.answers import Reports
-from collector.replay.replay import examples
 from dashboard.address import PageAddress
 from dashboard.watching.lag import waiting_since
 from expectations.results import Result, TableStatus, latest_results
@@ -50,6 +49,10 @@ def lag(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str,
 
 def rejects(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
     """The newest rejects of each reason, of the days of the address and later, cut; none by a link that was handed on."""
+    from collector.replay.replay import (
+        examples,  # with the whole collector, for which a server that starts should not wait
+    )
+
     records = [] if view.seal else examples(settings, view.first, _EACH, _LONGEST)
     reasons = dict.fromkeys(record.reason for record in records)
     return {

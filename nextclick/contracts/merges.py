@@ -5,8 +5,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 MOST_USERS: Final = 64
 """A visitor with more users is no device but one id for many: what is anonymous there is nobody's of them."""
@@ -21,6 +19,9 @@ def closed(links: pa.Table) -> pa.Table:
     """
     if not len(links):
         return pa.table({name: pa.array([], pa.string()) for name in ("site", "id", "person")})
+    from scipy.sparse import coo_array  # half a second, for which those who know no merges should not wait
+    from scipy.sparse.csgraph import connected_components
+
     links = links.combine_chunks()
     sites = links["site"].combine_chunks().dictionary_encode()
     codes = sites.indices.cast(pa.string())
