@@ -15,6 +15,7 @@ from nextclick.contracts.events import somebody
 from nextclick.ctr import TERMS
 from nextclick.profile.conversion import probability
 from nextclick.profile.live_features import open_session
+from nextclick.profile.predict_features import SessionRules, session_terms
 from nextclick.profile.profile import Action
 from nextclick.settings import Settings
 from serving import response
@@ -223,7 +224,12 @@ class Engine:
         ]
         prior = self._settings.ranking.transition_prior
         after = context.serving_index.transitions.after(self._acts(context), prior) if context else {}
-        chance = probability(self._session(context), context.serving_index.conversion) if context else 0.0
+        foreseen = response.NOT_FORESEEN
+        if context:
+            rules, index = SessionRules.of(self._settings, site), context.serving_index
+            counted = probability(self._session(context), index.conversion)
+            night = await self._visitors.foreseen(index, context.who)
+            foreseen = response.foreseen(index, session_terms(known.profile, context.now, rules), counted, night)
         liked = self._visitors.attributes(context.serving_index, known, context.now) if context else {}
         return responses.LiveProfile(
             visitor_id=request.visitor_id,
@@ -231,7 +237,8 @@ class Engine:
             actions=shown,
             embedding=response.embedding(context.serving_index, known) if context else None,
             next_action=after,
-            conversion=chance,
+            conversion=foreseen.conversion_session,
+            predictions=foreseen,
             degraded=known.degraded,
         )
 

@@ -1,6 +1,6 @@
 """A ranked list as the client sees it, and as the landing log keeps it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -9,6 +9,8 @@ from msgspec import UNSET
 
 from nextclick.contracts.events import Event, encode
 from nextclick.ctr import FORESEEN
+from nextclick.profile.predict_features import TERMS
+from nextclick.profile.predictions import COUNTED, SESSION
 from serving.bandits.live import Banner
 from serving.bandits.trials import DRAWS, Draw
 from serving.bandits.trials import encode as encode_draws
@@ -17,7 +19,7 @@ from serving.index.index import ServingIndex
 from serving.index.items import Floats
 from serving.ranking.rank import Ranked
 from serving.ranking.visitor import Known, Who
-from serving.schema.responses import Item, LiveEmbedding, Source
+from serving.schema.responses import Item, LiveEmbedding, PersonPredictions, Source
 
 _json: Final = msgspec.json.Encoder().encode
 _PLACES: Final = 6
@@ -33,6 +35,25 @@ class Listed(NamedTuple):
     """Of each place; 1 where nothing was drawn."""
     draws: Sequence[Draw] = ()
     banner: Banner | None = None
+
+
+NOT_FORESEEN: Final = PersonPredictions(conversion_session=0.0, model_version={})
+"""Before the first export."""
+
+
+def foreseen(
+    index: ServingIndex, terms: Sequence[float] | None, counted: float, night: Mapping[str, float]
+) -> PersonPredictions:
+    """Of the open session by the model that the export carries, else by the rates that it counted; of the person as the night did."""
+    said = index.foreseeing
+    versions = {SESSION: COUNTED} | (said.versions if said else {})
+    model = said.session if said else None
+    return PersonPredictions(
+        conversion_session=model.of(dict(zip(TERMS, terms, strict=True))) if model and terms else counted,
+        model_version=versions,
+        as_of=said.as_of // 1000 if said and night else None,
+        **night,
+    )
 
 
 def items(index: ServingIndex, listed: Listed, explain: bool) -> list[Item]:

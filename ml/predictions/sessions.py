@@ -100,7 +100,7 @@ def session_moments(database: "DuckDBPyConnection", settings: Settings, history:
     drawn = database.execute(
         "SELECT as_of, started, until, label, hash(visitor_id) AS side FROM moments ORDER BY moment"
     ).fetchnumpy()
-    rules = SessionRules(gap_ms, settings.live.keep_ms)
+    rules = SessionRules.of(settings, settings.site)
     terms = [
         session_terms(known, as_of // 1000, rules) or (0.0,) * len(TERMS)
         for as_of, known in zip(drawn["as_of"].tolist(), _profiles(database), strict=True)

@@ -7,12 +7,13 @@ So the same actions give the same numbers, bit for bit (plain floats of `math`, 
 import math
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
 from nextclick.profile.live_features import open_session
 from nextclick.profile.profile import Action, Profile
+from nextclick.settings import Settings
 
 _HOUR: Final = 3_600_000
 TERMS: Final = (
@@ -29,6 +30,10 @@ class SessionRules(msgspec.Struct, frozen=True):
     gap_ms: int
     keep_ms: int
     """Older actions count for nothing: the store may have dropped them."""
+
+    @classmethod
+    def of(cls, settings: Settings, site: str) -> Self:
+        return cls(settings.sessions.gap_ms_for(site), settings.live.keep_ms)
 
 
 def session_terms(profile: Profile, now: int, rules: SessionRules) -> tuple[float, ...] | None:

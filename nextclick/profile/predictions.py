@@ -59,7 +59,8 @@ class Foreseeing(msgspec.Struct, frozen=True, kw_only=True):
 
     as_of: int
     """Microseconds; people whose entry is of another moment are not foreseen any more."""
-    versions: dict[Name, str]
+    versions: dict[str, str]
+    """By prediction."""
     session: "Predictor | None" = None
 
 
@@ -94,6 +95,11 @@ class Predictor(msgspec.Struct, frozen=True, kw_only=True):
         rows = len(next(iter(terms.values())))
         named = (coefficient * terms[name] for name, coefficient in self.coefficients.items())
         return np.asarray(sum(named, start=np.full(rows, self.intercept)))
+
+    def of(self, terms: Mapping[str, float]) -> float:
+        """p of one row, of plain numbers."""
+        odds = sum((value * terms[name] for name, value in self.coefficients.items()), self.intercept)
+        return float(self.probability(np.array([odds]))[0])
 
     def probability(self, odds: Floats) -> Floats:
         """p at each z."""
@@ -133,6 +139,19 @@ def digest(stored: bytes) -> str:
     return hashlib.sha256(stored).hexdigest()
 
 
+def foreseeing(stored: bytes) -> Foreseeing:
+    """What an export says; ModelError as for `decode`."""
+    try:
+        said = msgspec.msgpack.decode(stored, type=Foreseeing)
+    except msgspec.MsgspecError as error:
+        raise ModelError(
+            f"Predictions of the key-value table are damaged: {error}. Run `nextclick export --full`."
+        ) from error
+    if said.session:
+        _check(said.session)
+    return said
+
+
 def decode(stored: bytes, sha256: str | None = None) -> Predictor:
     """A stored model; ModelError if it is none, not the one with this digest, or holds what is not a finite number."""
     if sha256 is not None and digest(stored) != sha256:
@@ -144,6 +163,11 @@ def decode(stored: bytes, sha256: str | None = None) -> Predictor:
         model = msgspec.json.decode(stored, type=Predictor)
     except msgspec.MsgspecError as error:
         raise ModelError(f"A model of predictions cannot be read: {error}. Train it anew.") from error
+    _check(model)
+    return model
+
+
+def _check(model: Predictor) -> None:
     named = f"Version {model.version} of {model.name}"
     if len(model.coefficients) > MOST_TERMS:
         raise ModelError(f"{named} has {len(model.coefficients):,} terms, more than {MOST_TERMS:,}.")
@@ -152,4 +176,3 @@ def decode(stored: bytes, sha256: str | None = None) -> Predictor:
     numbers = [model.intercept, *model.coefficients.values(), *model.means.values(), *model.knots]
     if not np.isfinite(numbers).all():
         raise ModelError(f"{named} holds a number that is not finite.")
-    return model

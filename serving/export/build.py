@@ -17,10 +17,12 @@ from nextclick.kv.lists.packing import (
     history_key,
     list_length,
     person_key,
+    prediction_key,
     unpack_ids,
 )
 from nextclick.kv.lists.protocol import Entry, Snapshot, VersionManifest, Writer
 from nextclick.lake import lists_manifest
+from nextclick.profile.predictions import Predictions
 from serving.export.gold_lists import EVERYBODY, Disordered, ListsVersion, Packer, count, layouts, read
 
 _BLOCK = 10_000
@@ -67,6 +69,7 @@ class Beside(NamedTuple):
     catalogue: int | None
     """Delta version of silver.items."""
     click_model: CtrModel | None
+    predictions: Predictions | None
 
     @property
     def click_version(self) -> str | None:
@@ -74,14 +77,19 @@ class Beside(NamedTuple):
 
     def is_in(self, manifest: VersionManifest) -> bool:
         """Whether a version was made with the same."""
-        return (manifest.catalogue_version, manifest.click_model) == (self.catalogue, self.click_version)
+        held = (manifest.catalogue_version, manifest.click_model, manifest.predictions_version)
+        return held == (self.catalogue, self.click_version, self.predictions_version)
+
+    @property
+    def predictions_version(self) -> int | None:
+        return self.predictions.table_version if self.predictions else None
 
 
 class VersionBuilder:
     """A version being filled: from nothing, or, as a copy of `base`, with what `updates` changed since.
 
-    `beside` gives the entries that are no lists, and `histories` those of people, of all or of those whose lists are newer
-    than a time; both may number items.
+    `beside` gives the entries that are no lists, `histories` those of people, of all or of those whose lists are newer
+    than a time, and `foreseen` those of predictions; the first two may number items.
     """
 
     def __init__(
@@ -90,6 +98,7 @@ class VersionBuilder:
         source: ListsVersion,
         beside: Callable[[Packer], list[Entry]],
         histories: Callable[[Packer, datetime | None], Iterator[list[Entry]]],
+        foreseen: Callable[[], Iterator[list[Entry]]],
         base: Snapshot | None = None,
         updates: Sequence[lists_manifest.ListsManifest] = (),
         ordered: bool = False,
@@ -97,9 +106,12 @@ class VersionBuilder:
         self.read = self.written = 0
         """Rows taken from gold, and entries sent."""
         self._writer, self._source, self._base, self._ordered = writer, source, base, ordered
-        self._beside, self._histories = beside, histories
+        self._beside, self._histories, self._foreseen = beside, histories, foreseen
         self._removed = [
-            key(person) for update in updates for person in update.removed for key in (person_key, history_key)
+            key(person)
+            for update in updates
+            for person in update.removed
+            for key in (person_key, history_key, prediction_key)
         ]
         self._forgotten: set[bytes] = set()
         if base is None:
@@ -122,6 +134,8 @@ class VersionBuilder:
                 progress(self.read, total)
         for entries in self._histories(self.packer, self._since):
             self._put(self._changed(entries))
+        for entries in self._foreseen():
+            self._put(self._changed(entries))
         self._put(self._changed(self._beside(self.packer)))
         self._put(self.packer.ids())
         if self.tally.rows != total:
@@ -137,6 +151,7 @@ class VersionBuilder:
             lists_version=self._source.version,
             catalogue_version=beside.catalogue,
             click_model=beside.click_version,
+            predictions_version=beside.predictions_version,
             models=tuple(self.packer.models),
             people=self.tally.people,
             rows=self.tally.rows,

@@ -64,6 +64,7 @@ def run(settings: Settings, progress: Progress | None = None, full: bool = False
     what it holds is not what was sent; TableMissing without lists; TableBusy beside another export.
     """
     from nextclick import ctr
+    from nextclick.profile import predictions
     from serving.export import gold_lists, item_entries
     from serving.export.build import Beside
 
@@ -71,7 +72,8 @@ def run(settings: Settings, progress: Progress | None = None, full: bool = False
     table = kv.open_table(settings)
     with _exclusive(settings, "export"), gold_lists.readable():
         source = gold_lists.pin(settings.lake)
-        beside = Beside(item_entries.version(settings), ctr.read(settings.lake))
+        lake = settings.lake
+        beside = Beside(item_entries.version(settings), ctr.read(lake), predictions.read(lake))
         sealed = None if full else _sealed(table, source, beside)
         if sealed:
             done = Outcome(sealed, _adopt(table, sealed))
@@ -146,7 +148,7 @@ def _flip(table: ListsTable, version: int) -> None:
 def _sealed(table: ListsTable, source: "ListsVersion", beside: "Beside") -> VersionManifest | None:
     """The version that holds these very lists already: the served one, or else the newest.
 
-    None if it is served with a catalogue or a click model that is not the newest.
+    None if it is served with a catalogue, a click model or predictions that are not the newest.
     """
     served = table.current()
     candidates = [served, *table.versions()] if served else table.versions()
@@ -193,6 +195,7 @@ def _drop_old(table: ListsTable, keep: int) -> None:
 def _build(table: ListsTable, plan: Plan, progress: Progress) -> Outcome:
     """Seal the next version by the cheapest way whose result holds."""
     from serving.export import histories as item_histories
+    from serving.export import person_predictions
     from serving.export.build import Mismatch, VersionBuilder, updates_since
     from serving.export.gold_lists import Disordered
 
@@ -206,7 +209,8 @@ def _build(table: ListsTable, plan: Plan, progress: Progress) -> Outcome:
                 snapshot = table.snapshot(base.version) if base else None
                 beside = partial(_beside, plan, base is None)
                 histories = partial(item_histories.entries, plan.settings, source)
-                filling = VersionBuilder(writer, source, beside, histories, snapshot, updates, ordered)
+                foreseen = partial(person_predictions.entries, plan.settings, source, plan.beside.predictions)
+                filling = VersionBuilder(writer, source, beside, histories, foreseen, snapshot, updates, ordered)
                 filling.fill(progress)
                 manifest = filling.seal(pointer.version if pointer else None, plan.beside)
                 return Outcome(manifest, way, filling.read, filling.written)
@@ -223,13 +227,14 @@ def _build(table: ListsTable, plan: Plan, progress: Progress) -> Outcome:
 def _beside(plan: Plan, full: bool, packer: "Packer") -> list[Entry]:
     """The entries beside the lists; what people do next is counted anew by full exports alone."""
     from nextclick import ctr
-    from serving.export import behaviour_counts, item_entries
+    from serving.export import behaviour_counts, item_entries, person_predictions
 
     settings, source = plan.settings, plan.source
     entries = item_entries.vectors(source, packer)  # these two number items, and the catalogue has a place for each
     entries += item_entries.entries(settings, source, packer, plan.beside.catalogue)
     entries += behaviour_counts.entries(settings, source.lists.site) if full else []
     model = plan.beside.click_model
+    entries += person_predictions.said(settings, plan.beside.predictions)
     return entries + ([(CTR_MODEL, ctr.encode(model))] if model else [])
 
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 
 from nextclick import ctr
 from nextclick.errors import ModelError
-from nextclick.kv.lists.packing import CONVERSION, CTR_MODEL, POPULAR, QUERIES, TRANSITIONS
+from nextclick.kv.lists.packing import CONVERSION, CTR_MODEL, POPULAR, PREDICTIONS, QUERIES, TRANSITIONS
 from nextclick.kv.lists.protocol import Snapshot
+from nextclick.profile import predictions
 from nextclick.profile.conversion import ConversionRates
+from nextclick.profile.predictions import Foreseeing
 from serving.index import items as catalogues
 from serving.index import vectors
 from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
@@ -49,6 +51,8 @@ class ServingIndex:
     """None: popularity is the expected click rate."""
     transitions: ActionTransitions
     conversion: ConversionRates
+    foreseeing: Foreseeing | None
+    """What is said of predictions; None where the export has none."""
     suggestions: SuggestionIndex
     vectors: ItemVectors | None
     """None where no model places items."""
@@ -92,8 +96,8 @@ def load(snapshot: Snapshot) -> ServingIndex:
     """Read a version into memory. ModelError if it is damaged, VersionGone if it was dropped meanwhile."""
     stock = catalogues.load(snapshot)
     count = len(stock)
-    popular, model, transitions, queries, rates = snapshot.get_many(
-        [POPULAR, CTR_MODEL, TRANSITIONS, QUERIES, CONVERSION]
+    popular, model, transitions, queries, rates, foreseeing = snapshot.get_many(
+        [POPULAR, CTR_MODEL, TRANSITIONS, QUERIES, CONVERSION, PREDICTIONS]
     )
     _, listed, scores = unpack_list(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0, np.float32))
     first = np.sort(np.unique(listed, return_index=True)[1])
@@ -117,6 +121,7 @@ def load(snapshot: Snapshot) -> ServingIndex:
         ctr=_click_model(model),
         transitions=ActionTransitions(_counts(transitions, list[tuple[str, str, str, int]])),
         conversion=msgspec.msgpack.decode(rates, type=ConversionRates) if rates else ConversionRates(),
+        foreseeing=_foreseeing(foreseeing),
         suggestions=SuggestionIndex(stock, popularity, _counts(queries, list[tuple[str, int]])),
         vectors=vectors.load(snapshot),
         _row=np.full(count + 1, UNKNOWN, np.int64),
@@ -148,6 +153,15 @@ def _click_model(value: bytes | None) -> ctr.CtrModel | None:
         return ctr.decode(value) if value is not None else None
     except ModelError as error:
         _log.warning("%s Popularity is used instead.", error)
+        return None
+
+
+def _foreseeing(value: bytes | None) -> Foreseeing | None:
+    """What is said of predictions; what cannot be used costs no list: counted rates stand for it."""
+    try:
+        return predictions.foreseeing(value) if value is not None else None
+    except ModelError as error:
+        _log.warning("%s Counted rates are used instead.", error)
         return None
 
 

@@ -1,6 +1,7 @@
 """What is known of the visitor of a request: the live profile, their own list, and what resembles the items of their last views."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,20 @@ import numpy as np
 from nextclick import kv
 from nextclick.contracts import persons
 from nextclick.errors import NextclickError
-from nextclick.kv.lists.packing import decode_history, history_key, next_key, person_key, similar_key
+from nextclick.kv.lists.packing import (
+    FORESEEN,
+    decode_history,
+    history_key,
+    next_key,
+    person_key,
+    prediction_key,
+    similar_key,
+)
 from nextclick.kv.lists.protocol import Snapshot
 from nextclick.lake import lists_manifest
 from nextclick.profile import embedding, profile
 from nextclick.profile.live_features import FeatureRules, Features, features, interest
+from nextclick.profile.predictions import NIGHTLY
 from nextclick.profile.profile import Action, Profile
 from nextclick.settings import Settings
 from serving.index.index import ServingIndex
@@ -103,6 +113,19 @@ class VisitorLookup:
         except (NextclickError, TimeoutError):
             return None, True
 
+    async def foreseen(self, index: ServingIndex, who: Who) -> dict[str, float]:
+        """What the last night foresaw of the person; nothing where it did not, or a store fails."""
+        if index.foreseeing is None:
+            return {}
+        as_of, keys = index.foreseeing.as_of, [*map(prediction_key, _people(who))]
+        try:
+            values = await self._read(index, lambda snapshot: snapshot.get_many(keys))
+        except (NextclickError, TimeoutError):
+            return {}
+        entries = [FORESEEN.unpack(value) for value in values if value is not None and len(value) == FORESEEN.size]
+        own = next((entry[1:] for entry in entries if entry[0] == as_of), ())
+        return {name: value for name, value in zip(NIGHTLY, own, strict=False) if not math.isnan(value)}
+
     async def _read(self, index: ServingIndex, look: Callable[[Snapshot], Found]) -> Found:
         """What `look` finds in the index's version. ModelError or TimeoutError where a store fails, is slow, or was just now."""
         if time.monotonic() < self._closed_until:
@@ -145,8 +168,7 @@ class VisitorLookup:
         named = {action: _category(stock, action) for action in whole.actions}
         live = features(whole, now, FeatureRules.of(self._settings, who.site), named.__getitem__)
         viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number]
-        people = [persons.of_user(who.user_id)] if who.user_id else []
-        people += [persons.of_visitor(who.visitor_id)] if who.visitor_id else []
+        people = _people(who)
         wanted = [
             *map(person_key, people),
             *map(history_key, people),
@@ -183,6 +205,12 @@ class VisitorLookup:
     def _list(self, index: ServingIndex, snapshot: Snapshot, key: bytes) -> Numbers | None:
         value = snapshot.get_many([key])[0]
         return None if value is None else unpack_list(value, len(index.catalogue))[1]
+
+
+def _people(who: Who) -> list[str]:
+    """The persons that it may be, the surest first."""
+    user = [persons.of_user(who.user_id)] if who.user_id else []
+    return user + ([persons.of_visitor(who.visitor_id)] if who.visitor_id else [])
 
 
 def _first(*values: bytes | None) -> bytes | None:

@@ -116,6 +116,21 @@ class LiveEmbedding(msgspec.Struct, frozen=True, kw_only=True):
     """The mean of the vectors of the items used, weighted by strength."""
 
 
+class PersonPredictions(msgspec.Struct, frozen=True, kw_only=True):
+    """What is foreseen of a visitor; docs/predictions.md. None where nobody foresees it."""
+
+    conversion_session: float
+    """Chance that the open session ends in a purchase."""
+    conversion_7d: float | None = None
+    """Chance of a purchase in the seven days after as_of."""
+    churn: float | None = None
+    """Chance that the person does not come back in predictions.churn_days after as_of."""
+    model_version: dict[str, str]
+    """By prediction the registered version of its model, or `counted`."""
+    as_of: int | None = None
+    """What the last two were foreseen from, in milliseconds; the first is of now."""
+
+
 class LiveProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a visitor now; docs/live-profile.md defines the features."""
 
@@ -128,7 +143,8 @@ class LiveProfile(msgspec.Struct, frozen=True, kw_only=True):
     next_action: dict[str, float]
     """As GET /v1/next-action."""
     conversion: float
-    """Chance that the open session ends in a purchase."""
+    """Chance that the open session ends in a purchase: as in `predictions`."""
+    predictions: PersonPredictions
     degraded: bool
 
 

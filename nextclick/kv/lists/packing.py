@@ -10,6 +10,7 @@ Keys start with one byte that says what follows, in the order in which an export
     v NUMBER     the chunk of the item vectors: 256 rows of little-endian float16, all zero where an item has none
     w PERSON     what the person bought and viewed (`History`)
     x NAME       what there is one of, such as the click model
+    y PERSON     what is foreseen of the person: as_of in microseconds, then a float16 for each of predictions.NIGHTLY
 
 A list is a format byte, the uint16 index of its model version in the manifest, and
 its items from rank 1 on: uint16 (format 1) or uint32 (format 2) index of the item,
@@ -34,6 +35,9 @@ CTR_MODEL: Final = b"xctr"
 TRANSITIONS: Final = b"xtransitions"
 CONVERSION: Final = b"xconversion"
 QUERIES: Final = b"xqueries"
+PREDICTIONS: Final = b"xpredictions"
+FORESEEN: Final = struct.Struct("<qee")
+"""not a number: nobody foresees it."""
 CHUNK: Final = 256
 """Item ids a chunk: a list of ten items costs at most ten gets of about 2 kB, not the whole table."""
 SHORT, LONG = 1, 2
@@ -66,6 +70,10 @@ def shelf_key(number: int) -> bytes:
 
 def history_key(person_id: str) -> bytes:
     return _key(b"w", person_id)
+
+
+def prediction_key(person_id: str) -> bytes:
+    return _key(b"y", person_id)
 
 
 def vectors_key(number: int) -> bytes:
