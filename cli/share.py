@@ -15,6 +15,8 @@ from nextclick.errors import UsageError
 from nextclick.settings import Settings
 
 _LONGEST_DAYS = 3_650
+_CONNECTIONS = 128
+"""At once; more are answered 503, and clients come again."""
 _days = click.FloatRange(0, _LONGEST_DAYS, min_open=True)
 
 
@@ -77,6 +79,7 @@ def serve(settings: Settings, host: str | None, port: int | None, as_json: bool)
             log_level="warning",
             timeout_graceful_shutdown=2,
             server_header=False,
+            limit_concurrency=_CONNECTIONS,
             ssl_certfile=sharing.tls_certificate or None,
             ssl_keyfile=sharing.tls_key or None,
         )

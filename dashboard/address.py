@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from analytics.answers import Reports
@@ -24,6 +24,15 @@ _DAYS_OF: Final = "traffic"
 """The report whose last full day ends every panel's range, so that all are of the same days."""
 
 
+class PageSeal(NamedTuple):
+    """What comes with a link to one page."""
+
+    sign: Callable[[str], str]
+    """Makes the addresses of the page's data open, too."""
+    until: int
+    """Seconds since 1970-01-01 UTC."""
+
+
 @dataclass(frozen=True)
 class PageAddress:
     """An address as it was asked; UsageError for words in it that mean nothing."""
@@ -34,8 +43,8 @@ class PageAddress:
     newest: date
     """The last full day that there is."""
     today: date
-    seal: Callable[[str], str] | None = None
-    """Of a page that a link opened: signs the addresses of its data. It leads nowhere else; None: everywhere."""
+    seal: PageSeal | None = None
+    """Of a page that a link opened, which leads nowhere else; None: everywhere."""
 
     def word(self, name: str) -> str:
         """The first value of a name; empty: it has none."""
@@ -145,7 +154,7 @@ class PageAddress:
 
     def data(self, address: str) -> str:
         """The address of what belongs to this page, as a reader of it may open it."""
-        return self.seal(address) if self.seal else address
+        return self.seal.sign(address) if self.seal else address
 
     def of_page(self, path: str) -> str:
         """Another page of the same days and filters."""
@@ -172,9 +181,7 @@ class PageAddress:
         return self.link(where=[each for each in self.where if each != text])
 
 
-def view(
-    reports: Reports, path: str, words: Sequence[tuple[str, str]], seal: Callable[[str], str] | None = None
-) -> PageAddress:
+def view(reports: Reports, path: str, words: Sequence[tuple[str, str]], seal: PageSeal | None = None) -> PageAddress:
     """The address of a request."""
     return PageAddress(path, tuple(words), reports.question(named(_DAYS_OF)).last, reports.today, seal)
 

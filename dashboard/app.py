@@ -32,7 +32,7 @@ from analytics.comparison import Comparison, compare
 from analytics.output import as_json, write_csv
 from dashboard import assets, charts
 from dashboard.access import METRICS, PageAccess
-from dashboard.address import RANGES, PageAddress, compared, view
+from dashboard.address import RANGES, PageAddress, PageSeal, compared, view
 from dashboard.ahead import AnswersAhead
 from dashboard.answered import Answers
 from dashboard.filters import common_values
@@ -87,7 +87,7 @@ class Dashboard:
 
     def view(self, request: Request) -> PageAddress:
         until = self.access.end(request)
-        seal = None if until is None else partial(self.access.sign, until=until)
+        seal = None if until is None else PageSeal(partial(self.access.sign, until=until), until)
         return view(self.reports, request.url.path, unsigned(request.query_params.multi_items()), seal)
 
     def show(self, request: Request, page: DashboardPage) -> Response:

@@ -67,6 +67,8 @@ def test_it_shows_what_who_has_the_token_sees(settings: Settings, reader: TestCl
     assert "<nav" in with_token.text
     assert "<nav" not in by_link.text
     assert 'class="controls"' not in by_link.text
+    assert f"{LAST} to {LAST} · channel=email · this link opens this page until " in by_link.text
+    assert "this link" not in with_token.text
 
 
 def test_the_tables_of_the_page_are_loaded_with_its_filter(settings: Settings, reader: TestClient) -> None:
