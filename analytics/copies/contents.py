@@ -2,11 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -14,10 +15,12 @@ import msgspec
 from analytics import views
 from analytics.report import Report, earliest_today
 from nextclick.contracts import catalog
+from nextclick.contracts.duckdb_types import duckdb_type
 from nextclick.contracts.table import Column, Layer, Table
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake import delta, duck
 from nextclick.lake.day_changes import DayCursor, cursor_at, days_since
+from nextclick.lake.sql import View
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ class Origin(msgspec.Struct, frozen=True):
     """What the rows of a copied table are made of."""
 
     form: str
-    """Another one where its columns or its query are others."""
+    """Another one where its query is another."""
     tables: dict[str, DayCursor]
     """The versions of the lake's tables; one that was never written is not in it."""
     parts: dict[str, str] = {}
@@ -79,12 +82,17 @@ class Copied:
 
     name: str
     doc: str
-    columns: tuple[Column, ...]
     query: str
     """What its rows are, in the SQL of `PinnedLake.database`."""
     reads: tuple[str, ...]
     by_day: bool
     """Its rows of a day follow from the rows of that day in the tables that it reads, and these lie by days."""
+    describe: Callable[[], tuple[Column, ...]]
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Looked up where they are wanted: a query is bound for it, and of most tables nothing has changed."""
+        return self.describe()
 
     @property
     def day(self) -> str | None:
@@ -93,8 +101,8 @@ class Copied:
 
     @property
     def form(self) -> str:
-        """Another one where its columns or its query are others."""
-        return hashlib.sha256(repr((self.columns, self.query)).encode()).hexdigest()[:16]
+        """Another one where its query is another."""
+        return hashlib.sha256(self.query.encode()).hexdigest()[:16]
 
     def where(self, days: Collection[date | None] | None) -> str:
         """The condition of rows of these days (None among them: of no day), or of all; DuckDB and PostgreSQL take the same text."""
@@ -184,14 +192,20 @@ class PinnedLake:
 
     def _of_report(self, report: Report) -> Copied:
         view = views.of_report(self._settings, report, earliest_today(self._settings, datetime.now(UTC)))
+        return Copied(
+            view.name, report.doc, view.query, report.reads, _follows_days(report), partial(self._described, view)
+        )
+
+    def _described(self, view: View) -> tuple[Column, ...]:
         described = self.database.execute(f"DESCRIBE {view.query}").fetchall()
-        columns = tuple(Column(name, _contract_type(kind), view.comments.get(name, "")) for name, kind, *_ in described)
-        return Copied(view.name, view.doc, columns, view.query, report.reads, _follows_days(report))
+        return tuple(Column(name, _contract_type(kind), view.comments.get(name, "")) for name, kind, *_ in described)
 
 
 def _of_gold(name: str) -> Copied:
     table = catalog.table(name)
-    return Copied(name, table.doc, table.columns, f"FROM {name}", (name,), _lies_by_days(name))
+    listed = ", ".join(f'"{column.name}"::{duckdb_type(column.type)} AS "{column.name}"' for column in table.columns)
+    query = f"SELECT {listed} FROM {name}"
+    return Copied(name, table.doc, query, (name,), _lies_by_days(name), lambda: table.columns)
 
 
 def _follows_days(report: Report) -> bool:

