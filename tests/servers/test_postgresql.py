@@ -117,7 +117,8 @@ def _plain_value(value: Any) -> Any:
 
 
 def _decimal(value: Decimal | str) -> Decimal:
-    return Decimal(value).normalize()
+    """To twelve digits, as doubles have them in JSON and without."""
+    return Decimal(f"{Decimal(value):.12g}").normalize()
 
 
 def test_what_text_and_numbers_may_hold_at_their_ends(settings: Settings, database: postgresql.PostgreSQL) -> None:
