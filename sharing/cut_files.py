@@ -1,7 +1,7 @@
 """The files that partners are handed: Parquet made aside, each holding what one part of a shared table may show.
 
-They lie in the lake's state, named by their part, and are made once. What was handed out longest ago makes
-room for what is new; what a link may still open stays.
+They lie in the lake's state, named by their part, and are made once. What was handed out longest ago makes room for what is new; what a
+link may still open stays; what nobody asked for in a week goes, since its rows may be gone from the table.
 """
 
 import os
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _SUFFIX: Final = ".parquet"
+_UNUSED_SECONDS: Final = 7 * 86_400.0
 
 
 class CutFile(NamedTuple):
@@ -70,11 +71,12 @@ class CutFiles:
             ) from error
 
     def _make_room(self, draft: Path) -> None:
-        """Remove what was linked longest ago. Refused 503 where all that is there may still be opened."""
+        """Remove what nobody asks for, and what was linked longest ago. Refused 503 where all that is there may still be opened."""
         there = sorted((file.stat().st_mtime, file.stat().st_size, file) for file in self._folder.glob(f"*{_SUFFIX}"))
         over = draft.stat().st_size + sum(size for _, size, _ in there) - self._most
         for linked_at, size, file in there:
-            if over <= 0 or linked_at > self._now() - self._linked:
+            unused = self._now() - linked_at
+            if unused < self._linked or (over <= 0 and unused < _UNUSED_SECONDS):
                 break
             file.unlink(missing_ok=True)
             over -= size

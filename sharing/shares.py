@@ -58,7 +58,7 @@ class SharedTable:
 
 
 class Shares:
-    """The shares; names are found in any case, as the protocol wants it."""
+    """The shares of conf/shares.toml."""
 
     def __init__(self, shares: Mapping[str, Share]) -> None:
         self._shares = shares

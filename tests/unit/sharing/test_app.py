@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -322,6 +323,20 @@ def test_files_of_the_past_make_room_and_those_that_a_link_opens_stay(tmp_path: 
     os.utime(past, (1, 1))
     assert len(acme.rows(VISITS)) == 5
     assert not past.exists()
+
+
+def test_a_copy_that_nobody_asks_for_goes_in_a_week(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    fill(settings.lake)
+    acme = Partner(settings, Recipients(settings.lake).add("acme", 1)[1])
+    acme.files(VISITS)
+    folder, now = settings.lake.state / "shared_files", time.time()
+    old, new = sorted(folder.iterdir())
+    os.utime(old, (now - 7 * 86_400 - 60,) * 2)
+    os.utime(new, (now - 7 * 86_400 + 60,) * 2)
+    acme.files(TRAFFIC)
+    assert (old.exists(), new.exists()) == (False, True)
+    assert len(acme.rows(VISITS)) == 5
 
 
 @hypothesis(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
