@@ -4,6 +4,7 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -11,6 +12,8 @@ from rich.console import Console
 from nextclick.command import json_option, print_json
 from nextclick.settings import CHECKOUT
 
+Cut = Literal["random", "stretch"]
+Repeats = Literal["auto", "never", "always"]
 DATA = CHECKOUT.parent / "shared" / "data"
 """Where real data lies, beside a checkout."""
 FOLDERS = {"gowalla": DATA / "gowalla", "globo": DATA / "globo-clicks"}
@@ -23,6 +26,7 @@ def bench() -> None:
     \b
     nextclick bench quality gowalla     recommendation quality beside the published figures
     nextclick bench churn globo         who comes back, against the base rate and recency
+    nextclick bench sequence FOLDER     the next item in sessions and sequences, likewise
     make bench                          lists what else can be measured
     """
 
@@ -34,20 +38,20 @@ def bench() -> None:
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Its folder (default: ../shared/data/… beside the checkout)."
 )
-@click.option(
-    "--tune",
-    type=click.Choice(["stretch", "random"]),
-    help="First choose the parameters anew, on a stretch or on any fifth of each person's train items.",
-)
+@click.option("--split", "splits", multiple=True, type=click.Choice(["random", "stretch"]),
+    help="How a validation part is cut from train; of several that disagree the safest model is served. "
+    "Default: as the test seems to be cut, by train.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0), default=240.0, show_default=True,
+    help="Time in which parameters are tried.")  # fmt: skip
 @json_option
-def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) -> None:
+def quality(dataset: str, data: Path | None, splits: tuple[Cut, ...], seconds: float, as_json: bool) -> None:
     """Judge the models on DATASET, all items ranked: gowalla, globo (the next click, the next day), or a folder in Gowalla's form.
 
     \b
     nextclick bench quality gowalla                      the table, in some minutes
     nextclick bench quality gowalla --json | jq .served
     nextclick bench quality globo --data ../shared/data/globo-clicks
-    nextclick bench quality my-folder --tune stretch     a folder with train.txt and test.txt
+    nextclick bench quality my-folder --split random     a folder with train.txt and test.txt
     """
     from benchmarks.measure import measured
     from benchmarks.models import quality as gowalla
@@ -56,7 +60,7 @@ def quality(dataset: str, data: Path | None, tune: str | None, as_json: bool) ->
     say = partial(Console(stderr=True, highlight=False).print, markup=False, soft_wrap=True)
     folder = data or FOLDERS.get(dataset, Path(dataset))
     with measured() as figure:
-        result = gowalla.news(folder) if dataset == "globo" else gowalla.run(dataset, folder, tune, say)
+        result = gowalla.news(folder) if dataset == "globo" else gowalla.run(folder.name, folder, splits, seconds, say)
     result |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
     print_json(result) if as_json else report.show(result)
 
@@ -79,3 +83,31 @@ def churn(folder: str, share: int, as_json: bool) -> None:
         result = readers.run(FOLDERS.get(folder, Path(folder)), share)
     result |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
     print_json(result) if as_json else click.echo(readers.table(result))
+
+
+@bench.command(
+    short_help="The next item in sessions, or in people's sequences, beside the published figures.",
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--repeats", type=click.Choice(["auto", "never", "always"]), default="auto", show_default=True,
+    help="Whether items of the session may come again; auto: where people return, as train tells.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0), default=300.0, show_default=True,
+    help="Time for variants of the parts; the usual one of each is always tried.")  # fmt: skip
+@json_option
+def sequence(folder: Path, repeats: Repeats, seconds: float, as_json: bool) -> None:
+    """Judge the models of the next item on FOLDER, all items ranked: train.txt and test.txt of sessions, or sequences.txt.
+
+    \b
+    nextclick bench sequence ../shared/data/sessions-retailrocket
+    nextclick bench sequence ../shared/data/sequences-beauty --json | jq .served
+    nextclick bench sequence my-folder --repeats never
+    """
+    from benchmarks.measure import measured
+    from benchmarks.models import quality_report as report
+    from benchmarks.models import sequence as next_item
+
+    say = partial(Console(stderr=True, highlight=False).print, markup=False, soft_wrap=True)
+    with measured() as figure:
+        result = next_item.run(folder, seconds, repeats, say)
+    result |= {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
+    print_json(result) if as_json else report.show_next(result)

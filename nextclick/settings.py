@@ -352,6 +352,8 @@ class EvaluationSettings(_Section, frozen=True):
     recent_hours: PositiveFloat
     popular_hours: Annotated[tuple[PositiveFloat, ...], Meta(min_length=1)]
     candidates: tuple[str, ...]
+    search_seconds: Annotated[float, Meta(ge=0)]
+    max_regressed: Positive
     max_scores: PositiveFloat
 
 

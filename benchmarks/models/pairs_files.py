@@ -4,26 +4,22 @@ A line is `person item item …`, ids of any form, between blanks; a line with a
 alone says that this person has nothing there. Either file may be gzipped, as .txt.gz.
 """
 
-import gzip
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.models import text_files
 from ml.data.interactions import from_ids
 from ml.data.split import Split, from_parts
 from nextclick.errors import UsageError
 
-LONGEST_LINE = 1 << 24
-"""Bytes; a longer line is not one person's items."""
 MOST_PAIRS = 100_000_000
 
 
 def read_split(folder: Path) -> Split:
     """Both files of a folder; UsageError names the file and line that is wrong."""
-    parts = [_pairs(_file(folder, name)) for name in ("train", "test")]
+    parts = [_pairs(text_files.named(folder, name)) for name in ("train", "test")]
     person, item = ([*parts[0][side], *parts[1][side]] for side in (0, 1))
     both = from_ids(pa.array(person, pa.string()), pa.array(item, pa.string()))
     learned = np.arange(len(both)) < len(parts[0][0])
@@ -35,19 +31,12 @@ def read_split(folder: Path) -> Split:
     return from_parts(both.where(learned), both.where(~learned))
 
 
-def _file(folder: Path, name: str) -> Path:
-    for path in (folder / f"{name}.txt", folder / f"{name}.txt.gz"):
-        if path.is_file():
-            return path
-    raise UsageError(f"{folder} holds neither {name}.txt nor {name}.txt.gz. Name a folder with both parts by --data.")
-
-
 def _pairs(path: Path) -> tuple[list[str], list[str]]:
     """Person and item of each pair."""
     people: list[str] = []
     items: list[str] = []
     lines: dict[str, int] = {}
-    for number, (person, *used) in _lines(path):
+    for number, (person, *used) in text_files.words(path):
         if (first := lines.setdefault(person, number)) != number:
             raise UsageError(f"{path}, line {number}: person {person} is on line {first} already. Join the two lines.")
         if len(set(used)) < len(used):
@@ -59,22 +48,3 @@ def _pairs(path: Path) -> tuple[list[str], list[str]]:
     if not items:
         raise UsageError(f"{path} holds no pair. A line is `person item item …`.")
     return people, items
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The words of each line that has any, and its number."""
-    number = 0
-    try:
-        with _open(path) as file:
-            while line := file.readline(LONGEST_LINE):
-                number += 1
-                if len(line) == LONGEST_LINE:
-                    raise UsageError(f"{path}, line {number}: longer than {LONGEST_LINE:,} bytes.")
-                if words := line.decode().split():
-                    yield number, words
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}, after line {number}: {error}. It must be text in UTF-8, gzipped if .gz.") from error
-
-
-def _open(path: Path) -> IO[bytes]:
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]

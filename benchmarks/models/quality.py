@@ -1,50 +1,47 @@
 """Recommendation quality beside the best published figures, on splits that others made.
 
     nextclick bench quality gowalla [--data ../shared/data/gowalla] [--json]
-    nextclick bench quality gowalla --tune stretch choose the parameters anew, then judge
     nextclick bench quality FOLDER                 any train.txt and test.txt in Gowalla's form
+    nextclick bench quality FOLDER --split random  a validation part that is cut so, not as it seems from train
     nextclick bench quality globo                  a news portal: the next click, and each person's next day
 
-Every model is fitted on train and lists 100 of all items for each person, train items left
-out; the first 20 are judged. The parameters, the weights of the blend and what is served
-were chosen on a fifth of each person's train items (benchmarks/models/stretches.py), never on test:
-benchmarks/models/quality_recipes.py has them, `--tune stretch` repeats the choice. docs/quality.md
-has the results.
+What is served is chosen as `nextclick train` chooses it (ml/selection/select.py), on train alone: its candidates, their
+parameters within --seconds, the weights of the blend. Files without times are cut as `cuts` says. Every model is then
+fitted on train and lists 100 of all items for each person, train items left out; the first 20 are judged.
+docs/quality.md has the results.
 """
 
+import dataclasses
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
-from benchmarks.models import pairs_files
-from benchmarks.models.quality_recipes import BASELINES, CHOSEN, GRIDS, PUBLISHED, SEED, SERVED
-from benchmarks.models.stretches import held_out_stretches
+from benchmarks.models import pairs_files, stretches
+from benchmarks.models.quality_recipes import BASELINES, PUBLISHED, SEED
 from ml.data import split
-from ml.data.interactions import Interactions, Rows
+from ml.data.interactions import Interactions
 from ml.data.split import Split
 from ml.evaluation import evaluate
 from ml.models.protocol import Recommender
 from ml.models.user_item.blend import Blend, BlendModel
 from ml.registry.artifact import AnyRecipe
-from ml.selection import blend_weights
+from ml.selection import select
+from ml.selection.select import CutsChoice
+from nextclick.settings import load
 
 K, LONGEST = 20, 100
-VALIDATION_SHARE, VALIDATION_PEOPLE = 0.2, 6000
+VALIDATION_SHARE, STRETCH_SHARE, VALIDATION_PEOPLE = 0.1, 0.2, 6000
 
+Cut = Literal["random", "stretch"]
 Say = Callable[[str], None]
-
-
-class ServedChoice(NamedTuple):
-    """What is fitted, and which of it is served."""
-
-    recipes: Mapping[str, AnyRecipe]
-    served: str
 
 
 class Fitted(NamedTuple):
@@ -53,17 +50,17 @@ class Fitted(NamedTuple):
     """Of its fit; of a blend: of its members' fits."""
 
 
-def run(dataset: str, folder: Path, tune: str | None, say: Say) -> dict[str, Any]:
-    """Judge the baselines and the chosen models on a folder's split: what --json prints."""
+def run(dataset: str, folder: Path, splits: Sequence[Cut], seconds: float, say: Say) -> dict[str, Any]:
+    """Judge the baselines and what a training chooses on a folder's split: what --json prints."""
     parts = pairs_files.read_split(folder)
     people, items = len(parts.train.people), len(parts.train.items)
     say(f"{len(parts.train):,} + {len(parts.test):,} pairs of {people:,} people and {items:,} items")
-    choice = chosen(parts, tune, say) if tune else ServedChoice(CHOSEN, SERVED)
+    choice = chosen(parts.train, splits or likely(parts.train), seconds, say)
     models = judged({**BASELINES, **choice.recipes}, parts, say)
     papers = PUBLISHED.get(dataset, {})
     return {
         "dataset": dataset,
-        "served": {"model": choice.served} | models[choice.served],
+        "served": {"model": choice.name} | models[choice.name],
         "models": models,
         "published": {name: {f"recall@{K}": one, f"ndcg@{K}": other} for name, (one, other) in papers.items()},
     }
@@ -101,47 +98,38 @@ def fit(recipe: AnyRecipe, parts: Split, known: Iterable[Fitted]) -> Fitted:
     return Fitted(recipe.fit(parts.train), time.perf_counter() - started)
 
 
-def chosen(parts: Split, by: str, say: Say) -> ServedChoice:
-    """The best of each grid on a part of train, a blend of them with learned weights, and the best of all."""
-    validation, people = held_out(parts.train, by)
-    best = {name: _best(grid, validation, people, say) for name, grid in GRIDS.items()}
-    members = {name: model for name, (model, _) in best.items()}
-    recipes: dict[str, AnyRecipe] = {name: model.recipe for name, model in members.items()}  # type: ignore[misc]
-    equal = Blend(members=tuple(recipes.values()), weights=(1.0,) * len(recipes))  # type: ignore[arg-type]
-    blend = blend_weights.weigh(equal, list(members.values()), validation, people, K)
-    worths = {name: worth for name, (_, worth) in best.items()}
-    worths["blend"] = _worth(BlendModel(blend, tuple(members.values())), validation, people, say)
-    return ServedChoice(recipes | {"blend": blend}, max(worths, key=lambda name: worths[name]))
+def chosen(train: Interactions, splits: Sequence[Cut], seconds: float, say: Say) -> CutsChoice:
+    """What a training would serve, chosen by these cuts of train."""
+    say(f"the validation part is cut by: {', '.join(splits)}")
+    with TemporaryDirectory() as empty:
+        settings = load(empty, environ={})
+    tried = replace(settings.evaluation, k=K, max_people=VALIDATION_PEOPLE, candidates=(), search_seconds=seconds)
+    settings = replace(settings, evaluation=tried)
+    choice = select.by_cuts(settings, [cut(train, by, SEED + at) for at, by in enumerate(splits)])
+    for name, recalls in choice.recalls.items():
+        recipe = msgspec.json.encode(choice.recipes[name]).decode()
+        say(f"validation: recall@{K} {', '.join(f'{one:.4f}' for one in recalls)} of {name}, {recipe}")
+    return choice
 
 
-def held_out(train: Interactions, by: str) -> tuple[Split, Rows]:
-    """The validation part, and who is asked: of stretches, as many with a known order as without one."""
+def likely(train: Interactions) -> Sequence[Cut]:
+    """How a test of these pairs was cut, as far as train tells.
+
+    Where ids are numbered in the order in which the file first names an item, an order of time is kept, and the tests of
+    such files are later stretches of it. Where no order is kept a test is taken for a random one, by two cuts.
+    """
+    return ("stretch",) if stretches.is_ordered(train) else ("random", "random")
+
+
+def cut(train: Interactions, by: Cut, seed: int) -> Split:
+    """A validation part; of stretches, as many people with a known order are asked as without one."""
     if by == "random":
-        validation = split.held_out(train, VALIDATION_SHARE, SEED)
-        return validation, validation.people(VALIDATION_PEOPLE, SEED)
-    validation, ordered = held_out_stretches(train, VALIDATION_SHARE, SEED)
-    others = np.setdiff1d(validation.people(len(train.people), SEED), ordered)
-    drawn = np.random.default_rng(SEED).permutation(others)[: len(ordered) or VALIDATION_PEOPLE]
-    return validation, np.concatenate([ordered, drawn]).astype(np.int32)
-
-
-def _best(grid: Iterable[AnyRecipe], validation: Split, people: Rows, say: Say) -> tuple[Recommender, float]:
-    """The model of a grid that does best, and how well; what adopts the one before it is not fitted."""
-    tried: list[tuple[Recommender, float]] = []
-    model: Recommender | None = None
-    for recipe in grid:
-        model = (model and recipe.adopt(model)) or recipe.fit(validation.train)
-        tried.append((model, _worth(model, validation, people, say)))
-        tried = [max(tried, key=lambda one: one[1])]
-    return tried[0]
-
-
-def _worth(model: Recommender, validation: Split, people: Rows, say: Say) -> float:
-    """recall@k + NDCG@k on the validation part."""
-    figures = evaluate.judge(evaluate.listed(model, validation, people, K), validation, people)
-    recall, ndcg = figures[f"recall@{K}"], figures[f"ndcg@{K}"]
-    say(f"validation: recall@{K} {recall:.4f}, NDCG@{K} {ndcg:.4f} of {msgspec.json.encode(model.recipe).decode()}")
-    return recall + ndcg
+        return split.held_out(train, VALIDATION_SHARE, seed)
+    part, ordered = stretches.held_out_stretches(train, STRETCH_SHARE, seed)
+    others = np.setdiff1d(part.people(len(train.people), seed), ordered)
+    drawn = np.random.default_rng(seed).permutation(others)[: len(ordered) or VALIDATION_PEOPLE]
+    those = np.isin(part.test.person, np.concatenate([ordered, drawn]))
+    return dataclasses.replace(part, test=part.test.where(those))
 
 
 def news(folder: Path) -> dict[str, Any]:

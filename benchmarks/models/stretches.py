@@ -26,6 +26,10 @@ from ml.data.interactions import Interactions, Rows
 from ml.data.split import Split, parted
 from ml.models.topk.diagonal import power, sums
 
+FEWEST_NAMING = 20
+"""People who are the first to name an item; fewer prove no order."""
+_ORDERED = 0.9
+"""Share of them whose first items are numbered after all before, from which on that is no chance."""
 FEWEST_FIRST = 5
 """A person who is the first to name fewer items than this has no order."""
 
@@ -57,6 +61,20 @@ def held_out_stretches(pairs: Interactions, share: float, seed: int) -> Stretche
             late = alike[rng.choice(items), items].toarray().ravel() + rng.random(len(items)) * 1e-6
         held.append(mine[np.argsort(late)[len(mine) - count :]])
     return Stretches(parted(pairs, np.concatenate(held)), np.array(ordered, np.int32))
+
+
+def is_ordered(pairs: Interactions) -> bool:
+    """Whether ids are numbered in the order in which the file, person after person, first names an item.
+
+    So they are where the items that a person is the first to name have higher numbers than all that were named before.
+    """
+    person, item = _number(pairs.people.ids)[pairs.person], _number(pairs.items.ids)[pairs.item]
+    order = np.lexsort((item, person))
+    first = np.sort(np.unique(item[order], return_index=True)[1])
+    person, item = person[order][first], item[order][first]
+    opens = np.flatnonzero(np.diff(person, prepend=-1))
+    lowest, highest = np.minimum.reduceat(item, opens), np.maximum.accumulate(np.maximum.reduceat(item, opens))
+    return len(opens) >= FEWEST_NAMING and float((lowest[1:] > highest[:-1]).mean()) >= _ORDERED
 
 
 def likeness(pairs: Interactions) -> csr_matrix:

@@ -111,6 +111,11 @@ class Interactions:
         """The newest event, in microseconds: the present, as far as the data knows."""
         return int(self.last_at.max(initial=self.now))
 
+    @property
+    def timeless(self) -> bool:
+        """All is of one moment: when anything was is not known."""
+        return not len(self) or bool(np.ptp(self.last_at) == 0 and np.ptp(self.first_at) == 0)
+
     def decayed(self, half_life: timedelta | None) -> Floats:
         """strength · 2^(−(as_of − last_at) / half-life), as of the newest event; undecayed without a half-life."""
         if half_life is None:

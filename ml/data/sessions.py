@@ -5,9 +5,11 @@ than the site's gap (settings.sessions.gap_for) opens a new one. Here they are a
 they share with `Interactions`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,37 @@ from ml.data.interactions import IdMap, Micros, Rows
 from nextclick.errors import ModelError
 
 Offsets = NDArray[np.int64]
+
+
+LONGEST = 50
+"""Items so far that a model is asked with at most, the latest."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What models of the next item are asked, and the right answers."""
+
+    recent: Rows
+    """[questions × L]: the items so far, oldest first, padded left with −1."""
+    item: Rows
+    """The item that came next."""
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    @classmethod
+    def of(cls, items: IdMap, recent: Sequence[Sequence[str]], item: Sequence[str]) -> "Questions":
+        """By ids, of which those that `items` does not know are −1."""
+        lengths = np.array([min(len(one), LONGEST) for one in recent], np.int64)
+        rows = np.full((len(recent), LONGEST), -1, np.int32)
+        place = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths), lengths)
+        latest = [one for line in recent for one in line[-LONGEST:]]
+        rows[np.repeat(np.arange(len(recent)), lengths), place] = items.rows(latest)
+        return cls(rows, items.rows(item))
+
+    def take(self, places: NDArray[Any]) -> "Questions":
+        """Some of them."""
+        return Questions(self.recent[places], self.item[places])
 
 
 @dataclass(frozen=True)
@@ -87,6 +120,15 @@ class Sessions:
         used.data[:] = 1
         return used
 
+    @cached_property
+    def last_places(self) -> csr_matrix:
+        """Sessions × items: the latest place of the item in the session, from 1 on."""
+        latest, order = np.unique((self.number.astype(np.int64) * len(self.items) + self.item)[::-1], return_index=True)
+        click = len(self.item) - 1 - order
+        place = (click - self.start[self.number[click]] + 1).astype(np.float32)
+        number, item = np.divmod(latest, max(len(self.items), 1))
+        return csr_matrix((place, (number, item)), (len(self), len(self.items)))
+
     @property
     def as_of(self) -> int:
         """The newest click, in microseconds; 0 without any."""
@@ -103,6 +145,10 @@ class Sessions:
     def between(self, begin: int, end: int) -> "Sessions":
         """The clicks at `begin` or later and before `end`, in microseconds: what was known at `end` of that time."""
         return self.where((self.at >= begin) & (self.at < end))
+
+    def questions(self, clicks: Offsets) -> Questions:
+        """Each of `clicks`, by what came before it in its session."""
+        return Questions(self.before(clicks, LONGEST), self.item[clicks])
 
     def before(self, clicks: Offsets, length: int) -> Rows:
         """[clicks × length]: the items of the same session before each of `clicks`, oldest first, padded left with −1."""

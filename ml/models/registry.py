@@ -13,6 +13,7 @@ import msgspec
 
 from ml.models.user_item.als import Als
 from ml.models.user_item.blend import Member
+from ml.models.user_item.ease import Ease
 from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import ALL_TIME, Popular
 from ml.models.user_item.user_knn import UserKnn
@@ -54,6 +55,10 @@ class RecommenderKind:
     """What `nextclick tune` tries of a recipe."""
     scores_everything: bool
     """It scores every item for everybody, so evaluation.max_scores bounds people × items."""
+    steps: tuple[Callable[[Any], Mapping[str, Any]], ...] = ()
+    """(recipe) → what is changed of it: what a training tries one after the other, each from the best so far."""
+    most_items: Callable[[Settings], float] = lambda settings: float("inf")
+    """Items up to which its fit ends in time."""
 
 
 def plain_als(settings: Settings) -> Als:
@@ -95,6 +100,12 @@ def _gf_cf_space(recipe: GfCf) -> Space:
     return Space({**exponents, "smooth": Range(0.03, 1.0), "half_life_days": Range(1.0, 365.0)}, 60)
 
 
+def _ease_space(recipe: Ease) -> Space:
+    ranges = {"ridge": Range(1.0, 10_000.0), "dropout": Range(0.01, 0.9)}
+    exponents = dict.fromkeys(("busy", "popular"), Range(0.01, 1.0))
+    return Space({**ranges, **exponents, "half_life_days": Range(1.0, 365.0)}, 60)
+
+
 def _user_knn_space(recipe: UserKnn) -> Space:
     exponents = dict.fromkeys(("shared", "popular"), Range(0.1, 1.0))
     return Space({**exponents, "sharpness": Range(1.0, 4.0), "half_life_days": Range(1.0, 365.0)}, 60)
@@ -121,6 +132,12 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
         defaults=lambda settings: {"als": plain_als(settings)},
         candidates=_with_trending,
         space=_als_space,
+        steps=(
+            lambda als: {"regularization": 2 * als.regularization},
+            lambda als: {"factors": 2 * als.factors, "regularization": 2 * als.regularization},
+            lambda als: {"alpha": als.alpha / 4, "regularization": als.regularization / 2},
+            lambda als: {"alpha": 4 * als.alpha, "regularization": 2 * als.regularization},
+        ),
         scores_everything=False,
     ),
     "gf_cf": RecommenderKind(
@@ -128,13 +145,42 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
         personal=True,
         defaults=_default_gf_cf,
         space=_gf_cf_space,
+        steps=(
+            lambda _: {"busy": 0.6, "popular": 0.4},
+            lambda _: {"busy": 1.0},
+            lambda _: {"smooth": 0.0},
+            lambda _: {"smooth": 0.6},
+            lambda graph: {"factors": 2 * graph.factors, "neighbours": 2 * graph.neighbours},
+            lambda _: {"popular": 0.3},
+        ),
         scores_everything=True,
+    ),
+    "ease": RecommenderKind(
+        recipe=Ease,
+        personal=True,
+        defaults=lambda settings: {"ease": Ease(half_life_days=settings.interactions.half_life_days)},
+        space=_ease_space,
+        steps=(
+            lambda _: {"popular": 0.1},
+            lambda ease: {"ridge": 3 * ease.ridge},
+            lambda _: {"dropout": 0.6},
+            lambda _: {"busy": 0.4},
+            lambda _: {"popular": 0.2},
+        ),
+        scores_everything=True,
+        most_items=lambda settings: settings.evaluation.max_regressed,
     ),
     "user_knn": RecommenderKind(
         recipe=UserKnn,
         personal=True,
-        defaults=lambda settings: {},  # benchmarks alone: docs/quality.md
+        defaults=lambda settings: {"user_knn": UserKnn(half_life_days=settings.interactions.half_life_days)},
         space=_user_knn_space,
+        steps=(
+            lambda _: {"popular": 0.1},
+            lambda _: {"sharpness": 1.25},
+            lambda _: {"sharpness": 2.0},
+            lambda _: {"popular": 0.3},
+        ),
         scores_everything=True,
     ),
     "popular": RecommenderKind(

@@ -53,6 +53,12 @@ def _gf_cf(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
     return scores
 
 
+def _ease(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+    items = len(arrays["links.indptr"]) - 1
+    histories, links = (_sparse(name, arrays, items) for name in ("histories", "links"))
+    return lambda row, used, n: _unused((histories[row] @ links).toarray()[0], used)
+
+
 def _user_knn(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
     sums = arrays["item_sums"].astype(np.float64)
     histories = _sparse("histories", arrays, len(sums))
@@ -105,6 +111,7 @@ def _unused(scores: NDArray[Any], used: NDArray[np.bool_]) -> NDArray[Any]:
 _MODELS = {
     "als": _als,
     "gf_cf": _gf_cf,
+    "ease": _ease,
     "user_knn": _user_knn,
     "popular": _popular,
     "blend": _blend,

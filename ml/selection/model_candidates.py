@@ -74,6 +74,8 @@ def members(recipe: AnyRecipe) -> tuple[Member, ...]:
 def too_large(settings: Settings, recipe: AnyRecipe, people: int, items: int) -> str | None:
     """Why a recipe is no candidate for so many people and items; None where it is one."""
     most = settings.evaluation.max_scores
+    if any(items > registry.of(one).most_items(settings) for one in members(recipe)):
+        return f"it inverts the square of the items, {items:,}, more than evaluation.max_regressed {settings.evaluation.max_regressed:,}"
     if people * items <= most or not any(registry.of(one).scores_everything for one in members(recipe)):
         return None
     return (

@@ -8,10 +8,13 @@
 So the figures of what is served are not those by which it was chosen.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from ml.data import split
@@ -19,6 +22,7 @@ from ml.data.interactions import Interactions
 from ml.data.split import Split
 from ml.evaluation import evaluate
 from ml.evaluation.evaluate import Evaluation
+from ml.models import registry
 from ml.models.protocol import Recommender, Stages, quiet
 from ml.models.user_item.blend import Blend, Member
 from ml.models.user_item.popular import Popular
@@ -86,6 +90,45 @@ class CandidateTrials:
         self.models |= fitted
         self.judged = self.judged.beside(evaluate.judged(fitted, self.part, of.evaluation, of.als.seed, self.judges))
 
+    def improve(self, recipes: Mapping[str, Member], start: Sequence[Member], seconds: float) -> dict[str, Member]:
+        """Those of `recipes` that can be tuned, with the parameters that do best for the learners, of what `seconds` allow.
+
+        Tried are first the recipes of `start` of the same kind, then the steps of the kind, each from the best so far, again
+        and again while one of them helps; kinds take turns.
+        """
+        best = {name: one for name, one in recipes.items() if registry.of(one).space(one).ranges}
+        if not (len(self.learners) and seconds):
+            return best
+        until, worths = time.monotonic() + seconds, {name: self._worth(self.models[name]) for name in best}
+        tried = set(best.values())
+        for name, earlier in ((name, one) for name, old in best.items() for one in start if type(one) is type(old)):
+            self._try(name, earlier, best, worths, tried)
+        while True:
+            before = dict(best)
+            for turn in zip_longest(*(registry.of(one).steps for one in best.values())):
+                for name, step in zip(best, turn, strict=True):
+                    if step and time.monotonic() < until:
+                        self._try(name, msgspec.structs.replace(best[name], **step(best[name])), best, worths, tried)
+            if best == before or time.monotonic() > until:
+                return best
+
+    def _try(
+        self, name: str, recipe: Member, best: dict[str, Member], worths: dict[str, float], tried: set[Member]
+    ) -> None:
+        """Put it in the place of the best of that name where it does better."""
+        if recipe in tried:
+            return
+        tried.add(recipe)
+        model = evaluate.fitted({name: recipe}, self.part, self.settings.als.threads, known=self.models)[name]
+        if (worth := self._worth(model)) > worths[name]:
+            best[name], self.models[name], worths[name] = recipe, model, worth
+
+    def _worth(self, model: Recommender) -> float:
+        """recall@k + NDCG@k of the learners."""
+        k = self.settings.evaluation.k
+        figures = evaluate.judge(evaluate.listed(model, self.part, self.learners, k), self.part, self.learners)
+        return figures[f"recall@{k}"] + figures[f"ndcg@{k}"]
+
     def learn(self, members: Mapping[str, Member]) -> Blend:
         """These as a blend, with weights that are learned where there are enough people to learn by."""
         blend = model_candidates.blended(list(members.values()))
@@ -113,6 +156,35 @@ class CandidateTrials:
         return gate.interval(self.judged.each[name] - self.judged.each[other])[0] > 0
 
 
+class CutsChoice(NamedTuple):
+    """What several validation parts of the same pairs agree on."""
+
+    name: str
+    recipes: dict[str, AnyRecipe]
+    """Every candidate, with the parameters and weights that were found on the first part."""
+    recalls: dict[str, tuple[float, ...]]
+    """recall@k of every candidate on each part."""
+
+
+def by_cuts(settings: Settings, parts: Sequence[Split], progress: Stages = quiet) -> CutsChoice:
+    """Choose on the first part; where the others have another best, the one that is never far below the best of a part."""
+    first, *others = (CandidateTrials(settings, part, progress) for part in parts)
+    popular = _popular(first)
+    recipes = dict(_personal(first, popular, parts[0].train, None)[0])
+    best = first.best(recipes)
+    for other in others:
+        other.ask({**popular, **recipes})
+    recalls = {name: tuple(one.judged.recall(name) for one in (first, *others)) for name in recipes}
+    agreed = all(one.judged.best(recipes) == best for one in others)
+    return CutsChoice(best if agreed else safest(recalls), recipes, recalls)
+
+
+def safest(recalls: Mapping[str, Sequence[float]]) -> str:
+    """The name that is nowhere far below the best: whose greatest loss of any part, as a share of the best there, is least."""
+    best = [max(*part, 1e-9) for part in zip(*recalls.values(), strict=True)]
+    return min(recalls, key=lambda name: max(1 - one / most for one, most in zip(recalls[name], best, strict=True)))
+
+
 def choose(
     settings: Settings, pairs: Interactions, reigning: AnyRecipe | None = None, progress: Stages = quiet
 ) -> Selection:
@@ -120,7 +192,7 @@ def choose(
     test = split.by_time(pairs, settings.evaluation.test_share)
     contest = CandidateTrials(settings, before(settings, pairs, test), progress)
     popular = _popular(contest)
-    personal, skipped = _personal(contest, popular, pairs)
+    personal, skipped = _personal(contest, popular, pairs, reigning)
     recipes: dict[str, AnyRecipe] = {**popular, **personal}
     champion = None
     if reigning:  # an equal recipe on equal data gives an equal model, so none is fitted twice
@@ -139,19 +211,30 @@ def choose(
 def _popular(contest: CandidateTrials) -> dict[str, Popular]:
     """The best half-life, the best window, and popularity of all time."""
     every = model_candidates.popular_recipes(contest.settings)
+    if contest.part.train.timeless:
+        every = {gate.FLOOR: every[gate.FLOOR]}
     contest.ask(every)
     windows = [name for name, one in every.items() if one.window_hours is not None]
     fading = [name for name, one in every.items() if one.half_life_days is not None and name not in windows]
-    return {name: every[name] for name in (contest.judged.best(fading), contest.judged.best(windows), gate.FLOOR)}
+    best = [contest.judged.best(names) for names in (fading, windows) if names]
+    return {name: every[name] for name in (*best, gate.FLOOR)}
 
 
 def _personal(
-    contest: CandidateTrials, popular: dict[str, Popular], pairs: Interactions
+    contest: CandidateTrials, popular: dict[str, Popular], pairs: Interactions, last: AnyRecipe | None
 ) -> tuple[dict[str, AnyRecipe], dict[str, str]]:
     """What may be each person's list: models by themselves, then blends of the best of them; and why which is not asked."""
-    recent = next(one.window_hours for one in popular.values() if one.window_hours)
+    recent = next((one.window_hours for one in popular.values() if one.window_hours), None)
     plain, skipped = affordable(contest.settings, pairs, recent)
+    if contest.part.train.timeless:
+        plain = {name: one for name, one in plain.items() if not getattr(one, "trending", False)} or plain
     contest.ask(plain)
+    start = model_candidates.members(last) if last else ()
+    improved = contest.improve(plain, start, contest.settings.evaluation.search_seconds)
+    each = (registry.of(one).candidates(name, one, recent).items() for name, one in improved.items())
+    better = {name: one for some in each for name, one in some if name in plain and one != plain[name]}
+    contest.ask(better)
+    plain |= better
     wanted = model_candidates.wanted(contest.settings)
     members = _best_of_each_kind(contest, plain) | popular
     blends: dict[str, AnyRecipe] = {}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,13 +20,23 @@ from scipy.sparse import csr_matrix
 from ml.data.interactions import Rows
 from ml.data.sessions import Sessions
 from ml.models.protocol import Arrays, Layout, Lists, Progress, quiet
-from ml.models.session.markov import MarkovTransitions, TransitionsModel
+from ml.models.session.factors import SessionFactors, SessionFactorsModel
+from ml.models.session.linear import SessionLinear
+from ml.models.session.links import LinksModel
+from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular, SessionPopularModel
+from ml.models.session.returns import SessionReturns, SessionReturnsModel
+from ml.models.session.stan import Stan, StanModel
 from ml.models.session.vmis_knn import SessionKnnModel, VmisKnn
+from ml.models.session.walk import SessionWalk
 from ml.models.topk.sparse_topk import best_next
 
-Part = VmisKnn | MarkovTransitions | SessionPopular
-PartModel = SessionKnnModel | TransitionsModel | SessionPopularModel
+Part = (
+    VmisKnn | Stan | MarkovTransitions | SessionWalk | SessionLinear | SessionFactors | SessionReturns | SessionPopular
+)
+PartModel = SessionKnnModel | StanModel | LinksModel | SessionFactorsModel | SessionReturnsModel | SessionPopularModel
+HELD = "held"
+"""The name, among the weights, of what an item gets because the session holds it."""
 
 
 class SessionBlend(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="session_blend"):
@@ -33,6 +44,7 @@ class SessionBlend(msgspec.Struct, frozen=True, kw_only=True, tag_field="model",
 
     parts: dict[str, Part]
     weights: dict[str, float]
+    """By the parts' names; that of HELD, 0 without one, is added to each item that the session holds."""
     floor: float = 1e-4
 
     def fit(self, train: Sessions, threads: int = 0, progress: Progress = quiet) -> "SessionBlendModel":
@@ -58,17 +70,39 @@ class SessionBlendModel:
     def arrays(self) -> Arrays:
         return {f"{name}.{key}": array for name, part in self.parts.items() for key, array in part.arrays.items()}
 
-    def next_items(self, recent: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
-        return best_next(self.scores, recent, n, seen)
+    def next_items(self, recent: Rows, n: int, seen: csr_matrix | None = None, repeats: bool = False) -> Lists:
+        return best_next(self.scores, recent, n, seen, repeats)
 
     def scores(self, recent: Rows) -> csr_matrix:
         """Lists × items."""
-        return reduce(add, (self._opinion(name, part.scores(recent)) for name, part in self.parts.items()))
+        each = (
+            self.recipe.weights[name] * opinion(part, part.scores(recent), self.recipe.floor)
+            for name, part in self.parts.items()
+        )
+        score = csr_matrix(reduce(add, each))
+        held = self.recipe.weights.get(HELD)
+        return csr_matrix(score + np.float32(held) * holds(recent, score.shape[1])) if held else score
 
-    def _opinion(self, name: str, scores: csr_matrix) -> csr_matrix:
-        total = np.repeat(scores.sum(axis=1).A1, np.diff(scores.indptr))
-        opinion = self.recipe.weights[name] * np.log1p(scores.data / np.maximum(total * self.recipe.floor, 1e-30))
-        return csr_matrix((opinion.astype(np.float32), scores.indices, scores.indptr), scores.shape)
+
+def opinion(model: PartModel, scores: csr_matrix, floor: float) -> csr_matrix:
+    """ln(1 + p / floor) of the scores as shares p of their row; what is a chance already is none of a row's shares."""
+    values = np.maximum(scores.data, 0)
+    total: Any = 1.0
+    if not isinstance(model, SessionReturnsModel):
+        row = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+        total = np.bincount(row, values, scores.shape[0])[row]
+    values = np.log1p(values / np.maximum(total * floor, 1e-30))
+    return csr_matrix((values.astype(np.float32), scores.indices, scores.indptr), scores.shape)
+
+
+def holds(recent: Rows, items: int) -> csr_matrix:
+    """Lists × items: 1 where the session holds the item."""
+    there = recent >= 0
+    ones, where = np.ones(int(there.sum()), np.float32), (np.nonzero(there)[0], recent[there])
+    held = csr_matrix((ones, where), (len(recent), items))
+    held.sum_duplicates()
+    held.data[:] = 1
+    return held
 
 
 def _of(name: str, arrays: Arrays) -> Arrays:

@@ -48,8 +48,8 @@ class SessionPopularModel:
     def arrays(self) -> Arrays:
         return {"item_scores": self.item_scores}
 
-    def next_items(self, recent: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
-        return best_next(self.scores, recent, n, seen)
+    def next_items(self, recent: Rows, n: int, seen: csr_matrix | None = None, repeats: bool = False) -> Lists:
+        return best_next(self.scores, recent, n, seen, repeats)
 
     def scores(self, recent: Rows) -> csr_matrix:
         """Lists × items: the scores of the 256 most popular items, in each row."""

@@ -23,6 +23,7 @@ from scipy.sparse import csr_matrix
 from ml.data.interactions import Floats, Rows
 from ml.data.sessions import Sessions
 from ml.models.protocol import Arrays, Layout, Lists, Progress, quiet
+from ml.models.session.links import distinct
 from ml.models.session.markov import faded
 from ml.models.topk import sparse_arrays
 from ml.models.topk.sparse_arrays import Sparse
@@ -83,8 +84,8 @@ class SessionKnnModel:
     def arrays(self) -> Arrays:
         return sparse_arrays.to_arrays("sessions", self.sessions) | {"idf": self.idf}
 
-    def next_items(self, recent: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
-        return best_next(self.scores, recent, n, seen)
+    def next_items(self, recent: Rows, n: int, seen: csr_matrix | None = None, repeats: bool = False) -> Lists:
+        return best_next(self.scores, recent, n, seen, repeats)
 
     def scores(self, recent: Rows) -> csr_matrix:
         """Lists × items: the summed votes of each list's neighbours."""
@@ -133,16 +134,6 @@ class SessionKnnModel:
         by_item.data = (from_end <= self.recipe.sample).astype(np.float64)
         by_item.eliminate_zeros()
         return by_item
-
-
-def distinct(recent: Rows, length: int) -> Rows:
-    """The last `length` distinct items of each row, oldest first, each at its latest place; padded left with −1."""
-    again = np.zeros(recent.shape, np.bool_)
-    for later in range(1, recent.shape[1]):
-        again[:, :-later] |= recent[:, :-later] == recent[:, later:]
-    items = np.where(again, -1, recent)
-    order = np.argsort(items >= 0, axis=1, kind="stable")
-    return np.take_along_axis(items, order, axis=1)[:, -length:]
 
 
 def _queries(items: Rows, columns: int) -> tuple[csr_matrix, Numbers]:

@@ -22,13 +22,16 @@ _SCORE_BITS = 32
 _HIGHEST = (1 << _SCORE_BITS) - 1
 
 
-def best_next(scores: Scores, recent: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
-    """The n best items to follow each row of `recent`, less what it and its row of `seen` hold; in bounded batches."""
+def best_next(scores: Scores, recent: Rows, n: int, seen: csr_matrix | None = None, repeats: bool = False) -> Lists:
+    """The n best items to follow each row of `recent`, less what its row of `seen` holds; in bounded batches.
+
+    What the row itself holds is left out, unless `repeats` are wanted.
+    """
     lists = Lists(np.full((len(recent), n), -1, np.int32), np.zeros((len(recent), n), np.float32))
     for start in range(0, len(recent), _BATCH):
         part = slice(start, start + _BATCH)
         lists.items[part], lists.scores[part] = best(
-            _without(scores(recent[part]), recent[part], None if seen is None else seen[part]), n
+            without(scores(recent[part]), recent[part], None if seen is None else seen[part], repeats), n
         )
     return lists
 
@@ -63,9 +66,9 @@ def _keys(scores: csr_matrix, bits: int) -> Any:
     return (row << _SCORE_BITS | _HIGHEST - score) << bits | scores.indices[there]
 
 
-def _without(scores: csr_matrix, recent: Rows, seen: csr_matrix | None) -> Any:
-    """The scores, 0 where `recent` or `seen` hold the item."""
-    there = recent >= 0
+def without(scores: csr_matrix, recent: Rows, seen: csr_matrix | None, repeats: bool) -> Any:
+    """The scores, 0 where `seen` or, unless they may come again, `recent` hold the item."""
+    there = (recent >= 0) & (not repeats)
     ones, where = np.ones(int(there.sum()), np.float32), (np.nonzero(there)[0], recent[there])
     out = csr_matrix((ones, where), scores.shape)
     out = out if seen is None else out + seen

@@ -29,11 +29,12 @@ from ml.models.protocol import (
 )
 from ml.models.topk.sparse_topk import best
 from ml.models.user_item.als import Als
+from ml.models.user_item.ease import Ease
 from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
 from ml.models.user_item.user_knn import UserKnn
 
-Member = Als | GfCf | UserKnn | Popular
+Member = Als | GfCf | Ease | UserKnn | Popular
 
 
 class Blend(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="blend"):

@@ -12,6 +12,7 @@ from ml.data.interactions import IdMap, Interactions, from_arrow
 from ml.models.protocol import FoldIn, Lists, Recipe, Recommender, SimilarItems
 from ml.models.user_item.als import Als, AlsModel
 from ml.models.user_item.blend import Blend
+from ml.models.user_item.ease import Ease
 from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
 from ml.models.user_item.user_knn import UserKnn
@@ -22,6 +23,7 @@ ALS = Als(factors=2, iterations=15, regularization=0.1, alpha=10.0, seed=1, half
 TRENDING = msgspec.structs.replace(ALS, trending=True)
 GRAPH = GfCf(factors=3, neighbours=8)
 NEIGHBOURS = UserKnn()
+EASE = Ease(ridge=1.0, dropout=0.3, busy=0.5)
 BLEND = Blend(members=(ALS, GRAPH, NEIGHBOURS), weights=(0.5, 1.0, 0.25), depth=5)
 RECIPES = [
     ALS,
@@ -29,6 +31,7 @@ RECIPES = [
     GRAPH,
     msgspec.structs.replace(GRAPH, factors=0),
     NEIGHBOURS,
+    EASE,
     BLEND,
     Popular(),
     Popular(window_hours=6.0),

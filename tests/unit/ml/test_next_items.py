@@ -13,10 +13,15 @@ from ml.data.interactions import IdMap, Rows
 from ml.data.sessions import Sessions, from_clicks
 from ml.evaluation import prequential
 from ml.models.protocol import NextItem, SessionRecipe
-from ml.models.session.blend import SessionBlend
+from ml.models.session.blend import HELD, SessionBlend
+from ml.models.session.factors import SessionFactors
+from ml.models.session.linear import SessionLinear
 from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular
+from ml.models.session.returns import SessionReturns
+from ml.models.session.stan import Stan
 from ml.models.session.vmis_knn import VmisKnn
+from ml.models.session.walk import SessionWalk
 from ml.models.topk.sparse_topk import best
 from ml.registry.artifact import flat
 
@@ -32,6 +37,12 @@ RECIPES = [
     POPULAR,
     SessionPopular(window_hours=3.0),
     FOLLOWS,
+    MarkovTransitions(half_life_hours=None, reach=5, last_items=4, backward=0.5, evened=0.5),
+    Stan(half_life_hours=2.0),
+    SessionWalk(kept=4),
+    SessionLinear(kept=4),
+    SessionFactors(factors=3),
+    SessionReturns(),
     BLEND,
 ]
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: str(msgspec.to_builtins(recipe)["model"]))
@@ -125,3 +136,79 @@ def test_each_click_is_predicted_from_what_came_before_the_last_refresh() -> Non
 
 def test_a_rank_counts_from_one_and_is_none_for_what_is_not_listed() -> None:
     assert prequential.rank(np.array([[3, 5], [3, 5]], np.int32), np.array([5, 7], np.int32)).tolist() == [2, 0]
+
+
+ORDER = np.random.default_rng(5).permutation(20).astype(np.int32)
+"""A world of twenty items in which each leads to the next of this order, always."""
+WORLD = IdMap(pa.array([str(item) for item in range(20)]))
+IN_ORDER = [
+    MarkovTransitions(half_life_hours=None),
+    Stan(near_places=0.5),
+    SessionLinear(ridge=1.0, half_life_places=0.5),
+    SessionBlend(
+        parts={"follows": MarkovTransitions(half_life_hours=None), "near": Stan()},
+        weights={"follows": 1.0, "near": 0.1},
+    ),
+]
+
+
+def walks(order: Rows, number: int, seed: int) -> Sessions:
+    """Sessions of five clicks, each from another place of the order on; in no order where there is none."""
+    first = np.random.default_rng(seed).integers(0, len(order), number)
+    item = order[(first[:, None] + np.arange(5)) % len(order)].ravel()
+    person = np.repeat(np.arange(number, dtype=np.int32), 5)
+    return from_clicks(WORLD, person, item, np.arange(len(item)) * HOUR // 10, timedelta(hours=1))
+
+
+@pytest.mark.parametrize("recipe", IN_ORDER, ids=lambda recipe: str(msgspec.to_builtins(recipe)["model"]))
+def test_where_each_item_leads_to_one_that_one_is_first(recipe: Any) -> None:
+    model, asked = recipe.fit(walks(ORDER, 200, 1)), walks(ORDER, 50, 2)
+    clicks = np.flatnonzero(~asked.opens)
+    assert (model.next_items(asked.before(clicks, 4), 1).items[:, 0] == asked.item[clicks]).all()
+
+
+@pytest.mark.parametrize("recipe", IN_ORDER, ids=lambda recipe: str(msgspec.to_builtins(recipe)["model"]))
+def test_where_nothing_leads_anywhere_lists_are_no_better_than_chance(recipe: Any) -> None:
+    history = walks(ORDER, 400, 1)
+    shuffled = from_clicks(
+        WORLD, history.whose, np.random.default_rng(3).permutation(history.item), history.at, timedelta(hours=1)
+    )
+    clicks = np.flatnonzero(~shuffled.opens)
+    learned, asked = clicks[: len(clicks) // 2], clicks[len(clicks) // 2 :]
+    model = recipe.fit(shuffled.between(0, int(shuffled.at[learned[-1]])))
+    hit = model.next_items(shuffled.before(asked, 4), 5, repeats=True).items == shuffled.item[asked][:, None]
+    assert hit.any(axis=1).mean() == pytest.approx(5 / 20, abs=0.06)  # 800 questions: four standard errors
+
+
+@every_recipe
+def test_a_model_answers_a_session_of_ten_thousand_items_and_one_of_unknown_ones(recipe: Any) -> None:
+    model = recipe.fit(HISTORY)
+    long = np.tile(recent("abcd"), (1, 2_500))
+    unknown = np.full((1, 4), -1, np.int32)
+    assert np.array_equal(
+        model.next_items(long, 3, repeats=True).items, model.next_items(recent("abcd"), 3, repeats=True).items
+    )
+    assert model.next_items(unknown, 3).items.shape == (1, 3)
+
+
+@every_recipe
+def test_two_fits_give_the_same_bytes(recipe: Any) -> None:
+    one, other = recipe.fit(HISTORY, threads=1).arrays, recipe.fit(HISTORY, threads=2).arrays
+    assert {name: array.tobytes() for name, array in one.items()} == {
+        name: array.tobytes() for name, array in other.items()
+    }
+
+
+def test_an_item_of_the_session_comes_again_where_people_return() -> None:
+    history = sessions("aba", "cdc", "bcb", "ded")
+    recipe = SessionBlend(
+        parts={"returns": SessionReturns(), "follows": FOLLOWS}, weights={"returns": 1.0, "follows": 1.0, HELD: 1.0}
+    )
+    assert words(recipe.fit(history).next_items(recent("ef", "ab"), 1, repeats=True).items) == ["e", "a"]
+    assert "a" not in words(recipe.fit(history).next_items(recent("ab"), 8).items)[0]
+
+
+def test_returns_are_counted_by_the_length_of_the_session_and_the_steps_back() -> None:
+    # After two distinct items: three clicks, of which two return to the one before the last, none to the last.
+    model = SessionReturns().fit(sessions("aba", "cdc", "efg"))
+    assert model.rates[1].tolist()[:3] == pytest.approx([0, 2 / 4, 0])  # one click of no return is added

@@ -1,5 +1,7 @@
 """What is served: popularity by the best window, blends by learned weights, popularity for all where it is surely best."""
 
+import dataclasses
+
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -8,7 +10,9 @@ import pytest
 from ml.data import split
 from ml.data.interactions import Interactions, TableVersion, from_arrow
 from ml.jobs import train
+from ml.models import registry
 from ml.models.user_item.blend import Blend
+from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
 from ml.registry.artifact import AnyRecipe
 from ml.selection import gate, model_candidates, select
@@ -127,6 +131,37 @@ def test_weights_are_learned_by_people_who_are_not_asked_how_good_they_are() -> 
 def test_a_candidate_that_is_none_is_named() -> None:
     with pytest.raises(SettingsError, match="names blend_now, which is no recipe; there are als"):
         select.choose(asking("als", "blend_now"), shop())
+
+
+def test_parameters_that_do_better_for_the_learners_take_the_place_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    everything = shop()
+    part = select.before(SETTINGS, everything, split.by_time(everything, SETTINGS.evaluation.test_share))
+    trials = CandidateTrials(SETTINGS, part)
+    poor = GfCf(neighbours=1, factors=0)
+    trials.ask({"gf_cf": poor})
+    good = GfCf(neighbours=1, factors=8)  # as many as there are tastes
+    assert trials.improve({"gf_cf": poor}, [good, Popular()], seconds=0.0) == {"gf_cf": poor}
+    kind = dataclasses.replace(registry.of(poor), steps=(lambda _: {"factors": 8},))
+    monkeypatch.setattr(registry, "of", lambda _: kind)
+    assert trials.improve({"gf_cf": poor}, [], seconds=60.0) == {"gf_cf": good}
+    assert trials.models["gf_cf"].recipe == good
+    assert trials.improve({"gf_cf": good}, [poor], seconds=60.0) == {"gf_cf": good}
+
+
+def test_of_parts_that_disagree_the_model_that_is_nowhere_far_behind_is_the_safest() -> None:
+    assert select.safest({"a": (0.30, 0.10), "b": (0.28, 0.19), "c": (0.10, 0.20)}) == "b"
+
+
+def test_without_times_no_window_and_no_trend_is_tried() -> None:
+    everything = shop()
+    still = dataclasses.replace(everything, first_at=0 * everything.first_at, last_at=0 * everything.last_at)
+    parts = [split.held_out(still, 0.2, seed) for seed in (1, 2)]
+    choice = select.by_cuts(asking("als", "als_trending", "blend", "popular_blend"), parts)
+    assert set(choice.recalls) == {"als", "blend", "popular_blend"}
+    assert choice.name in ("als", "blend")
+    assert all(len(recalls) == 2 for recalls in choice.recalls.values())
 
 
 def test_one_name_alone_is_served_however_good_it_is() -> None:

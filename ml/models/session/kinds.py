@@ -1,0 +1,40 @@
+"""Which parts a session blend is made of, and which variants of each are tried, the usual one first."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from ml.data.sessions import LONGEST, Sessions
+from ml.models.session.blend import Part
+from ml.models.session.factors import SessionFactors
+from ml.models.session.linear import SessionLinear
+from ml.models.session.markov import MarkovTransitions
+from ml.models.session.popular import SessionPopular
+from ml.models.session.returns import SessionReturns
+from ml.models.session.stan import Stan
+from ml.models.session.walk import SessionWalk
+
+REGRESSED = 4_000
+"""Items up to which their square is inverted, in some seconds."""
+
+
+def variants(train: Sessions, repeats: bool, hours: float | None = None) -> Mapping[str, Sequence[Part]]:
+    """By kind; `hours`: the half-life of what fades with time, None where nothing does."""
+    every = LONGEST
+    near = Stan(last_items=every, half_life_places=1.0, near_places=1.5, rarity=0.0, half_life_hours=hours)
+    follows = MarkovTransitions(half_life_hours=hours, reach=10, last_items=every, half_life_places=1.5)
+    beside = replace(follows, backward=1.0, evened=0.5)
+    walk = SessionWalk(half_life_hours=hours, last_items=every)
+    kinds: dict[str, Sequence[Part]] = {
+        "follows": (follows, replace(follows, half_life_places=0.7), replace(follows, reach=3)),
+        "at_once": (MarkovTransitions(half_life_hours=hours, reach=1, last_items=1),),
+        "beside": (beside, replace(beside, half_life_places=4.0)),
+        "near": (near, replace(near, half_life_places=2.0)),
+        "sessions": (replace(near, half_life_places=2.0, near_places=6.0, before=1.0),),
+        "walk": (walk, replace(walk, half_life_places=0.7, used=0.25)),
+        "factors": (SessionFactors(factors=64, last_items=every),),
+        "popular": (SessionPopular(half_life_hours=hours),),
+    }
+    if len(train.items) <= REGRESSED:
+        kinds["linear"] = (SessionLinear(last_items=every),)
+    return kinds | ({"returns": (SessionReturns(),)} if repeats else {})
