@@ -56,17 +56,12 @@ def run(folder: Path, seconds: float, repeats: Repeats, say: Say) -> dict[str, A
     split = sequence_files.read(folder)
     say(f"{len(split.train.item):,} clicks of {len(split.train):,} {split.kind}, {len(split.train.items):,} items")
     choice = chosen(split, seconds, repeats, say)
-    recipes = {**BASELINES, **choice.recipes}
-    fitted: dict[str, NextItem] = {}
-    models = []
-    for name, recipe in recipes.items():
-        started = time.process_time()
-        fitted[name] = recipe.fit(split.train)
-        learned = time.process_time()
-        figures = judged(fitted[name], split.test, choice.repeats)
-        cost = {"fit_seconds": learned - started, "answer_seconds": time.process_time() - learned}
-        models.append({"model": name} | figures | cost | {"recipe": msgspec.to_builtins(recipe)})
-        say(f"{name}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in figures.items()))
+    models = [
+        _judged(name, recipe, split.train, split, choice, say)
+        for name, recipe in {**BASELINES, **choice.recipes}.items()
+    ]
+    if split.known is not None:
+        models.append(_judged(f"{choice.name}, refitted", choice.recipe, split.known, split, choice, say))
     served = next(one for one in models if one["model"] == choice.name)
     return {
         "dataset": folder.name,
@@ -74,6 +69,18 @@ def run(folder: Path, seconds: float, repeats: Repeats, say: Say) -> dict[str, A
         "models": models,
         "published": [{"model": name} | one for name, one in PUBLISHED.get(folder.name, {}).items()],
     }
+
+
+def _judged(
+    name: str, recipe: SessionRecipe, train: Sessions, split: SequenceSplit, choice: NextChoice, say: Say
+) -> dict[str, Any]:
+    started = time.process_time()
+    model = recipe.fit(train)
+    learned = time.process_time()
+    figures = judged(model, split.test, choice.repeats)
+    cost = {"fit_seconds": learned - started, "answer_seconds": time.process_time() - learned}
+    say(f"{name}: " + ", ".join(f"{metric} {value:.4f}" for metric, value in figures.items()))
+    return {"model": name} | figures | cost | {"recipe": msgspec.to_builtins(recipe)}
 
 
 def chosen(split: SequenceSplit, seconds: float, repeats: Repeats, say: Say) -> NextChoice:

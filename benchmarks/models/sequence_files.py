@@ -32,6 +32,8 @@ class SequenceSplit(NamedTuple):
     validation: Questions | None
     """None: the last sessions of train."""
     test: Questions
+    known: Sessions | None = None
+    """What a nightly training would learn from, where that is more than train: of sequences also the last item but one."""
 
 
 def read(folder: Path) -> SequenceSplit:
@@ -56,11 +58,13 @@ def _sequences(path: Path) -> SequenceSplit:
     if not (long := [one for one in every if len(one) >= 3]):
         raise UsageError(f"{path}: no sequence has three items, which train, validation and test need.")
     items = _ids(every)
-    train = _as_sessions(items, [one[:-2] for one in long], np.zeros(len(long), np.int64))
+    train, known = (
+        _as_sessions(items, [one[:-last] for one in long], np.zeros(len(long), np.int64)) for last in (2, 1)
+    )
     validation, test = (
         Questions.of(items, [one[:-last] for one in long], [one[-last] for one in long]) for last in (2, 1)
     )
-    return SequenceSplit(SEQUENCES, train, validation, test)
+    return SequenceSplit(SEQUENCES, train, validation, test, known)
 
 
 def _clicks(path: Path) -> Lines:

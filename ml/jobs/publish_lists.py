@@ -77,7 +77,7 @@ def write(
         lists_id=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
         interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,
         people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
-        next_version=follows.version, next_model=follows.model, next_at=now, vectors=vectors,
+        next_version=follows.version, next_model=follows.model, next_recipe=follows.recipe, next_at=now, vectors=vectors,
         made_with=made_with(settings), state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
     rows = personal_rows(artifact, people, settings.lists, stamp, partial(progress, "lists"))

@@ -9,7 +9,7 @@ there are no lists, and an item's similar ones stand in.
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from ml.data.interactions import IdMap, TableVersion
-from ml.data.sessions import Offsets, Sessions, from_clicks
+from ml.data.sessions import Offsets, Questions, Sessions, from_clicks
 from ml.evaluation import prequential
 from ml.lists.rows import ListStamp, next_rows
 from ml.models.protocol import Progress, SessionRecipe, Stages, quiet
@@ -27,6 +27,7 @@ from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular
 from ml.models.session.vmis_knn import VmisKnn
 from ml.registry import tracking
+from ml.selection import session_choice
 from nextclick.contracts import gold, silver
 from nextclick.errors import ModelError
 from nextclick.lake import delta, duck, human_events, table_files
@@ -34,7 +35,8 @@ from nextclick.settings import Settings
 
 Facts = dict[str, str | int | float | None]
 
-FLOOR = "popular"
+FLOOR, LEARNED = "popular", "learned"
+_HALF_LIVES = ("hours", "days", "weeks")
 _CLICKS = 5_000
 """Clicks that a model is asked about, drawn by the seed."""
 FEWEST = 100
@@ -72,7 +74,7 @@ def recipes(settings: Settings) -> dict[str, SessionRecipe]:
         FLOOR: SessionPopular(half_life_hours=settings.evaluation.recent_hours),
         "knn": VmisKnn(),
     }
-    for name, hours in (("hours", 8.0), ("days", 72.0), ("weeks", 24 * settings.interactions.half_life_days)):
+    for name, hours in _half_lives(settings).items():
         follows, now = MarkovTransitions(half_life_hours=hours), SessionPopular(half_life_hours=hours)
         candidates[f"transitions_{name}"] = follows
         candidates[f"blend_{name}"] = SessionBlend(
@@ -113,7 +115,10 @@ def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) ->
     candidates, hit_rates = recipes(settings), {}
     for done, (name, recipe) in enumerate(candidates.items()):
         hit_rates[name] = _hit_rate(recipe, sessions, validation, test, k, seed)
-        progress(done + 1, len(candidates))
+        progress(done + 1, len(candidates) + 1)
+    if learned := _learned(settings, sessions, validation, test, hit_rates):
+        candidates[LEARNED] = learned
+        hit_rates[LEARNED] = _hit_rate(learned, sessions, validation, test, k, seed)
     rates = {name: rate for name, rate in hit_rates.items() if rate is not None}
     if not rates:
         return None
@@ -122,6 +127,26 @@ def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) ->
     if after is None or floor is None:
         return None
     return NextItemsChoice(best, candidates[best], rates, after, floor)
+
+
+def _learned(
+    settings: Settings, sessions: Sessions, begin: int, end: int, hit_rates: Mapping[str, float | None]
+) -> SessionRecipe | None:
+    """What is chosen for these clicks within the time for it, with the half-life of the best transitions."""
+    rates = {name: rate for name in _HALF_LIVES if (rate := hit_rates[f"transitions_{name}"]) is not None}
+    if not (rates and settings.evaluation.search_seconds):
+        return None
+    hours = _half_lives(settings)[max(rates, key=rates.__getitem__)]
+    clicks, seconds = sample_clicks(sessions, begin, end, settings.als.seed), settings.evaluation.search_seconds
+    alone = Questions(sessions.before(clicks, 1), sessions.item[clicks])
+    train, k, seed = sessions.between(0, begin), settings.evaluation.k, settings.als.seed
+    choice = session_choice.choose(train, alone, k, "never", seconds, seed, hours)
+    return choice.recipe if choice else None
+
+
+def _half_lives(settings: Settings) -> dict[str, float]:
+    """Hours, by what candidates are called."""
+    return dict(zip(_HALF_LIVES, (8.0, 72.0, 24 * settings.interactions.half_life_days), strict=True))
 
 
 def _hit_rate(recipe: SessionRecipe, sessions: Sessions, begin: int, end: int, k: int, seed: int) -> float | None:
@@ -148,7 +173,9 @@ class Published(NamedTuple):
     version: int
     """Delta version."""
     model: str | None
-    """The name of the model, one of `recipes`; None where popular items are as good: the table is empty."""
+    """The name of the model, LEARNED or one of `recipes`; None where popular items are as good: the table is empty."""
+    recipe: str
+    """As JSON, where it was learned."""
     facts: Facts
     """What the report of the lists says of it."""
 
@@ -162,19 +189,24 @@ def publish(settings: Settings, items: IdMap, stamp: ListStamp, progress: Stages
         lists = next_rows(judged.recipe.fit(data[0]), items, settings.next_items.n, stamp)
     version = table_files.replace(settings.lake, gold.NEXT_ITEMS, lists)
     if not (data and judged):
-        return Published(version, None, {})
+        return Published(version, None, "", {})
     name = judged.name if lists else None
     facts: Facts = {"next_items": name, "next_items.floor": judged.floor}
     facts |= {f"next_items.hr@{settings.evaluation.k}": judged.hit_rate}
-    return Published(version, name, facts | {"next_items.mlflow": _log(settings, judged, data, facts, started)})
+    recipe = msgspec.json.encode(judged.recipe).decode() if name == LEARNED else ""
+    return Published(version, name, recipe, facts | {"next_items.mlflow": _log(settings, judged, data, facts, started)})
 
 
-def refresh(settings: Settings, items: IdMap, stamp: ListStamp, name: str) -> int | None:
+def refresh(settings: Settings, items: IdMap, stamp: ListStamp, name: str, learned: str = "") -> int | None:
     """Make gold.next_items anew by the model of that name, fitted on the clicks that there are now; its Delta version.
 
-    None, and nothing is written, where silver.events is gone or no candidate has that name any more.
+    `learned`: its recipe as JSON, of one that was learned. None, and nothing is written, where silver.events is gone or no
+    candidate has that name any more.
     """
-    recipe, data = recipes(settings).get(name), read(settings, items)
+    recipe: SessionRecipe | None = recipes(settings).get(name)
+    if learned:
+        recipe = msgspec.json.decode(learned, type=session_choice.AnyNext)
+    data = read(settings, items)
     if recipe is None or data is None:
         return None
     return table_files.replace(

@@ -30,6 +30,7 @@ QUESTIONS = 6_000
 """By which is chosen, at most, drawn by the seed."""
 FEWEST = 200
 """Fewer questions prove nothing."""
+_FEWEST_KINDS = 2
 _RARE = 0.01
 """Share of returns below which the items of a session never come again."""
 _FLOOR = 1e-4
@@ -55,16 +56,17 @@ def choose(
     repeats: Repeats = "auto",
     seconds: float = np.inf,
     seed: int = 1,
+    hours: float | None = None,
     progress: Progress = quiet,
 ) -> NextChoice | None:
-    """The best for `questions`, learned from `train`; None where there are too few.
+    """The best for `questions`, learned from `train`, which fades with a half-life of `hours`; None where there are too few.
 
-    Variants are tried until `seconds` have passed; the first of each kind always is.
+    Kinds and their variants are tried until `seconds` have passed, at least two kinds.
     """
     sample = sampled(questions, seed)
     if len(sample) < FEWEST:
         return None
-    trials = _NextTrials(train, sample, k, may_return(sample, repeats), time.monotonic() + seconds)
+    trials = _NextTrials(train, sample, k, may_return(sample, repeats), time.monotonic() + seconds, hours)
     trials.run(progress)
     return trials.choice(repeats == "always")
 
@@ -94,6 +96,7 @@ class _NextTrials:
     k: int
     again: bool
     until: float
+    hours: float | None
     parts: dict[str, Part] = field(default_factory=dict)
     models: dict[str, Any] = field(default_factory=dict)
     worths: dict[str, Floats] = field(default_factory=dict)
@@ -102,15 +105,16 @@ class _NextTrials:
 
     def run(self, progress: Progress) -> None:
         """The best variant of each kind, and a blend of them."""
-        every = kinds.variants(self.train, self.again)
-        for done, (kind, variants) in enumerate(every.items()):
-            for at, recipe in enumerate(variants):
-                if at and time.monotonic() > self.until:
-                    break
-                self._try(kind, recipe)
-            progress(done + 1, len(every) + 1)
+        every = kinds.variants(self.train, self.again, self.hours)
+        order = sorted(
+            ((at, place, kind) for place, kind in enumerate(every) for at in range(len(every[kind]))),
+        )  # the usual one of each kind first
+        for done, (at, _, kind) in enumerate(order):
+            if len(self.parts) < _FEWEST_KINDS or time.monotonic() < self.until:
+                self._try(kind, every[kind][at])
+            progress(done + 1, len(order) + 1)
         self._blend()
-        progress(len(every) + 1, len(every) + 1)
+        progress(len(order) + 1, len(order) + 1)
 
     def choice(self, always: bool) -> NextChoice:
         """The blend where it is surely better than the best part."""

@@ -65,6 +65,8 @@ class ListsManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Delta version of gold.next_items that belongs to it; None for lists from before that table."""
     next_model: str | None = None
     """What made these (ml/lists/next_items.py names its models); None where no model beats what is popular: there are none."""
+    next_recipe: str = ""
+    """Its recipe as JSON, where it was chosen for the data at hand; else what the settings have under that name."""
     next_at: datetime | None = None
     """When."""
     vectors: Vectors | None = None

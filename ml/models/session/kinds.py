@@ -1,4 +1,4 @@
-"""Which parts a session blend is made of, and which variants of each are tried, the usual one first."""
+"""Which parts a session blend is made of, what says most first, and which variants of each are tried, the usual one first."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,16 +25,17 @@ def variants(train: Sessions, repeats: bool, hours: float | None = None) -> Mapp
     follows = MarkovTransitions(half_life_hours=hours, reach=10, last_items=every, half_life_places=1.5)
     beside = replace(follows, backward=1.0, evened=0.5)
     walk = SessionWalk(half_life_hours=hours, last_items=every)
+    factors = SessionFactors(last_items=every, half_life_places=4.0)
     kinds: dict[str, Sequence[Part]] = {
         "follows": (follows, replace(follows, half_life_places=0.7), replace(follows, reach=3)),
-        "at_once": (MarkovTransitions(half_life_hours=hours, reach=1, last_items=1),),
-        "beside": (beside, replace(beside, half_life_places=4.0)),
         "near": (near, replace(near, half_life_places=2.0)),
-        "sessions": (replace(near, half_life_places=2.0, near_places=6.0, before=1.0),),
-        "walk": (walk, replace(walk, half_life_places=0.7, used=0.25)),
-        "factors": (SessionFactors(factors=64, last_items=every),),
+        "returns": (SessionReturns(),) if repeats else (),
+        "walk": (walk, replace(walk, reach=10, half_life_places=3.0)),
+        "at_once": (MarkovTransitions(half_life_hours=hours, reach=1, last_items=1),),
+        "wide": (replace(near, half_life_places=4.0, near_places=3.0, rarity=0.5, before=1.0),),
+        "factors": (factors, replace(factors, factors=256)),
+        "beside": (beside, replace(beside, half_life_places=4.0)),
         "popular": (SessionPopular(half_life_hours=hours),),
+        "linear": (SessionLinear(last_items=every),) if len(train.items) <= REGRESSED else (),
     }
-    if len(train.items) <= REGRESSED:
-        kinds["linear"] = (SessionLinear(last_items=every),)
-    return kinds | ({"returns": (SessionReturns(),)} if repeats else {})
+    return {kind: some for kind, some in kinds.items() if some}

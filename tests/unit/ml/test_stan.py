@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.data.interactions import IdMap
@@ -41,9 +41,8 @@ def plainly(recipe: Stan, history: list[str], now: str) -> dict[str, float]:
         if late:
             shared = sum(2 ** (-last.index(letter) / recipe.half_life_places) for letter in late)
             likeness[n] = shared / len(set(text)) ** recipe.length
-    nearest = sorted(likeness, key=lambda n: (-np.float32(likeness[n]), -n))[: recipe.neighbours]
     scores: dict[str, float] = defaultdict(float)
-    for n in nearest:
+    for n in likeness:  # fewer than recipe.neighbours
         places = {letter: history[n].rindex(letter) for letter in set(history[n])}
         late = [
             letter for letter in last if n in [m for m, one in enumerate(history) if letter in one][-recipe.sample :]
@@ -58,8 +57,9 @@ def plainly(recipe: Stan, history: list[str], now: str) -> dict[str, float]:
     return {letter: score for letter, score in scores.items() if score}
 
 
+@settings(max_examples=40)
 @given(
-    st.builds(Stan, neighbours=st.integers(1, 4), sample=st.integers(1, 4), last_items=st.integers(1, 4),
+    st.builds(Stan, sample=st.integers(1, 4), last_items=st.integers(1, 4),
               before=st.sampled_from([0.0, 0.5]), length=st.sampled_from([0.0, 0.5])),
     st.lists(SOME, min_size=1, max_size=8), SOME,
 )  # fmt: skip
@@ -73,3 +73,8 @@ def test_the_batch_gives_what_the_formula_gives_one_by_one(recipe: Stan, history
 def test_what_is_near_the_shared_item_counts_for_more_than_what_is_far() -> None:
     found = Stan(near_places=1.0, rarity=0.0).fit(sessions(["abcd"])).scores(np.array([[0]], np.int32)).toarray()[0]
     assert (found / found[1]).tolist() == pytest.approx([0, 1, 0.5, 0.25, 0, 0])
+
+
+def test_of_sessions_that_are_as_near_the_latest_vote() -> None:
+    scores = Stan(neighbours=1).fit(sessions(["ab", "ac", "ad"])).scores(np.array([[0]], np.int32)).toarray()[0]
+    assert np.flatnonzero(scores).tolist() == [3]
