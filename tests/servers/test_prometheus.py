@@ -2,13 +2,21 @@
 
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
+from nextclick import ports
+from nextclick.lake.paths import Lake
 from nextclick.settings import CHECKOUT
+from tests.table_rows import write
 from tests.unit.dashboard.test_deploy import board_queries
+from tests.wait import wait_until
 
 FOLDER = CHECKOUT / "deploy" / "prometheus"
 pytestmark = [
@@ -58,3 +66,52 @@ def test_every_query_of_grafanas_board_is_promql(tmp_path: Path) -> None:
     done = promtool("check", "rules", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(rules)} rules found" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("prometheus") is None, reason="prometheus is not there: apt-get install prometheus")
+def test_a_real_prometheus_scrapes_the_dashboard_by_the_key_and_takes_the_rules(tmp_path: Path) -> None:
+    """With deploy/prometheus/prometheus.yml, but for the lake's place, the ports and how often."""
+    lake, port, own = tmp_path / "lake", ports.free("127.0.0.1", 0), ports.free("127.0.0.1", 0)
+    write(Lake(lake), "gold.visits", [{"session_id": "a"}])
+    config = (FOLDER / "prometheus.yml").read_text(encoding="utf-8")
+    for before, after in (
+        ("/srv/nextclick/lake", str(lake)),
+        ("127.0.0.1:8090", f"127.0.0.1:{port}"),
+        ("15s", "1s"),
+        ("nextclick.rules.yml", str(FOLDER / "nextclick.rules.yml")),
+    ):
+        assert before in config
+        config = config.replace(before, after)
+    (tmp_path / "prometheus.yml").write_text(config, encoding="utf-8")
+    dashboard = [sys.executable, "-c", "from cli.main import main; main()", "--lake", str(lake), "dashboard"]
+    prometheus = ["prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+    with (
+        running([*dashboard, "--port", str(port)]),
+        running([*prometheus, f"--web.listen-address=127.0.0.1:{own}", "--log.level=error"]),
+    ):
+        rows = wait_until(
+            lambda: queried(own, 'nextclick_table_rows{table="gold.visits",job="nextclick-lake"}'), 60, 0.1
+        )
+        assert rows == "1"
+        assert queried(own, "sum(nextclick_readable)") == "4"
+        groups = httpx.get(f"http://127.0.0.1:{own}/api/v1/rules").json()["data"]["groups"]
+        assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
+        assert sum(len(group["rules"]) for group in groups) == 14
+
+
+@contextmanager
+def running(command: list[str]) -> Iterator[None]:
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def queried(port: int, query: str) -> str | None:
+    """The value of the one series that a query gives; None while there is none."""
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/query", params={"query": query}).json()
+    except httpx.TransportError:
+        return None
+    return next((str(series["value"][1]) for series in answer["data"]["result"]), None)
