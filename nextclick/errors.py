@@ -7,6 +7,7 @@ NextclickError                 exit code 1: it failed
 │   └── ExperimentError        a file of conf/experiments/, or the name of an experiment
 ├── SetupError                 the machine or the checkout lacks something: Java, packages, jars
 ├── LakeError                  the lake cannot be read or written
+│   ├── StoreUnreachable       the lake's object store does not do what it is asked
 │   ├── TableBusy              another process is the table's writer
 │   └── TableMissing           the table was never written
 ├── ModelError                 an artifact or a store of the model is unusable
@@ -48,6 +49,10 @@ class SetupError(NextclickError):
 
 class LakeError(NextclickError):
     """The lake cannot be read or written."""
+
+
+class StoreUnreachable(LakeError):
+    """The lake's object store refuses or does not answer; the message has its words, never a credential."""
 
 
 class TableBusy(LakeError):

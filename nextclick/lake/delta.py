@@ -35,7 +35,10 @@ def exists(lake: Lake, name: str) -> bool:
     """Whether the table was ever written."""
     from deltalake import DeltaTable
 
-    return bool(DeltaTable.is_deltatable(lake.table(name), bucket.options(lake.data)))
+    try:
+        return bool(DeltaTable.is_deltatable(lake.table(name), bucket.options(lake.data)))
+    except errors() as error:
+        raise LakeError(f"Whether {lake.table(name)} is there cannot be seen: {error}.") from error
 
 
 def open_table(lake: Lake, name: str, version: int | None = None) -> "DeltaTable | None":

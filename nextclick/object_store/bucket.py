@@ -4,7 +4,6 @@ Credentials are the surroundings' alone, as every client of S3 takes them (AWS_A
 the machine or pod): no setting, argument or message of ours holds one.
 """
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from nextclick.errors import StoreUnreachable
 from nextclick.extras import importing_s3
 
 if TYPE_CHECKING:
@@ -104,8 +104,12 @@ def _put(address: str, content: bytes, mode: Any) -> str:
     with _said(address):
         try:
             return str(store.put(key, content, mode=mode, use_multipart=False)["e_tag"])
-        except (AlreadyExistsError, PreconditionError, FileNotFoundError) as error:
+        except (AlreadyExistsError, PreconditionError) as error:
             raise ConditionFailed(address) from error
+        except FileNotFoundError as error:
+            if isinstance(mode, dict):  # it was removed
+                raise ConditionFailed(address) from error
+            raise
 
 
 def modified(address: str) -> tuple[int, str] | None:
@@ -193,10 +197,14 @@ def _split(address: str) -> tuple[str, str]:
 
 @contextmanager
 def _said(address: str) -> Iterator[None]:
-    """What the store or the way to it says, as an OSError, which is what a disk would raise."""
+    """StoreUnreachable, with the store's own words, where it does not do what it is asked."""
     from obstore.exceptions import BaseError
 
     try:
         yield
-    except BaseError as error:
-        raise OSError(errno.EIO, " ".join(str(error).split())[:400], address) from error
+    except (BaseError, OSError) as error:
+        words = " ".join(str(error).partition("Debug source")[0].split())
+        raise StoreUnreachable(
+            f"{address} cannot be reached: {words[:400]}. Look at storage.endpoint and storage.region, at the bucket, and at the "
+            "credentials of the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY) or of the machine's role."
+        ) from error

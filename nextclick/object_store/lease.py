@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import msgspec
 
-from nextclick.errors import LakeError, TableBusy
+from nextclick.errors import LakeError, StoreUnreachable, TableBusy
 from nextclick.object_store import bucket
 
 SECONDS: Final = 30.0
@@ -69,8 +69,8 @@ class Lease:
         ):  # this process slept, or the store is away
             try:
                 self._renew()
-            except OSError as error:
-                self._lost = f"could not be renewed: {error.strerror}"
+            except StoreUnreachable as error:
+                self._lost = f"could not be renewed ({error})"
         if self._lost:
             raise LakeError(
                 f"The lease {self.address} {self._lost}, so this process stops writing. What it committed stands, and nothing "
@@ -82,7 +82,7 @@ class Lease:
         self._ended.set()
         self._thread.join()
         if not self._lost:
-            with suppress(bucket.ConditionFailed, OSError):  # then whoever wants it finds it unrenewed
+            with suppress(bucket.ConditionFailed, StoreUnreachable):  # then whoever wants it finds it unrenewed
                 self._put(free=True)
 
     def _take(self) -> str:
@@ -118,7 +118,7 @@ class Lease:
 
     def _keep(self) -> None:
         while not self._lost and not self._ended.wait(self._seconds / _RENEWALS):
-            with suppress(OSError):  # `require` counts the seconds
+            with suppress(StoreUnreachable):  # `require` counts the seconds
                 self._renew()
 
     def _renew(self) -> None:

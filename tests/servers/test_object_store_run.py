@@ -1,4 +1,4 @@
-"""The whole `run`, from landed events to exported lists, in a real object store: its tables are those of the same lake on a disk."""
+"""From landed events to answers in a real object store: its tables, lists and exports are those of the same lake on a disk."""
 
 import os
 import shutil
@@ -11,106 +11,129 @@ from typing import Any
 
 import pytest
 
+from ml.jobs import publish_lists, rollback, train
 from nextclick import kv
 from nextclick.contracts import catalog
 from nextclick.lake import delta, duck, files
+from nextclick.object_store import bucket
 from nextclick.reconciliation import reconcile
 from nextclick.settings import CHECKOUT, Settings, load
+from serving.export import export
 from spark_jobs import jars
 from spark_jobs.object_store import compiled
 from tests import object_store
-from tests.conftest import tastes
+from tests.conftest import WriteInteractions, tastes
 from tests.spark.conftest import MINUTE, RECEIVED, publish
 
-_ABSENT = object_store.missing() or (
-    "Spark's connector of S3 is not here: `make s3` brings it"
-    if jars.wanting(jars.S3.folder, jars.S3.sums) or not compiled.classes().exists()
-    else ""
-)
 pytestmark = [
     pytest.mark.servers,
-    pytest.mark.spark,
     pytest.mark.slow,
-    pytest.mark.skipif(bool(_ABSENT), reason=_ABSENT),
+    pytest.mark.skipif(bool(object_store.missing()), reason=object_store.missing()),
 ]
+_NO_CONNECTOR = bool(jars.wanting(jars.S3.folder, jars.S3.sums)) or not compiled.classes().exists()
+
+Lakes = tuple[Settings, Settings]
+"""One lake in a store, and one on a disk."""
 
 
 @pytest.fixture(scope="module")
-def lakes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings, Settings]]:
-    """One lake in a store and one on a disk, with the same log, after a `run` of each."""
-    folder = tmp_path_factory.mktemp("lakes")
+def store() -> Iterator[object_store.Store]:
     with object_store.running() as store:
-        environment = store.environment(folder / "beside")
-        stored, disk = (
-            load(place, profile="test", environ=environment) for place in (store.lake("shop"), folder / "disk")
-        )
-        for settings in (stored, disk):
-            settings.lake.prepare()
-        publish(disk, _events())
-        shutil.copytree(disk.lake.landing, stored.lake.landing, dirs_exist_ok=True)
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("store_jobs.py")), stored.lake.data, disk.lake.data],
-            env={**os.environ, **environment, "PYTHONPATH": str(CHECKOUT)},
-            capture_output=True,
-            text=True,
-            timeout=500,
-        )
-        assert done.returncode == 0, done.stderr[-6000:]
-        yield stored, disk
+        yield store
+
+
+def _lakes(store: object_store.Store, folder: Path, name: str) -> Lakes:
+    environment = store.environment(folder / "beside")
+    stored, disk = (load(place, profile="test", environ=environment) for place in (store.lake(name), folder / "disk"))
+    for settings in (stored, disk):
+        settings.lake.prepare()
+    return stored, disk
+
+
+@pytest.fixture(scope="module")
+def lakes(tmp_path_factory: pytest.TempPathFactory, store: object_store.Store) -> Lakes:
+    """With the same log, after Spark's jobs up to gold.interactions."""
+    folder = tmp_path_factory.mktemp("lakes")
+    stored, disk = _lakes(store, folder, "jobs")
+    publish(disk, _events())
+    shutil.copytree(disk.lake.landing, stored.lake.landing, dirs_exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("store_jobs.py")), stored.lake.data, disk.lake.data],
+        env={**os.environ, **store.environment(folder / "beside"), "PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr[-6000:]
+    return stored, disk
 
 
 def _events() -> list[dict[str, Any]]:
     """What the sixty people of `tastes` looked at, and a few purchases."""
     day = 24 * 60 * MINUTE
     views = [
-        {"event": "view_item", "event_id": f"e{n}", "client_time": RECEIVED - round((22 - at) * day), "visitor_id": person, "item_id": item}
+        {
+            "event": "view_item",
+            "event_id": f"e{n}",
+            "client_time": RECEIVED - round((22 - at) * day),
+            "visitor_id": person,
+            "item_id": item,
+        }
         for n, (person, item, _, at, _) in enumerate(tastes())
-    ]  # fmt: skip
+    ]
     return [*views, *({**view, "event": "purchase", "event_id": f"{view['event_id']}b"} for view in views[::7])]
 
 
-def _rows(settings: Settings, name: str) -> Counter[str]:
-    """Every row as text, in no order, but for what says when it was written, and by which run."""
-    written = {
-        "generated_at",
-        "checked_at",
-        "run_id",
-        "table_id",
-        "model_version",
-        "imported_at",
-        "observed",
-        "updated_at",
-    }
-    table = delta.open_table(settings.lake, name)
+def _rows(settings: Settings, name: str, *without: str) -> Counter[str]:
+    """Every row as text, in no order."""
+    columns = ", ".join(f'"{column.name}"' for column in catalog.table(name).columns if column.name not in without)
     with duck.connect(settings.lake) as database:
-        duck.show(database, "rows", settings.lake, name, table)
-        columns = [f'"{column.name}"' for column in catalog.table(name).columns if column.name not in written]
-        return Counter(map(repr, database.execute(f"SELECT {', '.join(columns)} FROM rows").fetchall()))
+        duck.show(database, "rows", settings.lake, name, delta.open_table(settings.lake, name))
+        return Counter(map(repr, database.execute(f"SELECT {columns} FROM rows").fetchall()))
 
 
-def test_each_table_in_the_store_has_the_rows_of_the_one_on_the_disk(lakes: tuple[Settings, Settings]) -> None:
-    stored, disk = lakes
-    names = [table.name for table in catalog.TABLES if delta.exists(disk.lake, table.name)]
-    assert {"silver.sessions", "gold.interactions", "gold.recommendations", "gold.data_quality"} <= {*names}
-    assert [name for name in names if _rows(stored, name) != _rows(disk, name)] == []
-    assert _rows(disk, "gold.recommendations")
+@pytest.mark.spark
+@pytest.mark.skipif(_NO_CONNECTOR, reason="Spark's connector of S3 is not here: `make s3` brings it")
+class TestSparksJobs:
+    @pytest.mark.parametrize("table", ["bronze.events", "silver.events", "silver.sessions", "gold.interactions"])
+    def test_write_the_rows_that_they_write_on_a_disk(self, lakes: Lakes, table: str) -> None:
+        stored, disk = (_rows(settings, table) for settings in lakes)
+        assert stored
+        assert stored == disk
+
+    def test_account_for_every_event(self, lakes: Lakes) -> None:
+        there, events = reconcile(lakes[0]), len(_events())
+        assert (there.accepted, there.silver, there.residual, there.missing, there.waiting) == (events, events, 0, 0, 0)
+
+    def test_leave_checkpoints_in_the_store_and_nothing_on_the_disk(self, lakes: Lakes) -> None:
+        stored = lakes[0].lake
+        assert {*files.names(stored.checkpoint("build_events"))} >= {"commits", "metadata", "nextclick.json", "offsets"}
+        assert not [address for address in bucket.below(stored.shared) if address.endswith((".tmp", ".crc"))]
+        assert not list(stored.root.rglob("_delta_log"))
+        assert not (stored.state / "checkpoints").exists()
 
 
-def test_every_event_is_accounted_for_there(lakes: tuple[Settings, Settings]) -> None:
-    there = reconcile(lakes[0])
-    assert (there.accepted, there.silver, there.residual, there.missing) == (len(_events()), len(_events()), 0, 0)
-
-
-def test_nothing_of_the_lake_but_the_log_lies_on_the_disk(lakes: tuple[Settings, Settings]) -> None:
-    stored = lakes[0]
-    assert files.names(f"{stored.lake.shared}/checkpoints")
-    assert files.exists(f"{stored.lake.shared}/model/status.json")
-    assert not list(stored.lake.root.rglob("_delta_log"))
-    assert not (stored.lake.state / "checkpoints").exists()
-
-
-def test_its_lists_answer(lakes: tuple[Settings, Settings]) -> None:
-    served = [kv.open_table(settings).current() for settings in lakes]
-    assert served[0] is not None
-    assert served[1] is not None
-    assert served[0].people == served[1].people
+def test_a_model_is_trained_published_exported_and_taken_back_as_on_a_disk(
+    store: object_store.Store, tmp_path: Path, write_interactions: WriteInteractions
+) -> None:
+    stored, disk = _lakes(store, tmp_path, "model")
+    write_interactions(disk.lake.root, tastes())
+    table = "gold.interactions"
+    for file in Path(disk.lake.table(table)).rglob("*"):
+        if file.is_file():
+            bucket.put(f"{stored.lake.table(table)}/{file.relative_to(disk.lake.table(table))}", file.read_bytes())
+    for settings in (stored, disk):
+        assert train.run(settings).details["passed"]
+        publish_lists.run(settings)
+        assert export.run(settings).written
+    moving = ("generated_at", "model_version", "score")
+    assert _rows(stored, "gold.recommendations", *moving) == _rows(disk, "gold.recommendations", *moving)
+    assert _rows(stored, "gold.recommendations", *moving)
+    first = kv.open_table(stored).current()
+    export.run(stored, full=True)
+    rollback.run(stored, export.rollback_target(stored).lists)
+    export.rollback(stored)
+    served = kv.open_table(stored).current()
+    assert first is not None
+    assert served is not None
+    assert served.version == first.version
