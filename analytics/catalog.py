@@ -21,6 +21,7 @@ REPORTS: Final[tuple[Report, ...]] = (
     people.RETENTION_DAY,
     people.RETENTION_WEEK,
     people.LIFECYCLE,
+    people.PREDICTIONS,
     campaigns.CAMPAIGNS,
     campaigns.ATTRIBUTION,
     shop.ITEMS,

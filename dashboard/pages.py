@@ -75,6 +75,10 @@ PEOPLE: Final = DashboardPage(
             "Lifecycle by week", "lifecycle", Shape.STACK, ("date",), ("new", "returned", "resurrected", "dormant"), counts_persons=True,
         ),
         Panel("Days active", "frequency", Shape.COLUMNS, ("days",), most=28, counts_persons=True),
+        Panel(
+            "Foreseen", "predictions", by=("model,decile", "model,subject_kind", "model,model_version"),
+            figures=("people", "expected", "expected_share"), most=20,
+        ),
     ),
 )  # fmt: skip
 

@@ -153,3 +153,16 @@ FREQUENCY: Final = Report(
     by=("days",),
     date=None,
 )
+
+PREDICTIONS: Final = Report(
+    name="predictions",
+    doc="Who is expected not to come back, or to buy, as the last training foresaw it (docs/predictions.md).",
+    reads=("gold.predictions",),
+    rows="""
+        SELECT site, model, model_version, subject_kind, decile, as_of, 1 AS people, calibrated AS expected FROM gold.predictions
+    """,
+    dimensions=("site", "model", "model_version", "subject_kind", "decile", "as_of"),
+    metrics=(p.FORESEEN_PEOPLE, p.EXPECTED, p.EXPECTED_SHARE),
+    by=("model", "decile"),
+    date=None,
+)

@@ -110,6 +110,26 @@ class Portrait(msgspec.Struct, frozen=True, kw_only=True):
     recommended: tuple[ListedItemFact, ...]
 
 
+class Leaver(msgspec.Struct, frozen=True, kw_only=True):
+    """The person whom the pipeline takes for the likeliest not to come back, and what the generator knows of it."""
+
+    person_id: str
+    model_version: str
+    """Registered version, or `counted`: the rates by recency."""
+    days: float
+    """Within which nobody is expected."""
+    foreseen: float
+    """The pipeline's probability that the person stays away for so long."""
+    true: float
+    """The generator's."""
+    reasons: tuple[str, ...]
+    """What speaks most for it and against it."""
+    true_of_tenth: float
+    """The generator's, on average over the tenth that the pipeline takes for the likeliest to stay away."""
+    true_of_all: float
+    """The same over everybody who was foreseen."""
+
+
 class DemoFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the demo prints, but for times."""
 
@@ -123,6 +143,8 @@ class DemoFacts(msgspec.Struct, frozen=True, kw_only=True):
     contest: AgainstPopular
     tastes: TasteMatch
     portrait: Portrait
+    leaver: Leaver | None
+    """None where nobody was foreseen: the facts of the step say why."""
 
 
 class AgainstTruth(NamedTuple):

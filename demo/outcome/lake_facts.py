@@ -14,6 +14,7 @@ from demo.outcome.evaluation import judge
 from demo.outcome.facts import AgainstPopular, Business, Checks, DemoFacts, Flow, ListedItemFact, Portrait
 from demo.outcome.ground_truth import load_truth
 from demo.outcome.known_figures import DAYS_LATER, DemoFigures
+from demo.outcome.leaver import leaver
 from demo.traffic.tastes import Tastes, load_tastes
 from ml.registry import champion
 from nextclick.lake.delta import require
@@ -49,6 +50,7 @@ def gather(settings: Settings, traffic: Path, shown_as: str) -> DemoFacts:
             LIST_LENGTH,
         ),
         portrait=_portrait(settings, tastes),
+        leaver=leaver(settings.lake, tastes),
     )
 
 

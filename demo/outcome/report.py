@@ -14,6 +14,7 @@ from demo.outcome.facts import (
     AgainstPopular,
     AgainstTruth,
     DemoFacts,
+    Leaver,
     ListedItemFact,
     Portrait,
     TasteMatch,
@@ -61,6 +62,7 @@ def _sections(facts: DemoFacts) -> Iterator[tuple[str, RenderableType]]:
     yield "The model against popularity, on clicks that were held back", _contest(facts.contest)
     yield "The model against the hidden tastes", _tastes(facts.tastes)
     yield f"One person: {facts.portrait.person_id}", _portrait(facts.portrait)
+    yield "Who will not come back", _leaver(facts.leaver) if facts.leaver else Text("nobody was foreseen")
     yield "Three figures of reports", _went(reported(facts))
 
 
@@ -162,6 +164,22 @@ def _portrait(portrait: Portrait) -> RenderableType:
         Text(f"truly loves {', '.join(portrait.loves)} (which the pipeline cannot know)"),
         _items("used most", portrait.history),
         _items(f"recommended ({portrait.source})", portrait.recommended),
+    )
+
+
+def _leaver(leaver: Leaver) -> RenderableType:
+    by = "the rates by recency" if leaver.model_version == "counted" else f"version {leaver.model_version} of churn"
+    return Group(
+        Text(
+            f"{leaver.person_id} stays away for {leaver.days:g} days: {leaver.foreseen:.0%} by {by} ({', '.join(leaver.reasons)})"
+        ),
+        Text(
+            f"the generator, by how often it lets this person come: {leaver.true:.0%} (which the pipeline cannot know)"
+        ),
+        Text(
+            f"of the tenth who is likeliest to stay away by the pipeline {leaver.true_of_tenth:.0%} truly do on average, "
+            f"of everybody {leaver.true_of_all:.0%}"
+        ),
     )
 
 

@@ -34,6 +34,12 @@ class Tastes:
     """People × themes; rows sum to 1."""
     affinity: npt.NDArray[np.float32]
     """Themes × items, in log-odds."""
+    visits_a_day: npt.NDArray[np.float64]
+    """Of each person, on average."""
+
+    def stays_away(self, people: npt.NDArray[np.int64], days: float) -> npt.NDArray[np.float64]:
+        """P(no visit within so many days): visits are drawn independently of each other (Poisson)."""
+        return np.exp(-days * self.visits_a_day[people])
 
     def likes(self, people: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """P(like), people × items."""

@@ -36,6 +36,8 @@ class Devices:
     device: Texts
     sessions: Ints
     """Visits within the days."""
+    rate: npt.NDArray[np.float64]
+    """By person: visits of one device within the days, beside the first, on average."""
     login: Ints
     """Number of the visit in which the device logs in; NEVER for most."""
     merge: Ints
@@ -44,6 +46,10 @@ class Devices:
     @property
     def people(self) -> int:
         return int(self.person.max()) + 1
+
+    def visits_a_day(self, days: int) -> npt.NDArray[np.float64]:
+        """Of each person with all devices, on average: what somebody does in the days is drawn by it, and would be after them."""
+        return np.bincount(self.person) * (1 + self.rate) / days
 
 
 @dataclass(frozen=True)
@@ -82,13 +88,17 @@ def make_visitors(rng: np.random.Generator, visitors: int) -> Devices:
     has_account = (rng.random(people) < 0.35)[person]
     login = np.where(has_account, rng.integers(0, 3, visitors), NEVER)
     merges = has_account & (rng.random(visitors) < 0.04)
+    ids = np.array([f"v{n:05d}" for n in rng.permutation(visitors)])
+    device = rng.choice(_DEVICES, visitors, p=[0.6, 0.33, 0.07])
+    rate = rng.gamma(1.8, 2.4, people)
     return Devices(
-        ids=np.array([f"v{n:05d}" for n in rng.permutation(visitors)]),
+        ids=ids,
         person=person,
         country=country,
         currency=np.where(country == "GB", "GBP", "EUR"),
-        device=rng.choice(_DEVICES, visitors, p=[0.6, 0.33, 0.07]),
-        sessions=1 + rng.poisson(rng.gamma(1.8, 2.4, people)[person]),
+        device=device,
+        sessions=1 + rng.poisson(rate[person]),
+        rate=rate,
         login=login,
         merge=np.where(merges, login + 1, NEVER),
     )

@@ -161,7 +161,7 @@ def _report(outcome: Predictions | None, people_scored: int, started: float, rea
             f"{name}.{key}": value for name, one in outcome.served.items() for key, value in one.metrics.items()
         }
         why = {name: "; ".join(one.reasons) for name, one in outcome.served.items() if one.reasons} | outcome.absent
-        details["reason"] = reason or "; ".join(f"{name}: {text}" for name, text in why.items()) or None
+        details["reason"] = reason or "; ".join(f"{name}: {text.rstrip('.')}" for name, text in why.items()) or None
     written = people_scored * sum(name in NIGHTLY for name in outcome.served) if outcome else 0
     return JobReport(
         job=PREDICTIONS.job, read=people_scored, written=written, seconds=time.monotonic() - started, details=details

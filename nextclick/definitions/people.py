@@ -37,3 +37,7 @@ DAYS_ACTIVE_VISITORS = total(
     "visitors",
     "Visitors who were active on so many of the `analytics.active_days` days that end with the last full day of the range.",
 )
+
+FORESEEN_PEOPLE = total("people", "People of whom it was foreseen at the last training.", apart=("model",))
+EXPECTED = total("expected", "Those of them whom it is expected of: the sum of their probabilities.", apart=("model",))
+EXPECTED_SHARE = ratio("expected_share", "expected / people.", EXPECTED, FORESEEN_PEOPLE)

@@ -144,3 +144,22 @@ def test_retention_by_week_and_lifecycle_equal_counting(days: Days, today: int, 
         if week >= first and (here or dormant):
             expected[week] = (len(here), new, returned, len(here) - new - returned, dormant)
     assert figures(there, "active", "new", "returned", "resurrected", "dormant") == expected
+
+
+def test_what_is_expected_is_the_sum_of_probabilities_and_never_over_two_predictions() -> None:
+    def foreseen(model: str, decile: int, probability: float) -> dict[str, Any]:
+        return {"site": "s", "model": model, "decile": decile, "calibrated": probability, "subject_kind": "person"}
+
+    rows = [
+        foreseen("churn", 10, 0.75),
+        foreseen("churn", 10, 0.5),
+        foreseen("churn", 1, 0.25),
+        foreseen("conversion_7d", 1, 0.5),
+    ]
+    there = answer("predictions", {"gold.predictions": rows})
+    assert sorted(there.rows) == [
+        ("churn", 1, 1, 0.25, 0.25),
+        ("churn", 10, 2, 1.25, 0.625),
+        ("conversion_7d", 1, 1, 0.5, 0.5),
+    ]
+    assert there.whole == (None, None, None)

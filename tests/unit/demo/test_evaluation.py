@@ -1,11 +1,16 @@
 """The judge by hidden tastes, on three people and four items that can be checked by eye."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from demo.outcome.evaluation import judge
+from demo.outcome.leaver import leaver
 from demo.traffic.tastes import Tastes
+from nextclick.lake.paths import lake_at
+from tests.table_rows import write
 
 LIKES = np.array([[0.9, 0.5, 0.1, 0.3], [0.2, 0.8, 0.6, 0.4]])
 NOBODY_USED = pa.table({"person_id": pa.array([], pa.string()), "item_id": pa.array([], pa.string())})
@@ -21,6 +26,7 @@ def tastes() -> Tastes:
         person_of=np.array([0, 1, 1]),
         mixture=np.eye(2, dtype=np.float32),
         affinity=np.log(LIKES / (1 - LIKES)).astype(np.float32),
+        visits_a_day=np.array([0.5, 2.0]),
     )
 
 
@@ -61,3 +67,18 @@ def test_unknown_people_and_items_are_left_out(tastes: Tastes) -> None:
     assert match.people == 1
     assert match.model == pytest.approx(0.9)
     assert match.popular == pytest.approx(0.5)
+
+
+def test_who_stays_away_is_known_by_how_often_the_generator_lets_people_come(tastes: Tastes, tmp_path: Path) -> None:
+    lake = lake_at(tmp_path)
+    foreseen = {"model": "churn", "model_version": "2", "horizon_s": 2 * 86_400, "reasons": [("recency", 0.5)]}
+    who = (("app-user", 0.99, 10), ("p0", 0.75, 10), ("visitor:p1-phone", 0.25, 1))
+    rows = [foreseen | {"subject_id": name, "calibrated": chance, "decile": tenth} for name, chance, tenth in who]
+    write(lake, "gold.predictions", rows)
+    facts = leaver(lake, tastes)
+    assert facts is not None
+    assert (facts.person_id, facts.days, facts.foreseen, facts.reasons) == ("p0", 2, 0.75, ("recency",))
+    assert facts.true == facts.true_of_tenth == pytest.approx(np.exp(-2 * 0.5), abs=1e-6)
+    assert facts.true_of_all == pytest.approx((np.exp(-1) + np.exp(-4)) / 2, abs=1e-6)
+    write(lake, "gold.predictions", [], mode="overwrite")
+    assert leaver(lake, tastes) is None

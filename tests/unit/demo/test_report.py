@@ -13,6 +13,7 @@ from demo.outcome.facts import (
     Checks,
     DemoFacts,
     Flow,
+    Leaver,
     ListedItemFact,
     Portrait,
     TasteMatch,
@@ -76,6 +77,16 @@ def facts() -> DemoFacts:
             source="model",
             recommended=(ListedItemFact(item_id="i2", name="Idle Gull lamp", category="lamps", like=0.7),),
         ),
+        leaver=Leaver(
+            person_id="u00002",
+            model_version="1",
+            days=3.0,
+            foreseen=0.81,
+            true=0.77,
+            reasons=("sessions", "recency"),
+            true_of_tenth=0.7,
+            true_of_all=0.3,
+        ),
     )
 
 
@@ -103,6 +114,9 @@ def test_report_names_what_a_newcomer_wants_to_know(facts: DemoFacts) -> None:
         "truly loves mugs, lamps",
         "recommended (model)",
         "Idle Gull lamp",
+        "u00002 stays away for 3 days: 81% by version 1 of churn (sessions, recency)",
+        "the generator, by how often it lets this person come: 77%",
+        "70% truly do on average, of everybody 30%",
         "nextclick --profile demo --lake demo-lake up",
         "nextclick --profile demo --lake demo-lake funnel order",
         "orders credited to email",
