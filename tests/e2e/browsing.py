@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.npm import installed
+
+_AXE = "axe-core@4.14.1"
 _TYPES = {"js": "text/javascript", "wav": "audio/wav"}
 
 
@@ -77,9 +80,38 @@ def chromium() -> Iterator[Callable[..., Any]]:
         browser.close()
 
 
+def axe_source(cache: pytest.Cache) -> str:
+    """axe-core, as a script."""
+    return (installed(cache, _AXE) / "axe-core" / "axe.min.js").read_text()
+
+
 def faults(page: Any, axe: str, *rules: str) -> list[str]:
     """What axe-core (its source) finds on a page that is open; of some rules alone where they are named."""
     page.evaluate(axe)
     options = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
     found = page.evaluate("options => axe.run(document, options)", options)
     return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
+
+
+def drawn(page: Any) -> None:
+    """Waits for the dashboard's charts."""
+    for chart in page.query_selector_all(".chart"):
+        chart.wait_for_selector("svg")
+
+
+def faults_of_pages(page: Any, addresses: Iterable[str], axe: str, dark: bool = True) -> list[tuple[str, str, str]]:
+    """What axe-core finds on pages of the dashboard, everything unfolded; in the dark what colours may change."""
+    found = []
+    for address in addresses:
+        page.emulate_media(color_scheme="light")
+        page.goto(address)
+        drawn(page)
+        for details in page.query_selector_all("details"):
+            details.evaluate("details => details.open = true")
+        found += [(address, "light", fault) for fault in faults(page, axe)]
+        if not dark:
+            continue
+        page.emulate_media(color_scheme="dark")
+        drawn(page)
+        found += [(address, "dark", fault) for fault in faults(page, axe, "color-contrast")]
+    return found

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,11 +19,9 @@ from nextclick.lake.paths import Lake, lake_at
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import CHECKOUT, load
 from tests.dashboard_lake import HOSTILE, conf_with_experiment, fill, fill_all
-from tests.e2e.browsing import chromium, faults
-from tests.npm import installed
+from tests.e2e.browsing import axe_source, chromium, drawn, faults, faults_of_pages
 
 RANGE = "from=2026-01-01&to=2026-01-28"
-AXE: Final = "axe-core@4.14.1"
 
 
 @pytest.fixture(scope="module")
@@ -95,17 +92,11 @@ class Visit:
 
 @pytest.fixture(scope="module")
 def axe(request: pytest.FixtureRequest) -> str:
-    return Path(installed(request.config.cache, AXE), "axe-core", "axe.min.js").read_text()
-
-
-def drawn(page: Any) -> None:
-    """Waits for its charts."""
-    for chart in page.query_selector_all(".chart"):
-        chart.wait_for_selector("svg")
+    return axe_source(request.config.cache)
 
 
 @pytest.mark.parametrize("of", ["full", "link", "empty"])
-def test_axe_finds_nothing_on_any_page_light_or_dark(
+def test_axe_finds_nothing_on_any_page(
     of: str, request: pytest.FixtureRequest, axe: str, open_page: Callable[..., Any]
 ) -> None:
     there = request.getfixturevalue(of)
@@ -113,18 +104,8 @@ def test_axe_finds_nothing_on_any_page_light_or_dark(
     page.set_content("<img src=x>")
     assert faults(page, axe), "it would find something"
     page.goto(there)
-    found = []
-    for each in PAGES:
-        page.emulate_media(color_scheme="light")
-        page.goto(f"{there.partition('/?')[0]}/{each.stem}?{RANGE}")
-        drawn(page)
-        for details in page.query_selector_all("details"):
-            details.evaluate("details => details.open = true")
-        found += [(each.stem, "light", fault) for fault in faults(page, axe)]
-        page.emulate_media(color_scheme="dark")
-        drawn(page)
-        found += [(each.stem, "dark", fault) for fault in faults(page, axe, "color-contrast")]
-    assert found == []
+    addresses = [f"{there.partition('/?')[0]}/{each.stem}?{RANGE}" for each in PAGES]
+    assert faults_of_pages(page, addresses, axe, dark=of == "full") == []  # which has every colour
 
 
 def test_everything_is_reached_by_the_keyboard_and_shows_that_it_is(full: str, open_page: Callable[..., Any]) -> None:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,14 @@ from rich.console import Console
 
 from analytics.answers import Reports
 from analytics.catalog import report
+from dashboard.pages import PAGES
 from demo.__main__ import clear, make_facts
 from demo.outcome.facts import DemoFacts, agrees, comparisons
 from nextclick.lake.memory import TableMemory
 from nextclick.lake.sql import ask
 from nextclick.settings import load
 from orchestration.step_runner import step_runner
-from tests.e2e.browsing import chromium
+from tests.e2e.browsing import axe_source, chromium, faults_of_pages
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -132,19 +133,26 @@ def test_the_truth_beside_the_traffic_is_not_in_any_table(facts: DemoFacts, lake
 
 
 @pytest.fixture(scope="module")
-def visit(facts: DemoFacts, lake: Path) -> Iterator[Any]:
-    """A browser in the shop that the demo made."""
+def shop(facts: DemoFacts, lake: Path) -> Iterator[tuple[dict[str, str], Callable[..., Any]]]:
+    """What the shop that the demo made says of itself, and a browser to visit it."""
     command = [str(Path(sys.executable).parent / "nextclick"), "--lake", str(lake), "shop", "--port", "0", "--json"]
-    with chromium() as open_page, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shop:
+    with chromium() as open_page, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            assert shop.stdout
-            page = open_page()
-            page.goto(json.loads(shop.stdout.readline())["address"])
-            yield page
-            page.close()
+            assert process.stdout
+            yield json.loads(process.stdout.readline()), open_page
         finally:
-            shop.terminate()
-    assert shop.returncode == 0
+            process.terminate()
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def visit(shop: tuple[dict[str, str], Callable[..., Any]]) -> Iterator[Any]:
+    """A browser in the shop."""
+    said, open_page = shop
+    page = open_page()
+    page.goto(said["address"])
+    yield page
+    page.close()
 
 
 def test_three_clicks_on_electronics_reorder_the_next_page(visit: Any, lake: Path) -> None:
@@ -179,6 +187,38 @@ def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, fa
     [(position, shown_at, clicked_at)] = rows
     assert position == 1
     assert shown_at < clicked_at
+
+
+def test_what_one_clicks_in_the_shop_moves_the_dashboards_live_page(
+    visit: Any, shop: tuple[dict[str, str], Callable[..., Any]]
+) -> None:
+    said, open_page = shop
+    live = open_page()
+    live.goto(said["live"])
+    before = views(live)
+    visit.goto(said["address"])
+    visit.locator(".card a").first.click()
+    for _ in range(100):
+        if views(live) > before:
+            break
+        live.wait_for_timeout(100)
+    assert views(live) > before
+
+
+def views(live: Any) -> int:
+    """Of items, as the Live page has them."""
+    counts = live.locator("#live tr:has(th:text-is('view_item')) td").all_inner_texts()
+    return int(counts[0].replace(",", "")) if counts else 0
+
+
+def test_axe_finds_nothing_on_the_dashboards_pages_of_the_demo(
+    shop: tuple[dict[str, str], Callable[..., Any]], request: pytest.FixtureRequest
+) -> None:
+    said, open_page = shop
+    page = open_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page.goto(said["live"])
+    addresses = [said["live"].partition("?")[0].replace("/live", f"/{each.stem}") for each in PAGES]
+    assert faults_of_pages(page, addresses, axe_source(request.config.cache)) == []
 
 
 def categories(page: Any) -> list[str]:
