@@ -47,7 +47,7 @@ servers: setup  ## the tests against real servers, each skipped with its reason 
 	@$(VENV)/python -m pytest -m servers -rs $(ARGS)
 
 stress: setup  ## kills and faults by the hundred, too long for `make test`
-	@$(VENV)/python -m pytest -m stress $(ARGS)
+	@$(VENV)/python -m pytest -m stress --timeout 3600 $(ARGS)
 
 fresh:  ## a new Debian (debootstrap, root only) sees `make demo` without libgomp, with it, and `make test`
 	@tests/fresh_machine.sh
