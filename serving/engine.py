@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -114,7 +115,10 @@ class Engine:
                 request_id=_new_id(), **_NOTHING, recommendations=[], personalized_banner=None, ranked_feed=[]
             )
         n, feed = self._most(request.n), self._most(request.feed)
-        listed = self._with_banner(context, self._for_visitor(context, request, max(n, feed)), request.surface)
+        asks = self._bandits.asks_what_is_foreseen
+        foreseen = await self._visitors.foreseen(context.serving_index, context.who) if asks else {}
+        ranked = self._for_visitor(context, request, max(n, feed))
+        listed = self._with_banner(context, ranked, request.surface, foreseen)
         return responses.Personalized(
             **self._head("/v1/personalize", context, listed, request.surface),
             recommendations=listed.ids[:n],
@@ -272,8 +276,11 @@ class Engine:
         ranked = response.in_order(ranked, listed.ids, drawn.items)
         return Listed(drawn.items, ranked, drawn.propensities, drawn.draws)
 
-    def _with_banner(self, context: AnswerContext, listed: Listed, surface: str | None) -> Listed:
-        drawn = self._bandits.banner(surface or "", bandit_context(context.known.features), _method(context))
+    def _with_banner(
+        self, context: AnswerContext, listed: Listed, surface: str | None, foreseen: Mapping[str, float]
+    ) -> Listed:
+        vector = bandit_context(context.known.features)
+        drawn = self._bandits.banner(surface or "", vector, _method(context), foreseen)
         return listed._replace(banner=drawn[0], draws=[*listed.draws, drawn[1]]) if drawn else listed
 
     def _rules(self, context: AnswerContext, request: requests.FilteredRequest, *hidden: str) -> AnswerRules:

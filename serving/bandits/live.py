@@ -4,7 +4,8 @@ import logging
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from types import MappingProxyType
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -29,6 +30,13 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where it leads: an address, or a path of the site."""
     surfaces: tuple[Annotated[str, Meta(min_length=1, max_length=64)], ...] = ()
     """Where it may be shown; none: everywhere."""
+    least: dict[Literal["churn", "conversion_7d"], Annotated[float, Meta(ge=0, le=1)]] = {}
+    """Only to people of whom this was foreseen with at least such a probability (docs/predictions.md); none: to all."""
+
+    def is_for(self, surface: str, foreseen: Mapping[str, float]) -> bool:
+        """Whether it may be shown there, to somebody of whom this was foreseen."""
+        likely = all(foreseen.get(name, -1.0) >= least for name, least in self.least.items())
+        return likely and (not self.surfaces or surface in self.surfaces)
 
 
 class Explored(NamedTuple):
@@ -75,9 +83,20 @@ class Bandits:
             return
         self._learned = _Learned(latest.bandits if latest else {}, {})
 
-    def banner(self, surface: str, context: Floats = EMPTY, method: str | None = None) -> tuple[Banner, Draw] | None:
-        """The banner for a surface, drawn from those that may be shown there; None where none may."""
-        eligible = {banner.id: banner for banner in self._banners if not banner.surfaces or surface in banner.surfaces}
+    @property
+    def asks_what_is_foreseen(self) -> bool:
+        """Whether a banner is for some people alone."""
+        return any(banner.least for banner in self._banners)
+
+    def banner(
+        self,
+        surface: str,
+        context: Floats = EMPTY,
+        method: str | None = None,
+        foreseen: Mapping[str, float] = MappingProxyType({}),
+    ) -> tuple[Banner, Draw] | None:
+        """The banner for a surface, drawn from those that may be shown there to somebody of whom this was foreseen; None where none may."""
+        eligible = {banner.id: banner for banner in self._banners if banner.is_for(surface, foreseen)}
         if not eligible:
             return None
         drawn = self._draw(f"banner:{surface}", list(eligible), context, method, None)

@@ -231,6 +231,18 @@ def test_a_surface_gets_only_its_banners(settings: Settings) -> None:
     assert live.Bandits(settings.lake, settings.bandits, ()).banner("home") is None
 
 
+def test_a_banner_for_people_who_may_leave_is_shown_to_them_alone(settings: Settings) -> None:
+    stay = live.Banner(id="stay", text="Stay", link="/", least={"churn": 0.6})
+    here = live.Bandits(settings.lake, settings.bandits, (*BANNERS, stay), np.random.default_rng(1))
+
+    def shown(**foreseen: float) -> set[str]:
+        return {here.banner("cart", foreseen=foreseen)[0].id for _ in range(50)}  # type: ignore[index]
+
+    assert shown(churn=0.6) == {"summer", "stay"}
+    assert shown(churn=0.59) == shown() == shown(conversion_7d=0.9) == {"summer"}
+    assert (here.asks_what_is_foreseen, ready(settings).asks_what_is_foreseen) == (True, False)
+
+
 def test_a_newer_state_is_taken_up_and_a_broken_one_is_not(settings: Settings) -> None:
     here = ready(settings, epsilon=0.0)
     learned = {"banner:home": {"summer": Arm(trials=9999), "home": Arm(trials=9999, rewards=9999)}}
