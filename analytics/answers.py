@@ -133,7 +133,11 @@ class Reports:
                 answers = {each: answer for each, answer in kept.items() if answer}
                 if missing := [each for each in questions if each not in answers]:
                     with self._turns.few:
-                        answers |= self._counted(database, missing)
+                        try:
+                            answers |= self._counted(database, missing)
+                        except duckdb.OutOfMemoryException:
+                            with self.tables.more_memory():
+                                answers |= self._counted(database, missing)
             for each in missing if keeps else ():
                 self._answers.put((each, *stamp), answers[each], answers[each].bytes)
         return [answers[each] for each in questions]

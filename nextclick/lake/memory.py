@@ -2,7 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -41,8 +42,9 @@ class TableMemory:
 
     def __init__(self, lake: Lake, most_bytes: int = 512 * 2**20, database_bytes: int | None = None) -> None:
         """`most_bytes` of tables; `database_bytes` of these and of what answers need for a moment, which then spill to disk."""
-        self.lake, self.most_bytes = lake, most_bytes
+        self.lake, self.most_bytes, self._database_bytes = lake, most_bytes, database_bytes
         self._database = duck.connect(lake, database_bytes)
+        self._more = threading.Lock()
         self._seen: dict[str, _Seen] = {}
         self._bytes: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
@@ -91,6 +93,23 @@ class TableMemory:
             return name
         some = [file for day, files in seen.days.items() if first <= day <= last for file in files]
         return f"({duck.source(self.lake, name, seen.table, some)})"
+
+    @contextmanager
+    def more_memory(self) -> Iterator[None]:
+        """Four times what the database may take, for what does not do with less even on disk; one thread at a time."""
+        import duckdb
+
+        with self._more:
+            if self._database_bytes:
+                self._database.execute(f"SET memory_limit = '{4 * self._database_bytes}B'")
+            try:
+                yield
+            finally:
+                if self._database_bytes:
+                    with suppress(
+                        duckdb.Error
+                    ):  # where others use more now, the next one who asks for more sets it back
+                        self._database.execute(f"SET memory_limit = '{self._database_bytes}B'")
 
     @property
     def held(self) -> dict[str, int]:

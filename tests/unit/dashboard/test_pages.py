@@ -94,6 +94,7 @@ def test_the_figures_are_those_of_the_report(pages: TestClient, lake: Settings) 
 def test_an_earlier_range_stands_beside(pages: TestClient) -> None:
     assert "from 1</span>" in pages.get("/overview").text
     assert "from 1</span>" not in pages.get("/overview?compare=none").text
+    assert "from –" not in pages.get("/overview?range=7d").text, "in the week before was nobody"
 
 
 def test_filters_and_groupings_stand_in_the_address(pages: TestClient) -> None:

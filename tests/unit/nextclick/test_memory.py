@@ -69,6 +69,14 @@ def test_what_was_not_used_longest_makes_room(lake: Lake) -> None:
     ]
 
 
+def test_what_needs_more_memory_has_it_for_a_moment(lake: Lake) -> None:
+    memory, most = TableMemory(lake, database_bytes=2**26), "SELECT current_setting('memory_limit')"
+    with memory.connection([]) as database:
+        with memory.more_memory():
+            assert database.execute(most).fetchall() == [("256.0 MiB",)]
+        assert database.execute(most).fetchall() == [("64.0 MiB",)]
+
+
 def test_a_table_larger_than_all_memory_stays_where_it_is(lake: Lake) -> None:
     write(lake, TRAFFIC, [{}])
     memory = TableMemory(lake, most_bytes=100)
