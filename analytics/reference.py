@@ -20,6 +20,9 @@ last 28 full days that there are). `--where` leaves out rows, `--compare` puts a
 place of visitors, `--csv` and `--json` are for scripts. A figure that is absent is absent, never 0: the terminal shows –, JSON `null`,
 CSV nothing. In SQL they are views, `report.NAME`: counts by all that a report may be grouped by (`nextclick sql`).
 
+Who came first when, which newcomers, retention and lifecycle ask, lies in files of the machine (`_state/first_days`): reports bring them to
+the newest version of a table by the days that changed, and make them anew where they are gone.
+
 Figures are counted over a report's rows after these were filtered and grouped. So a ratio is that of the sums, and what does not add up,
 such as visitors, is counted once in each row and once in the whole. Where rows meet that are never put together, such as two currencies,
 there is no figure.
