@@ -110,4 +110,7 @@ def sequence(folder: Path, repeats: Repeats, seconds: float, as_json: bool) -> N
     with measured() as figure:
         result = next_item.run(folder, seconds, repeats, say)
     result |= {"seconds": figure.seconds, "peak_mb": figure.peak_mb}
-    print_json(result) if as_json else report.show_next(result)
+    if as_json:
+        print_json({name: result[name] for name in ("served", "models", "seconds", "peak_mb")})
+    else:
+        report.show_next(result)

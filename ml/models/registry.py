@@ -16,6 +16,7 @@ from ml.models.user_item.blend import Member
 from ml.models.user_item.ease import Ease
 from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import ALL_TIME, Popular
+from ml.models.user_item.sequence import OwnSequence
 from ml.models.user_item.user_knn import UserKnn
 from nextclick.settings import Settings
 
@@ -55,6 +56,8 @@ class RecommenderKind:
     """What `nextclick tune` tries of a recipe."""
     scores_everything: bool
     """It scores every item for everybody, so evaluation.max_scores bounds people × items."""
+    wants_times: Callable[[Any], bool] = lambda recipe: False
+    """It is nothing where all is of one moment."""
     steps: tuple[Callable[[Any], Mapping[str, Any]], ...] = ()
     """(recipe) → what is changed of it: what a training tries one after the other, each from the best so far."""
     most_items: Callable[[Settings], float] = lambda settings: float("inf")
@@ -101,14 +104,17 @@ def _gf_cf_space(recipe: GfCf) -> Space:
 
 
 def _ease_space(recipe: Ease) -> Space:
-    ranges = {"ridge": Range(1.0, 10_000.0), "dropout": Range(0.01, 0.9)}
-    exponents = dict.fromkeys(("busy", "popular"), Range(0.01, 1.0))
-    return Space({**ranges, **exponents, "half_life_days": Range(1.0, 365.0)}, 60)
+    ranges = {"ridge": Range(1.0, 10_000.0), "dropout": Range(0.01, 0.9), "half_life_days": Range(1.0, 365.0)}
+    return Space(ranges, 60)
 
 
 def _user_knn_space(recipe: UserKnn) -> Space:
     exponents = dict.fromkeys(("shared", "popular"), Range(0.1, 1.0))
     return Space({**exponents, "sharpness": Range(1.0, 4.0), "half_life_days": Range(1.0, 365.0)}, 60)
+
+
+def _sequence_space(recipe: OwnSequence) -> Space:
+    return Space({"half_life_places": Range(0.3, 30.0), "beside": Range(0.03, 3.0), "reach": Range(1, 20)}, 60)
 
 
 def default_popular(settings: Settings) -> dict[str, Popular]:
@@ -131,6 +137,7 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
         personal=True,
         defaults=lambda settings: {"als": plain_als(settings)},
         candidates=_with_trending,
+        wants_times=lambda als: als.trending,
         space=_als_space,
         steps=(
             lambda als: {"regularization": 2 * als.regularization},
@@ -182,6 +189,21 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
             lambda _: {"popular": 0.3},
         ),
         scores_everything=True,
+    ),
+    "sequence": RecommenderKind(
+        recipe=OwnSequence,
+        personal=True,
+        defaults=lambda settings: {"sequence": OwnSequence()},
+        space=_sequence_space,
+        wants_times=lambda _: True,
+        steps=(
+            lambda own: {"half_life_places": 3 * own.half_life_places},
+            lambda _: {"walk": 0.7},
+            lambda own: {"beside": 3 * own.beside},
+            lambda own: {"half_life_places": own.half_life_places / 2},
+            lambda own: {"reach": 2 * own.reach},
+        ),
+        scores_everything=False,
     ),
     "popular": RecommenderKind(
         recipe=Popular,

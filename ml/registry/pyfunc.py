@@ -20,6 +20,11 @@ from scipy.sparse import csr_matrix
 Scores = Callable[[int, NDArray[np.bool_], int], NDArray[Any]]
 """(person's row, what the person has used, length of the list) → the score of each item, −∞ for those out of the question."""
 
+_LATEST = 50
+"""Items of a sequence that count."""
+_FLOOR = 1e-4
+"""By which each share of a sequence's parts is raised."""
+
 
 def _member(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
     """The model of a recipe, or of a part of a blend."""
@@ -73,6 +78,23 @@ def _user_knn(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores
     return scores
 
 
+def _sequence(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
+    weights = {"follows": 1.0, "beside": recipe["beside"], "walk": recipe["walk"]}
+    parts = [(weight, _square(f"next.{name}.links", arrays)) for name, weight in weights.items() if weight]
+    places = _sparse("places", arrays, parts[0][1].shape[1])
+
+    def scores(row: int, used: NDArray[np.bool_], n: int) -> NDArray[Any]:
+        own, total = places[row], np.zeros(len(used))
+        latest = own.indices[np.argsort(-own.data, kind="stable")][:_LATEST]
+        fading = np.exp2(-np.arange(len(latest)) / recipe["half_life_places"])
+        for weight, links in parts:
+            values = links[latest].T @ fading
+            total += weight * np.log1p(values / max(values.sum() * _FLOOR, 1e-30))
+        return _unused(total, used)
+
+    return scores
+
+
 def _blend(recipe: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Scores:
     """The members' best, as shares of their first one, by weight."""
     members = [
@@ -99,6 +121,10 @@ def _sparse(name: str, arrays: dict[str, NDArray[Any]], columns: int) -> csr_mat
     return csr_matrix(parts, (len(parts[2]) - 1, columns))
 
 
+def _square(name: str, arrays: dict[str, NDArray[Any]]) -> csr_matrix:
+    return _sparse(name, arrays, len(arrays[f"{name}.indptr"]) - 1)
+
+
 def _power(sums: NDArray[Any], exponent: float) -> NDArray[Any]:
     """sums^exponent; what is 0 stays 0."""
     return np.asarray(np.power(sums, exponent, out=np.zeros_like(sums), where=sums > 0))
@@ -113,6 +139,7 @@ _MODELS = {
     "gf_cf": _gf_cf,
     "ease": _ease,
     "user_knn": _user_knn,
+    "sequence": _sequence,
     "popular": _popular,
     "blend": _blend,
 }

@@ -227,7 +227,7 @@ def _personal(
     recent = next((one.window_hours for one in popular.values() if one.window_hours), None)
     plain, skipped = affordable(contest.settings, pairs, recent)
     if contest.part.train.timeless:
-        plain = {name: one for name, one in plain.items() if not getattr(one, "trending", False)} or plain
+        plain = {name: one for name, one in plain.items() if not registry.of(one).wants_times(one)} or plain
     contest.ask(plain)
     start = model_candidates.members(last) if last else ()
     improved = contest.improve(plain, start, contest.settings.evaluation.search_seconds)

@@ -32,9 +32,10 @@ from ml.models.user_item.als import Als
 from ml.models.user_item.ease import Ease
 from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
+from ml.models.user_item.sequence import OwnSequence
 from ml.models.user_item.user_knn import UserKnn
 
-Member = Als | GfCf | Ease | UserKnn | Popular
+Member = Als | GfCf | Ease | UserKnn | OwnSequence | Popular
 
 
 class Blend(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="blend"):

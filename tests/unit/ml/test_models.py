@@ -15,6 +15,7 @@ from ml.models.user_item.blend import Blend
 from ml.models.user_item.ease import Ease
 from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
+from ml.models.user_item.sequence import OwnSequence
 from ml.models.user_item.user_knn import UserKnn
 from ml.registry.artifact import AnyRecipe, flat
 
@@ -32,6 +33,8 @@ RECIPES = [
     msgspec.structs.replace(GRAPH, factors=0),
     NEIGHBOURS,
     EASE,
+    OwnSequence(reach=2),
+    OwnSequence(walk=0.5, half_life_days=3.0),
     BLEND,
     Popular(),
     Popular(window_hours=6.0),
