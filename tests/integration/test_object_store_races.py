@@ -11,8 +11,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cli.main import cli
 from nextclick.contracts.silver import MARKET
+from nextclick.errors import TableBusy
 from nextclick.lake import delta
 from nextclick.lake.paths import Lake
 from nextclick.object_store import lease
@@ -23,6 +26,8 @@ pytestmark = pytest.mark.skipif(bool(object_store.missing()), reason=object_stor
 
 DAY = date(2026, 1, 1)
 WHO = {"pid": 1, "host": "a", "purpose": "a test", "since": "today"}
+SECONDS = 3.0
+"""How long a lease lasts here."""
 WRITER = """
 import sys
 from datetime import date
@@ -32,8 +37,7 @@ from nextclick.object_store import lease
 from nextclick.settings import load
 from tests import table_rows
 
-lease.SECONDS = 1.5
-lake, name, looks = load().lake, sys.argv[1], sys.argv[2] == "looks"
+lake, name, looks, lease.SECONDS = load().lake, sys.argv[1], sys.argv[2] == "looks", float(sys.argv[3])
 try:
     with locks.hold(lake.locks, MARKET.name, purpose=name) as require:
         print("held", flush=True)
@@ -104,7 +108,7 @@ class Writers:
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, name: str, looks: str = "looks") -> subprocess.Popen[str]:
-        words = [sys.executable, "-c", WRITER, name, looks]
+        words = [sys.executable, "-c", WRITER, name, looks, str(SECONDS)]
         pipe = subprocess.PIPE
         writer = subprocess.Popen(words, env=self._environment, stdin=pipe, stdout=pipe, text=True)
         self.started.append(writer)
@@ -135,12 +139,25 @@ def test_one_of_two_writers_is_refused_and_told_who_writes(lake: Lake, writers: 
     assert names(lake) == ["one"]
 
 
+def test_a_second_run_is_told_who_runs_before_a_jvm_starts(
+    lake: Lake, store: object_store.Store, tmp_path: Path
+) -> None:
+    held = [lease.Lease(f"{lake.locks}/{table}.lock", WHO) for table in ("bronze.events", "silver.quarantine")]
+    result = CliRunner().invoke(
+        cli, ["--lake", lake.data, "run"], env=store.environment(tmp_path / "beside"), standalone_mode=False
+    )
+    for one in held:
+        one.release()
+    assert isinstance(result.exception, TableBusy)
+    assert " is being written by process 1 on a (a test, since today)" in str(result.exception)
+
+
 @pytest.mark.parametrize("looks", ["looks", "writes without looking"])
 def test_a_writer_that_slept_finds_another_and_changes_nothing(lake: Lake, writers: Writers, looks: str) -> None:
     sleeper = writers.start("sleeper", looks)
     assert first_line(sleeper) == "held"
     sleeper.send_signal(signal.SIGSTOP)
-    time.sleep(1.7)
+    time.sleep(SECONDS + 0.2)
     other = writers.start("other")
     assert first_line(other) == "held"
     assert other.communicate("\n")[0].strip() == "written"
@@ -154,8 +171,9 @@ def test_after_a_killed_writer_the_next_one_writes(lake: Lake, writers: Writers)
     killed = writers.start("killed")
     assert first_line(killed) == "held"
     killed.kill()
-    assert "TableBusy" in writers.start("early").communicate()[0]
-    time.sleep(1.7)
+    with pytest.raises(TableBusy, match=f"process {killed.pid} on"):
+        lease.Lease(f"{lake.locks}/{MARKET.name}.lock", WHO)
+    time.sleep(SECONDS + 0.2)
     assert writers.start("next").communicate("\n")[0].split() == ["held", "written"]
     assert names(lake) == ["next"]
 
