@@ -5,6 +5,7 @@ distinct counts, which nobody may sum, are left to `report.active` and to `nextc
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from analytics.catalog import REPORTS
@@ -48,6 +49,11 @@ def of_lake(settings: AnalyticsSettings) -> list[View]:
     """All of them, for queries of a lake as it stands today."""
     today = earliest_today(settings, datetime.now(UTC))
     return [of_report(settings, report, today) for report in views()]
+
+
+def of_lake_in_spark(settings: AnalyticsSettings) -> list[View]:
+    """The same, in Spark's SQL."""
+    return [replace(view, query=in_spark(view.query)) for view in of_lake(settings)]
 
 
 def of_report(settings: AnalyticsSettings, report: Report, today: date) -> View:

@@ -36,7 +36,7 @@ def share(
     UsageError for an address with a password, NextclickError where the server cannot be reached or refuses.
     """
     _refuse_password(address)
-    with pinned(settings) as lake, _transaction(address) as cursor:
+    with _transaction(address) as cursor, pinned(settings) as lake:  # so that of two the later one has the newer lake
         chosen, former = lake.like(patterns), _former(cursor)
         origins, written = dict[str, Origin](), list[Written]()
         for number, table in enumerate(chosen):

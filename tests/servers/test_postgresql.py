@@ -358,8 +358,11 @@ class TestClients:
     def test_polars(self, shared: postgresql.PostgreSQL) -> None:
         import polars
 
-        for name in self.tables(shared):
-            polars.read_database_uri(f"SELECT * FROM {name} LIMIT 10", shared.address, engine="adbc")
+        from adbc_driver_postgresql import dbapi
+
+        with dbapi.connect(shared.address) as connection:
+            for name in self.tables(shared):
+                polars.read_database(f"SELECT * FROM {name} LIMIT 10", connection)
         frame = polars.read_database_uri(self.FIGURE, shared.address, engine="adbc")
         assert frame.rows() == [(FIRST, "email", 1), (FIRST + timedelta(1), "email", 1)]
 
