@@ -24,7 +24,7 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
 
     A model that fails the gate leaves the champion as it is; the reason is shown, and
     the champion's lists take in what has changed. Where answers were served and clicked, the
-    click model is learned as well (docs/loop.md).
+    click model is learned as well (docs/loop.md). Who comes back and who buys is foreseen anew (docs/predictions.md).
     """
     from ml.jobs import publish_lists as lists
     from ml.jobs import train as training
@@ -37,9 +37,10 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
             from ml.jobs import train_ctr
 
             reports.append(train_ctr.run(settings, progress, force))
-        from ml.jobs import predict
+        if delta.open_table(settings.lake, silver.EVENTS.name):
+            from ml.jobs import predict
 
-        reports.append(predict.run(settings, progress, force))
+            reports.append(predict.run(settings, progress, force))
         reports.append(lists.run(settings, progress, force))
         if reports[-1].details.get("lists_id"):
             reports += [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
