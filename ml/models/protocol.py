@@ -140,7 +140,9 @@ class NextItem(Protocol):
         """All that was learned; `recipe.restore(arrays)` gives the model back."""
 
     def next_items(self, recent: Rows, n: int, seen: csr_matrix | None = None, repeats: bool = False) -> Lists:
-        """The n items most likely to follow each row of `recent`; what the row holds is left out, and what `seen` holds.
+        """The n items most likely to follow each row of `recent`, less what `seen` holds.
+
+        What the row holds is left out as well, unless `repeats` are wanted.
 
         `recent` is [lists × L]: the items of a session so far, oldest first, padded left with −1.
         """

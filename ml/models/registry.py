@@ -203,7 +203,7 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
             lambda own: {"half_life_places": own.half_life_places / 2},
             lambda own: {"reach": 2 * own.reach},
         ),
-        scores_everything=False,
+        scores_everything=True,  # where many items lead to many
     ),
     "popular": RecommenderKind(
         recipe=Popular,

@@ -14,6 +14,8 @@ from ml.models.session.returns import SessionReturns
 from ml.models.session.stan import Stan
 from ml.models.session.walk import SessionWalk
 
+WALKED = 1_500_000
+"""Clicks up to which two steps are walked, in some seconds."""
 REGRESSED = 4_000
 """Items up to which their square is inverted, in some seconds."""
 
@@ -30,7 +32,7 @@ def variants(train: Sessions, repeats: bool, hours: float | None = None) -> Mapp
         "follows": (follows, replace(follows, half_life_places=0.7), replace(follows, reach=3)),
         "near": (near, replace(near, half_life_places=2.0)),
         "returns": (SessionReturns(),) if repeats else (),
-        "walk": (walk, replace(walk, reach=10, half_life_places=3.0)),
+        "walk": (walk, replace(walk, reach=10, half_life_places=3.0)) if len(train.item) <= WALKED else (),
         "at_once": (MarkovTransitions(half_life_hours=hours, reach=1, last_items=1),),
         "wide": (replace(near, half_life_places=4.0, near_places=3.0, rarity=0.5, before=1.0),),
         "factors": (factors, replace(factors, factors=256)),

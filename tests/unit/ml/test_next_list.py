@@ -127,3 +127,24 @@ def test_what_beats_no_popularity_is_not_published(settings: Settings) -> None:
     lists, facts = published(settings)  # a list of 20 holds all 12 items: nothing is better than any
     assert lists == {}
     assert facts["next_items"] is None
+
+
+def test_a_model_that_was_learned_for_the_clicks_makes_the_lists_anew_from_its_recipe(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(settings.lake, "silver.events", rounds(600))
+    learning = msgspec.structs.replace(settings.evaluation, k=2, search_seconds=0.001)
+    learning_settings = msgspec.structs.replace(settings, evaluation=learning)
+    candidates = next_items.recipes(learning_settings)
+    weak = dict.fromkeys(candidates, candidates[next_items.FLOOR])  # so the learned one is the best
+    monkeypatch.setattr(next_items, "recipes", lambda _: weak)
+    stamp = ListStamp("default", "1", NOON)
+    first = next_items.publish(learning_settings, ITEMS, stamp)
+    assert first.model == next_items.LEARNED
+    rows = DeltaTable(settings.lake.table("gold.next_items")).to_pyarrow_table()
+    assert next_items.refresh(learning_settings, ITEMS, stamp, next_items.LEARNED, first.recipe) == first.version + 1
+    again = DeltaTable(settings.lake.table("gold.next_items")).to_pyarrow_table()
+    assert again.sort_by([("item_id", "ascending"), ("rank", "ascending")]) == rows.sort_by(
+        [("item_id", "ascending"), ("rank", "ascending")]
+    )
+    assert next_items.refresh(settings, ITEMS, stamp, "of old") is None
