@@ -20,7 +20,7 @@ from nextclick.definitions.metric import Metric, MetricUnit
 from nextclick.errors import LakeError
 
 _DAYS: Final = 400
-_ACROSS: Final = 15
+_ACROSS: Final = 14
 Words = tuple[str, ...]
 
 

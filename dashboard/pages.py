@@ -77,7 +77,7 @@ PEOPLE: Final = DashboardPage(
         Panel("Days active", "frequency", Shape.COLUMNS, ("days",), most=28, counts_persons=True),
         Panel(
             "Foreseen", "predictions", by=("model,decile", "model,subject_kind", "model,model_version"),
-            figures=("people", "expected", "expected_share"), most=20,
+            figures=("people", "expected", "expected_share"), most=20, is_wide=True,
         ),
     ),
 )  # fmt: skip
@@ -144,7 +144,7 @@ RECOMMENDER: Final = DashboardPage(
             is_wide=True,
         ),
         Part("model", ("model",)),
-        Panel("Places", "recommender", Shape.COLUMNS, ("position",), ("ctr", "shown", "clicks")),
+        Panel("CTR by place", "recommender", Shape.COLUMNS, ("position",), ("ctr", "shown", "clicks"), most=50),
         Panel(
             "Versions, surfaces and variants",
             "recommender",

@@ -28,7 +28,7 @@ _OF_ANY_KIND: Final = {"value", "served", "shown"}
 _NAMES: Final = {
     "age_seconds": "Age", "table_name": "Table", "last_non_direct": "Last non-direct", "median_seconds": "Median time",
     "seconds_per_view": "Time per view", "without_click_share": "Without click", "refined_share": "Refined", "item_id": "Item",
-    "mean_scroll": "Mean scroll, %", "os": "System",
+    "mean_scroll": "Mean scroll, %", "revenue_per_order": "Per order", "os": "System",
 }  # fmt: skip
 """Names that people say in other words."""
 _SHORT: Final = {"ndcg", "ctr", "dau", "wau", "mau", "cpc", "cpa", "roas", "os", "id", "q1", "q3"}
@@ -73,8 +73,9 @@ def label(name: str) -> str:
     >>> label("bounce_rate"), label("ad_ctr"), label("age_seconds")
     ('Bounce rate', 'Ad CTR', 'Age')
     """
-    if name in _NAMES:
-        return _NAMES[name]
+    spoken, *rest = name.split(" ", 1)  # a tile's has what it is of
+    if spoken in _NAMES:
+        return " ".join([_NAMES[spoken], *rest])
     first, *others = (word.upper() if word in _SHORT else word for word in name.split("_"))
     return " ".join([first[:1].upper() + first[1:], *others])
 

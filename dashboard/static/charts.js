@@ -21,7 +21,7 @@ const nextclickCharts = (() => {
   const asDay = (day) => new Date(`${day}T00:00Z`).toLocaleDateString("en", { day: "numeric", month: "short", timeZone: "UTC" });
   const row = (marker, name, value) => `${marker}${text(spaced(name))}: <b>${value}</b>`;
 
-  const grid = (hasLegend) => ({ left: 6, right: 14, top: hasLegend ? 36 : 14, bottom: 4, containLabel: true });
+  const grid = (hasLegend) => ({ left: 6, right: 24, top: hasLegend ? 36 : 14, bottom: 4, containLabel: true });
   const legend = (names) => names.length < 2 ? undefined : {
     data: names, top: 0, left: 0, icon: "roundRect", itemWidth: 12, itemHeight: 4, textStyle: { color: colour("soft") }, formatter: spaced,
   };
