@@ -245,9 +245,12 @@ def test_fitted_rules_are_fitted_to_the_last_ninety_days(settings: Settings) -> 
     rows = [conversion(f"c{n}", 100 + n % 90, path, {"EUR": "9.99"}) for n, path in enumerate(paths)]
     old = [conversion("old", 99, [Touch("affiliate", 0)], {"EUR": "1"})]
     few = [conversion("few", 100, [Touch("email", 0)], {}, "sign_up")]
-    visits = [visit(f"v{n}", 150, draw.choice(["email", "social"])) for n in range(50)]
+    visits = [
+        visit(f"v{n}", 150, draw.choice(["email", "social"]) if n > 1 else ("email", "social")[n]) for n in range(50)
+    ]
     visits += [
-        visit("v0", 151, "internal"),
+        *(visit("v0", day, channel) for day, channel in ((151, "internal"), (152, "social"))),
+        *(visit("v1", day, channel) for day, channel in ((151, "internal"), (152, "direct"))),
         visit("of c1", 150, "email"),
         visit("before", 99, "social"),
         visit("other", 150, "email", "t"),
@@ -260,7 +263,8 @@ def test_fitted_rules_are_fitted_to_the_last_ninety_days(settings: Settings) -> 
     assert note == "markov and shapley say nothing of sign_up on s: 1 conversions: fewer than 300."
 
     converted = Counter(tuple(touch.channel for touch in path) for path in paths)
-    others: Counter[tuple[str, ...]] = Counter((row["channel"],) for row in visits[:50])
+    others: Counter[tuple[str, ...]] = Counter((row["channel"],) for row in visits[2:50])
+    others.update((row["channel"], then) for row, then in zip(visits, ("social", "direct"), strict=False))
     effects = removal_effects(converted, others)
 
     def markov(path: list[Touch]) -> list[Any]:

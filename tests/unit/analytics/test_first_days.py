@@ -69,6 +69,17 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
+def test_whose_first_day_went_came_first_on_a_later_one_that_did_not_change(lake: Lake) -> None:
+    firsts = FirstDays(lake, NAME)
+    kept(firsts)
+    put(lake, NEW_YEAR, "a")
+    assert kept(firsts) == {"a": NEW_YEAR, "b": date(2026, 3, 5), "c": date(2026, 3, 5)}
+    put(lake, date(2026, 2, 1), "c")
+    assert kept(firsts)["c"] == date(2026, 2, 1)
+    put(lake, date(2026, 2, 1), "")
+    assert kept(firsts)["c"] == date(2026, 3, 5)
+
+
 def test_who_asks_again_opens_no_file_of_the_table(lake: Lake) -> None:
     kept(FirstDays(lake, NAME))
     for file in Path(lake.table(NAME)).rglob("*.parquet"):

@@ -22,17 +22,17 @@ def money(**amounts: float) -> list[tuple[str, Decimal]]:
 def test_items_with_their_names_and_their_money_by_currency() -> None:
     rows = [
         {"date": ONE, "item_id": "i", "views": 10, "carts": 4, "purchases": 2, "revenue": money(EUR=6)},
-        {"date": TWO, "item_id": "i", "views": 10, "carts": 0, "purchases": 2, "revenue": money(EUR=1, USD=5)},
+        {"date": TWO, "item_id": "i", "views": 30, "carts": 0, "purchases": 2, "revenue": money(EUR=1, USD=5)},
         {"date": TWO, "item_id": "j", "views": 1, "carts": 0, "purchases": 0, "revenue": money(USD=-2)},
     ]
     tables: Rows = {"gold.item_daily": rows, "silver.items": [{"item_id": "i", "name": "lamp"}]}
     there = answer("items", tables)
     assert figures(there, "item_views", "view_to_cart", "cart_to_purchase", "revenue") == {
-        ("i", "lamp"): (20, 0.2, 1, None),
+        ("i", "lamp"): (40, 0.1, 1, None),
         ("j", None): (1, 0, None, -2),
     }
     assert figures(answer("items", tables, by=("currency",)), "item_views", "revenue") == {
-        "EUR": (None, 7), "USD": (None, 3), None: (21, None),
+        "EUR": (None, 7), "USD": (None, 3), None: (41, None),
     }  # fmt: skip
 
 
