@@ -1,7 +1,8 @@
-"""Answers of the pages as they open, made before somebody asks: when the server starts, and anew while people look."""
+"""Answers of pages before somebody asks: of all as they open when the server starts, then anew of those that people look at."""
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,14 +14,19 @@ from nextclick.errors import NextclickError
 
 _PAUSE_SECONDS: Final = 30.0
 """Between two rounds at least: one of tables that did not move looks at their logs alone."""
+_LOOKS_SECONDS: Final = 900.0
+"""For so long somebody who asked for a page is taken to look at it."""
 _log: Final = logging.getLogger("uvicorn.error")
 
 
 class AnswersAhead:
-    """A thread that asks what each page asks where the address says nothing more."""
+    """A thread that asks what pages ask, by their ranges, where the address says nothing more."""
 
     def __init__(self, reports: Reports, pages: Sequence[DashboardPage], pause: float = _PAUSE_SECONDS) -> None:
         self._reports, self._pages, self._pause = reports, pages, pause
+        self._until = {(page.stem, ""): float("inf") for page in pages}
+        """Of each page and range: until when it is looked at; at first all pages, with the usual range."""
+        self._lock = threading.Lock()
         self._ends, self._wanted = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="answers-ahead", daemon=True)
 
@@ -28,8 +34,10 @@ class AnswersAhead:
         self._wanted.set()
         self._thread.start()
 
-    def want(self) -> None:
-        """Somebody looks: there is another round after the pause."""
+    def want(self, stem: str, range_: str) -> None:
+        """Somebody looks at a page of a range: there is another round after the pause."""
+        with self._lock:
+            self._until[stem, range_] = time.monotonic() + _LOOKS_SECONDS
         self._wanted.set()
 
     def stop(self) -> None:
@@ -44,10 +52,15 @@ class AnswersAhead:
             self._ends.wait(self._pause)
 
     def round(self) -> None:
-        """Ask all pages once; what cannot be read says so to who asks for its page."""
-        for page in self._pages:
+        """Ask once what is looked at; what cannot be read says so to who asks for its page."""
+        pages, now = {page.stem: page for page in self._pages}, time.monotonic()
+        with self._lock:
+            looked_at = [key for key, until in self._until.items() if until > now]
+            self._until = {key: until for key, until in self._until.items() if now < until < float("inf")}
+        for stem, range_ in looked_at:
             if not self._ends.is_set():
                 try:
-                    Answers(self._reports, view(self._reports, f"/{page.stem}", ()), page.panels)
+                    address = view(self._reports, f"/{stem}", (("range", range_),))
+                    Answers(self._reports, address, pages[stem].panels)
                 except (NextclickError, OSError) as error:
-                    _log.warning("The answers of %s were not made ahead: %s", page.stem, error)
+                    _log.warning("The answers of %s were not made ahead: %s", stem, error)

@@ -97,8 +97,8 @@ class Dashboard:
         return HTMLResponse(self._recent.get(str(request.url), lambda: self._page(request, page)))
 
     def _page(self, request: Request, page: DashboardPage) -> str:
-        self._ahead.want()
         address = self.view(request)
+        self._ahead.want(page.stem, address.range)
         answered = Answers(self.reports, address, page.panels)
         blocks = [
             (block, self._part(block, address) if isinstance(block, Part) else answered(block)) for block in page.blocks

@@ -53,10 +53,13 @@ def test_pages_are_counted_ahead_and_anew_where_a_table_moved(settings: Settings
         assert client.get(f"/{page}").status_code == 200
     assert {*passes} <= {"freshness"}, "the age of tables is of now"
     write(settings.lake, "gold.visits", [VISITS[0] | {"session_id": "new"}])
+    ahead.want("conversion", "7d")
     passes.clear()
     ahead.round()
-    assert "traffic" in passes
-    assert "pages" not in passes
+    assert {*passes} == {"traffic", "revenue", "attribution"}, "of what is looked at alone"
+    passes.clear()
+    client.get("/conversion?range=7d")
+    assert passes == []
 
 
 def test_a_server_begins_with_it_and_goes_on_while_somebody_looks(settings: Settings, passes: list[str]) -> None:
@@ -65,7 +68,7 @@ def test_a_server_begins_with_it_and_goes_on_while_somebody_looks(settings: Sett
     wait_until(lambda: "traffic" in passes)
     write(settings.lake, "gold.visits", [VISITS[0] | {"session_id": "new"}])
     passes.clear()
-    ahead.want()
+    ahead.want("overview", "28d")
     wait_until(lambda: "traffic" in passes)
     ahead.stop()
 
