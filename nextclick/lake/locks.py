@@ -13,6 +13,7 @@ import json
 import os
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -38,6 +39,7 @@ class _Held(NamedTuple):
 
 _held: dict[str, _Held] = {}
 """Locks of this process by their address; a lock is re-entrant within one process."""
+_guards: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _guard = threading.Lock()
 
 Require = Callable[[], None]
@@ -67,18 +69,24 @@ def hold(folder: str | Path, *names: str, purpose: str) -> Iterator[Require]:
 
 
 def _acquire(address: str, purpose: str) -> None:
-    with _guard:
+    with _guarded(address):
         there = _held.get(address)
         _held[address] = _Held(there.lock, there.holders + 1) if there else _Held(_open(address, purpose), 1)
 
 
 def _release(address: str) -> None:
-    with _guard:
+    with _guarded(address):
         lock, holders = _held.pop(address)
         if holders > 1:
             _held[address] = _Held(lock, holders - 1)
         else:
             lock.release()
+
+
+def _guarded(address: str) -> threading.Lock:
+    """One thread at a time takes a lock, or gives it back; to take a lease may last, and others take theirs meanwhile."""
+    with _guard:
+        return _guards[address]
 
 
 def _open(address: str, purpose: str) -> _Lock:

@@ -98,9 +98,9 @@ def put_instead(address: str, content: bytes, etag: str) -> str:
 
 
 def _put(address: str, content: bytes, mode: Any) -> str:
+    store, key = _at(address)
     from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-    store, key = _at(address)
     with _said(address):
         try:
             return str(store.put(key, content, mode=mode, use_multipart=False)["e_tag"])
@@ -132,11 +132,11 @@ def below(folder: str) -> Iterator[str]:
 
 
 def names(folder: str) -> list[str]:
-    """Names of what lies in a folder, sorted: objects, and folders of objects."""
+    """Names of what lies in a folder, sorted: objects, and folders of objects. An object for the folder itself, as S3A makes it, is none."""
     store, key = _at(folder)
     with _said(folder):
         listed = store.list_with_delimiter(f"{key}/")
-    paths = [*listed["common_prefixes"], *(str(meta["path"]) for meta in listed["objects"])]
+    paths = [*listed["common_prefixes"], *(str(meta["path"]) for meta in listed["objects"] if meta["path"] != key)]
     return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
 

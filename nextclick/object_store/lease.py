@@ -64,10 +64,8 @@ class Lease:
 
     def require(self) -> None:
         """LakeError where another has the lease by now, or may have it."""
-        if (
-            not self._lost and time.monotonic() - self._renewed > self._seconds
-        ):  # this process slept, or the store is away
-            try:
+        if not self._lost and time.monotonic() - self._renewed > self._seconds:
+            try:  # this process slept, or the store was away
                 self._renew()
             except StoreUnreachable as error:
                 self._lost = f"could not be renewed ({error})"
