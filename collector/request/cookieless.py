@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Final
 
+from nextclick.errors import StoreUnreachable
 from nextclick.lake import files
 
 _SALT_BYTES: Final = 32
@@ -54,9 +55,10 @@ class AnonymousIds:
         self._today, self._day = at // _DAY, f"{today:%Y-%m-%d}"
         try:
             self._salt = files.create(f"{self._folder}/{self._day}.salt", secrets.token_bytes(_SALT_BYTES))
-        except OSError:  # a full disk stops no request: until tomorrow this worker goes by a salt of its own
+        # A full disk, or a store that is away, stops no request: until tomorrow this worker goes by a salt of its own.
+        except (OSError, StoreUnreachable):
             self._salt = secrets.token_bytes(_SALT_BYTES)
-        with suppress(OSError):
+        with suppress(OSError, StoreUnreachable):
             for old in files.names(self._folder):
                 if old < f"{today - timedelta(days=1):%Y-%m-%d}":
                     files.remove(f"{self._folder}/{old}")

@@ -132,7 +132,7 @@ def below(folder: str) -> Iterator[str]:
 
 
 def names(folder: str) -> list[str]:
-    """Names of what lies in a folder, sorted: objects, and folders of objects. An object for the folder itself, as S3A makes it, is none."""
+    """Names of what lies in a folder, sorted: objects, and folders of objects. S3A's object for the folder itself is none."""
     store, key = _at(folder)
     with _said(folder):
         listed = store.list_with_delimiter(f"{key}/")

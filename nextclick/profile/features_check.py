@@ -4,6 +4,7 @@ from datetime import datetime
 
 import msgspec
 
+from nextclick.errors import StoreUnreachable
 from nextclick.lake import files
 from nextclick.lake.paths import Lake
 
@@ -29,7 +30,7 @@ def read(lake: Lake) -> FeaturesCheck | None:
     """The last result; None if nobody checked, or it cannot be read."""
     try:
         return msgspec.json.decode(files.read(_address(lake)) or b"", type=FeaturesCheck)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, StoreUnreachable, msgspec.MsgspecError):
         return None
 
 

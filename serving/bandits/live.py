@@ -72,11 +72,11 @@ class Bandits:
 
         May be called by another thread than the one that draws.
         """
-        stamp = state.stamp(self._lake)
-        if stamp == self._stamp:
-            return
-        self._stamp = stamp
         try:
+            stamp = state.stamp(self._lake)
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
             latest = state.read(self._lake)
         except LakeError as error:
             _log.warning("%s The state before is used on.", error)

@@ -10,12 +10,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from collector.request.cookieless import AnonymousIds
 from nextclick.contracts.gold import POPULAR_ITEMS
 from nextclick.contracts.silver import MARKET
 from nextclick.errors import LakeError, StoreUnreachable, TableBusy
 from nextclick.lake import delta, duck, files, locks, sql, table_files
 from nextclick.lake.paths import Lake
 from nextclick.object_store import bucket, lease
+from nextclick.profile import features_check
 from nextclick.settings import load
 from tests import object_store, table_rows
 
@@ -212,3 +214,11 @@ class TestALease:
             require()
             assert "(one, since" in str(locks.holder(folder, "gold.visits"))
         assert locks.holder(folder, "gold.visits") is None
+
+
+def test_a_store_that_is_away_stops_neither_the_door_nor_the_api(store: object_store.Store, tmp_path: Path) -> None:
+    environment = {**store.environment(tmp_path), "NEXTCLICK_STORAGE__ENDPOINT": "http://127.0.0.1:1"}
+    away = load(store.lake("away"), environ=environment).lake
+    visitors = AnonymousIds(f"{away.shared}/cookieless")
+    assert visitors.of("192.0.2.1", "a browser", 0) == visitors.of("192.0.2.1", "a browser", 1)
+    assert features_check.read(away) is None
