@@ -16,7 +16,7 @@ from ml.data.interactions import TableVersion
 from ml.models.protocol import Stages, quiet
 from ml.predictions import nightly, people, sessions
 from ml.predictions.foreseen import Foreseen
-from ml.predictions.frames import Frame, frame
+from ml.predictions.frames import NUMBERS, WORDS, Frame, frame
 from ml.predictions.history import KnownEvents, open_history
 from ml.registry import linear, tracking
 from nextclick.contracts import arrow, persons
@@ -25,6 +25,7 @@ from nextclick.contracts.silver import EVENTS, USER_AGENTS
 from nextclick.lake import delta, duck, files, locks
 from nextclick.lake.paths import Lake
 from nextclick.profile import predictions
+from nextclick.profile.predict_features import TERMS
 from nextclick.profile.predictions import COUNTED, NIGHTLY, SESSION, Name, Predictions, Predictor, Standing
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -148,6 +149,8 @@ def _key(settings: Settings) -> str:
         settings.sessions,
         settings.consent,
         settings.live.keep_days,
+        sorted(settings.events.nobody_words),
+        (*NUMBERS, *WORDS, *TERMS),
     )
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
 

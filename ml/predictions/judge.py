@@ -77,9 +77,10 @@ def refusals(model: Predictor, floors: Mapping[str, Predictor], judged: Rows, ma
     probability, own = model.probability(odds), losses(model, judged)
     seen = figures(probability, judged.label)
     reasons = leaks(model, judged, seen["auc"])
+    person = np.unique(judged.side, return_inverse=True)[1]  # moments of one person are drawn together
     for name, floor in floors.items():
         other = losses(floor, judged)
-        low, high = gate.interval((own - other).astype(np.float32))
+        low, high = gate.interval(np.bincount(person, own - other).astype(np.float32))
         if not high < 0:
             reasons.append(
                 f"its log loss {own.mean():.4f} is not surely better than that of {name}, {other.mean():.4f} "

@@ -357,7 +357,6 @@ class TestClients:
 
     def test_polars(self, shared: postgresql.PostgreSQL) -> None:
         import polars
-
         from adbc_driver_postgresql import dbapi
 
         with dbapi.connect(shared.address) as connection:

@@ -77,6 +77,15 @@ def test_what_knows_nothing_is_not_and_counted_rates_say_so() -> None:
     assert found.model.version == COUNTED
 
 
+def test_many_moments_of_few_people_prove_no_more_than_few_people() -> None:
+    learned, few = world(4_000, 0.5, 17), world(30, 0.5, 20)
+    terms = {name: np.tile(term, 50) for name, term in few.terms.items()}
+    often = Rows(terms, np.tile(few.label, 50), np.tile(few.side, 50))
+    apart = Rows(often.terms, often.label, np.random.default_rng(19).random(len(often)))
+    assert any("not surely better" in reason for reason in foreseen(SETTINGS, TASK, learned, often).reasons)
+    assert not any("not surely better" in reason for reason in foreseen(SETTINGS, TASK, learned, apart).reasons)
+
+
 def test_another_world_than_the_one_that_was_learned_is_no_longer_calibrated() -> None:
     rows = world(3_000, 2.0, 8)
     rare = Rows(rows.terms, rows.label * (rows.side < 0.5), rows.side)
