@@ -24,6 +24,7 @@ def write(
         return postgresql.share(settings, target, patterns, progress)
     if Path(target).suffix == ".duckdb":
         return duckdb_file.write(settings, Path(target).expanduser(), patterns, progress)
+    place = f"{target.partition('://')[0]}://…" if "://" in target else target  # it may hold a password
     raise UsageError(
-        f"{target} is no place to share to: name a file, such as shop.duckdb, or postgresql://USER@HOST/DATABASE."
+        f"{place} is no place to share to: name a file, such as shop.duckdb, or postgresql://USER@HOST/DATABASE."
     )

@@ -46,21 +46,11 @@ class PostgreSQL:
         command = [str(_BINARIES[-1].parent / program), *words]
         subprocess.run(command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL, **who)  # type: ignore[call-overload]
 
-    def psql(self, query: str, user: str = "shop") -> str:
-        """What the real psql prints of a query, unaligned."""
-        command = [
-            str(_BINARIES[-1].parent / "psql"),
-            "-XAtq",
-            "-h",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            "-U",
-            user,
-            "-d",
-            "bi",
-        ]
-        done = subprocess.run([*command, "-c", query], env=self.environment, check=True, capture_output=True, text=True)
+    def psql(self, query: str, user: str = "shop", database: str = "bi") -> str:
+        """What the real psql prints of a query, or of a script of several lines, unaligned."""
+        place = ["-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-d", database]
+        command = [str(_BINARIES[-1].parent / "psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", *place]
+        done = subprocess.run(command, input=query, env=self.environment, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
     @property

@@ -1,6 +1,7 @@
 """`nextclick share postgresql://…` into a real PostgreSQL, read by what people read it with."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,14 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from random import Random
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Column
 from nextclick.errors import NextclickError
+from nextclick.lake import delta
 from nextclick.settings import CHECKOUT, Settings, load
 from tests.conftest import LAKE
 from tests.report_rows import drawn
@@ -190,6 +194,42 @@ def test_reports_that_look_back_write_the_days_whose_rows_are_others(
     )
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_after_any_changes_it_holds_what_a_copy_from_nothing_holds(
+    seed: int, settings: Settings, database: postgresql.PostgreSQL, tmp_path: Path
+) -> None:
+    """The copy from nothing is a DuckDB file."""
+    random, sources = Random(seed), ("gold.visits", "gold.visitor_days", "gold.item_daily", "gold.data_quality")
+    for step in range(4):
+        for name in random.sample(sources, random.randint(1, 3)):
+            written, has_days = delta.open_table(settings.lake, name), name != "gold.data_quality"
+            if written and has_days and random.random() < 0.4:
+                written.delete(f"date = '2026-01-{random.randint(1, 20):02}'")
+            else:
+                write(settings.lake, name, drawn(name, seed=random.randint(0, 99), number=random.randint(1, 25)))
+        share(settings, database)
+        copies.write(settings, str(tmp_path / "copy.duckdb"), ["*"], lambda done, total: None)
+        with psycopg.connect(database.address) as shared, duckdb.connect(tmp_path / "copy.duckdb") as copied:
+            for (name,) in copied.execute("SELECT table_name FROM report.shared").fetchall():
+                columns = [
+                    f'"{column}"'
+                    for column, kind, *_ in copied.execute(f"DESCRIBE {name}").fetchall()
+                    if not kind.startswith("MAP") and not kind.endswith("]")
+                ]
+                query = f"SELECT {', '.join(columns)} FROM {name}"
+                assert _sorted(shared.execute(query).fetchall()) == _sorted(copied.execute(query).fetchall()), (
+                    step,
+                    name,
+                )
+
+
+def _sorted(rows: list[tuple[Any, ...]]) -> list[str]:
+    return sorted(
+        repr([_plain_value(float(f"{value:.9g}") if isinstance(value, float) else value) for value in row])
+        for row in rows
+    )
+
+
 def test_readers_neither_wait_nor_lose_what_they_built(settings: Settings, database: postgresql.PostgreSQL) -> None:
     visits(settings, 1)
     share(settings, database)
@@ -230,6 +270,26 @@ def test_a_table_of_somebody_else_is_left_alone(settings: Settings, database: po
     assert (
         database.psql("SELECT count(*) FROM information_schema.tables WHERE table_schema IN ('gold', 'report')") == "1"
     )
+
+
+def test_the_rights_that_the_page_names_suffice(settings: Settings, database: postgresql.PostgreSQL) -> None:
+    """docs/bi.md: who writes owns the database and is no superuser, who reads may do nothing else."""
+    page = (CHECKOUT / "docs" / "bi.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"```sql\n(CREATE ROLE.*?)```", page, re.DOTALL)
+    for word, other in (
+        ("…", database.password),
+        ("shop", "writer"),
+        ("DATABASE bi ", "DATABASE own "),
+        ("\\c bi", "\\c own"),
+    ):
+        script = script.replace(word, other)
+    database.psql(script)
+    visits(settings, 1)
+    address = f"postgresql://writer@127.0.0.1:{database.port}/own"
+    copies.write(settings, address, ["gold.visits", "report.traffic"], lambda done, total: None)
+    assert database.psql("SELECT visits FROM report.traffic", "reader", "own") == "1"
+    with pytest.raises(subprocess.CalledProcessError, match="exit status"):
+        database.psql("DELETE FROM gold.visits", "reader", "own")
 
 
 def test_two_do_not_share_at_once(settings: Settings, database: postgresql.PostgreSQL) -> None:

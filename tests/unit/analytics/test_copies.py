@@ -134,7 +134,7 @@ def test_what_fails_leaves_the_former_file_as_it_was(settings: Settings, tmp_pat
         ("gold.duckdb", "clashes with the schemas"),
         ("nowhere/shop.duckdb", "There is no folder"),
         ("shop.csv", "is no place to share to"),
-        ("mysql://db/bi", "is no place to share to"),
+        ("mysql://shop:secret@db/bi", "mysql://… is no place to share to"),
         ("postgresql://shop:secret@db/bi", "PGPASSWORD"),
         ("postgresql://db/bi?user=shop&password=secret", "PGPASSWORD"),
     ],
