@@ -88,7 +88,7 @@ class FirstDays:
                     self._index, self._table = self._current(database, table), table
             except (TableBusy, LakeError, OSError):
                 return plain(self.name)
-            since, until = f"{first:%Y-%m}", f"{last:%Y-%m}"
+            since, until = first.isoformat()[:7], last.isoformat()[:7]
             return self._rows(name for month, name in self._index.months.items() if since <= month <= until)
 
     def _rows(self, names: Iterable[str]) -> str:
@@ -125,9 +125,8 @@ class FirstDays:
                 days=", ".join(f"DATE '{day}'" for day in sorted(days or [date.min])),
             )
         )
-        months = {
-            month: name for month, name in (before.months | dict(self._write(database, before.months))).items() if name
-        }
+        written = dict(self._write(database, before.months))
+        months = {month: name for month, name in (before.months | written).items() if name}
         files.write(f"{self._folder}/{_INDEX}", msgspec.json.encode(_Index(made_of, months)))
         for name in {*files.names(self._folder)} - {_INDEX, *before.months.values(), *months.values()}:
             files.remove(f"{self._folder}/{name}")

@@ -109,9 +109,8 @@ class Report:
         """The query of its rows; `values` may also name a view that stands for a table."""
         rows = self.rows if "firsts" in values else self.rows.replace("{firsts}", plain("".join(self.reads[:1])))
         places = {name if "." in name else f"{{{name}}}": value for name, value in values.items()}
-        return re.sub(
-            "|".join(map(re.escape, places)), lambda match: places[match[0]], rows
-        )  # once: values are no places
+        once = re.compile("|".join(map(re.escape, places)))  # a value is no place for others
+        return once.sub(lambda match: places[match[0]], rows)
 
 
 def _listed(names: Iterable[str]) -> str:
