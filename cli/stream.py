@@ -4,7 +4,8 @@ import click
 
 from nextclick.command import common_options
 from nextclick.settings import Settings
-from spark_jobs import jobs, run_jobs
+from spark_jobs import jobs
+from spark_jobs.always_on.stream import stream as run_until_stopped
 
 
 @click.command("stream")
@@ -19,5 +20,5 @@ def stream(settings: Settings) -> None:
     nextclick --lake /data/lake stream
     """
     click.echo(f"streaming {settings.lake.data}: {', '.join(jobs.STREAMED)}; stop with Ctrl-C", err=True)
-    run_jobs.stream(settings)
+    run_until_stopped(settings)
     click.echo("stopped; nothing is lost, the next start goes on here", err=True)

@@ -295,6 +295,7 @@ class StreamingSettings(_Section, frozen=True):
     source: Literal["landing", "kafka"]
     max_segments_per_trigger: Positive
     trigger_seconds: PositiveFloat
+    later_seconds: PositiveFloat
     compact_batches: Positive
     shuffle_partitions: Positive
 

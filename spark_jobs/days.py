@@ -36,6 +36,8 @@ class DailyTable(NamedTuple):
     """silver.user_agents → the source's rows, of all days → those that count."""
     recounted: Callable[[DataFrame], Transformer] | None = None
     """New rows → the source's rows → those, of any day, that may count now and did not, or the other way round."""
+    recounts: str = "false"
+    """SQL: a new row for which there can be such rows."""
 
     def run(self, spark: SparkSession, settings: Settings, trigger: Trigger) -> JobReport:
         """Recompute the days of what changed, and of all rows of new agents, from all rows of those days."""
@@ -51,8 +53,8 @@ class DailyTable(NamedTuple):
             return rows.unionByName(agents, allowMissingColumns=True)
 
         def process(changed: DataFrame, batch: MicroBatch) -> None:
-            seen, known, days = changed.agg(
-                F.count(self.time_column), F.count("user_agent"), F.collect_set(day)
+            seen, known, days, recounts = changed.agg(
+                F.count(self.time_column), F.count("user_agent"), F.collect_set(day), F.count_if(F.expr(self.recounts))
             ).collect()[0]
             batch.counts.read += seen
             rows = tables.read(changed.sparkSession, lake, self.source).withColumn("date", day)
@@ -65,7 +67,7 @@ class DailyTable(NamedTuple):
                 theirs = rows.transform(of_agents(changed))
                 days += theirs.agg(F.collect_set("date")).collect()[0][0]
                 changed = changed.unionByName(theirs, allowMissingColumns=True) if self.recounted else changed
-            if self.recounted:
+            if self.recounted and (recounts or known):
                 days += rows.transform(self.recounted(changed)).agg(F.collect_set("date")).collect()[0][0]
             if days:
                 recomputed = counted.where(on_days(analytics, days, self.time_column)).transform(compute)

@@ -5,11 +5,12 @@ or never (`nextclick stream`, which runs each job in a thread of one process).
 """
 
 import gc
+import os
 import re
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -27,7 +28,8 @@ from nextclick.errors import LakeError
 from nextclick.lake import checkpoints, files, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from spark_jobs import tables
+from spark_jobs import jobs, tables
+from spark_jobs.always_on.turns import BatchTurns
 from spark_jobs.checkpoints import damaged, follow
 from spark_jobs.tables import WriteIdentity
 
@@ -38,11 +40,20 @@ class Trigger(Enum):
     AVAILABLE_NOW = "available_now"
     """Take everything there is, then end."""
     CONTINUOUS = "continuous"
-    """Every streaming.trigger_seconds, until stopped."""
+    """As soon as something came, until stopped: streaming.trigger_seconds and later_seconds say how often a job looks."""
 
+
+_TO_SILVER: Final = BatchTurns(("build_events",))
+"""Of the jobs that bring what came to silver.events: one batch at a time, beside the next."""
+_FROM_SILVER: Final = BatchTurns(jobs.PROMPT, at_once=max(1, (os.cpu_count() or 1) - 1))
+"""Of those that follow silver.events."""
+
+_GRACE_SECONDS: Final = 15
+"""For batches that work when the stream shall stop: Spark's way to cut one off can end in an overflow of its stack (PROXY_ERROR)."""
 
 _LOOK_SECONDS: Final = 5
 """How often a query that runs is asked whether its locks are still held."""
+
 REBUILD_MARKER: Final = "rebuild"
 """A file in a fresh checkpoint that says: batch 0 replaces the table. It outlives a crash in between."""
 
@@ -108,14 +119,15 @@ def run_query(
         before = {table.name: tables.version(lake, table) for table in targets}
 
         def each_batch(rows: DataFrame, batch_id: int) -> None:
-            require_locks()
             query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
-            with ExitStack() as caches:
-                replaces = batch_id == 0 and files.exists(marker)
-                process(rows, MicroBatch(job, query, batch_id, counts, caches, replaces))
-            if (batch_id + 1) % settings.streaming.compact_batches == 0:
-                for table in targets:
-                    tables.compact(rows.sparkSession, lake, table)
+            with _turn(job, trigger):
+                require_locks()
+                with ExitStack() as caches:
+                    replaces = batch_id == 0 and files.exists(marker)
+                    process(rows, MicroBatch(job, query, batch_id, counts, caches, replaces))
+                if (batch_id + 1) % settings.streaming.compact_batches == 0:
+                    for table in targets:
+                        tables.compact(rows.sparkSession, lake, table)
             gc.collect()  # a frame that only a cycle of Python's holds keeps its plan, and what that broadcast, in the JVM
 
         writer = (
@@ -124,11 +136,13 @@ def run_query(
         if trigger is Trigger.AVAILABLE_NOW:
             writer = writer.trigger(availableNow=True)
         else:
-            writer = writer.trigger(processingTime=f"{settings.streaming.trigger_seconds} seconds")
+            prompt, later = settings.streaming.trigger_seconds, settings.streaming.later_seconds
+            writer = writer.trigger(processingTime=f"{prompt if job in jobs.PROMPT else later} seconds")
         try:
             _follow(writer.start(), require_locks)
         except StreamingQueryException as error:
-            raise _explain(job, checkpoint, error) from error
+            if not _TO_SILVER.stopped:  # else it was cut off, or told that no turn comes
+                raise _explain(job, checkpoint, error) from error
         changed = {table.name: tables.rows_changed(lake, table, before[table.name]) for table in targets}
     rejected = changed.pop("silver.quarantine", 0) if len(changed) > 1 else 0
     return JobReport(
@@ -149,6 +163,13 @@ def _follow(query: StreamingQuery, require_locks: locks.Require) -> None:
         except LakeError:
             query.stop()
             raise
+
+
+def _turn(job: str, trigger: Trigger) -> AbstractContextManager[None]:
+    """What a batch waits for, where other queries run beside it until stopped."""
+    if trigger is Trigger.AVAILABLE_NOW:
+        return nullcontext()
+    return (_TO_SILVER if job in (*jobs.INGEST, "build_events") else _FROM_SILVER).turn(job)
 
 
 def _mark(checkpoint: str) -> None:
@@ -220,6 +241,14 @@ def forget(settings: Settings, job: str) -> None:
 
 
 def stop_all(spark: SparkSession) -> None:
-    """Ask every query of this process to end after its current batch."""
-    for query in spark.streams.active:
-        threading.Thread(target=query.stop, daemon=True).start()
+    """End every query of this process: after its batch, or in it if that takes long; one that waits is left to the next start."""
+
+    def stop() -> None:
+        for seconds in (0, _GRACE_SECONDS):  # first nobody begins
+            for turns in (_TO_SILVER, _FROM_SILVER):
+                turns.stop(seconds)
+        for query in spark.streams.active:
+            threading.Thread(target=query.stop, daemon=True).start()
+
+    spark.sparkContext.setLogLevel("OFF")  # of each that is cut off it would say a page
+    threading.Thread(target=stop, daemon=True).start()  # a handler of a signal must not wait

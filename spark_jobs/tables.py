@@ -11,6 +11,7 @@ from datetime import date
 from itertools import takewhile
 from typing import Any, NamedTuple, cast
 
+import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
@@ -27,6 +28,12 @@ from spark_jobs.transforms.time_ranges import among
 _TXN = "spark.databricks.delta.write.{}"
 _FEW = 50_000
 """Rows that this process holds without a thought."""
+_FEW_BYTES = 16 << 20
+"""Bytes of files with about so many rows."""
+_SMALL = 32 << 20
+"""Bytes of a table that is gone through sooner than Spark plans to."""
+
+_MERGED = ("numtargetrowsinserted", "numtargetrowsupdated", "numtargetrowsdeleted")
 
 
 class WriteIdentity(NamedTuple):
@@ -57,18 +64,8 @@ def ensure(spark: SparkSession, settings: Settings, table: Table) -> None:
             nothing = spark.createDataFrame([], schema(table)).drop(*made_anew)
             nothing.write.format("delta").mode("append").option("mergeSchema", True).save(lake.table(table.name))
         return
-    builder = (
-        DeltaTable.createIfNotExists(spark)
-        .location(lake.table(table.name))
-        .addColumns(schema(table))
-        .comment(table.doc)
-        .property("delta.enableChangeDataFeed", str(table.change_feed).lower())
-    )
-    for name, value in formats.properties(settings, table).items():
-        builder = builder.property(name, value)
-    if table.partitioned_by:
-        builder = builder.partitionedBy(*table.partitioned_by)
-    builder.execute()
+    columns = schema(table).json()  # Delta's own form is Spark's
+    delta.create(lake, table, columns, formats.properties(settings, table))
 
 
 def claim(settings: Settings, table: Table, replaces: bool) -> None:
@@ -124,6 +121,12 @@ def held(rows: DataFrame) -> Iterator[DataFrame]:
         cached.unpersist()
 
 
+def most_of(source: DataFrame) -> int | None:
+    """How many rows a batch has at most whose source is a few megabytes of files; None where nobody knows before it is read."""
+    size = int(str(cast(Any, source)._jdf.queryExecution().analyzed().stats().sizeInBytes()))
+    return _FEW if size <= _FEW_BYTES else None
+
+
 def version(lake: Lake, table: Table) -> int:
     """The newest Delta version; -1 for a table that was never written."""
     delta = open_table(lake, table.name)
@@ -140,18 +143,23 @@ def rows_changed(lake: Lake, table: Table, since: int) -> int:
     present = open_table(lake, table.name)
     commits = delta.history(lake, table.name, present) if present else ()
     newer = takewhile(lambda commit: commit["version"] > since, commits)
-    metrics = [commit.get("operationMetrics", {}) for commit in newer]
-    merged = ("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted")
-    return sum(
-        sum(int(metric[name]) for name in merged)
-        if merged[0] in metric
-        else int(metric.get("numOutputRows", metric.get("num_added_rows", 0)))
-        for metric in metrics
-    )
+    return sum(_rows_of(commit.get("operationMetrics", {})) for commit in newer)
 
 
-def append(rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity) -> None:
-    _write(rows, lake, table, commit, "append")
+def _rows_of(metrics: dict[str, Any]) -> int:
+    """Of one commit, in Spark's words or in deltalake's, which have a `_` for each capital."""
+    said = {name.replace("_", "").lower(): int(value) for name, value in metrics.items() if str(value).isdigit()}
+    merged = [said[name] for name in _MERGED if name in said]
+    return sum(merged) if merged else said.get("numoutputrows", said.get("numaddedrows", 0))
+
+
+def append(rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, at_most: int | None = None) -> None:
+    """Append rows. `at_most` so many: few are written by this process, in a fraction of the time of Spark's plans."""
+    if at_most is not None and at_most <= _FEW:
+        if (came := _arrow(rows, table)).num_rows:
+            delta.append(lake, table, came, commit)
+    else:
+        _write(rows, lake, table, commit, "append")
 
 
 def replace(rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, where: str | None = None) -> None:
@@ -164,7 +172,7 @@ def replace_days(
 ) -> None:
     """`replace` of whole days by `at_most` so many rows: few are written by this process, in a fraction of the time of Spark's plans."""
     if at_most <= _FEW:
-        delta.replace_days(lake, table, rows.select(*table.column_names).toArrow(), days, transaction=commit)
+        delta.replace_days(lake, table, _arrow(rows, table), days, transaction=commit)
     else:  # a day by one task, so that it is one file
         replace(rows.repartition("date"), lake, table, commit, among(days, "date"))
 
@@ -175,15 +183,32 @@ def rows_on(lake: Lake, table: Table, days: Collection[date]) -> int:
 
 
 def exchange(
-    rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, column: str, gone: Sequence[str]
+    rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, gone: Sequence[str], at_most: int
 ) -> None:
-    """`rows` in the place of those whose `column` is in `gone`, in one commit: files are filtered, where a merge joins them.
+    """`rows`, `at_most` so many, in the place of those whose key is in `gone`, in one commit: files are filtered, where a merge joins them.
 
     `gone` are ids of letters and digits; a few thousand at most, since the condition names them all.
     """
-    spark, names = rows.sparkSession, ", ".join(f"'{each}'" for each in gone)
-    with _configured(spark, {"spark.databricks.delta.replaceWhere.constraintCheck.enabled": "false"}):
-        _write(rows, lake, table, commit, "overwrite", f"{column} IN ({names})")
+    [key] = table.key
+    if at_most <= _FEW and _is_small(lake, table):
+        came = _arrow(rows, table)
+        left = [{key: each, "_delete": True} for each in sorted({*gone}.difference(came[key].to_pylist()))]
+        came = came.append_column("_delete", pa.repeat(False, came.num_rows))
+        nullable = pa.schema(field.with_nullable(True) for field in came.schema)
+        delta.merge(lake, table, pa.concat_tables([came.cast(nullable), pa.Table.from_pylist(left, nullable)]), commit)
+        return
+    names = ", ".join(f"'{each}'" for each in gone)
+    with _configured(rows.sparkSession, {"spark.databricks.delta.replaceWhere.constraintCheck.enabled": "false"}):
+        _write(rows, lake, table, commit, "overwrite", f"{key} IN ({names})")
+
+
+def _arrow(rows: DataFrame, table: Table, *more: str) -> pa.Table:
+    """The columns of the table, and `more`, in this process."""
+    return rows.select(*table.column_names, *more).toArrow()
+
+
+def _is_small(lake: Lake, table: Table) -> bool:
+    return delta.size(delta.require(lake, table.name)) <= _SMALL
 
 
 def _write(
@@ -199,23 +224,36 @@ def _write(
 
 
 def merge(
-    rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, prune: str = "true", changed: str = "true"
+    rows: DataFrame,
+    lake: Lake,
+    table: Table,
+    commit: WriteIdentity,
+    prune: str = "true",
+    only_changed: bool = False,
+    at_most: int | None = None,
 ) -> None:
     """Upsert by key; a row whose `_delete` is true removes its key instead.
 
-    `prune` bounds the target scan (over alias t); `changed` says which matched rows
-    really differ (over s and t), so that the change feed carries no false changes.
+    `prune` bounds the target scan (over alias t); with `only_changed`, matched rows that are as they were stay out of the change
+    feed. `at_most` so many rows: few go into a small table by this process, in a fraction of the time of Spark's plans.
     """
-    spark = rows.sparkSession
+    deletes = ["_delete"] if "_delete" in rows.columns else []
+    if at_most is not None and at_most <= _FEW and _is_small(lake, table):
+        came = _arrow(rows, table, *deletes)
+        came = delta.differing(lake, table, came) if only_changed else came
+        if came.num_rows:
+            delta.merge(lake, table, came, commit)
+        return
     keys = " AND ".join(f"t.`{key}` = s.`{key}`" for key in table.key)
     values: dict[str, str | Column] = {f"`{name}`": f"s.`{name}`" for name in table.column_names}
-    target = DeltaTable.forPath(spark, lake.table(table.name)).alias("t")
+    target = DeltaTable.forPath(rows.sparkSession, lake.table(table.name)).alias("t")
     merger = target.merge(rows.alias("s"), f"{keys} AND ({prune})")
-    if "_delete" in rows.columns:
+    if deletes:
         merger = merger.whenMatchedDelete("s._delete")
-    kept = "NOT s._delete" if "_delete" in rows.columns else "true"
-    merger = merger.whenMatchedUpdate(f"({changed})", values).whenNotMatchedInsert(kept, values)
-    with _transaction(spark, commit):
+    kept = "NOT s._delete" if deletes else "true"
+    merger = merger.whenMatchedUpdate(_differ(table) if only_changed else "true", values)
+    merger = merger.whenNotMatchedInsert(kept, values)
+    with _transaction(rows.sparkSession, commit):
         merger.execute()
 
 
@@ -224,7 +262,7 @@ def compact(spark: SparkSession, lake: Lake, table: Table) -> None:
     DeltaTable.forPath(spark, lake.table(table.name)).optimize().executeCompaction()
 
 
-def differ(table: Table) -> str:
+def _differ(table: Table) -> str:
     """SQL over s and t: a column outside the key differs. Maps cannot be compared, so their texts are."""
     terms = []
     for column in table.columns:

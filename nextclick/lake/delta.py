@@ -3,10 +3,10 @@
 `deltalake` is imported where a table is touched: a program that needs the names alone starts faster.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import uuid4
 
 import msgspec
@@ -21,7 +21,10 @@ from nextclick.object_store import bucket
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import CommitProperties, DeltaTable
+    from deltalake import CommitProperties, DeltaTable, WriterProperties
+
+_CHECKPOINT_EVERY: Final = 10
+"""Versions; whoever opens the table reads no more commits than these one by one."""
 
 
 def errors() -> tuple[type[Exception], ...]:
@@ -126,21 +129,27 @@ def schema_json(schema: "pa.Schema", docs: Mapping[str, str]) -> str:
     return msgspec.json.encode(said).decode()
 
 
-def create(lake: Lake, table: Table) -> "DeltaTable":
-    """The table of a contract, made if it is not there."""
-    from deltalake import DeltaTable
+def create(
+    lake: Lake, table: Table, schema: str | None = None, properties: Mapping[str, str] | None = None
+) -> "DeltaTable":
+    """The table of a contract, made if it is not there.
+
+    `schema`: its columns as Delta's log has them, where Arrow's of the contract (contracts/arrow.py) does not know their types;
+    `properties`: what it says of itself, where that is more than its format.
+    """
+    from deltalake import DeltaTable, Schema
 
     from nextclick.contracts import arrow
 
     try:
         return DeltaTable.create(
             lake.table(table.name),
-            arrow.schema(table),
+            Schema.from_json(schema) if schema else arrow.schema(table),
             mode="ignore",
             partition_by=list(table.partitioned_by),
             description=table.doc,
             configuration={
-                formats.FORMAT_PROPERTY: str(table.format),
+                **(properties or {formats.FORMAT_PROPERTY: str(table.format)}),
                 "delta.enableChangeDataFeed": str(table.change_feed).lower(),
             },
             raise_if_key_not_exists=False,
@@ -206,19 +215,79 @@ def replace_days(
 
     from nextclick.contracts import arrow
 
+    content = pa.Table.from_pylist(rows, arrow.schema(table)) if isinstance(rows, list) else rows
+    listed = ", ".join(f"'{day}'" for day in sorted(days))
+
+    def write(present: "DeltaTable", said: "CommitProperties") -> None:
+        write_deltalake(present, content, mode="overwrite", predicate=f"date IN ({listed})", commit_properties=said)
+
+    _once(lake, table, transaction, write, facts)
+
+
+def append(lake: Lake, table: Table, rows: Any, transaction: tuple[str, int]) -> None:
+    """Append Arrow rows; a `transaction` and the table's lock are as in `replace_days`."""
+    from deltalake import write_deltalake
+
+    def write(present: "DeltaTable", said: "CommitProperties") -> None:
+        write_deltalake(present, rows, mode="append", commit_properties=said, writer_properties=_zstd())
+
+    _once(lake, table, transaction, write)
+
+
+def merge(lake: Lake, table: Table, rows: Any, transaction: tuple[str, int]) -> None:
+    """Upsert Arrow rows by the table's key; one whose `_delete`, if it has that, is true removes its key's row.
+
+    A `transaction` and the table's lock are as in `replace_days`.
+    """
+    same = " AND ".join(f't."{key}" = s."{key}"' for key in table.key)
+    values = {name: f's."{name}"' for name in table.column_names}
+    deletes = "_delete" in rows.column_names
+
+    def write(present: "DeltaTable", said: "CommitProperties") -> None:
+        merger = present.merge(
+            rows, same, "s", "t", streamed_exec=False, writer_properties=_zstd(), commit_properties=said
+        )
+        if deletes:
+            merger = merger.when_matched_delete("s._delete")
+        merger = merger.when_matched_update(values)
+        merger.when_not_matched_insert(values, "NOT s._delete" if deletes else None).execute()
+
+    _once(lake, table, transaction, write)
+
+
+def differing(lake: Lake, table: Table, rows: "pa.Table") -> "pa.Table":
+    """Those of the Arrow rows, one a key, that the table does not have as they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    name = table.key[-1]
+    near = require(lake, table.name).to_pyarrow_dataset().to_table(filter=pc.field(name).isin(rows[name].unique()))
+    there = {tuple(row[key] for key in table.key): row for row in near.to_pylist()}
+    came = rows.select(table.column_names).to_pylist()
+    return rows.filter(pa.array([there.get(tuple(row[key] for key in table.key)) != row for row in came], pa.bool_()))
+
+
+def size(table: "DeltaTable") -> int:
+    """Bytes of the data files of a table version."""
+    return sum(added(table)["size_bytes"].to_pylist())
+
+
+def _once(
+    lake: Lake,
+    table: Table,
+    transaction: tuple[str, int] | None,
+    write: Callable[["DeltaTable", "CommitProperties"], None],
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """`write` into the table, but for a `transaction` that it knows. Every tenth version leaves a checkpoint, as Spark's do."""
     present = open_table(lake, table.name) or create(lake, table)
     if transaction and _is_done(present, transaction):
         return
-    listed = ", ".join(f"'{day}'" for day in sorted(days))
     try:
-        with committing(lake, table.name, facts, transaction) as properties:
-            write_deltalake(
-                present,
-                pa.Table.from_pylist(rows, arrow.schema(table)) if isinstance(rows, list) else rows,
-                mode="overwrite",
-                predicate=f"date IN ({listed})",
-                commit_properties=properties,
-            )
+        with committing(lake, table.name, facts, transaction) as said:
+            write(present, said)
+        if present.version() % _CHECKPOINT_EVERY == 0:
+            present.create_checkpoint()
     except errors() as error:
         raise LakeError(
             f"{table.name} in {lake.table(table.name)} cannot be written: {error}. Nothing of it was changed; "
@@ -245,6 +314,13 @@ def committing(
 def _is_done(table: "DeltaTable", transaction: tuple[str, int]) -> bool:
     done = table.transaction_version(transaction[0])
     return done is not None and done >= transaction[1]
+
+
+def _zstd() -> "WriterProperties":
+    """As Spark writes (conf/spark.conf)."""
+    from deltalake import WriterProperties
+
+    return WriterProperties(compression="ZSTD")
 
 
 def commit_properties(

@@ -14,4 +14,6 @@ SILVER: Final = tuple(job.name for job in JOBS if job.reads and job.layer is Lay
 GOLD: Final = tuple(job.name for job in JOBS if job.layer is Layer.GOLD)
 STREAMED: Final = (*INGEST, *SILVER)
 """What `nextclick stream` keeps running."""
+PROMPT: Final = ("ingest_events", "build_events", "build_sessions")
+"""Those of them whose rows people wait for; the others look for news at a slower beat."""
 ALL: Final = (*STREAMED, *GOLD)

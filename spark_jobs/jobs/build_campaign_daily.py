@@ -13,6 +13,8 @@ from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.gold.campaigns import campaign_daily
 from spark_jobs.transforms.time_ranges import among
 
+_SOURCES = (VISITS, silver.COSTS)
+
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
     """Recompute the days of visits and costs that came, changed or went, from all visits and costs of those days.
@@ -22,19 +24,19 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     lake = settings.lake
 
     def stream(spark: SparkSession) -> DataFrame:
-        visits, costs = (tables.stream_changes(spark, lake, table).select("date") for table in (VISITS, silver.COSTS))
+        visits, costs = (tables.stream_changes(spark, lake, table).select("date") for table in _SOURCES)
         return visits.unionByName(costs)
 
     def process(changed: DataFrame, batch: MicroBatch) -> None:
         [(seen, days)] = changed.agg(F.count("*"), F.collect_set("date")).collect()
         batch.counts.read += seen
-        where = None if batch.replaces else among(days, "date")
-        if days or batch.replaces:
-            visits, costs = (
-                tables.read(changed.sparkSession, lake, table).where(where or "true")
-                for table in (VISITS, silver.COSTS)
-            )
-            tables.replace(campaign_daily(visits, costs), lake, CAMPAIGN_DAILY, batch.commit("days"), where)
+        sources = [tables.read(changed.sparkSession, lake, table) for table in _SOURCES]
+        if batch.replaces:
+            tables.replace(campaign_daily(*sources), lake, CAMPAIGN_DAILY, batch.commit("days"))
+        elif days:
+            rows = campaign_daily(*(source.where(among(days, "date")) for source in sources))
+            most = sum(tables.rows_on(lake, table, days) for table in _SOURCES)  # that each has a row of its own
+            tables.replace_days(rows, lake, CAMPAIGN_DAILY, batch.commit("days"), days, most)
 
     return run_query(spark, settings, trigger, CAMPAIGN_DAILY.job, (CAMPAIGN_DAILY,), stream, process)
 

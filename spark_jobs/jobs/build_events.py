@@ -63,9 +63,10 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             tables.replace(first, lake, silver.EVENTS, batch.commit("events"))
         else:
             if rejected or counts.get("id_collision"):
-                tables.append(refused, lake, silver.QUARANTINE, batch.commit("quarantine"))
-            if seen > rejected + sum(counts.values()):
-                tables.append(first, lake, silver.EVENTS, batch.commit("events"))
+                most = rejected + counts.get("id_collision", 0)
+                tables.append(refused, lake, silver.QUARANTINE, batch.commit("quarantine"), most)
+            if good_ones := seen - rejected - sum(counts.values()):
+                tables.append(first, lake, silver.EVENTS, batch.commit("events"), good_ones)
 
     return run_query(spark, settings, trigger, "build_events", (silver.EVENTS, silver.QUARANTINE), source, process)
 

@@ -28,7 +28,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             present = tables.read(events.sparkSession, lake, silver.IDENTITIES)
             touched = present.join(fresh.select(*KEY), list(KEY), "left_semi").transform(as_links)
             rows = fresh.unionByName(touched).transform(merge_links).transform(as_identities)
-            tables.merge(rows, lake, silver.IDENTITIES, batch.commit("links"), changed=tables.differ(silver.IDENTITIES))
+            tables.merge(rows, lake, silver.IDENTITIES, batch.commit("links"), only_changed=True, at_most=count)
 
     return run_query(spark, settings, trigger, "build_identities", (silver.IDENTITIES,), source, process)
 

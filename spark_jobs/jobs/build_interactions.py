@@ -55,9 +55,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         batch.counts.read += touched.count()
         rows = events.join(touched, ["site", "person_id"], "left_semi").transform(recompute(settings))
         changes = rows.transform(tombstones(present.join(touched, ["site", "person_id"], "left_semi")))
-        tables.merge(
-            changes, lake, gold.INTERACTIONS, batch.commit("interactions"), changed=tables.differ(gold.INTERACTIONS)
-        )
+        changes = batch.hold(changes)
+        commit, most = batch.commit("interactions"), changes.count()
+        tables.merge(changes, lake, gold.INTERACTIONS, commit, only_changed=True, at_most=most)
 
     return run_query(spark, settings, trigger, "build_interactions", (gold.INTERACTIONS,), source, process)
 

@@ -22,6 +22,7 @@ _DAYS = DailyTable(
     transform=lambda agents: item_daily,
     counted=excluding_bots(orders.once("visitor_id")),
     recounted=orders.other_sends,
+    recounts=orders.ORDERED,
 )
 
 

@@ -28,7 +28,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             present = tables.read(events.sparkSession, lake, silver.ITEMS)
             touched = present.join(fresh.select(*KEY), list(KEY), "left_semi").transform(stored_facts(conf))
             rows = fresh.unionByName(touched).transform(merge_facts).transform(as_items)
-            tables.merge(rows, lake, silver.ITEMS, batch.commit("items"), changed=tables.differ(silver.ITEMS))
+            tables.merge(rows, lake, silver.ITEMS, batch.commit("items"), only_changed=True, at_most=count)
 
     return run_query(spark, settings, trigger, "build_items", (silver.ITEMS,), source, process)
 

@@ -10,7 +10,16 @@ from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import orders
-from spark_jobs.transforms.silver.served_items import OWNER, SERVED, acts, attribute, items_of_answers, touched_owners
+from spark_jobs.transforms.silver.served_items import (
+    OWNER,
+    SERVED,
+    acts,
+    attribute,
+    is_act,
+    is_answer,
+    items_of_answers,
+    touched_owners,
+)
 from spark_jobs.transforms.time_ranges import time_ranges
 
 CHANGED, READ, EVENTS = 4, 7, 8
@@ -26,33 +35,39 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        everything = tables.read(events.sparkSession, lake, silver.EVENTS)
-        purchased = everything.transform(orders.once("visitor_id"))
         if batch.replaces:
-            rows = everything.transform(items_of_answers).transform(attribute(acts(purchased), settings.attribution))
+            everything = tables.read(events.sparkSession, lake, silver.EVENTS)
+            counted = everything.transform(orders.once("visitor_id")).transform(acts)
+            rows = everything.transform(items_of_answers).transform(attribute(counted, settings.attribution))
             tables.replace(rows, lake, silver.SERVED_ITEMS, batch.commit("rows"))
             return
-        fresh, new_acts = batch.hold(events.transform(items_of_answers)), batch.hold(events.transform(acts))
-        again = everything.transform(orders.other_sends(events)).transform(acts)  # another send may count now
-        times = fresh.select(F.col("served_at").alias("at")).unionByName(new_acts.select("at"))
-        times = times.withColumn("new", F.lit(True)).unionByName(again.select("at", F.lit(False).alias("new")))
-        hours = F.collect_set(F.expr("div(unix_seconds(at), 3600)"))
-        seen, hours = times.agg(F.count_if("new"), hours).collect()[0]
-        batch.counts.read += seen
+        answers, done, sends = events.agg(
+            F.count_if(is_answer()), F.count_if(is_act()), F.count_if(F.expr(orders.ORDERED))
+        ).collect()[0]
+        batch.counts.read += answers + done
+        if not answers and (
+            not done or tables.is_empty(lake, silver.SERVED_ITEMS)
+        ):  # nothing that an act could count for
+            return
+        everything = tables.read(events.sparkSession, lake, silver.EVENTS)
+        fresh, touching = batch.hold(events.transform(items_of_answers)), batch.hold(events.transform(acts))
+        if sends:  # another send of their orders may count now
+            touching = touching.unionByName(everything.transform(orders.other_sends(events)).transform(acts))
+        times = fresh.select(F.col("served_at").alias("at")).unionByName(touching.select("at"))
+        hours = times.agg(F.collect_set(F.expr("div(unix_seconds(at), 3600)"))).collect()[0][0]
 
         def near(lengths: int, column: str) -> str:
             return time_ranges(hours, column, margin_seconds=lengths * window)
 
         present = tables.read(events.sparkSession, lake, silver.SERVED_ITEMS).where(near(READ, "served_at"))
         served = batch.hold(present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver.SERVED_ITEMS.key)))
-        if seen and not served.isEmpty():
-            rows = served.join(
-                served.transform(touched_owners(new_acts.unionByName(again), fresh)), list(OWNER), "left_semi"
-            )
+        if known := served.count():
+            rows = served.join(served.transform(touched_owners(touching, fresh)), list(OWNER), "left_semi")
+            purchased = everything.transform(orders.once("visitor_id"))
             counted = acts(purchased.where(near(EVENTS, "occurred_at")))
             changed = rows.transform(attribute(counted, settings.attribution)).where(near(CHANGED, "served_at"))
-            prune, differ = near(CHANGED, "t.served_at"), tables.differ(silver.SERVED_ITEMS)
-            tables.merge(changed, lake, silver.SERVED_ITEMS, batch.commit("rows"), prune, differ)
+            prune, commit = near(CHANGED, "t.served_at"), batch.commit("rows")
+            tables.merge(changed, lake, silver.SERVED_ITEMS, commit, prune, only_changed=True, at_most=known)
 
     return run_query(spark, settings, trigger, "build_served_items", (silver.SERVED_ITEMS,), source, process)
 

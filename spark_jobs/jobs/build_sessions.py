@@ -35,17 +35,18 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
         fresh = batch.hold(events.transform(event_intervals).transform(merge))
-        hours = F.collect_set(
-            F.expr("sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))")
-        )
-        seen, spans, orders = fresh.agg(F.sum("events"), hours, F.max(F.size("lines"))).collect()[0]
+        hours = "sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))"
+        measures = F.sum("events"), F.count("*"), F.collect_set(F.expr(hours)), F.max(F.size("lines"))
+        seen, count, spans, orders = fresh.agg(*measures).collect()[0]
         batch.counts.read += seen or 0
-        near = {hour for span in spans for hour in span}
-        present = tables.read(events.sparkSession, lake, silver.SESSIONS)
         if batch.replaces:
             rows = fresh.transform(first_sends).transform(as_sessions(overlong))
             tables.replace(rows, lake, silver.SESSIONS, batch.commit("sessions"))
             return
+        if not count:
+            return
+        near = {hour for span in spans for hour in span}
+        present = tables.read(events.sparkSession, lake, silver.SESSIONS)
         bounded = present.where(time_ranges(near, "started_at", "ended_at", margin))
         touched = bounded.transform(session_intervals).transform(near_intervals(fresh, settings.sessions))
         if orders:
@@ -58,14 +59,15 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             merged = merged.transform(first_sends)
         sessions = merged.transform(as_sessions(overlong))
         known = [row[0] for row in touched.select("session_id").limit(FEW + 1).collect()]
+        commit, most = batch.commit("sessions"), count + len(known)
         if not known:  # nothing to update: an append needs no scan of the table
-            tables.append(sessions, lake, silver.SESSIONS, batch.commit("sessions"))
+            tables.append(sessions, lake, silver.SESSIONS, commit, most)
         elif len(known) <= FEW:
-            tables.exchange(sessions, lake, silver.SESSIONS, batch.commit("sessions"), "session_id", known)
+            tables.exchange(sessions, lake, silver.SESSIONS, commit, known, most)
         else:
             prune = "true" if orders else time_ranges(near, "t.started_at", "t.ended_at", margin)
             changes = sessions.transform(deleted_sessions(touched))
-            tables.merge(changes, lake, silver.SESSIONS, batch.commit("sessions"), prune)
+            tables.merge(changes, lake, silver.SESSIONS, commit, prune)
 
     return run_query(spark, settings, trigger, "build_sessions", (silver.SESSIONS,), source, process)
 

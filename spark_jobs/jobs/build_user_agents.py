@@ -1,8 +1,11 @@
 """silver.events → silver.user_agents: what each user agent says, parsed once, when it first comes."""
 
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
 from nextclick.contracts import silver
+from nextclick.lake import delta
+from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
@@ -19,19 +22,25 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        session, fresh = events.sparkSession, events.transform(distinct_agents)
-        if not batch.replaces:
-            present = tables.read(session, lake, silver.USER_AGENTS)
-            fresh = fresh.join(present, "user_agent", "left_anti")
-        agents = [described(row.user_agent) for row in fresh.collect()]
+        came = {row.user_agent for row in events.transform(distinct_agents).collect()}
+        known = set() if batch.replaces else _known(lake, came)
+        agents = [described(agent) for agent in sorted(came - known)]
         batch.counts.read += len(agents)
-        rows = session.createDataFrame(agents, tables.schema(silver.USER_AGENTS)).coalesce(1)
-        if batch.replaces:
-            tables.replace(rows, lake, silver.USER_AGENTS, batch.commit("agents"))
-        elif agents:
-            tables.append(rows, lake, silver.USER_AGENTS, batch.commit("agents"))
+        if agents or batch.replaces:
+            rows = events.sparkSession.createDataFrame(agents, tables.schema(silver.USER_AGENTS)).coalesce(1)
+            if batch.replaces:
+                tables.replace(rows, lake, silver.USER_AGENTS, batch.commit("agents"))
+            else:
+                tables.append(rows, lake, silver.USER_AGENTS, batch.commit("agents"), len(agents))
 
     return run_query(spark, settings, trigger, "build_user_agents", (silver.USER_AGENTS,), source, process)
+
+
+def _known(lake: Lake, agents: set[str]) -> set[str]:
+    """Those that are there: read without Spark, for whom a join is planned longer than looked up."""
+    there = delta.require(lake, silver.USER_AGENTS.name).to_pyarrow_dataset()
+    rows = there.to_table(columns=["user_agent"], filter=pc.field("user_agent").isin([*agents]))
+    return {*rows["user_agent"].to_pylist()}
 
 
 if __name__ == "__main__":

@@ -21,8 +21,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return arrivals(spark, settings, lake.landing, settings.kafka.events_topic)
 
     def process(lines: DataFrame, batch: MicroBatch) -> None:
-        write = tables.replace if batch.replaces else tables.append
-        write(lines.transform(landing_lines(batch.id)), lake, bronze.EVENTS, batch.commit("events"))
+        rows = lines.transform(landing_lines(batch.id))
+        if batch.replaces:
+            tables.replace(rows, lake, bronze.EVENTS, batch.commit("events"))
+        else:
+            tables.append(rows, lake, bronze.EVENTS, batch.commit("events"), tables.most_of(lines))
 
     report = run_query(spark, settings, trigger, "ingest_events", (bronze.EVENTS,), source, process)
     return structs.replace(report, read=report.written)  # a line, or a record, is a row

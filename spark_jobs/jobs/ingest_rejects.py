@@ -26,7 +26,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         if batch.replaces:
             tables.replace(rows, lake, silver.QUARANTINE, batch.commit("rejects"), "origin = 'door'")
         else:
-            tables.append(rows, lake, silver.QUARANTINE, batch.commit("rejects"))
+            tables.append(rows, lake, silver.QUARANTINE, batch.commit("rejects"), tables.most_of(lines))
 
     report = run_query(spark, settings, trigger, "ingest_rejects", (silver.QUARANTINE,), source, process)
     return structs.replace(report, read=report.written)  # a line, or a record, is a row

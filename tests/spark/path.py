@@ -6,9 +6,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Row, SparkSession
 
 from nextclick.contracts import catalog
+from nextclick.lake import delta
 from nextclick.settings import Settings
 from spark_jobs import jobs, tables
 from spark_jobs.run_jobs import job
@@ -24,8 +26,25 @@ def run_jobs(spark: SparkSession, settings: Settings, names: Sequence[str] = job
         job(name)(spark, settings, Trigger.AVAILABLE_NOW)
 
 
-def rows(spark: SparkSession, settings: Settings, table: str) -> list[Row]:
-    return list(tables.read(spark, settings.lake, catalog.table(table)).collect())
+def rows(settings: Settings, table: str) -> list[Row]:
+    """What Spark's `collect` gives, read by another reader of the table."""
+    present = delta.require(settings.lake, table).to_pyarrow_table()
+    kinds = {field.name: field.type for field in present.schema}
+    return [Row(**{name: _as_spark(row[name], kind) for name, kind in kinds.items()}) for row in present.to_pylist()]
+
+
+def _as_spark(value: Any, kind: pa.DataType) -> Any:
+    if value is None:
+        return None
+    if pa.types.is_timestamp(kind):
+        return value.astimezone().replace(tzinfo=None)
+    if pa.types.is_map(kind):
+        return {key: _as_spark(part, kind.item_type) for key, part in value}
+    if pa.types.is_list(kind):
+        return [_as_spark(part, kind.value_type) for part in value]
+    if pa.types.is_struct(kind):
+        return Row(**{field.name: _as_spark(value[field.name], field.type) for field in kind})
+    return value
 
 
 def versions(settings: Settings) -> dict[str, int]:
@@ -33,9 +52,9 @@ def versions(settings: Settings) -> dict[str, int]:
     return {table.name: tables.version(settings.lake, table) for table in catalog.TABLES}
 
 
-def digest(spark: SparkSession, settings: Settings, table: str) -> Counter[str]:
+def digest(settings: Settings, table: str) -> Counter[str]:
     """What `digest_of` says of a whole table."""
-    return digest_of(rows(spark, settings, table))
+    return digest_of(rows(settings, table))
 
 
 def digest_of(table: Sequence[Row]) -> Counter[str]:
@@ -55,13 +74,13 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequence[Event]) -> None:
+def assert_equals_oracle(settings: Settings, landed: Sequence[Event]) -> None:
     """Silver and gold are what plain Python makes of the landed events."""
-    assert_silver_equals_oracle(spark, settings, landed)
+    assert_silver_equals_oracle(settings, landed)
     events, _, _ = oracle.first_arrivals(landed)
     pairs = {
         (row.person_id, row.item_id): (round(row.strength, 9), row.events)
-        for row in rows(spark, settings, "gold.interactions")
+        for row in rows(settings, "gold.interactions")
     }
     half_life = settings.interactions.half_life.total_seconds() * 1000
     assert pairs == oracle.interactions(events, settings.interactions.weights, half_life)
@@ -69,40 +88,38 @@ def assert_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequen
     zone = settings.analytics.timezone
     visits = of_visits.people_visits(events, *_gaps(settings))
     traffic = Counter[Any]()
-    for row in rows(spark, settings, "gold.traffic_daily"):
+    for row in rows(settings, "gold.traffic_daily"):
         traffic[row.date] += row.sessions
     assert traffic == Counter(oracle.day(visit.start, zone) for visit in visits)
 
     counts = Counter[Any]()
     columns = {"served": "served", "shown": "shown", "clicked": "clicks", "carted": "carts", "purchased": "purchases"}
-    for row in rows(spark, settings, "gold.recommendation_performance"):
+    for row in rows(settings, "gold.recommendation_performance"):
         counts += Counter({(row.date, row.position, name): row[column] for name, column in columns.items()})
         assert row.ctr == (row.clicks / row.shown if row.shown else None)
     assert counts == oracle.performance(_fates(settings, events).values(), zone)
 
     items = Counter[Any]()
-    for row in rows(spark, settings, "gold.item_daily"):
+    for row in rows(settings, "gold.item_daily"):
         items += Counter({(row.date, row.item_id, name): row[name] for name in ("views", "carts", "purchases")})
     assert items == oracle.items_a_day(events, zone)
-    _assert_visits_equal_oracle(spark, settings, events, visits)
-    came = [row.asDict() for row in rows(spark, settings, "gold.visits")]
-    assert campaigns(spark, settings) == oracle.campaigns(came, ())
+    _assert_visits_equal_oracle(settings, events, visits)
+    came = [row.asDict() for row in rows(settings, "gold.visits")]
+    assert campaigns(settings) == oracle.campaigns(came, ())
 
 
-def campaigns(spark: SparkSession, settings: Settings) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+def campaigns(settings: Settings) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """gold.campaign_daily as the oracle says it."""
-    table = rows(spark, settings, "gold.campaign_daily")
+    table = rows(settings, "gold.campaign_daily")
     said = {tuple(row[name] for name in oracle.CAMPAIGN): tuple(row[name] for name in oracle.PAID) for row in table}
     assert len(said) == len(table)
     return said
 
 
-def _assert_visits_equal_oracle(
-    spark: SparkSession, settings: Settings, events: Sequence[Event], visits: Sequence[of_visits.Visit]
-) -> None:
+def _assert_visits_equal_oracle(settings: Settings, events: Sequence[Event], visits: Sequence[of_visits.Visit]) -> None:
     """What build_visits made is what plain Python makes of the visits; rows are said as the oracle says them."""
     zone, analytics = settings.analytics.timezone, settings.analytics
-    read = partial(rows, spark, settings)
+    read = partial(rows, settings)
     starts = {row.session_id: _ms(row.started_at) for row in read("gold.visits")}
     assert Counter(
         (
@@ -143,12 +160,12 @@ def _ms(time: datetime) -> int:
     return round(time.timestamp() * 1000)
 
 
-def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed: Sequence[Event]) -> None:
+def assert_silver_equals_oracle(settings: Settings, landed: Sequence[Event]) -> None:
     """Events, quarantine, sessions and served items are what plain Python makes of the landed events."""
     events, duplicates, collisions = oracle.first_arrivals(landed)
-    silver = rows(spark, settings, "silver.events")
+    silver = rows(settings, "silver.events")
     assert Counter(row.event_id for row in silver) == Counter(event["event_id"] for event in events)
-    quarantine = rows(spark, settings, "silver.quarantine")
+    quarantine = rows(settings, "silver.quarantine")
     assert [row.reason for row in quarantine] == ["id_collision"] * collisions
     assert len(landed) == len(silver) + len(quarantine) + duplicates
     sessions = Counter(
@@ -163,7 +180,7 @@ def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed:
             row.entry_page,
             row.exit_page,
         )
-        for row in rows(spark, settings, "silver.sessions")
+        for row in rows(settings, "silver.sessions")
     )
     assert sessions == oracle.sessions(events, *_gaps(settings))
 
@@ -174,7 +191,7 @@ def assert_silver_equals_oracle(spark: SparkSession, settings: Settings, landed:
             "revenue": row.revenue,
             **{name: row[f"{name}_at"] and _ms(row[f"{name}_at"]) for name in ("served", *oracle.ACTS)},
         }
-        for row in rows(spark, settings, "silver.served_items")
+        for row in rows(settings, "silver.served_items")
     } == _fates(settings, events)
 
 

@@ -114,7 +114,7 @@ def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Buil
         files[name] = len(table.file_uris())
     build()
     bronze, silver, quarantine = (
-        path.rows(spark, settings, name) for name in ("bronze.events", "silver.events", "silver.quarantine")
+        path.rows(settings, name) for name in ("bronze.events", "silver.events", "silver.quarantine")
     )
     return Built(bronze, silver, quarantine, reports, files)
 

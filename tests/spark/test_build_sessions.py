@@ -1,4 +1,4 @@
-"""The job's second way to write the sessions that a batch touches."""
+"""The job's ways to write the sessions that a batch touches."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,17 +30,33 @@ SECOND = [view("a", 25), view("b", 10), view("d", 0)]
 """One event joins two sessions into one, one makes a session longer, one opens one; that of `c` is not touched."""
 
 
-def test_many_touched_sessions_are_merged_to_what_one_pass_over_all_events_gives(
-    spark: SparkSession, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("module", "limits", "written"),
+    [
+        (build_sessions, {"FEW": 0}, ("MERGE", "Apache-Spark")),
+        (tables, {"_FEW": 0}, ("WRITE", "Apache-Spark")),
+        (tables, {}, ("MERGE", "delta-rs")),
+    ],
+)
+def test_touched_sessions_become_what_one_pass_over_all_events_gives(
+    spark: SparkSession,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    limits: dict[str, int],
+    written: tuple[str, str],
 ) -> None:
-    """Few are exchanged: tests/spark/test_path.py compares that way with the oracle."""
-    monkeypatch.setattr(build_sessions, "FEW", 0)
+    """Many are merged by Spark, fewer exchanged, and few merged by deltalake."""
+    for name, limit in limits.items():
+        monkeypatch.setattr(module, name, limit)
     for cut in (FIRST, SECOND):
         write(settings.lake, "silver.events", cut)
         build_sessions.run(spark, settings)
     commit = next(delta.history(settings.lake, "silver.sessions", delta.require(settings.lake, "silver.sessions")))
-    assert commit["operation"] == "MERGE"
-    sessions = path.rows(spark, settings, "silver.sessions")
+    operation, engine = written
+    assert commit["operation"] == operation
+    assert commit["engineInfo"].startswith(engine)
+    sessions = path.rows(settings, "silver.sessions")
     assert {(row.visitor_id, row.events) for row in sessions} == {("a", 3), ("b", 2), ("c", 1), ("d", 1)}
     intervals = tables.read(spark, settings.lake, silver.EVENTS).transform(event_intervals)
     merged = intervals.transform(merge_intervals(settings.sessions))
@@ -58,5 +74,5 @@ def test_a_batch_finds_the_sessions_that_the_longest_gap_of_a_site_reaches(
         views = [view(site, minute) | {"site": site, "event_id": f"{site}{minute}"} for site in ("default", "shop")]
         write(settings.lake, "silver.events", views)
         build_sessions.run(spark, settings)
-    sessions = path.rows(spark, settings, "silver.sessions")
+    sessions = path.rows(settings, "silver.sessions")
     assert sorted((row.site, row.events) for row in sessions) == [("default", 1), ("default", 1), ("shop", 2)]

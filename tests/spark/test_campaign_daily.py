@@ -70,7 +70,7 @@ def test_days_are_recomputed_when_visits_or_costs_of_theirs_came_changed_or_went
     bring(settings, FIRST)
     build_campaign_daily.run(spark, settings)
     brand = ("google", "cpc", "brand", "(none)")
-    assert path.campaigns(spark, settings) == {
+    assert path.campaigns(settings) == {
         (FIRST_DAY, "default", "paid_search", *brand, ""): (None, None, None, 2),
         (FIRST_DAY, "default", "paid_search", *brand, "EUR"): (100, 9, Decimal("11.0000"), 0),
         (FIRST_DAY, "default", "paid_search", *brand, "USD"): (10, 1, Decimal("3.0000"), 0),
@@ -93,10 +93,10 @@ def test_days_are_recomputed_when_visits_or_costs_of_theirs_came_changed_or_went
     delta.require(settings.lake, "gold.visits").delete("date = '2026-06-02'")
     build_campaign_daily.run(spark, settings)
     costs = delta.require(settings.lake, "silver.costs").to_pyarrow_table().to_pylist()
-    step_by_step = path.campaigns(spark, settings)
+    step_by_step = path.campaigns(settings)
     assert step_by_step == oracle.campaigns(left, (row | {"channel": CHANNELS[row["source"]]} for row in costs))
     assert step_by_step[FIRST_DAY, "default", "paid_search", *brand, "EUR"] == (120, 10, Decimal("11.7500"), 0)
     assert (FIRST_DAY, "default", "paid_search", *brand, "USD") not in step_by_step
     forget(settings, "build_campaign_daily")
     build_campaign_daily.run(spark, settings)
-    assert path.campaigns(spark, settings) == step_by_step, "a rebuild gives the same rows"
+    assert path.campaigns(settings) == step_by_step, "a rebuild gives the same rows"

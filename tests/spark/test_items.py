@@ -41,7 +41,7 @@ def test_a_page_never_overrides_the_catalogue_whatever_comes_first(
     for cut in cuts:
         write(settings.lake, "silver.events", cut)
         build_items.run(spark, settings)
-    a03, b = sorted(path.rows(spark, settings, "silver.items"), key=lambda row: row.item_id)
+    a03, b = sorted(path.rows(settings, "silver.items"), key=lambda row: row.item_id)
     assert (a03.name, a03.price, a03.currency, a03.category) == ("Item a03", 80, "EUR", "of a page")
     assert (a03.available, a03.in_catalogue, a03.trusted.name, a03.trusted.category) == (
         True,
@@ -74,7 +74,7 @@ def test_an_unread_word_is_named_and_a_currency_is_written_in_capitals(
         ]
     )
     path.run_jobs(spark, settings, ("ingest_events", "build_events"))
-    rows = sorted(path.rows(spark, settings, "silver.events"), key=lambda row: row.event_id)
+    rows = sorted(path.rows(settings, "silver.events"), key=lambda row: row.event_id)
     assert [row.unread_fields for row in rows] == [["price", "available"], None, None]
     assert [row.currency for row in rows] == ["EUR", "Euro (€)", None]
     assert [row.item_id for row in rows] == ["lamp", "lamp", "a\tb"]

@@ -31,9 +31,9 @@ def test_what_is_moved_is_gone_everywhere_stays_out_and_comes_back_by_replay(
 
     def visitors() -> tuple[list[str], list[str], list[str]]:
         return (
-            sorted(row.event_id for row in rows(spark, settings, "silver.events")),
-            sorted(row.visitor_id for row in rows(spark, settings, "silver.sessions")),
-            sorted(row.person_id for row in rows(spark, settings, "gold.interactions")),
+            sorted(row.event_id for row in rows(settings, "silver.events")),
+            sorted(row.visitor_id for row in rows(settings, "silver.sessions")),
+            sorted(row.person_id for row in rows(settings, "gold.interactions")),
         )
 
     before = visitors()
@@ -51,7 +51,7 @@ def test_what_is_moved_is_gone_everywhere_stays_out_and_comes_back_by_replay(
     run_jobs(spark, settings, MADE)
     without = (["e0"], ["ann"], ["visitor:ann"])
     assert visitors() == without
-    assert rows(spark, settings, "silver.identities") == []
+    assert rows(settings, "silver.identities") == []
     [first, _] = records(settings, Wanted(reason="moved"))
     assert (first.message, first.replayable) == ("Moved out of silver.events by Ada: the till's test", True)
     account = reconcile(settings)

@@ -59,7 +59,7 @@ def test_an_order_counts_once_at_its_first_send_even_if_that_comes_later(
             job.run(spark, settings)
 
     def sessions() -> list[Any]:
-        rows = sorted(path.rows(spark, settings, "silver.sessions"), key=lambda row: (row.visitor_id, row.started_at))
+        rows = sorted(path.rows(settings, "silver.sessions"), key=lambda row: (row.visitor_id, row.started_at))
         return [(row.visitor_id, row.events, row.purchases, row.refunds, row.revenue) for row in rows]
 
     run([*RELOADED, served])
@@ -70,13 +70,13 @@ def test_an_order_counts_once_at_its_first_send_even_if_that_comes_later(
         ("ann", 1, 0, 0, {}),
         ("bob", 1, 1, 0, {"EUR": 10}),
     ]
-    days = sorted(path.rows(spark, settings, "gold.item_daily"), key=lambda row: row.date)
+    days = sorted(path.rows(settings, "gold.item_daily"), key=lambda row: row.date)
     assert [(row.purchases, row.refunds, row.revenue) for row in days] == [(5, 1, {"EUR": 22, "USD": 2})]
-    pairs = {row.person_id: row for row in path.rows(spark, settings, "gold.interactions")}
+    pairs = {row.person_id: row for row in path.rows(settings, "gold.interactions")}
     assert {person: (row.purchases, row.events) for person, row in pairs.items()} == {
         "visitor:ann": (4, 5),
         "visitor:bob": (1, 1),
     }
     assert pairs["visitor:ann"].strength == pytest.approx(8.0 * 4 - 8.0, rel=1e-3)  # within minutes of each other
-    [row] = path.rows(spark, settings, "silver.served_items")
+    [row] = path.rows(settings, "silver.served_items")
     assert row.revenue == {"EUR": 22, "USD": 2}

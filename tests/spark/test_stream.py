@@ -88,7 +88,7 @@ def test_a_stream_that_is_killed_loses_and_doubles_nothing_and_one_that_is_asked
         assert "nothing is lost" in log
 
     path.run_jobs(spark, settings, jobs.STREAMED)
-    path.assert_silver_equals_oracle(spark, settings, events)
+    path.assert_silver_equals_oracle(settings, events)
 
 
 @pytest.mark.stress
@@ -104,7 +104,7 @@ def test_a_stream_that_is_killed_at_random_moments_loses_and_doubles_nothing(
         land(piece)
         live_on(settings, draw.uniform(0, 15))
     path.run_jobs(spark, settings, jobs.STREAMED)
-    path.assert_silver_equals_oracle(spark, settings, [event for piece in pieces for event in piece])
+    path.assert_silver_equals_oracle(settings, [event for piece in pieces for event in piece])
 
 
 def live_on(settings: Settings, seconds: float) -> None:

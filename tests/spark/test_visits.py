@@ -75,9 +75,9 @@ def shop(settings: Settings) -> Settings:
     return msgspec.structs.replace(settings, analytics=analytics)
 
 
-def read(spark: SparkSession, settings: Settings, table: str, *names: str) -> list[tuple[Any, ...]]:
+def read(settings: Settings, table: str, *names: str) -> list[tuple[Any, ...]]:
     """These columns of the rows, in order."""
-    rows: list[Row] = path.rows(spark, settings, table)
+    rows: list[Row] = path.rows(settings, table)
     return sorted((tuple(row[name] for name in names) for row in rows), key=repr)
 
 
@@ -96,20 +96,20 @@ def test_late_visits_orders_and_bots_give_what_a_rebuild_gives(
 
     write(shop.lake, "silver.user_agents", [{"user_agent": PHONE, "device": "phone", "is_bot": False, "os": "iOS"}])
     run(FIRST)
-    _assert_first(spark, shop)
+    _assert_first(shop)
     write(shop.lake, "silver.user_agents", [{"user_agent": CRAWLER, "device": "bot", "is_bot": True}])
     run(LATE)
-    _assert_late(spark, shop)
-    before = {table: path.digest(spark, shop, table) for table in TABLES}
+    _assert_late(shop)
+    before = {table: path.digest(shop, table) for table in TABLES}
     forget(shop, "build_visits")
     build_visits.run(spark, shop)
-    assert {table: path.digest(spark, shop, table) for table in TABLES} == before
+    assert {table: path.digest(shop, table) for table in TABLES} == before
     assert {(*delta.require(shop.lake, table).metadata().partition_columns,) for table in TABLES} == {("date",)}
 
 
-def _assert_first(spark: SparkSession, shop: Settings) -> None:
+def _assert_first(shop: Settings) -> None:
     came = ("visitor_id", "date", "source", "medium", "campaign", "referrer_host", "device", "os")
-    assert read(spark, shop, "gold.visits", *came) == [
+    assert read(shop, "gold.visits", *came) == [
         ("ann", date(2026, 1, 1), "google", "cpc", "lamps", "google.com", "phone", "iOS"),
         ("ann", date(2026, 1, 11), "(direct)", "(none)", "(none)", None, "unknown", None),
         ("bob", date(2026, 1, 2), "(direct)", "(none)", "(none)", None, "unknown", None),
@@ -128,13 +128,13 @@ def _assert_first(spark: SparkSession, shop: Settings) -> None:
         "app_version",
         "user_id",
     )
-    assert read(spark, shop, "gold.visits", *did) == [
+    assert read(shop, "gold.visits", *did) == [
         ("ann", 2, 1, 1, 1, 0, False, True, {}, None, "Ann"),
         ("ann", 3, 2, 1, 0, 0, False, True, {}, None, None),
         ("bob", 5, 1, 0, 0, 1, False, True, {"sign_up": 1}, "1.2", None),
         ("crawler", 1, 1, 0, 0, 0, True, False, {}, None, None),
     ]
-    days = read(spark, shop, "gold.visitor_days", "visitor_id", "date", "visits", "events", "top_level")
+    days = read(shop, "gold.visitor_days", "visitor_id", "date", "visits", "events", "top_level")
     assert [day[1:] for day in days if day[0] == "bob"] == [(date(2026, 1, 2), 1, 1, None), (date(2026, 1, 3), 0, 4, 7)]
     pages = (
         "date",
@@ -148,7 +148,7 @@ def _assert_first(spark: SparkSession, shop: Settings) -> None:
         "scroll_sum",
         "scroll_n",
     )
-    assert read(spark, shop, "gold.page_daily", *pages) == [
+    assert read(shop, "gold.page_daily", *pages) == [
         (date(2026, 1, 1), f"{SHOP}/a", 2, 1, 1, 1, 0, 9_000, 80.0, 1),
         (date(2026, 1, 11), f"{SHOP}/#/thanks", 1, 1, 1, 1, 0, 0, 0.0, 0),
         (date(2026, 1, 2), f"{SHOP}/b", 1, 1, 2, 2, 1, 0, 0.0, 0),  # viewed by the crawler
@@ -156,7 +156,7 @@ def _assert_first(spark: SparkSession, shop: Settings) -> None:
     ]
     kinds = ("event", "platform", "events", "visitors", "visits", "with_error", "value_sum", "value_n")
     of_bob = {"app_crash", "impression", "level_complete", "sign_up"}
-    assert [row for row in read(spark, shop, "gold.event_daily", *kinds) if row[0] in of_bob] == [
+    assert [row for row in read(shop, "gold.event_daily", *kinds) if row[0] in of_bob] == [
         ("app_crash", "ios", 1, 1, 1, 1, 0.0, 0),
         ("impression", "unknown", 1, 1, 0, 0, 0.0, 0),
         ("impression", "unknown", 1, 1, 0, 0, 0.0, 0),
@@ -164,28 +164,28 @@ def _assert_first(spark: SparkSession, shop: Settings) -> None:
         ("sign_up", "ios", 1, 1, 1, 0, 2.5, 1),
         ("sign_up", "unknown", 1, 1, 1, 0, 0.0, 0),
     ]
-    assert _conversions(spark, shop) == [
+    assert _conversions(shop) == [
         ("purchase", date(2026, 1, 11), {"EUR": 20}, 2, ["google", "(direct)"]),
         ("sign_up", date(2026, 1, 2), {}, 0, ["(direct)"]),  # there is only the visit that came from the site itself
     ]
 
 
-def _assert_late(spark: SparkSession, shop: Settings) -> None:
-    assert "crawler" not in {row[0] for row in read(spark, shop, "gold.visits", "visitor_id")}
-    assert [row[0] for row in read(spark, shop, "gold.event_daily", "events", "event") if row[1] == "impression"] == [1]
-    days = [row for row in read(spark, shop, "gold.visitor_days", "visitor_id", "date", "orders", "revenue") if row[2]]
+def _assert_late(shop: Settings) -> None:
+    assert "crawler" not in {row[0] for row in read(shop, "gold.visits", "visitor_id")}
+    assert [row[0] for row in read(shop, "gold.event_daily", "events", "event") if row[1] == "impression"] == [1]
+    days = [row for row in read(shop, "gold.visitor_days", "visitor_id", "date", "orders", "revenue") if row[2]]
     assert days == [
         ("ann", date(2026, 1, 11), 1, {"EUR": 20}),
         ("ann", date(2026, 1, 13), 1, {"EUR": 5}),
         ("ann", date(2026, 2, 11), 1, {"EUR": 3}),
     ]
-    assert _conversions(spark, shop) == [
+    assert _conversions(shop) == [
         ("purchase", date(2026, 1, 11), {"EUR": 15}, 3, ["google", "letter", "(direct)"]),
         ("purchase", date(2026, 2, 11), {"EUR": 3}, 1, ["(direct)", "(direct)", "(direct)"]),
         ("sign_up", date(2026, 1, 2), {}, 0, ["(direct)"]),
     ]
 
 
-def _conversions(spark: SparkSession, shop: Settings) -> list[tuple[Any, ...]]:
-    rows = read(spark, shop, "gold.conversions", "goal", "date", "revenue", "items", "path")
+def _conversions(shop: Settings) -> list[tuple[Any, ...]]:
+    rows = read(shop, "gold.conversions", "goal", "date", "revenue", "items", "path")
     return [(*row[:-1], [touch.source for touch in row[-1]]) for row in rows]

@@ -24,12 +24,22 @@ SERVED: Final = tuple(name for name in SERVED_ITEMS.column_names if name not in 
 """Columns that the answer alone decides, but for `user_agent`, which the first event that has one decides."""
 
 
+def is_answer() -> Column:
+    """The event is an answer that counts."""
+    return (F.col("event") == "served") & (F.col("source") == SERVER) & F.col("request_id").isNotNull()
+
+
+def is_act() -> Column:
+    """The event may count for an item that was served."""
+    return orders.of_kind(*ACTS) & F.col("item_id").isNotNull()
+
+
 def items_of_answers(events: DataFrame) -> DataFrame:
     """One row per item of the answers among `events`, at its first place there: the columns SERVED."""
     lists = {"items": "array<string>", "propensities": "array<double>", "features": "map<string,array<double>>"}
-    answers = events.where(
-        (F.col("event") == "served") & (F.col("source") == SERVER) & F.col("request_id").isNotNull()
-    ).withColumns({name: F.from_json(F.col("properties")[name], kind) for name, kind in lists.items()})
+    answers = events.where(is_answer()).withColumns(
+        {name: F.from_json(F.col("properties")[name], kind) for name, kind in lists.items()}
+    )
     place = F.col("place")
     known = F.map_filter(
         F.transform_values("features", lambda _, values: F.get(values, place)), lambda _, value: value.isNotNull()
@@ -51,7 +61,7 @@ def items_of_answers(events: DataFrame) -> DataFrame:
 
 def acts(events: DataFrame) -> DataFrame:
     """The events that may count for an item that was served; `amount` is null but for a purchase with a price."""
-    return events.where(orders.of_kind(*ACTS) & F.col("item_id").isNotNull()).select(
+    return events.where(is_act()).select(
         *OWNER,
         "request_id",
         "event",
@@ -64,7 +74,7 @@ def acts(events: DataFrame) -> DataFrame:
 
 
 def touched_owners(new_acts: DataFrame, fresh: DataFrame) -> Transformer:
-    """`served` (known items of answers) → the OWNERs whose rows the fresh acts `new_acts` and items `fresh` may change."""
+    """`served` (known items of answers) → the OWNERs whose rows the acts `new_acts` and fresh items `fresh` may change."""
 
     def transform(served: DataFrame) -> DataFrame:
         named = served.join(new_acts.select(*KEY), list(KEY), "left_semi")

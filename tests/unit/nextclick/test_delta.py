@@ -1,7 +1,9 @@
-"""Days of a table are replaced in one commit, and a transaction that was done is not done again."""
+"""Days are replaced, rows appended and merged in one commit each, and a transaction that was done is not done again."""
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from nextclick.contracts import catalog
 from nextclick.lake import delta
 from nextclick.lake.paths import Lake, lake_at
-from tests.table_rows import NOON, arrow_type, write
+from tests.table_rows import NOON, arrow, arrow_type, write
 
 FIRST, SECOND = NOON.date(), date(2026, 1, 2)
 TABLE = catalog.table("gold.visits")
@@ -44,3 +46,73 @@ def test_rows_of_days_are_counted_by_the_log(lake: Lake) -> None:
     assert [delta.rows_on(table, days) for days in ([FIRST], [FIRST, SECOND], [date(2026, 1, 3)])] == [2, 3, 0]
     write(lake, "gold.page_daily", [{"page": "/a"}, {"page": "/a", "date": SECOND}], partition_by=None)
     assert delta.rows_on(delta.require(lake, "gold.page_daily"), [SECOND]) == 2
+
+
+def sessions(lake: Lake) -> list[tuple[str, int, dict[str, Decimal]]]:
+    rows = delta.require(lake, "silver.sessions").to_pyarrow_table().to_pylist()
+    return sorted((row["session_id"], row["events"], dict(row["revenue"])) for row in rows)
+
+
+def test_rows_are_appended_once(tmp_path: Path) -> None:
+    lake, table = lake_at(tmp_path / "lake"), catalog.table("silver.sessions")
+    write(lake, table.name, [{"session_id": "old"}])
+    for version in (0, 0, 1):
+        delta.append(lake, table, arrow(table.name, [{"session_id": f"new{version}"}]), ("job", version))
+    assert [session for session, _, _ in sessions(lake)] == ["new0", "new1", "old"]
+
+
+EUR = [("EUR", Decimal("1.5000"))]
+
+
+def test_a_merge_updates_inserts_and_deletes_once_and_says_so_in_the_change_feed(tmp_path: Path) -> None:
+    lake, table = lake_at(tmp_path / "lake"), catalog.table("silver.sessions")
+    write(
+        lake,
+        table.name,
+        [{"session_id": name, "events": 1} for name in ("same", "grows", "goes")],
+        configuration={"delta.enableChangeDataFeed": "true"},
+    )
+    came: list[dict[str, Any]] = [
+        {"session_id": "grows", "events": 2, "revenue": EUR},
+        {"session_id": "comes", "events": 3},
+        {"session_id": "goes"},
+        {"session_id": "was never there"},
+    ]
+    rows = arrow(table.name, came).append_column("_delete", pa.array([False, False, True, True]))
+    for _ in range(2):
+        delta.merge(lake, table, rows, ("job", 0))
+    merged = [("comes", 3, {}), ("grows", 2, dict(EUR)), ("same", 1, {})]
+    assert sessions(lake) == merged
+    present = delta.require(lake, table.name)
+    changes = pa.table(present.load_cdf(starting_version=1).read_all()).to_pylist()
+    assert sorted((row["session_id"], row["_change_type"]) for row in changes) == [
+        ("comes", "insert"),
+        ("goes", "delete"),
+        ("grows", "update_postimage"),
+        ("grows", "update_preimage"),
+    ]
+
+
+def test_rows_that_are_there_as_they_are_do_not_differ(tmp_path: Path) -> None:
+    lake, table = lake_at(tmp_path / "lake"), catalog.table("silver.items")
+    name = {"name": {"at": NOON, "id": "e", "value": "Lamp"}}
+    lamp = {"item_id": "lamp", "latest": name, "attributes": [("colour", "red")]}
+    write(lake, table.name, [lamp, {"item_id": "rug"}, {"item_id": "lamp", "site": "another", "latest": None}])
+    changed: list[dict[str, Any]] = [
+        {"item_id": "lamp", "latest": {"name": name["name"] | {"value": "Lamps"}}, "attributes": [("colour", "red")]},
+        {"item_id": "rug", "attributes": [("colour", "red")]},
+        {"item_id": "new"},
+    ]
+    cases: list[tuple[list[dict[str, Any]], int]] = [([lamp, {"item_id": "rug"}], 0), (changed, 3), ([], 0)]
+    for rows, differ in cases:
+        assert delta.differing(lake, table, arrow(table.name, rows)).num_rows == differ
+
+
+def test_every_tenth_version_leaves_a_checkpoint(tmp_path: Path) -> None:
+    lake, table = lake_at(tmp_path / "lake"), catalog.table("silver.sessions")
+    write(lake, table.name, [{"session_id": "0"}])
+    for version in range(1, 12):
+        delta.append(lake, table, arrow(table.name, [{"session_id": str(version)}]), ("job", version))
+    log = Path(lake.table(table.name), "_delta_log")
+    assert [file.name for file in log.glob("*.checkpoint.parquet")] == [f"{10:020}.checkpoint.parquet"]
+    assert len(sessions(lake)) == 12
