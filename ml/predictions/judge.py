@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ml.models.ctr import logistic
-from ml.predictions.learn import Rows, losses
+from ml.predictions.learn import Rows, log_losses, losses
 from ml.selection import gate
 from nextclick.definitions.intervals import wilson
 from nextclick.profile.predictions import Floats, Predictor
@@ -41,7 +41,7 @@ def figures(probability: Floats, label: Floats) -> dict[str, float]:
     return {
         "auc": float(roc_auc_score(label, probability)),
         "pr_auc": float(average_precision_score(label, probability)),
-        "log_loss": float(logistic.log_losses(np.clip(probability, 1e-6, 1 - 1e-6), label).mean()),
+        "log_loss": float(log_losses(probability, label).mean()),
         "brier": float(np.mean((probability - label) ** 2)),
         "ece": logistic.calibration_error(curve(probability, label)),
         "lift@10": float(label[top].mean() / label.mean()),

@@ -135,6 +135,9 @@ def flat(alone: Predictor, rows: Rows) -> Predictor:
 
 def losses(model: Predictor, rows: Rows) -> Floats:
     """−log of the probability of what happened, one a row, in nats."""
-    least = 1 / (len(rows) + 2)
-    foreseen = np.clip(model.probability(model.odds(rows.terms)), least, 1 - least)
-    return logistic.log_losses(foreseen, rows.label)
+    return log_losses(model.probability(model.odds(rows.terms)), rows.label)
+
+
+def log_losses(probability: Floats, label: Floats) -> Floats:
+    """The same of probabilities; none counts as surer than 1 in a million."""
+    return logistic.log_losses(np.clip(probability, 1e-6, 1 - 1e-6), label)

@@ -26,17 +26,17 @@ def vocabulary(frames: Sequence[Frame]) -> Vocabulary:
 
 
 def terms(frame: Frame, words: Vocabulary) -> dict[str, Floats]:
-    """Each measured from its mean over the people of the frame, so that what moves all alike (a longer history, a holiday) moves nobody:
-    log(1 + x) of each number, the hour as a place on a circle, for each word whether it is this one. Beside them those of ALONE, as
-    they are.
+    """Each measured from its mean over the people of the frame, in its standard deviations there, so that what moves all alike (a longer
+    history, a holiday) moves nobody: log(1 + x) of each number, the hour as a place on a circle, for each word whether it is this one.
+    Beside them those of ALONE, as they are.
     """
     angle = frame.numbers["hour"] * (2 * np.pi / 24)
     columns: dict[str, Floats] = {name: np.log1p(frame.numbers[name]) for name in _LOGS}
     columns |= {"hour_sin": np.sin(angle), "hour_cos": np.cos(angle)}
     for name, listed in words.items():
         columns |= {f"{name}={word}": (frame.words[name] == word).astype(np.float64) for word in listed}
-    centred = {name: values - values.mean() for name, values in columns.items()}
-    return centred | {"days_away": columns["recency"], "depth": depth(frame)}
+    unlike = {name: (values - values.mean()) / (values.std() or 1.0) for name, values in columns.items()}
+    return unlike | {"days_away": columns["recency"], "depth": depth(frame)}
 
 
 def depth(frame: Frame) -> Floats:
