@@ -31,12 +31,17 @@ def first_arrivals(events: Iterable[Event]) -> tuple[list[Event], int, int]:
     return list(first.values()), duplicates, collisions
 
 
+def visitor_of(event: Event) -> str:
+    """The device; of a user's event without one, what no device is called."""
+    return str(event.get("visitor_id") or f" user:{event['user_id']}")
+
+
 def visits(events: Iterable[Event], gap_ms: int, gaps_ms: Mapping[str, int] = {}) -> Iterator[tuple[str, Rows]]:
     """(visitor, [(time, id, event), …] in order) of every session; sites of `gaps_ms` have a gap of their own."""
     by_visitor: dict[tuple[str, str], Rows] = defaultdict(list)
     for event in events:
         if event["event"] not in IGNORED:
-            owner = event.get("site", "default"), event.get("visitor_id") or event["user_id"]
+            owner = event.get("site", "default"), visitor_of(event)
             by_visitor[owner].append((at(event), event["event_id"], event))
     for (site, visitor), rows in by_visitor.items():
         gap = gaps_ms.get(site, gap_ms)
@@ -129,7 +134,7 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
     merged = merges({pair: mark for pair, mark in aliases.items() if pair[0] != pair[1]})
     result: dict[str, str] = {}
     for event in rows:
-        visitor = event.get("visitor_id") or event["user_id"]
+        visitor = visitor_of(event)
         user = event.get("user_id") or (_owner(times[visitor], at(event)) if visitor in times else None)
         result[event["event_id"]] = merged.get(user, user) if user else f"visitor:{visitor}"
     return result

@@ -117,7 +117,7 @@ def events_a_day(events: Iterable[Event], visits: Iterable[Visit], zone: str) ->
     for event, start in (*alone, *((event, visit.start) for visit in visits for event in visit.events)):
         platform = AGENTS[is_robot(event)] if "user_agent" in event else "unknown"
         key = day(oracle.at(event), zone), event["event"], platform
-        found[key].append((event.get("visitor_id") or event["user_id"], start))
+        found[key].append((oracle.visitor_of(event), start))
     return {
         key: (len(some), len({visitor for visitor, _ in some}), len({one for one in some if one[1] is not None}))
         for key, some in found.items()

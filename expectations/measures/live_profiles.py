@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from nextclick.contracts.events import OUTSIDE_SESSIONS, Event
+from nextclick.contracts.persons import ACCOUNT
 from nextclick.errors import LakeError
 from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
@@ -103,7 +104,8 @@ WITH actions AS (
     FROM silver_events
     WHERE event NOT IN {OUTSIDE_SESSIONS} AND epoch_ms(least(occurred_at, received_at)) >= $oldest AND {{allowed}}
 ), owned AS (
-    SELECT 'visitor' AS kind, visitor_id AS owner, * FROM actions WHERE visitor_id IS DISTINCT FROM user_id
+    SELECT 'visitor' AS kind, visitor_id AS owner, * FROM actions
+    WHERE visitor_id IS DISTINCT FROM user_id AND NOT starts_with(visitor_id, '{ACCOUNT}')
     UNION ALL SELECT 'person', user_id, * FROM actions WHERE user_id <> ''
 )
 SELECT hash(kind, site, owner) // 1000 AS part, kind, site, owner, received_at, {", ".join(_FIELDS)}

@@ -1,10 +1,16 @@
-"""`person_id`: a user's id as it stands, or an anonymous visitor's behind a prefix, so that the two never meet."""
+"""`person_id`: a user's id as it stands, or an anonymous visitor's behind a prefix, so that the two never meet.
+
+Likewise `visitor_id` of a user's event that names no visitor: no tracker's visitor can have it.
+"""
 
 from typing import Final
 
 VISITOR: Final = "visitor:"
 USER: Final = "user:"
 """Stands before the id of a user only where that id itself begins with one of the two."""
+
+ACCOUNT: Final = " user:"
+"""Before a user's id it is the visitor of an event that names none: since no id begins with a blank, it is nobody else's."""
 
 
 def of_user(user_id: str) -> str:

@@ -30,7 +30,9 @@ EVENTS = Table(
         Column("occurred_at", "timestamp", "When it happened, corrected for the client's clock.", nullable=False),
         Column("sent_at", "timestamp", "When the client sent it."),
         Column("received_at", "timestamp", "When the collector or the import accepted it.", nullable=False),
-        Column("visitor_id", "string", "A device or browser; null only for item_update."),
+        Column(
+            "visitor_id", "string", "A device or browser, else ` user:` and the user's id; null only for item_update."
+        ),
         Column("user_id", "string", "The known user, where the event names one."),
         Column("session_hint", "string", "The client's own session id: kept, never trusted."),
         Column("item_id", "string", "What is recommended: product, article, video."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from nextclick.contracts.events import BLANKS
 from nextclick.contracts.merges import MOST_USERS, ONE_SPACE, closed
-from nextclick.contracts.persons import USER, VISITOR
+from nextclick.contracts.persons import ACCOUNT, USER, VISITOR
 from nextclick.contracts.silver import IDENTITIES
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
@@ -32,6 +32,8 @@ CASE WHEN len(owners) = 1 THEN first_owner
 """
 """The user within whose first and last event on the visitor the event lies (of several the one who came last), else who was there
 last before it, else the first one."""
+_OF_ACCOUNT = f"CASE WHEN starts_with(visitor_id, '{ACCOUNT}') THEN substr(visitor_id, {len(ACCOUNT) + 1}) END"
+"""The user whose events name no visitor: rows that are of visitors alone say so by its form."""
 _PERSON = f"""
 CASE WHEN known IS NULL THEN '{VISITOR}' || visitor_id
      WHEN starts_with(known, '{VISITOR}') OR starts_with(known, '{USER}') THEN '{USER}' || known
@@ -42,7 +44,8 @@ SELECT site, kind, id, user_id, min(occurred_at) AS first_at, max(occurred_at) A
        max(struct_pack(occurred_at, event_id)).event_id AS last_event_id
 FROM (
     SELECT *, unnest(list_filter([
-        CASE WHEN event <> 'alias' AND visitor_id <> user_id THEN struct_pack(kind := 'visitor', id := visitor_id) END,
+        CASE WHEN event <> 'alias' AND visitor_id <> user_id AND NOT starts_with(visitor_id, '{ACCOUNT}')
+             THEN struct_pack(kind := 'visitor', id := visitor_id) END,
         CASE WHEN is_alias AND previous_id <> user_id THEN struct_pack(kind := 'alias', id := previous_id) END,
         CASE WHEN is_alias THEN struct_pack(kind := 'visitor', id := previous_id) END,
         CASE WHEN source IN {ONE_SPACE} THEN struct_pack(kind := 'visitor', id := user_id) END
@@ -78,7 +81,7 @@ def of_links(database: "DuckDBPyConnection", view: str, events: str) -> None:
         CREATE OR REPLACE TEMP VIEW {view} AS
         SELECT * EXCLUDE (owner, person, known), {_PERSON} AS person_id
         FROM (SELECT *, coalesce(person, owner) AS known FROM (
-            SELECT {events}.*, coalesce({events}.user_id, {_OWNER}) AS owner
+            SELECT {events}.*, coalesce({events}.user_id, {_OWNER}, {_OF_ACCOUNT}) AS owner
             FROM {events} LEFT JOIN owners USING (site, visitor_id)
         ) LEFT JOIN (SELECT site, id AS owner, person FROM merged) USING (site, owner))
         """

@@ -12,6 +12,7 @@ from spark_jobs.moves import any_moved
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.deduplicate import COMPARED, copies
 from spark_jobs.transforms.silver.enrich_events import enrich_events
+from spark_jobs.transforms.silver.identities import with_visitors
 from spark_jobs.transforms.silver.quarantine import collisions, rejects, still_moved
 from spark_jobs.transforms.silver.type_events import type_events
 from spark_jobs.transforms.silver.validate_events import validate_events
@@ -52,7 +53,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         batch.counts.read += seen
         batch.counts.duplicate += counts.get("duplicate", 0)
 
-        first = (good.join(verdicts, "seq", "left_anti") if counts else good).transform(enrich_events)
+        first = (good.join(verdicts, "seq", "left_anti") if counts else good).transform(with_visitors)
+        first = first.transform(enrich_events)
         refused = typed.transform(rejects)
         if counts.get("id_collision"):
             collided = good.drop("payload").join(verdicts.where("verdict = 'id_collision'"), "seq", "left_semi")

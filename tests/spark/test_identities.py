@@ -68,7 +68,8 @@ def test_links_persons_and_whom_a_change_touches(spark: SparkSession) -> None:
         (5, "identify", "v2", "old", None),
         (6, "alias", "v9", "new", "old"),
         (7, "alias", "v9", "newest", "new"),
-        (8, "view_item", "u3", "u3", None),  # a user without a visitor is no link
+        (8, "view_item", " user:u3", "u3", None),  # a user without a visitor is no link
+        (8, "view_item", "u4", "u4", None),  # nor was it before, under the user's id
         (9, "view_item", "old", None, None),  # what was merged may have been a visitor's id
     )
     links = history.transform(identity_links(NOBODY))
@@ -80,7 +81,7 @@ def test_links_persons_and_whom_a_change_touches(spark: SparkSession) -> None:
         ("visitor", "old", "new", "e6"), ("visitor", "new", "newest", "e7"),
     }  # fmt: skip
     assert links.unionByName(identities.transform(as_links)).transform(merge_links).count() == 7
-    assert people(history) == ["u1", "u1", "u2", "u1", *["newest"] * 4, "u3", "newest"]
+    assert people(history) == ["u1", "u1", "u2", "u1", *["newest"] * 4, "u3", "u4", "newest"]
 
     changed = spark.createDataFrame([("s", ["v1", None]), ("s", ["v2", None])], "site string, ids array<string>")
     touched = {row.person_id for row in changed.transform(touched_persons(identities)).collect()}

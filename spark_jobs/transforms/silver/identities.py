@@ -13,6 +13,11 @@ from spark_jobs.transforms.silver.nobody import is_nobody
 KEY = ("site", "kind", "id", "user_id")
 
 
+def with_visitors(events: DataFrame) -> DataFrame:
+    """A visitor for a user's event without one, which no device can be: sessions need one."""
+    return events.withColumn("visitor_id", F.expr(f"coalesce(visitor_id, concat('{forms.ACCOUNT}', user_id))"))
+
+
 def identity_links(nobody_words: Set[str]) -> Transformer:
     """One row per link (visitor → user, merged user → user) with its first and last event.
 
@@ -21,11 +26,12 @@ def identity_links(nobody_words: Set[str]) -> Transformer:
     The result composes: union links and `merge_links` them again.
     """
     previous, visitor, user = F.col("properties")["previous_id"], F.col("visitor_id"), F.col("user_id")
+    is_device = (visitor != user) & ~visitor.startswith(forms.ACCOUNT)
     known = F.expr("NOT " + is_nobody("properties['previous_id']", nobody_words))
     alias = (F.col("event") == "alias") & previous.isNotNull() & known
     one_space = F.col("source").isin(*ONE_SPACE)
     links = F.array(
-        _link((F.col("event") != "alias") & (visitor != user), "visitor", visitor),
+        _link((F.col("event") != "alias") & is_device, "visitor", visitor),
         _link(alias & (previous != user), "alias", previous),
         _link(alias, "visitor", previous),
         _link(one_space, "visitor", user),

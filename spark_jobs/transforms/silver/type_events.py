@@ -43,7 +43,7 @@ _DOUBLES: Final = tuple(name for name, kind in NUMBERS.items() if kind == "doubl
 
 
 def type_events(site: str, nobody_words: Set[str]) -> Transformer:
-    """One row per bronze row, all columns of silver.events but `channel`, plus `bad_fields` and `malformed`.
+    """One row per bronze row, all columns of silver.events but `channel`, plus `bad_fields` and `malformed`; visitors as they were sent.
 
     `site` stands for events that name none; ids that are `nobody_words` are null. Fields that no one knows are kept in
     `properties`. Values are not judged here: `validate_events` does that.
@@ -67,7 +67,7 @@ def type_events(site: str, nobody_words: Set[str]) -> Transformer:
                 "unlike AND (loose IS NULL OR loose._corrupt IS NOT NULL) AS malformed",
                 *(f"raw.`{name}` AS `{name}`" for name in strings if name not in ("event", "visitor_id", "user_id")),
                 f"{user} AS user_id",
-                f"coalesce({visitor}, {user}) AS visitor_id",
+                f"{visitor} AS visitor_id",
                 f"{_canonical('raw.event')} AS event",
                 *(f"{sql} AS `{name}`" for name, sql in typed.items() if name not in ("occurred_at", "properties")),
                 f"coalesce({typed['occurred_at']}, {typed['client_time']}) AS occurred_at",
@@ -154,9 +154,10 @@ def _properties() -> str:
 def _payload_hash() -> str:
     """xxhash64 of every field but the times and the network, which differ when an event is sent again.
 
-    Null and empty count as equal, the order of properties does not count.
+    Null and empty count as equal, the order of properties does not count. Where there is no visitor, the user's id stands for it.
     """
+    sent = {"visitor_id": "coalesce(visitor_id, user_id)"}
     other = (*TIMES, "ip", "properties", "unread_fields", *_LATER)
-    plain = (f"coalesce(cast(`{name}` AS string), '')" for name in FIELDS if name not in other)
+    plain = (f"coalesce(cast({sent.get(name, f'`{name}`')} AS string), '')" for name in FIELDS if name not in other)
     later = (f"cast(`{name}` AS string)" for name in _LATER)
     return f"xxhash64({', '.join(plain)}, sort_array(map_entries(properties)), {', '.join(later)})"

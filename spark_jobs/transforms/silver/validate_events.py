@@ -97,7 +97,7 @@ def _missing() -> dict[str, str]:
         name: f"`{name}` IS NULL AND NOT contains(bad_fields, '{name}') OR cast(`{name}` AS string) = ''"
         for name in ("event", "event_id", "client_time")
     }
-    marks["visitor_id or user_id"] = "coalesce(visitor_id, '') = '' AND NOT event <=> 'item_update'"
+    marks["visitor_id or user_id"] = "coalesce(visitor_id, user_id, '') = '' AND NOT event <=> 'item_update'"
     marks["item_id"] = "event <=> 'item_update' AND item_id IS NULL"
     return marks
 

@@ -81,3 +81,12 @@ def test_an_id_of_too_many_users_is_nobodys(tmp_path: Path) -> None:
     links = {("visitor", one, f"u{n:02}"): [(n, "e")] for one, count in counts.items() for n in range(count)}
     put(lake := lake_at(tmp_path), anonymous, links)
     assert person_ids(lake) == {"kiosk": "visitor:kiosk", "family": f"u{MOST_USERS - 1}"}
+
+
+def test_an_account_without_a_device_is_its_user_also_where_no_row_says_so(tmp_path: Path) -> None:
+    rows = [
+        {"event_id": one, "event": "click", "visitor_id": one, "client_time": 1}
+        for one in (" user:4242", "4242", " user:a")
+    ]
+    put(lake := lake_at(tmp_path), rows, {("alias", "a", "b"): [(1, "e")]})
+    assert person_ids(lake) == {" user:4242": "4242", "4242": "visitor:4242", " user:a": "b"}
