@@ -10,6 +10,7 @@ import pytest
 
 from nextclick import kv
 from nextclick.errors import ModelError
+from nextclick.kv.lists.packing import PREDICTIONS
 from nextclick.lake import files
 from nextclick.profile import predictions
 from nextclick.profile.predict_features import TERMS
@@ -21,6 +22,7 @@ from serving.index.index import ServingIndex
 from serving.ranking.visitor import VisitorLookup, Who
 from tests import table_rows
 from tests.integration.conftest import POPULAR, Gold
+from tests.serving_index import shop
 
 
 def served(settings: Settings) -> ServingIndex:
@@ -102,3 +104,12 @@ def test_the_model_of_sessions_goes_along_where_it_passed_and_is_refused_where_i
     with pytest.raises(ModelError, match="not the file that was registered"):
         export.run(lake)
     assert response.foreseen(served(lake), terms, 0.125, {}).model_version["conversion_session"] == "5"
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", b"\xc1", msgspec.msgpack.encode({"as_of": 1, "versions": {}, "session": {"name": "x"}})]
+)
+def test_predictions_that_are_damaged_cost_no_list_and_nobody_is_foreseen(damaged: bytes) -> None:
+    damaged_shop = shop(more={PREDICTIONS: damaged})
+    assert damaged_shop.foreseeing is None
+    assert response.foreseen(damaged_shop, [0.0] * len(TERMS), 0.125, {}).conversion_session == 0.125
