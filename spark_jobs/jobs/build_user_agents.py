@@ -1,5 +1,6 @@
 """silver.events → silver.user_agents: what each user agent says, parsed once, when it first comes."""
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 
@@ -39,7 +40,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 def _known(lake: Lake, agents: set[str]) -> set[str]:
     """Those that are there: read without Spark, for whom a join is planned longer than looked up."""
     there = delta.require(lake, silver.USER_AGENTS.name).to_pyarrow_dataset()
-    rows = there.to_table(columns=["user_agent"], filter=pc.field("user_agent").isin([*agents]))
+    rows = there.to_table(columns=["user_agent"], filter=pc.field("user_agent").isin(pa.array(agents, pa.string())))
     return {*rows["user_agent"].to_pylist()}
 
 

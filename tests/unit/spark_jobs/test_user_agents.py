@@ -1,10 +1,15 @@
 """What user agents say, by agents as they are sent; and every agent that the list of crawlers knows is a bot's."""
 
+from pathlib import Path
+
 import pytest
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 from nextclick.contracts.silver import DEVICES
+from nextclick.lake.paths import lake_at
+from spark_jobs.jobs import build_user_agents
 from spark_jobs.transforms.silver.user_agents import described
+from tests.table_rows import write
 
 IPHONE = "iPhone; CPU iPhone OS 17_0 like Mac OS X"
 APPLE = "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1"
@@ -76,3 +81,10 @@ def test_an_agent_of_any_length_is_kept_whole_and_takes_no_time() -> None:
         found = described(agent)
         assert found.user_agent == agent
         assert found.device in DEVICES
+
+
+def test_those_that_are_there_are_known_also_where_none_came(tmp_path: Path) -> None:
+    lake = lake_at(tmp_path / "lake")
+    write(lake, "silver.user_agents", [{"user_agent": "a"}, {"user_agent": "b"}])
+    assert build_user_agents._known(lake, {"b", "c"}) == {"b"}
+    assert build_user_agents._known(lake, set()) == set()
