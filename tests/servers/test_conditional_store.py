@@ -58,6 +58,7 @@ class Java:
         self._jvm, self._conf = gateway.jvm, gateway.jvm.org.apache.hadoop.conf.Configuration()
         for key, value in properties.of(settings.storage).items():
             self._conf.set(key.removeprefix("spark.hadoop."), value)
+        self._conf.set("fs.s3.impl.disable.cache", "true")  # one bucket has one endpoint elsewhere
         for key, value in (("access", "AWS_ACCESS_KEY_ID"), ("secret", "AWS_SECRET_ACCESS_KEY")):
             self._conf.set(
                 f"fs.s3a.{key}.key", object_store.CREDENTIALS[value]
