@@ -4,6 +4,8 @@ import java.io.{ByteArrayOutputStream, FileNotFoundException, IOException}
 import java.nio.charset.StandardCharsets.UTF_8
 import java.util.UUID
 
+import scala.jdk.CollectionConverters._
+
 import io.delta.storage.HadoopFileSystemLogStore
 import org.apache.hadoop.conf.Configuration
 import org.apache.hadoop.fs.{FileAlreadyExistsException, FileStatus, FileSystem, Path, PathFilter}
@@ -29,7 +31,10 @@ private[storage] object ConditionalPut {
     } catch {
       case error: IOException =>
         val writer =
-          try Option(fs.getXAttr(path, "header." + Header)).map(new String(_, UTF_8))
+          try fs.getXAttrs(path).asScala.collectFirst {
+            // A server in Go gives a header's name back with capitals.
+            case (name, value) if name.equalsIgnoreCase("header." + Header) => new String(value, UTF_8)
+          }
           catch { case _: FileNotFoundException => throw error }
         if (!writer.contains(id)) {
           val taken = new FileAlreadyExistsException(path.toString)
