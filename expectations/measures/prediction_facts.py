@@ -17,12 +17,14 @@ def unlike_moments(look: MeasureContext) -> Fact:
 def uneven_deciles(look: MeasureContext) -> Fact:
     """Tenths that differ by more than one person, or whose lowest probability is below the highest of the tenth before."""
     tenths = """
-        SELECT site, model, decile, count(*) AS n, min(calibrated) AS low,
-            lag(max(calibrated)) OVER (PARTITION BY site, model ORDER BY decile) AS before,
-            (sum(count(*)) OVER (PARTITION BY site, model)) / 10 AS even
-        FROM whole GROUP BY ALL
+        SELECT n, low, lag(high) OVER (PARTITION BY site, model ORDER BY decile) AS lower_high,
+            sum(n) OVER (PARTITION BY site, model) / 10 AS even_n
+        FROM (
+            SELECT site, model, decile, count(*) AS n, min(calibrated) AS low, max(calibrated) AS high FROM whole
+            GROUP BY site, model, decile
+        )
     """
-    return look.count("tenths are not", f"SELECT 1 FROM ({tenths}) WHERE abs(n - even) >= 1 OR low < before")
+    return look.count("tenths are not", f"SELECT 1 FROM ({tenths}) WHERE abs(n - even_n) >= 1 OR low < lower_high")
 
 
 FACTS: Final[dict[str, dict[str, Measure]]] = {
