@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import uuid4
@@ -286,13 +286,14 @@ def _once(
     try:
         with committing(lake, table.name, facts, transaction) as said:
             write(present, said)
-        if present.version() % _CHECKPOINT_EVERY == 0:
-            present.create_checkpoint()
     except errors() as error:
         raise LakeError(
             f"{table.name} in {lake.table(table.name)} cannot be written: {error}. Nothing of it was changed; "
             "free space or mend permissions, then call again."
         ) from error
+    if present.version() % _CHECKPOINT_EVERY == 0:
+        with suppress(*errors()):  # readers go on without it
+            present.create_checkpoint()
 
 
 @contextmanager
