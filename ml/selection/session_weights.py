@@ -83,7 +83,10 @@ def _opinions(
 
 
 def learned(known: Opinions, truth: Rows) -> dict[str, float]:
-    """The weight of each name; parts of little weight are left out and the others learned anew."""
+    """The weight of each name; parts of little weight are left out and the others learned anew.
+
+    Where no part says anything of what came next, all keep the same.
+    """
     names = known.names
     while True:
         weights = _likeliest(known.of(names), truth)
@@ -91,6 +94,8 @@ def learned(known: Opinions, truth: Rows) -> dict[str, float]:
         kept = tuple(name for name in names if name == HELD or weights[name] > little)
         if kept == names:
             return weights
+        if not set(kept) - {HELD}:
+            return dict.fromkeys(known.names, 1.0)
         names = kept
 
 

@@ -66,6 +66,13 @@ def test_a_part_that_says_nothing_of_the_question_gets_no_weight() -> None:
     assert set(session_weights.learned(known, asked.item)) == {"follows", HELD}
 
 
+def test_where_no_part_says_anything_all_keep_the_same_weight() -> None:
+    question, item = np.repeat(np.arange(50, dtype=np.int32), 2), np.tile(np.array([3, 4], np.int32), 50)
+    against = np.tile(np.array([1.0, 0.0], np.float32), 50)  # the part always prefers the item that does not come
+    known = session_weights.Opinions(question, item, np.column_stack([against, 0 * against]), ("part", HELD))
+    assert session_weights.learned(known, np.full(50, 4, np.int32)) == {"part": 1.0, HELD: 1.0}
+
+
 def test_the_same_questions_give_the_same_choice() -> None:
     one, other = (session_choice.choose(world(200, 1), questions(world(100, 2)), 5) for _ in range(2))
     assert one is not None
