@@ -41,8 +41,8 @@ const nextclickCharts = (() => {
     const drawn = series.flatMap(({ name, values, before, below }, at) => {
       const paint = colour(ACCENTS[at % ACCENTS.length]);
       const main = {
-        name, type: isStack ? "bar" : "line", stack: isStack ? "all" : undefined, data: below ? values.map((value) => value && -value) : values, color: paint, showSymbol: days.length < 3,
-        symbolSize: 6, lineStyle: { width: 2.2 }, areaStyle: one && !isStack ? { color: paint, opacity: .09 } : undefined,
+        name, type: isStack ? "bar" : "line", stack: isStack ? "all" : undefined, data: below ? values.map((value) => value && -value) : values, color: paint, showSymbol: true,
+        symbolSize: (_, { dataIndex: place }) => values[place - 1] == null && values[place + 1] == null ? 6 : 0, lineStyle: { width: 2.2 }, areaStyle: one && !isStack ? { color: paint, opacity: .09 } : undefined,
         connectNulls: false, barMaxWidth: 42,
         markPoint: last >= 0 && values[last] != null && !isStack
           ? { symbol: "circle", symbolSize: 8, silent: true, label: { show: false }, data: [{ coord: [last, values[last]] }] } : undefined,
