@@ -102,15 +102,17 @@ class Reports:
         """LakeError where a table cannot be read."""
         return self._answered([question])[0]
 
-    def prepare(self, questions: Iterable[Question]) -> None:
-        """Answer what will be asked in as few passes as it takes; what cannot be answered says so when it is asked."""
+    def prepare(self, questions: Iterable[Question]) -> dict[Question, Answer]:
+        """Answer what will be asked in as few passes as it takes; what is not among the answers says why when it is asked."""
         shared = defaultdict[Hashable, list[Question]](list)
         for question in dict.fromkeys(questions):
             if not (question.report.of_states or question.by_person):
                 shared[passes.shared(question)].append(question)
+        answers: dict[Question, Answer] = {}
         for some in shared.values():
             with suppress(LakeError):
-                self._answered(some)
+                answers |= zip(some, self._answered(some), strict=True)
+        return answers
 
     def kept(self, key: Hashable, reads: Sequence[str], make: Callable[[], T]) -> T:
         """What `make` gives, from memory while the tables that it reads stand still. Who asks the same meanwhile waits."""
@@ -176,7 +178,10 @@ class Reports:
                 (name, state.version, state.rows if state.version is not None else None, state.updated_at)
                 for name, state in states
             ]
-            database.executemany("INSERT INTO table_states VALUES ($1, $2, $3, $4)", rows)
+            database.execute(
+                "INSERT INTO table_states SELECT unnest($1), unnest($2), unnest($3), unnest($4)",
+                [*map(list, zip(*rows))],
+            )
         return database
 
     def _views(self, database: duckdb.DuckDBPyConnection, question: Question) -> dict[str, str]:

@@ -21,12 +21,16 @@ class Comparison:
 
 
 def compare(reports: Reports, answer: Answer, to: Compared) -> Comparison:
-    """Days are put beside the days that lie the same distance from the range's first."""
-    question, groups = answer.question, len(answer.question.by)
+    """An answer beside that of the earlier range."""
+    question = answer.question
     if not question.report.is_of_days:
         raise UsageError(f"The report {question.report.name} is of now: it cannot be compared to an earlier range.")
-    before = reports.answer(question.compared(to))
-    shift = timedelta(question.shift(to))
+    return beside(answer, reports.answer(question.compared(to)))
+
+
+def beside(answer: Answer, before: Answer) -> Comparison:
+    """Days are put beside the days that lie the same distance from the range's first."""
+    groups, shift = len(answer.question.by), answer.question.first - before.question.first
     if any(isinstance(key, date) for row in before.rows for key in row[:groups]):
         earlier = {tuple(_later(key, shift) for key in row[:groups]): row[groups:] for row in before.rows}
     else:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from analytics.answers import Answer, Reports
-from analytics.comparison import Comparison, compare
+from analytics.comparison import Comparison, beside
 from analytics.output import key_text
 from analytics.question import Compared, Question
 from dashboard import charts
@@ -264,8 +264,7 @@ class Answers:
 
     def __init__(self, reports: Reports, view: PageAddress, panels: Iterable[Panel]) -> None:
         self._reports, self._view = reports, view
-        self._there: dict[Question, Answer] = {}
-        reports.prepare(self._questions(panels))
+        self._there = reports.prepare(self._questions(panels))
 
     def _questions(self, panels: Iterable[Panel]) -> Iterator[Question]:
         """All that the panels ask."""
@@ -286,7 +285,7 @@ class Answers:
 
     def _compared(self, panel: Panel, answer: Answer) -> Comparison | None:
         to = self._comparison(panel, answer.question)
-        return compare(self._reports, answer, to) if to else None
+        return beside(answer, self._answer(answer.question.compared(to))) if to else None
 
     def _comparison(self, panel: Panel, question: Question) -> Compared | None:
         """To what a panel is compared, if it is."""
