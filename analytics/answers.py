@@ -180,7 +180,7 @@ class Reports:
             ]
             database.execute(
                 "INSERT INTO table_states SELECT unnest($1), unnest($2), unnest($3), unnest($4)",
-                [*map(list, zip(*rows))],
+                [*map(list, zip(*rows, strict=True))],
             )
         return database
 
