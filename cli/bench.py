@@ -41,7 +41,7 @@ def bench() -> None:
 @click.option("--split", "splits", multiple=True, type=click.Choice(["random", "stretch"]),
     help="How a validation part is cut from train; of several that disagree the safest model is served. "
     "Default: as the test seems to be cut, by train.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(0), default=240.0, show_default=True,
+@click.option("--seconds", type=click.FloatRange(0), default=180.0, show_default=True,
     help="Time in which parameters are tried.")  # fmt: skip
 @json_option
 def quality(dataset: str, data: Path | None, splits: tuple[Cut, ...], seconds: float, as_json: bool) -> None:
