@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+import duckdb
+
 from analytics.answers import Reports
 from dashboard.address import view
 from dashboard.answered import Answers
@@ -62,5 +64,5 @@ class AnswersAhead:
                 try:
                     address = view(self._reports, f"/{stem}", (("range", range_),))
                     Answers(self._reports, address, pages[stem].panels)
-                except (NextclickError, OSError) as error:
+                except (NextclickError, duckdb.Error, OSError) as error:
                     _log.warning("The answers of %s were not made ahead: %s", stem, error)
