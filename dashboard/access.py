@@ -39,7 +39,7 @@ class PageAccess:
 
     def end(self, request: HTTPConnection) -> int | None:
         """When the link ends that the request came by, in seconds since 1970; None where it came by none."""
-        return self._links.end(f"{request.scope['path']}?{request.url.query}")
+        return self._links.end(f"{request.scope['path']}?{request.scope['query_string'].decode('latin-1')}")
 
     def sign(self, address: str, until: int) -> str:
         """The address so that it opens itself until then, in seconds since 1970-01-01 UTC."""

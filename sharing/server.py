@@ -89,4 +89,4 @@ class SharingServer:
 
 def _address(request: Request) -> str:
     """As it was signed, however a proxy or a mount calls it."""
-    return f"{PREFIX}/files/{request.path_params['name']}?{request.url.query}"
+    return f"{PREFIX}/files/{request.path_params['name']}?{request.scope['query_string'].decode('latin-1')}"

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from nextclick.lake import files
 from nextclick.lake.paths import Lake
@@ -28,8 +28,9 @@ class SignedLinks:
 
     def sign(self, address: str, until: int, bound: str = "") -> str:
         """The address with its end, in seconds since 1970-01-01 UTC; it opens only for who shows `bound` as well."""
+        key = files.create(self._address, secrets.token_bytes(_BYTES))
         path, words = _parts(address)
-        return _join(path, [*words, (UNTIL, str(until)), (SIGNATURE, self._signature(path, words, until, bound))])
+        return _join(path, [*words, (UNTIL, str(until)), (SIGNATURE, _signature(key, path, words, until, bound))])
 
     def end(self, address: str, bound: str = "") -> int | None:
         """When the address ends; None where it is not signed, was changed, or has ended."""
@@ -37,18 +38,16 @@ class SignedLinks:
         ends, signatures = ([value for name, value in words if name == word] for word in (UNTIL, SIGNATURE))
         if len(ends) != 1 or len(signatures) != 1 or not (ends[0].isascii() and ends[0].isdecimal()):
             return None
-        until, rest = int(ends[0][:15]), [word for word in words if word[0] not in WORDS]
-        expected = self._signature(path, rest, until, bound)
+        if (key := files.read(self._address)) is None:  # nothing was ever signed
+            return None
+        until = int(ends[0][:15])
+        expected = _signature(key, path, unsigned(words), until, bound)
         is_signed = hmac.compare_digest(expected.encode(), signatures[0].encode("utf-8", "replace"))
         return until if is_signed and self._now() < until else None
 
     def renew(self) -> None:
         """Take another key: every link that was made before ends."""
         files.write(self._address, secrets.token_bytes(_BYTES))
-
-    def _signature(self, path: str, words: list[tuple[str, str]], until: int, bound: str) -> str:
-        key = files.read(self._address) or files.create(self._address, secrets.token_bytes(_BYTES))
-        return hmac.digest(key, "\n".join((_join(path, words), str(until), bound)).encode(), "sha256").hex()
 
 
 def unsigned(words: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -57,9 +56,13 @@ def unsigned(words: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _parts(address: str) -> tuple[str, list[tuple[str, str]]]:
-    parts = urlsplit(address)
-    return parts.path, parse_qsl(parts.query, keep_blank_values=True)
+    path, _, query = address.partition("?")  # urlsplit takes //[ for a host, and fails
+    return path, parse_qsl(query, keep_blank_values=True)
 
 
 def _join(path: str, words: list[tuple[str, str]]) -> str:
     return f"{path}?{urlencode(words)}" if words else path
+
+
+def _signature(key: bytes, path: str, words: list[tuple[str, str]], until: int, bound: str) -> str:
+    return hmac.digest(key, "\n".join((_join(path, words), str(until), bound)).encode(), "sha256").hex()

@@ -41,6 +41,12 @@ def test_its_key_is_its_owners_alone_and_a_new_one_ends_all(tmp_path: Path) -> N
     assert (lake.state / "link_key").stat().st_mode & 0o777 == 0o600
 
 
+def test_before_anything_was_signed_a_request_leaves_no_key(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert SignedLinks(lake, lambda: 1.0).end(f"/overview?until=1000&signature={'0' * 64}") is None
+    assert not lake.state.exists()
+
+
 def test_what_it_is_bound_to_must_be_shown(links: SignedLinks) -> None:
     address = links.sign("/files/a", 2000, "token")
     assert links.end(address, "token") == 2000

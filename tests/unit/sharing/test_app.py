@@ -234,6 +234,7 @@ def test_a_link_opens_one_file_to_its_recipient_until_its_end(lake: Settings, to
     )
     for each in changed:
         assert acme.http.get(each).status_code == 401, each
+    assert acme.http.get(changed[0], headers={"host": "["}).status_code == 401
     path = address.removeprefix("http://127.0.0.1:8095").split("&until")[0]
     recipient = Recipients(lake.lake).named("acme")
     assert recipient
