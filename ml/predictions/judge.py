@@ -101,9 +101,11 @@ def leaks(model: Predictor, judged: Rows, auc: float) -> list[str]:
     """Whether the label, or what comes after it, is among the features."""
     if auc > MAX_AUC:
         return [f"the future leaked: AUC {auc:.4f} is above {MAX_AUC}"]
+    if auc < LEAKY_AUC:
+        return []
     alone = {name: _auc(judged.terms[name], judged.label) for name, by in model.coefficients.items() if by}
     name = max(alone, key=alone.__getitem__, default="")
-    if len(alone) > 1 and auc >= LEAKY_AUC and alone[name] > auc - ALONE_WITHIN:
+    if len(alone) > 1 and alone[name] > auc - ALONE_WITHIN:
         return [f"the future leaked: {name} alone has an AUC of {alone[name]:.4f}, all together {auc:.4f}"]
     return []
 
