@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from ml.data.interactions import TableVersion
 from ml.models.protocol import Stages, quiet
-from ml.predictions import nightly, people, sessions
+from ml.predictions import judge, nightly, people, sessions
 from ml.predictions.foreseen import Foreseen
 from ml.predictions.frames import NUMBERS, WORDS, Frame, frame
 from ml.predictions.history import KnownEvents, open_history
@@ -155,6 +155,13 @@ def _key(settings: Settings) -> str:
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
 
 
+def _said(standing: Standing) -> list[str]:
+    """Why counted rates are served, and whether people have changed."""
+    shift = standing.metrics["psi"]
+    moved = f"its scores are spread otherwise than when it was learned (PSI {shift:.2f})"
+    return [*standing.reasons, *([moved] if shift > judge.MAX_PSI else [])]
+
+
 def _report(outcome: Predictions | None, people_scored: int, started: float, reason: str | None = None) -> JobReport:
     """Of each prediction its version, or why there is none, or why counted rates are served."""
     details: dict[str, Any] = {"reason": reason}
@@ -163,7 +170,7 @@ def _report(outcome: Predictions | None, people_scored: int, started: float, rea
         details |= {
             f"{name}.{key}": value for name, one in outcome.served.items() for key, value in one.metrics.items()
         }
-        why = {name: "; ".join(one.reasons) for name, one in outcome.served.items() if one.reasons} | outcome.absent
+        why = {name: "; ".join(said) for name, one in outcome.served.items() if (said := _said(one))} | outcome.absent
         details["reason"] = reason or "; ".join(f"{name}: {text.rstrip('.')}" for name, text in why.items()) or None
     written = people_scored * sum(name in NIGHTLY for name in outcome.served) if outcome else 0
     return JobReport(

@@ -77,6 +77,14 @@ def test_people_are_foreseen_by_what_passed_and_the_same_data_is_not_learned_twi
         predictions.model(settings.lake, "churn", known.served["churn"])
 
 
+def test_people_who_have_changed_are_told() -> None:
+    standing = predictions.Standing(version="1", digest="", reasons=[], metrics={"psi": 0.3})
+    left = predictions.Predictions(key="", as_of=0, table_version=0, served={"churn": standing}, absent={})
+    assert "churn: its scores are spread otherwise than when it was learned (PSI 0.30)" in str(
+        predict._report(left, 1, 0.0).details
+    )
+
+
 def test_where_nothing_can_be_learned_nobody_is_foreseen_and_it_says_why(settings: Settings) -> None:
     table_rows.write(settings.lake, "silver.events", events(10, 3))
     report = predict.run(settings)
