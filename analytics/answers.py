@@ -5,7 +5,6 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import Any, TypeVar
 
 import duckdb
@@ -24,6 +23,8 @@ from nextclick.settings import AnalyticsSettings
 
 T = TypeVar("T")
 _CELL_BYTES = 64
+_LEADING = (date, int, type(None))
+"""Of values that rows are grouped by: those that stand in their own order, before the figures'."""
 _OTHERS = 256
 """Answers of funnels and paths: a few kilobytes each."""
 _AT_ONCE = 2
@@ -161,7 +162,7 @@ class Reports:
         full = [there for there in days if there < self.today]
         return Answer(
             question,
-            sorted(rows, key=partial(_order, question)),
+            sorted(rows, key=_order(question)),
             days[max(full)] if report.last_day and full else whole if rows else (None,) * len(question.metrics),
             days,
             self.today if question.last >= self.today and report.is_of_days else None,
@@ -226,11 +227,13 @@ def _line(report: Report) -> tuple[str, ...]:
     return (report.date,) if report.date and not report.across else ()
 
 
-def _order(question: Question, row: Row) -> tuple[Any, ...]:
+def _order(question: Question) -> Callable[[Row], tuple[Any, ...]]:
     """By days, numbers and what the first figure stays apart by, then that, the largest first, then words; what is absent comes last."""
     groups, apart = len(question.by), question.metrics[0].apart
-    first = row[groups]
-    leading = [
-        key for name, key in zip(question.by, row, strict=False) if isinstance(key, date | int | None) or name in apart
-    ]
-    return [(key is None, key) for key in leading], first is None, -(first or 0), [str(key) for key in row[:groups]]
+    places = [(at, name in apart) for at, name in enumerate(question.by)]
+
+    def key(row: Row) -> tuple[Any, ...]:
+        leading = [(row[at] is None, row[at]) for at, leads in places if leads or isinstance(row[at], _LEADING)]
+        return leading, row[groups] is None, -(row[groups] or 0), (*map(str, row[:groups]),)
+
+    return key
