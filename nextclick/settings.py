@@ -366,16 +366,16 @@ class CtrSettings(_Section, frozen=True):
 
 
 class PredictionsSettings(_Section, frozen=True):
-    churn_days: Annotated[float, Meta(gt=0, le=366)]
-    active_days: Annotated[float, Meta(gt=0, le=3650)]
-    lookback_days: Annotated[float, Meta(gt=0, le=3650)]
-    step_days: Annotated[float, Meta(gt=0, le=366)]
+    churn_days: Annotated[float, Meta(ge=0.01, le=366)]
+    active_days: Annotated[float, Meta(ge=0.01, le=3650)]
+    lookback_days: Annotated[float, Meta(ge=0.01, le=3650)]
+    step_days: Annotated[float, Meta(ge=0.01, le=366)]
     frames: Annotated[int, Meta(ge=1, le=100)]
     late_hours: Annotated[float, Meta(gt=0, le=87_600)]
     min_happened: Annotated[int, Meta(ge=10)]
     penalty: PositiveFloat
     max_ece: Share
-    session_days: Annotated[float, Meta(gt=0, le=3650)]
+    session_days: Annotated[float, Meta(ge=0.01, le=3650)]
     max_moments: Annotated[int, Meta(ge=100, le=10_000_000)]
 
 

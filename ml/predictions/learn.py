@@ -57,13 +57,15 @@ def together(parts: Sequence[Rows]) -> Rows:
 
 
 def learned(task: Task, rows: Rows, penalty: float) -> tuple[Predictor, Calibration]:
-    """A model of these rows with its curve, and the curve's kind. Needs rows of both kinds on both sides.
+    """A model of these rows with its curve, and the curve's kind; without one where a side has rows of one kind alone.
 
     The curve is fitted to what a model of one half of the people says of the other half, so nobody calibrates what was learned of them;
     of the kinds of curves that one is taken which foretells the other half better.
     """
     model, odds = fit(task, rows, penalty), np.empty(len(rows))
     halves = rows.side < 0.5, rows.side >= 0.5
+    if not all(rows.where(half).rarer for half in halves):  # few, and all of a kind on one side
+        return model, CALIBRATIONS[0]
     for own, other in (halves, halves[::-1]):
         odds[other] = fit(task, rows.where(own), penalty).odds(rows.where(other).terms)
 

@@ -55,6 +55,12 @@ def test_the_curve_says_how_sure_the_model_may_be_of_people_that_it_did_not_lear
     assert spread < learn.fit(TASK, rows, 1e-6).probability(learn.fit(TASK, rows, 1e-6).odds(rows.terms)).std() / 2
 
 
+def test_a_side_with_one_kind_alone_gives_no_curve_and_no_error() -> None:
+    rows = world(60, 2.0, 21)
+    apart = Rows(rows.terms, rows.label, np.where(rows.label > 0, 0.1, 0.9))
+    assert learn.learned(TASK, apart, 1.0)[0] == learn.fit(TASK, apart, 1.0)
+
+
 def test_counted_rates_are_drawn_towards_the_rate_of_all() -> None:
     alone, label = np.array([0.0] * 6 + [1.0] * 2), np.array([0, 0, 0, 0, 1, 1, 1, 1.0])
     model = learn.counted(TASK, Rows({"alone": alone}, label, label))
