@@ -86,7 +86,8 @@ def _events() -> list[dict[str, Any]]:
 
 def _rows(settings: Settings, name: str, *without: str) -> Counter[str]:
     """Every row as text, in no order."""
-    columns = ", ".join(f'"{column.name}"' for column in catalog.table(name).columns if column.name not in without)
+    wanted = [column for column in catalog.table(name).columns if column.name not in without]
+    columns = ", ".join(f'round("{one.name}", 9)' if one.type == "double" else f'"{one.name}"' for one in wanted)
     with duck.connect(settings.lake) as database:
         duck.show(database, "rows", settings.lake, name, delta.open_table(settings.lake, name))
         return Counter(map(repr, database.execute(f"SELECT {columns} FROM rows").fetchall()))
