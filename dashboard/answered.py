@@ -181,8 +181,8 @@ class Answered:
             size = shown(first, row[self._place(first)]) if first is not last else ""
             share = None if value is None else float(value) / whole
             groups.setdefault(key, (size, {}))[1][row[at]] = Cell(shown(last, value), share)
-        newest = list(groups.items())[-self.panel.most :] if self.question.report.across else list(groups.items())
-        return heads, dict(newest[: self.panel.most])
+        kept = list(groups.items())[-self.panel.most :] if self.question.report.across else list(groups.items())
+        return heads, dict(kept[: self.panel.most])
 
     @property
     def lack(self) -> Iterator[str]:
