@@ -58,7 +58,8 @@ def of_lake_in_spark(settings: AnalyticsSettings) -> list[View]:
 
 def of_report(settings: AnalyticsSettings, report: Report, today: date) -> View:
     text = query(report, view_values(settings, report, today))
-    return View(f"report.{report.name}", text, report.reads, comments(report), report.doc)
+    names = (*report.dimensions, *(metric.name for metric in columns(report)))
+    return View(f"report.{report.name}", text, report.reads, comments(report), report.doc, names)
 
 
 def view_values(settings: AnalyticsSettings, report: Report, today: date) -> dict[str, str]:

@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "report": "Figures of visits, people, shop and campaigns, by day or whatever.",
     "dashboard": "Figures and charts of all that, in a browser, on loopback.",
     "share": "Copies for BI tools; chosen tables, reports or one page for partners, until a day.",
+    "bi": "Spark's Thrift server over gold and the reports, for BI tools, on loopback.",
     "sql": "Ask the tables with DuckDB SQL, by their catalog names.",
     "bench": "Measure against baselines, such as recommendation quality.",
     "shop": "A small shop to click in, with everything behind it on loopback.",

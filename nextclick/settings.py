@@ -29,6 +29,8 @@ _PREFIX = "NEXTCLICK_"
 _SECRET_CHARS = 16
 _KEYS = (("collector", "write_keys"), ("serving", "read_keys"))
 """Tables that may stand in a file of their own, which NAME_file names."""
+_OF_SERVERS = ("secret_key", "signing_secret")
+_SECRETS = {"collector": _OF_SERVERS, "serving": _OF_SERVERS, "bi": ("password",)}
 
 Positive = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
@@ -291,6 +293,12 @@ class StorageSettings(_Section, frozen=True):
     beside: Word
 
 
+class BiSettings(_Section, frozen=True):
+    host: str
+    port: Port
+    password: str
+
+
 class StreamingSettings(_Section, frozen=True):
     source: Literal["landing", "kafka"]
     max_segments_per_trigger: Positive
@@ -472,6 +480,7 @@ class Settings(_Section, frozen=True):
     analytics: AnalyticsSettings
     sharing: SharingSettings
     storage: StorageSettings
+    bi: BiSettings
     streaming: StreamingSettings
     kafka: KafkaSettings
     spark: SparkSettings
@@ -587,8 +596,8 @@ def _read_keys(path: Path, setting: str) -> dict[str, Any]:
 
 def _require_long_secrets(settings: Settings) -> None:
     """SettingsError for a secret that can be guessed."""
-    for section in ("collector", "serving"):
-        for name in ("secret_key", "signing_secret"):
+    for section, names in _SECRETS.items():
+        for name in names:
             secret: str = getattr(getattr(settings, section), name)
             if 0 < len(secret) < _SECRET_CHARS:
                 raise SettingsError(

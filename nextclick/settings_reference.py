@@ -27,6 +27,7 @@ class Effect(StrEnum):
     STREAM = "restart `nextclick stream`"
     PAGES = "restart `nextclick up`"
     SHARE = "restart `nextclick share serve`"
+    BI = "restart `nextclick bi`"
     SILVER = "`nextclick rebuild silver`"
     GOLD = "`nextclick rebuild gold`"
     TRAIN = "`nextclick train`"
@@ -58,12 +59,13 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "analytics.funnels": (Effect.COMMAND,),
     "sharing": (Effect.SHARE,),
     "storage": (Effect.COLLECTOR, Effect.API, Effect.STREAM, Effect.PAGES),
+    "bi": (Effect.BI,),
     "streaming": (Effect.STREAM,),
     "kafka": (Effect.COLLECTOR, Effect.STREAM),
     "kafka.client": (Effect.COLLECTOR,),
     "kafka.spark": (Effect.STREAM,),
     "kafka.records_per_trigger": (Effect.STREAM,),
-    "spark": (Effect.STREAM, Effect.PAGES),
+    "spark": (Effect.STREAM, Effect.PAGES, Effect.BI),
     "interactions": (Effect.GOLD, Effect.TRAIN, Effect.EXPORT, Effect.API),
     "quality": (Effect.RUN,),
     "als": (Effect.TRAIN,),

@@ -41,6 +41,7 @@ class View:
     """What its columns mean."""
     doc: str = ""
     """What a row of it is, or what it answers."""
+    columns: tuple[str, ...] = ()
 
 
 def connect(lake: Lake, query: str, views: Sequence[View] = ()) -> duckdb.DuckDBPyConnection:

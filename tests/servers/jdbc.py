@@ -7,6 +7,7 @@ from typing import Any
 
 import pyspark
 from py4j.java_gateway import GatewayParameters, JavaGateway, launch_gateway  # type: ignore[import-untyped]
+from py4j.protocol import Py4JJavaError  # type: ignore[import-untyped]
 
 SPARK_JARS = Path(pyspark.__file__).parent / "jars"
 
@@ -20,7 +21,10 @@ class Jdbc:
     @contextmanager
     def connected(self, address: str, user: str, password: str) -> Iterator[Any]:
         """A java.sql.Connection."""
-        connection = self._jvm.java.sql.DriverManager.getConnection(address, user, password)
+        try:
+            connection = self._jvm.java.sql.DriverManager.getConnection(address, user, password)
+        except Py4JJavaError as error:
+            raise ConnectionError(str(error)) from None  # now: it can only be read while the JVM lives
         try:
             yield connection
         finally:
