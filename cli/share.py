@@ -57,9 +57,9 @@ def serve(settings: Settings, host: str | None, port: int | None, as_json: bool)
 
     import uvicorn
 
+    from analytics.sharing.app import app
+    from analytics.sharing.server import endpoint
     from nextclick.web.process import when_it_answers
-    from sharing.app import app
-    from sharing.server import endpoint
 
     chosen = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     sharing = msgspec.structs.replace(settings.sharing, **chosen)
@@ -87,8 +87,8 @@ def serve(settings: Settings, host: str | None, port: int | None, as_json: bool)
 
 def _warnings(settings: Settings) -> list[str]:
     """What should be known before others ask. UsageError where nothing is shared."""
-    from sharing import shares
-    from sharing.recipients import Recipients
+    from analytics.sharing import shares
+    from analytics.sharing.recipients import Recipients
 
     file, recipients = settings.conf_dir / "shares.toml", Recipients(settings.lake)
     named = shares.load(file).recipients
@@ -139,8 +139,8 @@ def add(settings: Settings, name: str, days: float, to: Path | None, endpoint: s
 
     The lake keeps a digest of the token alone: hand the file over by a way that others cannot read, and remove it.
     """
-    from sharing.recipients import Recipients, profile
-    from sharing.server import endpoint as usual
+    from analytics.sharing.recipients import Recipients, profile
+    from analytics.sharing.server import endpoint as usual
 
     path = to or Path(f"{name}.share")
     try:
@@ -172,8 +172,8 @@ def list_(settings: Settings, as_json: bool) -> None:
     nextclick share recipient list
     nextclick share recipient list --json | jq '.[] | select(.active) | .name'
     """
-    from sharing import shares
-    from sharing.recipients import Recipients
+    from analytics.sharing import shares
+    from analytics.sharing.recipients import Recipients
 
     recipients, there = Recipients(settings.lake), shares.load(settings.conf_dir / "shares.toml")
     rows = [
@@ -206,7 +206,7 @@ def end(settings: Settings, name: str, as_json: bool) -> None:
     \b
     nextclick share recipient end acme
     """
-    from sharing.recipients import Recipients
+    from analytics.sharing.recipients import Recipients
 
     ended = Recipients(settings.lake).end(name)
     if as_json:
@@ -229,7 +229,7 @@ def reads(settings: Settings, name: str | None, most: int, as_json: bool) -> Non
     """
     from collections import deque
 
-    from sharing.audit import Audit
+    from analytics.sharing.audit import Audit
 
     newest = deque((read for read in Audit(settings.lake).reads() if name in (None, read.recipient)), most)
     if as_json:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from analytics.sharing.audit import Audit
+from analytics.sharing.recipients import Recipients
 from cli.main import cli
 from nextclick.errors import SettingsError, UsageError
 from nextclick.settings import Settings
-from sharing.audit import Audit
-from sharing.recipients import Recipients
 from tests.shared_lake import settings_of
 
 

@@ -5,12 +5,12 @@ from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from analytics.sharing.gold_tables import GoldTables
+from analytics.sharing.parts import SharedVersion, TableKind, no_version
+from analytics.sharing.report_tables import ReportTables
+from analytics.sharing.shares import REPORT, SharedTable
 from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings
-from sharing.gold_tables import GoldTables
-from sharing.parts import SharedVersion, TableKind, no_version
-from sharing.report_tables import ReportTables
-from sharing.shares import REPORT, SharedTable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

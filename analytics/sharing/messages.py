@@ -9,10 +9,10 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from analytics.sharing.cut_files import CutFile
+from analytics.sharing.parts import SharedVersion, TablePart
+from analytics.sharing.shares import SharedTable
 from nextclick.web.answers import Refused
-from sharing.cut_files import CutFile
-from sharing.parts import SharedVersion, TablePart
-from sharing.shares import SharedTable
 
 CAPABILITIES: Final = "delta-sharing-capabilities"
 VERSION_HEADER: Final = "delta-table-version"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sharing.hints import Hints
+from analytics.sharing.hints import Hints
 
 DAY = date(2026, 1, 10)
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from analytics import views
 from analytics.catalog import report as named
 from analytics.report import earliest_today
+from analytics.sharing.parts import Commit, Cut, SharedVersion
+from analytics.sharing.shares import SharedTable
 from nextclick.lake import delta
 from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings
-from sharing.parts import Commit, Cut, SharedVersion
-from sharing.shares import SharedTable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

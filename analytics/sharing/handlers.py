@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import msgspec
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from analytics.sharing import messages
+from analytics.sharing.hints import Hints
+from analytics.sharing.messages import LinkedFile, TableQuery
+from analytics.sharing.server import PartnerRequest, Reply, SharingServer
+from analytics.sharing.shares import SharedTable
 from nextclick.web.answers import Refused
-from sharing import messages
-from sharing.hints import Hints
-from sharing.messages import LinkedFile, TableQuery
-from sharing.server import PartnerRequest, Reply, SharingServer
-from sharing.shares import SharedTable
 
 
 def shares(server: SharingServer, asks: PartnerRequest) -> Reply:

@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
+from analytics.sharing import handlers, shares
+from analytics.sharing.recipients import Recipient
+from analytics.sharing.server import PREFIX, PartnerRequest, Reply, SharingServer
 from nextclick.errors import NextclickError
 from nextclick.settings import Settings
 from nextclick.web.answers import Refused
-from sharing import handlers, shares
-from sharing.recipients import Recipient
-from sharing.server import PREFIX, PartnerRequest, Reply, SharingServer
 
 _BODY_BYTES: Final = 65_536
 _TABLE: Final = "/shares/{share}/schemas/{schema}/tables/{table}"

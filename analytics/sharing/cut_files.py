@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from analytics.sharing.parts import TablePart
 from nextclick.lake import duck, files
 from nextclick.lake.paths import Lake
 from nextclick.web.answers import Refused
-from sharing.parts import TablePart
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

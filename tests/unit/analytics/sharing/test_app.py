@@ -15,11 +15,11 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from analytics.sharing.app import app
+from analytics.sharing.audit import Audit
+from analytics.sharing.recipients import Recipients
 from nextclick.settings import Settings
 from nextclick.web.signed_links import SignedLinks
-from sharing.app import app
-from sharing.audit import Audit
-from sharing.recipients import Recipients
 from tests.shared_lake import SECRET, fill, settings_of
 
 PREFIX = "/delta-sharing"

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from analytics.sharing.parts import Commit, Cut, SharedVersion, TablePart, no_version
+from analytics.sharing.shares import SharedTable
 from nextclick.contracts import catalog
 from nextclick.errors import LakeError
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
-from sharing.parts import Commit, Cut, SharedVersion, TablePart, no_version
-from sharing.shares import SharedTable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Meta
 
 from analytics import views
+from analytics.sharing.recipients import NAME
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Layer
 from nextclick.errors import SettingsError
-from sharing.recipients import NAME
 
 REPORT: Final = "report"
 _Name = Annotated[str, Meta(pattern=NAME)]

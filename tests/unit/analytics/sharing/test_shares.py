@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from analytics.sharing import shares
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Layer
 from nextclick.errors import SettingsError
 from nextclick.settings import DEFAULT_CONF
-from sharing import shares
 
 HEAD = '[shares.acme]\nrecipients = ["acme"]\n'
 

@@ -8,16 +8,16 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
+from analytics.sharing.audit import Audit
+from analytics.sharing.cut_files import CutFiles
+from analytics.sharing.recipients import Recipient, Recipients
+from analytics.sharing.shares import Shares
+from analytics.sharing.tables import SharedTables
 from nextclick.settings import Settings, SharingSettings
 from nextclick.web.answers import Refused
 from nextclick.web.failures import FailureLog
 from nextclick.web.rates import UNKNOWN, RateLimiter
 from nextclick.web.signed_links import SignedLinks
-from sharing.audit import Audit
-from sharing.cut_files import CutFiles
-from sharing.recipients import Recipient, Recipients
-from sharing.shares import Shares
-from sharing.tables import SharedTables
 
 PREFIX: Final = "/delta-sharing"
 _GUESSES_PER_SECOND: Final = 10.0

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from analytics.sharing.shares import SharedTable
 from nextclick.lake import delta, duck
 from nextclick.web.answers import Refused
-from sharing.shares import SharedTable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
