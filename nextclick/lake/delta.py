@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import CommitProperties, DeltaTable, WriterProperties
 
+_BETWEEN: Final = "\x1f"
+"""Stands between the columns of a key that are compared as one text; no id holds it."""
 _CHECKPOINT_EVERY: Final = 10
 """Versions; whoever opens the table reads no more commits than these one by one."""
 
@@ -234,23 +236,29 @@ def append(lake: Lake, table: Table, rows: Any, transaction: tuple[str, int]) ->
     _once(lake, table, transaction, write)
 
 
-def merge(lake: Lake, table: Table, rows: Any, transaction: tuple[str, int]) -> None:
-    """Upsert Arrow rows by the table's key; one whose `_delete`, if it has that, is true removes its key's row.
+def merge(lake: Lake, table: Table, rows: "pa.Table", transaction: tuple[str, int]) -> None:
+    """Upsert Arrow rows by the table's key, which is text; one whose `_delete`, if it has that, is true removes its key's row.
 
-    A `transaction` and the table's lock are as in `replace_days`.
+    The change feed says of a changed row that it went and came. A `transaction` and the table's lock are as in `replace_days`.
     """
-    same = " AND ".join(f't."{key}" = s."{key}"' for key in table.key)
-    values = {name: f's."{name}"' for name in table.column_names}
-    deletes = "_delete" in rows.column_names
+    import pyarrow.compute as pc
+    from deltalake import write_deltalake
+
+    keys = pc.binary_join_element_wise(*(rows[key] for key in table.key), _BETWEEN).to_pylist()
+    listed = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
+    columns = f", chr({ord(_BETWEEN)}), ".join(f'"{key}"' for key in table.key)
+    kept = rows.filter(pc.invert(rows["_delete"])).drop_columns("_delete") if "_delete" in rows.column_names else rows
 
     def write(present: "DeltaTable", said: "CommitProperties") -> None:
-        merger = present.merge(
-            rows, same, "s", "t", streamed_exec=False, writer_properties=_zstd(), commit_properties=said
+        # Not by deltalake's own merge: its files say that texts are views, and Arrow's readers cannot filter those.
+        write_deltalake(
+            present,
+            kept,
+            mode="overwrite",
+            predicate=f"concat({columns}) IN ({listed})",
+            commit_properties=said,
+            writer_properties=_zstd(),
         )
-        if deletes:
-            merger = merger.when_matched_delete("s._delete")
-        merger = merger.when_matched_update(values)
-        merger.when_not_matched_insert(values, "NOT s._delete" if deletes else None).execute()
 
     _once(lake, table, transaction, write)
 
