@@ -21,7 +21,7 @@ from nextclick.lake.memory import TableMemory
 from nextclick.settings import CHECKOUT, Settings
 from tests.spark import path
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.stress]
 
 GLOBO = CHECKOUT.parent / "shared" / "data" / "globo-clicks"
 HEADER = (
@@ -122,7 +122,6 @@ def test_a_few_clicks_are_counted_as_a_reader_counts_them(answered: Any, tmp_pat
     assert days == {"first": str(date(2017, 10, 1)), "last": str(date(2017, 10, 2))}
 
 
-@pytest.mark.stress
 @pytest.mark.skipif(not GLOBO.exists(), reason=f"{GLOBO} is not there")
 def test_of_all_clicks_of_the_portal_every_report_answers(answered: Any) -> None:
     reports, days = answered(GLOBO)

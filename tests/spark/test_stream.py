@@ -60,6 +60,7 @@ def silver_rows(settings: Settings) -> int:
     return int(DeltaTable(folder).count()) if DeltaTable.is_deltatable(str(folder)) else 0
 
 
+@pytest.mark.servers
 def test_a_stream_that_is_killed_loses_and_doubles_nothing_and_one_that_is_asked_to_stop_ends_cleanly(
     spark: SparkSession, settings: Settings, land: Land
 ) -> None:
