@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +11,8 @@ from nextclick.lake.paths import Lake, lake_at
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import load
 from tests.dashboard_lake import fill
-from tests.e2e.browsing import chromium, faults
-from tests.e2e.test_dashboard import AXE, RANGE, Visit, dashboard, drawn
-from tests.npm import installed
+from tests.e2e.browsing import axe_source, chromium, drawn, faults
+from tests.e2e.test_dashboard import RANGE, Visit, dashboard
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +49,7 @@ def test_it_draws_all_and_asks_for_nothing_that_is_refused(
     drawn(page)
     assert "this link opens this page until" in page.inner_text("#shared")
     assert page.query_selector("nav, form:visible, .tabs:visible") is None
-    axe = Path(installed(request.config.cache, AXE), "axe-core", "axe.min.js").read_text()
-    assert faults(page, axe) == []
+    assert faults(page, axe_source(request.config.cache)) == []
     assert (refused, visit.wrong) == ([], [])
 
 

@@ -35,7 +35,7 @@ SECOND = [view("a", 25), view("b", 10), view("d", 0)]
     [
         (build_sessions, {"FEW": 0}, ("MERGE", "Apache-Spark")),
         (tables, {"_FEW": 0}, ("WRITE", "Apache-Spark")),
-        (tables, {}, ("MERGE", "delta-rs")),
+        (tables, {}, ("WRITE", "delta-rs")),
     ],
 )
 def test_touched_sessions_become_what_one_pass_over_all_events_gives(
@@ -46,7 +46,7 @@ def test_touched_sessions_become_what_one_pass_over_all_events_gives(
     limits: dict[str, int],
     written: tuple[str, str],
 ) -> None:
-    """Many are merged by Spark, fewer exchanged, and few merged by deltalake."""
+    """Many are merged by Spark, fewer exchanged, and few exchanged by deltalake."""
     for name, limit in limits.items():
         monkeypatch.setattr(module, name, limit)
     for cut in (FIRST, SECOND):
