@@ -6,7 +6,7 @@ import pytest
 
 from ml.data.interactions import IdMap, Rows
 from ml.data.sessions import Questions, Sessions
-from ml.models.session.blend import HELD, SessionBlend
+from ml.models.session.blend import HELD, Part, SessionBlend
 from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular
 from ml.selection import session_choice, session_weights
@@ -23,8 +23,8 @@ def world(number: int, seed: int, returns: float = 0.0) -> Sessions:
     for at in range(1, 5):
         back = (rng.random(number) < returns) & (at > 1)
         items[:, at] = np.where(back, items[:, at - 2], (items[:, at - 1] + 1) % 20)
-    at = np.repeat(np.arange(number) * HOUR, 5) + np.tile(np.arange(5), number)
-    return Sessions(ITEMS, items.ravel(), at, np.arange(0, 5 * number + 1, 5))
+    times = np.repeat(np.arange(number) * HOUR, 5) + np.tile(np.arange(5), number)
+    return Sessions(ITEMS, items.ravel(), times, np.arange(0, 5 * number + 1, 5))
 
 
 def questions(sessions: Sessions) -> Questions:
@@ -41,7 +41,7 @@ def test_where_one_part_knows_all_no_blend_is_served_for_it() -> None:
 
 def test_items_come_again_where_people_return_unless_it_is_forbidden() -> None:
     train, asked = world(300, 1, returns=0.5), questions(world(150, 2, returns=0.5))
-    auto, never = (session_choice.choose(train, asked, 5, repeats) for repeats in ("auto", "never"))  # type: ignore[arg-type]
+    auto, never = session_choice.choose(train, asked, 5, "auto"), session_choice.choose(train, asked, 5, "never")
     assert auto is not None
     assert never is not None
     assert (auto.repeats, never.repeats) == (True, False)
@@ -60,7 +60,7 @@ def test_too_few_questions_choose_nothing() -> None:
 
 def test_a_part_that_says_nothing_of_the_question_gets_no_weight() -> None:
     train, asked = world(200, 1), questions(world(100, 2))
-    recipes = {"follows": MarkovTransitions(half_life_hours=None), "popular": SessionPopular()}
+    recipes: dict[str, Part] = {"follows": MarkovTransitions(half_life_hours=None), "popular": SessionPopular()}
     models = {name: recipe.fit(train) for name, recipe in recipes.items()}
     known = session_weights.opinions(models, asked.recent, 1e-4, repeats=False)
     assert set(session_weights.learned(known, asked.item)) == {"follows", HELD}
@@ -83,7 +83,7 @@ def test_the_same_questions_give_the_same_choice() -> None:
 
 def test_ranks_of_opinions_are_those_of_the_blend_that_is_served() -> None:
     train, asked = world(100, 1, 0.3), questions(world(30, 2, 0.3))
-    recipes = {"follows": MarkovTransitions(half_life_hours=None), "popular": SessionPopular()}
+    recipes: dict[str, Part] = {"follows": MarkovTransitions(half_life_hours=None), "popular": SessionPopular()}
     models = {name: recipe.fit(train) for name, recipe in recipes.items()}
     weights = {"follows": 1.0, "popular": 0.3, HELD: 0.2}
     known = session_weights.opinions(models, asked.recent, 1e-4, repeats=True)
