@@ -209,6 +209,7 @@ def views(live: Any) -> int:
     return int(counts[0].replace(",", "")) if counts else 0
 
 
+@pytest.mark.stress
 def test_axe_finds_nothing_on_the_dashboards_pages_of_the_demo(
     shop: tuple[dict[str, str], Callable[..., Any]], request: pytest.FixtureRequest
 ) -> None:
