@@ -148,8 +148,11 @@ _COLONS: Final = re.compile(r":[0-9a-f]{0,4}:", re.IGNORECASE)
 _MARKS: Final = tuple(b"?#@%\\\0")
 """As numbers: bytes that are looked for in bytes as one of them take five times as long."""
 _DOTTED: Final = re.compile(rb"\.\d{1,3}\.\d{1,3}\.")
-_NAMED_HOST: Final = r"//[^/?#\s\"]{0,253}[-_]\d{1,3}[-_]\d{1,3}[-_]\d"
-"""The name of a host that may be made of an address, such as `ip-203-0-113-9.example`; in paths such numbers are days and sizes."""
+_NAMED_HOST: Final = r"//(?=[^/?#\s\"\-_]*+[-_])[^/?#\s\"]{0,253}[-_]\d{1,3}[-_]\d{1,3}[-_]\d"
+"""The name of a host that may be made of an address, such as `ip-203-0-113-9.example`; in paths such numbers are days and sizes.
+
+Most hosts have no dash, and are left at once: each event pays for this look.
+"""
 _NAMED, _NAMED_IN_BYTES = re.compile(_NAMED_HOST), re.compile(_NAMED_HOST.encode())
 
 

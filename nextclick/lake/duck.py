@@ -68,11 +68,6 @@ def files(table: "DeltaTable") -> frozenset[str]:
     return frozenset(delta.added(table)["path"].to_pylist())
 
 
-def size(table: "DeltaTable") -> int:
-    """Bytes of the data files of a table version."""
-    return sum(delta.added(table)["size_bytes"].to_pylist())
-
-
 def within(table: "DeltaTable", column: str, first: Any, last: Any) -> frozenset[str]:
     """The data files that may hold a `column` from `first` to `last`, both included, by the bounds that the log keeps of each file."""
     added = delta.added(table)

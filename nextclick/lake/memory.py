@@ -139,7 +139,7 @@ class TableMemory:
 
     def _hold(self, name: str) -> None:
         table = self._seen[name].table
-        if table is None or duck.size(table) * _PACKED > self.most_bytes:
+        if table is None or delta.size(table) * _PACKED > self.most_bytes:
             return
         before = self._used()
         self._database.execute(f'CREATE TABLE held."{name}" AS {duck.source(self.lake, name, table)}')
