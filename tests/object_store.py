@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 from nextclick.settings import CHECKOUT
+from tests.wait import listens
 
 BUCKET: Final = "lakes"
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test1234"}
@@ -49,7 +50,7 @@ class Store:
             [*command, "-host", f"127.0.0.1:{self.port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 20
-        while not self._listens():
+        while not listens(self.port):
             assert self._process.poll() is None
             assert time.monotonic() < deadline, "gofakes3 does not listen"
             time.sleep(0.02)
@@ -65,13 +66,6 @@ class Store:
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from nextclick import ctr
+from nextclick import ctr, kv
 from nextclick.kv.lists import packing
 from nextclick.kv.lists.packing import DescribedItems
 from nextclick.lake.lists_manifest import Vectors
+from nextclick.settings import Settings
 from serving.index import index
 from serving.index.index import ServingIndex
 
@@ -26,6 +27,11 @@ GOODS: Final[dict[str, dict[str, Any]]] = {
     "gift": {"name": "Gift card", "strength": 0.0},
 }
 """Five items; popularity n/(n+κ) with κ = 3, the median of 8, 4, 2 and 1."""
+
+
+def served(settings: Settings) -> ServingIndex:
+    """What was exported, as the API has it."""
+    return index.load(kv.open_table(settings).snapshot())
 
 
 class Store:

@@ -1,10 +1,20 @@
 """What tests wait with for what another thread or process does."""
 
+import socket
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at this port of the machine."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def now() -> int:

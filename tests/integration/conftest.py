@@ -23,6 +23,7 @@ from nextclick.lake import lists_manifest
 from nextclick.settings import Settings, load
 from serving.recommend import lookup
 from tests.collector_process import Collector, collecting
+from tests.wait import listens
 
 List = Sequence[tuple[str, float]]
 """Items and scores, best first."""
@@ -58,11 +59,9 @@ def redis_process(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]
 
 def _wait_for(port: int) -> None:
     for _ in range(200):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        if listens(port):
             return
-        except OSError:
-            time.sleep(0.05)
+        time.sleep(0.05)
     raise TimeoutError(f"redis-server does not listen on port {port}")
 
 

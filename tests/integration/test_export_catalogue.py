@@ -22,20 +22,15 @@ from nextclick.settings import Settings
 from serving import ruled_lists
 from serving.engine import Engine
 from serving.export import behaviour_counts, export
-from serving.index import index
-from serving.index.index import ServingIndex
 from serving.metrics import ServingMetrics
 from serving.ranking.visitor import VisitorLookup, Who
 from tests import table_rows
 from tests.conftest import WriteInteractions
 from tests.integration.conftest import Gold
 from tests.integration.test_serving import CATALOGUE, POPULAR, write_items
+from tests.serving_index import served
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def served(settings: Settings) -> ServingIndex:
-    return index.load(kv.open_table(settings).snapshot())
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from nextclick import kv
 from nextclick.errors import ModelError
 from nextclick.kv.lists.packing import PREDICTIONS
 from nextclick.lake import files
@@ -17,16 +16,10 @@ from nextclick.profile.predict_features import TERMS
 from nextclick.settings import Settings
 from serving import response
 from serving.export import export
-from serving.index import index
-from serving.index.index import ServingIndex
 from serving.ranking.visitor import VisitorLookup, Who
 from tests import table_rows
 from tests.integration.conftest import POPULAR, Gold
-from tests.serving_index import shop
-
-
-def served(settings: Settings) -> ServingIndex:
-    return index.load(kv.open_table(settings).snapshot())
+from tests.serving_index import served, shop
 
 
 @pytest.fixture

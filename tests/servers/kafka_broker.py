@@ -13,6 +13,7 @@ from pathlib import Path
 import pyspark
 
 from spark_jobs.jars import BROKER, wanting
+from tests.wait import listens
 
 _JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _PROPERTIES = """
@@ -68,7 +69,7 @@ class Broker:
             command = [*self._java("kafka.Kafka"), str(self._properties)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + 60
-        while not self._listens():
+        while not listens(self.port):
             assert self._process.poll() is None, (self._folder / "log").read_text()
             assert time.monotonic() < deadline, "the broker does not listen"
             time.sleep(0.1)
@@ -82,13 +83,6 @@ class Broker:
 
     def resume(self) -> None:
         self._process.send_signal(signal.SIGCONT)
-
-    def _listens(self) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except OSError:
-            return False
-        return True
 
     def _java(self, main: str) -> list[str]:
         java = str(Path(os.environ["JAVA_HOME"]) / "bin" / "java") if "JAVA_HOME" in os.environ else "java"
