@@ -8,19 +8,16 @@ SLIT of Choi, Kim, Lee, Shim, Lee, "Session-aware Linear Item-Item Models for Se
 Recommendation", WWW 2021.
 """
 
-import msgspec
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from ml.data.sessions import Sessions
 from ml.models.closed_form import inverted, largest
-from ml.models.protocol import Arrays, Layout, Progress, quiet
-from ml.models.session.links import LinksModel, counted
-from ml.models.topk import sparse_arrays
-from ml.models.topk.sparse_arrays import Sparse
+from ml.models.protocol import Progress, quiet
+from ml.models.session.links import LinksModel, LinksRecipe, counted
 
 
-class SessionLinear(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="session_linear"):
+class SessionLinear(LinksRecipe, frozen=True, kw_only=True, tag_field="model", tag="session_linear"):
     """Memory: twice items² · 4 bytes; time: items³."""
 
     ridge: float = 10.0
@@ -36,9 +33,3 @@ class SessionLinear(msgspec.Struct, frozen=True, kw_only=True, tag_field="model"
         after = csr_matrix((ones, (np.arange(len(clicks)), train.item[clicks])), before.shape)
         inverse, follows = inverted(before.T @ before, self.ridge), (after.T @ before).tocsr()
         return LinksModel(self, largest(lambda part: (follows @ inverse[:, part]).T, len(inverse), self.kept))
-
-    def layout(self, items: int) -> Layout:
-        return {"links": Sparse(items, items)}
-
-    def restore(self, arrays: Arrays) -> LinksModel:
-        return LinksModel(self, sparse_arrays.from_arrays("links", arrays, len(arrays["links.indptr"]) - 1))

@@ -9,12 +9,15 @@ more (walk.py), or a regression in closed form (linear.py).
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from ml.data.interactions import Floats, Rows
-from ml.models.protocol import Arrays, Lists, SessionRecipe
+from ml.data.sessions import Sessions
+from ml.models.protocol import Arrays, Layout, Lists, Progress, quiet
 from ml.models.topk import sparse_arrays
+from ml.models.topk.sparse_arrays import Sparse
 from ml.models.topk.sparse_topk import best, best_next
 
 
@@ -30,8 +33,20 @@ class Asks(Protocol):
         """An item counts half as much with each of these steps back."""
 
 
-class LinksRecipe(Asks, SessionRecipe, Protocol):
-    """A recipe whose model is a matrix of links."""
+class LinksRecipe(msgspec.Struct, frozen=True, kw_only=True):
+    """A recipe whose model is a matrix of links; what they are is what `fit` of each says."""
+
+    last_items: int
+    half_life_places: float
+
+    def fit(self, train: Sessions, threads: int = 0, progress: Progress = quiet) -> "LinksModel":
+        raise NotImplementedError
+
+    def layout(self, items: int) -> Layout:
+        return {"links": Sparse(items, items)}
+
+    def restore(self, arrays: Arrays) -> "LinksModel":
+        return LinksModel(self, sparse_arrays.from_arrays("links", arrays, len(arrays["links.indptr"]) - 1))
 
 
 @dataclass(frozen=True)

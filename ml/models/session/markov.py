@@ -5,21 +5,18 @@ Algorithms", UMUAI 28 (2018): an item that came d clicks after another in a sess
 1 / d to the pair. Here it counts half as much with each half-life since then.
 """
 
-import msgspec
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from ml.data.interactions import Floats, Micros
 from ml.data.sessions import Sessions
-from ml.models.protocol import Arrays, Layout, Progress, quiet
-from ml.models.session.links import LinksModel, row_shares
-from ml.models.topk import sparse_arrays
-from ml.models.topk.sparse_arrays import Sparse
+from ml.models.protocol import Progress, quiet
+from ml.models.session.links import LinksModel, LinksRecipe, row_shares
 
 _FORGOTTEN = 2.0**-10
 
 
-class MarkovTransitions(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="markov"):
+class MarkovTransitions(LinksRecipe, frozen=True, kw_only=True, tag_field="model", tag="markov"):
     """Memory: `reach` entries a click that has not faded."""
 
     half_life_hours: float | None
@@ -47,12 +44,6 @@ class MarkovTransitions(msgspec.Struct, frozen=True, kw_only=True, tag_field="mo
         if self.backward:
             follows = csr_matrix(follows + np.float32(self.backward) * follows.T)
         return LinksModel(self, row_shares(follows, self.evened) if self.evened else follows)
-
-    def layout(self, items: int) -> Layout:
-        return {"links": Sparse(items, items)}
-
-    def restore(self, arrays: Arrays) -> LinksModel:
-        return LinksModel(self, sparse_arrays.from_arrays("links", arrays, len(arrays["links.indptr"]) - 1))
 
 
 def faded(age: Micros, half_life_hours: float) -> Floats:

@@ -4,21 +4,18 @@ Where few clicks tell, most pairs of items never met; items that the same others
 transitions both ways, each row a share of 1, links = T · T, the strongest of each item.
 """
 
-import msgspec
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
 from ml.data.sessions import Sessions
-from ml.models.protocol import Arrays, Layout, Progress, quiet
-from ml.models.session.links import LinksModel, row_shares, strongest
+from ml.models.protocol import Progress, quiet
+from ml.models.session.links import LinksModel, LinksRecipe, row_shares, strongest
 from ml.models.session.markov import MarkovTransitions
-from ml.models.topk import sparse_arrays
-from ml.models.topk.sparse_arrays import Sparse
 
 _ROWS = 2048
 
 
-class SessionWalk(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="session_walk"):
+class SessionWalk(LinksRecipe, frozen=True, kw_only=True, tag_field="model", tag="session_walk"):
     """Memory: `kept` entries an item."""
 
     half_life_hours: float | None = None
@@ -41,9 +38,3 @@ class SessionWalk(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", 
             for start in range(0, len(train.items), _ROWS)
         ]
         return LinksModel(self, csr_matrix(vstack(parts, "csr")))
-
-    def layout(self, items: int) -> Layout:
-        return {"links": Sparse(items, items)}
-
-    def restore(self, arrays: Arrays) -> LinksModel:
-        return LinksModel(self, sparse_arrays.from_arrays("links", arrays, len(arrays["links.indptr"]) - 1))
