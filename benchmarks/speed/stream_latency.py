@@ -141,9 +141,15 @@ def committed(lake: Lake, name: str, columns: list[str]) -> pa.Table:
         for add in (action["add"] for action in actions if "add" in action):
             if add["dataChange"]:
                 part = pq.read_table(Path(lake.table(name), add["path"]), columns=columns)
+                part = part.cast(pa.schema([utc(field) for field in part.schema]))
                 moment = pa.array([at] * part.num_rows, pa.timestamp("ms", "UTC"))
                 rows.append(part.append_column("committed_at", moment))
     return pa.concat_tables(rows)
+
+
+def utc(field: pa.Field) -> pa.Field:
+    """A time as deltalake writes it; Spark's files say it as INT96, which knows no zone."""
+    return field.with_type(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(field.type) else field
 
 
 if __name__ == "__main__":
