@@ -6,7 +6,6 @@ its chains reaches. One event is one step, so the same condition twice needs two
 else lies between; passive events and what the system says (nextclick/contracts/events.py) count there only as steps.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -21,6 +20,7 @@ from analytics.journeys.patterns import ANY, EventPattern, Values, pattern, patt
 from analytics.journeys.units import Unit
 from nextclick.contracts.events import OUTSIDE_SESSIONS, PASSIVE
 from nextclick.definitions.chains import Numbers, chains
+from nextclick.definitions.durations import duration
 from nextclick.errors import UsageError
 from nextclick.lake import duck
 from nextclick.settings import Settings
@@ -36,8 +36,6 @@ OTHER, ABSENT = "(other)", "(none)"
 _ROWS_AT_ONCE: Final = 20_000_000
 """Events that are looked at together: some 60 bytes each. Of more, units are taken in parts."""
 _MICROSECOND: Final = timedelta(microseconds=1)
-_LONGEST: Final = 3_660 * 86_400
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
 class FunnelQuestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,21 +88,6 @@ def question(settings: Settings, steps: Sequence[str], within: str | None = None
     if not 2 <= len(steps) <= MOST_STEPS:
         raise UsageError(f"A funnel has 2 to {MOST_STEPS} steps, this one {len(steps)}.")
     return FunnelQuestion(steps=tuple(map(pattern, steps)), within=duration(within or "7d"), **options)
-
-
-def duration(text: str) -> timedelta:
-    """A number and its unit: s, m, h, d, w.
-
-    >>> duration("90m")
-    datetime.timedelta(seconds=5400)
-    """
-    read = re.fullmatch(r"(\d{1,9})([smhdw])", text.strip())
-    seconds = int(read[1]) * _SECONDS[read[2]] if read else 0
-    if not 0 < seconds <= _LONGEST:
-        raise UsageError(
-            f"{text!r} is no time: write a number and s, m, h, d or w, such as 30m, 12h or 7d; at most ten years."
-        )
-    return timedelta(seconds=seconds)
 
 
 def answer(settings: Settings, question: FunnelQuestion) -> Funnel:

@@ -4,7 +4,8 @@ NextclickError                 exit code 1: it failed
 ├── UsageError                 exit code 2: the call or its settings are wrong
 │   ├── SettingsError          a key in conf/ or the environment
 │   ├── MappingError           a mapping file of `nextclick import`
-│   └── ExperimentError        a file of conf/experiments/, or the name of an experiment
+│   ├── ExperimentError        a file of conf/experiments/, or the name of an experiment
+│   └── AudienceError          a file of conf/audiences/, or the name of an audience
 ├── SetupError                 the machine or the checkout lacks something: Java, packages, jars
 ├── LakeError                  the lake cannot be read or written
 │   ├── StoreUnreachable       the lake's object store does not do what it is asked
@@ -41,6 +42,10 @@ class MappingError(UsageError):
 
 class ExperimentError(UsageError):
     """An experiment is wrong, clashes with another, or is not there."""
+
+
+class AudienceError(UsageError):
+    """An audience is wrong, or is not there."""
 
 
 class SetupError(NextclickError):

@@ -21,6 +21,8 @@ CHECKPOINT: Final = 1
 """Checkpoints of Spark's jobs, in CHECKPOINT_FILE beside Spark's own files."""
 PROFILE: Final = 1
 """Live profiles: their first byte."""
+STANDING: Final = 1
+"""Standings among audiences: their first byte."""
 LISTS: Final = 1
 """Versions of the key-value table, in their manifest."""
 MODEL: Final = 1

@@ -6,13 +6,13 @@ import threading
 import time
 from typing import Final
 
+from nextclick.contracts.events import SERVER
 from nextclick.errors import LakeError
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
 from nextclick.web.rates import UNKNOWN, RateLimiter
 from serving.metrics import ServingMetrics
 
-SOURCE: Final = "server"
 _log: Final = logging.getLogger("_granian.serving")
 
 
@@ -82,7 +82,7 @@ class Recorder:
     def _write(self, group: list[bytes]) -> None:
         try:
             self._writer = self._writer or SegmentWriter(self._settings.lake.landing, self._settings.landing)
-            self._writer.extend(group, SOURCE, time.time_ns() // 1_000_000)
+            self._writer.extend(group, SERVER, time.time_ns() // 1_000_000)
             self._writer.sync()
         except LakeError as error:
             _log.warning("%d records of what was served are lost: %s", len(group), error)

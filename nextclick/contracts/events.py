@@ -16,11 +16,18 @@ import msgspec
 KINDS: Final = (
     "page_view", "view_item", "search", "add_to_cart", "remove_from_cart", "purchase", "click", "scroll",
     "engagement", "play", "pause", "impression", "served", "identify", "alias", "item_update", "refund",
+    "audience_entered", "audience_left",
 )  # fmt: skip
 """The kinds that stations know. Any other word is a custom event: kept and counted, with no meaning of its own."""
 
+AUDIENCE_CHANGES: Final = ("audience_entered", "audience_left")
+"""Somebody belongs to an audience from then on, or no more; property `audience` names it. Only records whose source is SERVER count."""
+
+SERVER: Final = "server"
+"""The source of what nextclick itself says: what was served, who belongs where."""
+
 OUTSIDE_SESSIONS: Final = (
-    "served", "impression", "identify", "alias", "item_update", "request",
+    "served", *AUDIENCE_CHANGES, "impression", "identify", "alias", "item_update", "request",
     "email_delivered", "email_open", "email_click", "email_bounce",
 )  # fmt: skip
 """What the system, a catalogue, an access log or an e-mail service says, not what the visitor did at the site: neither opens nor

@@ -32,6 +32,8 @@ _CODES: Final = (
 """Stored by place: only ever add to the end. The first stands for every custom event."""
 _CODE_OF: Final = {kind: code for code, kind in enumerate(_CODES)}
 _CODE_OF.update((alias, _CODE_OF[word]) for alias, word in ALIASES.items() if word in _CODE_OF)
+KINDS: Final = _CODES[1:]
+"""Kinds that an action keeps; every other one is custom."""
 _MOST_DWELL: Final = (1 << 32) - 1
 _MOST_VALUE: Final = (1 << 63) - 1
 _MOST_DIGITS: Final = 13
@@ -119,6 +121,14 @@ def merge(profile: Profile, actions: Iterable[Action]) -> Profile:
     if not changed:
         return profile
     return Profile(tuple(sorted(best.values(), reverse=True)[:K]))
+
+
+def greatest(actions: Iterable[Action]) -> list[Action]:
+    """All distinct actions, the newest first: of copies of one the greatest, as in a profile, which keeps K of them."""
+    best: dict[int, Action] = {}
+    for new in actions:
+        best[new.id] = max(new, best.get(new.id, new))
+    return sorted(best.values(), reverse=True)
 
 
 def union(*profiles: Profile) -> Profile:

@@ -1,0 +1,92 @@
+"""What is kept of one visitor or user beside their profile: which audiences they belong to since when, and what gold said last."""
+
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from nextclick import formats
+from nextclick.audiences.definitions import Audience
+from nextclick.audiences.facts import Facts, Night
+from nextclick.audiences.membership import membership
+from nextclick.contracts.events import AUDIENCE_CHANGES, Event, derived_id, encode
+
+
+class Subject(NamedTuple):
+    """Who may belong."""
+
+    site: str
+    kind: Literal["visitor", "user"]
+    id: str
+
+
+class Change(NamedTuple):
+    """That they belong from `at` (ms) on, or no more."""
+
+    audience: str
+    entered: bool
+    at: int
+
+
+class AudienceStanding(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Of one subject."""
+
+    since: dict[str, int] = {}
+    """By audience the moment (ms) from which on they belong."""
+    night: Night | None = None
+    """None before a nightly job wrote it."""
+
+
+EMPTY: Final = AudienceStanding()
+_FORMAT: Final = bytes([formats.STANDING])
+_decoder: Final = msgspec.msgpack.Decoder(AudienceStanding)
+
+
+def encode_standing(standing: AudienceStanding) -> bytes:
+    """As it is stored; nothing where it says nothing."""
+    return _FORMAT + msgspec.msgpack.encode(standing) if standing != EMPTY else b""
+
+
+def decode_standing(stored: bytes) -> AudienceStanding:
+    """What `encode_standing` wrote; nothing of what is damaged, since it is seen anew. LakeError where a newer nextclick wrote it."""
+    if not stored:
+        return EMPTY
+    formats.refuse_newer("A standing among audiences", stored[0], formats.STANDING)
+    try:
+        return _decoder.decode(stored[1:])
+    except msgspec.MsgspecError:
+        return EMPTY
+
+
+def updated(
+    standing: AudienceStanding, audiences: Iterable[Audience], facts: Facts
+) -> tuple[AudienceStanding, list[Change]]:
+    """The standing as the facts have it now, and what changed; where they cannot know, what was known last stands."""
+    since, changes = dict(standing.since), list[Change]()
+    for audience in audiences:
+        belongs, belonged = membership(audience, facts), audience.name in since
+        if belongs is None or belongs is belonged:
+            continue
+        changes.append(Change(audience.name, belongs, facts.now))
+        if belongs:
+            since[audience.name] = facts.now
+        else:
+            del since[audience.name]
+    return (AudienceStanding(since, standing.night), changes) if changes else (standing, changes)
+
+
+def change_event(subject: Subject, change: Change) -> bytes:
+    """The change as an event of the landing log; two copies of one change have one id."""
+    name = AUDIENCE_CHANGES[not change.entered]
+    return encode(
+        Event(
+            event=name,
+            event_id=derived_id(*subject, change.audience, name, change.at),
+            client_time=change.at,
+            occurred_at=change.at,
+            site=subject.site,
+            visitor_id=subject.id if subject.kind == "visitor" else None,
+            user_id=subject.id if subject.kind == "user" else None,
+            properties={"audience": change.audience},
+        )
+    )
