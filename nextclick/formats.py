@@ -27,6 +27,8 @@ LISTS: Final = 1
 """Versions of the key-value table, in their manifest."""
 MODEL: Final = 1
 """Artifacts of models, in their card."""
+SESSION_MODEL: Final = 1
+"""Session models that answers are made of, in their card."""
 PREDICTOR: Final = 1
 """Models of predictions about people, in their JSON."""
 

@@ -399,6 +399,8 @@ class GateSettings(_Section, frozen=True):
 class NextItemsSettings(_Section, frozen=True):
     days: Positive
     n: Annotated[int, Meta(ge=1, le=1000)]
+    repeats: Literal["auto", "always", "never"]
+    live_megabytes: Annotated[float, Meta(ge=0)]
     refresh_minutes: Annotated[int, Meta(ge=0)]
 
 

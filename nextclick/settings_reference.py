@@ -77,6 +77,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "next_items": (Effect.LISTS,),
     "next_items.days": (Effect.TRAIN,),
     "next_items.n": (Effect.TRAIN,),
+    "next_items.live_megabytes": (Effect.LISTS, Effect.API),
     "next_items.refresh_minutes": (Effect.COMMAND,),
     "report": (Effect.LISTS,),
     "lists": (Effect.TRAIN,),

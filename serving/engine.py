@@ -28,6 +28,7 @@ from serving.index.index import ServingIndex
 from serving.index.items import Numbers
 from serving.index.next_action import ACTIONS
 from serving.index.refresh import IndexRefresher
+from serving.index.session_answers import SessionModels
 from serving.metrics import ServingMetrics
 from serving.ranking import caller_candidates
 from serving.ranking.candidates import (
@@ -48,6 +49,8 @@ from serving.schema import requests, responses
 from serving.served_log import Recorder
 
 _DAY_MS: Final = 86_400_000
+_BY_SESSION: Final = ("/v1/personalize", "/v1/recommendations", "/v1/rank")
+"""Routes whose order the open session decides."""
 _NOTHING: Final[dict[str, Any]] = {"model_version": "none", "variant": None, "source": "none", "degraded": True}
 """What an answer says of itself before the first export."""
 
@@ -80,7 +83,9 @@ class Engine:
         self._bandits = Bandits(settings.lake, settings.bandits, banners(settings.conf_dir / "banners.toml"))
         self._experiments = assignment.load(settings.conf_dir / "experiments")
         table = kv.open_table(settings)
-        self._refresher = IndexRefresher(table, settings.serving.refresh_seconds, self._after_look)
+        self._refresher = IndexRefresher(
+            table, settings.serving.refresh_seconds, self._after_look, SessionModels(settings)
+        )
         self._visitors = VisitorLookup(settings, metrics)
         self._recorder = Recorder(settings, metrics)
 
@@ -313,6 +318,7 @@ class Engine:
             "variant": context.assigned.variant,
             "source": source,
             "degraded": degraded,
+            "session": context.known.session if route in _BY_SESSION else responses.NO_SESSION,
         }
 
     def _acts(self, context: AnswerContext) -> list[str]:

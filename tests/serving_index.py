@@ -11,7 +11,7 @@ import numpy as np
 from nextclick import ctr, kv
 from nextclick.kv.lists import packing
 from nextclick.kv.lists.packing import DescribedItems
-from nextclick.lake.lists_manifest import Vectors
+from nextclick.lake.lists_manifest import PinnedSessionModel, Vectors
 from nextclick.settings import Settings
 from serving.index import index
 from serving.index.index import ServingIndex
@@ -50,7 +50,7 @@ class Store:
         ids = list(goods)
         dimensions = len(next(iter((vectors or {}).values()), ()))
         about = Vectors(table_version=1, method="als", dimensions=dimensions, alpha=1.0, regularization=1.0)
-        lists = SimpleNamespace(model_version="7", vectors=about if vectors else None)
+        lists = SimpleNamespace(model_version="7", vectors=about if vectors else None, session=PinnedSessionModel())
         self.manifest: Any = SimpleNamespace(version=version, items=len(ids), models=("7",), lists=lists)
         number = {item: place for place, item in enumerate(ids)}
         pack = packing.PAIRS[packing.SHORT].pack

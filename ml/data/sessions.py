@@ -21,6 +21,7 @@ from nextclick.errors import ModelError
 Offsets = NDArray[np.int64]
 
 
+_CLICKS = 5_000
 LONGEST = 50
 """Items so far that a model is asked with at most, the latest."""
 
@@ -155,6 +156,13 @@ class Sessions:
         back = clicks[:, None] - np.arange(length, 0, -1)
         inside = back >= self.start[self.number[clicks]][:, None]
         return np.where(inside, self.item[np.where(inside, back, 0)], -1).astype(np.int32)
+
+    def clicks_that_follow(self, begin: int, end: int, seed: int) -> Offsets:
+        """Clicks from `begin` until `end` (µs) that follow another of their session; of many a sample, drawn by the seed."""
+        clicks = np.flatnonzero((self.at >= begin) & (self.at < end) & ~self.opens)
+        if len(clicks) > _CLICKS:
+            clicks = np.sort(np.random.default_rng(seed).choice(clicks, _CLICKS, replace=False))
+        return clicks
 
 
 def from_clicks(items: IdMap, person: Rows, item: Rows, at: Micros, gap: timedelta) -> Sessions:

@@ -71,13 +71,14 @@ def write(
     alike, ids, items = similar_items.of(settings, artifact)
     similar = similar_rows(alike, ids, items, settings.lists.similar_n, stamp)
     similar_version = table_files.replace(lake, gold.SIMILAR_ITEMS, similar)
-    follows = next_items.publish(settings, artifact.items, stamp, progress)
+    follows = next_items.publish(settings, artifact.items, stamp, f"{FOLDER}/{name}", progress)
     vectors = item_vectors.publish(settings, artifact, alike, stamp)
     manifest = ListsManifest(
         lists_id=name, kind="full", site=settings.site, model_version=served.version, run_id=served.run_id,
         interactions_version=served.interactions_version, interactions_id=served.interactions_id, generated_at=now,
         people=len(people), changed=len(people), popular_version=popular_version, similar_version=similar_version,
-        next_version=follows.version, next_model=follows.model, next_recipe=follows.recipe, next_at=now, vectors=vectors,
+        next_version=follows.version, next_model=follows.model, next_recipe=follows.recipe, next_at=now,
+        session=follows.session, vectors=vectors,
         made_with=made_with(settings), state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
     rows = personal_rows(artifact, people, settings.lists, stamp, partial(progress, "lists"))
@@ -107,6 +108,7 @@ def forget_old(settings: Settings) -> None:
     newest = [*commits[: 2 * keep], *list(last_of.values())[:keep]]
     states = {manifest.state for _, manifest in newest}
     states |= {f"{Path(manifest.state).parent}/full" for _, manifest in commits}
+    states |= {manifest.session.folder for _, manifest in newest if manifest.session.folder}
     versions = {
         gold.RECOMMENDATIONS: {version for version, _ in newest},
         gold.POPULAR_ITEMS: {manifest.popular_version for _, manifest in newest},

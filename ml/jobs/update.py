@@ -137,10 +137,11 @@ def _with_next_items(settings: Settings, current: ListsManifest, fresh: Artifact
     due = timedelta(minutes=settings.next_items.refresh_minutes)
     if not (due and current.next_model and current.next_at and stamp.generated_at - current.next_at >= due):
         return current
-    version = next_items.refresh(settings, fresh.items, stamp, current.next_model, current.next_recipe)
-    if version is None:
+    refreshed = next_items.refresh(settings, fresh.items, stamp, current, f"{publish_lists.FOLDER}/{current.lists_id}")
+    if refreshed is None:
         return current
-    return msgspec.structs.replace(current, next_version=version, next_at=stamp.generated_at)
+    version, session = refreshed
+    return msgspec.structs.replace(current, next_version=version, next_at=stamp.generated_at, session=session)
 
 
 def _log(

@@ -18,8 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from ml.data.interactions import IdMap, TableVersion
-from ml.data.sessions import Offsets, Questions, Sessions, from_clicks
+from ml.data.sessions import Questions, Sessions, from_clicks
 from ml.evaluation import prequential
+from ml.lists import live_session
+from ml.lists.live_session import ClicksByTime, LiveChoice
 from ml.lists.rows import ListStamp, next_rows
 from ml.models.protocol import Progress, SessionRecipe, Stages, quiet
 from ml.models.session.blend import SessionBlend
@@ -31,14 +33,13 @@ from ml.selection import session_choice
 from nextclick.contracts import gold, silver
 from nextclick.errors import ModelError
 from nextclick.lake import delta, duck, human_events, table_files
+from nextclick.lake.lists_manifest import ListsManifest, PinnedSessionModel
 from nextclick.settings import Settings
 
 Facts = dict[str, str | int | float | None]
 
 FLOOR, LEARNED = "popular", "learned"
 _HALF_LIVES = ("hours", "days", "weeks")
-_CLICKS = 5_000
-"""Clicks that a model is asked about, drawn by the seed."""
 FEWEST = 100
 """Fewer clicks to ask about prove nothing."""
 
@@ -110,7 +111,7 @@ def judge(settings: Settings, sessions: Sessions, progress: Progress = quiet) ->
     """Choose on the last but one tenth of the clicks, judge on the last; None where there are too few."""
     if not len(sessions.at):
         return None
-    validation, test = (int(np.quantile(sessions.at, share)) for share in (0.8, 0.9))
+    validation, test = _cuts(sessions)
     seed, k = settings.als.seed, settings.evaluation.k
     candidates, hit_rates = recipes(settings), {}
     for done, (name, recipe) in enumerate(candidates.items()):
@@ -133,15 +134,26 @@ def _learned(
     settings: Settings, sessions: Sessions, begin: int, end: int, hit_rates: Mapping[str, float | None]
 ) -> SessionRecipe | None:
     """What is chosen for these clicks within the time for it, with the half-life of the best transitions."""
-    rates = {name: rate for name in _HALF_LIVES if (rate := hit_rates[f"transitions_{name}"]) is not None}
-    if not (rates and settings.evaluation.search_seconds):
+    seconds, hours = settings.evaluation.search_seconds / 2, _best_half_life(settings, hit_rates)
+    if not (hours and seconds):
         return None
-    hours = _half_lives(settings)[max(rates, key=rates.__getitem__)]
-    clicks, seconds = sample_clicks(sessions, begin, end, settings.als.seed), settings.evaluation.search_seconds
+    clicks = sessions.clicks_that_follow(begin, end, settings.als.seed)
     alone = Questions(sessions.before(clicks, 1), sessions.item[clicks])
     train, k, seed = sessions.between(0, begin), settings.evaluation.k, settings.als.seed
     choice = session_choice.choose(train, alone, k, "never", seconds, seed, hours)
     return choice.recipe if choice else None
+
+
+def _cuts(sessions: Sessions) -> tuple[int, int]:
+    """Where the validation part and the test part begin: the last tenths of the clicks."""
+    validation, test = (int(np.quantile(sessions.at, share)) for share in (0.8, 0.9))
+    return validation, test
+
+
+def _best_half_life(settings: Settings, hit_rates: Mapping[str, float | None]) -> float | None:
+    """Hours, of the transitions that predict best; None where nobody was judged."""
+    rates = {name: rate for name in _HALF_LIVES if (rate := hit_rates.get(f"transitions_{name}")) is not None}
+    return _half_lives(settings)[max(rates, key=rates.__getitem__)] if rates else None
 
 
 def _half_lives(settings: Settings) -> dict[str, float]:
@@ -151,20 +163,12 @@ def _half_lives(settings: Settings) -> dict[str, float]:
 
 def _hit_rate(recipe: SessionRecipe, sessions: Sessions, begin: int, end: int, k: int, seed: int) -> float | None:
     """HR@k on the clicks from `begin` until `end` that follow another item, given that item alone."""
-    clicks = sample_clicks(sessions, begin, end, seed)
+    clicks = sessions.clicks_that_follow(begin, end, seed)
     if len(clicks) < FEWEST:
         return None
     model = recipe.fit(sessions.between(0, begin))
     ranks = prequential.rank(model.next_items(sessions.before(clicks, 1), k).items, sessions.item[clicks])
     return float((ranks > 0).mean())
-
-
-def sample_clicks(sessions: Sessions, begin: int, end: int, seed: int) -> Offsets:
-    """Clicks from `begin` until `end` that follow another of their session; a sample if they are many."""
-    clicks = np.flatnonzero((sessions.at >= begin) & (sessions.at < end) & ~sessions.opens)
-    if len(clicks) > _CLICKS:
-        clicks = np.sort(np.random.default_rng(seed).choice(clicks, _CLICKS, replace=False))
-    return clicks
 
 
 class Published(NamedTuple):
@@ -176,12 +180,14 @@ class Published(NamedTuple):
     """The name of the model, LEARNED or one of `recipes`; None where popular items are as good: the table is empty."""
     recipe: str
     """As JSON, where it was learned."""
+    session: PinnedSessionModel
+    """What answers open sessions."""
     facts: Facts
-    """What the report of the lists says of it."""
+    """What the report of the lists says of both."""
 
 
-def publish(settings: Settings, items: IdMap, stamp: ListStamp, progress: Stages = quiet) -> Published:
-    """Choose, judge, and make gold.next_items anew."""
+def publish(settings: Settings, items: IdMap, stamp: ListStamp, folder: str, progress: Stages = quiet) -> Published:
+    """Choose, judge, and make gold.next_items anew, and in `folder`, below the lake's state folder, what answers open sessions."""
     started, data = time.time(), read(settings, items)
     judged = judge(settings, data[0], partial(progress, "next items")) if data else None
     lists: Iterable[pa.Table] = ()
@@ -189,29 +195,50 @@ def publish(settings: Settings, items: IdMap, stamp: ListStamp, progress: Stages
         lists = next_rows(judged.recipe.fit(data[0]), items, settings.next_items.n, stamp)
     version = table_files.replace(settings.lake, gold.NEXT_ITEMS, lists)
     if not (data and judged):
-        return Published(version, None, "", {})
+        few = PinnedSessionModel(reason=f"There are fewer than {FEWEST} clicks to judge by.")
+        return Published(version, None, "", few, {"session_model": few.reason})
     name = judged.name if lists else None
+    live = _live(settings, data[0], judged)
+    session = live_session.keep(settings.lake, _folder(folder, version), live, data[0])
     facts: Facts = {"next_items": name, "next_items.floor": judged.floor}
     facts |= {f"next_items.hr@{settings.evaluation.k}": judged.hit_rate}
+    facts |= {"session_model": session.name or session.reason}
+    facts |= {f"session_model.{figure}@{settings.evaluation.k}": value for figure, value in live.facts.items()}
     recipe = msgspec.json.encode(judged.recipe).decode() if name == LEARNED else ""
-    return Published(version, name, recipe, facts | {"next_items.mlflow": _log(settings, judged, data, facts, started)})
+    facts["next_items.mlflow"] = _log(settings, judged, data, facts, started)
+    return Published(version, name, recipe, session, facts)
 
 
-def refresh(settings: Settings, items: IdMap, stamp: ListStamp, name: str, learned: str = "") -> int | None:
-    """Make gold.next_items anew by the model of that name, fitted on the clicks that there are now; its Delta version.
+def _live(settings: Settings, sessions: Sessions, judged: NextItemsChoice) -> LiveChoice:
+    """What answers open sessions, by the same parts of the time."""
+    validation, test = _cuts(sessions)
+    ends, seed = ((validation, test), (test, sessions.as_of + 1)), settings.als.seed
+    by, on = (sessions.clicks_that_follow(begin, end, seed) for begin, end in ends)
+    hours = _best_half_life(settings, judged.validation)
+    return live_session.choose(settings, sessions, ClicksByTime(validation, by, test, on), judged.recipe, hours)
 
-    `learned`: its recipe as JSON, of one that was learned. None, and nothing is written, where silver.events is gone or no
+
+def _folder(folder: str, version: int) -> str:
+    return f"{folder}/session-{version}"
+
+
+def refresh(
+    settings: Settings, items: IdMap, stamp: ListStamp, current: ListsManifest, folder: str
+) -> tuple[int, PinnedSessionModel] | None:
+    """Make gold.next_items anew, and in `folder` what answers open sessions, by the models that `current` names.
+
+    They are fitted on the clicks that there are now. None, and nothing is written, where silver.events is gone or no
     candidate has that name any more.
     """
-    recipe: SessionRecipe | None = recipes(settings).get(name)
-    if learned:
-        recipe = msgspec.json.decode(learned, type=session_choice.AnyNext)
+    recipe: SessionRecipe | None = recipes(settings).get(current.next_model or "")
+    if current.next_recipe:
+        recipe = msgspec.json.decode(current.next_recipe, type=session_choice.AnyNext)
     data = read(settings, items)
     if recipe is None or data is None:
         return None
-    return table_files.replace(
-        settings.lake, gold.NEXT_ITEMS, next_rows(recipe.fit(data[0]), items, settings.next_items.n, stamp)
-    )
+    lists = next_rows(recipe.fit(data[0]), items, settings.next_items.n, stamp)
+    version = table_files.replace(settings.lake, gold.NEXT_ITEMS, lists)
+    return version, live_session.again(settings.lake, _folder(folder, version), current.session, data[0])
 
 
 def _log(

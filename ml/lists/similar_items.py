@@ -193,7 +193,7 @@ def _rates(
     end: int,
 ) -> dict[str, float]:
     """HR@k of each model on the clicks from `begin` until `end`, by how often the item before had been used."""
-    clicks = next_items.sample_clicks(sessions, begin, end, settings.als.seed)
+    clicks = sessions.clicks_that_follow(begin, end, settings.als.seed)
     before, after = sessions.item[clicks - 1], sessions.item[clicks]
     items, place = np.unique(before, return_inverse=True)
     rates: dict[str, float] = {}

@@ -34,6 +34,21 @@ class Vectors(msgspec.Struct, frozen=True, kw_only=True):
     """Confidence of an item of strength s is 1 + alpha · s; for item2vec, 0."""
 
 
+class PinnedSessionModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What answers an open session: nextclick/next_item/session_model.py."""
+
+    name: str = ""
+    """What was chosen: a kind of part, or `blend`; empty where there is none."""
+    folder: str = ""
+    """Its files, below the lake's state folder."""
+    digest: str = ""
+    """sha256 of its card.json."""
+    recipe: str = ""
+    """What an update fits anew, as JSON."""
+    reason: str = "The lists were published before there were session models: `nextclick train --force` makes one."
+    """Why there is none, where there is none."""
+
+
 class ListsManifest(msgspec.Struct, frozen=True, kw_only=True):
     """One state of the published lists. `lists_id` names those of one full publication; its updates keep the name."""
 
@@ -69,6 +84,7 @@ class ListsManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Its recipe as JSON, where it was chosen for the data at hand; else what the settings have under that name."""
     next_at: datetime | None = None
     """When."""
+    session: PinnedSessionModel = PinnedSessionModel()
     vectors: Vectors | None = None
     """The item vectors that belong to it; None where no model has any."""
     state: str

@@ -20,6 +20,7 @@ from serving.index import vectors
 from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
 from serving.index.next_action import ActionTransitions
 from serving.index.packed_lists import unpack_list
+from serving.index.session_answers import NONE, SessionAnswers, SessionModels
 from serving.index.suggest import SuggestionIndex
 from serving.index.vectors import ItemVectors
 
@@ -56,6 +57,8 @@ class ServingIndex:
     suggestions: SuggestionIndex
     vectors: ItemVectors | None
     """None where no model places items."""
+    sessions: SessionAnswers
+    """What follows an open session."""
 
     _row: Numbers
     """Scratch of `rows`, UNKNOWN everywhere: answers are made one at a time."""
@@ -92,8 +95,11 @@ class ServingIndex:
         return self.newest[: int(np.count_nonzero(self.catalogue.first_seen[self.newest] > since))]
 
 
-def load(snapshot: Snapshot) -> ServingIndex:
-    """Read a version into memory. ModelError if it is damaged, VersionGone if it was dropped meanwhile."""
+def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIndex:
+    """Read a version into memory. ModelError if it is damaged, VersionGone if it was dropped meanwhile.
+
+    Without `sessions` open sessions are answered from lists of single items.
+    """
     stock = catalogues.load(snapshot)
     count = len(stock)
     popular, model, transitions, queries, rates, foreseeing = snapshot.get_many(
@@ -124,6 +130,7 @@ def load(snapshot: Snapshot) -> ServingIndex:
         foreseeing=_foreseeing(foreseeing),
         suggestions=SuggestionIndex(stock, popularity, _counts(queries, list[tuple[str, int]])),
         vectors=vectors.load(snapshot),
+        sessions=sessions.read(snapshot, stock) if sessions else NONE,
         _row=np.full(count + 1, UNKNOWN, np.int64),
     )
 

@@ -9,6 +9,7 @@ from nextclick.errors import NextclickError
 from nextclick.kv.lists.protocol import ListsTable
 from serving.index import index
 from serving.index.index import ServingIndex
+from serving.index.session_answers import SessionModels
 
 _log: Final = logging.getLogger("_granian.serving")
 
@@ -19,8 +20,15 @@ class IndexRefresher:
     `also` is called after each look.
     """
 
-    def __init__(self, table: ListsTable, seconds: float, also: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        table: ListsTable,
+        seconds: float,
+        also: Callable[[], None] = lambda: None,
+        sessions: SessionModels | None = None,
+    ) -> None:
         self._table = table
+        self._sessions = sessions
         self._also = also
         self._seconds = seconds
         self._stopped = threading.Event()
@@ -46,7 +54,7 @@ class IndexRefresher:
             pointer = self._table.pointer()
             self.reachable = True
             if pointer and (self.current is None or self.current.version != pointer.version):
-                self.current = index.load(self._table.snapshot())
+                self.current = index.load(self._table.snapshot(), self._sessions)
         except NextclickError as error:
             if self.reachable or self.current is None:
                 _log.warning("The lists cannot be read now: %s", error)

@@ -26,20 +26,22 @@ from nextclick.kv.lists.packing import (
 from nextclick.kv.lists.protocol import Snapshot
 from nextclick.lake import lists_manifest
 from nextclick.profile import embedding, profile
-from nextclick.profile.live_features import FeatureRules, Features, features, interest
+from nextclick.profile.live_features import FeatureRules, Features, features, interest, open_session
 from nextclick.profile.predictions import NIGHTLY
 from nextclick.profile.profile import Action, Profile
 from nextclick.settings import Settings
 from serving.index.index import ServingIndex
-from serving.index.items import ItemColumns, Numbers
+from serving.index.items import UNKNOWN, ItemColumns, Numbers
 from serving.index.packed_lists import unpack_list
 from serving.index.vectors import Embedded
 from serving.metrics import ServingMetrics
+from serving.schema.responses import NO_SESSION, SessionAnswer
 
 Found = TypeVar("Found")
 _THREADS: Final = 8
 SEEN: Final = ("view_item", "page_view", "click", "play")
 BOUGHT: Final = ("purchase",)
+_NOTHING: Final = np.empty(0, np.int64)
 
 
 class Who(NamedTuple):
@@ -58,13 +60,16 @@ class Known(NamedTuple):
     personal: Numbers | None
     """The person's own list, best first."""
     similar: tuple[Numbers, ...]
-    """For each of the last viewed items, the newest first, what people use next after it, else what resembles it."""
+    """What follows the open session as a whole; else for each of the last viewed items, the newest first, what people use next
+    after it, else what resembles it."""
     embedded: Embedded | None = None
     """Where they stand among the vectors of the items."""
     bought: tuple[int, ...] = ()
     """Indices of the items that the person bought, as the export knew it, the newest first."""
     seen: tuple[int, ...] = ()
     """The same for those that they viewed."""
+    session: SessionAnswer = NO_SESSION
+    """What says what follows the open session."""
     degraded: bool = False
     """A store did not answer in time: the visitor is taken for an unknown visitor."""
 
@@ -167,7 +172,8 @@ class VisitorLookup:
 
         named = {action: _category(stock, action) for action in whole.actions}
         live = features(whole, now, FeatureRules.of(self._settings, who.site), named.__getitem__)
-        viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number]
+        follows, session = self._after(index, whole, now, who.site)
+        viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number and not len(follows)]
         people = _people(who)
         wanted = [
             *map(person_key, people),
@@ -185,8 +191,30 @@ class VisitorLookup:
         after, like = list(islice(values, len(viewed))), values
         lists = (_first(*pair) for pair in zip(after, like, strict=True))
         similar = [unpack_list(value, len(stock))[1] for value in lists if value is not None]
+        if len(follows):
+            similar = [follows]
+        elif not similar:
+            session = NO_SESSION
         embedded = self._embed(index, whole, now)
-        return Known(whole, live, self._personal(index, own), tuple(similar), embedded, bought, seen)
+        return Known(whole, live, self._personal(index, own), tuple(similar), embedded, bought, seen, session)
+
+    def _after(self, index: ServingIndex, whole: Profile, now: int, site: str) -> tuple[Numbers, SessionAnswer]:
+        """What follows the open session, by the session model; nothing where it says nothing, and why."""
+        sessions, stock = index.sessions, index.catalogue
+        if sessions.model is None:
+            return _NOTHING, SessionAnswer("lists", reason=sessions.reason)
+        actions = whole.since(now - self._rules.keep_ms).actions
+        used = open_session(actions, now, self._settings.sessions.gap_ms_for(site))
+        items = [
+            stock.number.get(action.item, UNKNOWN)
+            for action in reversed(used)
+            if self._rules.weights.get(action.kind, 0) > 0
+        ]
+        follows = sessions.after(items, self._settings.next_items.n)
+        if not len(follows):
+            why = "The session model knows no item of the open session." if used else "No session is open."
+            return follows, SessionAnswer("lists", reason=why)
+        return follows, SessionAnswer("live", sessions.model.card.name)
 
     def _embed(self, index: ServingIndex, whole: Profile, now: int) -> Embedded | None:
         if index.vectors is None:

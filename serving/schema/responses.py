@@ -1,6 +1,6 @@
 """What is answered: one struct a route."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -25,6 +25,20 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     """With explain=true: each term of the score, and the boost."""
 
 
+class SessionAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What says what follows the open session, and why."""
+
+    by: Literal["live", "lists", "nothing"]
+    """`live`: a model that was asked with the items of the session; `lists`: those of the last items, each by itself."""
+    model: str = ""
+    """The kind of the live model, or `blend`."""
+    reason: str = ""
+    """Why it is not a live model."""
+
+
+NO_SESSION: Final = SessionAnswer("nothing", reason="No open session counts here.")
+
+
 class Served(msgspec.Struct, frozen=True, kw_only=True):
     """What every list says about itself."""
 
@@ -37,6 +51,8 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     degraded: bool
     """A store was down or slow: popular items from memory, without what is known about the visitor."""
+    session: SessionAnswer = NO_SESSION
+    """What the candidates of the open session come from."""
 
 
 class Items(Served, frozen=True, kw_only=True):

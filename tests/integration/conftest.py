@@ -128,6 +128,7 @@ class Gold:
         model: str = "1",
         after: Mapping[str, List] | None = None,
         vectors: Mapping[str, Sequence[float]] | None = None,
+        session: lists_manifest.PinnedSessionModel | None = None,
     ) -> None:
         """Lists of everybody, as a nightly export."""
         now = self._clock()
@@ -140,6 +141,8 @@ class Gold:
         if after is not None:
             version = self._write(NEXT_ITEMS, _rows(NEXT_ITEMS, self._site, after, now, model))
             manifest = msgspec.structs.replace(manifest, next_version=version)
+        if session is not None:
+            manifest = msgspec.structs.replace(manifest, session=session)
         if vectors is not None:
             manifest = msgspec.structs.replace(manifest, vectors=self._vectors(vectors, now, model))
         self._write(RECOMMENDATIONS, everybody, manifest)

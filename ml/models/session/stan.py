@@ -96,20 +96,20 @@ class StanModel:
         vote = likeness[of] * halved(np.abs(steps), self.recipe.near_places)
         vote *= np.where(steps < 0, np.float32(self.recipe.before), steps > 0)
         item = self.sessions.indices[entry]
-        vote *= self._rarity[item]
+        vote *= self.rarity[item]
         return csr_matrix((vote.astype(np.float32), (row[of], item)), (len(recent), len(self.idf)))
 
     def _neighbours(self, items: Rows) -> tuple[Numbers, Numbers, Floats, Floats]:
         """Row, session, likeness and place of the latest shared item of each row's neighbours."""
         row, at = np.nonzero(items >= 0)
         back = items.shape[1] - 1 - at
-        entry, of = spread(self._postings.indptr, items[row, at])
-        session = self._postings.indices[entry]
-        likeness = halved(back, self.recipe.half_life_places)[of] * self._size[session]
+        entry, of = spread(self.postings.indptr, items[row, at])
+        session = self.postings.indices[entry]
+        likeness = halved(back, self.recipe.half_life_places)[of] * self.size[session]
         key = row[of] * self.sessions.shape[0] + session
         order = np.argsort(key << 6 | back[of], kind="stable")
         first = np.flatnonzero(np.diff(key[order], prepend=-1))
-        key, place = key[order][first], self._postings.data[entry[order][first]]
+        key, place = key[order][first], self.postings.data[entry[order][first]]
         summed = np.add.reduceat(likeness[order], first) if len(first) else likeness
         shape = (len(items), self.sessions.shape[0])
         shared = csr_matrix((summed, (key // shape[1], key % shape[1])), shape)
@@ -120,7 +120,7 @@ class StanModel:
         return row, session, nearest.scores[row, rank], place[where]
 
     @cached_property
-    def _postings(self) -> csr_matrix:
+    def postings(self) -> csr_matrix:
         """Items × sessions: the latest places of each item in its `sample` latest sessions."""
         by_item = self.sessions.T.tocsr()
         by_item.sort_indices()
@@ -130,13 +130,13 @@ class StanModel:
         return by_item
 
     @cached_property
-    def _size(self) -> Floats:
+    def size(self) -> Floats:
         """Weight of each session, over its items^length."""
         size = np.maximum(np.diff(self.sessions.indptr), 1).astype(np.float32)
         return np.asarray(self.weight / size ** np.float32(self.recipe.length))
 
     @cached_property
-    def _rarity(self) -> Floats:
+    def rarity(self) -> Floats:
         return np.asarray(self.idf ** np.float32(self.recipe.rarity))
 
 

@@ -13,6 +13,7 @@ from ml.lists import next_items
 from ml.lists.rows import ListStamp
 from ml.registry import tracking
 from nextclick.errors import ModelError
+from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.settings import Settings, load
 from tests.table_rows import NOON, write
 
@@ -93,7 +94,7 @@ def test_sessions_are_cut_at_the_gap_of_the_site(settings: Settings) -> None:
 
 
 def published(settings: Settings) -> tuple[dict[str, list[str]], next_items.Facts]:
-    facts = next_items.publish(settings, ITEMS, ListStamp("default", "1", NOON)).facts
+    facts = next_items.publish(settings, ITEMS, ListStamp("default", "1", NOON), "lists/1").facts
     lists: dict[str, list[str]] = {}
     rows = DeltaTable(settings.lake.table("gold.next_items")).to_pyarrow_table().to_pylist()
     for row in sorted(rows, key=lambda row: (row["item_id"], row["rank"])):
@@ -117,9 +118,9 @@ def test_what_follows_an_item_comes_first_in_its_list(settings: Settings) -> Non
 
 
 def test_with_few_clicks_or_none_there_are_no_lists(settings: Settings) -> None:
-    assert published(settings) == ({}, {})
+    assert published(settings) == ({}, {"session_model": "There are fewer than 100 clicks to judge by."})
     write(settings.lake, "silver.events", rounds(10))
-    assert published(settings) == ({}, {})
+    assert published(settings) == ({}, {"session_model": "There are fewer than 100 clicks to judge by."})
 
 
 def test_what_beats_no_popularity_is_not_published(settings: Settings) -> None:
@@ -127,6 +128,15 @@ def test_what_beats_no_popularity_is_not_published(settings: Settings) -> None:
     lists, facts = published(settings)  # a list of 20 holds all 12 items: nothing is better than any
     assert lists == {}
     assert facts["next_items"] is None
+
+
+def manifest(published: next_items.Published) -> ListsManifest:
+    """What an update is told of it."""
+    return ListsManifest(
+        lists_id="1", kind="full", site="default", model_version="1", run_id=None, interactions_version=0, interactions_id="",
+        generated_at=NOON, people=0, changed=0, popular_version=0, similar_version=0, state="", digest="", model_digest="",
+        next_model=published.model, next_recipe=published.recipe, session=published.session,
+    )  # fmt: skip
 
 
 def test_a_model_that_was_learned_for_the_clicks_makes_the_lists_anew_from_its_recipe(
@@ -139,12 +149,18 @@ def test_a_model_that_was_learned_for_the_clicks_makes_the_lists_anew_from_its_r
     weak = dict.fromkeys(candidates, candidates[next_items.FLOOR])  # so the learned one is the best
     monkeypatch.setattr(next_items, "recipes", lambda _: weak)
     stamp = ListStamp("default", "1", NOON)
-    first = next_items.publish(learning_settings, ITEMS, stamp)
+    first = next_items.publish(learning_settings, ITEMS, stamp, "lists/1")
     assert first.model == next_items.LEARNED
     rows = DeltaTable(settings.lake.table("gold.next_items")).to_pyarrow_table()
-    assert next_items.refresh(learning_settings, ITEMS, stamp, next_items.LEARNED, first.recipe) == first.version + 1
+    refreshed = next_items.refresh(learning_settings, ITEMS, stamp, manifest(first), "lists/1")
+    assert refreshed is not None
+    assert refreshed[0] == first.version + 1
+    assert refreshed[1].reason == first.session.reason
     again = DeltaTable(settings.lake.table("gold.next_items")).to_pyarrow_table()
     assert again.sort_by([("item_id", "ascending"), ("rank", "ascending")]) == rows.sort_by(
         [("item_id", "ascending"), ("rank", "ascending")]
     )
-    assert next_items.refresh(settings, ITEMS, stamp, "of old") is None
+    assert (
+        next_items.refresh(settings, ITEMS, stamp, manifest(first._replace(model="of old", recipe="")), "lists/1")
+        is None
+    )
