@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "serve": "The API: what to show next, over HTTP, until stopped.",
     "experiment": "A/B tests: what is set up, who is in, what came out.",
     "evaluate-policy": "What another policy would have earned, from a log.",
+    "actions": "What next best actions are worth, against none and a discount for all.",
     "status": "What is in the lake, and whether every event is accounted for.",
     "funnel": "How many visitors, people or visits did one thing after the other.",
     "paths": "Where visits go to, or came from, step by step.",

@@ -19,13 +19,14 @@ def update(settings: Settings, as_json: bool) -> None:
     nextclick update                    people and items since the last train or update
     nextclick --lake shop update --json
 
-    The bandits learn from what was shown and clicked since.
+    The bandits learn from what was shown and clicked since, the policy of next best actions from what came of them.
     """
     from ml.jobs import update as updating
     from serving.bandits import learn
     from serving.export import export as serving
+    from serving.next_best_action import learn as learn_actions
 
     with progress_bars() as progress:
         reports = [updating.run(settings, progress), serving.run(settings, partial(progress, "serve"))]
-    reports.append(learn.run(settings))
+    reports += [learn.run(settings), learn_actions.run(settings)]
     show_reports(reports, as_json)

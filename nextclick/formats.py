@@ -31,6 +31,8 @@ SESSION_MODEL: Final = 1
 """Session models that answers are made of, in their card."""
 PREDICTOR: Final = 1
 """Models of predictions about people, in their JSON."""
+ACTIONS: Final = 1
+"""What was learned about next best actions, in its JSON."""
 
 FORMAT_PROPERTY: Final = "nextclick.format"
 MADE_WITH_PROPERTY: Final = "nextclick.made_with"

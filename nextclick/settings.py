@@ -438,6 +438,21 @@ class BanditsSettings(_Section, frozen=True):
     pool: Annotated[int, Meta(ge=1, le=200)]
 
 
+class ActionsSettings(_Section, frozen=True):
+    holdout: Annotated[float, Meta(ge=0.05, le=1)]
+    explore: Annotated[float, Meta(ge=0, le=1)]
+    period_hours: Annotated[int, Meta(ge=1, le=720)]
+    window_days: Annotated[int, Meta(ge=1, le=3650)]
+    confidence: Annotated[float, Meta(gt=0.5, lt=1)]
+    min_people: Annotated[int, Meta(ge=2)]
+
+    def __post_init__(self) -> None:
+        if self.holdout + self.explore > 1:
+            raise ValueError(
+                f"holdout and explore are shares of the same people: {self.holdout} and {self.explore} are more than 1"
+            )
+
+
 class LiveSettings(_Section, frozen=True):
     enabled: bool
     keep_days: Annotated[int, Meta(ge=1, le=3650)]
@@ -499,6 +514,7 @@ class Settings(_Section, frozen=True):
     export: ExportSettings
     kv: KvSettings
     bandits: BanditsSettings
+    actions: ActionsSettings
     live: LiveSettings
     orchestration: OrchestrationSettings
     lake: Lake = msgspec.field(default_factory=lambda: lake_at("lake"))

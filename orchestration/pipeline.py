@@ -90,6 +90,14 @@ STEPS: tuple[Step, ...] = (
     Step(
         "learn_bandits", "which arms are clicked", StepKind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
     ),
+    Step(
+        "learn_actions",
+        "what actions are worth",
+        StepKind.WORK,
+        (silver.EVENTS.name,),
+        (),
+        "serving.next_best_action.learn:run",
+    ),
     Step("train", "fit, judge, promote", StepKind.WORK, LEARNED_FROM, (), "ml.jobs.train:run"),
     Step("train_ctr", "what is clicked", StepKind.WORK, (silver.SERVED_ITEMS.name,), (), "ml.jobs.train_ctr:run"),
     Step("lists", "what to show everyone", StepKind.WORK, LEARNED_FROM, LISTS, "ml.jobs.lists:run"),

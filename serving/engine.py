@@ -17,6 +17,7 @@ from nextclick.ctr import TERMS
 from nextclick.profile.conversion import probability
 from nextclick.profile.live_features import open_session
 from nextclick.profile.predict_features import SessionRules, session_terms
+from nextclick.profile.predictions import NIGHTLY, SESSION
 from nextclick.profile.profile import Action
 from nextclick.settings import Settings
 from serving import response
@@ -30,6 +31,9 @@ from serving.index.next_action import ACTIONS
 from serving.index.refresh import IndexRefresher
 from serving.index.session_answers import SessionModels
 from serving.metrics import ServingMetrics
+from serving.next_best_action import actions
+from serving.next_best_action.decisions import unit
+from serving.next_best_action.live import NextBest, NextBestActions
 from serving.ranking import caller_candidates
 from serving.ranking.candidates import (
     CATEGORY,
@@ -81,6 +85,7 @@ class Engine:
         self._nobody = settings.events.nobody_words
         self._metrics = metrics
         self._bandits = Bandits(settings.lake, settings.bandits, banners(settings.conf_dir / "banners.toml"))
+        self._next_best = NextBestActions(settings, actions.load(settings.conf_dir))
         self._experiments = assignment.load(settings.conf_dir / "experiments")
         table = kv.open_table(settings)
         self._refresher = IndexRefresher(
@@ -103,6 +108,7 @@ class Engine:
     def _after_look(self) -> None:
         self._metrics.version.set(self.ready().version or 0)
         self._bandits.refresh()
+        self._next_best.refresh()
 
     def ready(self) -> responses.Ready:
         """Whether there are lists to answer from."""
@@ -204,6 +210,27 @@ class Engine:
         actions = [responses.LikelyAction(action=name, probability=probability) for name, probability in ordered]
         return responses.NextActions(actions=actions, acts=acts, degraded=context.known.degraded)
 
+    async def next_best_action(self, site: str, request: requests.NextBestActionRequest) -> responses.NextBestAction:
+        """What to do for the visitor; none where it cannot be put on record with its propensity."""
+        who, surface, request_id = Who(site, request.visitor_id, request.user_id), request.surface or "", _new_id()
+        context = await self._context(who)
+        foreseen = await self._foreseen(context) if context and self._next_best.site.asks_what_is_foreseen else {}
+        named = unit(context.who.visitor_id, context.who.user_id) if context else None
+        best = self._next_best.decide(site, named, surface, foreseen, context.now if context else _now())
+        listed = None
+        if context and best.chosen.kind == "recommendation":
+            listed = self._for_visitor(context, request, self._most(request.n))._replace(decision=best.decision)
+        recorded = bool(context and named and self._record_decision(request_id, context, request, best, listed))
+        return response.next_best(
+            request_id,
+            best,
+            listed.ids if listed else [],
+            recorded,
+            request.explain,
+            variant=context.assigned.variant if context else None,
+            degraded=context is None or context.known.degraded,
+        )
+
     async def suggest(self, site: str, request: requests.SuggestRequest) -> responses.Suggestions:
         """Completions of what was typed."""
         context = await self._context(Who(site, request.visitor_id, request.user_id))
@@ -233,12 +260,7 @@ class Engine:
         ]
         prior = self._settings.ranking.transition_prior
         after = context.serving_index.transitions.after(self._acts(context), prior) if context else {}
-        foreseen = response.NOT_FORESEEN
-        if context:
-            rules, index = SessionRules.of(self._settings, site), context.serving_index
-            counted = probability(self._session(context), index.conversion)
-            night = await self._visitors.foreseen(index, context.who)
-            foreseen = response.foreseen(index, session_terms(known.profile, context.now, rules), counted, night)
+        foreseen = await self._predictions(context) if context else response.NOT_FORESEEN
         liked = self._visitors.attributes(context.serving_index, known, context.now) if context else {}
         return responses.LiveProfile(
             visitor_id=request.visitor_id,
@@ -261,6 +283,32 @@ class Engine:
         at = datetime.fromtimestamp(now / 1000, UTC)
         assigned = assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)
         return AnswerContext(index, who, await self._visitors.known(index, who, now), now, assigned)
+
+    async def _predictions(self, context: AnswerContext) -> responses.PersonPredictions:
+        """What is foreseen of the visitor and of the open session."""
+        rules, index = SessionRules.of(self._settings, context.who.site), context.serving_index
+        counted = probability(self._session(context), index.conversion)
+        night = await self._visitors.foreseen(index, context.who)
+        return response.foreseen(index, session_terms(context.known.profile, context.now, rules), counted, night)
+
+    async def _foreseen(self, context: AnswerContext) -> dict[str, float]:
+        """By prediction the probability, where there is one."""
+        predictions = await self._predictions(context)
+        named = ((name, getattr(predictions, name)) for name in (*NIGHTLY, SESSION))
+        return {name: value for name, value in named if value is not None}
+
+    def _record_decision(
+        self, request_id: str, context: AnswerContext, request: Any, best: NextBest, listed: Listed | None
+    ) -> bool:
+        """Whether the decision, with what it recommends, will be on record."""
+        if not self._settings.serving.record:
+            return False
+        who, model, degraded = context.who, context.serving_index.model_version, context.known.degraded
+        head = request_id, context.now, who, model, context.assigned
+        if listed:
+            source = listed.ranked.source
+            return self._recorder.put(response.record(*head, listed, request.surface, source, degraded))
+        return self._recorder.put(response.decision_record(*head, best.decision, request.surface, degraded))
 
     def _for_visitor(self, context: AnswerContext, request: requests.FilteredRequest, n: int) -> Listed:
         """The n best items for the visitor; places that exploration fills are drawn from the items below."""

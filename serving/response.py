@@ -17,9 +17,13 @@ from serving.bandits.trials import encode as encode_draws
 from serving.experiments.assignment import Assignments
 from serving.index.index import ServingIndex
 from serving.index.items import Floats
+from serving.next_best_action.actions import NONE
+from serving.next_best_action.decisions import DECISION, Decision
+from serving.next_best_action.decisions import encode as encode_decision
+from serving.next_best_action.live import NextBest, Offer
 from serving.ranking.rank import Ranked
 from serving.ranking.visitor import Known, Who
-from serving.schema.responses import Item, LiveEmbedding, PersonPredictions, Source
+from serving.schema.responses import Item, LiveEmbedding, NextBestAction, OfferedAction, PersonPredictions, Source
 
 _json: Final = msgspec.json.Encoder().encode
 _PLACES: Final = 6
@@ -35,6 +39,8 @@ class Listed(NamedTuple):
     """Of each place; 1 where nothing was drawn."""
     draws: Sequence[Draw] = ()
     banner: Banner | None = None
+    decision: Decision | None = None
+    """The action that the list comes from."""
 
 
 NOT_FORESEEN: Final = PersonPredictions(conversion_session=0.0, model_version={})
@@ -123,6 +129,35 @@ def record(
         properties["bandit"] = listed.draws[0].bandit
     if listed.banner:
         properties["banner"] = listed.banner.id
+    if listed.decision:
+        properties[DECISION] = encode_decision(listed.decision).decode()
+    return _served(request_id, now, who, model_version, assigned, surface, properties)
+
+
+def decision_record(
+    request_id: str,
+    now: int,
+    who: Who,
+    model_version: str,
+    assigned: Assignments,
+    decision: Decision,
+    surface: str | None,
+    degraded: bool,
+) -> bytes:
+    """A decision without a list, as a `served` event."""
+    properties = {DECISION: encode_decision(decision).decode(), "degraded": "true" if degraded else "false"}
+    return _served(request_id, now, who, model_version, assigned, surface, properties)
+
+
+def _served(
+    request_id: str,
+    now: int,
+    who: Who,
+    model_version: str,
+    assigned: Assignments,
+    surface: str | None,
+    properties: dict[str, str],
+) -> bytes:
     return encode(
         Event(
             event="served", event_id=request_id, request_id=request_id, client_time=now, occurred_at=now, site=who.site,
@@ -130,6 +165,55 @@ def record(
             experiment=assigned.experiment, variant=assigned.variant, properties=properties,
         )
     )  # fmt: skip
+
+
+def offered(offer: Offer) -> OfferedAction:
+    """An action as the client sees it."""
+    worth = offer.worth
+    return OfferedAction(
+        action=offer.id,
+        kind=offer.kind,
+        expected=round(worth.expected.value, _PLACES),
+        low=round(worth.expected.low, _PLACES),
+        high=round(worth.expected.high, _PLACES),
+        uplift=round(worth.uplift.value, _PLACES),
+        propensity=offer.share,
+        reason=offer.reason,
+    )
+
+
+def next_best(
+    request_id: str,
+    best: NextBest,
+    items: list[str],
+    recorded: bool,
+    explain: bool,
+    variant: str | None,
+    degraded: bool,
+) -> NextBestAction:
+    """A decision as the client sees it; one that is not on record is none."""
+    action = best.chosen.action if recorded else None
+    unrecorded = "nobody is named, or the answer cannot be put on record: nothing could be learned from it"
+    return NextBestAction(
+        request_id=request_id,
+        action=action.id if action else NONE,
+        kind=action.kind if action else "none",
+        text=action.text if action else "",
+        link=action.link if action else None,
+        items=items if recorded else [],
+        propensity=best.decision.propensity if recorded else 1.0,
+        until=best.until,
+        actions=[*map(offered, best.offers), *(refused(best) if explain else ())],
+        reason=best.reason if recorded else unrecorded,
+        recorded=recorded,
+        variant=variant,
+        degraded=degraded,
+    )
+
+
+def refused(best: NextBest) -> list[OfferedAction]:
+    """The actions that are not allowed."""
+    return [OfferedAction(action=name, propensity=0.0, reason=why) for name, why in best.refused.items()]
 
 
 def _terms(ranked: Ranked, row: int) -> dict[str, float]:

@@ -37,14 +37,16 @@ class Recorder:
     def start(self) -> None:
         self._thread.start()
 
-    def put(self, record: bytes) -> None:
-        """Write an encoded event soon; returns at once."""
+    def put(self, record: bytes) -> bool:
+        """Write an encoded event soon; returns at once whether it will be tried."""
         try:
             if len(record) > self._settings.landing.max_event_bytes or not self._rate.take(UNKNOWN):
                 raise queue.Full
             self._waiting.put_nowait(record)
         except queue.Full:
             self._metrics.records_lost.inc()
+            return False
+        return True
 
     def close(self) -> None:
         """Write and publish what waits."""

@@ -60,3 +60,10 @@ def bandits(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     """What bandits learned from what was shown and clicked: docs/bandits.md."""
     [report] = perform(steps, "learn_bandits")
     return MaterializeResult(metadata=counts(report))
+
+
+@asset(deps=[key(table) for table in step("learn_actions").reads], group_name="serving", pool="learn_actions")
+def next_best_actions(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
+    """What actions are worth, and whether their policy is served: docs/next-best-action.md."""
+    [report] = perform(steps, "learn_actions")
+    return MaterializeResult(metadata=counts(report))

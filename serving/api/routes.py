@@ -49,6 +49,10 @@ ROUTES: tuple[ApiRoute, ...] = (
         "GET", "/v1/next-action", requests.NextActionRequest, responses.NextActions, Engine.next_action,
         "What a visitor does next, with probabilities",
     ),
+    ApiRoute(
+        "GET", "/v1/next-best-action", requests.NextBestActionRequest, responses.NextBestAction, Engine.next_best_action,
+        "What to do for a visitor: a banner, a recommendation, a discount, or none",
+    ),
     ApiRoute("GET", "/v1/suggest", requests.SuggestRequest, responses.Suggestions, Engine.suggest, "Completions of a search"),
     ApiRoute(
         "GET", "/v1/profile/{visitor_id}", requests.ProfileRequest, responses.LiveProfile, Engine.profile,

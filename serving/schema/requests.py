@@ -119,6 +119,15 @@ class NextActionRequest(_Who, frozen=True, kw_only=True):
     """GET /v1/next-action"""
 
 
+class NextBestActionRequest(FilteredRequest, frozen=True, kw_only=True):
+    """GET /v1/next-best-action; the rules are those of a recommendation."""
+
+    surface: Annotated[str, Meta(max_length=64)] | None = None
+    """Where it will be shown, such as `cart`."""
+    n: Count = 10
+    """Items of a recommendation; at most serving.max_items."""
+
+
 class SuggestRequest(_Who, frozen=True, kw_only=True):
     """GET /v1/suggest"""
 

@@ -76,6 +76,51 @@ class Personalized(Served, frozen=True, kw_only=True):
     """With explain=true: the weight of each term, as it was applied; they sum to 1."""
 
 
+class OfferedAction(msgspec.Struct, frozen=True, kw_only=True):
+    """An action that the site may take for a visitor: docs/next-best-action.md."""
+
+    action: str
+    """Its id in conf/actions.toml, or `none`."""
+    kind: Literal["banner", "recommendation", "discount", "none"] | UnsetType = UNSET
+    expected: float | UnsetType = UNSET
+    """Money that it is expected to earn: P(outcome) · margin − cost."""
+    low: float | UnsetType = UNSET
+    """Where the interval of `expected` begins (actions.confidence)."""
+    high: float | UnsetType = UNSET
+    uplift: float | UnsetType = UNSET
+    """What it is expected to earn more than none."""
+    propensity: float
+    """The probability with which it is taken for this person; 0: it is not allowed."""
+    reason: str
+
+
+class NextBestAction(msgspec.Struct, frozen=True, kw_only=True):
+    """What to do for a visitor now."""
+
+    request_id: str
+    action: str
+    """The one to take: an id of conf/actions.toml, or `none`."""
+    kind: Literal["banner", "recommendation", "discount", "none"]
+    text: str
+    link: str | None
+    items: list[str]
+    """What to recommend, the best first, where that is the action."""
+    propensity: float
+    """The probability that it had; on record with the answer."""
+    until: int
+    """Milliseconds since 1970-01-01 UTC: so long the person keeps it."""
+    actions: list[OfferedAction]
+    """What is allowed, the highest expected value first; with explain=true then what is not."""
+    reason: str
+    """Why the policy is served, or none is."""
+    recorded: bool
+    """Whether the answer is on record; without that nothing but `none` is answered."""
+    variant: str | None
+    """Variant of the experiment that the visitor is in; null where there is none."""
+    degraded: bool
+    """A store was down or slow, or there is no export yet: nothing was known about the visitor."""
+
+
 class LikelyAction(msgspec.Struct, frozen=True, kw_only=True):
     """Something that the visitor may do next."""
 
