@@ -2,7 +2,7 @@
 
 PYTHON ?= python3.11 python3.12 python3
 VENV := .venv/bin
-PACKAGES := cli nextclick collector spark_jobs expectations ml serving analytics dashboard orchestration demo benchmarks tests bootstrap.py
+PACKAGES := cli nextclick collector spark_jobs expectations ml serving triggers analytics dashboard orchestration demo benchmarks tests bootstrap.py
 # `make test ARGS="tests/unit -k settings"`, `make bench ARGS=NAME`
 ARGS ?=
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(ARGS)

@@ -5,7 +5,8 @@ NextclickError                 exit code 1: it failed
 │   ├── SettingsError          a key in conf/ or the environment
 │   ├── MappingError           a mapping file of `nextclick import`
 │   ├── ExperimentError        a file of conf/experiments/, or the name of an experiment
-│   └── AudienceError          a file of conf/audiences/, or the name of an audience
+│   ├── AudienceError          a file of conf/audiences/, or the name of an audience
+│   └── TriggerError           a file of conf/triggers/, or the name of a trigger
 ├── SetupError                 the machine or the checkout lacks something: Java, packages, jars
 ├── LakeError                  the lake cannot be read or written
 │   ├── StoreUnreachable       the lake's object store does not do what it is asked
@@ -46,6 +47,10 @@ class ExperimentError(UsageError):
 
 class AudienceError(UsageError):
     """An audience is wrong, or is not there."""
+
+
+class TriggerError(UsageError):
+    """A trigger is wrong, or is not there."""
 
 
 class SetupError(NextclickError):

@@ -33,6 +33,8 @@ PREDICTOR: Final = 1
 """Models of predictions about people, in their JSON."""
 ACTIONS: Final = 1
 """What was learned about next best actions, in its JSON."""
+OUTBOX: Final = 1
+"""The outbox of triggers, in SQLite's user_version."""
 
 FORMAT_PROPERTY: Final = "nextclick.format"
 MADE_WITH_PROPERTY: Final = "nextclick.made_with"

@@ -70,7 +70,7 @@ def reconcile(settings: Settings) -> Reconciliation:
 def _reconcile(settings: Settings) -> Reconciliation:
     lake = settings.lake
     bronze = open_table(lake, "bronze.events")
-    taken = _taken_version(lake, bronze) if bronze else None  # before silver, which may then only hold more
+    taken = taken_version(lake, bronze) if bronze else None  # before silver, which may then only hold more
     with connect(lake) as duck:
         for name in ("silver.events", "silver.quarantine"):
             _show(duck, lake, name, open_table(lake, name))
@@ -173,7 +173,7 @@ def _log_against_bronze(lake: Lake, lines: Mapping[str, int]) -> dict[str, int]:
     }
 
 
-def _taken_version(lake: Lake, bronze: "DeltaTable") -> int | None:
+def taken_version(lake: Lake, bronze: "DeltaTable") -> int | None:
     """The newest version of bronze.events whose rows build_events has taken; None if it has taken nothing.
 
     Its checkpoint says so. Without one everything counts as taken, so that a loss cannot hide as a delay.

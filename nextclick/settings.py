@@ -30,7 +30,7 @@ _SECRET_CHARS = 16
 _KEYS = (("collector", "write_keys"), ("serving", "read_keys"))
 """Tables that may stand in a file of their own, which NAME_file names."""
 _OF_SERVERS = ("secret_key", "signing_secret")
-_SECRETS = {"collector": _OF_SERVERS, "serving": _OF_SERVERS, "bi": ("password",)}
+_SECRETS = {"collector": _OF_SERVERS, "serving": _OF_SERVERS, "bi": ("password",), "triggers": ("secret",)}
 
 Positive = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
@@ -466,6 +466,20 @@ class LiveSettings(_Section, frozen=True):
         return self.keep_days * 86_400_000
 
 
+class TriggersSettings(_Section, frozen=True):
+    url: Annotated[str, Meta(pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$")]
+    secret: str
+    hosts: tuple[str, ...]
+    look_seconds: Annotated[float, Meta(gt=0, le=86_400)]
+    settle_seconds: Annotated[float, Meta(ge=0, le=86_400)]
+    timeout_seconds: Annotated[float, Meta(gt=0, le=300)]
+    in_flight: Annotated[int, Meta(ge=1, le=256)]
+    tries: Annotated[int, Meta(ge=1, le=100)]
+    retry_seconds: Annotated[float, Meta(gt=0, le=86_400)]
+    remember_days: Annotated[int, Meta(ge=31, le=3650)]
+    per_person: Positive
+
+
 class OrchestrationSettings(_Section, frozen=True):
     nightly_cron: str
     timezone: str
@@ -516,6 +530,7 @@ class Settings(_Section, frozen=True):
     bandits: BanditsSettings
     actions: ActionsSettings
     live: LiveSettings
+    triggers: TriggersSettings
     orchestration: OrchestrationSettings
     lake: Lake = msgspec.field(default_factory=lambda: lake_at("lake"))
     conf_dir: Path = DEFAULT_CONF

@@ -28,6 +28,7 @@ class Effect(StrEnum):
     PAGES = "restart `nextclick up`"
     SHARE = "restart `nextclick share serve`"
     BI = "restart `nextclick bi`"
+    TRIGGERS = "restart `nextclick triggers`"
     SILVER = "`nextclick rebuild silver`"
     GOLD = "`nextclick rebuild gold`"
     TRAIN = "`nextclick train`"
@@ -98,6 +99,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "live.queue_events": (Effect.COLLECTOR,),
     "live.queue_bytes": (Effect.COLLECTOR,),
     "live.catch_up_seconds": (Effect.COLLECTOR,),
+    "triggers": (Effect.TRIGGERS,),
     "orchestration": (Effect.PAGES,),
 }
 """By key, else by section."""

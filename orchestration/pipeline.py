@@ -60,6 +60,14 @@ LEARNED_FROM = tuple(dict.fromkeys(name for table in written_by("lists") for nam
 
 STEPS: tuple[Step, ...] = (
     *_jobs(Layer.BRONZE, Layer.SILVER),
+    Step(
+        silver.SENDS.job,
+        silver.SENDS.does,
+        StepKind.WORK,
+        silver.SENDS.reads,
+        (silver.SENDS.name,),
+        "triggers.sends:run",
+    ),
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
     *_jobs(Layer.GOLD),
     Step(

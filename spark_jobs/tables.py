@@ -25,6 +25,7 @@ from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 from spark_jobs.transforms.time_ranges import among
 
+_FEED = "delta.enableChangeDataFeed"
 _TXN = "spark.databricks.delta.write.{}"
 _FEW = 50_000
 """Rows that this process holds without a thought."""
@@ -63,6 +64,8 @@ def ensure(spark: SparkSession, settings: Settings, table: Table) -> None:
             made_anew = [column.name for column in absent if not column.nullable]
             nothing = spark.createDataFrame([], schema(table)).drop(*made_anew)
             nothing.write.format("delta").mode("append").option("mergeSchema", True).save(lake.table(table.name))
+        if table.change_feed and present.metadata().configuration.get(_FEED) != "true":  # it is read from here on
+            present.alter.set_table_properties({_FEED: "true"})
         return
     columns = schema(table).json()  # Delta's own form is Spark's
     delta.create(lake, table, columns, formats.properties(settings, table))

@@ -22,11 +22,11 @@ from collector.request.model import (
     without_aside,
 )
 from collector.sinks import RequestBatch
-from nextclick.contracts.events import AUDIENCE_CHANGES, Event, Reject, encode
+from nextclick.contracts.events import AUDIENCE_CHANGES, TRIGGER_DECISION, Event, Reject, encode
 from nextclick.redaction import is_harmless, redacted, redacted_event, redacted_form
 from nextclick.settings import Settings
 
-RESERVED: Final = ("item_update", "served", *AUDIENCE_CHANGES)
+RESERVED: Final = ("item_update", "served", TRIGGER_DECISION, *AUDIENCE_CHANGES)
 """Kinds that only the catalogue and the system itself may say: no tracker."""
 KEY_HASH: Final = "key"
 """What a reject's request has of its write key."""

@@ -15,6 +15,7 @@ _TYPES = {
     "date": pa.date32(),
     "timestamp": pa.timestamp("us", "UTC"),
     "array<float>": pa.list_(pa.float32()),
+    "array<string>": pa.list_(pa.string()),
     "map<string,double>": pa.map_(pa.string(), pa.float64()),
     AMOUNT: pa.decimal128(38, 4),
 }

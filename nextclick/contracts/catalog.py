@@ -15,6 +15,7 @@ TABLES: tuple[Table, ...] = (
     silver.USER_AGENTS,
     silver.SESSIONS,
     silver.SERVED_ITEMS,
+    silver.SENDS,
     silver.COSTS,
     silver.MARKET,
     gold.INTERACTIONS,

@@ -16,18 +16,21 @@ import msgspec
 KINDS: Final = (
     "page_view", "view_item", "search", "add_to_cart", "remove_from_cart", "purchase", "click", "scroll",
     "engagement", "play", "pause", "impression", "served", "identify", "alias", "item_update", "refund",
-    "audience_entered", "audience_left",
+    "audience_entered", "audience_left", "trigger_decision",
 )  # fmt: skip
 """The kinds that stations know. Any other word is a custom event: kept and counted, with no meaning of its own."""
 
 AUDIENCE_CHANGES: Final = ("audience_entered", "audience_left")
 """Somebody belongs to an audience from then on, or no more; property `audience` names it. Only records whose source is SERVER count."""
 
+TRIGGER_DECISION: Final = "trigger_decision"
+"""Whether somebody is sent something, and what became of it: triggers/decision_log.py has its properties. As above."""
+
 SERVER: Final = "server"
-"""The source of what nextclick itself says: what was served, who belongs where."""
+"""The source of what nextclick itself says: what was served, who belongs where, who was sent what."""
 
 OUTSIDE_SESSIONS: Final = (
-    "served", *AUDIENCE_CHANGES, "impression", "identify", "alias", "item_update", "request",
+    "served", *AUDIENCE_CHANGES, "impression", "identify", "alias", "item_update", "request", TRIGGER_DECISION,
     "email_delivered", "email_open", "email_click", "email_bounce",
 )  # fmt: skip
 """What the system, a catalogue, an access log or an e-mail service says, not what the visitor did at the site: neither opens nor

@@ -179,6 +179,7 @@ ITEMS = Table(
     job="build_items",
     does="what is known of each item",
     reads=("silver.events",),
+    change_feed=True,
 )
 
 DEVICES = ("desktop", "phone", "tablet", "tv", "console", "bot", "other")
@@ -319,6 +320,44 @@ SERVED_ITEMS = Table(
     reads=("silver.events",),
     waits_for=("silver.events", "request_id"),
     change_feed=True,
+)
+
+SENDS = Table(
+    name="silver.sends",
+    doc="One row per occasion of a trigger (docs/triggers.md): whether the person was sent something, and if not, why.",
+    columns=(
+        SITE,
+        Column(
+            "send_id", "string", "The trigger id: a hash of trigger, person and occasion; `webhook-id`.", nullable=False
+        ),
+        Column("trigger", "string", "The file of conf/triggers/.", nullable=False),
+        Column("person_id", "string", "The person, as known when it was decided.", nullable=False),
+        Column("visitor_id", "string", "The device that the person used last."),
+        Column(
+            "outcome",
+            "string",
+            "What became of it; failed: a dead letter, which a replay can make sent.",
+            nullable=False,
+            one_of=("sent", "held_out", "capped", "quiet", "no_consent", "failed"),
+        ),
+        Column("due_at", "timestamp", "From when on the occasion counted.", nullable=False),
+        Column("decided_at", "timestamp", "When it was decided.", nullable=False),
+        Column("ended_at", "timestamp", "When the outcome was final, such as by the receiver's yes.", nullable=False),
+        Column(
+            "holdout", "double", "Share of people that the trigger held out then.", nullable=False, minimum=0, maximum=1
+        ),
+        Column(
+            "window_s", "bigint", "Seconds after the decision in which a purchase counts.", nullable=False, minimum=1
+        ),
+        Column("tries", "int", "Tries of the webhook.", nullable=False, minimum=0),
+        Column("items", "array<string>", "The items that it is about.", nullable=False),
+        Column("error", "string", "Why the last try failed."),
+    ),
+    key=("site", "send_id"),
+    job="sends",
+    does="who was sent what",
+    spark=False,
+    reads=("silver.events",),
 )
 
 COSTS = Table(

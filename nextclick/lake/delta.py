@@ -236,10 +236,17 @@ def append(lake: Lake, table: Table, rows: Any, transaction: tuple[str, int]) ->
     _once(lake, table, transaction, write)
 
 
-def merge(lake: Lake, table: Table, rows: "pa.Table", transaction: tuple[str, int]) -> None:
+def merge(
+    lake: Lake,
+    table: Table,
+    rows: "pa.Table",
+    transaction: tuple[str, int] | None,
+    facts: Mapping[str, str] | None = None,
+) -> None:
     """Upsert Arrow rows by the table's key, which is text; one whose `_delete`, if it has that, is true removes its key's row.
 
-    The change feed says of a changed row that it went and came. A `transaction` and the table's lock are as in `replace_days`.
+    The commit says the `facts`. The change feed says of a changed row that it went and came. A `transaction` and the table's lock
+    are as in `replace_days`.
     """
     import pyarrow.compute as pc
     from deltalake import write_deltalake
@@ -260,7 +267,7 @@ def merge(lake: Lake, table: Table, rows: "pa.Table", transaction: tuple[str, in
             writer_properties=_zstd(),
         )
 
-    _once(lake, table, transaction, write)
+    _once(lake, table, transaction, write, facts)
 
 
 def differing(lake: Lake, table: Table, rows: "pa.Table") -> "pa.Table":

@@ -34,3 +34,9 @@ def silver_events(context: AssetExecutionContext, steps: ResourceParam[StepRunne
 def silver_of_events(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
     """What follows from the events alone, side by side: who is who, items, browsers and bots, sessions, items that were served."""
     yield from build(context, steps)
+
+
+@multi_asset(specs=[spec(silver.SENDS)], pool="sends")
+def silver_sends(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
+    """Who was sent what, and who was not."""
+    yield from build(context, steps)

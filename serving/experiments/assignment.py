@@ -8,7 +8,6 @@ A share `holdout` of units is kept out: the same units of a site for all its exp
 docs/experiments.md teaches the form.
 """
 
-import hashlib
 import tomllib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from nextclick.errors import ExperimentError
+from nextclick.places import place
 
 HOLDOUT = "holdout"
 """The variant of units that are kept out: it has no parameters."""
@@ -133,14 +133,6 @@ def variant_of(experiment: Experiment, unit: str) -> Variant | None:
     return next(
         (variant for variant, end in zip(experiment.variants, ends, strict=True) if at < end), experiment.variants[-1]
     )
-
-
-def place(*words: str) -> float:
-    """Where a unit stands among all, uniform in [0, 1): a hash of the words, their lengths included."""
-    salted = b"".join(
-        len(part).to_bytes(4, "big") + part for part in (word.encode("utf-8", "surrogatepass") for word in words)
-    )
-    return (int.from_bytes(hashlib.blake2b(salted, digest_size=8).digest(), "big") >> 11) / 2**53
 
 
 def load(folder: Path) -> tuple[Experiment, ...]:

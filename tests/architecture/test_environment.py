@@ -6,7 +6,7 @@ from pathlib import Path
 from nextclick.settings import CHECKOUT
 
 PACKAGES = (
-    "nextclick", "collector", "spark_jobs", "expectations", "ml", "serving", "analytics", "dashboard", "orchestration",
+    "nextclick", "collector", "spark_jobs", "expectations", "ml", "serving", "triggers", "analytics", "dashboard", "orchestration",
     "demo",
 )  # fmt: skip
 SOURCES = [path for package in PACKAGES for path in sorted((CHECKOUT / package).rglob("*.py"))]

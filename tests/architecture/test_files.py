@@ -13,6 +13,7 @@ STATIONS: Final = (
     "expectations",
     "ml",
     "serving",
+    "triggers",
     "analytics",
     "orchestration",
     "cli",

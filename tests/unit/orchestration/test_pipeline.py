@@ -20,7 +20,7 @@ def test_every_table_has_a_station_that_writes_it_and_a_check_that_looks_at_it()
 
 
 def test_work_names_a_function_of_this_project() -> None:
-    packages = {"analytics", "ml", "serving", "orchestration"}
+    packages = {"analytics", "ml", "serving", "triggers", "orchestration"}
     assert all(
         step.target.partition(".")[0] in packages and ":" in step.target for step in STEPS if step.kind is StepKind.WORK
     )

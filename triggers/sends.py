@@ -1,0 +1,75 @@
+"""The step `sends`: decisions in silver.events → silver.sends, a row an occasion: what was sent stays sent.
+
+Only files that came since the last time are read; without a JVM.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+
+from nextclick.contracts import arrow
+from nextclick.contracts.events import SERVER, TRIGGER_DECISION
+from nextclick.contracts.silver import EVENTS, SENDS
+from nextclick.errors import LakeError
+from nextclick.lake import delta, duck, locks
+from nextclick.lake.day_changes import DayCursor, cursor_at, last_cursor
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+_CURSOR: Final = "nextclick.silver.events"
+"""In a commit's information: of which version of silver.events the rows were made."""
+_ROWS: Final = f"""
+WITH new AS (
+    SELECT site, properties['send_id'] AS send_id, properties['trigger'] AS trigger, properties['person_id'] AS person_id, visitor_id,
+        properties['outcome'] AS outcome, make_timestamptz(properties['due_at']::BIGINT * 1000) AS due_at, client_time AS decided_at,
+        occurred_at AS ended_at, properties['holdout']::DOUBLE AS holdout, properties['window_s']::BIGINT AS window_s,
+        properties['tries']::INT AS tries, from_json(properties['items'], '["VARCHAR"]') AS items, properties['error'] AS error
+    FROM events WHERE event = '{TRIGGER_DECISION}' AND source = '{SERVER}'
+)
+SELECT * FROM (FROM new UNION ALL BY NAME FROM present SEMI JOIN new USING (site, send_id))
+QUALIFY row_number() OVER (PARTITION BY site, send_id ORDER BY outcome = 'sent' DESC, ended_at DESC) = 1
+ORDER BY site, send_id
+"""
+
+
+def run(settings: Settings, progress: Callable[..., None] = lambda *_: None) -> JobReport:
+    """Bring in the decisions that came since the last time; called twice, it changes nothing."""
+    started, lake = time.monotonic(), settings.lake
+    with locks.hold(lake.locks, SENDS.name, purpose=SENDS.job):
+        events = delta.require(lake, EVENTS.name)
+        delta.create(lake, SENDS)
+        cursor = cursor_at(events)
+        last = last_cursor(lake, SENDS.name, _CURSOR)
+        rows = _rows(settings, events, last) if last != cursor else None
+        if rows is not None:
+            changed = delta.differing(lake, SENDS, rows) if len(rows) else rows
+            if len(changed):
+                delta.merge(lake, SENDS, changed, None, cursor.fact(_CURSOR))
+            else:
+                delta.write(lake, SENDS, changed, "append", cursor.fact(_CURSOR))
+    written = len(changed) if rows is not None else 0
+    return JobReport(job=SENDS.job, read=len(rows or ()), written=written, seconds=time.monotonic() - started)
+
+
+def _rows(settings: Settings, events: "DeltaTable", last: DayCursor | None) -> pa.Table:
+    """The newest word of each occasion that new files speak of, what the table has among it."""
+    lake = settings.lake
+    with duck.answering(lake, SENDS.name) as database:
+        duck.show(database, "events", lake, EVENTS.name, events, _new_files(settings, events, last))
+        duck.show(database, "present", lake, SENDS.name, delta.open_table(lake, SENDS.name))
+        return database.sql(_ROWS).to_arrow_table().cast(arrow.schema(SENDS))
+
+
+def _new_files(settings: Settings, events: "DeltaTable", last: DayCursor | None) -> Iterable[str]:
+    """Files of this version that an earlier one has not; all where that is not known."""
+    if last and last.table_id == str(events.metadata().id):
+        with suppress(LakeError):  # its log does not reach back
+            then = delta.open_table(settings.lake, EVENTS.name, last.version)
+            return duck.files(events) - (duck.files(then) if then else frozenset())
+    return duck.files(events)

@@ -1,0 +1,116 @@
+"""The worker of `nextclick triggers`: looks, sends and logs in turn, until it is to end; several may run on a machine."""
+
+import asyncio
+import logging
+import math
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from nextclick.errors import LakeError
+from nextclick.settings import Settings
+from triggers.decision_log import log_decisions
+from triggers.definition import Trigger
+from triggers.freshness import known_until
+from triggers.look import look
+from triggers.outbox import Outbox, ms
+from triggers.receiver import Receiver
+from triggers.sender import Sender
+
+_log: Final = logging.getLogger(__name__)
+Clock = Callable[[], datetime]
+
+
+class TriggerReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker did."""
+
+    as_of: datetime | None
+    """Up to when silver knew what happened, at a look; None: there was none, or silver has no event."""
+    decided: dict[str, int]
+    """New decisions by outcome; `waiting` ones were then sent, or still wait."""
+    tried: int
+    """Webhooks that were tried."""
+    logged: int
+    """Decisions that came into the landing log."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class TriggerWorker:
+    """The triggers of one lake, with one outbox and one receiver."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        triggers: Sequence[Trigger],
+        outbox: Outbox,
+        receiver: Receiver,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._settings, self._triggers, self._outbox, self._clock = settings, triggers, outbox, clock
+        self._sender = Sender(outbox, receiver, settings.triggers, clock)
+        self._look_at = 0.0
+        """By the monotonic clock."""
+
+    async def once(self, as_of: datetime | None = None) -> TriggerReport:
+        """Look, send all that is due, log; `as_of` in place of what silver is taken to know."""
+        decided, known = await self._look(as_of)
+        return self._report(decided, known, await self._send(math.inf))
+
+    async def run(self, tell: Callable[[TriggerReport], None]) -> None:
+        """Until SIGTERM or SIGINT; what is on its way then ends its try. `tell` hears of each round in which something happened."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._sender.draining.set)
+        while not self._sender.draining.is_set():
+            try:
+                report = await self._round()
+                if report.decided or report.tried or report.logged:
+                    tell(report)
+            except LakeError as error:  # such as a full disk, or a table that is made anew: the next round tries again
+                _log.warning("%s The next look is in %g seconds.", error, self._settings.triggers.look_seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._sender.draining.wait(), self._pause())
+
+    async def _round(self) -> TriggerReport:
+        """As `once`, but looked only when it is time, and sent only up to then: where nobody answers, triggers go on being decided."""
+        decided, known = Counter[str](), None
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + self._settings.triggers.look_seconds
+            decided, known = await self._look()
+        return self._report(decided, known, await self._send(self._look_at))
+
+    def _report(self, decided: Counter[str], as_of: datetime | None, tried: int) -> TriggerReport:
+        return TriggerReport(
+            as_of=as_of, decided=dict(decided), tried=tried, logged=log_decisions(self._settings, self._outbox)
+        )
+
+    async def _look(self, as_of: datetime | None = None) -> tuple[Counter[str], datetime | None]:
+        now = self._clock()
+        known = as_of or known_until(self._settings, now)
+        if known is None:
+            return Counter(), None
+        return await asyncio.to_thread(look, self._settings, self._outbox, self._triggers, known, now), known
+
+    async def _send(self, until: float) -> int:
+        """Until nothing may be tried, or this moment of the monotonic clock."""
+        tried = 0
+        while not self._sender.draining.is_set() and (count := await self._sender.send_due()):
+            tried += count
+            if time.monotonic() >= until:
+                break
+        return tried
+
+    def _pause(self) -> float:
+        """Seconds to the next look, or to the next try where that is sooner."""
+        next_at = self._outbox.next_at()
+        until = self._look_at - time.monotonic()
+        return max(0.05, until if next_at is None else min(until, (next_at - ms(self._clock())) / 1000))
