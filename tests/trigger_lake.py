@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings, load
 from tests.table_rows import seq, write
-from triggers.definition import Trigger
+from triggers.definition import TriggerDefinition
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -21,11 +21,11 @@ AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 YES = {"analytics": True, "personalization": True, "advertising": True}
 
 
-def trigger(kind: str = "cart_left", **more: Any) -> Trigger:
+def trigger(kind: str = "cart_left", **more: Any) -> TriggerDefinition:
     """On, for everybody, whatever they allowed, but for what `more` says; `when` adds to its kind."""
     when = {"kind": kind, **({"after_days": 3.0} if kind == "silence" else {}), **more.pop("when", {})}
     return msgspec.convert(
-        {"name": "t", "enabled": True, "holdout": 0.0, "consent": "none", "when": when} | more, Trigger
+        {"name": "t", "enabled": True, "holdout": 0.0, "consent": "none", "when": when} | more, TriggerDefinition
     )
 
 

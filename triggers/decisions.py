@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from nextclick.places import place
-from triggers.definition import Trigger
+from nextclick.audiences.places import place
+from triggers.definition import TriggerDefinition
 
 
-class Outcome(StrEnum):
+class SendOutcome(StrEnum):
     """What became of an occasion; all but WAITING are final, but that a dead letter may be replayed."""
 
     WAITING = "waiting"
@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     """A dead letter."""
 
 
-COUNTED = (Outcome.WAITING, Outcome.SENT, Outcome.HELD_OUT, Outcome.FAILED)
+COUNTED = (SendOutcome.WAITING, SendOutcome.SENT, SendOutcome.HELD_OUT, SendOutcome.FAILED)
 """Decisions that use up a cap: a dead letter may have arrived all the same."""
 
 
@@ -53,7 +53,7 @@ class Earlier(NamedTuple):
 
 
 def decide(
-    trigger: Trigger,
+    trigger: TriggerDefinition,
     site_zone: str,
     per_person: int,
     person_id: str,
@@ -61,30 +61,30 @@ def decide(
     contact: Contact,
     earlier: Earlier,
     now: datetime,
-) -> Outcome | None:
+) -> SendOutcome | None:
     """The outcome at `now`; None while it is quiet and there is time to wait."""  # fmt: skip
     if not may_send(trigger, contact):
-        return Outcome.NO_CONSENT
+        return SendOutcome.NO_CONSENT
     if ends := quiet_until(trigger, contact.timezone, site_zone, now):
-        return None if ends <= due_at + trigger.keep else Outcome.QUIET
+        return None if ends <= due_at + trigger.keep else SendOutcome.QUIET
     if earlier.of_trigger >= trigger.cap.times or earlier.of_all >= per_person:
-        return Outcome.CAPPED
-    return Outcome.HELD_OUT if is_held_out(trigger, person_id) else Outcome.WAITING
+        return SendOutcome.CAPPED
+    return SendOutcome.HELD_OUT if is_held_out(trigger, person_id) else SendOutcome.WAITING
 
 
-def may_send(trigger: Trigger, contact: Contact) -> bool:
+def may_send(trigger: TriggerDefinition, contact: Contact) -> bool:
     """Whether the person allows it; who said nothing, by `consent_unless_said`."""
     if trigger.consent == "none":
         return True
     return trigger.consent_unless_said if contact.consent is None else contact.consent
 
 
-def is_held_out(trigger: Trigger, person_id: str) -> bool:
+def is_held_out(trigger: TriggerDefinition, person_id: str) -> bool:
     """By a hash of person and trigger: for ever, and alike in every process."""
     return place(trigger.site, "trigger", trigger.name, person_id) < trigger.holdout
 
 
-def quiet_until(trigger: Trigger, timezone: str | None, site_zone: str, now: datetime) -> datetime | None:
+def quiet_until(trigger: TriggerDefinition, timezone: str | None, site_zone: str, now: datetime) -> datetime | None:
     """When the quiet hours that `now` lies in end; None outside of them."""
     if trigger.quiet_hours is None:
         return None

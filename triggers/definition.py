@@ -59,7 +59,7 @@ class Cap(_Part, frozen=True):
     days: Days = 7.0
 
 
-class Trigger(_Part, frozen=True, kw_only=True):
+class TriggerDefinition(_Part, frozen=True, kw_only=True):
     """One file of conf/triggers/."""
 
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -96,14 +96,16 @@ class Trigger(_Part, frozen=True, kw_only=True):
         return (time.fromisoformat(self.quiet[0]), time.fromisoformat(self.quiet[1])) if self.quiet else None
 
 
-def load(folder: Path) -> tuple[Trigger, ...]:
+def load(folder: Path) -> tuple[TriggerDefinition, ...]:
     """The triggers of `folder`, by name, those that are off, too; none where it is not there. TriggerError says what is wrong."""
     return tuple(_read(path) for path in sorted(folder.glob("*.toml")))
 
 
-def _read(path: Path) -> Trigger:
+def _read(path: Path) -> TriggerDefinition:
     try:
-        trigger = msgspec.convert({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}, Trigger)
+        trigger = msgspec.convert(
+            {"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}, TriggerDefinition
+        )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise TriggerError(f"The trigger {path} is wrong: {error}. docs/triggers.md shows the form.") from error
     if faults := [*_faults(trigger, path.stem)]:
@@ -111,7 +113,7 @@ def _read(path: Path) -> Trigger:
     return trigger
 
 
-def _faults(trigger: Trigger, stem: str) -> Iterator[str]:
+def _faults(trigger: TriggerDefinition, stem: str) -> Iterator[str]:
     if trigger.name != stem:
         yield f"name is {trigger.name!r} in a file called {stem}.toml: let them be the same"
     if trigger.quiet and trigger.quiet[0] == trigger.quiet[1]:

@@ -12,8 +12,8 @@ from nextclick.errors import TableBusy
 from nextclick.lake import duck, locks
 from nextclick.settings import Settings
 from triggers import message, people
-from triggers.decisions import Contact, Outcome, decide
-from triggers.definition import Trigger
+from triggers.decisions import Contact, SendOutcome, decide
+from triggers.definition import TriggerDefinition
 from triggers.occasions import item_feed, occasions
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
@@ -31,7 +31,7 @@ class _Filled(NamedTuple):
 
 
 def look(
-    settings: Settings, outbox: Outbox, triggers: Sequence[Trigger], as_of: datetime, now: datetime
+    settings: Settings, outbox: Outbox, triggers: Sequence[TriggerDefinition], as_of: datetime, now: datetime
 ) -> Counter[str]:
     """Decide all that is due, by what silver knows up to `as_of`; returns new decisions by outcome.
 
@@ -56,7 +56,9 @@ def look(
     return decided
 
 
-def _decide(settings: Settings, outbox: Outbox, trigger: Trigger, looking: Looking, now: datetime) -> Counter[str]:
+def _decide(
+    settings: Settings, outbox: Outbox, trigger: TriggerDefinition, looking: Looking, now: datetime
+) -> Counter[str]:
     """Decisions in the order of the occasions, which is that of caps: whoever is first has the place."""
     due = occasions(looking, trigger)
     new = outbox.undecided([occasion.id for occasion in due])
@@ -71,14 +73,16 @@ def _decide(settings: Settings, outbox: Outbox, trigger: Trigger, looking: Looki
     return decided
 
 
-def _outcome(settings: Settings, deciding: Deciding, trigger: Trigger, each: _Filled, now: datetime) -> Outcome | None:
+def _outcome(
+    settings: Settings, deciding: Deciding, trigger: TriggerDefinition, each: _Filled, now: datetime
+) -> SendOutcome | None:
     person, contact = each.occasion.person_id, each.contact
     earlier = deciding.earlier(trigger.name, trigger.site, (person, contact.visitor_id), now, trigger.cap.days)
     zone, most = settings.analytics.timezone_for(trigger.site), settings.triggers.per_person
     return decide(trigger, zone, most, person, each.occasion.due_at, contact, earlier, now)
 
 
-def _filled(looking: Looking, trigger: Trigger, due: Sequence[Occasion]) -> list[_Filled]:
+def _filled(looking: Looking, trigger: TriggerDefinition, due: Sequence[Occasion]) -> list[_Filled]:
     if not due:
         return []
     who = {occasion.person_id for occasion in due}
@@ -96,9 +100,9 @@ def _filled(looking: Looking, trigger: Trigger, due: Sequence[Occasion]) -> list
     return filled
 
 
-def _decision(trigger: Trigger, each: _Filled, outcome: Outcome, now: datetime) -> Decision:
+def _decision(trigger: TriggerDefinition, each: _Filled, outcome: SendOutcome, now: datetime) -> Decision:
     occasion, contact = each.occasion, each.contact
-    waits = outcome is Outcome.WAITING
+    waits = outcome is SendOutcome.WAITING
     return Decision(
         id=occasion.id,
         trigger=trigger.name,

@@ -7,18 +7,24 @@ from typing import Any
 import msgspec
 
 from triggers.decisions import Contact
-from triggers.definition import Trigger
+from triggers.definition import TriggerDefinition
 from triggers.occasions.occasion import Occasion
-from triggers.people import Good
+from triggers.people import MessageItem
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 def body(
-    trigger: Trigger, occasion: Occasion, contact: Contact, goods: Mapping[str, Good], recommended: Sequence[str]
+    trigger: TriggerDefinition,
+    occasion: Occasion,
+    contact: Contact,
+    goods: Mapping[str, MessageItem],
+    recommended: Sequence[str],
 ) -> bytes:
     """The body of the webhook as Standard Webhooks has it: `type`, `timestamp`, `data`."""
-    about, more = ([goods.get(item, Good(item))._asdict() for item in items] for items in (occasion.items, recommended))
+    about, more = (
+        [goods.get(item, MessageItem(item))._asdict() for item in items] for items in (occasion.items, recommended)
+    )
     facts: dict[str, Any] = {
         "trigger": trigger.name,
         "site": occasion.site,

@@ -8,14 +8,14 @@ from nextclick.contracts.persons import VISITOR
 from nextclick.contracts.silver import EVENTS, IDENTITIES, ITEMS
 from nextclick.lake import delta, duck, persons
 from triggers.decisions import Contact
-from triggers.definition import Trigger
+from triggers.definition import TriggerDefinition
 from triggers.occasions.looking import Looking
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-class Good(NamedTuple):
+class MessageItem(NamedTuple):
     """An item as a message tells of it; what silver.items does not know is None."""
 
     item_id: str
@@ -47,7 +47,7 @@ FROM people SEMI JOIN wanted USING (person_id) GROUP BY person_id
 """
 
 
-def contacts(looking: Looking, trigger: Trigger, people: Collection[str]) -> dict[str, Contact]:
+def contacts(looking: Looking, trigger: TriggerDefinition, people: Collection[str]) -> dict[str, Contact]:
     """Of these persons of the trigger's site, by all that is known of them up to this moment."""
     database, lake = looking.database, looking.lake
     said = f"consent.{trigger.consent}" if trigger.consent != "none" else "NULL::BOOLEAN"
@@ -61,7 +61,7 @@ def contacts(looking: Looking, trigger: Trigger, people: Collection[str]) -> dic
     return {row[0]: Contact(*row[1:]) for row in database.execute(_CONTACTS.format(consent=consent)).fetchall()}
 
 
-def goods(looking: Looking, site: str, items: Collection[str]) -> dict[str, Good]:
+def goods(looking: Looking, site: str, items: Collection[str]) -> dict[str, MessageItem]:
     """What is known of items of the site; those that nobody knows are left out."""
     if not items:
         return {}
@@ -69,7 +69,7 @@ def goods(looking: Looking, site: str, items: Collection[str]) -> dict[str, Good
     _register(database, "wanted", "item_id", items)
     duck.show(database, "items", looking.lake, ITEMS.name, delta.open_table(looking.lake, ITEMS.name))
     query = "SELECT item_id, name, price::VARCHAR, currency, category FROM items SEMI JOIN wanted USING (item_id) WHERE site = $site"
-    return {row[0]: Good(*row) for row in database.execute(query, {"site": site}).fetchall()}
+    return {row[0]: MessageItem(*row) for row in database.execute(query, {"site": site}).fetchall()}
 
 
 def recommended(looking: Looking, site: str, people: Collection[str], most: int) -> Mapping[str, list[str]]:

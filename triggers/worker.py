@@ -16,7 +16,7 @@ import msgspec
 from nextclick.errors import LakeError
 from nextclick.settings import Settings
 from triggers.decision_log import log_decisions
-from triggers.definition import Trigger
+from triggers.definition import TriggerDefinition
 from triggers.freshness import known_until
 from triggers.look import look
 from triggers.outbox import Outbox, ms
@@ -50,7 +50,7 @@ class TriggerWorker:
     def __init__(
         self,
         settings: Settings,
-        triggers: Sequence[Trigger],
+        triggers: Sequence[TriggerDefinition],
         outbox: Outbox,
         receiver: Receiver,
         clock: Clock = utc_now,

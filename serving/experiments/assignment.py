@@ -18,8 +18,8 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from nextclick.audiences.places import place
 from nextclick.errors import ExperimentError
-from nextclick.places import place
 
 HOLDOUT = "holdout"
 """The variant of units that are kept out: it has no parameters."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from triggers.definition import BackInStock, CartLeft, PriceDrop, Silence, Trigger
+from triggers.definition import BackInStock, CartLeft, PriceDrop, Silence, TriggerDefinition
 from triggers.occasions import carts, item_changes, silences
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
 
-_BY_KIND: Final[dict[type[Any], Callable[[Looking, Trigger, Any], Iterator[Occasion]]]] = {
+_BY_KIND: Final[dict[type[Any], Callable[[Looking, TriggerDefinition, Any], Iterator[Occasion]]]] = {
     CartLeft: carts.find,
     Silence: silences.find,
     PriceDrop: item_changes.find,
@@ -16,6 +16,6 @@ _BY_KIND: Final[dict[type[Any], Callable[[Looking, Trigger, Any], Iterator[Occas
 }
 
 
-def occasions(looking: Looking, trigger: Trigger) -> list[Occasion]:
+def occasions(looking: Looking, trigger: TriggerDefinition) -> list[Occasion]:
     """Everything that may start the trigger at this moment, decided already or not."""
     return [*_BY_KIND[type(trigger.when)](looking, trigger, trigger.when)]

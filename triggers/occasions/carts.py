@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from triggers.definition import CartLeft, Trigger
+from triggers.definition import CartLeft, TriggerDefinition
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
 
@@ -28,7 +28,7 @@ ORDER BY person_id
 """A purchase ends the whole cart, whichever items it names."""
 
 
-def find(looking: Looking, trigger: Trigger, when: CartLeft) -> Iterator[Occasion]:
+def find(looking: Looking, trigger: TriggerDefinition, when: CartLeft) -> Iterator[Occasion]:
     """The carts whose time came within `keep` before this moment; a cart is known by when its newest item was put there."""
     after, cart = timedelta(minutes=when.after_minutes), timedelta(hours=when.cart_hours)
     looking.show_acts(trigger.site, looking.as_of - trigger.keep - after - cart)

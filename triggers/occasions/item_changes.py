@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from nextclick.contracts.silver import ITEMS
 from nextclick.lake import delta, duck
-from triggers.definition import BackInStock, PriceDrop, Trigger
+from triggers.definition import BackInStock, PriceDrop, TriggerDefinition
 from triggers.occasions.item_feed import BACK_IN_STOCK, PRICE_DROP, ItemChange
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
@@ -17,7 +17,8 @@ from triggers.occasions.occasion import Occasion
 _VIEWED: Final = """
 WITH views AS (
     SELECT person_id, place, max(occurred_at) AS viewed_at FROM acts JOIN changed USING (item_id)
-    WHERE event IN ('view_item', 'page_view', 'click', 'add_to_cart') AND occurred_at BETWEEN changed_at - $viewed AND changed_at GROUP BY ALL
+    WHERE event IN ('view_item', 'page_view', 'click', 'add_to_cart') AND occurred_at BETWEEN changed_at - $viewed AND changed_at
+    GROUP BY ALL
 ), bought AS (
     SELECT person_id, item_id, max(occurred_at) AS bought_at FROM acts WHERE event = 'purchase' AND pieces > 0 GROUP BY ALL
 )
@@ -29,7 +30,7 @@ ORDER BY person_id, place
 """What is no longer so cheap, or is gone again, is nobody's occasion."""
 
 
-def find(looking: Looking, trigger: Trigger, when: PriceDrop | BackInStock) -> Iterator[Occasion]:
+def find(looking: Looking, trigger: TriggerDefinition, when: PriceDrop | BackInStock) -> Iterator[Occasion]:
     """The people who viewed what changed within `keep` before this moment; a person's occasion is known by the item and its event."""
     changes = _wanted(looking, trigger, when)
     if not changes:
@@ -50,7 +51,7 @@ def find(looking: Looking, trigger: Trigger, when: PriceDrop | BackInStock) -> I
         yield Occasion(trigger.name, trigger.site, person, key, change.at, (change.item_id,), prices)
 
 
-def _wanted(looking: Looking, trigger: Trigger, when: PriceDrop | BackInStock) -> list[ItemChange]:
+def _wanted(looking: Looking, trigger: TriggerDefinition, when: PriceDrop | BackInStock) -> list[ItemChange]:
     """The changes that the trigger is about, those of the largest drop first."""
     kind = PRICE_DROP if isinstance(when, PriceDrop) else BACK_IN_STOCK
     near = [

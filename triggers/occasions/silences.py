@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from triggers.definition import Silence, Trigger
+from triggers.definition import Silence, TriggerDefinition
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
 
@@ -14,7 +14,7 @@ HAVING last_at + $after BETWEEN $as_of - $keep AND $as_of ORDER BY person_id
 """
 
 
-def find(looking: Looking, trigger: Trigger, when: Silence) -> Iterator[Occasion]:
+def find(looking: Looking, trigger: TriggerDefinition, when: Silence) -> Iterator[Occasion]:
     """The people whose last visit ended so long before this moment, or up to `keep` longer; a silence is known by that end."""
     after = timedelta(days=when.after_days)
     looking.show_visits(trigger.site, looking.as_of - trigger.keep - after)

@@ -57,11 +57,7 @@ def become(lake: Lake, *items: dict[str, Any]) -> None:
 def changes(lake: Lake) -> list[ItemChange]:
     """All that the feed says from the table's first version on."""
     table = delta.require(lake, "silver.items")
-    return (
-        item_feed.read(lake, cursor_at(delta.require(lake, "silver.items", 0))).changes
-        if table.version()
-        else []
-    )
+    return item_feed.read(lake, cursor_at(delta.require(lake, "silver.items", 0))).changes if table.version() else []
 
 
 def due(lake: Lake, minute: float, kind: str, **more: Any) -> list[tuple[str, str, Any]]:
@@ -95,7 +91,12 @@ def test_each_version_counts_by_itself_however_many_are_read_together(lake: Lake
 
 
 def test_a_table_that_is_made_anew_with_the_same_items_says_nothing(lake: Lake) -> None:
-    write(lake, "silver.items", [item("rug", 50, 0), item("lamp", 100, 0), item("mug", 9, 0, available=False)], mode="overwrite")
+    write(
+        lake,
+        "silver.items",
+        [item("rug", 50, 0), item("lamp", 100, 0), item("mug", 9, 0, available=False)],
+        mode="overwrite",
+    )
     assert changes(lake) == []
 
 

@@ -14,13 +14,13 @@ from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import Settings
 from tests.table_rows import write
 from tests.trigger_lake import YES, Hook, event, minutes, settings_of, trigger, write_events
-from triggers.definition import Trigger
+from triggers.definition import TriggerDefinition
 from triggers.outbox import Outbox
 from triggers.receiver import Receiver
 from triggers.worker import TriggerReport, TriggerWorker
 
 
-def once(settings: Settings, minute: float, *triggers: Trigger) -> TriggerReport:
+def once(settings: Settings, minute: float, *triggers: TriggerDefinition) -> TriggerReport:
     """One round of a worker of its own at that minute."""
     outbox = Outbox.of(settings.lake)
 
