@@ -11,7 +11,7 @@ from nextclick.contracts.events import SERVER, TRIGGER_DECISION, Event, encode
 from nextclick.contracts.persons import ACCOUNT
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
-from triggers.outbox import Decision, Outbox
+from triggers.outbox import Outbox, TriggerDecision
 
 _TOGETHER: Final = 5_000
 
@@ -27,7 +27,7 @@ def log_decisions(settings: Settings, outbox: Outbox) -> int:
     return written
 
 
-def as_event(decision: Decision) -> Event:
+def as_event(decision: TriggerDecision) -> Event:
     """The decision as an event of the person's device; a person without a device is a user."""
     visitor, user = decision.visitor_id, None
     if visitor is None or visitor.startswith(ACCOUNT):

@@ -17,7 +17,7 @@ from triggers.definition import TriggerDefinition
 from triggers.occasions import item_feed, occasions
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
-from triggers.outbox import Deciding, Decision, Outbox, ms
+from triggers.outbox import Deciding, Outbox, TriggerDecision, ms
 
 LOCK = "triggers.look"
 
@@ -100,10 +100,10 @@ def _filled(looking: Looking, trigger: TriggerDefinition, due: Sequence[Occasion
     return filled
 
 
-def _decision(trigger: TriggerDefinition, each: _Filled, outcome: SendOutcome, now: datetime) -> Decision:
+def _decision(trigger: TriggerDefinition, each: _Filled, outcome: SendOutcome, now: datetime) -> TriggerDecision:
     occasion, contact = each.occasion, each.contact
     waits = outcome is SendOutcome.WAITING
-    return Decision(
+    return TriggerDecision(
         id=occasion.id,
         trigger=trigger.name,
         site=occasion.site,

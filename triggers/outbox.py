@@ -44,7 +44,7 @@ CREATE TABLE item_changes (
 """
 
 
-class Decision(NamedTuple):
+class TriggerDecision(NamedTuple):
     """A row of the outbox as it is decided; times are milliseconds since 1970-01-01 UTC."""
 
     id: str
@@ -70,7 +70,7 @@ class Decision(NamedTuple):
     tries: int = 0
 
 
-_COLUMNS: Final = ", ".join(Decision._fields)
+_COLUMNS: Final = ", ".join(TriggerDecision._fields)
 
 
 def ms(at: datetime) -> int:
@@ -128,14 +128,14 @@ class Outbox:
 
     # What is sent
 
-    def claim(self, owner: str, now: int, until: int, most: int) -> list[Decision]:
+    def claim(self, owner: str, now: int, until: int, most: int) -> list[TriggerDecision]:
         """Lease up to `most` webhooks that may be tried now, until then."""
         query = f"""
             UPDATE decisions SET owner = ?, leased_until = ? WHERE id IN (
                 SELECT id FROM decisions WHERE outcome = 'waiting' AND next_at <= ? AND leased_until <= ? ORDER BY next_at, id LIMIT ?
             ) RETURNING {_COLUMNS}
         """
-        return [Decision(*row) for row in self._rows(query, owner, until, now, now, most)]
+        return [TriggerDecision(*row) for row in self._rows(query, owner, until, now, now, most)]
 
     def begin_try(self, id: str, owner: str, until: int) -> bool:
         """Count a try before it is made; false where the lease was lost, so another may be sending."""
@@ -160,7 +160,7 @@ class Outbox:
         query = "UPDATE decisions SET outcome = 'failed', ended_at = ?, error = ? WHERE id = ? AND owner = ? AND outcome = 'waiting'"
         self._change(query, now, error, id, owner)
 
-    def dead(self) -> list[Decision]:
+    def dead(self) -> list[TriggerDecision]:
         """The dead letters, oldest first."""
         return self._decisions("outcome = 'failed' ORDER BY ended_at, id")
 
@@ -180,11 +180,11 @@ class Outbox:
 
     # What is logged, kept and counted
 
-    def unlogged(self, most: int) -> list[Decision]:
+    def unlogged(self, most: int) -> list[TriggerDecision]:
         """Final decisions that are not in the landing log yet, as far as this machine knows."""
         return self._decisions("is_logged = 0 AND outcome <> 'waiting' ORDER BY decided_at, id LIMIT ?", most)
 
-    def logged(self, decisions: Iterable[Decision]) -> None:
+    def logged(self, decisions: Iterable[TriggerDecision]) -> None:
         """These are in the landing log; what was decided anew since then is not."""
         with self._transaction():
             self._db.executemany(
@@ -238,8 +238,8 @@ class Outbox:
                 self._db.execute("INSERT INTO meta (outbox_id) VALUES (?)", (uuid4().hex,))
                 self._db.execute(f"PRAGMA user_version = {formats.OUTBOX}")
 
-    def _decisions(self, where: str, *values: Any) -> list[Decision]:
-        return [Decision(*row) for row in self._rows(f"SELECT {_COLUMNS} FROM decisions WHERE {where}", *values)]
+    def _decisions(self, where: str, *values: Any) -> list[TriggerDecision]:
+        return [TriggerDecision(*row) for row in self._rows(f"SELECT {_COLUMNS} FROM decisions WHERE {where}", *values)]
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
         with self._clearly():
@@ -286,7 +286,7 @@ class Deciding:
         of_trigger = self._count(f"{counted} AND trigger = ?", site, *who, since, trigger)
         return Earlier(of_trigger, self._count(counted, site, *who, day))
 
-    def add(self, decision: Decision) -> None:
+    def add(self, decision: TriggerDecision) -> None:
         marks = ", ".join("?" * len(decision))
         self._db.execute(f"INSERT INTO decisions ({_COLUMNS}) VALUES ({marks})", decision)
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from nextclick.settings import TriggersSettings
-from triggers.outbox import Decision, Outbox, ms
+from triggers.outbox import Outbox, TriggerDecision, ms
 from triggers.receiver import Receiver, Refusal, Undelivered
 
 AT_ONCE: Final = 3
@@ -54,7 +54,7 @@ class Sender:
     def _now(self) -> int:
         return ms(self._clock())
 
-    async def _send(self, decision: Decision) -> None:
+    async def _send(self, decision: TriggerDecision) -> None:
         if self._now() > decision.expires_at:
             return self._outbox.fail(decision.id, self._owner, self._now(), TOO_LATE)
         left = self._settings.tries - decision.tries
@@ -73,12 +73,12 @@ class Sender:
             self._put_back(decision, left, failure)
         return None
 
-    async def _try(self, decision: Decision) -> None:
+    async def _try(self, decision: TriggerDecision) -> None:
         if self._outbox.begin_try(decision.id, self._owner, self._now() + self._lease_ms):
             await self._receiver.deliver(decision.id, decision.payload or b"")
             self._outbox.sent(decision.id, self._now())
 
-    def _put_back(self, decision: Decision, left: int, failure: Undelivered) -> None:
+    def _put_back(self, decision: TriggerDecision, left: int, failure: Undelivered) -> None:
         done = min(AT_ONCE, left)
         if left <= done and not self.draining.is_set():
             self._outbox.fail(decision.id, self._owner, self._now(), str(failure))

@@ -11,7 +11,7 @@ from tests.table_rows import write
 from tests.trigger_lake import minutes, settings_of
 from triggers import sends
 from triggers.decision_log import as_event
-from triggers.outbox import Decision, ms
+from triggers.outbox import TriggerDecision, ms
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def decided(send_id: str, outcome: str, minute: float, tries: int = 1) -> dict[str, Any]:
     """A decision as silver.events has it."""
-    decision = Decision(
+    decision = TriggerDecision(
         id=send_id, trigger="t", site="default", person_id="visitor:v", visitor_id="v", user_id=None, due_at=ms(minutes(0)),
         expires_at=ms(minutes(60)), decided_at=ms(minutes(1)), holdout=0.1, window_s=3600, items='["lamp","rug"]', payload=None,
         outcome=outcome, ended_at=ms(minutes(minute)), error="HTTP 400" if outcome == "failed" else None, tries=tries,
