@@ -45,6 +45,7 @@ from nextclick.landing.reader import segments
 from nextclick.settings import Settings, load
 from orchestration import dagster_home
 from orchestration.assets import asset_specs
+from orchestration.assets import audiences as audience_assets
 from orchestration.assets import bronze as bronze_assets
 from orchestration.assets import gold as gold_assets
 from orchestration.assets import model as model_assets
@@ -58,7 +59,7 @@ NEWS_TAG = "nextclick/news"
 """Of an incremental run: what it was started for."""
 _LONGEST_WAIT = 86_400.0
 """Seconds after which a run that keeps failing is asked for again, at the latest."""
-_MODULES = (bronze_assets, silver_assets, gold_assets, model_assets)
+_MODULES = (bronze_assets, silver_assets, gold_assets, model_assets, audience_assets)
 
 
 def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
@@ -74,7 +75,12 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
     incremental = define_asset_job(
         INCREMENTAL,
         everything
-        - AssetSelection.assets(model_assets.recommender, model_assets.click_model, model_assets.gold_predictions),
+        - AssetSelection.assets(
+            model_assets.recommender,
+            model_assets.click_model,
+            model_assets.gold_predictions,
+            audience_assets.gold_audience_members,
+        ),
         description="What is new, up to the lists of those whom it touches; the model stays.",
         op_retry_policy=again,
     )

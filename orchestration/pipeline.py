@@ -68,6 +68,14 @@ STEPS: tuple[Step, ...] = (
         (silver.SENDS.name,),
         "triggers.sends:run",
     ),
+    Step(
+        silver.AUDIENCE_CHANGES.job,
+        silver.AUDIENCE_CHANGES.does,
+        StepKind.WORK,
+        silver.AUDIENCE_CHANGES.reads,
+        (silver.AUDIENCE_CHANGES.name,),
+        "analytics.audiences.changes:run",
+    ),
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
     *_jobs(Layer.GOLD),
     Step(
@@ -94,7 +102,19 @@ STEPS: tuple[Step, ...] = (
         (gold.PREDICTIONS.name,),
         "ml.jobs.predict:run",
     ),
-    _check("check_gold", "what gold must hold", (*GOLD, *ATTRIBUTION, gold.PREDICTIONS.name)),
+    Step(
+        gold.AUDIENCE_MEMBERS.job,
+        gold.AUDIENCE_MEMBERS.does,
+        StepKind.WORK,
+        gold.AUDIENCE_MEMBERS.reads,
+        (gold.AUDIENCE_MEMBERS.name,),
+        "analytics.audiences.nightly:run",
+    ),
+    _check(
+        "check_gold",
+        "what gold must hold",
+        (*GOLD, *ATTRIBUTION, gold.PREDICTIONS.name, gold.AUDIENCE_MEMBERS.name),
+    ),
     Step(
         "learn_bandits", "which arms are clicked", StepKind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"
     ),

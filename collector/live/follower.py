@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from collector.http.metrics import LiveMetrics
+from collector.live.audience_watch import AudienceWatch
 from collector.sinks import Sink
 from nextclick.errors import NextclickError
 from nextclick.kv.profiles.protocol import NONE_MERGED, Profiles
@@ -53,6 +54,7 @@ class ProfileUpdater(ABC):
         self._metrics = metrics
         self._where = where
         self._arrivals = Arrivals(settings)
+        self._watch = AudienceWatch(settings, store)
         self._closing = threading.Event()
         self._is_up = True
         self._rest: Backoff
@@ -68,6 +70,7 @@ class ProfileUpdater(ABC):
         """End; what is not merged then is left to the next start."""
         self._closing.set()
         self._thread.join()
+        self._watch.publish(at_once=True)
 
     @abstractmethod
     def _step(self) -> bool:
@@ -83,6 +86,7 @@ class ProfileUpdater(ABC):
         while goes_on:
             try:
                 goes_on = self._step()
+                self._watch.publish()
                 self._pause()
             except Exception as error:  # even a mistake of ours must not end the thread
                 self._fail()
@@ -102,10 +106,17 @@ class ProfileUpdater(ABC):
             if arrival and arrival.action.at >= oldest:
                 for key in arrival.keys:
                     updates.setdefault(key, []).append(arrival.action)
+                if not self._watch.is_idle:
+                    self._watch.add(arrival.keys, arrival.event)
             if len(updates) >= PIECE:
                 self._store.merge(updates)
                 updates.clear()
+                self._watch.look()
                 self._pause()
+        if updates and not self._watch.is_idle:
+            self._store.merge(updates)
+            self._watch.look()
+            updates.clear()
         self._store.merge(updates, segments, offsets=offsets)
 
     def _oldest(self) -> int:

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from nextclick.contracts.events import OUTSIDE_SESSIONS, Event
-from nextclick.contracts.persons import ACCOUNT
 from nextclick.errors import LakeError
 from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
@@ -21,6 +19,7 @@ from nextclick.lake.duck import connect, show
 from nextclick.profile import features_check, profile
 from nextclick.profile.features_check import FeaturesCheck
 from nextclick.profile.live_arrivals import Arrivals
+from nextclick.profile.owned_events import action, owned_sql
 from nextclick.profile.profile import Action
 from nextclick.settings import Settings
 
@@ -93,39 +92,24 @@ def _copies(duck: "DuckDBPyConnection", settings: Settings) -> dict[bytes, list[
     return actions
 
 
-_FIELDS: Final = (
-    "event", "event_id", "client_time", "occurred_at", "item_id", "category", "price", "quantity", "query", "dwell_ms",
-)  # fmt: skip
-_OWNED: Final = f"""
+_OWNED: Final = """
 CREATE TEMP TABLE owned AS
-WITH actions AS (
-    SELECT * REPLACE (epoch_ms(client_time) AS client_time, epoch_ms(occurred_at) AS occurred_at,
-                      epoch_ms(received_at) AS received_at, price::VARCHAR AS price)
-    FROM silver_events
-    WHERE event NOT IN {OUTSIDE_SESSIONS} AND epoch_ms(least(occurred_at, received_at)) >= $oldest AND {{allowed}}
-), owned AS (
-    SELECT 'visitor' AS kind, visitor_id AS owner, * FROM actions
-    WHERE visitor_id IS DISTINCT FROM user_id AND NOT starts_with(visitor_id, '{ACCOUNT}')
-    UNION ALL SELECT 'person', user_id, * FROM actions WHERE user_id <> ''
-)
-SELECT hash(kind, site, owner) // 1000 AS part, kind, site, owner, received_at, {", ".join(_FIELDS)}
-FROM owned
-WHERE hash(kind, site, owner) % 1000 < $sample * 1000
+SELECT hash(kind, site, owner) // 1000 AS part, * FROM ({owned}) WHERE hash(kind, site, owner) % 1000 < $sample * 1000
 """
 
 
 def _parts(duck: "DuckDBPyConnection", oldest: int, sample: float, allowed: str) -> Iterator[Actions]:
     """All actions of all owners, an owner's in one part."""
-    duck.execute(_OWNED.format(allowed=allowed), {"oldest": oldest, "sample": sample})
+    recent = f"epoch_ms(least(occurred_at, received_at)) >= $oldest AND {allowed}"
+    owned = owned_sql("silver_events", "visitor", "person", recent)
+    duck.execute(_OWNED.format(owned=owned), {"oldest": oldest, "sample": sample})
     rows = duck.execute("SELECT count(*) FROM owned").fetchall()[0][0]
     parts = 1 + rows // _TOGETHER
     for part in range(parts):
         expected: Actions = {}
-        columns = f"kind, site, owner, received_at, {', '.join(_FIELDS)}"
-        for row in duck.execute(f"SELECT {columns} FROM owned WHERE part % ? = ?", [parts, part]).fetchall():
-            event = Event(**dict(zip(_FIELDS, row[4:], strict=True)))
-            if action := profile.action_of(event, row[3]):
-                expected.setdefault(row[:3], []).append(action)
+        for row in duck.execute("FROM owned WHERE part % ? = ?", [parts, part]).fetchall():
+            if one := action(row[4], row[5:]):
+                expected.setdefault(row[1:4], []).append(one)
         yield expected
 
 

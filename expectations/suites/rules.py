@@ -219,6 +219,11 @@ def _gold_attribution(table: str, settings: Settings) -> tuple[Expectation, ...]
     )
 
 
+@_of(silver.AUDIENCE_CHANGES)
+def _silver_audience_changes(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (none_of(table, "repeated_changes", "Each change of a subject says other than the one before it."),)
+
+
 @_of(gold.PREDICTIONS)
 def _gold_predictions(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (

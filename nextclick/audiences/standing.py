@@ -35,6 +35,8 @@ class AudienceStanding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """By audience the moment (ms) from which on they belong."""
     night: Night | None = None
     """None before a nightly job wrote it."""
+    changed_at: int = 0
+    """The last change of any audience (ms): the next one is later, so that changes have an order."""
 
 
 EMPTY: Final = AudienceStanding()
@@ -62,17 +64,17 @@ def updated(
     standing: AudienceStanding, audiences: Iterable[Audience], facts: Facts
 ) -> tuple[AudienceStanding, list[Change]]:
     """The standing as the facts have it now, and what changed; where they cannot know, what was known last stands."""
-    since, changes = dict(standing.since), list[Change]()
+    since, changes, at = dict(standing.since), list[Change](), max(facts.now, standing.changed_at + 1)
     for audience in audiences:
         belongs, belonged = membership(audience, facts), audience.name in since
         if belongs is None or belongs is belonged:
             continue
-        changes.append(Change(audience.name, belongs, facts.now))
+        changes.append(Change(audience.name, belongs, at))
         if belongs:
-            since[audience.name] = facts.now
+            since[audience.name] = at
         else:
             del since[audience.name]
-    return (AudienceStanding(since, standing.night), changes) if changes else (standing, changes)
+    return (AudienceStanding(since, standing.night, at), changes) if changes else (standing, changes)
 
 
 def change_event(subject: Subject, change: Change) -> bytes:

@@ -1,6 +1,6 @@
 """Gold: what models and people read."""
 
-from nextclick.contracts.silver import REVENUE, SITE
+from nextclick.contracts.silver import REVENUE, SITE, SUBJECT
 from nextclick.contracts.table import Column, Table
 
 ZONES = ("analytics.timezone", "analytics.timezones")
@@ -179,6 +179,20 @@ PREDICTIONS = Table(
     does="who comes back, who buys",
     spark=False,
     reads=("silver.events", "silver.user_agents"),
+)
+
+AUDIENCE_MEMBERS = Table(
+    name="gold.audience_members",
+    doc="One row per audience and visitor or user who belongs to it, as the nightly job last saw it. docs/audiences.md says who does.",
+    columns=(
+        *SUBJECT,
+        Column("since", "timestamp", "From when on, without a break: the last change that says so.", nullable=False),
+    ),
+    key=("site", "audience", "subject_kind", "subject_id"),
+    job="audiences",
+    does="who belongs to which audience",
+    spark=False,
+    reads=("silver.events", "silver.audience_changes", "gold.visits", "gold.predictions"),
 )
 
 RECOMMENDATIONS = Table(

@@ -360,6 +360,35 @@ SENDS = Table(
     reads=("silver.events",),
 )
 
+SUBJECT = (
+    SITE,
+    Column("audience", "string", "The audience, by its name in conf/audiences/.", nullable=False),
+    Column(
+        "subject_kind",
+        "string",
+        "A device or browser, with the events that name it, or a known user, with those that name them.",
+        nullable=False,
+        one_of=("visitor", "user"),
+    ),
+    Column("subject_id", "string", "The visitor_id or user_id.", nullable=False),
+)
+
+AUDIENCE_CHANGES = Table(
+    name="silver.audience_changes",
+    doc="One row per change: somebody belongs to an audience from then on, or no more. Each says other than the one before it.",
+    columns=(
+        *SUBJECT,
+        Column("changed_at", "timestamp", "When it was noticed.", nullable=False),
+        Column("entered", "boolean", "They belong from then on; else no more.", nullable=False),
+        Column("event_id", "string", "The event of silver.events that says so.", nullable=False),
+    ),
+    key=("site", "audience", "subject_kind", "subject_id", "changed_at"),
+    job="audience_changes",
+    does="who entered and left audiences",
+    spark=False,
+    reads=("silver.events",),
+)
+
 COSTS = Table(
     name="silver.costs",
     doc="One row per day, site, network, account, campaign, content and currency: what an advertising network says it cost.",

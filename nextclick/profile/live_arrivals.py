@@ -26,6 +26,8 @@ class Arrival(NamedTuple):
 
     keys: tuple[bytes, ...]
     action: Action
+    event: Event
+    """What it was read from, with nobody's names left out."""
 
 
 class Arrivals:
@@ -62,7 +64,7 @@ class Arrivals:
         ):
             return None
         action = profile.action_of(event, received_at)
-        return Arrival(profile.keys(event, self._site), action) if action else None
+        return Arrival(profile.keys(event, self._site), action, event) if action else None
 
 
 def _decoder(limits: EventsSettings) -> "msgspec.json.Decoder[Event]":

@@ -207,3 +207,22 @@ def test_redis_removes_a_profile_by_itself_when_its_newest_action_is_too_old(red
     while store.get_many([b"va"])[0].actions and time.monotonic() < deadline:
         time.sleep(0.05)
     assert [len(each.actions) for each in store.get_many([b"va", b"vb"])] == [0, 1]
+
+
+def test_a_standing_is_replaced_where_it_is_what_was_read_alone(store: Profiles, place: str) -> None:
+    assert store.standings([]) == []
+    assert store.standings([b"va", b"vb"]) == [b"", b""]
+    assert store.replace_standings({b"va": (b"", b"one"), b"vb": (b"", b"two")}) == []
+    assert open_store(place).standings([b"vb", b"va", b"vx"]) == [b"two", b"one", b""]
+    assert store.replace_standings({b"va": (b"old", b"three"), b"vb": (b"two", b"")}) == [b"va"]
+    assert store.standings([b"va", b"vb"]) == [b"one", b""]
+    assert store.get_many([b"va"]) == [EMPTY]
+
+
+def test_standings_that_nobody_wrote_lately_go(store: Profiles) -> None:
+    store.replace_standings({b"va": (b"", b"one")})
+    store.expire(NOW - DAY, 10)
+    assert store.standings([b"va"]) == [b"one"]
+    if isinstance(store, LmdbProfiles):  # Redis removes it by itself
+        store.expire(time.time_ns() // 1_000_000 + 1, 10)
+        assert store.standings([b"va"]) == [b""]

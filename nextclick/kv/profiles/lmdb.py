@@ -1,7 +1,7 @@
 """Profiles in one LMDB environment, shared by the processes of one machine.
 
-    kv/profiles/BOOT/     data.mdb: `profiles` (8 bytes newest action's time, then the profile), `segments` (marks),
-                          `offsets` (8 bytes each)
+    kv/profiles/BOOT/     data.mdb: `profiles` (8 bytes newest action's time, then the profile), `standings` (8 bytes when it
+                          was written, then the standing), `segments` (marks), `offsets` (8 bytes each)
 
 Commits are not synced: a killed process loses nothing of them, and after a restart of the
 machine, when pages may be torn, BOOT is another folder: profiles, marks and offsets begin empty, and
@@ -13,11 +13,12 @@ import shutil
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import lmdb
@@ -46,7 +47,7 @@ class LmdbProfiles:
     def __init__(self, folder: Path, map_bytes: int) -> None:
         self._folder = folder
         self._map_bytes = map_bytes
-        self._looked_at = b""
+        self._looked_at = {"profiles": b"", "standings": b""}
 
     @property
     def place(self) -> str:
@@ -103,6 +104,26 @@ class LmdbProfiles:
             for partition, offset in offsets.items():
                 transaction.put(partition.encode(), _OFFSET.pack(offset), db=opened.offsets)
 
+    def standings(self, keys: Sequence[bytes]) -> list[bytes]:
+        try:
+            opened = self._open
+        except _NeverBegun:
+            return [b"" for _ in keys]
+        with _translated(self._folder), opened.env.begin(db=opened.standings) as transaction:
+            return [transaction.get(key, b"")[_NEWEST.size :] for key in keys]
+
+    def replace_standings(self, changes: Mapping[bytes, tuple[bytes, bytes]]) -> list[bytes]:
+        opened, other, head = self._open, list[bytes](), _NEWEST.pack(time.time_ns() // 1_000_000)
+        with _translated(self._folder), opened.env.begin(write=True, db=opened.standings) as transaction:
+            for key, (before, after) in changes.items():
+                if transaction.get(key, b"")[_NEWEST.size :] != before:
+                    other.append(key)
+                elif after:
+                    transaction.put(key, head + after)
+                else:
+                    transaction.delete(key)
+        return other
+
     def merged_offsets(self) -> dict[str, int]:
         opened = self._open
         with _translated(self._folder), opened.env.begin(db=opened.offsets) as transaction:
@@ -126,14 +147,18 @@ class LmdbProfiles:
                 cursor.delete()
 
     def expire(self, before: int, most: int) -> int:
+        self._sweep("standings", self._open.standings, before, most)
+        return self._sweep("profiles", self._open.profiles, before, most)
+
+    def _sweep(self, name: str, database: Any, before: int, most: int) -> int:
         opened = self._open
         with _translated(self._folder):
-            with opened.env.begin(db=opened.profiles) as transaction:
-                old, self._looked_at = _older(transaction.cursor(), self._looked_at, before, most)
+            with opened.env.begin(db=database) as transaction:
+                old, self._looked_at[name] = _older(transaction.cursor(), self._looked_at[name], before, most)
             if not old:
                 return 0
-            with opened.env.begin(write=True, db=opened.profiles) as transaction:
-                # Between the two transactions a profile may have come back to life.
+            with opened.env.begin(write=True, db=database) as transaction:
+                # Between the two transactions it may have come back to life.
                 dead = [
                     key for key in old if (value := transaction.get(key)) and _NEWEST.unpack_from(value)[0] < before
                 ]
@@ -151,7 +176,7 @@ class _Environment:
         self.env = open_environment(
             folder,
             map_size=map_bytes,
-            max_dbs=3,
+            max_dbs=4,
             max_readers=_READERS,
             sync=False,
             metasync=False,
@@ -161,6 +186,7 @@ class _Environment:
         if not options:
             self.env.reader_check()  # slots of killed readers, which would keep old pages for ever
         self.profiles = self.env.open_db(b"profiles")
+        self.standings = self.env.open_db(b"standings")
         self.segments = self.env.open_db(b"segments")
         self.offsets = self.env.open_db(b"offsets")
 

@@ -37,6 +37,17 @@ class Profiles(Protocol):
         """
         ...
 
+    def standings(self, keys: Sequence[bytes]) -> list[bytes]:
+        """What was kept beside the profiles of `keys` (nextclick/audiences/standing.py), in their order; empty where nothing was."""
+        ...
+
+    def replace_standings(self, changes: Mapping[bytes, tuple[bytes, bytes]]) -> list[bytes]:
+        """Of each key what is to stand in place of what is known to stand; an empty one removes it.
+
+        Returns the keys at which something else stands by now: nothing was changed there.
+        """
+        ...
+
     def merged_offsets(self) -> dict[str, int]:
         """Of each partition that something was merged from (TOPIC-NUMBER): the offset of the first record that is not."""
         ...
@@ -50,5 +61,8 @@ class Profiles(Protocol):
         ...
 
     def expire(self, before: int, most: int) -> int:
-        """Remove profiles whose newest action is older than `before` (ms); looks at `most` profiles, and goes on there next time."""
+        """Remove profiles whose newest action is older than `before` (ms), and standings that were written before it.
+
+        Looks at `most` of each, and goes on there next time.
+        """
         ...

@@ -1,6 +1,7 @@
 """Profiles in Redis below a prefix, for several machines.
 
     P:v… P:u…       a profile each; expires when its newest action is too old
+    P:sv… P:su…     what is kept beside a profile; expires as long after it was written
     P:segments      set of the segments of the landing log that are merged       P:upto   all up to this name are
     P:offsets       hash: up to where each partition of Kafka is merged
 
@@ -27,6 +28,11 @@ if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3])
 return 1
 """
+_STAND: Final = """
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return 1
+"""
 _RAISE: Final = """
 if ARGV[1] > (redis.call('GET', KEYS[1]) or '') then redis.call('SET', KEYS[1], ARGV[1]) end
 """
@@ -42,6 +48,7 @@ class RedisProfiles:
         self._prefix = prefix.encode()
         self._keep_ms = keep_ms
         self._replace = self._redis.register_script(_REPLACE)
+        self._stand = self._redis.register_script(_STAND)
         self._raise = self._redis.register_script(_RAISE)
 
     @property
@@ -90,6 +97,18 @@ class RedisProfiles:
                     tried.append(key)
             written = pipe.execute()
         return [key for key, done in zip(tried, written, strict=True) if not done]
+
+    def standings(self, keys: Sequence[bytes]) -> list[bytes]:
+        if not keys:
+            return []
+        with self._translated():
+            return [value or b"" for value in self._redis.mget([self._name(b"s" + key) for key in keys])]
+
+    def replace_standings(self, changes: Mapping[bytes, tuple[bytes, bytes]]) -> list[bytes]:
+        with self._translated(), self._redis.pipeline(transaction=False) as pipe:
+            for key, (before, after) in changes.items():
+                self._stand([self._name(b"s" + key)], [before, after, self._keep_ms], client=pipe)
+            return [key for key, done in zip(changes, pipe.execute(), strict=True) if not done]
 
     def merged_offsets(self) -> dict[str, int]:
         with self._translated():

@@ -1,0 +1,100 @@
+"""Who enters and leaves audiences, seen at every event: behind the merge of profiles, and before what was merged is marked as such.
+
+    merge ──► profiles, standings ──► who belongs now ──changes──► landing log, durable ──► standings ──► marks
+
+Killed anywhere in between, the events are merged and looked at once more. A change that comes twice into the log is one in
+silver.audience_changes: it says what the one before it said.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from nextclick.audiences import definitions, standing
+from nextclick.audiences.facts import Facts
+from nextclick.audiences.standing import AudienceStanding, Change, Subject
+from nextclick.contracts.events import SERVER, Event
+from nextclick.errors import ModelError
+from nextclick.kv.profiles.protocol import Profiles
+from nextclick.landing.writer import SegmentWriter
+from nextclick.profile.profile import Profile
+from nextclick.settings import Settings
+
+_TRIES: Final = 10
+_VISITOR: Final = b"v"
+
+
+class AudienceWatch:
+    """One thread's; the audiences are those that are there when it is made."""
+
+    def __init__(self, settings: Settings, store: Profiles) -> None:
+        """AudienceError where a definition is wrong."""
+        keep_ms = settings.live.keep_ms
+        loaded = definitions.load(settings.conf_dir / "audiences")
+        self._audiences = [one for one in loaded if one.is_live(keep_ms) and not one.off]
+        self._settings = settings
+        self._store = store
+        self._seen: dict[bytes, Subject] = {}
+        self._writer: SegmentWriter | None = None
+        self._open_since: float | None = None
+        """When the oldest change that is not published yet was written."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no audience to look at."""
+        return not self._audiences
+
+    def add(self, keys: Iterable[bytes], event: Event) -> None:
+        """Look at the subjects of an event next time: `keys` are those of its profiles."""
+        for key in keys:
+            if key not in self._seen:
+                site = event.site or self._settings.site
+                self._seen[key] = (
+                    Subject(site, "visitor", event.visitor_id or "")
+                    if key.startswith(_VISITOR)
+                    else Subject(site, "user", event.user_id or "")
+                )
+
+    def look(self) -> None:
+        """Look at all that were added, whose profiles are merged, and make durable what changed."""
+        left, self._seen = self._seen, {}
+        for _ in range(_TRIES):
+            if not left:
+                return
+            left = self._once(left)
+        raise ModelError("Standings among audiences change faster than they can be written. It is tried again.")
+
+    def publish(self, at_once: bool = False) -> None:
+        """Let the tables read what was written, if that is due."""
+        due = at_once or (self._open_since or 0.0) + self._settings.collector.publish_seconds <= time.monotonic()
+        if self._writer and self._open_since is not None and due:
+            self._writer.roll()
+            self._open_since = None
+
+    def _once(self, subjects: Mapping[bytes, Subject]) -> dict[bytes, Subject]:
+        """One try; those whose standing another process changed meanwhile."""
+        keys, now = list(subjects), time.time_ns() // 1_000_000
+        events, replaced = list[bytes](), dict[bytes, tuple[bytes, bytes]]()
+        for key, profile, stored in zip(keys, self._store.get_many(keys), self._store.standings(keys), strict=True):
+            before, subject = standing.decode_standing(stored), subjects[key]
+            after, changes = self._changes(subject, profile, before, now)
+            if changes:
+                replaced[key] = stored, standing.encode_standing(after)
+                events += [standing.change_event(subject, change) for change in changes]
+        if not replaced:
+            return {}
+        self._write(events, now)
+        return {key: subjects[key] for key in self._store.replace_standings(replaced)}
+
+    def _changes(
+        self, subject: Subject, profile: Profile, before: AudienceStanding, now: int
+    ) -> tuple[AudienceStanding, list[Change]]:
+        theirs = [audience for audience in self._audiences if audience.is_of(subject.site)]
+        facts = Facts.live(profile, now, self._settings.live.keep_ms, before.night)
+        return standing.updated(before, theirs, facts)
+
+    def _write(self, events: list[bytes], now: int) -> None:
+        self._writer = self._writer or SegmentWriter(self._settings.lake.landing, self._settings.landing)
+        self._writer.extend(events, SERVER, now)
+        self._writer.sync()
+        self._open_since = self._open_since or time.monotonic()
