@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "recommend": "What to show a person next.",
     "serve": "The API: what to show next, over HTTP, until stopped.",
     "triggers": "Send webhooks when a cart is left, a price drops, a person stays away, until stopped.",
+    "audience": "Who belongs where: how many, who, and why.",
     "experiment": "A/B tests: what is set up, who is in, what came out.",
     "evaluate-policy": "What another policy would have earned, from a log.",
     "actions": "What next best actions are worth, against none and a discount for all.",

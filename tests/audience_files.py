@@ -1,11 +1,15 @@
-"""Settings whose conf/ has audiences of a test."""
+"""Settings whose conf/ has audiences of a test, and rows of silver.events for them."""
 
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from nextclick.settings import DEFAULT_CONF, Settings, load
+from tests.wait import now
 
+Row = dict[str, Any]
 BUYERS = 'event = "purchase"\nwithin = "6h"'
 LOOKERS = """
 all = [
@@ -28,3 +32,21 @@ def settings_with(folder: Path, audiences: Mapping[str, str], environ: Mapping[s
     settings = load(folder / "lake", conf_dir=conf, profile="test", environ=environ or {})
     settings.lake.prepare()
     return settings
+
+
+def at(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def event_row(number: int, kind: str = "view_item", ago: int = 1000, visitor: str = "v1", **more: Any) -> Row:
+    when = at(now() - ago)
+    times = {"client_time": when, "occurred_at": when, "received_at": when}
+    return {
+        "event": kind,
+        "event_id": f"e{number}",
+        "visitor_id": visitor,
+        "site": "default",
+        "item_id": f"i{number}",
+        **times,
+        **more,
+    }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nextclick.audiences.conditions import Count, leaves
 from nextclick.audiences.definitions import Audience
-from nextclick.audiences.facts import Night
+from nextclick.audiences.facts import Facts, Night
 from nextclick.audiences.standing import Subject
 from nextclick.contracts.events import ALIASES
 from nextclick.contracts.gold import PREDICTIONS
@@ -20,12 +20,13 @@ from nextclick.contracts.silver import EVENTS
 from nextclick.lake import delta, duck, human_events
 from nextclick.profile import profile
 from nextclick.profile.owned_events import action, owned_sql
-from nextclick.profile.profile import Action
+from nextclick.profile.profile import Action, Profile
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+_KEYS: Final = {"visitor": profile.visitor_key, "user": profile.person_key}
 _TOGETHER: Final = 250_000
 """Rows that are in memory at once, about."""
 _MONEY: Final = "(sum(amount) * 10000)::BIGINT"
@@ -74,6 +75,17 @@ class Looked(NamedTuple):
     """They did something within live.keep_days."""
     night: Night | None
     """None where no audience looks at gold."""
+
+    def facts(self, live: Profile, now: int, keep_ms: int, complete_since: int) -> Facts:
+        """What the tables and the live profile know together: the tables may not have the newest events yet."""
+        recent = live.since(now - keep_ms).actions
+        actions = profile.greatest([*self.actions, *recent])
+        return Facts(actions, now, complete_since, self.night, self.seen or bool(recent))
+
+
+def key_of(subject: Subject) -> bytes:
+    """Where the live profile and the standing of a subject are kept."""
+    return _KEYS[subject.kind](subject.site, subject.id)
 
 
 class Everybody:

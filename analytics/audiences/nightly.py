@@ -13,10 +13,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from analytics.audiences.everybody import Everybody, Looked
+from analytics.audiences.everybody import Everybody, Looked, key_of
 from nextclick.audiences import definitions, standing
 from nextclick.audiences.definitions import Audience
-from nextclick.audiences.facts import Facts
 from nextclick.audiences.standing import AudienceStanding, Change, Subject
 from nextclick.contracts import arrow
 from nextclick.contracts.events import SERVER
@@ -31,7 +30,6 @@ from nextclick.profile.profile import Profile
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
-_KEYS: Final = {"visitor": profile.visitor_key, "user": profile.person_key}
 _TOGETHER: Final = 500
 """Standings that are written together: the live path waits for them at most."""
 _TRIES: Final = 10
@@ -85,7 +83,7 @@ class NightlyLook:
 
     def _once(self, some: Sequence[Looked], complete_since: int, log: SegmentWriter) -> list[Looked]:
         """One try; those whose standing the live path changed meanwhile."""
-        keys = [_KEYS[one.subject.kind](one.subject.site, one.subject.id) for one in some]
+        keys = [key_of(one.subject) for one in some]
         profiles = self._store.get_many(keys) if self._store else [profile.EMPTY] * len(some)
         stored = self._store.standings(keys) if self._store else [b""] * len(some)
         events, replaced = list[bytes](), dict[bytes, tuple[bytes, bytes]]()
@@ -107,10 +105,8 @@ class NightlyLook:
     def _now(
         self, one: Looked, live: Profile, raw: bytes, complete_since: int
     ) -> tuple[AudienceStanding, list[Change]]:
-        """By what the tables and the live profile know together: the tables may not have the newest events yet."""
-        recent = live.since(self.now - self._settings.live.keep_ms).actions
-        actions = profile.greatest([*one.actions, *recent])
-        facts = Facts(actions, self.now, complete_since, one.night, one.seen or bool(recent))
+        """The standing as it is to be, and what changed."""
+        facts = one.facts(live, self.now, self._settings.live.keep_ms, complete_since)
         before = standing.decode_standing(raw)
         stood = before.since if raw else self._before.get(one.subject, {})
         theirs = [audience for audience in self._audiences if audience.is_of(one.subject.site)]

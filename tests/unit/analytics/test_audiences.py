@@ -23,30 +23,11 @@ from nextclick.landing.reader import read_segment, segments
 from nextclick.profile import profile
 from nextclick.profile.live_arrivals import Arrivals
 from nextclick.settings import Settings
-from tests.audience_files import BUYERS, LOOKERS, settings_with
+from tests.audience_files import BUYERS, LOOKERS, Row, at, event_row, settings_with
 from tests.table_rows import write
 from tests.wait import now
 
 HOUR = 3_600_000
-Row = dict[str, Any]
-
-
-def at(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def event_row(number: int, kind: str = "view_item", ago: int = 1000, visitor: str = "v1", **more: Any) -> Row:
-    when = at(now() - ago)
-    times = {"client_time": when, "occurred_at": when, "received_at": when}
-    return {
-        "event": kind,
-        "event_id": f"e{number}",
-        "visitor_id": visitor,
-        "site": "default",
-        "item_id": f"i{number}",
-        **times,
-        **more,
-    }
 
 
 def change_row(audience: str, kind: str, when: int, **more: Any) -> Row:
