@@ -14,6 +14,7 @@ from nextclick.command import CommandContext, place_options, run_command
 VERBS: dict[str, str] = {
     "import": "Bring in history and costs: CSV, JSON, Parquet by a mapping; access logs.",
     "collect": "Take what trackers send into the lake, until stopped.",
+    "ship": "Bring what this machine published into the lake's bucket, or to Kafka.",
     "quarantine": "List, inspect and replay rejected records.",
     "run": "Everything once, in order: stream, gold, checks, train, export.",
     "stream": "Bronze and silver, always on, until stopped.",

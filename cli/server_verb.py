@@ -3,6 +3,8 @@
 import importlib
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ import msgspec
 from nextclick import ports
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import LakeError, UsageError
+from nextclick.lake.paths import Lake
 from nextclick.settings import ServerSettings, Settings, hand_down
 from nextclick.web.failures import masked
 
@@ -106,7 +109,7 @@ class ServerVerb(NamedTuple):
         """
         counts = settings.lake.state / self.counts
         try:
-            settings.lake.prepare()
+            _make(settings.lake)
             shutil.rmtree(counts, ignore_errors=True)
             counts.mkdir()
         except (LakeError, OSError) as error:
@@ -135,3 +138,12 @@ class ServerVerb(NamedTuple):
                 click.echo(listens(address), err=True)
 
         when_it_answers(address, say, server.workers)
+
+
+def _make(lake: Lake) -> None:
+    """Prepare the lake; one in an object store in a process apart, since the threads of obstore would not be there in forked workers."""
+    if not lake.address:
+        lake.prepare()
+        return
+    with ProcessPoolExecutor(1, get_context("fork")) as apart:
+        apart.submit(lake.prepare).result()

@@ -160,11 +160,13 @@ def _row(duck: "DuckDBPyConnection", query: str) -> tuple[int, ...]:
 
 
 def _log_against_bronze(lake: Lake, lines: Mapping[str, int]) -> dict[str, int]:
-    """The landing log's listing against the lines that bronze has of each segment."""
-    segments = reader.segments(lake.landing)
-    read = [segment for segment in segments if segment.path.name in lines or not segment.bytes]
-    unread = [segment for segment in segments if segment.path.name not in lines and segment.bytes]
-    beyond = [lines.get(segment.path.name, 0) - segment.lines for segment in read]
+    """The landing log's listing, here and where it is shipped to, against the lines that bronze has of each segment."""
+    by_name = {
+        segment.name: segment for log in {str(lake.landing), lake.log("landing")} for segment in reader.segments(log)
+    }
+    read = [segment for name, segment in by_name.items() if name in lines or not segment.bytes]
+    unread = [segment for name, segment in by_name.items() if name not in lines and segment.bytes]
+    beyond = [lines.get(segment.name, 0) - segment.lines for segment in read]
     return {
         "waiting": sum(segment.lines for segment in unread),
         "waiting_segments": len(unread),

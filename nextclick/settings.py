@@ -300,7 +300,7 @@ class BiSettings(_Section, frozen=True):
 
 
 class StreamingSettings(_Section, frozen=True):
-    source: Literal["landing", "kafka"]
+    source: Literal["landing", "kafka", "bucket"]
     max_segments_per_trigger: Positive
     trigger_seconds: PositiveFloat
     later_seconds: PositiveFloat
@@ -327,6 +327,7 @@ class SparkSettings(_Section, frozen=True):
     java_options: str
     packages_dir: str
     shared_disk: bool
+    lists_from: Annotated[int, Meta(ge=0)]
     properties: dict[str, str]
 
 
@@ -587,7 +588,7 @@ def load(
         if bool(server.tls_certificate) != bool(server.tls_key):
             raise SettingsError(f"{name}.tls_certificate and {name}.tls_key belong together: set both, or neither.")
     endpoint = Endpoint(checked.storage.endpoint.rstrip("/"), checked.storage.region)
-    place = lake_at(root, endpoint, checked.storage.beside)
+    place = lake_at(root, endpoint, checked.storage.beside, ships=checked.streaming.source == "bucket")
     return msgspec.structs.replace(checked, lake=place, conf_dir=folder, profile=profile)
 
 

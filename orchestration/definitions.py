@@ -115,7 +115,7 @@ def _news(settings: Settings) -> SensorDefinition:
     """
 
     def look(context: SensorEvaluationContext) -> RunRequest | SkipReason:
-        newest = segments(settings.lake.landing)[-1:]
+        newest = segments(settings.lake.log("landing"))[-1:]
         if not newest:
             return SkipReason("The landing log is empty.")
         runs = context.instance.get_runs(RunsFilter(job_name=INCREMENTAL, statuses=NOT_FINISHED_STATUSES), limit=1)
@@ -123,7 +123,7 @@ def _news(settings: Settings) -> SensorDefinition:
             return SkipReason(f"Run {runs[0].run_id} is under way.")
         streamed = locks.holder(settings.lake.locks, silver.EVENTS.name) is not None
         seen = table_state(settings.lake, silver.EVENTS.name).version if streamed else None  # gold follows the stream
-        news = newest[0].path.name + (f"/{seen}" if streamed else "")
+        news = newest[0].name + (f"/{seen}" if streamed else "")
         tries = context.instance.get_run_records(RunsFilter(job_name=INCREMENTAL, tags={NEWS_TAG: news}))
         if tries and (reason := _not_again(tries, settings.orchestration.incremental_minutes * 60)):
             return SkipReason(reason)

@@ -26,7 +26,7 @@ def has_new_data(lake: Lake, job: Step) -> bool:
         return True
     if job.reads:
         return _tables_moved(lake, job.reads, offsets)
-    log = lake.landing if bronze.EVENTS.name in job.writes else lake.quarantine
+    log = lake.log("landing" if bronze.EVENTS.name in job.writes else "quarantine")
     return _segments_came(log, lake.checkpoint(job.name), offsets)
 
 
@@ -57,8 +57,8 @@ def _tables_moved(lake: Lake, sources: tuple[str, ...], offsets: list[dict[str, 
     )
 
 
-def _segments_came(log: Path, checkpoint: str, offsets: list[dict[str, Any]]) -> bool:
+def _segments_came(log: str, checkpoint: str, offsets: list[dict[str, Any]]) -> bool:
     """Whether the log lists a segment that no committed batch has read."""
     end = int(offsets[0]["logOffset"]) if offsets else -1
     taken = {Path(entry["path"]).name for entry in checkpoints.listed(checkpoint) if entry["batchId"] <= end}
-    return any(segment.path.name not in taken for segment in segments(log))
+    return any(segment.name not in taken for segment in segments(log))

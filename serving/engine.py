@@ -50,7 +50,7 @@ from serving.ranking.rules import AnswerRules, never, rules
 from serving.ranking.visitor import Known, VisitorLookup, Who
 from serving.response import Listed
 from serving.schema import requests, responses
-from serving.served_log import Recorder
+from serving.served_log import open_record
 
 _DAY_MS: Final = 86_400_000
 _BY_SESSION: Final = ("/v1/personalize", "/v1/recommendations", "/v1/rank")
@@ -92,7 +92,7 @@ class Engine:
             table, settings.serving.refresh_seconds, self._after_look, SessionModels(settings)
         )
         self._visitors = VisitorLookup(settings, metrics)
-        self._recorder = Recorder(settings, metrics)
+        self._recorder = open_record(settings, metrics)
 
     def start(self) -> None:
         """Read the lists, and follow what changes."""

@@ -1,19 +1,41 @@
-"""What was served, in the landing log: written behind the answer, never before it."""
+"""What was served, in the landing log or in Kafka: written behind the answer, never before it."""
 
 import logging
 import queue
 import threading
 import time
-from typing import Final
+from typing import Final, Protocol
 
 from nextclick.contracts.events import SERVER
 from nextclick.errors import LakeError
+from nextclick.extras import importing_kafka
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
 from nextclick.web.rates import UNKNOWN, RateLimiter
 from serving.metrics import ServingMetrics
 
 _log: Final = logging.getLogger("_granian.serving")
+
+
+class ServedLog(Protocol):
+    """Keeps what was served."""
+
+    def start(self) -> None: ...
+
+    def put(self, record: bytes) -> bool:
+        """Write an encoded event soon; returns at once whether it will be tried."""
+
+    def close(self) -> None:
+        """Write and publish what waits."""
+
+
+def open_record(settings: Settings, metrics: ServingMetrics) -> ServedLog:
+    """Where the settings say that events become durable; SetupError without Kafka's client, where that is asked."""
+    if settings.collector.sink != "kafka":
+        return Recorder(settings, metrics)
+    with importing_kafka("collector.sink is kafka"):
+        from serving.served_topic import TopicRecorder
+    return TopicRecorder(settings, metrics)
 
 
 class Recorder:
@@ -38,7 +60,6 @@ class Recorder:
         self._thread.start()
 
     def put(self, record: bytes) -> bool:
-        """Write an encoded event soon; returns at once whether it will be tried."""
         try:
             if len(record) > self._settings.landing.max_event_bytes or not self._rate.take(UNKNOWN):
                 raise queue.Full
@@ -49,7 +70,6 @@ class Recorder:
         return True
 
     def close(self) -> None:
-        """Write and publish what waits."""
         if self._thread.is_alive():
             self._waiting.put(None)
             self._thread.join()

@@ -1,4 +1,4 @@
-"""Where streams begin: the segments of a log, and beside them, if so set, a topic of Kafka."""
+"""Where streams begin: the segments of a log, on this disk or in the bucket, and beside them, if so set, a topic of Kafka."""
 
 import re
 from pathlib import Path
@@ -7,25 +7,42 @@ from typing import Final
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from nextclick.errors import SettingsError
+from nextclick.lake import files
 from nextclick.lake.paths import literal
+from nextclick.object_store import bucket
 from nextclick.settings import Settings
 
 _FRAMED: Final = ("position", "received_at", "source")
 """What Kafka keeps beside a record, and a line of a segment holds within itself."""
 
+_BEGUN: Final = "_begun"
 
-def arrivals(spark: SparkSession, settings: Settings, folder: Path, topic: str) -> DataFrame:
+
+def arrivals(spark: SparkSession, settings: Settings, log: str, topic: str) -> DataFrame:
     """What came: `value`, `segment` (a file, or topic-partition), and of a record `position`, `received_at`, `source`.
 
-    With Kafka the segments in `folder` are read, too: imports and replays publish there.
+    With Kafka the segments of the log `landing` or `quarantine` are read, too: what was published before Kafka came lies there.
     """
-    lines = segments(spark, settings, folder)
+    _refuse_unshared_log(settings, str(spark.sparkContext.master))
+    lines = segments(spark, settings, settings.lake.log(log))
     if settings.streaming.source == "kafka":
         return lines.unionByName(records(spark, settings, topic))
     return lines
 
 
-def segments(spark: SparkSession, settings: Settings, folder: Path) -> DataFrame:
+def _refuse_unshared_log(settings: Settings, master: str) -> None:
+    """SettingsError where executors on other machines would look for this machine's segments on their own disks."""
+    if settings.streaming.source != "landing" or settings.spark.shared_disk or master.startswith("local"):
+        return
+    raise SettingsError(
+        f"Spark runs at {master}, whose workers do not see {settings.lake.landing}, this machine's landing log. Set streaming.source = "
+        "bucket, so that it is shipped into the lake's bucket, or kafka; or, where all machines mount this folder, "
+        "spark.shared_disk = true."
+    )
+
+
+def segments(spark: SparkSession, settings: Settings, folder: str) -> DataFrame:
     """Lines of the published segments in `folder`; their frame is still in `value`.
 
     The file source never reads a file that is older than the newest by more than
@@ -33,7 +50,10 @@ def segments(spark: SparkSession, settings: Settings, folder: Path) -> DataFrame
     signs of a pattern it reads each of several files as often as there are files, unless it
     looks for them in sub-folders, too; there are none.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if bucket.holds(folder):
+        files.write(f"{folder}/{_BEGUN}", b"")  # what has no object is no folder there
+    else:
+        Path(folder).mkdir(parents=True, exist_ok=True)
     lines = (
         spark.readStream.format("text")
         .option("lineSep", "\n")

@@ -108,7 +108,7 @@ def run_query(
         checkpoint = lake.checkpoint(job)
         marker = f"{checkpoint}/{REBUILD_MARKER}"
         _refuse_lost_place(spark, settings, job, targets[0], checkpoint)
-        if _is_ingest(job):
+        if _is_ingest(job) and not lake.ships:
             follow(checkpoint, lake.root, _address(spark, lake.root))
         for table in (*targets, *(catalog.table(name) for target in targets for name in target.reads)):
             tables.ensure(spark, settings, table)

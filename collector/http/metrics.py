@@ -51,6 +51,13 @@ class CollectorMetrics:
         )
         self.group = Histogram("group_requests", "Requests that shared one fsync.", buckets=_GROUPS, **own)
         self.sink_up = Gauge("sink_up", "1 if the last write was durable.", multiprocess_mode="mostrecent", **own)
+        self.shipped = Counter("shipped_segments", "Segments brought where bronze reads them.", **own)
+        self.unshipped = Gauge(
+            "unshipped_segments",
+            "Published segments that are on this machine alone.",
+            multiprocess_mode="mostrecent",
+            **own,
+        )
         self.live = LiveMetrics(own)
         self._accepted: dict[str, Counter] = {}
         self._next_up = 0.0

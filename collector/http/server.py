@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from collector.http.app import FOR_OPERATORS, CollectorApp
 from collector.http.metrics import CollectorMetrics
-from collector.live.follower import SinkWithUpdaters
+from collector.live.follower import Follower, SinkWithFollowers
 from collector.live.landing_follower import LandingFollower
+from collector.shipping.shipper import ShippingThread, has_to_ship
 from collector.sinks import Sink
 from collector.sinks.landing import LandingSink
 from nextclick.extras import importing_kafka
@@ -27,17 +28,23 @@ def app(settings: Settings | None = None) -> CollectorApp:
 def _sink(settings: Settings, metrics: CollectorMetrics) -> Sink:
     is_kafka = settings.collector.sink == "kafka"
     lost = metrics.rejects_lost.labels("not_durable").inc
+    sink: Sink
+    beside: list[Follower] = []
+    if has_to_ship(settings):
+        beside.append(ShippingThread(settings, metrics.shipped.inc, metrics.unshipped.set))
     if not settings.live.enabled:
-        return _kafka()(settings, lost) if is_kafka else LandingSink(settings, metrics.group.observe, lost=lost)
+        sink = _kafka()(settings, lost) if is_kafka else LandingSink(settings, metrics.group.observe, lost=lost)
+        return SinkWithFollowers(sink, *beside)
     store = open_profiles(settings)
     log = LandingFollower(settings, store, metrics.live)
     if not is_kafka:
-        return SinkWithUpdaters(LandingSink(settings, metrics.group.observe, log.durable, lost), log)
+        sink = LandingSink(settings, metrics.group.observe, log.durable, lost)
+        return SinkWithFollowers(sink, log, *beside)
     sink = _kafka()(settings, lost)
     from collector.live.kafka_follower import LiveTopic
 
-    # The log as well: imports and replays write it.
-    return SinkWithUpdaters(sink, log, LiveTopic(settings, store, metrics.live))
+    # The log as well: what was imported before Kafka came lies there.
+    return SinkWithFollowers(sink, log, LiveTopic(settings, store, metrics.live), *beside)
 
 
 def _kafka() -> "type[KafkaSink]":

@@ -12,8 +12,9 @@ from collector.imports import files
 from collector.imports.chunks import Chunk, chunks
 from collector.imports.journal import FileProgress, Journal
 from collector.imports.reading import Reading
+from collector.shipping import outgoing, shipper
 from nextclick.contracts.events import derived_id, encode
-from nextclick.errors import LakeError
+from nextclick.errors import LakeError, TableBusy
 from nextclick.landing.writer import StagedWriter, settle
 from nextclick.settings import Settings
 
@@ -41,11 +42,12 @@ class Importer:
     def __init__(self, settings: Settings, reading: Reading) -> None:
         self._reading = reading
         self._max_bytes = settings.landing.max_event_bytes
-        self._lake = settings.lake
+        self._settings = settings
         self.journal = Journal(settings.lake.imports)
         self._settle()
-        self._landing = StagedWriter(settings.lake.landing, settings.landing)
-        self._quarantine = StagedWriter(settings.lake.quarantine, settings.landing)
+        self._landing, self._quarantine = (StagedWriter(log, settings.landing) for log in outgoing.logs(settings))
+        self._shipper = shipper.Shipper(settings) if shipper.has_to_ship(settings) else None
+        self._unshipped = ""
         self._uncommitted: dict[str, FileProgress] = {}
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -76,7 +78,7 @@ class Importer:
         return ImportReport(
             **{name: self._counts[name] for name in ("files", "rows", "accepted", "rejected", "skipped")},
             reasons=dict(sorted(self._reasons.items())),
-            notes=self._notes,
+            notes=[*self._notes, *filter(None, [self._unshipped])],
             seconds=round(time.monotonic() - self._started, 3),
         )
 
@@ -139,6 +141,18 @@ class Importer:
         self._quarantine.publish()
         self._uncommitted.clear()
         self._committed_at = time.monotonic()
+        self._ship()
+
+    def _ship(self) -> None:
+        """Bring what is published where bronze reads it; what cannot be is said, and goes with the next commit or `nextclick ship`."""
+        self._unshipped = ""
+        try:
+            if self._shipper:
+                self._shipper.round()
+        except TableBusy:  # another process ships it
+            return
+        except LakeError as error:
+            self._unshipped = str(error)
 
     def commit_every(self, seconds: float) -> None:
         """Commit what was landed, unless the last commit was less than that ago."""
@@ -146,5 +160,5 @@ class Importer:
             self.commit()
 
     def _settle(self) -> None:
-        for folder in (self._lake.landing, self._lake.quarantine):
+        for folder in outgoing.all_logs(self._settings):
             settle(folder, self.journal.committed_segments)

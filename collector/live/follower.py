@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from collector.http.metrics import LiveMetrics
 from collector.live.audience_watch import AudienceWatch
@@ -141,10 +141,19 @@ class ProfileUpdater(ABC):
         self._closing.wait(SECOND)
 
 
-class SinkWithUpdaters:
+class Follower(Protocol):
+    """What goes on beside a sink."""
+
+    def start(self) -> None: ...
+
+    def close(self) -> None:
+        """End, once the sink has told of everything."""
+
+
+class SinkWithFollowers:
     """A sink whose followers end after it has told of everything."""
 
-    def __init__(self, sink: Sink, *followers: ProfileUpdater) -> None:
+    def __init__(self, sink: Sink, *followers: Follower) -> None:
         self._followers = followers
         self._sink = sink
         for follower in followers:

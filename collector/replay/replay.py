@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,10 +13,11 @@ from collector.http.intake import KEY_HASH, Intake
 from collector.http.write_keys import Keys
 from collector.imports.journal import FileProgress, Journal
 from collector.request.model import Refused, Request
+from collector.shipping import outgoing, shipper
 from collector.sinks import RequestBatch
 from nextclick.contracts import silver
 from nextclick.contracts.events import Reject, derived_id
-from nextclick.errors import LakeError
+from nextclick.errors import LakeError, TableBusy
 from nextclick.extras import importing_kafka
 from nextclick.lake.delta import open_table, require
 from nextclick.lake.duck import connect, show
@@ -64,7 +66,7 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the rejects that were meant."""
 
     replayed: int
-    """They are in the landing log again; the next run takes them into silver."""
+    """They are where bronze reads once more; the next run takes them into silver."""
     before: int
     """Replayed by an earlier call: left out."""
     not_replayable: int
@@ -141,7 +143,8 @@ def replay(settings: Settings, wanted: Wanted, dry_run: bool = False) -> ReplayR
     """Send the rejects that are meant down the normal path again; under the lock of replays."""
     lake = settings.lake
     journal = Journal(lake.imports)
-    settle(lake.landing, journal.committed_segments)
+    for folder in outgoing.all_logs(settings):
+        settle(folder, journal.committed_segments)
     rejects = records(settings, wanted)
     fresh = [record for record in rejects if journal.progress(_key(record)) is None]
     able = [record for record in fresh if _is_able(record)]
@@ -229,7 +232,7 @@ def _requests(settings: Settings, able: Iterable[Record]) -> dict[str, Request]:
 def _lines(settings: Settings, segment: str, positions: Collection[int]) -> Iterator[SegmentLine]:
     """The lines of a segment, or the records of Kafka, of which those at `positions` are wanted."""
     if segment.endswith(".log"):
-        return read_segment(settings.lake.quarantine / segment)
+        return read_segment(f"{settings.lake.log('quarantine')}/{segment}")
     with importing_kafka("Rejects of a Kafka topic are replayed"):
         from collector.replay.kafka_records import read_records
 
@@ -259,8 +262,7 @@ def _request(reject: Reject, received_at: int, id: str, nobody: frozenset[str] =
 
 def _land(settings: Settings, journal: Journal, mended: Iterable[tuple[Record, RequestBatch]]) -> None:
     """All or nothing: the journal's file is the commit, as of an import."""
-    lake = settings.lake
-    writer = StagedWriter(lake.landing, settings.landing)
+    writer = StagedWriter(outgoing.logs(settings)[0], settings.landing)
     done = []
     for record, again in mended:
         writer.extend(again.events, again.source, again.received_at)
@@ -268,3 +270,6 @@ def _land(settings: Settings, journal: Journal, mended: Iterable[tuple[Record, R
     journal.write(writer.seal(), done)
     writer.publish()
     writer.close()
+    if shipper.has_to_ship(settings):
+        with suppress(TableBusy):  # another process ships it
+            shipper.Shipper(settings).round()

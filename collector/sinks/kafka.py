@@ -4,13 +4,12 @@ import asyncio
 import logging
 import threading
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
 
 from collector.sinks import Lost, RequestBatch, SinkDown, unheard
+from nextclick.landing import kafka_topics as topics
 from nextclick.settings import Settings
 
 _log: Final = logging.getLogger("_granian.collector")
@@ -58,30 +57,13 @@ class KafkaSink:
     """
 
     def __init__(self, settings: Settings, lost: Lost = unheard) -> None:
-        self._kafka = settings.kafka
+        self._settings, self._kafka = settings, settings.kafka
         self._lost = lost
-        # JSON writes a byte of a request as six at most (\\u0000).
-        self._record_bytes = 8 * max(settings.collector.body_bytes, settings.landing.max_event_bytes)
-        milliseconds = round(self._kafka.delivery_seconds * 1000)
-        self._options: dict[str, Any] = {
-            "bootstrap.servers": self._kafka.servers,
-            "socket.timeout.ms": max(1000, milliseconds),
-            "reconnect.backoff.max.ms": 500,
-            "acks": "all",
-            "enable.idempotence": True,
-            "delivery.timeout.ms": milliseconds,
-            "linger.ms": settings.collector.group_milliseconds,
-            "compression.type": "lz4",
-            "partitioner": "murmur2_random",  # as the Java client's: other producers put a visitor where we do
-            "message.max.bytes": self._record_bytes,
-            "queue.buffering.max.kbytes": _QUEUE_KBYTES,
-            "log_level": 2,  # each attempt to connect would be two lines; what went wrong comes by error_cb
-            "error_cb": self._hear,
-            **self._kafka.client,
-        }
+        self._complaints = topics.Complaints()
+        linger = settings.collector.group_milliseconds
+        own = {"linger.ms": linger, "queue.buffering.max.kbytes": _QUEUE_KBYTES, "error_cb": self._complaints.hear}
+        self._options = topics.producer_options(settings, **own)
         self._producer = Producer(self._options, logger=_log)
-        self._heard = ""
-        """What the producer last said that went wrong, since it was well."""
         self._why_down = ""
         self._is_up = False
         self._looked = asyncio.Event()
@@ -118,10 +100,7 @@ class KafkaSink:
         await asyncio.to_thread(self._reports.join)
 
     def _send(self, batch: RequestBatch, delivery: Delivery) -> None:
-        headers: list[tuple[str, str | bytes | None]] = [
-            ("source", batch.source.encode()),
-            ("received_at", b"%d" % batch.received_at),
-        ]
+        headers = topics.headers(batch.source, batch.received_at)
         produce, report = self._producer.produce, delivery.report
         for payload, visitor in zip(batch.events, batch.keys, strict=True):
             produce(self._kafka.events_topic, payload, visitor or None, headers=headers, on_delivery=report)
@@ -141,11 +120,8 @@ class KafkaSink:
                     lost.flush(0)
         self._producer.flush(self._kafka.delivery_seconds)
 
-    def _hear(self, error: KafkaError) -> None:
-        self._heard = error.str()
-
     def _lose(self, error: KafkaError) -> None:
-        self._why_down = f"Kafka at {self._kafka.servers} is down: {self._heard or error.str()}."
+        self._why_down = f"Kafka at {self._kafka.servers} is down: {self._complaints.words(error)}."
         if self._is_up:
             _log.warning("%s Requests are answered 503 until it is back.", self._why_down)
             self._is_up = False
@@ -161,37 +137,13 @@ class KafkaSink:
                 self._looked.set()
                 await asyncio.sleep(self._kafka.probe_seconds)
             else:
-                self._is_up, self._heard = True, ""
+                self._is_up = True
+                self._complaints.forget()
                 self._looked.set()
         _log.info("Kafka at %s takes events.", self._kafka.servers)
 
     def _reach(self) -> None:
-        """Return if every partition of both topics has a leader, once they are there; KafkaException if not."""
-        known = self._producer.list_topics(timeout=self._kafka.delivery_seconds).topics
-        for topic in (self._kafka.events_topic, self._kafka.rejects_topic):
-            if topic not in known:
-                self._make(topic)
-            elif any(partition.leader < 0 for partition in known[topic].partitions.values()):
-                raise KafkaException(KafkaError(KafkaError.LEADER_NOT_AVAILABLE, f"{topic} has no leader"))
-
-    def _make(self, topic: str) -> None:
-        """Records are kept until somebody says otherwise: a rebuild of bronze reads them."""
-        described = NewTopic(
-            topic,
-            num_partitions=self._kafka.partitions,
-            replication_factor=self._kafka.replication,
-            config={
-                "retention.ms": "-1",
-                "min.insync.replicas": str(max(1, self._kafka.replication - 1)),
-                "max.message.bytes": str(self._record_bytes),
-            },
-        )
-        admin = AdminClient({"bootstrap.servers": self._kafka.servers, **self._kafka.client}, logger=_log)
-        try:
-            admin.create_topics([described])[topic].result(self._kafka.delivery_seconds)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # by another worker
-                raise
+        topics.reach(self._settings, self._producer, (self._kafka.events_topic, self._kafka.rejects_topic), _log)
 
 
 def _words(error: BaseException) -> str:

@@ -44,10 +44,10 @@ def _waiting(lake: Lake, job: Job) -> Iterator[float]:
         return
     end = offsets[0].get("logOffset", -1) if offsets else -1
     taken = {Path(entry["path"]).name for entry in checkpoints.listed(checkpoint) if entry["batchId"] <= end}
-    log = lake.landing if EVENTS.name in job.writes else lake.quarantine
+    log = lake.log("landing" if EVENTS.name in job.writes else "quarantine")
     for segment in segments(log):
-        if segment.path.name not in taken and segment.bytes:
-            yield segment.path.stat().st_mtime
+        if segment.name not in taken and segment.bytes:
+            yield segment.at
 
 
 def _came(lake: Lake, name: str, covered: dict[str | None, int]) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.lists import item_vectors, next_items, similar_items
+from ml.lists import item_vectors, next_items, on_executors, similar_items
 from ml.lists.next_items import Facts
 from ml.lists.rows import ListStamp, personal_rows, popular_rows, similar_rows
 from ml.models.protocol import Stages, quiet
@@ -81,10 +81,14 @@ def write(
         session=follows.session, vectors=vectors,
         made_with=made_with(settings), state=state, digest=served.digest, model_digest=served.digest,
     )  # fmt: skip
-    rows = personal_rows(artifact, people, settings.lists, stamp, partial(progress, "lists"))
-    table_files.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
+    if why_here := on_executors.why_not(settings, artifact):
+        rows = personal_rows(artifact, people, settings.lists, stamp, partial(progress, "lists"))
+        table_files.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
+    else:
+        on_executors.replace(settings, artifact, stamp, f"{lake.shared}/{FOLDER}/{name}/people", manifest)
     forget_old(settings)
-    return manifest, follows.facts
+    lists_by = f"in this process: {why_here}" if why_here else f"on the executors of {settings.spark.master}"
+    return manifest, follows.facts | {"lists_by": lists_by}
 
 
 def _keep_state(lake: Lake, name: str, artifact: str) -> str:

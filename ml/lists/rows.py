@@ -54,10 +54,13 @@ def personal_rows(
     for start in range(0, len(people), BATCH):
         batch = people[start : start + BATCH]
         lists = artifact.model.recommend(batch, n, artifact.seen[batch] if limits.mask_seen else None)
-        yield _rows(
-            gold.RECOMMENDATIONS, stamp, lists, artifact.items, "item_id", ("person_id", artifact.people, batch)
-        )
+        yield person_rows(stamp, lists, artifact.items, artifact.people, batch)
         progress(start + len(batch), len(people))
+
+
+def person_rows(stamp: ListStamp, lists: Lists, items: IdMap, people: IdMap, whose: Rows) -> pa.Table:
+    """Rows of gold.recommendations of these lists; `whose` each is, by rows of `people`."""
+    return _rows(gold.RECOMMENDATIONS, stamp, lists, items, "item_id", ("person_id", people, whose))
 
 
 def popular_rows(artifact: Artifact, limits: ListsSettings, stamp: ListStamp) -> Iterator[pa.Table]:

@@ -64,6 +64,21 @@ class Recommender(Protocol):
 
 
 @runtime_checkable
+class RanksVectors(Protocol):
+    """A model whose list of a person needs that person's vector, and of all others nothing: they can be made apart."""
+
+    @property
+    def person_factors(self) -> Floats:
+        """The vector of each person."""
+
+    def rank(self, vectors: Floats, n: int, seen: csr_matrix | None = None) -> Lists:
+        """The lists of people with these vectors, as `recommend` gives them."""
+
+    def alone(self) -> Self:
+        """The model without anybody's vector."""
+
+
+@runtime_checkable
 class SimilarItems(Protocol):
     """A model that knows which items resemble each other."""
 

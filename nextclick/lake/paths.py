@@ -32,6 +32,8 @@ class Lake:
     """The local folder: the lake, or beside a lake in an object store what this machine needs for itself."""
     address: str = ""
     """s3://BUCKET/KEY of a lake in an object store."""
+    ships: bool = False
+    """What is published in the logs of this machine is shipped into the store, where bronze reads it (`streaming.source = "bucket"`)."""
 
     @property
     def data(self) -> str:
@@ -52,6 +54,15 @@ class Lake:
     def quarantine(self) -> Path:
         """Segments of rejects: what the door could not accept."""
         return self.root / "quarantine"
+
+    @property
+    def outbox(self) -> Path:
+        """Where Kafka stands before bronze: `landing` and `quarantine` of imports and replays, on their way to the topics."""
+        return self.root / "outbox"
+
+    def log(self, name: str) -> str:
+        """Address of the published segments of `landing` or `quarantine`, as bronze reads them."""
+        return f"{self.address if self.ships else self.root}/{name}"
 
     @property
     def state(self) -> Path:
@@ -138,21 +149,29 @@ def open_to_others(lake: Lake) -> str | None:
 
 
 def lake_at(
-    path: str | Path, endpoint: bucket.Endpoint | None = None, beside: str | Path = "~/.local/state/nextclick"
+    path: str | Path,
+    endpoint: bucket.Endpoint | None = None,
+    beside: str | Path = "~/.local/state/nextclick",
+    ships: bool = False,
 ) -> Lake:
     """The lake in a local folder, or at an address of an object store, which is asked for at `endpoint`.
 
-    What a machine needs for itself of the latter lies in a folder below `beside`. UsageError for any other address, and for
-    a folder whose name Delta's readers cannot hold.
+    What a machine needs for itself of the latter lies in a folder below `beside`; `ships`: but for its logs. UsageError for any
+    other address, for a folder whose name Delta's readers cannot hold, and for one that ships.
     """
     if match := _BUCKET.fullmatch(str(path)):
         address = f"{bucket.SCHEME}{match['bucket']}/{match['key']}"
         bucket.reach(address, endpoint or bucket.Endpoint())
-        return Lake(Path(beside).expanduser().resolve() / match["bucket"] / match["key"], address)
+        return Lake(Path(beside).expanduser().resolve() / match["bucket"] / match["key"], address, ships)
     if _ADDRESS.match(str(path)):
         raise UsageError(
             f"The lake {path} is an address. A lake lies in a local folder: name one with --lake DIR; or in an object store: "
             "--lake s3://BUCKET/KEY, with a key of letters, digits and . _ = - /."
+        )
+    if ships:
+        raise UsageError(
+            f"streaming.source is bucket, and the lake {path} lies on a disk. Take a lake in an object store (--lake s3://BUCKET/KEY), "
+            "or streaming.source = landing."
         )
     root = Path(path).expanduser().resolve()
     if match := _UNREADABLE.search(str(root)):

@@ -87,12 +87,24 @@ class Files:
 
 def replace(lake: Lake, table: Table, rows: Iterable[pa.Table], manifest: ListsManifest | None = None) -> int:
     """Make `rows` the whole table in one commit; returns its version."""
-    present, fresh = delta.create(lake, table), Files(lake, table)
+    delta.create(lake, table)
+    fresh = Files(lake, table)
     for part in rows:
         fresh.write(part)
+    return replace_by(lake, table, fresh.close(), manifest)
+
+
+def replace_by(lake: Lake, table: Table, adds: Iterable[AddAction], manifest: ListsManifest | None = None) -> int:
+    """Make files that `Files` wrote, wherever that was, the whole table in one commit; returns its version."""
+    present = delta.create(lake, table)
     with delta.committing(lake, table.name, _facts(manifest)) as properties:
-        present.create_write_transaction(list(fresh.close()), "overwrite", fresh.schema, commit_properties=properties)
+        present.create_write_transaction(list(adds), "overwrite", arrow.schema(table), commit_properties=properties)
     return delta_version(lake, table)
+
+
+def adds_of(written: Iterable[tuple[str, int, str]]) -> list[AddAction]:
+    """Files of `Files` that another process told of: path, bytes, statistics."""
+    return [AddAction(path, size, {}, int(time.time() * 1000), True, stats) for path, size, stats in written]
 
 
 def delta_version(lake: Lake, table: Table) -> int:

@@ -12,13 +12,16 @@ no name is used twice, and LINES tells a file that was cut at the end of a line.
 still being written lives in a hidden folder (nextclick/landing/writer.py).
 """
 
+import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zlib import crc32
 
 from nextclick.errors import LakeError
+from nextclick.lake import files
+from nextclick.object_store import bucket
 
 _NAME = re.compile(r"(?P<stamp>\d{8}T\d{12})-[0-9a-f]{8}-(?P<lines>\d+)\.log")
 _FRAME = re.compile(rb"[0-9a-f]{8} (0|[1-9]\d*) (0|[1-9]\d*) ([^ ]+) (.*)", re.DOTALL)
@@ -27,10 +30,22 @@ _FRAME = re.compile(rb"[0-9a-f]{8} (0|[1-9]\d*) (0|[1-9]\d*) ([^ ]+) (.*)", re.D
 class Segment(NamedTuple):
     """One published segment of a log."""
 
-    path: Path
+    address: str
+    """A path, or that of an object."""
     lines: int
     """How many lines it was published with, as its name says."""
     bytes: int
+    at: float
+    """When it was published there, in seconds since 1970-01-01 UTC."""
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.address).name
+
+    @property
+    def path(self) -> Path:
+        """Of one on a disk."""
+        return Path(self.address)
 
 
 class SegmentLine(NamedTuple):
@@ -69,11 +84,17 @@ def parse(line: bytes) -> SegmentLine:
     return SegmentLine(payload, int(position), int(received_at), source.decode("utf-8", "replace"))
 
 
-def segments(folder: Path) -> list[Segment]:
+def segments(folder: Path | str) -> list[Segment]:
     """The published segments of a log in order of creation; a log that was never written has none."""
+    if bucket.holds(str(folder)):
+        listed = [one for one in bucket.listed(str(folder)) if is_segment(PurePosixPath(one.address).name)]
+        return [
+            Segment(one.address, promised_lines(PurePosixPath(one.address).name), one.bytes, one.at) for one in listed
+        ]
     try:
-        paths = sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
-        return [Segment(path, promised_lines(path.name), path.stat().st_size) for path in paths]
+        paths = sorted(path for path in Path(folder).iterdir() if is_segment(path.name))
+        looked = ((path, path.stat()) for path in paths)
+        return [Segment(str(path), promised_lines(path.name), stat.st_size, stat.st_mtime) for path, stat in looked]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -93,14 +114,24 @@ def promised_lines(name: str) -> int:
     return int(match["lines"])
 
 
-def read_segment(path: Path) -> Iterator[SegmentLine]:
+def read_segment(path: Path | str) -> Iterator[SegmentLine]:
     """The lines of a segment, damaged ones included; a torn last line is a damaged one."""
+    if bucket.holds(str(path)):
+        content = files.read(str(path))
+        if content is None:
+            raise LakeError(f"The segment {path} cannot be read: it is not there.")
+        yield from _parsed(io.BytesIO(content))
+        return
     try:
-        with path.open("rb") as file:
-            for line in file:
-                yield parse(line[:-1]) if line.endswith(b"\n") else SegmentLine(line)
+        with Path(path).open("rb") as file:
+            yield from _parsed(file)
     except OSError as error:
         raise LakeError(f"The segment {path} cannot be read: {error.strerror}.") from error
+
+
+def _parsed(lines: Iterable[bytes]) -> Iterator[SegmentLine]:
+    for line in lines:
+        yield parse(line[:-1]) if line.endswith(b"\n") else SegmentLine(line)
 
 
 def check_segment(path: Path) -> SegmentContent:

@@ -39,6 +39,15 @@ class StoredObject(NamedTuple):
     """Another one for each content."""
 
 
+class ListedObject(NamedTuple):
+    """An object as a listing tells it."""
+
+    address: str
+    bytes: int
+    at: float
+    """When it was written, in seconds since 1970-01-01 UTC."""
+
+
 class ConditionFailed(Exception):
     """A conditional write was not done: the object is not what the condition says."""
 
@@ -125,10 +134,18 @@ def modified(address: str) -> tuple[int, str] | None:
 
 def below(folder: str) -> Iterator[str]:
     """Addresses of all objects below a folder, in order."""
+    return (one.address for one in listed(folder))
+
+
+def listed(folder: str) -> list[ListedObject]:
+    """All objects below a folder, in the order of their addresses."""
     store, key = _at(folder)
+    place = f"{SCHEME}{_split(folder)[0]}"
     with _said(folder):
-        keys = sorted(str(meta["path"]) for chunk in store.list(f"{key}/") for meta in chunk)
-    return (f"{SCHEME}{_split(folder)[0]}/{path}" for path in keys)
+        metas = [meta for chunk in store.list(f"{key}/") for meta in chunk]
+    return sorted(
+        ListedObject(f"{place}/{meta['path']}", meta["size"], meta["last_modified"].timestamp()) for meta in metas
+    )
 
 
 def names(folder: str) -> list[str]:

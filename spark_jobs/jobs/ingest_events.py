@@ -18,7 +18,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     lake = settings.lake
 
     def source(spark: SparkSession) -> DataFrame:
-        return arrivals(spark, settings, lake.landing, settings.kafka.events_topic)
+        return arrivals(spark, settings, "landing", settings.kafka.events_topic)
 
     def process(lines: DataFrame, batch: MicroBatch) -> None:
         rows = lines.transform(landing_lines(batch.id))

@@ -19,7 +19,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     lake = settings.lake
 
     def source(spark: SparkSession) -> DataFrame:
-        return arrivals(spark, settings, lake.quarantine, settings.kafka.rejects_topic)
+        return arrivals(spark, settings, "quarantine", settings.kafka.rejects_topic)
 
     def process(lines: DataFrame, batch: MicroBatch) -> None:
         rows = lines.transform(landing_lines(batch.id)).transform(door_rejects)

@@ -36,6 +36,17 @@ offsets.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
 """
+_SAFE = """
+listeners=BROKER://127.0.0.1:{port},FAR://127.0.0.1:{far},CONTROLLER://127.0.0.1:{controller},SAFE://127.0.0.1:{safe}
+advertised.listeners=BROKER://127.0.0.1:{port},FAR://127.0.0.1:{line},SAFE://127.0.0.1:{safe}
+listener.security.protocol.map=BROKER:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT,SAFE:SASL_SSL
+sasl.enabled.mechanisms=PLAIN
+listener.name.safe.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+listener.name.safe.ssl.keystore.type=PEM
+listener.name.safe.ssl.keystore.location={keystore}
+"""
+USER, PASSWORD = "$ConnectionString", "Endpoint=sb://tests/;SharedAccessKey=abc"
+"""As Event Hubs has them."""
 
 
 def missing() -> str:
@@ -44,17 +55,30 @@ def missing() -> str:
 
 
 class Broker:
-    """A broker with a data folder that outlives its process; `line` is a way to it that can be cut."""
+    """A broker with a data folder that outlives its process; `line` is a way to it that can be cut.
 
-    def __init__(self, folder: Path) -> None:
+    With a `keystore`, a file with a key and its certificate in PEM, `safe` is one by SASL_SSL and PLAIN, as Event Hubs has.
+    """
+
+    def __init__(self, folder: Path, keystore: Path | None = None) -> None:
         folder.mkdir()
         self._folder = folder
-        self.port, far, controller = _free_ports()
-        self.address = f"127.0.0.1:{self.port}"
+        self.port, far, controller, safe = _free_ports()
+        self.address, self.safe = f"127.0.0.1:{self.port}", f"127.0.0.1:{safe}"
         self.line = Line(far)
         self._properties = folder / "server.properties"
         self._properties.write_text(
-            _PROPERTIES.format(port=self.port, far=far, line=self.line.port, controller=controller, folder=folder)
+            (_PROPERTIES + (_SAFE if keystore else "")).format(
+                port=self.port,
+                far=far,
+                line=self.line.port,
+                controller=controller,
+                folder=folder,
+                safe=safe,
+                user=USER,
+                password=PASSWORD,
+                keystore=keystore,
+            )
         )
         subprocess.run(
             [*self._java("kafka.tools.StorageTool"), "format", "-t", "bmV4dGNsaWNrLXRlc3RzMQ", "-c", self._properties],
@@ -144,7 +168,7 @@ def _reset(end: socket.socket) -> None:
     end.close()
 
 
-def _free_ports(count: int = 3) -> list[int]:
+def _free_ports(count: int = 4) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

@@ -19,9 +19,12 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="the Kafka client is not installed: `make extras` brings it")
 
+from click.testing import CliRunner
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from cli.main import cli
+from collector.live.kafka_follower import group
 from collector.replay.kafka_records import received_at
 from collector.replay.replay import Wanted, replay
 from nextclick.errors import LakeError
@@ -33,6 +36,8 @@ from nextclick.profile.live_arrivals import Arrivals
 from nextclick.profile.profile import EMPTY, Action, Profile
 from nextclick.reconciliation import Reconciliation
 from nextclick.settings import DEFAULT_CONF, Settings, load
+from serving.metrics import ServingMetrics
+from serving.served_log import open_record
 from spark_jobs.jars import KAFKA, wanting
 from spark_jobs.retention import refuse_loss
 from tests import wait
@@ -317,6 +322,59 @@ def test_profiles_are_what_the_topic_makes_whether_their_collector_did_not_run_o
         becomes(place.loaded, after)
         imported = [profile.visitor_key("default", "imported")]
         wait_until(lambda: len(open_profiles(place.loaded).get_many(imported)[0].actions) == 1)
+
+
+def members(settings: Settings) -> list[int]:
+    """How many partitions each follower of the group has."""
+    admin = AdminClient({"bootstrap.servers": settings.kafka.servers})
+    name = group(open_profiles(settings))
+    described = admin.describe_consumer_groups([name])[name].result(30)
+    return sorted(len(member.assignment.topic_partitions) for member in described.members)
+
+
+def test_two_collectors_divide_the_partitions_and_one_that_is_killed_leaves_its_own_to_the_other(
+    broker: Broker, tmp_path: Path
+) -> None:
+    place = Place("kafka", tmp_path / "lake", broker)
+    place.settings |= {"NEXTCLICK_KAFKA__EVENTS_TOPIC": "two.events", "NEXTCLICK_KAFKA__REJECTS_TOPIC": "two.rejects"}
+    conf = shutil.copytree(DEFAULT_CONF, tmp_path / "conf")
+    (conf / "hasty.toml").write_text('[kafka.client]\n"session.timeout.ms" = "1000"\n"heartbeat.interval.ms" = "200"\n')
+    place.settings |= {"NEXTCLICK_CONF_DIR": str(conf), "NEXTCLICK_PROFILE": "hasty"}
+    with place.collecting() as one, place.collecting() as other:
+        wait_until(lambda: members(place.loaded) == [2, 2])
+        loads = [Load(collector, who) for collector, who in ((one, "one"), (other, "other"))]
+        wait_until(lambda: all(load_.acknowledged > 30 for load_ in loads))
+        other.stop(signal.SIGKILL)
+        wait_until(lambda: members(place.loaded) == [4])
+        before = loads[0].acknowledged
+        wait_until(lambda: loads[0].acknowledged > before + 30)
+        for load_ in loads:
+            load_.stop()
+        becomes(place.loaded, from_topic(place.loaded))
+
+
+def test_imports_replays_and_what_was_served_come_by_the_topics_and_leave_no_segment_here(
+    broker: Broker, places: dict[str, Place], accounts: dict[str, Reconciliation], run: Run, tmp_path: Path
+) -> None:
+    place = places["kafka"]
+    log = tmp_path / "access.log"
+    log.write_text('203.0.113.9 - - [27/Nov/2026:10:00:00 +0000] "GET /imported HTTP/1.1" 200 1 "-" "Mozilla/5.0"\n')
+    done = CliRunner(env=place.settings).invoke(
+        cli, ["--lake", str(place.lake), "import", "--format", "auto", str(log)]
+    )
+    assert done.exit_code == 0, done.output
+    recorder = open_record(place.loaded, ServingMetrics())
+    recorder.start()
+    recorder.put(msgspec.json.encode(view(0, event="served", event_id="served-1", visitor_id="v1")))
+    recorder.close()
+    assert not list(place.lake.rglob("outbox/**/*.log"))
+    found = run(place)
+    assert (found.residual, found.double_counted, found.missing, found.unexpected) == (0, 0, 0, 0)
+    came = place.ask(
+        "SELECT source, regexp_matches(seq.segment, '^nextclick.events-[0-9]+$') FROM bronze.events WHERE source IN ('log', 'server')"
+    )
+    assert sorted(came) == [("log", True), ("server", True)]
+    assert place.ask("SELECT count(*) FROM silver.events WHERE page_url LIKE '%/imported'") == [(1,)]
 
 
 def test_a_rebuild_of_what_kafka_has_dropped_is_refused(

@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(bool(object_store.missing()), reason=object_store.missing()),
 ]
-_NO_CONNECTOR = bool(jars.wanting(jars.S3.folder, jars.S3.sums)) or not compiled.classes().exists()
+NO_CONNECTOR = bool(jars.wanting(jars.S3.folder, jars.S3.sums)) or not compiled.classes().exists()
 
 Lakes = tuple[Settings, Settings]
 """One lake in a store, and one on a disk."""
@@ -42,7 +42,7 @@ def store() -> Iterator[object_store.Store]:
         yield store
 
 
-def _lakes(store: object_store.Store, folder: Path, name: str) -> Lakes:
+def two_lakes(store: object_store.Store, folder: Path, name: str) -> Lakes:
     environment = store.environment(folder / "beside")
     stored, disk = (load(place, profile="test", environ=environment) for place in (store.lake(name), folder / "disk"))
     for settings in (stored, disk):
@@ -54,8 +54,8 @@ def _lakes(store: object_store.Store, folder: Path, name: str) -> Lakes:
 def lakes(tmp_path_factory: pytest.TempPathFactory, store: object_store.Store) -> Lakes:
     """With the same log, after Spark's jobs up to gold.interactions."""
     folder = tmp_path_factory.mktemp("lakes")
-    stored, disk = _lakes(store, folder, "jobs")
-    publish(disk, _events())
+    stored, disk = two_lakes(store, folder, "jobs")
+    publish(disk, landed_events())
     shutil.copytree(disk.lake.landing, stored.lake.landing, dirs_exist_ok=True)
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("store_jobs.py")), stored.lake.data, disk.lake.data],
@@ -68,7 +68,7 @@ def lakes(tmp_path_factory: pytest.TempPathFactory, store: object_store.Store) -
     return stored, disk
 
 
-def _events() -> list[dict[str, Any]]:
+def landed_events() -> list[dict[str, Any]]:
     """What the sixty people of `tastes` looked at, and a few purchases."""
     day = 24 * 60 * MINUTE
     views = [
@@ -84,7 +84,7 @@ def _events() -> list[dict[str, Any]]:
     return [*views, *({**view, "event": "purchase", "event_id": f"{view['event_id']}b"} for view in views[::7])]
 
 
-def _rows(settings: Settings, name: str, *without: str) -> Counter[str]:
+def rows_of(settings: Settings, name: str, *without: str) -> Counter[str]:
     """Every row as text, in no order."""
     wanted = [column for column in catalog.table(name).columns if column.name not in without]
     columns = ", ".join(f'round("{one.name}", 9)' if one.type == "double" else f'"{one.name}"' for one in wanted)
@@ -94,16 +94,16 @@ def _rows(settings: Settings, name: str, *without: str) -> Counter[str]:
 
 
 @pytest.mark.spark
-@pytest.mark.skipif(_NO_CONNECTOR, reason="Spark's connector of S3 is not here: `make s3` brings it")
+@pytest.mark.skipif(NO_CONNECTOR, reason="Spark's connector of S3 is not here: `make s3` brings it")
 class TestSparksJobs:
     @pytest.mark.parametrize("table", ["bronze.events", "silver.events", "silver.sessions", "gold.interactions"])
     def test_write_the_rows_that_they_write_on_a_disk(self, lakes: Lakes, table: str) -> None:
-        stored, disk = (_rows(settings, table) for settings in lakes)
+        stored, disk = (rows_of(settings, table) for settings in lakes)
         assert stored
         assert stored == disk
 
     def test_account_for_every_event(self, lakes: Lakes) -> None:
-        there, events = reconcile(lakes[0]), len(_events())
+        there, events = reconcile(lakes[0]), len(landed_events())
         assert (there.accepted, there.silver, there.residual, there.missing, there.waiting) == (events, events, 0, 0, 0)
 
     def test_leave_checkpoints_in_the_store_and_nothing_on_the_disk(self, lakes: Lakes) -> None:
@@ -117,7 +117,7 @@ class TestSparksJobs:
 def test_a_model_is_trained_published_exported_and_taken_back_as_on_a_disk(
     store: object_store.Store, tmp_path: Path, write_interactions: WriteInteractions
 ) -> None:
-    stored, disk = _lakes(store, tmp_path, "model")
+    stored, disk = two_lakes(store, tmp_path, "model")
     write_interactions(disk.lake.root, tastes())
     table = "gold.interactions"
     for file in Path(disk.lake.table(table)).rglob("*"):
@@ -128,8 +128,8 @@ def test_a_model_is_trained_published_exported_and_taken_back_as_on_a_disk(
         publish_lists.run(settings)
         assert export.run(settings).written
     moving = ("generated_at", "model_version", "score")
-    assert _rows(stored, "gold.recommendations", *moving) == _rows(disk, "gold.recommendations", *moving)
-    assert _rows(stored, "gold.recommendations", *moving)
+    assert rows_of(stored, "gold.recommendations", *moving) == rows_of(disk, "gold.recommendations", *moving)
+    assert rows_of(stored, "gold.recommendations", *moving)
     first = kv.open_table(stored).current()
     export.run(stored, full=True)
     rollback.run(stored, export.rollback_target(stored).lists)

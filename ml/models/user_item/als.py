@@ -104,7 +104,13 @@ class AlsModel:
         return {"person_factors": self.person_factors, "item_factors": self.item_factors, "item_trend": self.item_trend}
 
     def recommend(self, people: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
-        return self._ranking.best(self.person_factors[people], n, seen)
+        return self.rank(self.person_factors[people], n, seen)
+
+    def rank(self, vectors: Floats, n: int, seen: csr_matrix | None = None) -> Lists:
+        return self._ranking.best(vectors, n, seen)
+
+    def alone(self) -> "AlsModel":
+        return replace(self, person_factors=self.person_factors[:0])
 
     @cached_property
     def _ranking(self) -> MipsIndex:
