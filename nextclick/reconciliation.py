@@ -161,9 +161,7 @@ def _row(duck: "DuckDBPyConnection", query: str) -> tuple[int, ...]:
 
 def _log_against_bronze(lake: Lake, lines: Mapping[str, int]) -> dict[str, int]:
     """The landing log's listing, here and where it is shipped to, against the lines that bronze has of each segment."""
-    by_name = {
-        segment.name: segment for log in {str(lake.landing), lake.log("landing")} for segment in reader.segments(log)
-    }
+    by_name = reader.everywhere(lake, "landing")
     read = [segment for name, segment in by_name.items() if name in lines or not segment.bytes]
     unread = [segment for name, segment in by_name.items() if name not in lines and segment.bytes]
     beyond = [lines.get(segment.name, 0) - segment.lines for segment in read]

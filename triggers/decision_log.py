@@ -1,5 +1,6 @@
 """Decisions in the landing log, as `trigger_decision` events of source `server`: the way into silver.sends.
 
+Where Kafka stands before bronze they lie in the outbox, from where `nextclick ship`, or a collector beside, sends them.
 A decision is marked as logged after its segment was published. A worker that dies between writes it once more: the same
 event, byte for byte, which silver drops as a copy.
 """
@@ -9,6 +10,7 @@ from typing import Final
 
 from nextclick.contracts.events import SERVER, TRIGGER_DECISION, Event, encode
 from nextclick.contracts.persons import ACCOUNT
+from nextclick.landing import outgoing
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
 from triggers.outbox import Outbox, TriggerDecision
@@ -20,7 +22,7 @@ def log_decisions(settings: Settings, outbox: Outbox) -> int:
     """Write all final decisions that are not in the landing log yet; returns how many."""
     written = 0
     while decisions := outbox.unlogged(_TOGETHER):
-        with SegmentWriter(settings.lake.landing, settings.landing) as writer:
+        with SegmentWriter(outgoing.logs(settings)[0], settings.landing) as writer:
             writer.extend([encode(as_event(decision)) for decision in decisions], SERVER, time.time_ns() // 1_000_000)
         outbox.logged(decisions)
         written += len(decisions)

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from nextclick.contracts.bronze import EVENTS as BRONZE
 from nextclick.contracts.silver import EVENTS
 from nextclick.lake import delta, duck
-from nextclick.landing.reader import segments
+from nextclick.landing.reader import everywhere
 from nextclick.reconciliation import taken_version
 from nextclick.settings import Settings
 
@@ -46,11 +46,7 @@ def _waits(settings: Settings, newest: datetime) -> bool:
     """Whether events that arrived are not in silver yet: bronze has rows that silver did not take, or a segment is not in bronze."""
     lake = settings.lake
     since = newest - _LONGEST_SEGMENT
-    near = {
-        each.path.name
-        for each in segments(lake.landing)
-        if each.bytes and each.path.stat().st_mtime >= since.timestamp()
-    }
+    near = {each.name for each in everywhere(lake, "landing").values() if each.bytes and each.at >= since.timestamp()}
     bronze = delta.open_table(lake, BRONZE.name)
     if bronze is None:
         return bool(near)

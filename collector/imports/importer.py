@@ -12,9 +12,10 @@ from collector.imports import files
 from collector.imports.chunks import Chunk, chunks
 from collector.imports.journal import FileProgress, Journal
 from collector.imports.reading import Reading
-from collector.shipping import outgoing, shipper
+from collector.shipping import shipper
 from nextclick.contracts.events import derived_id, encode
 from nextclick.errors import LakeError, TableBusy
+from nextclick.landing import outgoing
 from nextclick.landing.writer import StagedWriter, settle
 from nextclick.settings import Settings
 

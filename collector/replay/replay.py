@@ -13,7 +13,7 @@ from collector.http.intake import KEY_HASH, Intake
 from collector.http.write_keys import Keys
 from collector.imports.journal import FileProgress, Journal
 from collector.request.model import Refused, Request
-from collector.shipping import outgoing, shipper
+from collector.shipping import shipper
 from collector.sinks import RequestBatch
 from nextclick.contracts import silver
 from nextclick.contracts.events import Reject, derived_id
@@ -22,6 +22,7 @@ from nextclick.extras import importing_kafka
 from nextclick.lake.delta import open_table, require
 from nextclick.lake.duck import connect, show
 from nextclick.lake.locks import hold
+from nextclick.landing import outgoing
 from nextclick.landing.reader import SegmentLine, read_segment
 from nextclick.landing.writer import StagedWriter, settle
 from nextclick.settings import Settings

@@ -21,6 +21,7 @@ from zlib import crc32
 
 from nextclick.errors import LakeError
 from nextclick.lake import files
+from nextclick.lake.paths import Lake
 from nextclick.object_store import bucket
 
 _NAME = re.compile(r"(?P<stamp>\d{8}T\d{12})-[0-9a-f]{8}-(?P<lines>\d+)\.log")
@@ -99,6 +100,12 @@ def segments(folder: Path | str) -> list[Segment]:
         return []
     except OSError as error:
         raise LakeError(f"The log {folder} cannot be listed: {error.strerror}. Mend the lake's permissions.") from error
+
+
+def everywhere(lake: Lake, log: str) -> dict[str, Segment]:
+    """The segments of `landing` or `quarantine` by their names: of this machine, and where they are shipped to."""
+    folders = dict.fromkeys((f"{lake.root}/{log}", lake.log(log)))
+    return {segment.name: segment for folder in folders for segment in segments(folder)}
 
 
 def is_segment(name: str) -> bool:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.shipping import outgoing
 from collector.shipping.shipper import Shipper, has_to_ship
 from nextclick.errors import LakeError, StoreUnreachable, UsageError
+from nextclick.landing import outgoing
 from nextclick.landing.reader import parse, promised_lines, segments
 from nextclick.landing.writer import SegmentWriter
 from nextclick.object_store import bucket
