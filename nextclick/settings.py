@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -20,7 +21,7 @@ from msgspec import Meta
 
 from nextclick.contracts.events import BLANKS, MOST_ID_CHARS
 from nextclick.errors import SettingsError
-from nextclick.lake.paths import Lake, lake_at
+from nextclick.lake.paths import Lake, lake_at, model_store
 from nextclick.object_store.bucket import Endpoint
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -293,6 +294,11 @@ class StorageSettings(_Section, frozen=True):
     beside: Word
 
 
+class MlflowSettings(_Section, frozen=True):
+    uri: Annotated[str, Meta(pattern=r"^((postgresql(\+psycopg)?|https?)://[^\s/]\S*)?$")]
+    artifacts: str
+
+
 class BiSettings(_Section, frozen=True):
     host: str
     port: Port
@@ -512,6 +518,7 @@ class Settings(_Section, frozen=True):
     analytics: AnalyticsSettings
     sharing: SharingSettings
     storage: StorageSettings
+    mlflow: MlflowSettings
     bi: BiSettings
     streaming: StreamingSettings
     kafka: KafkaSettings
@@ -588,7 +595,9 @@ def load(
         if bool(server.tls_certificate) != bool(server.tls_key):
             raise SettingsError(f"{name}.tls_certificate and {name}.tls_key belong together: set both, or neither.")
     endpoint = Endpoint(checked.storage.endpoint.rstrip("/"), checked.storage.region)
+    models = model_store(checked.mlflow.uri, checked.mlflow.artifacts, endpoint)
     place = lake_at(root, endpoint, checked.storage.beside, ships=checked.streaming.source == "bucket")
+    place = replace(place, models=models)
     return msgspec.structs.replace(checked, lake=place, conf_dir=folder, profile=profile)
 
 

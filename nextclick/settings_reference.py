@@ -60,6 +60,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "analytics.funnels": (Effect.COMMAND,),
     "sharing": (Effect.SHARE,),
     "storage": (Effect.COLLECTOR, Effect.API, Effect.STREAM, Effect.PAGES),
+    "mlflow": (Effect.LISTS, Effect.PAGES),
     "bi": (Effect.BI,),
     "streaming": (Effect.STREAM,),
     "kafka": (Effect.COLLECTOR, Effect.STREAM),

@@ -18,7 +18,7 @@ from ml.predictions import judge, nightly, people, sessions
 from ml.predictions.foreseen import Foreseen
 from ml.predictions.frames import NUMBERS, WORDS, Frame, frame
 from ml.predictions.history import KnownEvents, open_history
-from ml.registry import linear, tracking
+from ml.registry import linear, store, tracking
 from nextclick.contracts import arrow, persons
 from nextclick.contracts.gold import PREDICTIONS
 from nextclick.contracts.silver import EVENTS, USER_AGENTS
@@ -40,7 +40,7 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
         key, before = _key(settings), predictions.read(lake)
         if not force and before and before.key == key and delta.exists(lake, PREDICTIONS.name):
             return _report(before, 0, started, "Nothing has changed since the last training.")
-        tracking.check(lake)
+        store.check(lake)
         progress("predictions", 0, 3)
         with duck.answering(lake, "What people will do") as database:
             history = open_history(database, settings)

@@ -18,7 +18,7 @@ from ml.lists import similar_items
 from ml.models.protocol import Stages, quiet
 from ml.models.user_item.blend import Blend
 from ml.models.user_item.popular import Popular
-from ml.registry import artifact, champion, tracking
+from ml.registry import artifact, champion, store, tracking
 from ml.registry.artifact import AnyRecipe, Artifact, Card, SimilarSource
 from ml.registry.champion import Attempt, Model, ModelStatus
 from ml.report import figures, model_figures, report_page
@@ -69,7 +69,7 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
             return _report(
                 standing, 0, started, reason=f"{source.path} holds no interaction of site {settings.site!r}."
             )
-        tracking.check(settings.lake)  # before the minutes of a fit
+        store.check(settings.lake)  # before the minutes of a fit
         training = TrainingRun(settings, pairs, source, progress, seconds={"read": time.perf_counter() - reading})
         standing = _train(training, key, standing)
         champion.write(settings.lake, standing)

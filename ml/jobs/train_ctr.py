@@ -23,7 +23,7 @@ from ml.data.interactions import TableVersion
 from ml.models.ctr import logistic, term_weights
 from ml.models.ctr.logistic import CALIBRATIONS, Calibration, ClickModel
 from ml.models.protocol import Stages, quiet
-from ml.registry import linear, tracking
+from ml.registry import linear, store, tracking
 from ml.selection import gate
 from nextclick import ctr
 from nextclick.ctr import CtrModel, Term
@@ -71,7 +71,7 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
             return _report(before, 0, started, "Nothing has changed since the last training.")
         if lacking := _lacking(shown, settings):
             return _report(before, 0, started, lacking)
-        tracking.check(settings.lake)
+        store.check(settings.lake)
         progress("click model", 0, 1)
         verdict = _train(settings, shown, source, key)
         _write(settings.lake, verdict)

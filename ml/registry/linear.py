@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml.registry import pinned
-from ml.registry.tracking import CHALLENGER, CHAMPION, Run, connected, record, without_advice
+from ml.registry.store import connected
+from ml.registry.tracking import CHALLENGER, CHAMPION, Run, record, without_advice
 from nextclick.lake.paths import Lake
 
 Reliability = list[tuple[float, float, int]]
@@ -45,7 +46,8 @@ def register(lake: Lake, run: Run, model: LinearModel, curve: Reliability, champ
                 pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas")],
             )
         version = str(client.create_model_version(model.name, info.model_uri, run_id, model_id=info.model_id).version)
-        pinned.pin(client, model.name, version, info.model_id)
+        with pinned.folder(client, info.model_id) as kept:
+            pinned.pin(client, model.name, version, kept)
         for alias in (CHALLENGER, *((CHAMPION,) if champion else ())):
             client.set_registered_model_alias(model.name, alias, version)
         return version

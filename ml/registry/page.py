@@ -15,7 +15,10 @@ def app(lake: Lake) -> Any:
     )
     from mlflow.server.handlers import initialize_backend_stores
 
-    uri, artifacts = lake.mlflow_uri, lake.mlflow_artifacts.as_uri()
+    from ml.registry import bucket_artifacts
+
+    bucket_artifacts.register()
+    uri, artifacts = lake.mlflow_uri, lake.mlflow_artifacts
     os.environ.setdefault(BACKEND_STORE_URI_ENV_VAR, uri)
     os.environ.setdefault(REGISTRY_STORE_URI_ENV_VAR, uri)
     os.environ.setdefault(ARTIFACT_ROOT_ENV_VAR, artifacts)

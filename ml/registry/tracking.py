@@ -1,20 +1,16 @@
 """MLflow, and nothing but MLflow: runs, the registered model `recommender`, the alias `champion`.
 
-The only importer of mlflow, and only inside functions: it takes seconds. Every call
-names the lake's own SQLite store, so that nothing of the surroundings decides where
-it goes. Where the store is gone or locked, ModelError says so; nothing that serves
-people needs it.
+The only importer of mlflow, and only inside functions: it takes seconds. Where it keeps
+them is known to `store`.
 """
 
-import logging
 import os
 import platform
 import shutil
-import sqlite3
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +20,7 @@ import msgspec
 from ml.data.interactions import TableVersion
 from ml.registry import pinned
 from ml.registry.champion import NAME, Model
+from ml.registry.store import OWNER, connected
 from nextclick.errors import ModelError
 from nextclick.lake import files
 from nextclick.lake.paths import Lake
@@ -33,7 +30,6 @@ CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 
 _FACTS = "nextclick.model"
 _PACKAGES = ("implicit", "numpy", "scipy", "pyarrow", "deltalake", "mlflow")
-_LOCK_SECONDS = 5.0
 
 
 class Run(NamedTuple):
@@ -50,18 +46,6 @@ class Run(NamedTuple):
     tags: Mapping[str, str]
     pages: Mapping[str, str] = {}
     """Texts that are kept with it, by file name."""
-
-
-def check(lake: Lake) -> None:
-    """The store can be written now, or ModelError: asked before minutes are spent on a fit."""
-    path = lake.state / "mlflow.db"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(path, timeout=_LOCK_SECONDS)) as store:
-            store.execute("BEGIN IMMEDIATE")
-            store.rollback()
-    except (OSError, sqlite3.Error) as error:
-        raise _unusable(lake, error) from error
 
 
 def champion(lake: Lake, alias: str = CHAMPION) -> Model | None:
@@ -94,8 +78,9 @@ def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
         if not client.search_registered_models(f"name = '{NAME}'"):
             client.create_registered_model(NAME)
         version = client.create_model_version(NAME, info.model_uri, run_id, model_id=info.model_id).version
-        pinned.pin(client, NAME, version, info.model_id)
-        place = _place(lake, info.model_id, pinned.folder(client, info.model_id) / "artifacts" / folder.name)
+        with pinned.folder(client, info.model_id) as kept:
+            pinned.pin(client, NAME, version, kept)
+            place = _place(lake, info.model_id, kept / "artifacts" / folder.name)
         facts = msgspec.structs.replace(facts, version=str(version), run_id=run_id, artifact=place)
         client.set_model_version_tag(NAME, version, _FACTS, msgspec.json.encode(facts).decode())
         client.set_registered_model_alias(NAME, CHALLENGER, version)
@@ -103,8 +88,8 @@ def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
 
 
 def _place(lake: Lake, model_id: str, registered: Path) -> str:
-    """Where the model's files are, below `Lake.shared`: as MLflow keeps them, or a copy where only this machine sees those."""
-    if not lake.address:
+    """Where the model's files are, below `Lake.shared`: as MLflow keeps them, or a copy of what it keeps elsewhere."""
+    if registered.is_relative_to(lake.shared):
         return str(registered.relative_to(lake.shared))
     place = f"model/registered/{model_id}"
     with files.new_folder(f"{lake.shared}/{place}") as copy:
@@ -120,9 +105,22 @@ def load(lake: Lake, name: str = NAME, alias: str = CHAMPION) -> Any:
     import mlflow.pyfunc
 
     with connected(lake) as client:
-        folder = pinned.checked(client, client.get_model_version_by_alias(name, alias))
-        with pinned.only_source():
+        version = client.get_model_version_by_alias(name, alias)
+        with pinned.checked(client, version) as folder, pinned.only_source():
             return mlflow.pyfunc.load_model(str(folder))
+
+
+def copy(lake: Lake, name: str, goal: Path) -> str:
+    """Put the champion of a name, checked, into a new folder of MLflow's own form, which needs no registry; returns its version."""
+    with connected(lake) as client:
+        version = _by_alias(client, CHAMPION, name)
+        if version is None:
+            raise ModelError(f"No {name} has passed: there is nothing to copy. `nextclick train` says why.")
+        with pinned.checked(client, version) as kept, files.new_folder(str(goal)) as draft:
+            shutil.copytree(
+                kept, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns(pinned.NOTE, pinned.BYTECODE)
+            )
+        return str(version.version)
 
 
 def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None]:
@@ -137,34 +135,6 @@ def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None
             client.delete_registered_model_alias(NAME, CHAMPION)
         now, then = (_by_alias(client, alias) for alias in (CHAMPION, PREVIOUS))
         return _facts(now) if now else None, _facts(then) if then else None
-
-
-@contextmanager
-def connected(lake: Lake) -> Iterator[Any]:
-    """A client of the lake's own store; what MLflow raises becomes a ModelError."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    check(lake)
-    import mlflow
-    from sqlalchemy.exc import SQLAlchemyError
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    mlflow.set_tracking_uri(lake.mlflow_uri)  # log_model has no argument for it
-    mlflow.set_registry_uri(lake.mlflow_uri)
-    try:
-        yield mlflow.MlflowClient(lake.mlflow_uri, lake.mlflow_uri)
-    except (mlflow.MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise _unusable(lake, error) from error
-
-
-def _unusable(lake: Lake, error: Exception) -> ModelError:
-    reason = str(error).splitlines()[0]
-    return ModelError(
-        f"MLflow's store {lake.mlflow_uri} cannot be used: {reason}. The last champion is still served. "
-        "If another process holds it, wait for it or stop it; if the file is damaged, restore it or move it away; "
-        "then call `nextclick train` again."
-    )
 
 
 def record(client: Any, lake: Lake, run: Run) -> str:
@@ -188,12 +158,12 @@ def record(client: Any, lake: Lake, run: Run) -> str:
 
 def _experiment(client: Any, lake: Lake) -> str:
     """The lake's experiment; of a lake that was moved another one, since an experiment cannot change its place."""
-    place = lake.mlflow_artifacts.as_uri()
+    place = lake.mlflow_artifacts
     for name in (NAME, f"{NAME} in {lake.root}"):
         experiment = client.get_experiment_by_name(name)
         if experiment is None:
-            return str(client.create_experiment(name, place))
-        if experiment.artifact_location == place:
+            return str(client.create_experiment(name, place or None, {OWNER: lake.data}))
+        if not place or experiment.artifact_location == place:
             break
     return str(experiment.experiment_id)
 
@@ -230,13 +200,13 @@ def _signature() -> Any:
     return ModelSignature(Schema([person]), outputs, ParamSchema([ParamSpec("n", DataType.long, 10)]))
 
 
-def _by_alias(client: Any, alias: str) -> Any:
+def _by_alias(client: Any, alias: str, name: str = NAME) -> Any:
     """The version that has the alias; None without the model or the alias."""
     from mlflow import MlflowException
     from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
     try:
-        return client.get_model_version_by_alias(NAME, alias)
+        return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
         if error.error_code in (ErrorCode.Name(INVALID_PARAMETER_VALUE), ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)):
             return None

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -21,6 +21,20 @@ link, which it resolves, and as a percent-encoded address.
 
 
 @dataclass(frozen=True)
+class ModelStore:
+    """Where MLflow keeps runs and models, where that is not in files of this machine."""
+
+    uri: str = field(default="", repr=False)
+    """SQLAlchemy's address of a database, or an MLflow server's; either may hold a password."""
+    artifacts: str = ""
+    """URI of the folder of models' files; empty: beside what the lake shares, or where the server keeps them."""
+
+    @property
+    def is_server(self) -> bool:
+        return self.uri.startswith("http")
+
+
+@dataclass(frozen=True)
 class Lake:
     """Where the parts of one lake are; nothing is created before `prepare`.
 
@@ -34,6 +48,7 @@ class Lake:
     """s3://BUCKET/KEY of a lake in an object store."""
     ships: bool = False
     """What is published in the logs of this machine is shipped into the store, where bronze reads it (`streaming.source = "bucket"`)."""
+    models: ModelStore = ModelStore()
 
     @property
     def data(self) -> str:
@@ -97,11 +112,15 @@ class Lake:
 
     @property
     def mlflow_uri(self) -> str:
-        return self.database("mlflow")
+        return self.models.uri or self.database("mlflow")
 
     @property
-    def mlflow_artifacts(self) -> Path:
-        return self.state / "mlartifacts"
+    def mlflow_artifacts(self) -> str:
+        """URI of the folder of models' files; empty: an MLflow server has its own."""
+        if self.models.artifacts or self.models.is_server:
+            return self.models.artifacts
+        folder = f"{self.shared if self.models.uri else self.state}/mlartifacts"
+        return folder if bucket.holds(folder) else Path(folder).as_uri()
 
     @property
     def dagster_home(self) -> Path:
@@ -146,6 +165,22 @@ def open_to_others(lake: Lake) -> str | None:
     if not mode & 0o077:
         return None
     return f"other accounts may look into {lake.root} (mode {mode:04o}): `chmod 700 {shlex.quote(str(lake.root))}`"
+
+
+def model_store(uri: str, artifacts: str, endpoint: bucket.Endpoint) -> ModelStore:
+    """As `[mlflow]` says it; a bucket is asked for at `endpoint`. UsageError for artifacts that are in no folder and no bucket."""
+    uri = re.sub(r"^postgresql://", "postgresql+psycopg://", uri)
+    if match := _BUCKET.fullmatch(artifacts):
+        artifacts = f"{bucket.SCHEME}{match['bucket']}/{match['key']}"
+        bucket.reach(artifacts, endpoint)
+    elif artifacts.startswith("/"):
+        artifacts = Path(artifacts).as_uri()
+    elif artifacts:
+        raise UsageError(
+            f"mlflow.artifacts is {artifacts}: name a bucket, s3://BUCKET/KEY with a key of letters, digits and . _ = - /, or a "
+            "folder by its whole path, /srv/models."
+        )
+    return ModelStore(uri, artifacts)
 
 
 def lake_at(

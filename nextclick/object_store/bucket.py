@@ -48,6 +48,14 @@ class ListedObject(NamedTuple):
     """When it was written, in seconds since 1970-01-01 UTC."""
 
 
+class Entry(NamedTuple):
+    """What lies in a folder."""
+
+    name: str
+    size: int | None
+    """Bytes of an object; None of a folder of them."""
+
+
 class ConditionFailed(Exception):
     """A conditional write was not done: the object is not what the condition says."""
 
@@ -149,12 +157,22 @@ def listed(folder: str) -> list[ListedObject]:
 
 
 def names(folder: str) -> list[str]:
-    """Names of what lies in a folder, sorted: objects, and folders of objects. S3A's object for the folder itself is none."""
+    """Names of what lies in a folder, sorted."""
+    return [entry.name for entry in entries(folder)]
+
+
+def entries(folder: str) -> list[Entry]:
+    """What lies in a folder, by name: objects, and folders of objects. S3A's object for the folder itself is none."""
     store, key = _at(folder)
     with _said(folder):
         listed = store.list_with_delimiter(f"{key}/")
-    paths = [*listed["common_prefixes"], *(str(meta["path"]) for meta in listed["objects"] if meta["path"] != key)]
-    return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
+    folders = [Entry(_last(path), None) for path in listed["common_prefixes"]]
+    objects = [Entry(_last(meta["path"]), int(meta["size"])) for meta in listed["objects"] if meta["path"] != key]
+    return sorted(folders + objects, key=lambda entry: entry.name)
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]
 
 
 def remove(address: str) -> None:

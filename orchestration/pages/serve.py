@@ -69,7 +69,7 @@ def serve_pages(
         stack.enter_context(locks.hold(settings.lake.own_locks, "up", purpose="up"))
         home = dagster_home.prepare(settings.lake)
         lost_runs.end_lost_runs(home)
-        daemon, *pages = _servers(settings, home, port, mlflow_port)
+        daemon, pages = _servers(settings, home, port, mlflow_port)
         running = [
             (server, stack.enter_context(_running(settings, home, server)))
             for server in (daemon, *(page.server for page in pages))
@@ -83,7 +83,8 @@ def serve_pages(
                 _require_alive(server, process)
 
 
-def _servers(settings: Settings, home: Path, port: int | None, mlflow_port: int | None) -> tuple[Server, Page, Page]:
+def _servers(settings: Settings, home: Path, port: int | None, mlflow_port: int | None) -> tuple[Server, list[Page]]:
+    """The daemon, and the pages; MLflow's is none of ours where a server of its own has it."""
     lake, chosen = settings.lake, settings.orchestration
     ui = ports.free(HOST, chosen.ui_port if port is None else port, "--port")
     tracking = ports.free(HOST, chosen.mlflow_port if mlflow_port is None else mlflow_port, "--mlflow-port")
@@ -92,11 +93,10 @@ def _servers(settings: Settings, home: Path, port: int | None, mlflow_port: int 
     daemon = (*python, "dagster._daemon", "run", "-m", "orchestration.definitions")
     dagster = (*python, "orchestration.pages.dagster_page", str(ui))
     mlflow = (*python, "orchestration.pages.mlflow_page", str(tracking))
-    return (
-        Server("Dagster's daemon", daemon, home / "daemon.log"),
-        Page(Server("Dagster", dagster, home / "up.log"), ui, token),
-        Page(Server("MLflow", mlflow, lake.state / "mlflow.log"), tracking, token),
-    )
+    pages = [Page(Server("Dagster", dagster, home / "up.log"), ui, token)]
+    if not lake.models.is_server:
+        pages.append(Page(Server("MLflow", mlflow, lake.state / "mlflow.log"), tracking, token))
+    return Server("Dagster's daemon", daemon, home / "daemon.log"), pages
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from cli.train import train as train_verb
 from ml.data.interactions import IdMap, Interactions
 from ml.jobs import publish_lists, train
 from ml.models.user_item.als import Als, AlsModel
-from ml.registry import artifact, champion, tracking
+from ml.registry import artifact, champion, store, tracking
 from ml.registry.artifact import Artifact
 from nextclick.command import CommandContext
 from nextclick.contracts.table import Table
@@ -136,7 +136,7 @@ def test_every_kind_of_model_predicts_in_mlflow_what_it_recommends_here(trained:
     train.run(settings, force=True)
     loaded = tracking.load(settings.lake, alias="challenger")
     predicted = loaded.predict(pd.DataFrame({"person_id": ["p7"]}), params={"n": 5})
-    newest = max(settings.lake.mlflow_artifacts.rglob("model/card.json"), key=lambda path: path.stat().st_mtime)
+    newest = max((settings.lake.state / "mlartifacts").rglob("model/card.json"), key=lambda path: path.stat().st_mtime)
     here = artifact.load(str(newest.parent))
     row = here.people.rows(["p7"])
     lists = here.model.recommend(row, 5, here.seen[row])
@@ -178,7 +178,7 @@ def test_each_training_leaves_its_report_with_the_run(trained_template: Path) ->
     lake = settings_of(trained_template).lake
     standing = champion.model_status(lake)
     assert standing.champion is not None
-    (page,) = lake.mlflow_artifacts.rglob(f"{standing.champion.run_id}/artifacts/report.html")
+    (page,) = (lake.state / "mlartifacts").rglob(f"{standing.champion.run_id}/artifacts/report.html")
     assert page.read_text().count("<svg") == 5
     assert standing.attempt is not None
     assert standing.attempt.chosen in ("als", "als_trending")
@@ -353,7 +353,7 @@ def locked(lake: Path) -> Iterator[None]:
 
 
 def test_with_mlflow_locked_training_says_what_to_do_and_recovers(grown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(store, "_LOCK_SECONDS", 0.1)
     with locked(grown):
         with pytest.raises(ModelError, match=r"locked.*The last champion is still served"):
             train.run(settings_of(grown))

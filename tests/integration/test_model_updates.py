@@ -16,7 +16,7 @@ import pytest
 from deltalake import DeltaTable
 
 from ml.jobs import publish_lists, rollback, train, update
-from ml.registry import artifact, champion, tracking
+from ml.registry import artifact, champion, store, tracking
 from nextclick.errors import ModelError
 from nextclick.lake import lists_manifest, table_files
 from nextclick.lake.lists_manifest import ListsManifest
@@ -200,7 +200,7 @@ def test_the_run_of_an_update_belongs_to_the_champions(news: Path) -> None:
 
 
 def test_lists_go_out_even_if_mlflow_is_locked(news: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(store, "_LOCK_SECONDS", 0.1)
     with closing(sqlite3.connect(settings_of(news).lake.state / "mlflow.db")) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         report = update.run(settings_of(news))
@@ -344,7 +344,7 @@ def test_a_rollback_with_mlflow_locked_is_whole_and_mlflow_learns_of_it_at_the_n
 ) -> None:
     lake, first, lists = two_exports
     settings = settings_of(lake)
-    monkeypatch.setattr(tracking, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(store, "_LOCK_SECONDS", 0.1)
     with closing(sqlite3.connect(settings.lake.state / "mlflow.db")) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         assert "locked" in str(rollback.run(settings, first).details["mlflow"])

@@ -72,6 +72,9 @@ def test_a_folder_takes_the_place_of_another_whole(lake: Lake) -> None:
         with files.new_folder(address) as draft:
             for name, value in content.items():
                 (draft / name).write_bytes(value)
+    if lake.address:
+        assert bucket.entries(f"{lake.shared}/model") == [("candidate", None)]
+        assert bucket.entries(address) == [("a", 1), ("card.json", 1)]
     files.copy_folder(address, f"{lake.shared}/lists/copy")
     files.remove(address)
     assert files.names(address) == []
