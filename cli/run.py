@@ -17,14 +17,16 @@ from orchestration.step_runner import step_runner
 @click.option(
     "--stop-after", type=click.Choice(NAMES), metavar="STEP", help=f"End after this step: {', '.join(NAMES)}."
 )
+@click.option("--beside-stream", is_flag=True, help="Take tables that `nextclick stream` writes as they stand.")
 @json_option
 @common_options
-def run(settings: Settings, stop_after: str | None, as_json: bool) -> None:
+def run(settings: Settings, stop_after: str | None, beside_stream: bool, as_json: bool) -> None:
     """Everything once, in order: stream to the end of the landing log, gold, checks, train, export.
 
     \b
     nextclick run                              all steps
     nextclick run --stop-after build_sessions  no further than this
+    nextclick run --beside-stream              gold, training and lists, while `nextclick stream` writes silver
     nextclick run --json | jq '.steps[] | select(.written > 0)'
 
     Interrupted at any point, it goes on where it stopped when it is called again; with nothing
@@ -32,7 +34,7 @@ def run(settings: Settings, stop_after: str | None, as_json: bool) -> None:
     """
     started = time.monotonic()
     steps = STEPS[: NAMES.index(stop_after) + 1] if stop_after else STEPS
-    runner = step_runner(settings, ConsoleWatch())
+    runner = step_runner(settings, ConsoleWatch(), beside_stream)
     reports = [report for group in side_by_side(steps) for report in runner.perform(*(step.name for step in group))]
     seconds = time.monotonic() - started
     if as_json:

@@ -1,6 +1,6 @@
 """Doing one step: is it admitted, then its work. The command line and Dagster share this."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from nextclick.lake import locks
+from nextclick.lake.paths import Lake
 from nextclick.lake.table_state import table_state
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -17,6 +18,7 @@ from orchestration import stop_guard
 from orchestration.job_runner import JobRunner, job_runner
 from orchestration.new_data import has_new_data
 from orchestration.pipeline import Step, StepKind, step
+from spark_jobs.jobs import STREAMED
 
 Progress = Callable[..., None]
 """Called with (done, in all), or (what is done now, done, in all)."""
@@ -48,6 +50,8 @@ class StepRunner:
     settings: Settings
     jobs: JobRunner
     watch: Watch
+    beside_stream: bool = False
+    """What `nextclick stream` writes is taken as it stands."""
 
     def perform(self, *names: str) -> list[JobReport]:
         """Do the work of steps that need nothing of each other, to the end of what there is; their reports in order.
@@ -83,13 +87,20 @@ class StepRunner:
 
     def _job(self, step: Step) -> JobReport:
         lake = self.settings.lake
+        if self.beside_stream and step.name in STREAMED and (who := writer(lake, step.writes)):
+            return JobReport(job=step.name, details={"reason": f"{who} writes it"})
         with locks.hold(lake.locks, *step.writes, purpose=step.name):  # TableBusy, before a JVM starts
             if not has_new_data(lake, step):
                 return JobReport(job=step.name, details={"reason": "nothing new"})
         return self.jobs.run(step.name)
 
 
-def step_runner(settings: Settings, watch: Watch | None = None) -> StepRunner:
+def writer(lake: Lake, tables: Iterable[str]) -> str | None:
+    """Who writes one of the tables now, in words; None if nobody does."""
+    return next((who for table in tables if (who := locks.holder(lake.locks, table))), None)
+
+
+def step_runner(settings: Settings, watch: Watch | None = None, beside_stream: bool = False) -> StepRunner:
     """The steps of a lake that can be written; raises LakeError if it cannot."""
     settings.lake.prepare()
-    return StepRunner(settings, job_runner(settings), watch or Unwatched())
+    return StepRunner(settings, job_runner(settings), watch or Unwatched(), beside_stream)

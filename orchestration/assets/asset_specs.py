@@ -20,12 +20,11 @@ from dagster import (
 from nextclick.contracts.catalog import table as contract
 from nextclick.contracts.table import Table
 from nextclick.errors import CheckStopped, UsageError
-from nextclick.lake import locks
 from nextclick.lake.paths import Lake
 from nextclick.lake.table_state import table_state
 from nextclick.report import JobReport
 from orchestration.pipeline import side_by_side, writers
-from orchestration.step_runner import StepRunner
+from orchestration.step_runner import StepRunner, writer
 
 
 def key(table: str) -> AssetKey:
@@ -62,7 +61,7 @@ def build(context: AssetExecutionContext, runner: StepRunner) -> Iterable[Materi
     """
     lake, tables = runner.settings.lake, [spec.metadata["dagster/table_name"] for spec in context.assets_def.specs]
     steps = writers(tables)
-    busy = _holder(lake, *(table for step in steps for table in step.writes))
+    busy = writer(lake, (table for step in steps for table in step.writes))
     todo = [] if busy else side_by_side(steps)
     reports = [report for group in todo for report in perform(runner, *(step.name for step in group))]
     for table in map(contract, tables):
@@ -82,10 +81,6 @@ def perform(runner: StepRunner, *names: str) -> list[JobReport]:
         return runner.perform(*names)
     except (CheckStopped, UsageError) as error:
         raise Failure(str(error), allow_retries=False) from error
-
-
-def _holder(lake: Lake, *tables: str) -> str | None:
-    return next((who for table in tables if (who := locks.holder(lake.locks, table))), None)
 
 
 def state(lake: Lake, table: str) -> dict[str, Any]:
