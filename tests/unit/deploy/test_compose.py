@@ -1,0 +1,54 @@
+"""deploy/compose.yaml and deploy/Dockerfile agree with the code. No schema of compose files comes with a package that is used here."""
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.main import VERBS, verb
+from nextclick.settings import CHECKOUT, load
+
+DEPLOY = CHECKOUT / "deploy"
+COMPOSE: Any = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+OURS = [name for name, service in COMPOSE["services"].items() if service["image"] == "nextclick"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_services_call_verbs_with_settings_that_there_are(name: str) -> None:
+    service = COMPOSE["services"][name]
+    called, *options = service["command"]
+    assert called in VERBS
+    assert {*options} <= {word for option in verb(called).params for word in option.opts}
+    environment = {key: value for key, value in service["environment"].items() if not key.endswith("_KEYS_FILE")}
+    read = load(environ=environment)
+    assert (read.kv.backend, read.kv.redis_url) == ("redis", "redis://redis:6379/0")
+
+
+def test_servers_are_open_to_this_host_alone_at_the_ports_where_they_listen() -> None:
+    read = load(environ={})
+    assert COMPOSE["services"]["collector"]["ports"] == [f"127.0.0.1:{read.collector.port}:{read.collector.port}"]
+    assert COMPOSE["services"]["api"]["ports"] == [f"127.0.0.1:{read.serving.port}:{read.serving.port}"]
+    assert not [
+        name for name in COMPOSE["services"].keys() - {"collector", "api"} if "ports" in COMPOSE["services"][name]
+    ]
+
+
+def test_volumes_and_services_that_are_named_are_there() -> None:
+    services = COMPOSE["services"].values()
+    named = {mount.partition(":")[0] for service in services for mount in service["volumes"]}
+    assert {name for name in named if not name.startswith(".")} == COMPOSE["volumes"].keys()
+    assert {wanted for service in services for wanted in service.get("depends_on", ())} <= COMPOSE["services"].keys()
+
+
+def test_the_image_has_what_the_readme_asks_for_and_calls_targets_that_there_are() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    (packages,) = re.findall(r"--no-install-recommends (ca-certificates .*) \\", dockerfile)
+    fresh = (CHECKOUT / "tests" / "fresh_machine.sh").read_text()
+    (wanted,) = re.findall(r'^PACKAGES="(.*)"$', fresh, re.MULTILINE)
+    assert {*wanted.split()} - {"make", "git"} <= {*packages.split()}
+    (targets,) = re.findall(r"RUN make ([a-z0-9 ]+) &&", dockerfile)
+    makefile = (CHECKOUT / "Makefile").read_text()
+    assert not [name for name in targets.split() if not re.search(rf"^(\w+ )*{name}( \w+)*:", makefile, re.MULTILINE)]
+    entrypoint = re.findall(r'ENTRYPOINT \["/opt/nextclick/(.*)"\]', dockerfile)
+    assert [(CHECKOUT / path).exists() for path in entrypoint] == [True]
