@@ -31,7 +31,8 @@ def fold_in(gram: Floats, used: Floats, strength: Floats, alpha: float, regulari
     Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, equation 4.
     """
     confidence = 1.0 + alpha * strength
-    ridge = gram + (used.T * (confidence - 1.0)) @ used + regularization * np.eye(len(gram))
+    ridge = gram + (used.T * (confidence - 1.0)) @ used
+    ridge.flat[:: len(gram) + 1] += regularization  # the diagonal
     return np.asarray(np.linalg.solve(ridge, confidence @ used))
 
 

@@ -130,7 +130,13 @@ def interest(actions: Iterable[Action], now: int, rules: FeatureRules, words: Wo
 
 
 def _counts(actions: Iterable[Action], after: int = -1) -> dict[str, int]:
-    return dict(Counter(action.kind for action in actions if action.at > after))
+    """Of actions, the newest first, those after a time by kind."""
+    counts: dict[str, int] = {}
+    for action in actions:
+        if action.at <= after:
+            break
+        counts[action.kind] = counts.get(action.kind, 0) + 1
+    return counts
 
 
 def _firsts(pairs: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:

@@ -7,7 +7,7 @@ from the estimate itself. The posterior is drawn once a state, so an answer cost
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 EMPTY: Floats = np.zeros(0)
+_MOST_KEPT: Final = 64
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -93,8 +94,18 @@ class Thompson:
         trials = np.array([arm.trials for arm in known.values()], dtype=float)
         self._rates = rng.beta(rewards[:, None] + 1, (trials - rewards)[:, None] + 1, (len(known), draws))
         self._fresh = np.empty((0, draws))
+        self._kept: dict[tuple[str, ...], Floats] = {}
 
     def probabilities(self, arms: Sequence[str], context: Floats = EMPTY) -> Floats:
+        """Kept for the arms that are asked about again and again, such as the banners of a surface."""
+        key = tuple(arms)
+        if key not in self._kept:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[key] = self._computed(arms)
+        return self._kept[key]
+
+    def _computed(self, arms: Sequence[str]) -> Floats:
         rows = [self._row.get(arm) for arm in arms]
         fresh = iter(self._of_prior(rows.count(None)))
         rates = np.array([next(fresh) if row is None else self._rates[row] for row in rows])

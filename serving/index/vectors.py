@@ -50,16 +50,16 @@ class ItemVectors:
         folded = embedding.fold_in(self.gram, used, strength, self.about.alpha, self.about.regularization)
         return Embedded(folded, mean, number)
 
-    def affinity(self, embedded: Embedded, number: Numbers) -> Floats:
+    def affinity(self, embedded: Embedded, number: Numbers, used: NDArray[np.bool_]) -> Floats:
         """Cosine of the angle between a visitor and items, 0 for a right one and more.
 
-        0 for items without a vector, and for those that the visitor used: how near these are says nothing new.
+        0 for items without a vector, and for those that the visitor `used`: how near these are says nothing new.
         """
         length = float(np.linalg.norm(embedded.vector))
         if not length > 0:  # nor where it is no number
             return np.zeros(len(number))
         near = self.direction[number] @ (embedded.vector / length).astype(np.float32)
-        near[np.isin(number, embedded.used)] = 0.0
+        near[used] = 0.0
         return np.clip(near, 0.0, 1.0).astype(np.float64)
 
 

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from serving.experiments.assignment import place
+from nextclick.audiences.places import place
 
 DECISION: Final = "decision"
 """The property of a served record that holds a `Decision` as JSON."""

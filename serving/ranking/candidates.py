@@ -1,6 +1,7 @@
 """The items that are ranked for one answer, as arrays: a row an item."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -85,6 +86,12 @@ def dedupe_keep_last(index: ServingIndex, items: Numbers) -> Numbers:
     return last
 
 
+@lru_cache(1_024)
+def _worth(length: int, most: float) -> Floats:
+    """What the places of a list count: `most` for the first, falling evenly."""
+    return most * (1.0 - np.arange(length) / max(1, length))
+
+
 def top_categories(index: ServingIndex, known: Known) -> list[int]:
     """The codes of the categories that the visitor leans to most: of the session, the last one, by interest."""
     features = known.features
@@ -100,7 +107,6 @@ def annotate(index: ServingIndex, candidates: Candidates, known: Known) -> None:
     rows = index.rows(candidates.number, *(items for _, items, _, _ in lists))
     for (column, items, most, origin), row in zip(lists, rows, strict=True):
         there = row >= 0
-        worth = most * (1.0 - np.arange(len(items)) / max(1, len(items)))
-        row, worth = row[there], worth[there]
+        row, worth = row[there], _worth(len(items), most)[there]
         column[row] = np.maximum(column[row], worth)
         candidates.origin[row] |= origin

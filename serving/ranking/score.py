@@ -70,7 +70,8 @@ def _affinity(index: ServingIndex, candidates: Candidates, known: Known) -> Floa
     """How near an item is to the visitor's live embedding; 0 without one."""
     if index.vectors is None or known.embedded is None:
         return np.zeros(len(candidates))
-    return index.vectors.affinity(known.embedded, candidates.number)
+    number = candidates.number
+    return index.vectors.affinity(known.embedded, number, index.among(number, known.embedded.used))
 
 
 def _category_match(index: ServingIndex, candidates: Candidates, known: Known) -> Floats:

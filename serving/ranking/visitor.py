@@ -170,8 +170,8 @@ class VisitorLookup:
         whole = profile.union(*self._profiles.get_many(keys))
         stock = index.catalogue
 
-        named = {action: _category(stock, action) for action in whole.actions}
-        live = features(whole, now, FeatureRules.of(self._settings, who.site), named.__getitem__)
+        named = {action.id: _category(stock, action) for action in whole.actions}
+        live = features(whole, now, FeatureRules.of(self._settings, who.site), lambda action: named[action.id])
         follows, session = self._after(index, whole, now, who.site)
         viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number and not len(follows)]
         people = _people(who)

@@ -66,7 +66,8 @@ def test_a_visitor_of_one_item_stands_in_its_direction(index: ServingIndex) -> N
     # gram [[6, 0], [0, 1]], c = 3: x = 3 / (6 + 2 + 1)
     np.testing.assert_allclose(embedded.vector, [1 / 3, 0])
     assert embedded.mean.tolist() == [1, 0]
-    near = space.affinity(embedded, stock.numbers(["lamp", "bulb", "sofa", "stool", "gift", "never"]))
+    number = stock.numbers(["lamp", "bulb", "sofa", "stool", "gift", "never"])
+    near = space.affinity(embedded, number, index.among(number, embedded.used))
     assert near.tolist() == [0, 1, 0, 0, 0, 0]  # the lamp was used; right angles and more are nothing
 
 
@@ -75,7 +76,7 @@ def test_who_used_nothing_that_has_a_vector_stands_nowhere(index: ServingIndex) 
     assert index.vectors.embed(index.catalogue, {"gift": 1.0}) is None
     assert index.vectors.embed(index.catalogue, {}) is None
     lost = Embedded(np.array([np.nan, 1.0]), np.zeros(2), np.zeros(0, np.int64))
-    assert index.vectors.affinity(lost, np.array([0, 1])).tolist() == [0, 0]
+    assert index.vectors.affinity(lost, np.array([0, 1]), np.zeros(2, bool)).tolist() == [0, 0]
 
 
 def test_a_version_without_vectors_has_no_space() -> None:
