@@ -35,6 +35,7 @@ REPORTS: Final[tuple[Report, ...]] = (
     health.QUALITY,
     health.FRESHNESS,
     health.REJECTS,
+    health.ANOMALIES,
 )
 
 _BY_NAME: Final = {report.name: report for report in REPORTS}

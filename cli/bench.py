@@ -4,19 +4,20 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 from rich.console import Console
 
 from nextclick.command import json_option, print_json
+from nextclick.errors import UsageError
 from nextclick.settings import CHECKOUT
 
 Cut = Literal["random", "stretch"]
 Repeats = Literal["auto", "never", "always"]
 DATA = CHECKOUT.parent / "shared" / "data"
 """Where real data lies, beside a checkout."""
-FOLDERS = {"gowalla": DATA / "gowalla", "globo": DATA / "globo-clicks"}
+FOLDERS = {"gowalla": DATA / "gowalla", "globo": DATA / "globo-clicks", "weblogs": DATA / "weblogs"}
 
 
 @click.group()
@@ -27,6 +28,7 @@ def bench() -> None:
     nextclick bench quality gowalla     recommendation quality beside the published figures
     nextclick bench churn globo         who comes back, against the base rate and recency
     nextclick bench sequence FOLDER     the next item in sessions and sequences, likewise
+    nextclick bench anomalies           a hole in traffic, injected hours; bots by behaviour
     make bench                          lists what else can be measured
     """
 
@@ -114,3 +116,30 @@ def sequence(folder: Path, repeats: Repeats, seconds: float, as_json: bool) -> N
         print_json({name: result[name] for name in ("served", "models", "seconds", "peak_mb")})
     else:
         report.show_next(result)
+
+
+@bench.command(short_help="Holes in traffic, and bots by behaviour, on real data.")
+@click.argument("dataset", default="all", type=click.Choice(["all", "globo", "weblogs"]))
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Folder of the one data set (default: as `bench quality`)."
+)
+@json_option
+def anomalies(dataset: str, data: Path | None, as_json: bool) -> None:
+    """Judge the detectors: globo, traffic of a news portal with a real hole; weblogs, bots in an access log.
+
+    \b
+    nextclick bench anomalies                       both, in some seconds
+    nextclick bench anomalies globo --json | jq .globo.injected
+    nextclick bench anomalies weblogs --data my-logs      a folder with apache-combined*.log.gz
+    """
+    from benchmarks import anomalies as detectors
+    from benchmarks.measure import measured
+
+    judges = {"globo": detectors.globo, "weblogs": detectors.weblogs}
+    if data and dataset == "all":
+        raise UsageError("--data names the folder of one data set: say which, globo or weblogs.")
+    with measured() as figure:
+        chosen = {name: judge for name, judge in judges.items() if dataset in ("all", name)}
+        result: dict[str, Any] = {name: judge(data or FOLDERS[name]) for name, judge in chosen.items()}
+    result |= {"command": shlex.join(sys.argv[1:]), "seconds": figure.seconds, "peak_mb": figure.peak_mb}
+    print_json(result) if as_json else click.echo(detectors.table(result))

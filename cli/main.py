@@ -34,6 +34,7 @@ VERBS: dict[str, str] = {
     "evaluate-policy": "What another policy would have earned, from a log.",
     "actions": "What next best actions are worth, against none and a discount for all.",
     "status": "What is in the lake, and whether every event is accounted for.",
+    "anomalies": "What is out of the ordinary: traffic, fraud and abuse.",
     "funnel": "How many visitors, people or visits did one thing after the other.",
     "paths": "Where visits go to, or came from, step by step.",
     "report": "Figures of visits, people, shop and campaigns, by day or whatever.",

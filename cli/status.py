@@ -1,5 +1,6 @@
 """`nextclick status`: what is in the lake, whether every event is accounted for, what is served. No JVM."""
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ from rich.console import Console, Group
 from rich.table import Table as Grid
 from rich.text import Text
 
+from ml.anomalies import table as anomalies
 from nextclick.command import common_options, json_option, print_json
 from nextclick.lake.paths import open_to_others
 from nextclick.lake.table_state import TableState, table_states
@@ -28,6 +30,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Why the last model that was trained did not pass; empty if it did."""
     export: dict[str, Any] | None
     """version, people and exported_at of the key-value table; None before the first export."""
+    anomalies: dict[str, int] | None
+    """How many of each kind are open (gold.anomalies); None before anybody looked."""
     warnings: list[str]
     """What should be mended, though everything works."""
 
@@ -38,12 +42,14 @@ def look(settings: Settings) -> Status:
     from serving.export import export
 
     attempt = champion.model_status(settings.lake).attempt
+    standing = anomalies.read(settings.lake)
     return Status(
         tables=table_states(settings.lake),
         reconciliation=reconcile(settings),
         champion=champion.facts(settings.lake),
         gate=attempt.reasons if attempt else [],
         export=export.current(settings),
+        anomalies=None if standing is None else dict(Counter(one.kind for one in standing)),
         warnings=list(filter(None, [open_to_others(settings.lake)])),
     )
 
@@ -109,4 +115,9 @@ def _served(seen: Status) -> Text:
     text.append("\nexport:   ")
     facts = "version {version}, {people:,} people, {exported_at}"
     text.append(facts.format_map(export) if export else "none; `nextclick run` makes one")
+    text.append("\nunusual:  ")
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in (seen.anomalies or {}).items())
+    text.append(f"{kinds}: see `nextclick anomalies`", style="yellow") if kinds else text.append(
+        "nobody looked yet" if seen.anomalies is None else "nothing"
+    )
     return text

@@ -194,7 +194,7 @@ EVENTS: Final = DashboardPage(
 QUALITY: Final = DashboardPage(
     "quality",
     "Quality",
-    "What holds of the tables, how old they are, what was rejected, and how sites compare.",
+    "What holds of the tables, how old they are, what was rejected, what is out of the ordinary, and how sites compare.",
     (
         Part("account"),
         Panel(
@@ -225,6 +225,10 @@ QUALITY: Final = DashboardPage(
             goes_on=True,
         ),
         Part("rejects"),
+        Panel(
+            "Out of the ordinary", "anomalies", by=("kind,state", "site,kind", "severity,state"), most=20, is_wide=True
+        ),
+        Part("unusual"),
         Panel("Sites side by side", "benchmarks", Shape.TABLE, ("site,figure",), most=30, is_wide=True),
     ),
 )

@@ -394,6 +394,15 @@ class PredictionsSettings(_Section, frozen=True):
     max_moments: Annotated[int, Meta(ge=100, le=10_000_000)]
 
 
+class AnomaliesSettings(_Section, frozen=True):
+    days: Annotated[int, Meta(ge=3, le=366)]
+    threshold: Annotated[float, Meta(ge=3, le=100)]
+    settle_minutes: Annotated[float, Meta(ge=0, le=1_440)]
+    false_discoveries: Annotated[float, Meta(gt=0, lt=1)]
+    bot_score: Annotated[float, Meta(ge=0.5, le=1)]
+    leave_out_suspects: bool
+
+
 class GateSettings(_Section, frozen=True):
     tolerance: Share
     min_coverage: Share
@@ -529,6 +538,7 @@ class Settings(_Section, frozen=True):
     evaluation: EvaluationSettings
     ctr: CtrSettings
     predictions: PredictionsSettings
+    anomalies: AnomaliesSettings
     gate: GateSettings
     next_items: NextItemsSettings
     report: ReportSettings

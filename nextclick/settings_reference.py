@@ -75,6 +75,8 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
     "evaluation": (Effect.TRAIN,),
     "ctr": (Effect.TRAIN,),
     "predictions": (Effect.TRAIN,),
+    "anomalies": (Effect.RUN,),
+    "anomalies.leave_out_suspects": (Effect.GOLD, Effect.TRAIN, Effect.EXPORT),
     "gate": (Effect.TRAIN,),
     "next_items": (Effect.LISTS,),
     "next_items.days": (Effect.TRAIN,),

@@ -7,6 +7,7 @@ from enum import Enum
 from nextclick.contracts import bronze, gold, silver
 from nextclick.contracts.catalog import JOBS, TABLES, written_by
 from nextclick.contracts.gold_analytics import ATTRIBUTION_DAILY, MODEL_DAILY
+from nextclick.contracts.gold_anomalies import ANOMALIES
 from nextclick.contracts.table import Layer
 
 
@@ -52,6 +53,7 @@ SILVER = tuple(table.name for table in TABLES if table.layer is Layer.SILVER)
 GOLD = tuple(table.name for table in TABLES if table.layer is Layer.GOLD and table.spark)
 ATTRIBUTION = tuple(table.name for table in written_by(ATTRIBUTION_DAILY.job))
 LISTS = tuple(table.name for table in written_by("lists"))
+SUSPICIONS = tuple(table.name for table in written_by(ANOMALIES.job))
 IMPORTED = tuple(table.name for table in written_by("import"))
 """What no step writes: `nextclick import` brings it."""
 
@@ -77,6 +79,9 @@ STEPS: tuple[Step, ...] = (
         "analytics.audiences.changes:run",
     ),
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
+    Step(
+        ANOMALIES.job, ANOMALIES.does, StepKind.WORK, ANOMALIES.reads, SUSPICIONS, "ml.jobs.anomalies:run"
+    ),  # before gold, which may leave suspects out
     *_jobs(Layer.GOLD),
     Step(
         ATTRIBUTION_DAILY.job,
@@ -113,7 +118,7 @@ STEPS: tuple[Step, ...] = (
     _check(
         "check_gold",
         "what gold must hold",
-        (*GOLD, *ATTRIBUTION, gold.PREDICTIONS.name, gold.AUDIENCE_MEMBERS.name),
+        (*SUSPICIONS, *GOLD, *ATTRIBUTION, gold.PREDICTIONS.name, gold.AUDIENCE_MEMBERS.name),
     ),
     Step(
         "learn_bandits", "which arms are clicked", StepKind.WORK, (silver.EVENTS.name,), (), "serving.bandits.learn:run"

@@ -66,6 +66,7 @@ def fill_all(lake: Lake) -> None:
     write(lake, "silver.events", _experiment_events())
     write(lake, "gold.data_quality", _CHECKS)
     write(lake, "silver.quarantine", _REJECTS)
+    write(lake, "gold.anomalies", _ANOMALIES)
     state.write(
         lake,
         state.State(
@@ -92,6 +93,16 @@ name = "grey"
 [[variants]]
 name = "red"
 """
+_ANOMALIES: Final = [
+    {
+        "site": "shop", "kind": kind, "subject": subject, "state": state, "step_start": at, "step_end": at, "observed": 5,
+        "expected": 1234.4, "severity": "alarm",
+    }
+    for kind, subject, state, at in (
+        ("traffic", "events", "closed", datetime(2026, 1, 20, tzinfo=UTC)),
+        ("click_flood", HOSTILE, "open", datetime(2025, 1, 20, tzinfo=UTC)),
+    )
+]  # fmt: skip
 _PERFORMANCE: Final = [
     {
         "date": LAST - timedelta(back), "site": "shop", "surface": "home", "experiment": "none", "variant": "none",

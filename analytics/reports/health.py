@@ -3,6 +3,7 @@
 from typing import Final
 
 from analytics.report import Report
+from nextclick.definitions import anomalies as a
 from nextclick.definitions import health as h
 
 QUALITY: Final = Report(
@@ -50,4 +51,18 @@ REJECTS: Final = Report(
     dimensions=("date", "origin", "reason", "source", "message"),
     metrics=(h.REJECTS, h.REPLAYABLE),
     by=("reason",),
+)
+
+ANOMALIES: Final = Report(
+    name="anomalies",
+    doc="What was out of the ordinary, by the day that it began (UTC); `nextclick anomalies` says of each what was expected.",
+    reads=("gold.anomalies",),
+    rows="""
+        SELECT CAST(step_start AT TIME ZONE 'UTC' AS DATE) AS date, site, kind, severity, state, 1 AS anomalies,
+            CAST(state = 'open' AS INT) AS open, CAST(severity = 'alarm' AS INT) AS alarms
+        FROM gold.anomalies WHERE state <> 'withdrawn'
+    """,
+    dimensions=("date", "site", "kind", "severity", "state"),
+    metrics=(a.ANOMALIES, a.OPEN, a.ALARMS),
+    by=("kind", "state"),
 )

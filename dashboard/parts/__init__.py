@@ -11,7 +11,7 @@ from dashboard.parts.bandits import bandits
 from dashboard.parts.experiments import experiments
 from dashboard.parts.journeys import funnel, paths
 from dashboard.parts.model import lists, model
-from dashboard.parts.quality import account, lag, rejects
+from dashboard.parts.quality import account, lag, rejects, unusual
 from nextclick.definitions.words import WORDS
 from nextclick.settings import Settings
 
@@ -38,5 +38,6 @@ PARTS: Final[Mapping[str, PartFacts]] = {
     "model": model,
     "paths": paths,
     "rejects": rejects,
+    "unusual": unusual,
 }
 """By name; the template is templates/parts/NAME.html."""

@@ -8,6 +8,8 @@ from analytics.answers import Reports
 from dashboard.address import PageAddress
 from dashboard.watching.lag import waiting_since
 from expectations.results import Result, TableStatus, latest_results
+from ml.anomalies import table as anomalies
+from nextclick.contracts.gold_anomalies import OPEN
 from nextclick.lake.table_state import table_state
 from nextclick.settings import Settings
 
@@ -18,6 +20,8 @@ _ACCOUNT: Final = (
     ("silver.events", "double_counted"),
 )
 """Checks that must see none, in the order of the data's way: docs/jobs/check.md says what each counts."""
+_MOST: Final = 20
+"""Anomalies that are shown."""
 _EACH, _LONGEST = 3, 600
 """Examples of a reason, and characters of each one's payload."""
 
@@ -45,6 +49,18 @@ def lag(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str,
         table: 0.0 if since is None else max(now - since, 0) for table, since in waiting_since(settings.lake).items()
     }
     return {"waited": sorted(waited.items(), key=lambda each: -each[1]), "most": max(waited.values(), default=0) or 1}
+
+
+def unusual(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
+    """What is out of the ordinary, open ones first, then the newest of the range; a link that was handed on names no visitor."""
+    standing = anomalies.read(settings.lake, every=True)
+    rows = [one for one in standing or () if one.state == OPEN or view.first <= one.step_start.date() <= view.last]
+    return {
+        "looked": standing is not None,
+        "is_sealed": view.seal is not None,
+        "left_out": max(len(rows) - _MOST, 0),
+        "rows": sorted(rows, key=lambda one: one.state != OPEN)[:_MOST],
+    }
 
 
 def rejects(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import product
 from typing import Final
 
 import duckdb
@@ -15,6 +16,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from dashboard.watching.lag import waiting_since
 from expectations.results import TableStatus, latest_results
+from ml.anomalies import table as anomalies
+from nextclick.contracts.gold_anomalies import ABUSE, SEVERITIES, TRAFFIC
 from nextclick.errors import NextclickError
 from nextclick.lake import lists_manifest
 from nextclick.lake.lists_manifest import LISTS
@@ -30,7 +33,7 @@ _Families = Iterator[GaugeMetricFamily]
 
 
 class LakeMetrics:
-    """The metrics of a lake. Logs, checkpoints and gold.data_quality are read, no other row; several threads may ask."""
+    """The metrics of a lake. Logs, checkpoints, gold.data_quality and gold.anomalies are read, no other row; several threads may ask."""
 
     def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         self._settings, self._now = settings, now
@@ -53,7 +56,13 @@ class LakeMetrics:
     def collect(self) -> _Families:
         """All of them, read now; what cannot be read costs its own metrics alone."""
         readable = _family("readable", "Whether these metrics could be read: 1, or 0.", "metrics")
-        sources = {"tables": self._tables, "lag": self._waiting, "checks": self._checks, "lists": self._lists}
+        sources = {
+            "tables": self._tables,
+            "lag": self._waiting,
+            "checks": self._checks,
+            "lists": self._lists,
+            "anomalies": self._anomalies,
+        }
         for name, source in sources.items():
             try:
                 yield from [*source()]
@@ -85,6 +94,13 @@ class LakeMetrics:
 
     def _checks(self) -> _Families:
         return _of_checks(latest_results(self._settings.lake))
+
+    def _anomalies(self) -> _Families:
+        open_ = _family("anomalies_open", "Anomalies that last, by what they are.", "kind", "severity")
+        rows = anomalies.read(self._settings.lake)
+        for row in product((TRAFFIC, *ABUSE), SEVERITIES) if rows is not None else ():
+            open_.add_metric([*row], sum((one.kind, one.severity) == row for one in rows or ()))
+        yield open_
 
     def _lists(self) -> _Families:
         from serving.export import export  # it brings the key-value table's client

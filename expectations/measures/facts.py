@@ -2,7 +2,8 @@
 
 A fact has the name of its expectation. FACTS holds those of bronze and silver; those of
 the published lists are in list_facts.py, those of visits in visit_facts.py, those of attribution in
-credit_facts.py, those of predictions in prediction_facts.py, those of audiences in audience_facts.py.
+credit_facts.py, those of predictions in prediction_facts.py, those of audiences in audience_facts.py, those of
+anomalies in anomaly_facts.py.
 """
 
 import math
@@ -11,7 +12,7 @@ from typing import Final
 import msgspec
 
 from expectations.due import CheckTask
-from expectations.measures import audience_facts, credit_facts, list_facts, prediction_facts, visit_facts
+from expectations.measures import anomaly_facts, audience_facts, credit_facts, list_facts, prediction_facts, visit_facts
 from expectations.measures.arrivals import hours_since_arrival
 from expectations.measures.column_types import differences
 from expectations.measures.measure_context import Fact, Measure, MeasureContext, RunCache, looking
@@ -35,7 +36,7 @@ def measure(part: CheckTask, lakewide: RunCache) -> dict[str, Fact]:
 def of_table(table: str) -> dict[str, Measure]:
     """The facts that are measured of a table, by name."""
     rooms = (
-        FACTS, list_facts.FACTS, visit_facts.FACTS, credit_facts.FACTS, prediction_facts.FACTS, audience_facts.FACTS
+        FACTS, list_facts.FACTS, visit_facts.FACTS, credit_facts.FACTS, prediction_facts.FACTS, audience_facts.FACTS, anomaly_facts.FACTS,
     )  # fmt: skip
     return EVERYWHERE | {name: fact for facts in rooms for name, fact in facts.get(table, {}).items()}
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from expectations.suites.expectation import Expectation, Of, Severity, fact, none_of, rows
-from nextclick.contracts import bronze, gold, gold_analytics, silver
+from nextclick.contracts import bronze, gold, gold_analytics, gold_anomalies, silver
 from nextclick.contracts.table import Table
 from nextclick.settings import Settings
 
@@ -126,6 +126,17 @@ def _silver_served_items(table: str, settings: Settings) -> tuple[Expectation, .
 @_of(silver.MARKET)
 def _silver_market(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (finite(table, "value"),)
+
+
+@_of(gold_anomalies.ANOMALIES)
+def _gold_anomalies(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    kinds = none_of(table, "unlike_kinds", "Traffic has a z, and no p-value; a rule the other way round.")
+    return ordered(table, "step_start", "step_end"), finite(table, "observed"), finite(table, "expected"), kinds
+
+
+@_of(gold_anomalies.SUSPECTS)
+def _gold_suspects(table: str, settings: Settings) -> tuple[Expectation, ...]:
+    return (none_of(table, "without_reason", "A suspect has a reason, and nobody else has one."),)
 
 
 @_of(gold.INTERACTIONS)

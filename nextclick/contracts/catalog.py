@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from nextclick.contracts import bronze, gold, gold_analytics, silver
+from nextclick.contracts import bronze, gold, gold_analytics, gold_anomalies, silver
 from nextclick.contracts.table import Job, Table
 from nextclick.errors import UsageError
 
@@ -19,6 +19,8 @@ TABLES: tuple[Table, ...] = (
     silver.AUDIENCE_CHANGES,
     silver.COSTS,
     silver.MARKET,
+    gold_anomalies.ANOMALIES,
+    gold_anomalies.SUSPECTS,
     gold.INTERACTIONS,
     gold.TRAFFIC_DAILY,
     gold.ITEM_DAILY,

@@ -7,15 +7,22 @@ from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, mul
 
 from nextclick.contracts import catalog
 from nextclick.contracts.gold_analytics import MODEL_DAILY
+from nextclick.contracts.gold_anomalies import ANOMALIES
 from orchestration.assets.asset_specs import build, spec
-from orchestration.pipeline import ATTRIBUTION, GOLD, LISTS
+from orchestration.pipeline import ATTRIBUTION, GOLD, LISTS, SUSPICIONS
 from orchestration.step_runner import StepRunner
 
 Results = Iterable[MaterializeResult[Any]]
 
 
+@multi_asset(specs=[spec(catalog.table(name)) for name in SUSPICIONS], pool=ANOMALIES.job)
+def gold_anomalies(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
+    """What is out of the ordinary in traffic, and whom to suspect."""
+    yield from build(context, steps)
+
+
 @multi_asset(
-    specs=[spec(catalog.table(name)) for name in GOLD],
+    specs=[spec(catalog.table(name), "gold_suspects") for name in GOLD],
     pool="gold_of_silver",
 )
 def gold_of_silver(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:

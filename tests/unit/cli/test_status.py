@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from cli.main import cli
 from nextclick.contracts.catalog import TABLES
 from nextclick.lake import locks
+from nextclick.lake.paths import lake_at
 from tests.conftest import WriteInteractions
+from tests.table_rows import write
 
 
 def status(lake: Path, *options: str) -> Any:
@@ -24,6 +26,7 @@ def test_a_new_lake_has_all_tables_unwritten_and_nothing_served(tmp_path: Path) 
     assert seen["reconciliation"]["residual"] == 0
     assert seen["champion"] is None
     assert seen["export"] is None
+    assert seen["anomalies"] is None
 
 
 def test_a_table_has_its_rows_version_and_time(tmp_path: Path, write_interactions: WriteInteractions) -> None:
@@ -41,3 +44,15 @@ def test_status_is_for_people_too_and_waits_for_no_lock(tmp_path: Path, write_in
     assert "gold.interactions" in text
     assert "accepted 0 = silver 0 + quarantined 0 + duplicates 0 + residual 0" in text
     assert "champion: none" in text
+
+
+def test_what_is_out_of_the_ordinary_stands_in_a_line(tmp_path: Path) -> None:
+    assert "unusual:  nobody looked yet" in status(tmp_path)
+    row = {"kind": "traffic", "subject": "events", "state": "closed"}
+    write(lake_at(tmp_path), "gold.anomalies", [row])
+    assert "unusual:  nothing" in status(tmp_path)
+    write(
+        lake_at(tmp_path), "gold.anomalies", [row | {"state": "open"}, row | {"state": "open", "subject": "sessions"}]
+    )
+    assert "unusual:  2 traffic: see `nextclick anomalies`" in status(tmp_path)
+    assert json.loads(status(tmp_path, "--json"))["anomalies"] == {"traffic": 2}

@@ -54,10 +54,18 @@ def result(**fields: Any) -> Result:
 
 def test_of_an_empty_lake_nothing_is_said_but_that_it_was_read(settings: Settings) -> None:
     there = metrics(settings)
-    assert there.pop("readable") == {("tables",): 1, ("lag",): 1, ("checks",): 1, ("lists",): 1}
+    assert there.pop("readable") == {("tables",): 1, ("lag",): 1, ("checks",): 1, ("lists",): 1, ("anomalies",): 1}
     lag = there.pop("table_lag_seconds")
     assert {*lag.values()} == {0}
     assert {name: samples for name, samples in there.items() if samples} == {}
+
+
+def test_anomalies_that_last_are_counted_by_what_they_are_and_others_are_none(settings: Settings) -> None:
+    rows = [("traffic", "events", "open"), ("traffic", "sessions", "open"), ("click_flood", "i1", "closed")]
+    write(settings.lake, "gold.anomalies", [{"kind": kind, "subject": of, "state": state} for kind, of, state in rows])
+    there = metrics(settings)["anomalies_open"]
+    assert {labels: count for labels, count in there.items() if count} == {("traffic", "notice"): 2}
+    assert there["click_flood", "notice"] == there["traffic", "alarm"] == 0
 
 
 def test_a_table_has_its_rows_version_and_time(settings: Settings) -> None:

@@ -74,6 +74,14 @@ def test_an_experiment_shows_its_variants_and_its_sequence(pages: TestClient, la
     assert "colour" not in section(pages.get("/recommender?from=2026-01-22&to=2026-01-28").text, "experiments")
 
 
+def test_what_is_unusual_shows_what_lasts_first(pages: TestClient) -> None:
+    text = section(pages.get("/quality?from=2026-01-01&to=2026-01-28").text, "unusual")
+    assert f"shop · click_flood · {HOSTILE}" in text
+    assert "5 1,234 alarm open shop · traffic · events" in text
+    assert "click_flood" in section(pages.get("/quality?from=2025-01-01&to=2025-01-02").text, "unusual")
+    assert "events" not in section(pages.get("/quality?from=2025-01-01&to=2025-01-02").text, "unusual")
+
+
 def test_bandits_show_their_arms(pages: TestClient) -> None:
     text = section(pages.get("/recommender").text, "bandits")
     assert "summer 200 30 15.0% 10.7% to 20.6%" in text

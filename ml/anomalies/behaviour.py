@@ -1,0 +1,115 @@
+"""How a visitor behaved on a day: what tells programs from people where the user agent does not say it.
+
+Learned from the visitors whose agent says that they are bots, against the others. Each is scored by a model that learned from other
+addresses, so that nobody is called a person because they were learned as one.
+"""
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ml.anomalies.traffic import Floats
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+VERSION: Final = "bots 1"
+FEW: Final = 50
+"""Visitors and days of bots, and of others, below which nothing is learned."""
+_FOLDS: Final = 5
+_MOST_LEARNED: Final = 20_000
+"""Visitors and days that one model learns from, the first by a hash of their address."""
+
+FEATURES: Final[dict[str, str]] = {
+    "requests": "count(*)",
+    "pages": "count(*) FILTER (NOT is_asset)",
+    "assets": "avg(is_asset::INT)",
+    "without_referrer": "avg((referrer IS NULL)::INT)",
+    "errors": "avg((status >= 400)::INT)",
+    "not_get": "avg((method <> 'GET')::INT)",
+    "not_modified": "avg((status = 304)::INT)",
+    "distinct_pages": "count(DISTINCT page_url) / count(*)",
+    "distinct_items": "count(DISTINCT item_id) / count(*)",
+    "kinds": "count(DISTINCT event)",
+    "attention": "avg((dwell_ms IS NOT NULL OR scroll_pct IS NOT NULL)::INT)",
+    "bytes": "avg(bytes)",
+    "span": "max(second) - min(second)",
+    "rate": "count(*) / (max(second) - min(second) + 60)",
+    "gap": "avg(gap)",
+    "gap_spread": "stddev_pop(gap) / (avg(gap) + 1)",
+    "favicon": "max((path = '/favicon.ico')::INT)",
+    "robots": "max((path = '/robots.txt')::INT)",
+    "feeds": "avg(regexp_matches(page_url, 'feed|rss|atom|\\.xml')::INT)",
+}
+"""SQL over the requests of one visitor and day. What a site does not tell is null, and is learned as such."""
+_ASSET: Final = r"(?i)\.(?:css|js|mjs|map|json|png|jpe?g|gif|ico|svg|webp|avif|woff2?|ttf|mp4|mp3)$"
+_VISITORS: Final = f"""
+WITH requests AS (
+    SELECT *, regexp_matches(path, '{_ASSET}') AS is_asset, second - lag(second) OVER days AS gap
+    FROM (
+        SELECT *, epoch(occurred_at) AS second, regexp_replace(coalesce(page_url, ''), '^[a-zA-Z]+://[^/?#]*|[?#].*$', '', 'g') AS path,
+               TRY_CAST(properties['status'] AS INT) AS status, properties['method'] AS method,
+               TRY_CAST(properties['bytes'] AS DOUBLE) AS bytes
+        FROM acts WHERE visitor_id IS NOT NULL AND site = $site
+    )
+    WINDOW days AS (PARTITION BY visitor_id, day ORDER BY second)
+)
+SELECT visitor_id, day, bool_or(is_bot) AS is_bot, coalesce(any_value(ip ORDER BY ip), visitor_id) AS address,
+       {", ".join(f"({sql})::DOUBLE AS {name}" for name, sql in FEATURES.items())}
+FROM requests GROUP BY visitor_id, day ORDER BY day, visitor_id
+"""
+
+
+class Visitors(NamedTuple):
+    """The visitors of a site, each with its days; parallel."""
+
+    rows: pa.Table
+    """visitor_id and day."""
+    is_bot: NDArray[np.bool_]
+    """The user agent says so."""
+    address: NDArray[np.uint64]
+    """Hash of the address, else of the visitor: who shares one is learned together."""
+    features: Floats
+    """[rows × FEATURES]; NaN where nothing is told."""
+
+
+def visitors(database: "DuckDBPyConnection", site: str) -> Visitors:
+    """Of the view `acts`."""
+    rows = database.sql(f"SELECT *, hash(address) AS side FROM ({_VISITORS})", params={"site": site}).to_arrow_table()
+    features = [rows[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in FEATURES]
+    return Visitors(
+        rows.select(["visitor_id", "day"]),
+        rows["is_bot"].to_numpy(zero_copy_only=False),
+        rows["side"].to_numpy(),
+        np.column_stack(features),
+    )
+
+
+def scores(those: Visitors) -> Floats | str:
+    """Of each the probability that its agent says bot, by its behaviour alone; or why nothing can be learned."""
+    bots = int(those.is_bot.sum())
+    if min(bots, len(those.is_bot) - bots) < FEW:
+        return f"{bots:,} of {len(those.is_bot):,} visitors say that they are bots; {FEW} of both are needed."
+    fold = those.address % np.uint64(_FOLDS)
+    result = np.empty(len(those.is_bot))
+    for one in range(_FOLDS):
+        learned = np.flatnonzero(fold != one)
+        some = learned[np.argsort(those.address[learned], kind="stable")[:_MOST_LEARNED]]
+        if len(np.unique(those.is_bot[some])) < 2:
+            return "All that say that they are bots share an address."
+        known = np.isfinite(those.features[some]).any(axis=0)
+        model = _learned(those.features[some][:, known], those.is_bot[some])
+        result[fold == one] = model.predict_proba(those.features[fold == one][:, known])[:, 1]
+    return result
+
+
+def _learned(features: Floats, is_bot: NDArray[np.bool_]) -> Any:
+    """Trees, since it is thresholds that tell: a regression of the same terms is surely worse (docs/anomalies.md)."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    trees = HistGradientBoostingClassifier(
+        max_iter=150, learning_rate=0.05, max_leaf_nodes=15, min_samples_leaf=10, early_stopping=False, random_state=0
+    )
+    return trees.fit(features, is_bot)
