@@ -3,7 +3,6 @@
 from typing import Final
 
 from analytics.report import Report
-from nextclick.definitions import anomalies as a
 from nextclick.definitions import health as h
 
 QUALITY: Final = Report(
@@ -63,6 +62,6 @@ ANOMALIES: Final = Report(
         FROM gold.anomalies WHERE state <> 'withdrawn'
     """,
     dimensions=("date", "site", "kind", "severity", "state"),
-    metrics=(a.ANOMALIES, a.OPEN, a.ALARMS),
+    metrics=(h.ANOMALIES, h.OPEN, h.ALARMS),
     by=("kind", "state"),
 )

@@ -9,6 +9,10 @@ FAILED_SHARE = ratio("failed_share", "failed / checks.", FAILED, CHECKS)
 REJECTS = total("rejects", "Records in quarantine.")
 REPLAYABLE = total("replayable", "Those whose payload is whole, so that a replay can mend them.")
 
+ANOMALIES = total("anomalies", "Anomalies of traffic, and abuse by rules; withdrawn ones are none.")
+OPEN = total("open", "Those that last.")
+ALARMS = total("alarms", "Those of severity alarm.")
+
 _TABLE = ("table_name",)
 VERSION = of_the_row("version", "The table's newest version; absent: never written.", _TABLE)
 ROWS = total("rows", "Rows of the table.")
