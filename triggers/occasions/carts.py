@@ -8,14 +8,16 @@ from triggers.definition import CartLeft, TriggerDefinition
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
 
-_LEFT: Final = """
+MOST_ITEMS: Final = 20
+"""Of a cart that a message names, the newest."""
+_LEFT: Final = f"""
 WITH ends AS (
     SELECT person_id, max(occurred_at) AS last_at, max(occurred_at) FILTER (event = 'purchase' AND pieces > 0) AS bought_at
     FROM acts GROUP BY person_id
 ), taken_out AS (
     SELECT person_id, item_id, max(occurred_at) AS out_at FROM acts WHERE event = 'remove_from_cart' AND pieces > 0 GROUP BY ALL
 )
-SELECT person_id, last_at + $after AS due_at, max(put_at) AS newest, list(item_id ORDER BY put_at DESC, item_id)
+SELECT person_id, last_at + $after AS due_at, max(put_at) AS newest, list(item_id ORDER BY put_at DESC, item_id)[:{MOST_ITEMS}]
 FROM (
     SELECT person_id, item_id, max(occurred_at) AS put_at FROM acts
     WHERE event = 'add_to_cart' AND pieces > 0 AND item_id IS NOT NULL GROUP BY ALL
