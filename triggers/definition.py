@@ -52,6 +52,12 @@ class BackInStock(_Part, frozen=True, tag_field="kind", tag="back_in_stock"):
     viewed_days: Days = 30.0
 
 
+class EntersAudience(_Part, frozen=True, tag_field="kind", tag="enters_audience"):
+    """The person belongs to an audience of conf/audiences/ from then on."""
+
+    audience: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
 class Cap(_Part, frozen=True):
     """A person is sent this at most so often in so many days."""
 
@@ -65,7 +71,7 @@ class TriggerDefinition(_Part, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     enabled: bool = False
     site: Annotated[str, Meta(min_length=1, max_length=256)] = "default"
-    when: CartLeft | Silence | PriceDrop | BackInStock
+    when: CartLeft | Silence | PriceDrop | BackInStock | EntersAudience
     keep_hours: Annotated[float, Meta(gt=0, le=720)] = 24.0
     """After that it is too late: nothing is sent any more."""
     holdout: Annotated[float, Meta(ge=0, lt=1)] = 0.1

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from triggers.decisions import Contact
-from triggers.definition import TriggerDefinition
+from triggers.definition import EntersAudience, TriggerDefinition
 from triggers.occasions.occasion import Occasion
 from triggers.people import MessageItem
 
@@ -33,6 +33,8 @@ def body(
         "visitor_id": contact.visitor_id,
         "due_at": occasion.due_at.isoformat(),
     }
+    if isinstance(trigger.when, EntersAudience):
+        facts["audience"] = trigger.when.audience
     prices = dict(zip(("old_price", "new_price", "currency"), occasion.prices or (), strict=False))
     words = _words(facts | prices, about, more)
     texts = {name: Template(text).substitute(words) for name, text in trigger.message.items()}

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from triggers.definition import BackInStock, CartLeft, PriceDrop, Silence, TriggerDefinition
-from triggers.occasions import carts, item_changes, silences
+from triggers.definition import BackInStock, CartLeft, EntersAudience, PriceDrop, Silence, TriggerDefinition
+from triggers.occasions import carts, entries, item_changes, silences
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
 
@@ -13,6 +13,7 @@ _BY_KIND: Final[dict[type[Any], Callable[[Looking, TriggerDefinition, Any], Iter
     Silence: silences.find,
     PriceDrop: item_changes.find,
     BackInStock: item_changes.find,
+    EntersAudience: entries.find,
 }
 
 

@@ -100,3 +100,41 @@ def test_silence_begins_with_the_end_of_the_last_visit(lake: Lake) -> None:
     [silent] = due(lake, 3 * day + 5, "silence")
     assert (silent.person_id, silent.due_at) == ("visitor:gone", minutes(3 * day + 5))
     assert [each.person_id for each in due(lake, 5 * day + 5, "silence")] == ["visitor:back"]
+
+
+def test_an_entry_counts_once_whoever_says_it_again_and_only_while_it_lasts(lake: Lake) -> None:
+    def known(who: str, minute: float, entered: bool = True, kind: str = "visitor") -> dict[str, Any]:
+        subject = {"site": "default", "audience": "lookers", "subject_kind": kind, "subject_id": who}
+        return subject | {"changed_at": minutes(minute), "entered": entered}
+
+    def said(
+        who: str, minute: float, kind: str = "audience_entered", audience: str = "lookers", **more: Any
+    ) -> dict[str, Any]:
+        return event(who, kind, minute, properties=[("audience", audience)], **{"source": "server"} | more)
+
+    day = 1440
+    write(
+        lake,
+        "silver.audience_changes",
+        [known("old", -2 * day), known("left", 0), known("left", 5, False), known("u", 3, kind="user")],
+    )
+    write(
+        lake,
+        "silver.identities",
+        [{"site": "default", "kind": "visitor", "id": "desk", "user_id": "u", "first_at": AT, "last_at": AT}],
+    )
+    write_events(
+        lake,
+        [
+            said("old", 1),  # again
+            said("new", 2),
+            said("new", 3),
+            said("gone", 2),
+            said("gone", 4, "audience_left"),
+            said("desk", 1),  # the user's
+            said("other", 2, audience="buyers"),
+            said("forged", 2, source="plain"),
+        ],
+    )
+    entered = due(lake, 10, "enters_audience", when={"audience": "lookers"})
+    assert [(each.person_id, each.due_at) for each in entered] == [("u", minutes(1)), ("visitor:new", minutes(2))]
