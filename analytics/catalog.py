@@ -24,6 +24,7 @@ REPORTS: Final[tuple[Report, ...]] = (
     people.PREDICTIONS,
     campaigns.CAMPAIGNS,
     campaigns.ATTRIBUTION,
+    campaigns.SENDS,
     shop.ITEMS,
     shop.RECOMMENDER,
     shop.MODEL,

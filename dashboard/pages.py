@@ -113,6 +113,10 @@ CONVERSION: Final = DashboardPage(
             "Revenue", "revenue", by=("currency", "channel,currency", "country,currency"),
             figures=("revenue", "orders", "revenue_per_order"),
         ),
+        Panel(
+            "Triggers", "sends", by=("trigger", "trigger,outcome"),
+            figures=("sent", "held_out", "rate_sent", "rate_held_out", "lift", "lift_low"), is_wide=True,
+        ),
         Panel("Goals", "attribution", by=("goal", "goal,channel", "goal,currency"), is_wide=True, choice=_RULE),
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Campaigns: what they cost, what came, and who gets the credit."""
+"""Campaigns: what they cost, what came, and who gets the credit; and those that start by themselves."""
 
 from typing import Final
 
@@ -46,3 +46,50 @@ ATTRIBUTION: Final = Report(
     by=("goal", "rule", "channel"),
     says=refusals.sentences,
 )
+
+_OUTCOMES: Final = ("sent", "held_out", "capped", "quiet", "no_consent", "failed")
+_COUNTS: Final = ", ".join(f"CAST(outcome = '{outcome}' AS INT) AS {outcome}" for outcome in _OUTCOMES)
+
+# A person is judged once a trigger, by the first decision that puts them into one of the groups. Who was to be sent it belongs to those
+# who were, also where the receiver failed: else the groups would differ by more than the message.
+SENDS: Final = Report(
+    name="sends",
+    doc="What triggers sent and why not, and what it brought against those who are held out.",
+    expects="Triggers in conf/triggers/, and `nextclick triggers`.",
+    reads=("silver.sends", "silver.identities", "gold.conversions"),
+    rows=f"""
+        WITH judged AS (
+            SELECT *, row_number() OVER (PARTITION BY site, trigger, person_id ORDER BY decided_at, send_id) AS nth
+            FROM silver.sends WHERE outcome IN ('sent', 'failed', 'held_out')
+        ), known AS (
+            SELECT max(happened_at) AS known_at FROM (
+                SELECT ended_at AS happened_at FROM silver.sends UNION ALL SELECT conversions.at FROM gold.conversions AS conversions
+            )
+        ), devices AS (
+            SELECT site, person_id, visitor_id FROM judged WHERE visitor_id IS NOT NULL
+            UNION SELECT judged.site, judged.person_id, identities.id FROM judged JOIN silver.identities AS identities
+                ON identities.site = judged.site AND identities.user_id = judged.person_id AND identities.kind = 'visitor'
+        ), buyers AS (
+            SELECT DISTINCT judged.site, judged.send_id, 1 AS bought
+            FROM judged JOIN devices ON devices.site = judged.site AND devices.person_id = judged.person_id
+                JOIN gold.conversions AS bought ON bought.site = devices.site AND bought.visitor_id = devices.visitor_id
+            WHERE bought.goal = 'purchase' AND bought.at >= decided_at
+                AND date_diff('millisecond', decided_at, bought.at) < window_s * 1000
+        ), firsts AS (
+            SELECT judged.site, judged.send_id, CAST(outcome <> 'held_out' AS INT) AS was_sent, coalesce(bought, 0) AS bought
+            FROM judged CROSS JOIN known
+                LEFT JOIN buyers ON buyers.site = judged.site AND buyers.send_id = judged.send_id
+            WHERE nth = 1 AND date_diff('millisecond', decided_at, known_at) >= window_s * 1000
+        )
+        SELECT CAST(decided_at AT TIME ZONE {{zone}} AS DATE) AS date, sends.site, trigger, outcome, {_COUNTS},
+            was_sent AS people_sent, 1 - was_sent AS people_held_out,
+            was_sent * bought AS buyers_sent, (1 - was_sent) * bought AS buyers_held_out
+        FROM silver.sends AS sends LEFT JOIN firsts ON firsts.site = sends.site AND firsts.send_id = sends.send_id
+    """,
+    dimensions=("date", "site", "trigger", "outcome"),
+    metrics=(
+        a.SENT, a.HELD_OUT, a.CAPPED, a.QUIET, a.NO_CONSENT, a.FAILED, a.PEOPLE_SENT, a.PEOPLE_HELD_OUT, a.BUYERS_SENT, a.BUYERS_HELD_OUT,
+        a.RATE_SENT, a.RATE_HELD_OUT, a.LIFT, a.LIFT_LOW, a.LIFT_HIGH,
+    ),
+    by=("trigger",),
+)  # fmt: skip

@@ -1,6 +1,7 @@
-"""Figures of campaigns: what they cost, and what is credited to them."""
+"""Figures of campaigns: what they cost, what is credited to them, and what those that start by themselves bring."""
 
-from nextclick.definitions.metric import MetricUnit, beside, ratio, total
+from nextclick.definitions.intervals import difference_sql
+from nextclick.definitions.metric import Metric, MetricUnit, beside, ratio, total
 from nextclick.definitions.visits import VISITS
 
 _MONEY = ("currency",)
@@ -25,3 +26,37 @@ REVENUE_BY_RULE = total(
     "revenue", "Revenue credited by the rule; over a rule's rows it is the conversions' revenue, to the last unit.",
     MetricUnit.MONEY, ("rule", "goal", "currency"),
 )  # fmt: skip
+
+_TRIGGER = ("trigger",)
+SENT = total("sent", "Occasions of triggers on which the receiver took a webhook.")
+HELD_OUT = total("held_out", "Occasions of people who are held out, which would have been sent.")
+CAPPED = total("capped", "Occasions beyond what the person may be sent.")
+QUIET = total("quiet", "Occasions that lay in quiet hours until it was too late.")
+NO_CONSENT = total("no_consent", "Occasions of people who did not allow it.")
+FAILED = total("failed", "Occasions whose webhook was given up.")
+PEOPLE_SENT = total(
+    "people_sent",
+    "People by their first occasion that was sent, given up ones among them, once the trigger's window after the decision is over.",
+    apart=_TRIGGER,
+)
+PEOPLE_HELD_OUT = total(
+    "people_held_out", "People by their first occasion that was held out, likewise.", apart=_TRIGGER
+)
+BUYERS_SENT = total(
+    "buyers_sent", "Those of people_sent who bought in the window, on whichever device.", apart=_TRIGGER
+)
+BUYERS_HELD_OUT = total("buyers_held_out", "Those of people_held_out who did.", apart=_TRIGGER)
+RATE_SENT = ratio("rate_sent", "buyers_sent / people_sent.", BUYERS_SENT, PEOPLE_SENT)
+RATE_HELD_OUT = ratio("rate_held_out", "buyers_held_out / people_held_out.", BUYERS_HELD_OUT, PEOPLE_HELD_OUT)
+_LOW, _HIGH = difference_sql((BUYERS_SENT.sql, PEOPLE_SENT.sql), (BUYERS_HELD_OUT.sql, PEOPLE_HELD_OUT.sql))
+LIFT = Metric(
+    "lift", "rate_sent - rate_held_out.", f"{RATE_SENT.sql} - {RATE_HELD_OUT.sql}", MetricUnit.SHARE, _TRIGGER
+)
+LIFT_LOW = Metric(
+    "lift_low",
+    "Lower end of the lift's 95 % interval (Newcombe); above 0, the trigger sells.",
+    _LOW,
+    MetricUnit.SHARE,
+    _TRIGGER,
+)
+LIFT_HIGH = Metric("lift_high", "Upper end of it.", _HIGH, MetricUnit.SHARE, _TRIGGER)

@@ -1,4 +1,6 @@
-"""Wilson's 95 % interval of a share (E. B. Wilson, Probable inference, JASA 22, 1927), for Python and for SQL."""
+"""95 % intervals, for Python and for SQL: Wilson's of a share (E. B. Wilson, Probable inference, JASA 22, 1927), and of two shares'
+difference the one that Newcombe makes of it (R. G. Newcombe, Interval estimation for the difference between independent proportions,
+Statistics in Medicine 17, 1998, method 10)."""
 
 import math
 from typing import Final
@@ -27,3 +29,12 @@ def wilson_sql(hits: str, n: str) -> tuple[str, str]:
     low, high = (f"({middle} {sign} {half}) / (1 + {spread})" for sign in "-+")
     none, all_ = (f"CASE WHEN {n} > 0 AND {hits} = {edge} THEN" for edge in ("0", n))
     return f"{none} 0 ELSE {low} END", f"{all_} 1 ELSE {high} END"
+
+
+def difference_sql(one: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
+    """SQL of the ends for the share of `one` (SQL of hits, of n) less that of `other`; null where one of them has no n."""
+    (low, high), (other_low, other_high) = wilson_sql(*one), wilson_sql(*other)
+    share, other_share = (f"({hits} * 1.0 / nullif({n}, 0))" for hits, n in (one, other))
+    down = f"sqrt(power({share} - ({low}), 2) + power(({other_high}) - {other_share}, 2))"
+    up = f"sqrt(power(({high}) - {share}, 2) + power({other_share} - ({other_low}), 2))"
+    return f"{share} - {other_share} - {down}", f"{share} - {other_share} + {up}"

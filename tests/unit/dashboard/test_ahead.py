@@ -56,7 +56,7 @@ def test_pages_are_counted_ahead_and_anew_where_a_table_moved(settings: Settings
     ahead.want("conversion", "7d")
     passes.clear()
     ahead.round()
-    assert {*passes} == {"traffic", "revenue", "attribution"}, "of what is looked at alone"
+    assert {*passes} == {"traffic", "revenue", "sends", "attribution"}, "of what is looked at alone"
     passes.clear()
     client.get("/conversion?range=7d")
     assert passes == []
