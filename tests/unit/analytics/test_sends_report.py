@@ -73,7 +73,7 @@ def ends(*pairs: tuple[tuple[int, int], tuple[int, int]]) -> list[Any]:
     """Of each pair of (hits, n) the interval's ends."""
     low, high = difference_sql(("a", "n"), ("b", "m"))
     values = ", ".join(f"({a}, {n}, {b}, {m})" for (a, n), (b, m) in pairs)
-    return duckdb.sql(f"SELECT {low}, {high} FROM (VALUES {values}) AS pairs(a, n, b, m)").fetchall()
+    return duckdb.execute(f"SELECT {low}, {high} FROM (VALUES {values}) AS pairs(a, n, b, m)").fetchall()
 
 
 def test_the_interval_of_a_difference_is_newcombes() -> None:

@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from scipy.stats import chi2_contingency, chisquare
 
 from cli.main import cli
+from nextclick.audiences.places import place
 from nextclick.errors import ExperimentError, UsageError
 from nextclick.settings import Settings, load
 from serving.experiments import assignment
-from serving.experiments.assignment import HOLDOUT, Experiment, Variant, assign, place, variant_of
+from serving.experiments.assignment import HOLDOUT, Experiment, Variant, assign, variant_of
 from serving.experiments.report import report
 from tests import table_rows
 
