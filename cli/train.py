@@ -24,7 +24,7 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
 
     A model that fails the gate leaves the champion as it is; the reason is shown, and
     the champion's lists take in what has changed. Where answers were served and clicked, the
-    click model is learned as well (docs/loop.md). Who comes back and who buys is foreseen anew (docs/predictions.md).
+    click model and a ranker are learned as well (docs/loop.md). Who comes back and who buys is foreseen anew (docs/predictions.md).
     """
     from ml.jobs import publish_lists as lists
     from ml.jobs import train as training
@@ -34,9 +34,9 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
     with progress_bars() as progress:
         reports = [training.run(settings, progress, force)]
         if delta.open_table(settings.lake, silver.SERVED_ITEMS.name):  # something was served
-            from ml.jobs import train_ctr
+            from ml.jobs import train_ctr, train_ranker
 
-            reports.append(train_ctr.run(settings, progress, force))
+            reports += [job.run(settings, progress, force) for job in (train_ctr, train_ranker)]
         if delta.open_table(settings.lake, silver.EVENTS.name):
             from ml.jobs import predict
 

@@ -29,6 +29,8 @@ MODEL: Final = 1
 """Artifacts of models, in their card."""
 SESSION_MODEL: Final = 1
 """Session models that answers are made of, in their card."""
+RANKER: Final = 1
+"""Learned rankers, in their card."""
 PREDICTOR: Final = 1
 """Models of predictions about people, in their JSON."""
 ACTIONS: Final = 1

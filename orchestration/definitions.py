@@ -78,6 +78,7 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
         - AssetSelection.assets(
             model_assets.recommender,
             model_assets.click_model,
+            model_assets.learned_ranker,
             model_assets.gold_predictions,
             audience_assets.gold_audience_members,
         ),

@@ -24,8 +24,9 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from benchmarks.models import pairs_files, stretches
+from benchmarks.models import stretches
 from benchmarks.models.quality_recipes import BASELINES, PUBLISHED, SEED
+from benchmarks.models.splits import pairs_files
 from ml.data import split
 from ml.data.interactions import Interactions
 from ml.data.split import Split

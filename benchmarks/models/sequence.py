@@ -20,8 +20,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.models import sequence_files
-from benchmarks.models.sequence_files import SEQUENCES, SequenceSplit
+from benchmarks.models.splits import sequence_files
+from benchmarks.models.splits.sequence_files import SEQUENCES, SequenceSplit
 from ml.data.sessions import Questions, Sessions
 from ml.evaluation import prequential
 from ml.lists.session_packing import packed

@@ -1,4 +1,4 @@
-"""What was shown, and whether it was clicked: what the click model learns from."""
+"""What was shown, and what came of it: what the click model and the learned ranker learn from."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +14,7 @@ from nextclick.lake import delta, duck, human_events
 from nextclick.settings import Settings
 
 Floats = NDArray[np.float64]
+MOST_WEIGHT = 10.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Clicks:
     """[rows × FEATURES], as the ranking knew them when it answered."""
     clicked: Floats
     """1 where it was clicked, else 0."""
+    grade: Floats
+    """3 where it was bought, else 2 where it was put into the cart, else `clicked`."""
+    weight: Floats
+    """1 / propensity, at most MOST_WEIGHT: what was drawn rarely stands for what was not shown."""
 
     def __len__(self) -> int:
         return len(self.answer)
@@ -39,7 +44,7 @@ class Clicks:
         return [self._rows(slice(*ends)) for ends in pairwise(at)]
 
     def _rows(self, rows: slice) -> "Clicks":
-        return Clicks(self.answer[rows], self.position[rows], self.features[rows], self.clicked[rows])
+        return Clicks(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
 
 def read(settings: Settings) -> tuple[Clicks, TableVersion]:
@@ -58,9 +63,11 @@ def read(settings: Settings) -> tuple[Clicks, TableVersion]:
 
 _COLUMNS = ", ".join(f"map_extract(features, '{name}')[1] AS " + f'"{name}"' for name in FEATURES)
 _KNOWN = " AND ".join(f'isfinite("{name}")' for name in FEATURES)
+_GRADE = "CASE WHEN purchased_at IS NOT NULL THEN 3 WHEN carted_at IS NOT NULL THEN 2 ELSE clicked::INT END"
 _SHOWN = f"""
 WITH shown AS (
-    SELECT request_id, served_at, position, clicked_at IS NOT NULL AS clicked, {_COLUMNS}
+    SELECT request_id, served_at, position, clicked_at IS NOT NULL AS clicked, {_GRADE} AS grade,
+        least(1 / coalesce(propensity, 1), {MOST_WEIGHT}) AS weight, {_COLUMNS}
     FROM served_items
     WHERE site = $site AND shown_at <= (SELECT max(shown_at) FROM every_served_items) - to_minutes($minutes)
 )
@@ -78,5 +85,5 @@ def _of_rows(rows: pa.Table) -> Clicks:
         np.cumsum(first) - 1,
         rows["position"].to_numpy().astype(np.float64),
         np.column_stack(features),
-        rows["clicked"].to_numpy(zero_copy_only=False).astype(np.float64),
+        *(rows[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in ("clicked", "grade", "weight")),
     )

@@ -35,6 +35,15 @@ def click_model(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     return MaterializeResult(metadata=counts(report))
 
 
+@asset(
+    deps=[*map(key, step("train_ranker").reads), click_model], group_name="model", pool="train_ranker", kinds={"mlflow"}
+)
+def learned_ranker(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
+    """Boosted trees that rank answers while they are surely better than the score; the next export takes them along."""
+    [report] = perform(steps, "train_ranker")
+    return MaterializeResult(metadata=counts(report))
+
+
 @multi_asset(specs=[spec(gold.PREDICTIONS)], pool=gold.PREDICTIONS.job)
 def gold_predictions(
     context: AssetExecutionContext, steps: ResourceParam[StepRunner]
@@ -44,7 +53,7 @@ def gold_predictions(
 
 
 @asset(
-    deps=[*map(key, step("export").reads), key(gold.PREDICTIONS.name), click_model],
+    deps=[*map(key, step("export").reads), key(gold.PREDICTIONS.name), click_model, learned_ranker],
     group_name="serving",
     pool="export",
     kinds=set(BACKENDS),

@@ -22,6 +22,7 @@ from nextclick.kv.lists.packing import (
 )
 from nextclick.kv.lists.protocol import Entry, Snapshot, VersionManifest, Writer
 from nextclick.lake import lists_manifest
+from nextclick.next_item.ranker import LearnedRanker
 from nextclick.profile.predictions import Predictions
 from serving.export.gold_lists import EVERYBODY, Disordered, ListsVersion, Packer, count, layouts, read
 
@@ -70,6 +71,7 @@ class Beside(NamedTuple):
     """Delta version of silver.items."""
     click_model: CtrModel | None
     predictions: Predictions | None
+    ranker: LearnedRanker | None
 
     @property
     def click_version(self) -> str | None:
@@ -77,8 +79,12 @@ class Beside(NamedTuple):
 
     def is_in(self, manifest: VersionManifest) -> bool:
         """Whether a version was made with the same."""
-        held = (manifest.catalogue_version, manifest.click_model, manifest.predictions_version)
-        return held == (self.catalogue, self.click_version, self.predictions_version)
+        held = (manifest.catalogue_version, manifest.click_model, manifest.predictions_version, manifest.ranker)
+        return held == (self.catalogue, self.click_version, self.predictions_version, self.ranker_version)
+
+    @property
+    def ranker_version(self) -> str | None:
+        return self.ranker.card.version if self.ranker else None
 
     @property
     def predictions_version(self) -> int | None:
@@ -152,6 +158,7 @@ class VersionBuilder:
             catalogue_version=beside.catalogue,
             click_model=beside.click_version,
             predictions_version=beside.predictions_version,
+            ranker=beside.ranker_version,
             models=tuple(self.packer.models),
             people=self.tally.people,
             rows=self.tally.rows,

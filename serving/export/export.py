@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nextclick import kv
 from nextclick.errors import ModelError
 from nextclick.kv.backends import BACKENDS
-from nextclick.kv.lists.packing import CTR_MODEL
+from nextclick.kv.lists.packing import CTR_MODEL, RANKER
 from nextclick.kv.lists.protocol import Entry, ListsTable, Pointer, VersionManifest, Writer
 from nextclick.lake import locks
 from nextclick.report import JobReport
@@ -64,6 +64,7 @@ def run(settings: Settings, progress: Progress | None = None, full: bool = False
     what it holds is not what was sent; TableMissing without lists; TableBusy beside another export.
     """
     from nextclick import ctr
+    from nextclick.next_item import ranker
     from nextclick.profile import predictions
     from serving.export import gold_lists, item_entries
     from serving.export.build import Beside
@@ -73,7 +74,7 @@ def run(settings: Settings, progress: Progress | None = None, full: bool = False
     with _exclusive(settings, "export"), gold_lists.readable():
         source = gold_lists.pin(settings.lake)
         lake = settings.lake
-        beside = Beside(item_entries.version(settings), ctr.read(lake), predictions.read(lake))
+        beside = Beside(item_entries.version(settings), ctr.read(lake), predictions.read(lake), ranker.read(lake))
         sealed = None if full else _sealed(table, source, beside)
         if sealed:
             done = Outcome(sealed, _adopt(table, sealed))
@@ -227,6 +228,7 @@ def _build(table: ListsTable, plan: Plan, progress: Progress) -> Outcome:
 def _beside(plan: Plan, full: bool, packer: "Packer") -> list[Entry]:
     """The entries beside the lists; what people do next is counted anew by full exports alone."""
     from nextclick import ctr
+    from nextclick.next_item import ranker
     from serving.export import behaviour_counts, item_entries, person_predictions
 
     settings, source = plan.settings, plan.source
@@ -235,6 +237,8 @@ def _beside(plan: Plan, full: bool, packer: "Packer") -> list[Entry]:
     entries += behaviour_counts.entries(settings, source.lists.site) if full else []
     model = plan.beside.click_model
     entries += person_predictions.said(settings, plan.beside.predictions)
+    if plan.beside.ranker or (plan.served and plan.served.ranker):  # an empty one stands for none, where a copy had one
+        entries.append((RANKER, ranker.encode(plan.beside.ranker) if plan.beside.ranker else b""))
     return entries + ([(CTR_MODEL, ctr.encode(model))] if model else [])
 
 

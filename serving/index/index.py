@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from nextclick import ctr
 from nextclick.errors import ModelError
-from nextclick.kv.lists.packing import CONVERSION, CTR_MODEL, POPULAR, PREDICTIONS, QUERIES, TRANSITIONS
+from nextclick.kv.lists.packing import CONVERSION, CTR_MODEL, POPULAR, PREDICTIONS, QUERIES, RANKER, TRANSITIONS
 from nextclick.kv.lists.protocol import Snapshot
+from nextclick.next_item import ranker
 from nextclick.profile import predictions
 from nextclick.profile.conversion import ConversionRates
 from nextclick.profile.predictions import Foreseeing
 from serving.index import items as catalogues
 from serving.index import vectors
 from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
+from serving.index.lambdamart import Ranker
 from serving.index.next_action import ActionTransitions
 from serving.index.packed_lists import unpack_list
 from serving.index.session_answers import NONE, SessionAnswers, SessionModels
@@ -50,6 +52,8 @@ class ServingIndex:
     """The FRESH items that were seen first most lately, the newest first."""
     ctr: ctr.CtrModel | None
     """None: popularity is the expected click rate."""
+    ranker: Ranker | None
+    """None: the weighted score ranks."""
     transitions: ActionTransitions
     conversion: ConversionRates
     foreseeing: Foreseeing | None
@@ -102,8 +106,8 @@ def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIn
     """
     stock = catalogues.load(snapshot)
     count = len(stock)
-    popular, model, transitions, queries, rates, foreseeing = snapshot.get_many(
-        [POPULAR, CTR_MODEL, TRANSITIONS, QUERIES, CONVERSION, PREDICTIONS]
+    popular, model, transitions, queries, rates, foreseeing, learned = snapshot.get_many(
+        [POPULAR, CTR_MODEL, TRANSITIONS, QUERIES, CONVERSION, PREDICTIONS, RANKER]
     )
     _, listed, scores = unpack_list(popular, count) if popular else (0, np.zeros(0, np.int64), np.zeros(0, np.float32))
     first = np.sort(np.unique(listed, return_index=True)[1])
@@ -125,6 +129,7 @@ def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIn
         category_starts=starts,
         newest=_newest(stock),
         ctr=_click_model(model),
+        ranker=_ranker(learned),
         transitions=ActionTransitions(_counts(transitions, list[tuple[str, str, str, int]])),
         conversion=msgspec.msgpack.decode(rates, type=ConversionRates) if rates else ConversionRates(),
         foreseeing=_foreseeing(foreseeing),
@@ -160,6 +165,15 @@ def _click_model(value: bytes | None) -> ctr.CtrModel | None:
         return ctr.decode(value) if value is not None else None
     except ModelError as error:
         _log.warning("%s Popularity is used instead.", error)
+        return None
+
+
+def _ranker(value: bytes | None) -> Ranker | None:
+    """The learned ranker; one that cannot be used costs no list: the weighted score stands for it."""
+    try:
+        return Ranker(ranker.decode(value)) if value else None
+    except ModelError as error:
+        _log.warning("%s The weighted score ranks instead.", error)
         return None
 
 

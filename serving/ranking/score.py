@@ -14,6 +14,8 @@ from serving.ranking.candidates import Candidates
 from serving.ranking.visitor import Known
 
 _DAY_MS: Final = 86_400_000
+LAMBDAMART: Final = "lambdamart"
+"""In the place of the terms, where a learned ranker ranks (serving/index/lambdamart.py)."""
 
 
 class Scored(NamedTuple):
@@ -24,6 +26,7 @@ class Scored(NamedTuple):
     features: dict[str, Floats]
     """By the names of nextclick.ctr.FEATURES: what the record of the answer keeps."""
     weights: dict[str, float]
+    """Of the terms; of LAMBDAMART alone where that ranked."""
     foreseen: Floats | None = None
     """The probability of a click, where a click model says it."""
 
@@ -56,6 +59,8 @@ def score(
     }
     foreseen = index.ctr.predict(features) if index.ctr else None
     values = terms(features, features["popularity"] if foreseen is None else foreseen)
+    if index.ranker and not overrides:  # an experiment that sets weights compares these
+        return Scored(index.ranker.scores(features), values, features, {LAMBDAMART: 1.0}, foreseen)
     total: Floats = sum((weight[term] * values[term] for term in TERMS), start=np.zeros(len(candidates)))
     return Scored(np.fmax(total, 0.0), values, features, weight, foreseen)
 

@@ -36,6 +36,7 @@ TRANSITIONS: Final = b"xtransitions"
 CONVERSION: Final = b"xconversion"
 QUERIES: Final = b"xqueries"
 PREDICTIONS: Final = b"xpredictions"
+RANKER: Final = b"xranker"
 FORESEEN: Final = struct.Struct("<qee")
 """not a number: nobody foresees it."""
 CHUNK: Final = 256

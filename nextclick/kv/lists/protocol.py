@@ -34,6 +34,8 @@ class VersionManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Delta version of silver.items that was read; None where there was none."""
     click_model: str | None = None
     """Version of the click model that went along; None without one."""
+    ranker: str | None = None
+    """Version of the learned ranker that went along; None without one."""
     predictions_version: int | None = None
     """Delta version of gold.predictions that went along; None without one."""
     models: tuple[str, ...]

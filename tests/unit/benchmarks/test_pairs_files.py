@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.models.pairs_files import read_split
+from benchmarks.models.splits.pairs_files import read_split
 from ml.evaluation import evaluate
 from ml.models.user_item.popular import Popular
 from nextclick.errors import UsageError
@@ -72,7 +72,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_line_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.models.text_files.LONGEST_LINE", 16)
+    monkeypatch.setattr("benchmarks.models.splits.text_files.LONGEST_LINE", 16)
     with pytest.raises(UsageError, match="line 1: longer than 16 bytes"):
         read_split(folder(tmp_path, "7" + " 1" * 50))
 

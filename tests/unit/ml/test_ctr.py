@@ -25,7 +25,8 @@ def shown(odds: Callable[[Floats, Floats], Floats], answers: int = 3_000, seed: 
     features = draw.random((rows, len(FEATURES)))
     position = np.tile(np.arange(1.0, 6.0), answers)
     clicked = draw.random(rows) < 1 / (1 + np.exp(-odds(features, np.log2(position))))
-    return Clicks(np.repeat(np.arange(answers), 5), position, features, clicked.astype(np.float64))
+    liked = clicked.astype(np.float64)
+    return Clicks(np.repeat(np.arange(answers), 5), position, features, liked, liked, np.ones(rows))
 
 
 def liking(features: Floats, place: Floats) -> Floats:
@@ -40,7 +41,7 @@ def test_what_people_like_is_told_from_where_it_stood() -> None:
     assert model.place < -0.5
     assert abs(model.coefficients[1]) < 0.25
     assert np.ptp(model.neutral(rows)[rows.features[:, PERSONAL].argsort()[:2]]) < 1  # a number a row
-    moved = Clicks(rows.answer, rows.position[::-1].copy(), rows.features, rows.clicked)
+    moved = replace(rows, position=rows.position[::-1].copy())
     assert np.array_equal(model.neutral(moved), model.neutral(rows))
 
 
@@ -101,7 +102,7 @@ def test_reliability_by_hand() -> None:
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=30), st.floats(0.01, 0.99))
 def test_no_answer_is_cut_in_two_and_no_row_is_lost(sizes: list[int], share: float) -> None:
     answer = np.repeat(np.arange(7, 7 + len(sizes)), sizes)
-    rows = Clicks(answer, np.ones(len(answer)), np.zeros((len(answer), 1)), np.zeros(len(answer)))
+    rows = Clicks(answer, np.ones(len(answer)), np.zeros((len(answer), 1)), *np.zeros((3, len(answer))))
     before, after = rows.cut(share)
     assert [*before.answer, *after.answer] == list(answer)
     assert not {*before.answer} & {*after.answer}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.models import text_files
+from benchmarks.models.splits import text_files
 from ml.data.interactions import from_ids
 from ml.data.split import Split, from_parts
 from nextclick.errors import UsageError

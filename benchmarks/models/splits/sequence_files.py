@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.models import text_files
+from benchmarks.models.splits import text_files
 from ml.data.interactions import IdMap
 from ml.data.sessions import Offsets, Questions, Sessions
 from nextclick.errors import UsageError

@@ -1,0 +1,191 @@
+"""Nightly training of the learned ranker: read what was shown, learn, choose its size, judge, refit, register, serve or not.
+
+    answers in order of time:   learned from, 60 % │ sized by, 20 % │ judged on, 20 %
+
+Judged is NDCG@10 of the answers that somebody acted on, against the order of the weighted score, with the click model and the
+weights that are served now (which have seen the judged answers, the ranker has not). The ranker is served only while it surely beats
+that score: where the 95 % interval of the difference, by bootstrap over answers, lies above 0. Else the score ranks, and it says so.
+"""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from ml.data import clicks
+from ml.data.clicks import Clicks, Floats
+from ml.data.interactions import TableVersion
+from ml.models.protocol import Stages, quiet
+from ml.registry import single_file, store, tracking
+from ml.registry.single_file import SingleFile
+from ml.selection import gate
+from nextclick import ctr
+from nextclick.ctr import FEATURES, TERMS
+from nextclick.lake import files, locks
+from nextclick.lake.paths import Lake
+from nextclick.next_item import ranker
+from nextclick.next_item.ranker import LearnedRanker, RankerCard
+from nextclick.report import JobReport
+from nextclick.settings import Settings
+
+_SIZED_FROM, _JUDGED_FROM, _K = 0.6, 0.8, 10
+_FEWEST: Final = 200
+"""Answers with an act in the judged part; fewer prove nothing."""
+
+
+class RankerTraining(msgspec.Struct, frozen=True, kw_only=True):
+    """The last training: what was seen of it, and whether its ranker is served."""
+
+    key: str
+    """Digest of data and settings: the same key, the same verdict."""
+    reasons: list[str]
+    """Why it is not served; none: it is."""
+    metrics: dict[str, float]
+    version: str
+
+
+@dataclass(frozen=True)
+class RankerEvaluation:
+    """A size, learned and chosen on the earlier parts, on the last one."""
+
+    trees: int
+    metrics: dict[str, float]
+    reasons: list[str]
+
+
+def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
+    """Train on silver.served_items as it stands; without enough rows, or with none that are new, the report says so."""
+    started = time.monotonic()
+    with locks.hold(settings.lake.locks, "ranker", purpose="train_ranker"):
+        shown, source = clicks.read(settings)
+        before, key = last(settings.lake), _key(settings, source)
+        if not force and before and before.key == key:
+            return _report(before, 0, started, "Nothing has changed since the last training.")
+        if lacking := _lacking(shown, settings):
+            return _report(before, 0, started, lacking)
+        store.check(settings.lake)
+        progress("ranker", 0, 1)
+        verdict = _train(settings, shown, source, key)
+        files.write(_address(settings.lake), msgspec.json.format(msgspec.json.encode(verdict)))
+        progress("ranker", 1, 1)
+    return _report(verdict, len(shown), started)
+
+
+def last(lake: Lake) -> RankerTraining | None:
+    """The last verdict; None before the first training."""
+    content = files.read(_address(lake))
+    return msgspec.json.decode(content, type=RankerTraining) if content is not None else None
+
+
+def judge(shown: Clicks, present: Floats) -> RankerEvaluation:
+    """Learn from the earlier answers, choose the size on later ones, judge on the last against the score of `present`, a row each."""
+    from ml.models.ctr import lambdamart
+
+    learned, sized, judged = shown.cut(_SIZED_FROM, _JUDGED_FROM)
+    booster = lambdamart.fit(learned)
+    trees = lambdamart.best_size(booster, sized)
+    own = lambdamart.ndcg(lambdamart.scores(booster, judged, trees), judged, _K)
+    other = lambdamart.ndcg(present[-len(judged) :], judged, _K)
+    metrics = {
+        "ndcg@10": float(own.mean()),
+        "ndcg@10.score": float(other.mean()),
+        "answers": float(len(own)),
+        "trees": float(trees),
+    }
+    if len(own) < _FEWEST:
+        return RankerEvaluation(trees, metrics, [f"{len(own)} answers with an act to judge by; {_FEWEST} are needed"])
+    low, high = gate.interval((own - other).astype(np.float32))
+    metrics |= {"ndcg@10.gain.low": low, "ndcg@10.gain.high": high}
+    reasons = (
+        []
+        if low > 0
+        else [
+            f"its NDCG@10 {own.mean():.4f} is not surely better than that of the score, {other.mean():.4f} "
+            f"(difference an answer {low:.4f} to {high:.4f} with 95 % confidence)"
+        ]
+    )
+    return RankerEvaluation(trees, metrics, reasons)
+
+
+def present_score(settings: Settings, shown: Clicks) -> Floats:
+    """The score of each row as answers reckon it now: docs/api.md."""
+    model, columns = ctr.read(settings.lake), dict(zip(FEATURES, shown.features.T, strict=True))
+    values = ctr.terms(columns, model.predict(columns) if model else columns["popularity"])
+    weights = ctr.weights(settings.ranking) | (model.weights if model else {})
+    return np.asarray(sum(weights[term] * values[term] for term in TERMS))
+
+
+def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) -> RankerTraining:
+    from ml.models.ctr import lambdamart
+
+    began, judged = time.time(), judge(shown, present_score(settings, shown))
+    trees = str(lambdamart.fit(shown, judged.trees).model_to_string())
+    run = tracking.Run(
+        name="train_ranker",
+        source=source,
+        digest=key,
+        started=began,
+        params={"trees": judged.trees},
+        metrics=judged.metrics,
+        tags={"gate": "failed" if judged.reasons else "passed", "gate.reasons": "; ".join(judged.reasons)},
+    )
+    file = SingleFile("ranker", trees.encode(), "trees_pyfunc.py", FEATURES, "score", ("lightgbm", "pandas"))
+    version = single_file.register(settings.lake, run, file, champion=not judged.reasons)
+    card = RankerCard(version=version, trees=judged.trees, metrics=judged.metrics, sha256=ranker.sha256(trees))
+    if judged.reasons:
+        files.remove(ranker.folder(settings.lake))
+    else:
+        ranker.write(settings.lake, LearnedRanker(card, trees))
+    return RankerTraining(key=key, reasons=judged.reasons, metrics=judged.metrics, version=version)
+
+
+def _lacking(shown: Clicks, settings: Settings) -> str | None:
+    """Why nothing can be learned yet."""
+    needed, acted = settings.ctr, int((shown.grade > 0).sum())
+    if len(shown) < needed.min_shown or acted < needed.min_clicks:
+        return (
+            f"{len(shown):,} items shown with features, {acted:,} of them acted on; the ranker needs "
+            f"ctr.min_shown = {needed.min_shown:,} and ctr.min_clicks = {needed.min_clicks:,}."
+        )
+    if not all(len(part) and part.grade.any() for part in shown.cut(_SIZED_FROM, _JUDGED_FROM)):
+        return "In a part of the answers nobody did anything: the ranker needs acts at all times."
+    return None
+
+
+def _key(settings: Settings, source: TableVersion) -> str:
+    model: Any = ctr.read(settings.lake)
+    decides = (
+        source.table_id,
+        source.version,
+        settings.site,
+        settings.ctr,
+        settings.ranking,
+        model and model.version,
+        FEATURES,
+    )
+    return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
+
+
+def _address(lake: Lake) -> str:
+    return f"{lake.shared}/ctr/last-ranker-training.json"
+
+
+def _report(verdict: RankerTraining | None, read: int, started: float, reason: str | None = None) -> JobReport:
+    passed = verdict is not None and not verdict.reasons
+    if reason is None and verdict and verdict.reasons:
+        reason = "; ".join(verdict.reasons)
+    return JobReport(
+        job="train_ranker",
+        read=read,
+        written=int(bool(read) and passed),
+        seconds=time.monotonic() - started,
+        details={
+            "version": verdict.version if verdict else None,
+            "passed": int(passed) if verdict else None,
+            "reason": reason,
+            **(verdict.metrics if verdict else {}),
+        },
+    )
