@@ -44,19 +44,34 @@ def list_(settings: Settings, as_json: bool) -> None:
 @click.option("--visitor", metavar="ID", help="The visitor_id.")
 @click.option("--user", metavar="ID", help="The user_id, where there is one.")
 @click.option("--at", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="When, in UTC (default: now).")
+@click.option(
+    "--audience",
+    "audiences",
+    multiple=True,
+    metavar="NAME",
+    help="An audience that they belong to; as often as it takes.",
+)
 @json_option
 @common_options
-def assign(settings: Settings, visitor: str | None, user: str | None, at: datetime | None, as_json: bool) -> None:
+def assign(
+    settings: Settings,
+    visitor: str | None,
+    user: str | None,
+    at: datetime | None,
+    audiences: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """The variants that a visitor or user gets, as every answer of the API computes them.
 
     \b
     nextclick experiment assign --visitor v1 --user u1
     nextclick experiment assign --visitor v1 --at 2026-01-15
+    nextclick experiment assign --visitor v1 --audience lookers
     """
     if visitor is None and user is None:
         raise UsageError("Name somebody: --visitor ID, --user ID, or both.")
     now = at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    assignments = assignment.assign(_all(settings), settings.site, visitor, user, now)
+    assignments = assignment.assign(_all(settings), settings.site, visitor, user, now, audiences)
     if as_json:
         print_json(
             {"assigned": {each.experiment: each.variant for each in assignments.assigned}, "params": assignments.params}

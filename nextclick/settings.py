@@ -90,6 +90,24 @@ class RuleSettings(_Section, frozen=True):
     boost: dict[str, Annotated[float, Meta(ge=0, le=100)]]
 
 
+class AudienceRules(_Section, frozen=True):
+    """Rules of lists for those who belong to an audience; what is left out is as for all."""
+
+    hide_seen: bool | None = None
+    hide_bought: bool | None = None
+    only_available: bool | None = None
+    per_category: Annotated[int, Meta(ge=0)] | None = None
+    deny: tuple[str, ...] = ()
+    boost: dict[str, Annotated[float, Meta(ge=0, le=100)]] = {}
+
+    def on_top_of(self, rules: RuleSettings) -> RuleSettings:
+        """The rules with these on top: single values win, lists add up."""
+        names = ("hide_seen", "hide_bought", "only_available", "per_category")
+        single = {name: value for name in names if (value := getattr(self, name)) is not None}
+        deny, boost = (*rules.deny, *self.deny), rules.boost | self.boost
+        return msgspec.structs.replace(rules, deny=deny, boost=boost, **single)
+
+
 class ServerSettings(_Section, frozen=True):
     """What the sections of both servers, collector and API, say alike."""
 
@@ -170,6 +188,7 @@ class RankingSettings(_Section, frozen=True):
     suggest_queries: Annotated[int, Meta(ge=0, le=1_000_000)]
     suggest_min_visitors: Positive
     rules: RuleSettings
+    audience_rules: dict[str, AudienceRules]
 
 
 class EventsSettings(_Section, frozen=True):

@@ -34,7 +34,8 @@ from serving.metrics import ServingMetrics
 from serving.next_best_action import actions
 from serving.next_best_action.decisions import unit
 from serving.next_best_action.live import NextBest, NextBestActions
-from serving.ranking import caller_candidates
+from serving.ranking import audiences, caller_candidates
+from serving.ranking.audiences import rules_for
 from serving.ranking.candidates import (
     CATEGORY,
     POPULAR,
@@ -84,9 +85,16 @@ class Engine:
         self._settings = settings
         self._nobody = settings.events.nobody_words
         self._metrics = metrics
-        self._bandits = Bandits(settings.lake, settings.bandits, banners(settings.conf_dir / "banners.toml"))
+        shown = banners(settings.conf_dir / "banners.toml")
+        self._bandits = Bandits(settings.lake, settings.bandits, shown)
         self._next_best = NextBestActions(settings, actions.load(settings.conf_dir))
         self._experiments = assignment.load(settings.conf_dir / "experiments")
+        for_audiences = [
+            *((f"The banner {one.id}", one.audience) for one in shown),
+            *((f"The experiment {one.name}", one.audience) for one in self._experiments),
+            *(("A rule of [ranking.audience_rules]", name) for name in settings.ranking.audience_rules),
+        ]
+        audiences.require(settings, for_audiences)
         table = kv.open_table(settings)
         self._refresher = IndexRefresher(
             table, settings.serving.refresh_seconds, self._after_look, SessionModels(settings)
@@ -186,7 +194,7 @@ class Engine:
         context = await self._context(Who(site, request.visitor_id, request.user_id))
         if context is None:
             return self._items("/v1/rank", None, None, request)
-        index, conf = context.serving_index, self._settings.ranking.rules
+        index, conf = context.serving_index, rules_for(self._settings.ranking, context.known.audiences)
         ids, candidates = caller_candidates.of_caller(index.catalogue, request.items)
         rows = caller_candidates.listed_rows(ids, request, conf, never(index.catalogue, conf, request, context.known))
         candidates = candidates.take(np.array(rows, np.int64))
@@ -270,6 +278,7 @@ class Engine:
             next_action=after,
             conversion=foreseen.conversion_session,
             predictions=foreseen,
+            audiences=[responses.Belongs(name=name, since=at) for name, at in sorted(known.audiences.items())],
             degraded=known.degraded,
         )
 
@@ -281,8 +290,9 @@ class Engine:
         visitor, user = somebody(who.visitor_id, who.user_id, self._nobody)
         who = who._replace(visitor_id=visitor, user_id=user)
         at = datetime.fromtimestamp(now / 1000, UTC)
-        assigned = assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at)
-        return AnswerContext(index, who, await self._visitors.known(index, who, now), now, assigned)
+        known = await self._visitors.known(index, who, now)
+        assigned = assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at, known.audiences)
+        return AnswerContext(index, who, known, now, assigned)
 
     async def _predictions(self, context: AnswerContext) -> responses.PersonPredictions:
         """What is foreseen of the visitor and of the open session."""
@@ -333,11 +343,12 @@ class Engine:
         self, context: AnswerContext, listed: Listed, surface: str | None, foreseen: Mapping[str, float]
     ) -> Listed:
         vector = bandit_context(context.known.features)
-        drawn = self._bandits.banner(surface or "", vector, _method(context), foreseen)
+        drawn = self._bandits.banner(surface or "", vector, _method(context), foreseen, context.known.audiences)
         return listed._replace(banner=drawn[0], draws=[*listed.draws, drawn[1]]) if drawn else listed
 
     def _rules(self, context: AnswerContext, request: requests.FilteredRequest, *hidden: str) -> AnswerRules:
-        return rules(context.serving_index.catalogue, self._settings.ranking.rules, request, context.known, hidden)
+        conf = rules_for(self._settings.ranking, context.known.audiences)
+        return rules(context.serving_index.catalogue, conf, request, context.known, hidden)
 
     def _items(self, route: str, context: AnswerContext | None, listed: Listed | None, request: Any) -> responses.Items:
         """A list as its answer; an empty one before the first export."""

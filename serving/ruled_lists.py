@@ -13,6 +13,7 @@ from nextclick.contracts import persons
 from nextclick.kv.lists.protocol import ListsTable
 from nextclick.settings import Settings
 from serving.index import index as indexes
+from serving.ranking.audiences import rules_for
 from serving.ranking.candidates import of_numbers
 from serving.ranking.rules import filled, pick, rules
 from serving.ranking.visitor import VisitorLookup, Who
@@ -51,7 +52,7 @@ def _ruled(settings: Settings, table: ListsTable, stored: ListAnswer, n: int, hi
     who = _who(index.snapshot.manifest.lists.site, stored)
     known = asyncio.run(visitors.known(index, who, now))._replace(personal=None, similar=())
     visitors.close()
-    ruleset = rules(stock, settings.ranking.rules, RecommendRequest(), known, hidden)
+    ruleset = rules(stock, rules_for(settings.ranking, known.audiences), RecommendRequest(), known, hidden)
     listed = [item for item in stored.items if item.item_id in stock.number]
     numbers = stock.numbers([item.item_id for item in listed])
     scores = {number: item.score for number, item in zip(numbers.tolist(), listed, strict=True)}

@@ -101,10 +101,10 @@ class Everybody:
     ) -> None:
         self._database, self._now, self._keep_ms = database, now, settings.live.keep_ms
         counts = [leaf for audience in audiences for leaf in leaves(audience.condition) if isinstance(leaf, Count)]
-        self.complete_since = now - max([self._keep_ms, *(count.within_ms for count in counts)])
+        self.complete_since = now - max([self._keep_ms, *(count.tally.within_ms for count in counts)])
         """Everything since then is there."""
         self._looks_at_gold = any(audience.asks_the_night for audience in audiences)
-        self._show(settings, {key[0] for count in counts for key in count.keys})
+        self._show(settings, {key[0] for count in counts for key in count.tally.keys})
         self._gather(only)
 
     def __iter__(self) -> Iterator[list[Looked]]:

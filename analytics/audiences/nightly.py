@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from analytics.audiences.everybody import Everybody, Looked, key_of
 from nextclick.audiences import definitions, standing
-from nextclick.audiences.definitions import Audience
+from nextclick.audiences.definitions import Audience, BySite
 from nextclick.audiences.standing import AudienceStanding, Change, Subject
 from nextclick.contracts import arrow
 from nextclick.contracts.events import SERVER
@@ -58,7 +58,7 @@ class NightlyLook:
     """One look at everybody."""
 
     def __init__(self, settings: Settings, audiences: Sequence[Audience], now: int) -> None:
-        self._settings, self._audiences, self.now = settings, audiences, now
+        self._settings, self._audiences, self.now = settings, BySite(audiences), now
         self._store: Profiles | None = open_profiles(settings) if settings.live.enabled else None
         self._before = _stood(settings)
         self.members: dict[Subject, dict[str, int]] = {}
@@ -109,7 +109,7 @@ class NightlyLook:
         facts = one.facts(live, self.now, self._settings.live.keep_ms, complete_since)
         before = standing.decode_standing(raw)
         stood = before.since if raw else self._before.get(one.subject, {})
-        theirs = [audience for audience in self._audiences if audience.is_of(one.subject.site)]
+        theirs = self._audiences.of(one.subject.site)
         over = set(stood) - {audience.name for audience in theirs}
         kept = {name: since for name, since in stood.items() if name not in over}
         changed_at = max(before.changed_at + 1, self.now) if over else before.changed_at

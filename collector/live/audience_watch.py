@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from nextclick.audiences import definitions, standing
+from nextclick.audiences.definitions import BySite
 from nextclick.audiences.facts import Facts
 from nextclick.audiences.standing import AudienceStanding, Change, Subject
 from nextclick.contracts.events import SERVER, Event
@@ -31,7 +32,7 @@ class AudienceWatch:
         """AudienceError where a definition is wrong."""
         keep_ms = settings.live.keep_ms
         loaded = definitions.load(settings.conf_dir / "audiences")
-        self._audiences = [one for one in loaded if one.is_live(keep_ms) and not one.off]
+        self._audiences = BySite(one for one in loaded if one.is_live(keep_ms))
         self._settings = settings
         self._store = store
         self._seen: dict[bytes, Subject] = {}
@@ -42,7 +43,7 @@ class AudienceWatch:
     @property
     def is_idle(self) -> bool:
         """Whether there is no audience to look at."""
-        return not self._audiences
+        return not self._audiences.whole
 
     def add(self, keys: Iterable[bytes], event: Event) -> None:
         """Look at the subjects of an event next time: `keys` are those of its profiles."""
@@ -55,13 +56,14 @@ class AudienceWatch:
                     else Subject(site, "user", event.user_id or "")
                 )
 
-    def look(self) -> None:
-        """Look at all that were added, whose profiles are merged, and make durable what changed."""
+    def look(self, merged: Mapping[bytes, Profile]) -> None:
+        """Look at all that were added, whose profiles these are, and make durable what changed."""
         left, self._seen = self._seen, {}
         for _ in range(_TRIES):
             if not left:
                 return
-            left = self._once(left)
+            left = self._once(left, merged)
+            merged = dict(zip(left, self._store.get_many(list(left)), strict=True))
         raise ModelError("Standings among audiences change faster than they can be written. It is tried again.")
 
     def publish(self, at_once: bool = False) -> None:
@@ -71,13 +73,13 @@ class AudienceWatch:
             self._writer.roll()
             self._open_since = None
 
-    def _once(self, subjects: Mapping[bytes, Subject]) -> dict[bytes, Subject]:
+    def _once(self, subjects: Mapping[bytes, Subject], profiles: Mapping[bytes, Profile]) -> dict[bytes, Subject]:
         """One try; those whose standing another process changed meanwhile."""
         keys, now = list(subjects), time.time_ns() // 1_000_000
         events, replaced = list[bytes](), dict[bytes, tuple[bytes, bytes]]()
-        for key, profile, stored in zip(keys, self._store.get_many(keys), self._store.standings(keys), strict=True):
+        for key, stored in zip(keys, self._store.standings(keys), strict=True):
             before, subject = standing.decode_standing(stored), subjects[key]
-            after, changes = self._changes(subject, profile, before, now)
+            after, changes = self._changes(subject, profiles[key], before, now)
             if changes:
                 replaced[key] = stored, standing.encode_standing(after)
                 events += [standing.change_event(subject, change) for change in changes]
@@ -89,7 +91,7 @@ class AudienceWatch:
     def _changes(
         self, subject: Subject, profile: Profile, before: AudienceStanding, now: int
     ) -> tuple[AudienceStanding, list[Change]]:
-        theirs = [audience for audience in self._audiences if audience.is_of(subject.site)]
+        theirs = self._audiences.of(subject.site)
         facts = Facts.live(profile, now, self._settings.live.keep_ms, before.night)
         return standing.updated(before, theirs, facts)
 

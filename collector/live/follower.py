@@ -109,13 +109,11 @@ class ProfileUpdater(ABC):
                 if not self._watch.is_idle:
                     self._watch.add(arrival.keys, arrival.event)
             if len(updates) >= PIECE:
-                self._store.merge(updates)
+                self._watch.look(self._store.merge(updates))
                 updates.clear()
-                self._watch.look()
                 self._pause()
         if updates and not self._watch.is_idle:
-            self._store.merge(updates)
-            self._watch.look()
+            self._watch.look(self._store.merge(updates))
             updates.clear()
         self._store.merge(updates, segments, offsets=offsets)
 

@@ -4,11 +4,13 @@ A count over actions that reach back less far than its window is a lower bound: 
 and `not` pass on what is not known (Kleene's logic), so that a live verdict is never other than that of the whole history.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-from nextclick.audiences.facts import Facts, Key, Number
+from nextclick.audiences.facts import Facts, Field, Key, Number
 from nextclick.profile.profile import Action, K
 
 Verdict = bool | None
@@ -28,12 +30,14 @@ def in_bounds(value: float | None, least: float | None, most: float | None, whol
     return True if most is None and least is not None and value >= least else None
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """How many actions, distinct items, or how much money, within a time that ends now."""
+@dataclass(frozen=True, slots=True, eq=False)
+class EventTally:
+    """What is counted: how many actions, distinct items, or how much money, within a time that ends now.
 
-    said: str
-    """As the file has it."""
+    `tally` makes it: equal ones are one, so that each is counted once.
+    """
+
+    field: Field
     keys: tuple[Key, ...]
     categories: frozenset[str]
     """Where items are named besides; none: any."""
@@ -41,34 +45,52 @@ class Count:
     """What the search holds, in lower case; "": anything."""
     within_ms: int
     of: Measure
-    least: float | None
-    most: float | None
 
-    @property
-    def is_live(self) -> bool:
-        """Whether a live profile can ever hold what it wants."""
-        return self.of == "value" or self.least is None or self.least <= K
-
-    def value(self, facts: Facts) -> float:
-        """What is counted: of actions in (now − within, now], and of those that the clock has ahead."""
-        since, index, actions = facts.now - self.within_ms, facts.index, list[Action]()
-        for key in self.keys:
-            for action in index.get(key, ()):
-                if action.at <= since:
-                    break
-                actions.append(action)
+    def count(self, facts: Facts) -> float:
+        """Of actions in (now − within, now], and of those that the clock has ahead."""
+        after, groups = self.within_ms - facts.now, facts.index(self.field)
+        within = [(group, bisect_left(group[0], after)) for key in self.keys if (group := groups.get(key))]
+        if self.of == "events" and not self.categories and not self.query:
+            return sum(n for _, n in within)
+        actions = [action for (_, group), n in within for action in group[:n]]
         if self.categories or self.query:
             actions = [action for action in actions if self._is_about(action)]
         if self.of == "items":
             return len({action.item for action in actions if action.item})
         return len(actions) if self.of == "events" else sum(action.value for action in actions) / 10_000
 
-    def holds(self, facts: Facts) -> Verdict:
-        whole = facts.now - self.within_ms >= facts.complete_since
-        return in_bounds(self.value(facts), self.least, self.most, whole)
-
     def _is_about(self, action: Action) -> bool:
         return (not self.categories or action.category in self.categories) and self.query in action.query.lower()
+
+
+tally = lru_cache(10_000)(EventTally)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A tally, and the ends between which it is to lie."""
+
+    said: str
+    """As the file has it."""
+    tally: EventTally
+    least: float | None
+    most: float | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a live profile can ever hold what it wants."""
+        return self.tally.of == "value" or self.least is None or self.least <= K
+
+    def value(self, facts: Facts) -> float:
+        """What is counted."""
+        value = facts.counted.get(self.tally)
+        if value is None:
+            value = facts.counted[self.tally] = self.tally.count(facts)
+        return value
+
+    def holds(self, facts: Facts) -> Verdict:
+        whole = facts.now - self.tally.within_ms >= facts.complete_since
+        return in_bounds(self.value(facts), self.least, self.most, whole)
 
 
 @dataclass(frozen=True, slots=True)

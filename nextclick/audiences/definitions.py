@@ -1,7 +1,7 @@
 """conf/audiences/NAME.toml → audiences. A mistake is an AudienceError that names the file, the key, and what may stand there."""
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from nextclick.audiences import conditions
-from nextclick.audiences.conditions import Condition, Count, GoldNumber, GoldWord, Prediction, leaves
-from nextclick.audiences.facts import Key, Number
+from nextclick.audiences.conditions import Condition, Count, GoldNumber, GoldWord, Prediction, leaves, tally
+from nextclick.audiences.facts import Field, Key, Number
 from nextclick.audiences.facts import Word as GoldWordName
 from nextclick.definitions.durations import duration
 from nextclick.errors import AudienceError, UsageError
@@ -76,12 +76,28 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
     def is_live(self, keep_ms: int) -> bool:
         """Whether live profiles, which hold K actions of `keep_ms`, can say who belongs; else the nightly job alone does."""
         counts = (leaf for leaf in leaves(self.condition) if isinstance(leaf, Count))
-        return all(count.is_live and count.within_ms <= keep_ms for count in counts)
+        return all(count.is_live and count.tally.within_ms <= keep_ms for count in counts)
 
     @property
     def asks_the_night(self) -> bool:
         """Whether a condition looks at what gold says."""
         return any(not isinstance(leaf, Count) for leaf in leaves(self.condition))
+
+
+class BySite:
+    """Audiences that are on, by the site whose visitors and users they are about."""
+
+    def __init__(self, audiences: Iterable[Audience]) -> None:
+        self.whole = [audience for audience in audiences if not audience.off]
+        self._own = {audience.site for audience in self.whole}
+        self._of: dict[str, list[Audience]] = {}
+
+    def of(self, site: str) -> list[Audience]:
+        """Those about this site."""
+        known = site if site in self._own else ""  # events may name any number of sites
+        if known not in self._of:
+            self._of[known] = [audience for audience in self.whole if audience.is_of(known)]
+        return self._of[known]
 
 
 def load(folder: Path) -> tuple[Audience, ...]:
@@ -165,18 +181,11 @@ def _count(leaf: _Count, said: str) -> Count:
         raise ValueError('query is of searches: event = "search"')
     least, most = _bounds(leaf, 1.0)
     items, categories = _texts(leaf.item), _texts(leaf.category)
-    field, words = ("item", items) if items else ("category", categories) if categories else ("", ("",))
-    keys: tuple[Key, ...] = tuple((kind, field, word) for kind in kinds for word in words)
-    return Count(
-        said=said,
-        keys=keys,
-        categories=frozenset(categories if items else ()),
-        query=(leaf.query or "").lower(),
-        within_ms=round(duration(leaf.within).total_seconds() * 1000),
-        of=leaf.of,
-        least=least,
-        most=most,
-    )
+    field: Field = "item" if items else "category" if categories else ""
+    keys: tuple[Key, ...] = tuple((kind, word) for kind in kinds for word in items or categories or ("",))
+    within_ms = round(duration(leaf.within).total_seconds() * 1000)
+    counted = tally(field, keys, frozenset(categories if items else ()), (leaf.query or "").lower(), within_ms, leaf.of)
+    return Count(said, counted, least, most)
 
 
 def _prediction(leaf: _Prediction, said: str) -> Prediction:

@@ -4,19 +4,21 @@ A visitor is a device or browser, with the events that name it; a user is a know
 profiles have it, and so has whoever counts the tables.
 """
 
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Self
 
 import msgspec
 
-from nextclick.profile.profile import Action, K, Profile
+from nextclick.profile.profile import KINDS_BY_CODE, Action, K, Profile
 
 DAY_MS: Final = 86_400_000
 Number = Literal["visits", "orders", "revenue", "days_since_visit", "days_since_order"]
 Word = Literal["first_channel"]
-Key = tuple[str, str, str]
-"""A kind, and, of actions with that item or category, which of both (`item`, `category`) and its name; else both empty."""
+Field = Literal["", "item", "category"]
+Key = tuple[str, str]
+"""A kind, and the item or category of its actions; "" where these are looked at by kind alone."""
+Group = tuple[list[int], list[Action]]
+"""Actions, the newest first, and beside them their times below 0, which rise."""
 
 
 class Night(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -68,6 +70,9 @@ class Facts:
         """
         self.actions, self.now, self.complete_since = actions, now, complete_since
         self.night, self.seen = night, seen
+        self.counted: dict[object, float] = {}
+        """What was counted already, by what counts it: audiences have much in common."""
+        self._indexes: dict[Field, Mapping[Key, Group]] = {}
 
     @classmethod
     def live(cls, profile: Profile, now: int, keep_ms: int, night: Night | None) -> Self:
@@ -77,15 +82,17 @@ class Facts:
         complete_since = max(oldest, actions[-1].at) if len(actions) >= K else oldest
         return cls(actions, now, complete_since, night, seen=bool(actions) and actions[0].at >= oldest)
 
-    @cached_property
-    def index(self) -> dict[Key, list[Action]]:
-        """Actions by kind, and by kind with item or category: a condition looks at those alone that it is about."""
-        index: dict[Key, list[Action]] = {}
-        for action in self.actions:
-            kind = action.kind
-            index.setdefault((kind, "", ""), []).append(action)
-            if action.item:
-                index.setdefault((kind, "item", action.item), []).append(action)
-            if action.category:
-                index.setdefault((kind, "category", action.category), []).append(action)
-        return index
+    def index(self, field: Field) -> Mapping[Key, Group]:
+        """Actions by kind, and by item or category: a condition looks at those alone that it is about."""
+        if field not in self._indexes:
+            index: dict[Key, Group] = {}
+            for action in self.actions:
+                word = action.category if field == "category" else action.item if field == "item" else ""
+                key = KINDS_BY_CODE[action.code], word
+                group = index.get(key)
+                if group is None:
+                    group = index[key] = [], []
+                group[0].append(-action.at)
+                group[1].append(action)
+            self._indexes[field] = index
+        return self._indexes[field]

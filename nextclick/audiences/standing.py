@@ -77,6 +77,16 @@ def updated(
     return (AudienceStanding(since, standing.night, at), changes) if changes else (standing, changes)
 
 
+def belonging(standing: AudienceStanding, audiences: Iterable[Audience], facts: Facts, keep_ms: int) -> dict[str, int]:
+    """By audience since when (ms), as of the facts; what they cannot know, and what the nightly job alone looks at, as it stood."""
+    since: dict[str, int] = {}
+    for audience in audiences:
+        belongs = membership(audience, facts) if audience.is_live(keep_ms) else None
+        if belongs or (belongs is None and audience.name in standing.since):
+            since[audience.name] = standing.since.get(audience.name, facts.now)
+    return since
+
+
 def change_event(subject: Subject, change: Change) -> bytes:
     """The change as an event of the landing log; two copies of one change have one id."""
     name = AUDIENCE_CHANGES[not change.entered]

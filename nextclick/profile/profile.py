@@ -25,14 +25,14 @@ MAX_BYTES: Final = 8_192
 TEXT_BYTES: Final = 84
 """UTF-8 bytes that the item, category and query of one action may have together."""
 
-_CODES: Final = (
+KINDS_BY_CODE: Final = (
     "", "page_view", "view_item", "search", "add_to_cart", "remove_from_cart", "purchase", "click", "scroll",
     "engagement", "play", "pause", "refund",
 )  # fmt: skip
 """Stored by place: only ever add to the end. The first stands for every custom event."""
-_CODE_OF: Final = {kind: code for code, kind in enumerate(_CODES)}
+_CODE_OF: Final = {kind: code for code, kind in enumerate(KINDS_BY_CODE)}
 _CODE_OF.update((alias, _CODE_OF[word]) for alias, word in ALIASES.items() if word in _CODE_OF)
-KINDS: Final = _CODES[1:]
+KINDS: Final = KINDS_BY_CODE[1:]
 """Kinds that an action keeps; every other one is custom."""
 _MOST_DWELL: Final = (1 << 32) - 1
 _MOST_VALUE: Final = (1 << 63) - 1
@@ -59,7 +59,7 @@ class Action(msgspec.Struct, frozen=True, array_like=True, order=True, gc=False)
     @property
     def kind(self) -> str:
         """The event's kind; "" for a custom one."""
-        return _CODES[self.code]
+        return KINDS_BY_CODE[self.code]
 
 
 class Profile(msgspec.Struct, frozen=True, gc=False):

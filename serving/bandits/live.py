@@ -2,7 +2,7 @@
 
 import logging
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple
@@ -33,8 +33,13 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     least: dict[Literal["churn", "conversion_7d"], Annotated[float, Meta(ge=0, le=1)]] = {}
     """Only to people of whom this was foreseen with at least such a probability (docs/predictions.md); none: to all."""
 
-    def is_for(self, surface: str, foreseen: Mapping[str, float]) -> bool:
-        """Whether it may be shown there, to somebody of whom this was foreseen."""
+    audience: Annotated[str, Meta(max_length=64)] = ""
+    """Only to who belongs to this audience (docs/audiences.md); "": to all."""
+
+    def is_for(self, surface: str, foreseen: Mapping[str, float], audiences: Container[str] = ()) -> bool:
+        """Whether it may be shown there, to somebody of whom this was foreseen and who belongs to these audiences."""
+        if self.audience and self.audience not in audiences:
+            return False
         likely = all(foreseen.get(name, -1.0) >= least for name, least in self.least.items())
         return likely and (not self.surfaces or surface in self.surfaces)
 
@@ -94,9 +99,11 @@ class Bandits:
         context: Floats = EMPTY,
         method: str | None = None,
         foreseen: Mapping[str, float] = MappingProxyType({}),
+        audiences: Container[str] = (),
     ) -> tuple[Banner, Draw] | None:
-        """The banner for a surface, drawn from those that may be shown there to somebody of whom this was foreseen; None where none may."""
-        eligible = {banner.id: banner for banner in self._banners if banner.is_for(surface, foreseen)}
+        """The banner for a surface, drawn from those that may be shown there to somebody of whom this was foreseen and who belongs to these
+        audiences; None where none may."""
+        eligible = {banner.id: banner for banner in self._banners if banner.is_for(surface, foreseen, audiences)}
         if not eligible:
             return None
         drawn = self._draw(f"banner:{surface}", list(eligible), context, method, None)

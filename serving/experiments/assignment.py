@@ -9,7 +9,7 @@ docs/experiments.md teaches the form.
 """
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, combinations
 from pathlib import Path
@@ -43,6 +43,8 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     site: Annotated[str, Meta(min_length=1, max_length=256)] = "default"
     unit: Literal["visitor", "user"] = "visitor"
     """Who keeps a variant; `user`: only visitors who are known users take part."""
+    audience: str = ""
+    """Only who belongs to this audience at the moment of the request takes part (docs/audiences.md); "": everybody."""
     layer: Word = "default"
     traffic: tuple[float, float] = (0.0, 1.0)
     """From where to where of the layer's units this experiment reaches."""
@@ -104,14 +106,21 @@ class Assignments(NamedTuple):
 
 
 def assign(
-    experiments: Sequence[Experiment], site: str, visitor_id: str | None, user_id: str | None, now: datetime
+    experiments: Sequence[Experiment],
+    site: str,
+    visitor_id: str | None,
+    user_id: str | None,
+    now: datetime,
+    audiences: Container[str] = (),
 ) -> Assignments:
-    """The variants that a unit has at `now`: the same for every process, machine and restart."""
+    """The variants that a unit, which belongs to these audiences, has at `now`: the same for every process, machine and restart."""
     assigned: list[Assigned] = []
     params: dict[str, Value] = {}
     for experiment in experiments:
         unit = user_id if experiment.unit == "user" else visitor_id
         if unit is None or experiment.site != site or not experiment.start <= now < experiment.stop:
+            continue
+        if experiment.audience and experiment.audience not in audiences:
             continue
         variant = variant_of(experiment, unit)
         if variant is not None:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
@@ -35,6 +35,7 @@ from serving.index.items import UNKNOWN, ItemColumns, Numbers
 from serving.index.packed_lists import unpack_list
 from serving.index.vectors import Embedded
 from serving.metrics import ServingMetrics
+from serving.ranking.audiences import NOWHERE, AnswerAudiences
 from serving.schema.responses import NO_SESSION, SessionAnswer
 
 Found = TypeVar("Found")
@@ -72,6 +73,8 @@ class Known(NamedTuple):
     """What says what follows the open session."""
     degraded: bool = False
     """A store did not answer in time: the visitor is taken for an unknown visitor."""
+    audiences: Mapping[str, int] = NOWHERE
+    """By audience that who asks belongs to now since when (ms): the user where it is known, else the visitor."""
 
     def items(self, kinds: Sequence[str]) -> set[str]:
         """The items of the profile's actions of these kinds."""
@@ -96,6 +99,7 @@ class VisitorLookup:
         limits = msgspec.structs.replace(settings.kv, redis_timeout_seconds=self._budget)
         quick = msgspec.structs.replace(settings, kv=limits)
         self._profiles = kv.open_profiles(quick)
+        self._audiences = AnswerAudiences(settings)
         self._table = kv.open_table(quick)
         self._remote = kv.shared(settings)
         self._snapshot: Snapshot | None = None
@@ -167,7 +171,9 @@ class VisitorLookup:
     def _look(self, index: ServingIndex, snapshot: Snapshot, who: Who, now: int) -> Known:
         keys = [profile.visitor_key(who.site, who.visitor_id)] if who.visitor_id else []
         keys += [profile.person_key(who.site, who.user_id)] if who.user_id else []
-        whole = profile.union(*self._profiles.get_many(keys))
+        profiles = self._profiles.get_many(keys)
+        whole = profile.union(*profiles)
+        audiences = self._audiences.of(who.site, keys[-1], profiles[-1], self._profiles, now)
         stock = index.catalogue
 
         named = {action.id: _category(stock, action) for action in whole.actions}
@@ -196,7 +202,17 @@ class VisitorLookup:
         elif not similar:
             session = NO_SESSION
         embedded = self._embed(index, whole, now)
-        return Known(whole, live, self._personal(index, own), tuple(similar), embedded, bought, seen, session)
+        return Known(
+            whole,
+            live,
+            self._personal(index, own),
+            tuple(similar),
+            embedded,
+            bought,
+            seen,
+            session,
+            audiences=audiences,
+        )
 
     def _after(self, index: ServingIndex, whole: Profile, now: int, site: str) -> tuple[Numbers, SessionAnswer]:
         """What follows the open session, by the session model; nothing where it says nothing, and why."""

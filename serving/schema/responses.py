@@ -192,6 +192,14 @@ class PersonPredictions(msgspec.Struct, frozen=True, kw_only=True):
     """What the last two were foreseen from, in milliseconds; the first is of now."""
 
 
+class Belongs(msgspec.Struct, frozen=True, kw_only=True):
+    """An audience that somebody belongs to."""
+
+    name: str
+    since: int
+    """Milliseconds since 1970-01-01 UTC: the moment at which it was seen, at this question where nothing else saw it before."""
+
+
 class LiveProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a visitor now; docs/live-profile.md defines the features."""
 
@@ -206,6 +214,8 @@ class LiveProfile(msgspec.Struct, frozen=True, kw_only=True):
     conversion: float
     """Chance that the open session ends in a purchase: as in `predictions`."""
     predictions: PersonPredictions
+    audiences: list[Belongs]
+    """Of the user where it is known, else of the visitor; docs/audiences.md says who belongs."""
     degraded: bool
 
 

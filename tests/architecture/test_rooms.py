@@ -8,8 +8,8 @@ from nextclick.settings import CHECKOUT
 from tests.architecture.packages import PACKAGES
 
 MOST: Final = 14
-"""Modules at the root of a folder; verbs, jobs and dialects, one a file, are lists by nature."""
-LISTS: Final = ("cli", "spark_jobs/jobs", "collector/dialects")
+"""Modules at the root of a folder; verbs, jobs, dialects and benchmarks, one a file, are lists by nature."""
+LISTS: Final = ("cli", "spark_jobs/jobs", "collector/dialects", "benchmarks/speed")
 
 
 def _modules() -> Counter[Path]:

@@ -68,12 +68,12 @@ class Faulty:
         updates: Mapping[bytes, Sequence[Action]],
         segments: Sequence[str] = (),
         offsets: Mapping[str, int] = NONE_MERGED,
-    ) -> None:
+    ) -> dict[bytes, Profile]:
         self.merges += 1
         assert self.gate.wait(SOON)
         if self.is_down:
             raise ModelError("The store is down.")
-        self._store.merge(updates, segments, offsets)
+        return self._store.merge(updates, segments, offsets)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

@@ -71,6 +71,14 @@ def test_what_is_merged_is_seen_by_other_readers_at_once(store: Profiles, place:
     assert reader.get_many([b"va"]) == [profile.merge(EMPTY, [action(1), action(2)])]
 
 
+def test_a_merge_says_what_the_profiles_are_after_it(store: Profiles) -> None:
+    assert store.merge({}) == {}
+    for numbers in ([1, 2], [2], [3]):
+        after = store.merge({key: [action(number) for number in numbers] for key in (b"va", b"vb")})
+        assert list(after.values()) == store.get_many(list(after)), "also where nothing is new"
+    assert len(after[b"va"].actions) == 3
+
+
 def test_a_profile_keeps_the_newest_k(store: Profiles) -> None:
     store.merge({b"va": [action(number) for number in range(K + 5)]})
     store.merge({b"va": [action(2)]})

@@ -91,18 +91,19 @@ class LmdbProfiles:
         updates: Mapping[bytes, Sequence[Action]],
         segments: Sequence[str] = (),
         offsets: Mapping[str, int] = NONE_MERGED,
-    ) -> None:
-        opened = self._open
+    ) -> dict[bytes, Profile]:
+        opened, merged = self._open, dict[bytes, Profile]()
         with _translated(self._folder), opened.env.begin(write=True) as transaction:
             for key, actions in updates.items():
                 before = _decoded(transaction.get(key, db=opened.profiles))
-                after = profile.merge(before, actions)
+                after = merged[key] = profile.merge(before, actions)
                 if after is not before:
                     transaction.put(key, _encoded(after), db=opened.profiles)
             for name in segments:
                 transaction.put(name.encode(), b"", db=opened.segments)
             for partition, offset in offsets.items():
                 transaction.put(partition.encode(), _OFFSET.pack(offset), db=opened.offsets)
+        return merged
 
     def standings(self, keys: Sequence[bytes]) -> list[bytes]:
         try:

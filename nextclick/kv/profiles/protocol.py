@@ -29,8 +29,8 @@ class Profiles(Protocol):
         updates: Mapping[bytes, Sequence[Action]],
         segments: Sequence[str] = (),
         offsets: Mapping[str, int] = NONE_MERGED,
-    ) -> None:
-        """Merge actions into the profiles of their keys, each atomically; no update of another process is lost.
+    ) -> dict[bytes, Profile]:
+        """Merge actions into the profiles of their keys, each atomically; no update of another process is lost. The profiles after it.
 
         `segments` of the landing log are marked as merged with, or after, the actions: never before. So are `offsets`: up to
         where (exclusive) the partitions of Kafka are merged, in place of what was known of them.

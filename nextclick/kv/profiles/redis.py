@@ -72,25 +72,28 @@ class RedisProfiles:
         updates: Mapping[bytes, Sequence[Action]],
         segments: Sequence[str] = (),
         offsets: Mapping[str, int] = NONE_MERGED,
-    ) -> None:
-        keys = list(updates)
+    ) -> dict[bytes, Profile]:
+        keys, merged = list(updates), dict[bytes, Profile]()
         with self._translated():
             for start in range(0, len(keys), _TOGETHER):
                 left = keys[start : start + _TOGETHER]
                 while left:
-                    left = self._merge_unchanged(left, updates)
+                    left = self._merge_unchanged(left, updates, merged)
             if segments:
                 self._redis.sadd(self._prefix + b":segments", *segments)
             if offsets:
                 self._redis.hset(self._prefix + b":offsets", mapping=offsets)
+        return merged
 
-    def _merge_unchanged(self, keys: Sequence[bytes], updates: Mapping[bytes, Sequence[Action]]) -> list[bytes]:
+    def _merge_unchanged(
+        self, keys: Sequence[bytes], updates: Mapping[bytes, Sequence[Action]], merged: dict[bytes, Profile]
+    ) -> list[bytes]:
         """One try; the keys whose profiles another process changed in between."""
         tried: list[bytes] = []
         with self._redis.pipeline(transaction=False) as pipe:
             for key, value in zip(keys, self._redis.mget([self._name(key) for key in keys]), strict=True):
                 before = _decoded(value)
-                after = profile.merge(before, updates[key])
+                after = merged[key] = profile.merge(before, updates[key])
                 if after is not before:
                     gone_at = after.actions[0].at + self._keep_ms
                     self._replace([self._name(key)], [value or b"", profile.encode(after), gone_at], client=pipe)

@@ -220,9 +220,8 @@ def live(settings: Settings, *events: Event) -> None:
     watch = AudienceWatch(settings, store)
     for one in events:
         if arrival := arrivals.read(encode(one), now()):
-            store.merge({key: [arrival.action] for key in arrival.keys})
             watch.add(arrival.keys, arrival.event)
-            watch.look()
+            watch.look(store.merge({key: [arrival.action] for key in arrival.keys}))
     watch.publish(at_once=True)
 
 

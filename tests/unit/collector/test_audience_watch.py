@@ -143,9 +143,9 @@ def deliver(settings: Settings, store: Any, events: Sequence[Event]) -> None:
         watch.add(arrival.keys, arrival.event)
         for key in arrival.keys:
             updates.setdefault(key, []).append(arrival.action)
-    store.merge(updates)
+    merged = store.merge(updates)
     try:
-        watch.look()
+        watch.look(merged)
     finally:
         watch.publish(at_once=True)  # what a killed process made durable the next writer publishes
 

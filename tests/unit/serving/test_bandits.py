@@ -231,6 +231,14 @@ def test_a_surface_gets_only_its_banners(settings: Settings) -> None:
     assert live.Bandits(settings.lake, settings.bandits, ()).banner("home") is None
 
 
+def test_a_banner_for_an_audience_is_shown_to_who_belongs_alone(settings: Settings) -> None:
+    thanks = live.Banner(id="thanks", text="Thank you", link="/", audience="buyers")
+    here = live.Bandits(settings.lake, settings.bandits, (thanks,), np.random.default_rng(1))
+    assert here.banner("home", audiences={"buyers": 1})[0].id == "thanks"  # type: ignore[index]
+    assert here.banner("home", audiences=("lookers",)) is None
+    assert here.banner("home") is None
+
+
 def test_a_banner_for_people_who_may_leave_is_shown_to_them_alone(settings: Settings) -> None:
     stay = live.Banner(id="stay", text="Stay", link="/", least={"churn": 0.6})
     here = live.Bandits(settings.lake, settings.bandits, (*BANNERS, stay), np.random.default_rng(1))

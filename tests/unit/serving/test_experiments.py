@@ -81,6 +81,15 @@ def test_only_running_experiments_of_the_site_and_unit_are_assigned() -> None:
         assert assign([experiment()], site, "v1", None, now).experiment is None
 
 
+def test_who_does_not_belong_takes_no_part_and_who_comes_back_has_the_same_variant() -> None:
+    theirs = [experiment(audience="buyers")]
+    before = assign(theirs, "default", "v1", None, NOW, {"buyers": 1}).variant
+    assert before in ("grey", "red")
+    assert assign(theirs, "default", "v1", None, NOW, ("lookers",)).assigned == ()
+    assert assign(theirs, "default", "v1", None, NOW).assigned == ()
+    assert assign(theirs, "default", "v1", None, NOW, ("buyers",)).variant == before
+
+
 def test_parameters_are_those_of_the_variant() -> None:
     for number in range(50):
         chosen = assign([experiment()], "default", f"v{number}", None, NOW)

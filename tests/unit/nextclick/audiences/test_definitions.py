@@ -32,7 +32,7 @@ def test_a_folder_that_is_not_there_has_no_audience(tmp_path: Path) -> None:
 def test_a_count_alone_is_at_least_one(tmp_path: Path) -> None:
     (leaf,) = leaves(read(audience_file(tmp_path, 'event = "view_item"\nwithin = "90m"')).condition)
     assert isinstance(leaf, Count)
-    assert (leaf.least, leaf.most, leaf.within_ms) == (1.0, None, 5_400_000)
+    assert (leaf.least, leaf.most, leaf.tally.within_ms) == (1.0, None, 5_400_000)
     assert leaf.said == 'event = "view_item", within = "90m"'
 
 
