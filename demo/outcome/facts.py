@@ -130,6 +130,36 @@ class Leaver(msgspec.Struct, frozen=True, kw_only=True):
     """The same over everybody who was foreseen."""
 
 
+class Believed(msgspec.Struct, frozen=True):
+    """An amount of money a trial: as it is estimated, and as the generator knows it."""
+
+    value: float
+    low: float
+    high: float
+    true: float
+
+
+class ActionsFact(msgspec.Struct, frozen=True, kw_only=True):
+    """The next best action of people whose responses are known; days that were played, not logged."""
+
+    trials: int
+    people: int
+    serves: bool
+    """Whether the policy passed its gate."""
+    offered: float
+    """Share of trials in which the policy gives a voucher."""
+    policy: Believed
+    none: Believed
+    discount: Believed
+    """A voucher for all."""
+    over_none: float
+    """The lower end of what the policy earns more."""
+    over_discount: float
+    unmoved_serves: bool
+    """The same in a shop in which a voucher moves nobody."""
+    unmoved_reason: str
+
+
 class DemoFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the demo prints, but for times."""
 
@@ -145,6 +175,8 @@ class DemoFacts(msgspec.Struct, frozen=True, kw_only=True):
     portrait: Portrait
     leaver: Leaver | None
     """None where nobody was foreseen: the facts of the step say why."""
+    actions: ActionsFact | None
+    """None where too few people were foreseen."""
 
 
 class AgainstTruth(NamedTuple):

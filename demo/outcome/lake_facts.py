@@ -15,6 +15,7 @@ from demo.outcome.facts import AgainstPopular, Business, Checks, DemoFacts, Flow
 from demo.outcome.ground_truth import load_truth
 from demo.outcome.known_figures import DAYS_LATER, DemoFigures
 from demo.outcome.leaver import leaver
+from demo.outcome.next_best import next_best
 from demo.traffic.tastes import Tastes, load_tastes
 from ml.registry import champion
 from nextclick.lake.delta import require
@@ -51,6 +52,7 @@ def gather(settings: Settings, traffic: Path, shown_as: str) -> DemoFacts:
         ),
         portrait=_portrait(settings, tastes),
         leaver=leaver(settings.lake, tastes),
+        actions=next_best(settings, tastes),
     )
 
 

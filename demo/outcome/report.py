@@ -11,8 +11,10 @@ from rich.text import Text
 
 from dashboard import PORT
 from demo.outcome.facts import (
+    ActionsFact,
     AgainstPopular,
     AgainstTruth,
+    Believed,
     DemoFacts,
     Leaver,
     ListedItemFact,
@@ -63,6 +65,8 @@ def _sections(facts: DemoFacts) -> Iterator[tuple[str, RenderableType]]:
     yield "The model against the hidden tastes", _tastes(facts.tastes)
     yield f"One person: {facts.portrait.person_id}", _portrait(facts.portrait)
     yield "Who will not come back", _leaver(facts.leaver) if facts.leaver else Text("nobody was foreseen")
+    if facts.actions:
+        yield "A voucher, or none", _actions(facts.actions)
     yield "Three figures of reports", _went(reported(facts))
 
 
@@ -180,6 +184,30 @@ def _leaver(leaver: Leaver) -> RenderableType:
             f"of the tenth who is likeliest to stay away by the pipeline {leaver.true_of_tenth:.0%} truly do on average, "
             f"of everybody {leaver.true_of_all:.0%}"
         ),
+    )
+
+
+def _actions(fact: ActionsFact) -> RenderableType:
+    table = _table(
+        "money a visit", "estimate", "95 % interval", "generator knows", justify=("left", "right", "left", "right")
+    )
+    rows: tuple[tuple[str, Believed], ...] = (
+        ("the learned policy", fact.policy),
+        ("none", fact.none),
+        ("a voucher for all", fact.discount),
+    )
+    for name, one in rows:
+        table.add_row(name, f"{one.value:.2f}", f"{one.low:.2f} to {one.high:.2f}", f"{one.true:.2f}")
+    verdict = "is served" if fact.serves else "is not served"
+    return Group(
+        table,
+        Text(
+            f"{fact.trials:,} visits of {fact.people:,} people, played here; the policy gives a voucher to {fact.offered:.0%}"
+        ),
+        Text(
+            f"it {verdict}: surely {fact.over_none:+.2f} over none, and {fact.over_discount:+.2f} over a voucher for all"
+        ),
+        Text(f"where a voucher moves nobody: {fact.unmoved_reason}"),
     )
 
 

@@ -3,7 +3,7 @@
 import math
 import tomllib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -43,11 +43,15 @@ class SiteAction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Only to people of whom this is foreseen with at least such a probability (docs/predictions.md)."""
     most: dict[Prediction, Probability] = {}
     """… with at most such a probability."""
+    audience: Annotated[str, Meta(max_length=64)] = ""
+    """Only to who belongs to this audience (docs/audiences.md); "": to all."""
 
-    def refusal(self, surface: str, foreseen: Mapping[str, float]) -> str | None:
-        """Why it may not be offered there, to somebody of whom this is foreseen; None: it may."""
+    def refusal(self, surface: str, foreseen: Mapping[str, float], audiences: Container[str] = ()) -> str | None:
+        """Why it may not be offered there, to somebody of whom this is foreseen and who belongs to these audiences; None: it may."""
         if self.surfaces and surface not in self.surfaces:
             return f"only on {', '.join(self.surfaces)}"
+        if self.audience and self.audience not in audiences:
+            return f"only to the audience {self.audience}"
         for name, limit in self.least.items():
             if foreseen.get(name, -1.0) < limit:
                 return f"only where {name} is at least {limit:g}"

@@ -6,7 +6,6 @@ was offered more in a good week is not taken for a good action.
 
 import math
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from typing import Final, NamedTuple
 
 import msgspec
@@ -63,24 +62,22 @@ class Beta(NamedTuple):
 
 def fold(trials: Iterable[DecisionTrial]) -> dict[str, dict[str, ActionCell]]:
     """What is known of each segment's actions, whatever the order of the trials: sums are rounded once."""
+    places: dict[tuple[str, str], list[tuple[float, bool]]] = {}
+    for _, decision, outcome in trials:
+        places.setdefault((decision.segment, decision.action), []).append((1 / decision.propensity, outcome))
     cells: dict[str, dict[str, ActionCell]] = {}
-    for (segment, action), rows in groupby(sorted(trials, key=_place), _place):
-        cells.setdefault(segment, {})[action] = _cell(list(rows))
+    for segment, action in sorted(places):
+        cells.setdefault(segment, {})[action] = _cell(places[segment, action])
     return cells
 
 
-def _place(trial: DecisionTrial) -> tuple[str, str]:
-    return trial.decision.segment, trial.decision.action
-
-
-def _cell(trials: list[DecisionTrial]) -> ActionCell:
-    weights = [1 / trial.decision.propensity for trial in trials]
+def _cell(weighted: list[tuple[float, bool]]) -> ActionCell:
     return ActionCell(
-        trials=len(trials),
-        outcomes=sum(trial.outcome for trial in trials),
-        weight=math.fsum(weights),
-        squares=math.fsum(weight * weight for weight in weights),
-        happened=math.fsum(weight for weight, trial in zip(weights, trials, strict=True) if trial.outcome),
+        trials=len(weighted),
+        outcomes=sum(outcome for _, outcome in weighted),
+        weight=math.fsum(weight for weight, _ in weighted),
+        squares=math.fsum(weight * weight for weight, _ in weighted),
+        happened=math.fsum(weight for weight, outcome in weighted if outcome),
     )
 
 

@@ -1,7 +1,7 @@
 """The next best action as the API asks for it: with what was learned last."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -84,13 +84,22 @@ class NextBestActions:
             return
         self._learned = self._of(latest or state.LearnedActions())
 
-    def decide(self, site: str, person: str | None, surface: str, foreseen: Mapping[str, float], now: int) -> NextBest:
-        """What to do for a person (`decisions.unit`) of whom this is foreseen, at `now` (ms); nobody gets none."""
+    def decide(
+        self,
+        site: str,
+        person: str | None,
+        surface: str,
+        foreseen: Mapping[str, float],
+        now: int,
+        audiences: Container[str] = (),
+    ) -> NextBest:
+        """What to do for a person (`decisions.unit`) of whom this is foreseen and who belongs to these audiences, at `now` (ms); nobody
+        gets none."""
         learned = self._learned  # one state from here on, whatever another thread takes up
         rules, own = self.site, self._settings.actions
         where = rules.place(surface)
         segment = rules.segment(where, foreseen)
-        refused = {each.id: why for each in rules.actions if (why := each.refusal(surface, foreseen))}
+        refused = {each.id: why for each in rules.actions if (why := each.refusal(surface, foreseen, audiences))}
         allowed = [NONE, *(each.id for each in rules.actions if each.id not in refused)]
         time = period(now, own.period_hours)
         if person is None:

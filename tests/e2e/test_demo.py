@@ -105,6 +105,15 @@ def test_who_is_foreseen_to_stay_away_truly_does_more_often(facts: DemoFacts) ->
     assert facts.leaver.true_of_tenth > facts.leaver.true_of_all + 0.1
 
 
+def test_the_policy_of_actions_is_worth_about_what_it_is_said_to_be(facts: DemoFacts) -> None:
+    fact = facts.actions
+    assert fact is not None
+    assert fact.policy.true > max(fact.none.true, fact.discount.true)
+    for one in (fact.policy, fact.none, fact.discount):
+        assert one.true == pytest.approx(one.value, abs=one.high - one.low)
+    assert not fact.unmoved_serves
+
+
 def test_the_portrait_is_of_somebody_with_a_history_and_a_list(facts: DemoFacts) -> None:
     used, listed = facts.portrait.history, facts.portrait.recommended
     assert used

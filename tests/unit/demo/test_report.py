@@ -8,7 +8,9 @@ import pytest
 from rich.console import Console
 
 from demo.outcome.facts import (
+    ActionsFact,
     AgainstPopular,
+    Believed,
     Business,
     Checks,
     DemoFacts,
@@ -87,6 +89,19 @@ def facts() -> DemoFacts:
             true_of_tenth=0.7,
             true_of_all=0.3,
         ),
+        actions=ActionsFact(
+            trials=6_000,
+            people=500,
+            serves=True,
+            offered=0.4,
+            policy=Believed(3.9, 3.7, 4.1, 3.95),
+            none=Believed(2.5, 2.3, 2.7, 2.45),
+            discount=Believed(3.4, 3.2, 3.6, 3.42),
+            over_none=1.1,
+            over_discount=0.2,
+            unmoved_serves=False,
+            unmoved_reason="no action is likely to be better than none in any segment",
+        ),
     )
 
 
@@ -117,6 +132,9 @@ def test_report_names_what_a_newcomer_wants_to_know(facts: DemoFacts) -> None:
         "u00002 stays away for 3 days: 81% by version 1 of churn (sessions, recency)",
         "the generator, by how often it lets this person come: 77%",
         "70% truly do on average, of everybody 30%",
+        "the policy gives a voucher to 40%",
+        "it is served: surely +1.10 over none, and +0.20 over a voucher for all",
+        "where a voucher moves nobody: no action is likely to be better than none in any segment",
         "nextclick --profile demo --lake demo-lake up",
         "nextclick --profile demo --lake demo-lake funnel order",
         "orders credited to email",

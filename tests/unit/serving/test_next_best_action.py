@@ -94,6 +94,9 @@ def test_an_action_is_for_whom_it_says() -> None:
     assert action.refusal("cart", {"churn": 0.4, "conversion_7d": 0.2}) == "only where churn is at least 0.5"
     assert action.refusal("cart", {"churn": 0.5, "conversion_7d": 0.3}) == "only where conversion_7d is at most 0.2"
     assert action.refusal("cart", {"churn": 0.5}) == "only where conversion_7d is at most 0.2", "nobody knows"
+    regulars = SiteAction(id="b", kind="banner", audience="regulars")
+    assert regulars.refusal("home", {}, {"regulars": 7}) is None
+    assert regulars.refusal("home", {}) == regulars.refusal("home", {}, ["others"]) == "only to the audience regulars"
 
 
 def test_people_are_parted_by_what_is_foreseen_and_by_surfaces_that_actions_name() -> None:
