@@ -91,6 +91,7 @@ class Engine:
         self._experiments = assignment.load(settings.conf_dir / "experiments")
         for_audiences = [
             *((f"The banner {one.id}", one.audience) for one in shown),
+            *((f"The action {one.id}", one.audience) for one in self._next_best.site.actions),
             *((f"The experiment {one.name}", one.audience) for one in self._experiments),
             *(("A rule of [ranking.audience_rules]", name) for name in settings.ranking.audience_rules),
         ]
@@ -224,7 +225,8 @@ class Engine:
         context = await self._context(who)
         foreseen = await self._foreseen(context) if context and self._next_best.site.asks_what_is_foreseen else {}
         named = unit(context.who.visitor_id, context.who.user_id) if context else None
-        best = self._next_best.decide(site, named, surface, foreseen, context.now if context else _now())
+        now, belongs = (context.now, context.known.audiences) if context else (_now(), {})
+        best = self._next_best.decide(site, named, surface, foreseen, now, belongs)
         listed = None
         if context and best.chosen.kind == "recommendation":
             listed = self._for_visitor(context, request, self._most(request.n))._replace(decision=best.decision)

@@ -11,6 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
+from nextclick.errors import AudienceError
+from nextclick.kv import open_profiles
+from nextclick.profile import profile
+from nextclick.profile.profile import Action
 from nextclick.settings import Settings
 from serving.engine import Engine
 from serving.next_best_action import learn, state
@@ -19,9 +23,11 @@ from serving.next_best_action.judge import Verdict
 from serving.schema.requests import NextBestActionRequest
 from serving.schema.responses import NextBestAction
 from tests import table_rows
+from tests.audience_files import BUYERS
 from tests.integration.conftest import Gold
 from tests.integration.test_api_choices import metrics, records
 from tests.integration.test_serving import furnished
+from tests.wait import now
 
 __all__ = ["metrics"]  # a fixture
 ACTIONS = """
@@ -94,6 +100,22 @@ def test_a_person_keeps_an_action_and_sees_why_others_are_not_allowed(shop: Sett
     assert {one.action: one.reason for one in answer.actions if not one.propensity} == {
         "stay": "only where churn is at least 0.6"
     }
+
+
+def test_an_action_for_an_audience_is_for_who_belongs_when_they_ask(shop: Settings, metrics: Any) -> None:
+    file = shop.conf_dir / "actions.toml"
+    file.write_text(ACTIONS.replace("least = { churn = 0.6 }", 'audience = "buyers"'))
+    with pytest.raises(AudienceError, match="The action stay is for the audience 'buyers', which there is not"):
+        Engine(shop, metrics)
+    (shop.conf_dir / "audiences").mkdir()
+    (shop.conf_dir / "audiences" / "buyers.toml").write_text(f'meaning = "Bought lately"\n{BUYERS}')
+    bought = Action(at=now() - 1000, id=1, code=6, item="lamp")
+    open_profiles(shop).merge({profile.visitor_key("default", "ann"): [bought]})
+    names = ("ann", "bob")
+    answers = answered(shop, metrics, *(NextBestActionRequest(visitor_id=name, explain=True) for name in names))
+    stay = [next(one for one in answer.actions if one.action == "stay") for answer in answers]
+    assert stay[0].propensity == pytest.approx(0.9 / 4)
+    assert (stay[1].propensity, stay[1].reason) == (0, "only to the audience buyers")
 
 
 @pytest.mark.parametrize("why", ["nobody", "no record", "rate"])
