@@ -353,6 +353,7 @@ class SparkSettings(_Section, frozen=True):
     packages_dir: str
     shared_disk: bool
     lists_from: Annotated[int, Meta(ge=0)]
+    fit_from: Annotated[int, Meta(ge=0)]
     properties: dict[str, str]
 
 

@@ -61,15 +61,18 @@ class Shipper:
         self._settings = settings
         self._there: set[str] = set()
         """Segments that are in the bucket and lie here still."""
+        self._merged: str | None = None
+        """Up to which segment live profiles have all, as this round knows it."""
         self._carriers: dict[str, TopicCarrier] = {}
 
     def round(self) -> Shipped:
         """Ship what is published now. TableBusy beside another process that does; LakeError where bucket or brokers do not answer."""
         with locks.hold(self._settings.lake.own_locks, LOCK, purpose="nextclick ship"):
-            done = Shipped()
-            for log in LOGS:
-                for segment in segments(self._folder(log)):
-                    done = self._ship(log, segment, done)
+            done, self._merged = Shipped(), None
+            published = [(log, segment) for log in LOGS for segment in segments(self._folder(log))]
+            self._there &= {segment.name for _, segment in published}  # another process may have removed some
+            for log, segment in published:
+                done = self._ship(log, segment, done)
             return msgspec.structs.replace(done, kept=len(self._there))
 
     def waiting(self) -> int:
@@ -95,9 +98,18 @@ class Shipper:
     def _let_go(self, log: str, segment: Segment) -> None:
         """Remove what is in the bucket, unless live profiles wait for it."""
         is_wanted = log == "landing" and self._settings.live.enabled and time.time() - segment.at < _PATIENCE_SECONDS
-        if not is_wanted or segment.name <= open_profiles(self._settings).merged_segments()[0]:
+        if is_wanted and self._merged is None:
+            self._merged = self._upto()
+        if not is_wanted or segment.name <= (self._merged or ""):
             segment.path.unlink(missing_ok=True)
             self._there.discard(segment.name)
+
+    def _upto(self) -> str:
+        """The segment up to which live profiles have all; "" while their store does not say, which must not hold up the others."""
+        try:
+            return open_profiles(self._settings).merged_segments()[0]
+        except NextclickError:
+            return ""
 
     def _carrier(self, log: str) -> "TopicCarrier":
         with importing_kafka("collector.sink is kafka"):

@@ -70,6 +70,10 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
                 standing, 0, started, reason=f"{source.path} holds no interaction of site {settings.site!r}."
             )
         store.check(settings.lake)  # before the minutes of a fit
+        if model_candidates.fits_by_spark(settings, len(pairs)):
+            from spark_jobs.session import open_session  # few need it, and it takes a second
+
+            open_session(settings)
         training = TrainingRun(settings, pairs, source, progress, seconds={"read": time.perf_counter() - reading})
         standing = _train(training, key, standing)
         champion.write(settings.lake, standing)

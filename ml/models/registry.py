@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ml.models.user_item import als_spark
 from ml.models.user_item.als import Als
 from ml.models.user_item.blend import Member
 from ml.models.user_item.ease import Ease
@@ -78,6 +79,13 @@ def plain_als(settings: Settings) -> Als:
     )
 
 
+def _default_als(settings: Settings) -> dict[str, Member]:
+    """Where Spark may fit it, too, that as well: model_candidates.too_large says which of them a training takes."""
+    plain = plain_als(settings)
+    by_spark = msgspec.structs.replace(plain, engine="spark", regularization=als_spark.REGULARIZATION)
+    return {"als": plain, "als_spark": by_spark} if settings.spark.fit_from else {"als": plain}
+
+
 def _with_trending(name: str, als: Als, recent_hours: float | None) -> dict[str, Member]:
     als = msgspec.structs.replace(als, recent_hours=recent_hours) if recent_hours else als
     return {name: als, f"{name}_trending": msgspec.structs.replace(als, trending=True)}
@@ -91,7 +99,8 @@ def _als_space(recipe: Als) -> Space:
         "alpha": Range(0.1, 100.0),
         "half_life_days": Range(1.0, 365.0),
     }
-    return Space({} if recipe.trending else ranges, 200)  # a trending one adopts the plain one's factors
+    # A trending one adopts the plain one's factors; studies open no session.
+    return Space({} if recipe.trending or recipe.engine == "spark" else ranges, 200)
 
 
 def _default_gf_cf(settings: Settings) -> dict[str, Member]:
@@ -135,7 +144,7 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
     "als": RecommenderKind(
         recipe=Als,
         personal=True,
-        defaults=lambda settings: {"als": plain_als(settings)},
+        defaults=_default_als,
         candidates=_with_trending,
         wants_times=lambda als: als.trending,
         space=_als_space,

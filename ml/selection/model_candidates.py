@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from ml.models import registry
+from ml.models.user_item.als import Als
 from ml.models.user_item.blend import Blend, Member
 from ml.models.user_item.popular import ALL_TIME, Popular
 from ml.registry.artifact import AnyRecipe
@@ -71,9 +72,17 @@ def members(recipe: AnyRecipe) -> tuple[Member, ...]:
     return recipe.members if isinstance(recipe, Blend) else (recipe,)
 
 
-def too_large(settings: Settings, recipe: AnyRecipe, people: int, items: int) -> str | None:
-    """Why a recipe is no candidate for so many people and items; None where it is one."""
-    most = settings.evaluation.max_scores
+def fits_by_spark(settings: Settings, pairs: int) -> bool:
+    """Whether so many pairs are factorized by Spark."""
+    return 0 < settings.spark.fit_from <= pairs
+
+
+def too_large(settings: Settings, recipe: AnyRecipe, people: int, items: int, pairs: int) -> str | None:
+    """Why a recipe is no candidate for so many people, items and pairs; None where it is one."""
+    most, by_spark = settings.evaluation.max_scores, fits_by_spark(settings, pairs)
+    if any(isinstance(one, Als) and (one.engine == "spark") != by_spark for one in members(recipe)):
+        than = "at least" if by_spark else "fewer than"
+        return f"{pairs:,} pairs are {than} spark.fit_from {settings.spark.fit_from:,}: {'als_spark' if by_spark else 'als'} is fitted"
     if any(items > registry.of(one).most_items(settings) for one in members(recipe)):
         return f"it inverts the square of the items, {items:,}, more than evaluation.max_regressed {settings.evaluation.max_regressed:,}"
     if people * items <= most or not any(registry.of(one).scores_everything for one in members(recipe)):

@@ -267,11 +267,11 @@ def affordable(
     recipes, wanted = model_candidates.personal_recipes(settings, recent_hours), model_candidates.wanted(settings)
     candidates = {name: one for name, one in recipes.items() if wanted(name)} or recipes
     reasons = {
-        name: model_candidates.too_large(settings, one, len(pairs.people), len(pairs.items))
+        name: model_candidates.too_large(settings, one, len(pairs.people), len(pairs.items), len(pairs))
         for name, one in candidates.items()
     }
     skipped = {name: reason for name, reason in reasons.items() if reason}
-    first = next(iter(recipes))
+    first = "als_spark" if model_candidates.fits_by_spark(settings, len(pairs)) else next(iter(recipes))
     return {name: one for name, one in candidates.items() if name not in skipped} or {first: recipes[first]}, skipped
 
 

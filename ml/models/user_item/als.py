@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 from ml.data.interactions import Floats, Interactions, Rows
 from ml.models.protocol import Arrays, Embedding, Layout, Lists, Progress, Recommender, quiet
 from ml.models.topk.mips import MipsIndex
+from ml.models.user_item import als_spark
 
 
 class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als"):
@@ -44,8 +45,19 @@ class Als(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="als
     """The recent time of `trending`."""
     trending: bool = False
     """Scores are multiplied by the item's trend. The fit does not depend on it."""
+    engine: Literal["implicit", "spark"] = "implicit"
+    """What fits it: this process, or Spark ML, which penalizes a vector by the number of its pairs."""
 
     def fit(self, train: Interactions, threads: int = 0, progress: Progress = quiet) -> "AlsModel":
+        if self.engine == "spark":
+            confidence, trend = self.confidence(train), self.trend(train)
+            return AlsModel(
+                self,
+                *als_spark.fit_factors(
+                    confidence, self.factors, self.iterations, self.regularization, self.alpha, self.seed
+                ),
+                trend,
+            )
         model = self.implicit(threads)
         with _one_blas_thread(), suppress(ModelFitError):  # NaN: the gate sees it, and says so
             model.fit(
@@ -133,8 +145,13 @@ class AlsModel:
         histories = self.recipe.confidence(pairs)
         person_factors = _grown(self.person_factors, len(pairs.people))
         item_factors = _grown(self.item_factors, len(pairs.items))
-        model = self.recipe.implicit(0, person_factors, item_factors)
         items = np.union1d(new_items, _used_since(pairs)).astype(np.int32)
+        if self.recipe.engine == "spark":
+            vectors = als_spark.fold_in(
+                histories, people, items, (person_factors, item_factors), self.recipe.regularization
+            )
+            return AlsModel(self.recipe, *vectors, self.recipe.trend(pairs))
+        model = self.recipe.implicit(0, person_factors, item_factors)
         with _one_blas_thread():
             model.partial_fit_users(people, histories[people])
             if len(items):  # from the people who used them, who then move towards them
@@ -142,14 +159,17 @@ class AlsModel:
                 model.partial_fit_users(people, histories[people])
         return AlsModel(self.recipe, model.user_factors, model.item_factors, self.recipe.trend(pairs))
 
-    def embedding(self) -> Embedding:
+    def embedding(self) -> Embedding | None:
+        if self.recipe.engine == "spark":  # a live fold-in has one penalty for everybody
+            return None
         return Embedding("als", self.item_factors, self.recipe.regularization, self.recipe.alpha)
 
     def contributions(self, items: Rows, history: Interactions) -> Floats:
         """Section 4.4 of the paper: ŝ(i) = Σ_j y_i' W y_j · c_j, with W = (Y'Y + Σ_j (c_j − 1) y_j y_j' + λI)^−1."""
         every, used = self.item_factors.astype(np.float64), self.item_factors[history.item].astype(np.float64)
         confidence = self.recipe.confidence(history).tocsr()[history.person, history.item].A1
-        ridge = self.recipe.regularization * np.eye(every.shape[1])
+        pairs = len(history) if self.recipe.engine == "spark" else 1
+        ridge = self.recipe.regularization * pairs * np.eye(every.shape[1])
         weights = np.linalg.inv(every.T @ every + (used.T * (confidence - 1)) @ used + ridge)
         trend = self.item_trend[items, None] if self.recipe.trending else 1.0
         return np.asarray(trend * (every[items] @ weights @ used.T) * confidence, np.float32)

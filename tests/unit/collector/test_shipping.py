@@ -173,6 +173,8 @@ def test_a_segment_stays_here_until_live_profiles_have_it(patch: pytest.MonkeyPa
     [segment] = segments(here.lake.landing)
     shipper = shipping(here, patch, store)
     assert (shipper.round().kept, shipper.waiting()) == (1, 0)
+    patch.setattr(store, "put_new", lambda *_: pytest.fail("it is there"))
+    assert shipper.round().segments == 0
     merged[0] = segment.name
     assert shipper.round().kept == 0
     assert segments(here.lake.landing) == []

@@ -1,0 +1,114 @@
+"""Lists of everybody by Spark's executors, against the same lists by this process, side by side in one run on the same cores.
+
+    make bench ARGS="lists [--people 50000] [--items 10000] [--n 100] [--factors 64]"
+
+Makes vectors of people and items whose lengths differ as those of a fit do, in a folder that is removed at the end. Both write
+gold.recommendations; the rows are compared. The session is there before; sending modules, vectors and results is counted.
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from scipy.sparse import csr_matrix
+
+from benchmarks.measure import ratio
+from ml.data.interactions import IdMap, TableVersion
+from ml.lists import on_executors
+from ml.lists.rows import ListStamp, personal_rows
+from ml.models.registry import plain_als
+from ml.models.user_item.als import AlsModel
+from ml.models.user_item.popular import Popular, PopularModel
+from ml.registry.artifact import Artifact, Card
+from nextclick.contracts.gold import RECOMMENDATIONS
+from nextclick.lake import delta, table_files
+from nextclick.settings import Settings, load
+from spark_jobs.session import open_session
+
+_USED = 20
+"""Items that a person used."""
+
+
+def main() -> None:
+    options = _options()
+    folder = Path(tempfile.mkdtemp(prefix="nextclick-lists-"))
+    try:
+        environ = {"NEXTCLICK_LISTS__TOP_N": str(options.n), "NEXTCLICK_ALS__FACTORS": str(options.factors)}
+        compare(load(folder, environ=environ | {"NEXTCLICK_SPARK__LISTS_FROM": "1"}), options.people, options.items)
+    finally:
+        shutil.rmtree(folder)
+
+
+def compare(settings: Settings, people: int, items: int) -> None:
+    """Print the figures."""
+    artifact = made_up(settings, people, items)
+    everybody, stamp = np.arange(people, dtype=np.int32), ListStamp(settings.site, "1", datetime.now(UTC))
+    settings.lake.prepare()
+    session = open_session(settings)
+    here = _seconds(
+        lambda: table_files.replace(
+            settings.lake, RECOMMENDATIONS, personal_rows(artifact, everybody, settings.lists, stamp)
+        )
+    )
+    rows = _rows(settings)
+    there = _seconds(lambda: on_executors.replace(settings, artifact, stamp, str(settings.lake.root / "people")))
+    cores = session.sparkContext.defaultParallelism
+    print(f"this process:  {here:6.2f} s  {people / here:8,.0f} people a second")
+    print(f"executors:     {there:6.2f} s  {people / there:8,.0f} people a second, {cores} cores")
+    print(f"same rows:     {'yes' if _rows(settings).equals(rows) else 'NO'}, {len(rows):,}")
+    print(ratio("people a second, executors", people / there, "this process'", people / here, 0.8))
+    session.stop()
+
+
+def made_up(settings: Settings, people: int, items: int, seed: int = 7) -> Artifact:
+    """A factorization of nobody: a few items are long vectors, most are short ones."""
+    random, recipe = np.random.default_rng(seed), plain_als(settings)
+    lengths = (1 / np.arange(1, items + 1) ** 0.7).astype(np.float32)
+    vectors = random.normal(size=(items, recipe.factors)).astype(np.float32) * lengths[:, None]
+    persons = np.abs(random.normal(size=(people, recipe.factors))).astype(np.float32)
+    used = np.sort(random.integers(0, items, (people, _USED), dtype=np.int32), axis=1)
+    seen = csr_matrix((np.ones(used.size, np.float32), used.ravel(), np.arange(people + 1) * _USED), (people, items))
+    seen.sum_duplicates()
+    card = Card(
+        recipe=recipe,
+        popular=Popular(),
+        site=settings.site,
+        source=TableVersion("", 0, ""),
+        as_of=0,
+        people=people,
+        items=items,
+    )
+    model = AlsModel(recipe, persons, vectors, np.ones(items, np.float32))
+    person_ids, item_ids = (
+        IdMap(pa.array([f"{kind}{number:07d}" for number in range(count)]))
+        for kind, count in (("p", people), ("i", items))
+    )
+    return Artifact(card, model, PopularModel(Popular(), lengths), person_ids, item_ids, seen)
+
+
+def _rows(settings: Settings) -> pa.Table:
+    table = delta.require(settings.lake, RECOMMENDATIONS.name).to_pyarrow_table()
+    return table.sort_by([("person_id", "ascending"), ("rank", "ascending")]).combine_chunks()
+
+
+def _seconds(what: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    what()
+    return time.perf_counter() - started
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=lists", description=(__doc__ or "").splitlines()[0])
+    for name, default in (("people", 50_000), ("items", 10_000), ("n", 100), ("factors", 64)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
