@@ -173,7 +173,7 @@ def test_a_segment_stays_here_until_live_profiles_have_it(patch: pytest.MonkeyPa
     [segment] = segments(here.lake.landing)
     shipper = shipping(here, patch, store)
     assert (shipper.round().kept, shipper.waiting()) == (1, 0)
-    patch.setattr(store, "put_new", lambda *_: pytest.fail("it is there"))
+    patch.setattr(bucket, "put_new", lambda *_: pytest.fail("it is there"))
     assert shipper.round().segments == 0
     merged[0] = segment.name
     assert shipper.round().kept == 0
