@@ -7,6 +7,7 @@ import msgspec
 
 from collector.shipping.shipper import Shipped, Shipper
 from nextclick.command import common_options, json_option, print_json
+from nextclick.errors import NextclickError
 from nextclick.settings import Settings
 
 
@@ -25,16 +26,27 @@ def ship(settings: Settings, follow: bool, as_json: bool) -> None:
     nextclick --lake s3://bucket/shop ship
     nextclick --lake s3://bucket/shop ship --follow
 
-    Killed anywhere, nothing is lost and nothing comes twice: call again. docs/scale.md says more.
+    With --follow it goes on where bucket or brokers were away. Killed anywhere, nothing is lost and nothing comes twice: call
+    again. docs/scale.md says more.
     """
     settings.lake.prepare()
     shipper = Shipper(settings)
-    _show(shipper.round(), as_json)
-    while follow:
+    if not follow:
+        _show(shipper.round(), as_json)
+        return
+    said = ""
+    while True:
+        try:
+            done = shipper.round()
+        except NextclickError as error:  # bucket or brokers may be back at the next look
+            if str(error) != said:
+                click.echo(f"nextclick: {error}", err=True)
+            said = str(error)
+        else:
+            said = ""
+            if done.segments:
+                _show(done, as_json)
         time.sleep(settings.collector.publish_seconds)
-        done = shipper.round()
-        if done.segments:
-            _show(done, as_json)
 
 
 def _show(done: Shipped, as_json: bool) -> None:
