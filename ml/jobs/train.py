@@ -245,6 +245,7 @@ def _key(settings: Settings, source: TableVersion) -> str:
         model_candidates.popular_recipes(settings),
         settings.evaluation,
         settings.gate,
+        settings.spark.fit_from,
     )
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
 

@@ -10,9 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli.main import cli
 from collector.shipping.shipper import Shipper, has_to_ship
 from nextclick.errors import LakeError, StoreUnreachable, UsageError
 from nextclick.landing import outgoing
@@ -285,3 +287,27 @@ def test_a_topic_has_each_line_once_however_often_its_sender_died(deaths: list[i
         }
         assert not list(Path(folder, "outbox").rglob("*.log"))
         assert not list(Path(folder, "outbox").rglob("*.sending"))
+
+
+def test_an_import_says_that_the_brokers_are_away_and_keeps_its_segments(tmp_path: Path) -> None:
+    pytest.importorskip("confluent_kafka")
+    away = {
+        "NEXTCLICK_COLLECTOR__SINK": "kafka",
+        "NEXTCLICK_KAFKA__SERVERS": "127.0.0.1:1",
+        "NEXTCLICK_KAFKA__DELIVERY_SECONDS": "0.5",
+    }
+    (tmp_path / "access.log").write_text(
+        '203.0.113.9 - - [27/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "Mozilla/5.0"\n'
+    )
+    words = ["--lake", str(tmp_path / "lake"), "import", "--format", "auto", str(tmp_path / "access.log"), "--json"]
+    done = CliRunner(env=away).invoke(cli, words)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["accepted"] == 1
+    assert "did not take what waits for nextclick.events" in done.stderr
+    assert "`nextclick ship` sends it." in done.stderr
+    [segment] = segments(tmp_path / "lake/outbox/landing")
+    assert segment.lines == 1
+    assert segments(tmp_path / "lake/landing") == []
+    again = CliRunner(env=away).invoke(cli, ["--lake", str(tmp_path / "lake"), "ship"])
+    assert again.exit_code == 1
+    assert isinstance(again.exception, LakeError)
