@@ -1,5 +1,6 @@
 """`nextclick audience`: who belongs where."""
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,11 @@ _VERDICTS = {True: "yes", False: "no", None: "not known"}
 @click.command("audience")
 @click.argument("name", required=False)
 @click.option("--size", is_flag=True, help="How many belong (this is what a NAME alone says, too).")
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="With --size: as of then (UTC), by the tables, also where it is off.",
+)
 @click.option("--who", is_flag=True, help="Who belongs, those who came last first.")
 @click.option("--explain", metavar="VISITOR", help="Whether this visitor belongs now, condition by condition.")
 @click.option("--user", is_flag=True, help="What --explain names is a user, not a visitor.")
@@ -27,13 +33,22 @@ _VERDICTS = {True: "yes", False: "no", None: "not known"}
 @json_option
 @common_options
 def audience(
-    settings: Settings, name: str | None, size: bool, who: bool, explain: str | None, user: bool, n: int, as_json: bool
+    settings: Settings,
+    name: str | None,
+    size: bool,
+    at: datetime | None,
+    who: bool,
+    explain: str | None,
+    user: bool,
+    n: int,
+    as_json: bool,
 ) -> None:
     """Audiences: those who meet a condition of conf/audiences/NAME.toml; without NAME, which there are.
 
     \b
     nextclick audience
     nextclick audience lookers --size --json
+    nextclick audience lookers --size --at 2026-06-15
     nextclick audience lookers --who -n 100
     nextclick audience lookers --explain v1
     nextclick audience regulars --explain 4242 --user
@@ -47,7 +62,11 @@ def audience(
         raise UsageError("Name an audience: `nextclick audience` lists them.")
     if user and explain is None:
         raise UsageError("--user says whose id --explain names: add --explain ID.")
-    if name is not None and explain is not None:
+    if at and (name is None or not size):
+        raise UsageError("--at is of --size: `nextclick audience NAME --size --at 2026-06-15`.")
+    if name is not None and at:
+        _size_at(settings, name, at.replace(tzinfo=UTC), as_json)
+    elif name is not None and explain is not None:
         _explain(settings, name, explain, user, as_json)
     elif name is not None and who:
         _who(settings, name, n, as_json)
@@ -68,6 +87,16 @@ def _sizes(settings: Settings, name: str | None, as_json: bool) -> None:
         click.echo(
             f"No audience is set up: {settings.conf_dir / 'audiences'} has none. docs/audiences.md shows the form."
         )
+
+
+def _size_at(settings: Settings, name: str, at: datetime, as_json: bool) -> None:
+    from analytics.audiences.question import size_at
+
+    then = size_at(settings, name, at)
+    if as_json:
+        print_json(msgspec.to_builtins(then))
+    else:
+        click.echo(f"{name} at {at:%Y-%m-%d %H:%M:%S} UTC: {then.visitors:,} visitors, {then.users:,} users")
 
 
 def _row(one: "AudienceSize") -> list[str]:

@@ -89,7 +89,7 @@ def key_of(subject: Subject) -> bytes:
 
 
 class Everybody:
-    """What the tables say at `now` (ms); `only` one subject, where it is named."""
+    """What the tables say at `now` (ms), which may have passed: gold is as it is. `only` one subject, where it is named."""
 
     def __init__(
         self,
@@ -122,7 +122,8 @@ class Everybody:
         events = delta.require(lake, EVENTS.name)
         duck.show(database, "silver_events", lake, EVENTS.name, events)
         allowed = human_events.allowed(events, settings.consent.personalization)
-        recent = f"epoch_ms(least(occurred_at, received_at)) >= {self.complete_since} AND {allowed}"
+        happened = f"epoch_ms(least(occurred_at, received_at)) BETWEEN {self.complete_since} AND {self._now}"
+        recent = f"{happened} AND {allowed}"
         database.execute(
             f"CREATE OR REPLACE TEMP TABLE owned AS {owned_sql('silver_events', 'visitor', 'user', recent)}"
         )

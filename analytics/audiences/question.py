@@ -1,6 +1,7 @@
 """What is asked of audiences: which there are, how many belong, who, and why somebody does or does not."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -41,6 +42,16 @@ class AudienceSize(msgspec.Struct, frozen=True, kw_only=True):
     users: int
 
 
+class SizeThen(msgspec.Struct, frozen=True, kw_only=True):
+    """Who belonged at a moment, by the tables."""
+
+    name: str
+    meaning: str
+    at: datetime
+    visitors: int
+    users: int
+
+
 class AudienceMember(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody who belonged when the nightly job last looked."""
 
@@ -74,6 +85,22 @@ def sizes(settings: Settings, name: str | None = None) -> list[AudienceSize]:
         )
         for one in chosen
     ]  # fmt: skip
+
+
+def size_at(settings: Settings, name: str, at: datetime) -> SizeThen:
+    """As of `at`, also of an audience that is off: what the tables have of events up to then, and of gold now."""
+    audience = definitions.named(definitions.load(settings.conf_dir / "audiences"), name)
+    now, keep_ms = round(at.timestamp() * 1000), settings.live.keep_ms
+    counts: Counter[str] = Counter()
+    with duck.answering(settings.lake, f"Who belonged to {name}") as database:
+        everybody = Everybody(settings, database, [audience], now)
+        for some in everybody:
+            for one in some:
+                facts = one.facts(profile.EMPTY, now, keep_ms, everybody.complete_since)
+                counts[one.subject.kind] += (
+                    audience.site in ("", one.subject.site) and membership(audience, facts) is True
+                )
+    return SizeThen(name=name, meaning=audience.meaning, at=at, visitors=counts["visitor"], users=counts["user"])
 
 
 def who(settings: Settings, name: str, n: int) -> list[AudienceMember]:

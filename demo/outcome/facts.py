@@ -223,13 +223,16 @@ def comparisons(facts: DemoFacts) -> list[AgainstTruth]:
 
 
 def reported(facts: DemoFacts) -> list[AgainstTruth]:
-    """The three figures of reports that the generator knows."""
+    """The figures of reports, a funnel and an audience that the generator knows."""
     actual, known = facts.figures, facts.truth.figures
     credits = _each("orders credited to ", actual.credited, known.credited)
     return [
         *(AgainstTruth(what.strip(), f"{count:,}", f"{expected:,}") for what, count, expected in credits),
         AgainstTruth(f"visitors active {DAYS_LATER} days after their first", _retained(actual), _retained(known)),
         AgainstTruth(f"visitors by step: {' → '.join(STEPS)}", _steps(actual), _steps(known)),
+        AgainstTruth(
+            "visitors in the audience `example` after the last day", f"{actual.lookers:,}", f"{known.lookers:,}"
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Attribution, retention and a funnel as the generator knows them: counted from what it did, event by event.
+"""Attribution, retention, a funnel and an audience as the generator knows them: counted from what it did, event by event.
 
 Nothing here is shared with the reports whose answers stand beside it.
 """
@@ -21,12 +21,14 @@ DAYS_LATER: Final = 7
 STEPS: Final = ("view_item", "add_to_cart", "purchase")
 """The funnel `order` of conf/demo.toml."""
 WITHIN: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+LOOKED_AT: Final = 3
 _CHANNELS: Final = {"newsletter": "email", "searchads": "paid_search", "chatter": "organic_social"}
 """By utm_source of the shop's links."""
 
 
 class DemoFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Three answers, which the generator knows and reports give."""
+    """Answers, which the generator knows and reports give."""
 
     credited: dict[str, int]
     """Orders by the channel of the last visit up to them that did not come directly; by `direct` where all did."""
@@ -36,6 +38,8 @@ class DemoFigures(msgspec.Struct, frozen=True, kw_only=True):
     """Those of them who came on exactly that day after their first."""
     funnel: tuple[int, ...]
     """Visitors by the step that they reached, or went beyond."""
+    lookers: int
+    """Visitors who belong to the audience of conf/audiences/example.toml at the end of the last day."""
 
 
 class Visit(NamedTuple):
@@ -57,10 +61,29 @@ def visits_of(acts: Iterable[tuple[int, Fields]], gap: timedelta) -> list[Visit]
     return visits
 
 
-def figures(visits: list[Visit]) -> DemoFigures:
-    """Of visits as `visits_of` has them."""
+def figures(visits: list[Visit], end: int) -> DemoFigures:
+    """Of visits as `visits_of` has them; the last day ends at `end` (epoch ms)."""
     first_seen, seen_again = _retained(visits)
-    return DemoFigures(credited=_credited(visits), first_seen=first_seen, seen_again=seen_again, funnel=_funnel(visits))
+    return DemoFigures(
+        credited=_credited(visits),
+        first_seen=first_seen,
+        seen_again=seen_again,
+        funnel=_funnel(visits),
+        lookers=_lookers(visits, end),
+    )
+
+
+def _lookers(visits: list[Visit], end: int) -> int:
+    """Who viewed three distinct items within the day before `end`, and bought nothing in it."""
+    viewed: dict[str, set[str]] = {}
+    buyers = set()
+    for visitor, events in visits:
+        for _, event in (each for each in events if end - DAY // timedelta(milliseconds=1) < each[0] <= end):
+            if event["event"] == "purchase":
+                buyers.add(visitor)
+            elif event["event"] == "view_item" and "item_id" in event:
+                viewed.setdefault(visitor, set()).add(event["item_id"])
+    return sum(len(items) >= LOOKED_AT and visitor not in buyers for visitor, items in viewed.items())
 
 
 def _credited(visits: list[Visit]) -> dict[str, int]:

@@ -1,14 +1,16 @@
 """Read the demo's facts from the lake that it made: the tables as they are published, no JVM."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from analytics import funnel
 from analytics.answers import Reports
+from analytics.audiences.question import size_at
 from analytics.catalog import report
 from demo.outcome.evaluation import judge
 from demo.outcome.facts import AgainstPopular, Business, Checks, DemoFacts, Flow, ListedItemFact, Portrait
@@ -16,7 +18,9 @@ from demo.outcome.ground_truth import load_truth
 from demo.outcome.known_figures import DAYS_LATER, DemoFigures
 from demo.outcome.leaver import leaver
 from demo.outcome.next_best import next_best
+from demo.traffic.generate import DAYS
 from demo.traffic.tastes import Tastes, load_tastes
+from demo.traffic.visits import DAY_MS, START_MS
 from ml.registry import champion
 from nextclick.lake.delta import require
 from nextclick.lake.memory import TableMemory
@@ -27,6 +31,8 @@ from serving.recommend import lookup
 
 LIST_LENGTH = 10
 """Items of a list that are judged and shown."""
+END: Final = datetime.fromtimestamp((START_MS + DAYS * DAY_MS) / 1000, UTC)
+"""Of the last day."""
 _SHOWN = 5
 _OWN = "model"
 """The contender whose metrics carry no prefix."""
@@ -105,7 +111,7 @@ def _business(settings: Settings) -> Business:
 
 
 def _figures(settings: Settings) -> DemoFigures:
-    """What `nextclick report attribution`, `report retention_day` and `funnel order` say."""
+    """What `nextclick report attribution`, `report retention_day`, `funnel order` and `audience example --size --at` say."""
     reports = Reports(TableMemory(settings.lake), settings.analytics)
     credited = _report(reports, "attribution", "channel", "conversions", "goal=purchase", "rule=last_non_direct")
     [(_, first_seen, seen_again)] = _report(reports, "retention_day", "n", "cohort_size,retained", f"n={DAYS_LATER}")
@@ -115,6 +121,7 @@ def _figures(settings: Settings) -> DemoFigures:
         first_seen=first_seen,
         seen_again=seen_again,
         funnel=tuple(step.units for step in steps),
+        lookers=size_at(settings, "example", END).visitors,
     )
 
 

@@ -67,7 +67,7 @@ def _sections(facts: DemoFacts) -> Iterator[tuple[str, RenderableType]]:
     yield "Who will not come back", _leaver(facts.leaver) if facts.leaver else Text("nobody was foreseen")
     if facts.actions:
         yield "A voucher, or none", _actions(facts.actions)
-    yield "Three figures of reports", _went(reported(facts))
+    yield "Figures of reports, a funnel and an audience", _went(reported(facts))
 
 
 def further(facts: DemoFacts, command: str) -> str:
@@ -84,6 +84,7 @@ def further(facts: DemoFacts, command: str) -> str:
             f"{call} report releases",
             f"{call} report games",
             f"{call} funnel order --by device",
+            f"{call} audience example --size --at 2026-06-15",
             f'{call} sql "{sql}"',
             f"{call} dashboard  # prints the link to all of this at http://127.0.0.1:{PORT}",
         )

@@ -70,11 +70,13 @@ def make_traffic(seed: int, visitors: int, gap: timedelta, items: int = ITEMS, d
         catalogue=catalogue,
         costs=paid,
         tastes=tastes,
-        truth=_truth(seed, items, parcels, sent, paid, gap),
+        truth=_truth(seed, items, parcels, sent, paid, gap, START_MS + days * DAY_MS),
     )
 
 
-def _truth(seed: int, items: int, parcels: list[Parcel], sent: Sent, paid: list[Cost], gap: timedelta) -> Truth:
+def _truth(
+    seed: int, items: int, parcels: list[Parcel], sent: Sent, paid: list[Cost], gap: timedelta, end: int
+) -> Truth:
     acts = [(parcel.at, event) for parcel in parcels for event in parcel.events]
     events = [event for _, event in acts]
     trackers: Counter[str] = Counter()
@@ -94,7 +96,7 @@ def _truth(seed: int, items: int, parcels: list[Parcel], sent: Sent, paid: list[
         sessions=len(visits),
         revenue=revenue(events),
         costs=costs_by_currency(paid),
-        figures=figures(visits),
+        figures=figures(visits, end),
     )
 
 

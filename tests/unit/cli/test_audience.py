@@ -1,6 +1,7 @@
 """`nextclick audience`: which there are, how many, who and why."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,18 @@ def test_how_many_and_who(tmp_path: Path) -> None:
     assert "Nobody belonged to off" in ask(place, "off", "--who").stdout
 
 
+def test_how_many_there_were_also_of_one_that_is_off(tmp_path: Path) -> None:
+    place = lake(tmp_path)
+    for name, counts in {"off": (1, 1), "lookers": (1, 0)}.items():
+        tomorrow = f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}"
+        then = json.loads(ask(place, name, "--size", "--at", tomorrow, "--json").stdout)
+        assert (then["visitors"], then["users"]) == counts
+    assert (
+        "off at 2026-01-01 00:00:00 UTC: 0 visitors, 0 users"
+        in ask(place, "off", "--size", "--at", "2026-01-01").stdout
+    )
+
+
 def test_why_somebody_belongs_or_does_not(tmp_path: Path) -> None:
     place = lake(tmp_path)
     why = json.loads(ask(place, "lookers", "--explain", "v1", "--json").stdout)
@@ -75,6 +88,7 @@ def test_wrong_calls_say_what_to_do(tmp_path: Path) -> None:
     for words, says in {
         ("nobody", "--size"): "There is no audience 'nobody'. There are: buyers, far, lookers, off",
         ("buyers", "--size", "--who"): "choose one",
+        ("buyers", "--at", "2026-01-01"): "--at is of --size",
         ("--who",): "Name an audience",
         ("buyers", "--user"): "add --explain ID",
     }.items():

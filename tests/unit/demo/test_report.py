@@ -46,7 +46,7 @@ def facts() -> DemoFacts:
             revenue={"EUR": "10.50"},
             costs={"EUR": "3.20"},
             figures=DemoFigures(
-                credited={"direct": 1, "email": 2}, first_seen=1_200, seen_again=300, funnel=(90, 40, 3)
+                credited={"direct": 1, "email": 2}, first_seen=1_200, seen_again=300, funnel=(90, 40, 3), lookers=5
             ),
         ),
         flow=Flow(
@@ -65,7 +65,9 @@ def facts() -> DemoFacts:
             revenue={"EUR": "10.50"},
             costs={"EUR": "3.20"},
         ),
-        figures=DemoFigures(credited={"direct": 1, "email": 2}, first_seen=1_200, seen_again=300, funnel=(90, 40, 3)),
+        figures=DemoFigures(
+            credited={"direct": 1, "email": 2}, first_seen=1_200, seen_again=300, funnel=(90, 40, 3), lookers=5
+        ),
         checks=Checks(passed=30, warned=("volume",)),
         contest=AgainstPopular(
             champion="1",
@@ -172,7 +174,13 @@ def test_a_number_that_differs_is_shown_and_fails(facts: DemoFacts, counter: str
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"credited": {"direct": 2, "email": 1}}, {"credited": {"email": 2}}, {"seen_again": 299}, {"funnel": (90, 40, 4)}],
+    [
+        {"credited": {"direct": 2, "email": 1}},
+        {"credited": {"email": 2}},
+        {"seen_again": 299},
+        {"funnel": (90, 40, 4)},
+        {"lookers": 6},
+    ],
 )
 def test_a_figure_of_a_report_that_differs_is_shown_and_fails(facts: DemoFacts, wrong: dict[str, Any]) -> None:
     other = msgspec.structs.replace(facts, figures=msgspec.structs.replace(facts.figures, **wrong))
