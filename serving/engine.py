@@ -231,7 +231,7 @@ class Engine:
         if context and best.chosen.kind == "recommendation":
             listed = self._for_visitor(context, request, self._most(request.n))._replace(decision=best.decision)
         recorded = bool(context and named and self._record_decision(request_id, context, request, best, listed))
-        return response.next_best(
+        answer = response.next_best(
             request_id,
             best,
             listed.ids if listed else [],
@@ -240,6 +240,8 @@ class Engine:
             variant=context.assigned.variant if context else None,
             degraded=context is None or context.known.degraded,
         )
+        self._metrics.answers.labels("/v1/next-best-action", answer.kind, answer.degraded).inc()
+        return answer
 
     async def suggest(self, site: str, request: requests.SuggestRequest) -> responses.Suggestions:
         """Completions of what was typed."""

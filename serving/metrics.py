@@ -12,7 +12,9 @@ class ServingMetrics:
 
     def __init__(self) -> None:
         own: Any = {"registry": None, "namespace": "nextclick", "subsystem": "serving"}
-        self.answers = Counter("answers", "Lists answered.", ["route", "source", "degraded"], **own)
+        self.answers = Counter(
+            "answers", "Lists, and next best actions by their kind.", ["route", "source", "degraded"], **own
+        )
         self.refused = Counter("refused", "Requests answered with an error.", ["status", "reason"], **own)
         self.unproven = Counter(
             "unproven_users",
