@@ -160,6 +160,19 @@ class ActionsFact(msgspec.Struct, frozen=True, kw_only=True):
     unmoved_reason: str
 
 
+class SentMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a trigger sent, as its receiver on loopback got it."""
+
+    trigger: str
+    decided: dict[str, int]
+    """Occasions by outcome."""
+    received: int
+    """Webhooks that came, each under a true signature."""
+    person_id: str
+    subject: str
+    text: str
+
+
 class DemoFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the demo prints, but for times."""
 
@@ -177,6 +190,8 @@ class DemoFacts(msgspec.Struct, frozen=True, kw_only=True):
     """None where nobody was foreseen: the facts of the step say why."""
     actions: ActionsFact | None
     """None where too few people were foreseen."""
+    sent: SentMessage | None
+    """None where no cart was left."""
 
 
 class AgainstTruth(NamedTuple):

@@ -18,6 +18,7 @@ from demo.outcome.ground_truth import load_truth
 from demo.outcome.known_figures import DAYS_LATER, DemoFigures
 from demo.outcome.leaver import leaver
 from demo.outcome.next_best import next_best
+from demo.outcome.sent import sent
 from demo.traffic.generate import DAYS
 from demo.traffic.tastes import Tastes, load_tastes
 from demo.traffic.visits import DAY_MS, START_MS
@@ -59,6 +60,7 @@ def gather(settings: Settings, traffic: Path, shown_as: str) -> DemoFacts:
         portrait=_portrait(settings, tastes),
         leaver=leaver(settings.lake, tastes),
         actions=next_best(settings, tastes),
+        sent=sent(settings),
     )
 
 

@@ -19,6 +19,7 @@ from demo.outcome.facts import (
     Leaver,
     ListedItemFact,
     Portrait,
+    SentMessage,
     TasteMatch,
     comparisons,
     reported,
@@ -67,6 +68,7 @@ def _sections(facts: DemoFacts) -> Iterator[tuple[str, RenderableType]]:
     yield "Who will not come back", _leaver(facts.leaver) if facts.leaver else Text("nobody was foreseen")
     if facts.actions:
         yield "A voucher, or none", _actions(facts.actions)
+    yield "What is sent by itself", _sent(facts.sent) if facts.sent else Text("no cart was left")
     yield "Figures of reports, a funnel and an audience", _went(reported(facts))
 
 
@@ -209,6 +211,17 @@ def _actions(fact: ActionsFact) -> RenderableType:
             f"it {verdict}: surely {fact.over_none:+.2f} over none, and {fact.over_discount:+.2f} over a voucher for all"
         ),
         Text(f"where a voucher moves nobody: {fact.unmoved_reason}"),
+    )
+
+
+def _sent(sent: SentMessage) -> RenderableType:
+    counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in sorted(sent.decided.items()))
+    return Group(
+        Text(
+            f"carts left as the last day ends: {counts}; {sent.received} webhooks came to a receiver on loopback, signatures true"
+        ),
+        Text(f"to {sent.person_id}: {sent.subject}"),
+        Text(f"  {sent.text}"),
     )
 
 

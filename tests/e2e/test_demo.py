@@ -114,6 +114,16 @@ def test_the_policy_of_actions_is_worth_about_what_it_is_said_to_be(facts: DemoF
     assert not fact.unmoved_serves
 
 
+def test_each_left_cart_is_a_verified_webhook_or_held_out_and_is_on_record(facts: DemoFacts, lake: Path) -> None:
+    assert facts.sent is not None
+    assert facts.sent.received == facts.sent.decided["sent"] > 0
+    assert "still lies in your cart" in facts.sent.subject
+    settings = load(lake, profile="demo", environ={})
+    for job in ("ingest_events", "build_events", "sends"):
+        step_runner(settings).perform(job)
+    assert dict(ask(settings.lake, "select outcome, count(*) from silver.sends group by 1")[1]) == facts.sent.decided
+
+
 def test_the_portrait_is_of_somebody_with_a_history_and_a_list(facts: DemoFacts) -> None:
     used, listed = facts.portrait.history, facts.portrait.recommended
     assert used

@@ -18,6 +18,7 @@ from demo.outcome.facts import (
     Leaver,
     ListedItemFact,
     Portrait,
+    SentMessage,
     TasteMatch,
     agrees,
     comparisons,
@@ -104,6 +105,14 @@ def facts() -> DemoFacts:
             unmoved_serves=False,
             unmoved_reason="no action is likely to be better than none in any segment",
         ),
+        sent=SentMessage(
+            trigger="cart_left",
+            decided={"sent": 3, "held_out": 1},
+            received=3,
+            person_id="u00003",
+            subject="Calm Fern mug still lies in your cart",
+            text="In your cart: Calm Fern mug. You may also like: Idle Gull lamp.",
+        ),
     )
 
 
@@ -137,6 +146,8 @@ def test_report_names_what_a_newcomer_wants_to_know(facts: DemoFacts) -> None:
         "the policy gives a voucher to 40%",
         "it is served: surely +1.10 over none, and +0.20 over a voucher for all",
         "where a voucher moves nobody: no action is likely to be better than none in any segment",
+        "1 held out, 3 sent; 3 webhooks came",
+        "to u00003: Calm Fern mug still lies in your cart",
         "nextclick --profile demo --lake demo-lake up",
         "nextclick --profile demo --lake demo-lake funnel order",
         "orders credited to email",

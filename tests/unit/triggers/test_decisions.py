@@ -25,7 +25,7 @@ def test_a_cap_is_reached_by_as_many_as_it_says() -> None:
 
 
 def test_no_consent_comes_before_everything_else() -> None:
-    quiet = {"quiet": ("00:00", "23:59"), "consent": "advertising"}
+    quiet: dict[str, Any] = {"quiet": ("00:00", "23:59"), "consent": "advertising"}
     assert decided(earlier=Earlier(9, 9), **quiet) is SendOutcome.NO_CONSENT
     assert decided(contact=Contact(consent=True), **quiet) is None
 
@@ -64,7 +64,7 @@ def test_who_is_held_out_does_not_hang_on_other_triggers() -> None:
 
 
 def test_what_is_quiet_waits_while_there_is_time() -> None:
-    quiet = {"quiet": ("12:00", "14:00")}
+    quiet: dict[str, Any] = {"quiet": ("12:00", "14:00")}
     assert decided(keep_hours=2, **quiet) is None
     assert decided(keep_hours=1.9, **quiet) is SendOutcome.QUIET
     assert decided(AT + timedelta(hours=2), keep_hours=2, **quiet) is SendOutcome.WAITING
