@@ -103,8 +103,8 @@ def segments(folder: Path | str) -> list[Segment]:
 
 
 def everywhere(lake: Lake, log: str) -> dict[str, Segment]:
-    """The segments of `landing` or `quarantine` by their names: of this machine, and where they are shipped to."""
-    folders = dict.fromkeys((f"{lake.root}/{log}", lake.log(log)))
+    """The segments of `landing` or `quarantine` by their names: of this machine, its outbox included, and where they are shipped to."""
+    folders = dict.fromkeys((f"{lake.outbox}/{log}", f"{lake.root}/{log}", lake.log(log)))
     return {segment.name: segment for folder in folders for segment in segments(folder)}
 
 

@@ -21,6 +21,7 @@ from nextclick.landing import outgoing
 from nextclick.landing.reader import parse, promised_lines, segments
 from nextclick.landing.writer import SegmentWriter
 from nextclick.object_store import bucket
+from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings, load
 
 LAKE = "s3://lakes/shop"
@@ -308,6 +309,7 @@ def test_an_import_says_that_the_brokers_are_away_and_keeps_its_segments(tmp_pat
     [segment] = segments(tmp_path / "lake/outbox/landing")
     assert segment.lines == 1
     assert segments(tmp_path / "lake/landing") == []
+    assert reconcile(load(tmp_path / "lake", environ=away)).waiting == 1
     again = CliRunner(env=away).invoke(cli, ["--lake", str(tmp_path / "lake"), "ship"])
     assert again.exit_code == 1
     assert isinstance(again.exception, LakeError)
