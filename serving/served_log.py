@@ -23,7 +23,7 @@ class ServedLog(Protocol):
     def start(self) -> None: ...
 
     def put(self, record: bytes) -> bool:
-        """Write an encoded event soon; returns at once whether it will be tried."""
+        """Write an encoded event soon; returns at once whether it will be tried, and the last that was tried became durable."""
 
     def close(self) -> None:
         """Write and publish what waits."""
@@ -55,6 +55,8 @@ class Recorder:
         self._writer: SegmentWriter | None = None
         self._opened_at: float | None = None
         """When the oldest record that is not published yet was written."""
+        self._is_up = True
+        """Whether the last records became durable."""
 
     def start(self) -> None:
         self._thread.start()
@@ -67,7 +69,7 @@ class Recorder:
         except queue.Full:
             self._metrics.records_lost.inc()
             return False
-        return True
+        return self._is_up
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -109,7 +111,9 @@ class Recorder:
         except LakeError as error:
             _log.warning("%d records of what was served are lost: %s", len(group), error)
             self._metrics.records_lost.inc(len(group))
+            self._is_up = False
         else:
+            self._is_up = True
             self._metrics.recorded.inc(len(group))
             self._opened_at = self._opened_at or time.monotonic()
 

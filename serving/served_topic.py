@@ -68,7 +68,7 @@ class TopicRecorder:
         except (BufferError, KafkaException):
             self._metrics.records_lost.inc()
             return False
-        return True
+        return self._is_up
 
     def close(self) -> None:
         if self._thread.is_alive():

@@ -1,5 +1,6 @@
 """What was served is put on record, within bounds."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import load
 from serving.metrics import ServingMetrics
 from serving.served_log import Recorder
+from tests.wait import wait_until
 
 
 def test_records_above_the_rate_are_dropped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,3 +26,26 @@ def test_records_above_the_rate_are_dropped_and_counted(tmp_path: Path, monkeypa
     landed = [line.payload for segment in segments(settings.lake.landing) for line in read_segment(segment.path)]
     assert landed == [b'{"n":0}', b'{"n":1}', b'{"n":2}']
     assert metrics.records_lost._value.get() == 7
+
+
+def test_it_says_that_records_are_lost_and_that_they_are_kept_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What must be on record, such as a next best action, is not answered meanwhile."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    settings = load(lake=tmp_path / "lake", environ={"NEXTCLICK_SERVING__GROUP_MILLISECONDS": "1"})
+    settings.lake.prepare()
+    landing = settings.lake.landing
+    shutil.rmtree(landing)
+    landing.write_text("no folder")
+    recorder = Recorder(settings, ServingMetrics())
+    recorder.start()
+    try:
+        assert recorder.put(b"{}"), "nothing is known to fail"
+        wait_until(lambda: not recorder.put(b"{}"))
+        landing.unlink()
+        settings.lake.prepare()
+        wait_until(lambda: recorder.put(b"{}"))
+    finally:
+        recorder.close()
+    assert segments(landing)
