@@ -22,6 +22,7 @@ REPORTS: Final[tuple[Report, ...]] = (
     people.RETENTION_WEEK,
     people.LIFECYCLE,
     people.PREDICTIONS,
+    people.AUDIENCES,
     campaigns.CAMPAIGNS,
     campaigns.ATTRIBUTION,
     campaigns.SENDS,

@@ -79,6 +79,7 @@ PEOPLE: Final = DashboardPage(
             "Foreseen", "predictions", by=("model,decile", "model,subject_kind", "model,model_version"),
             figures=("people", "expected", "expected_share"), most=20, is_wide=True,
         ),
+        Panel("Audiences", "audiences", by=("audience,subject_kind", "date,audience,subject_kind"), most=20, is_wide=True),
     ),
 )  # fmt: skip
 

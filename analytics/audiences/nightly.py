@@ -24,6 +24,7 @@ from nextclick.contracts.silver import AUDIENCE_CHANGES
 from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
 from nextclick.lake import delta, duck, locks
+from nextclick.landing import outgoing
 from nextclick.landing.writer import SegmentWriter
 from nextclick.profile import profile
 from nextclick.profile.profile import Profile
@@ -66,7 +67,7 @@ class NightlyLook:
 
     def look(self, everybody: Everybody) -> None:
         """At each of them, and at those who belonged and are not among them."""
-        with SegmentWriter(self._settings.lake.landing, self._settings.landing) as log:
+        with SegmentWriter(outgoing.logs(self._settings)[0], self._settings.landing) as log:
             gone = set(self._before)
             for some in everybody:
                 gone -= {looked.subject for looked in some}

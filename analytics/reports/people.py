@@ -3,6 +3,7 @@
 from typing import Final
 
 from analytics.report import Report
+from nextclick.definitions import audiences as a
 from nextclick.definitions import people as p
 
 _SITES: Final = ("date", "site")
@@ -165,4 +166,23 @@ PREDICTIONS: Final = Report(
     metrics=(p.FORESEEN_PEOPLE, p.EXPECTED, p.EXPECTED_SHARE),
     by=("model", "decile"),
     date=None,
+)
+
+AUDIENCES: Final = Report(
+    name="audiences",
+    doc="Who enters and leaves audiences, and what those who belong did.",
+    expects="Audiences in conf/audiences/.",
+    reads=("silver.audience_changes", "gold.audience_members", "gold.visits"),
+    rows="""
+        SELECT CAST(changed_at AT TIME ZONE {zone} AS DATE) AS date, site, audience, subject_kind,
+            CAST(entered AS INT) AS entered, 1 - CAST(entered AS INT) AS left_it,
+            0 AS member_visits, 0 AS member_orders, 0 AS member_buying_visits
+        FROM silver.audience_changes
+        UNION ALL SELECT date, visits.site, audience, subject_kind, 0, 0, 1, orders, CAST(orders > 0 AS INT)
+        FROM gold.visits AS visits JOIN gold.audience_members AS members ON members.site = visits.site
+            AND members.subject_id = CASE WHEN subject_kind = 'visitor' THEN visits.visitor_id ELSE visits.user_id END
+    """,
+    dimensions=("date", "site", "audience", "subject_kind"),
+    metrics=(a.ENTERED, a.LEFT, a.VISITS, a.ORDERS, a.BUYING_VISITS, a.CONVERSION_RATE),
+    by=("audience", "subject_kind"),
 )

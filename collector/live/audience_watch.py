@@ -17,6 +17,7 @@ from nextclick.audiences.standing import AudienceStanding, Change, Subject
 from nextclick.contracts.events import SERVER, Event
 from nextclick.errors import ModelError
 from nextclick.kv.profiles.protocol import Profiles
+from nextclick.landing import outgoing
 from nextclick.landing.writer import SegmentWriter
 from nextclick.profile.profile import Profile
 from nextclick.settings import Settings
@@ -96,7 +97,7 @@ class AudienceWatch:
         return standing.updated(before, theirs, facts)
 
     def _write(self, events: list[bytes], now: int) -> None:
-        self._writer = self._writer or SegmentWriter(self._settings.lake.landing, self._settings.landing)
+        self._writer = self._writer or SegmentWriter(outgoing.logs(self._settings)[0], self._settings.landing)
         self._writer.extend(events, SERVER, now)
         self._writer.sync()
         self._open_since = self._open_since or time.monotonic()
