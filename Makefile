@@ -11,7 +11,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet -
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras demo shop test servers lint bench stress fresh up kafka s3 store kustomize docs lock clean
+.PHONY: help setup extras demo shop test servers lint bench stress fresh up kafka s3 store validators docs lock clean
 
 help:  ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -64,8 +64,9 @@ s3: setup  ## what Spark needs for a lake in an object store: the S3A connector 
 store:  ## an object store for the tests: gofakes3, built by Go 1.24 or newer
 	@GOBIN="$(CURDIR)/.jars/bin" go install github.com/johannesboyne/gofakes3/cmd/gofakes3@v1.2.0
 
-kustomize:  ## what renders deploy/kubernetes, for its tests; built by Go 1.24 or newer
+validators:  ## for the tests of deploy/: kustomize, and the reader of compose files; built by Go 1.24 or newer
 	@GOBIN="$(CURDIR)/.jars/bin" go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+	@GOBIN="$(CURDIR)/.jars/bin/compose" go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
 
 docs: setup  ## docs/dataflow.md, docs/settings.md and docs/analytics.md anew from the code
 	@$(VENV)/python -m nextclick.dataflow

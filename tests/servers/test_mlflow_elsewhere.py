@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pandas as pd
 import pytest
 
@@ -15,7 +17,8 @@ from nextclick import ports
 from nextclick.errors import ModelError
 from nextclick.lake import delta
 from nextclick.object_store import bucket
-from nextclick.settings import Settings, load
+from nextclick.settings import CHECKOUT, Settings, environment, load
+from nextclick.web import guard
 from serving.export import export
 from serving.recommend import lookup
 from tests import object_store
@@ -47,6 +50,21 @@ def stored(store: object_store.Store, disk: Path, lake: str) -> None:
             bucket.put(f"{lake}/{file.relative_to(disk)}", file.read_bytes())
 
 
+def shown_by_the_page(settings: Settings, variables: Mapping[str, str], *paths: str) -> list[Any]:
+    """What MLflow's page, as `nextclick up` starts it, answers to who brings the token."""
+    port, token = ports.free("127.0.0.1", 0), guard.new_token()
+    guard.store_token(settings.lake, token)
+    command = [sys.executable, "-m", "orchestration.pages.mlflow_page", str(port)]
+    known = environment(settings, PYTHONPATH=str(CHECKOUT), MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", **variables)
+    with subprocess.Popen(command, cwd=CHECKOUT, env=known) as page:
+        try:
+            wait_until(lambda: page.poll() is not None or listens(port), 120, 0.2)
+            headers = {"Authorization": f"Bearer {token}"}
+            return [httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=60).json() for path in paths]
+        finally:
+            page.terminate()
+
+
 @needs_store
 @needs_database
 def test_what_one_machine_trains_another_restores_serves_and_takes_back(
@@ -72,6 +90,17 @@ def test_what_one_machine_trains_another_restores_serves_and_takes_back(
     assert not (one.lake.state / "mlflow.db").exists()
     assert not (one.lake.state / "mlartifacts").exists()
     assert database.psql("SELECT version FROM model_versions WHERE name = 'recommender'") == "1"
+
+    run = champion.model_status(two.lake).champion
+    assert run is not None
+    model, kept = shown_by_the_page(
+        one,
+        {**store.environment(tmp_path / "one"), **elsewhere},
+        "/api/2.0/mlflow/registered-models/get?name=recommender",
+        f"/get-artifact?path=environment.json&run_uuid={run.run_id}",
+    )
+    assert model["registered_model"]["aliases"][0]["version"] == "1"
+    assert kept["packages"]["mlflow"]
 
     listed = delta.require(two.lake, "gold.recommendations").to_pyarrow_table().to_pandas()
     mine = listed[listed.person_id == "p7"].sort_values("rank").item_id.tolist()

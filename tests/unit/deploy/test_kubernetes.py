@@ -21,7 +21,7 @@ KUSTOMIZE = shutil.which("kustomize", path=_PLACES)
 Resource = Mapping[str, Any]
 
 pytestmark = pytest.mark.skipif(
-    not KUSTOMIZE, reason="kustomize is not here: `make kustomize`, which needs Go 1.24, builds it"
+    not KUSTOMIZE, reason="kustomize is not here: `make validators`, which needs Go 1.24, builds it"
 )
 
 
