@@ -25,6 +25,7 @@ from triggers.decisions import COUNTED, Earlier
 from triggers.occasions.item_feed import ItemChange
 
 _BUSY_SECONDS: Final = 60.0
+SWITCHED_OFF: Final = "the trigger was switched off"
 _SCHEMA: Final = """
 CREATE TABLE meta (outbox_id TEXT NOT NULL, feed TEXT);
 CREATE TABLE decisions (
@@ -159,6 +160,14 @@ class Outbox:
         """A dead letter."""
         query = "UPDATE decisions SET outcome = 'failed', ended_at = ?, error = ? WHERE id = ? AND owner = ? AND outcome = 'waiting'"
         self._change(query, now, error, id, owner)
+
+    def stop_others(self, triggers: Sequence[str], now: int) -> None:
+        """Webhooks that wait for other triggers than these become dead letters: those were switched off."""
+        query = f"""
+            UPDATE decisions SET outcome = 'failed', ended_at = ?, error = '{SWITCHED_OFF}'
+            WHERE outcome = 'waiting' AND trigger NOT IN (SELECT value FROM json_each(?))
+        """
+        self._change(query, now, json.dumps(triggers))
 
     def dead(self) -> list[TriggerDecision]:
         """The dead letters, oldest first."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from nextclick.errors import LakeError
+from nextclick.errors import LakeError, TriggerError
 from nextclick.settings import Settings
 from triggers.decision_log import log_decisions
 from triggers.definition import TriggerDefinition
@@ -55,7 +55,15 @@ class TriggerWorker:
         receiver: Receiver,
         clock: Clock = utc_now,
     ) -> None:
+        """TriggerError where an outbox forgets sooner than a cap counts."""
+        for trigger in triggers:
+            if trigger.cap.days > settings.triggers.remember_days:
+                raise TriggerError(
+                    f"The trigger {trigger.name} has a cap of {trigger.cap.days:g} days, and the outbox forgets after "
+                    f"triggers.remember_days = {settings.triggers.remember_days}: make the cap shorter, or raise the setting."
+                )
         self._settings, self._triggers, self._outbox, self._clock = settings, triggers, outbox, clock
+        outbox.stop_others([trigger.name for trigger in triggers if trigger.enabled], ms(clock()))
         self._sender = Sender(outbox, receiver, settings.triggers, clock)
         self._look_at = 0.0
         """By the monotonic clock."""

@@ -2,19 +2,22 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from nextclick.errors import LakeError, SettingsError
+from nextclick.errors import LakeError, SettingsError, TriggerError
 from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import Settings
 from tests.table_rows import write
 from tests.trigger_lake import YES, Hook, event, minutes, settings_of, trigger, write_events
 from triggers.definition import TriggerDefinition
+from triggers.look import look
 from triggers.outbox import Outbox
 from triggers.receiver import Receiver
 from triggers.worker import TriggerReport, TriggerWorker
@@ -289,6 +292,32 @@ def test_a_redirect_is_no_delivery(tmp_path: Path) -> None:
     assert outcomes(settings) == {"visitor:v": "failed"}
 
 
+def test_workers_that_start_together_make_one_outbox_and_lease_each_webhook_once(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    with ThreadPoolExecutor(8) as threads:
+        outboxes = [*threads.map(lambda _: Outbox.of(settings.lake), range(8))]
+        assert len({outbox.id for outbox in outboxes}) == 1
+        left_carts(settings, *(f"v{number}" for number in range(20)))
+        look(settings, outboxes[0], [trigger()], minutes(40), minutes(40))
+        claimed = [*threads.map(lambda place: outboxes[place].claim(f"w{place}", 10, 1000, 3), range(8))]
+        ids = [each.id for some in claimed for each in some]
+        assert len(ids) == len({*ids}) == 20
+        assert not outboxes[0].begin_try(claimed[1][0].id, "w0", 2000)  # it is another's
+        assert [each.id for each in outboxes[7].claim("w7", 1000, 2000, 99)] == sorted(ids)  # the leases ran out
+        assert not outboxes[1].begin_try(claimed[1][0].id, "w1", 2000)
+        for outbox in outboxes:
+            outbox.close()
+
+
+def test_an_outbox_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    Outbox.of(settings.lake).close()
+    with sqlite3.connect(settings.lake.state / "triggers.db") as newer:
+        newer.execute("PRAGMA user_version = 99")
+    with pytest.raises(LakeError, match="format 99"):
+        Outbox.of(settings.lake)
+
+
 def test_a_second_outbox_of_one_lake_is_refused(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     Outbox.of(settings.lake).close()
@@ -296,6 +325,21 @@ def test_a_second_outbox_of_one_lake_is_refused(tmp_path: Path) -> None:
         left.unlink()
     with pytest.raises(LakeError, match=r"triggers\.db here"):
         Outbox.of(settings.lake)
+
+
+def test_what_waits_for_a_trigger_that_was_switched_off_is_not_sent(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    left_carts(settings, "v")
+    once(settings, 40, trigger())  # nobody listens
+    with Hook() as hook:
+        later = msgspec.structs.replace(settings, triggers=msgspec.structs.replace(settings.triggers, url=hook.url))
+        once(later, 60, trigger(enabled=False), trigger(name="other", when={"after_minutes": 100}))
+    assert (hook.tries, outcomes(settings)) == ([], {"visitor:v": "failed"})
+
+
+def test_a_cap_that_the_outbox_would_forget_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TriggerError, match="remember_days = 90"):
+        once(settings_of(tmp_path), 0, trigger(cap={"times": 1, "days": 91}))
 
 
 def test_what_is_old_is_forgotten(tmp_path: Path) -> None:
