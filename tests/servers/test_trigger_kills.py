@@ -136,12 +136,12 @@ def _judge(settings: Settings, log: Path, people: int, kills: int) -> None:
     assert len(lines) > len(by_id) or kills < 50  # else nothing was ever sent again
     logged = Counter[str]()
     for segment in segments(settings.lake.landing):
-        logged.update(json.loads(line.payload)["properties"]["outcome"] for line in read_segment(segment.path))
+        logged.update(json.loads(line.payload)["properties"]["outcome"] for line in read_segment(segment.address))
     assert logged["sent"] >= len(by_id)
     distinct = {
         json.loads(line.payload)["event_id"]
         for segment in segments(settings.lake.landing)
-        for line in read_segment(segment.path)
+        for line in read_segment(segment.address)
     }
     assert len(distinct) == 2 * kills * _PER_KILL
     assert not any(outcome == "failed" for _, outcome in _state(settings))

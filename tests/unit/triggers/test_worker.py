@@ -41,7 +41,7 @@ def once(settings: Settings, minute: float, *triggers: TriggerDefinition) -> Tri
 
 def logged(settings: Settings) -> list[dict[str, Any]]:
     """The decisions in the landing log."""
-    lines = [line for segment in segments(settings.lake.landing) for line in read_segment(segment.path)]
+    lines = [line for segment in segments(settings.lake.landing) for line in read_segment(segment.address)]
     assert {line.source for line in lines} <= {"server"}
     return [json.loads(line.payload) for line in lines]
 
