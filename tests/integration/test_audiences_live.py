@@ -38,7 +38,7 @@ def killed_under_load(folder: Path, times: int, seed: int) -> None:
     for number in range(times):
         with collecting(settings.lake.root, **here) as collector:
             load = Load(collector, str(number))
-            wait_until(lambda: load.acknowledged > 2)  # noqa: B023 (it is called at once)
+            wait_until(lambda load=load: load.acknowledged > 2)
             time.sleep(draw.uniform(0.1, 0.6))
             collector.stop(signal.SIGKILL)
             load.stop()
