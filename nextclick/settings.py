@@ -388,6 +388,7 @@ class EvaluationSettings(_Section, frozen=True):
     recent_hours: PositiveFloat
     popular_hours: Annotated[tuple[PositiveFloat, ...], Meta(min_length=1)]
     candidates: tuple[str, ...]
+    cuts: Annotated[int, Meta(ge=1, le=4)]
     search_seconds: Annotated[float, Meta(ge=0)]
     max_regressed: Positive
     max_scores: PositiveFloat

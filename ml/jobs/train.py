@@ -127,6 +127,7 @@ def _train(training: TrainingRun, key: str, standing: ModelStatus) -> ModelStatu
         chosen=chosen.name,
         validation=chosen.recalls,
         skipped=chosen.skipped,
+        doubt=chosen.doubt,
         metrics=model.metrics,
         seconds=training.seconds,
         run_id=model.run_id,
@@ -195,7 +196,8 @@ def _run(training: TrainingRun, chosen: Selection, model: Model, reasons: list[s
             **similar_items.words(card.similar),
         },
         metrics={**model.metrics, **_validation(chosen.recalls, chosen.judged.k), **training.likes, **_costs(training)},
-        tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons)} | skipped,
+        tags={"gate": "failed" if reasons else "passed", "gate.reasons": "; ".join(reasons), "doubt": chosen.doubt}
+        | skipped,
         pages=pages,
     )
 
@@ -268,6 +270,7 @@ def _report(standing: ModelStatus, read: int, started: float, reason: str | None
             "passed": int(attempt.passed) if attempt else None,
             "reason": reason,
             "chosen": attempt.chosen if attempt else None,
+            "doubt": (attempt.doubt or None) if attempt else None,
             **({f"validation.{name}": recall for name, recall in attempt.validation.items()} if attempt else {}),
             **({f"skipped.{name}": why for name, why in attempt.skipped.items()} if attempt else {}),
             **(attempt.metrics if attempt else {}),

@@ -9,17 +9,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 
 from ml.data.interactions import IdMap
 from ml.models.protocol import NextItem
 from ml.models.session.blend import HELD, PartModel, SessionBlendModel
 from ml.models.session.factors import SessionFactorsModel
-from ml.models.session.links import LinksModel
+from ml.models.session.links import LinksModel, strongest
 from ml.models.session.popular import SessionPopularModel
 from ml.models.session.returns import SessionReturnsModel
 from ml.models.session.stan import StanModel
 from ml.models.topk import sparse_arrays
+from ml.models.topk.dense_topk import dense_lists
 from ml.models.topk.diagonal import power
 from nextclick.next_item import parts
 from nextclick.next_item.parts import Arrays, Part
@@ -27,7 +28,6 @@ from nextclick.next_item.session_model import SessionCard, SessionModel
 
 KEPT = 200
 SAMPLE = 500
-_ROWS = 1024
 _FLOOR = 1e-4
 
 
@@ -68,16 +68,18 @@ def _as_links(model: SessionFactorsModel) -> csr_matrix:
     """Where each item by itself leads to: a session's scores are the sum of its items'."""
     inward = power(model.item_sums, -0.5) @ model.item_vectors
     outward = (power(model.item_sums, model.recipe.popular) @ model.item_vectors).T
-    rows = range(0, len(inward), _ROWS)
-    return csr_matrix(vstack([_highest(csr_matrix(inward[at : at + _ROWS] @ outward)) for at in rows], "csr"))
+    items = len(inward)
+    if items <= KEPT:
+        return csr_matrix(inward @ outward)
+    everything = np.arange(items, dtype=np.int32)
+    lists = dense_lists(lambda rows: np.asarray(inward[rows] @ outward), items, everything, KEPT)
+    row, place = np.nonzero(lists.items >= 0)
+    return csr_matrix((lists.scores[row, place], (row, lists.items[row, place])), (items, items))
 
 
 def _highest(links: csr_matrix) -> csr_matrix:
-    """The KEPT highest entries of each row; those below 0 count as well, against what others say."""
-    row = np.repeat(np.arange(links.shape[0]), np.diff(links.indptr))
-    order = np.lexsort((-links.data, row))
-    kept = order[np.arange(len(order)) - np.repeat(links.indptr[:-1], np.diff(links.indptr)) < KEPT]
-    return csr_matrix((links.data[kept], (row[kept], links.indices[kept])), links.shape)
+    """The KEPT highest entries of each row; where none has more all stay, those below 0 too, which count against what others say."""
+    return links if np.diff(links.indptr).max(initial=0) <= KEPT else strongest(links, KEPT)
 
 
 def _neighbours(model: StanModel, weight: float) -> tuple[Part, Arrays]:

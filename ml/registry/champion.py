@@ -48,6 +48,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """recall@k of every candidate there."""
     skipped: dict[str, str] = {}
     """Why which candidate was not asked."""
+    doubt: str = ""
+    """Why the safest candidate was chosen, where validation parts disagreed."""
     metrics: dict[str, float]
     """On the test part."""
     seconds: dict[str, float]

@@ -1,6 +1,9 @@
 """What is served: popularity by the best window, blends by learned weights, popularity for all where it is surely best."""
 
 import dataclasses
+from collections.abc import Iterable
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -8,15 +11,17 @@ import pyarrow as pa
 import pytest
 
 from ml.data import split
-from ml.data.interactions import Interactions, TableVersion, from_arrow
+from ml.data.interactions import Floats, Interactions, TableVersion, from_arrow
 from ml.jobs import train
 from ml.models import registry
+from ml.models.protocol import quiet
 from ml.models.user_item.blend import Blend
 from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
 from ml.registry.artifact import AnyRecipe
-from ml.selection import gate, model_candidates, select
-from ml.selection.select import CandidateTrials, Selection
+from ml.selection import cuts, gate, model_candidates, select
+from ml.selection.select import Selection
+from ml.selection.trials import CandidateTrials
 from nextclick.errors import SettingsError
 from nextclick.settings import Settings, load
 
@@ -151,7 +156,81 @@ def test_parameters_that_do_better_for_the_learners_take_the_place_of_the_settin
 
 
 def test_of_parts_that_disagree_the_model_that_is_nowhere_far_behind_is_the_safest() -> None:
-    assert select.safest({"a": (0.30, 0.10), "b": (0.28, 0.19), "c": (0.10, 0.20)}) == "b"
+    assert cuts.safest({"a": (0.30, 0.10), "b": (0.28, 0.19), "c": (0.10, 0.20)}) == "b"
+
+
+class Part:
+    """A validation part whose outcome is known: for each name the recall of a hundred people."""
+
+    def __init__(self, settings: Settings, each: dict[str, Floats]) -> None:
+        self.settings, self.progress, self.fitted = settings, quiet, list[str]()
+        means = {name: float(recalls.mean()) for name, recalls in each.items()}
+        self.judged = SimpleNamespace(each=each, recall=means.__getitem__)
+
+    def best(self, names: Iterable[str]) -> str:
+        return max(names, key=self.judged.recall)
+
+    def surely(self, name: str, other: str) -> bool:
+        return gate.interval(self.judged.each[name] - self.judged.each[other])[0] > 0
+
+    def ask(self, recipes: Iterable[str]) -> None:
+        self.fitted += recipes
+
+
+def recalls(mean: float, spread: float = 0.2, seed: int = 1) -> Floats:
+    noise = np.random.default_rng(seed).normal(0, spread, 100)
+    values: Floats = (mean + noise - noise.mean()).astype(np.float32)
+    return values
+
+
+def confirmed(
+    monkeypatch: pytest.MonkeyPatch, last: dict[str, Floats], earlier: dict[str, Floats], count: int = 2
+) -> Any:
+    """What is served by two parts, and which candidates were fitted for the earlier one."""
+    evaluation = msgspec.structs.replace(SETTINGS.evaluation, cuts=count)
+    settings = msgspec.structs.replace(SETTINGS, evaluation=evaluation)
+    before = Part(settings, earlier)
+    monkeypatch.setattr(cuts, "CandidateTrials", lambda *_: before)
+    monkeypatch.setattr(cuts, "_earlier", lambda _: None)
+    name, doubt = cuts.confirmed(Part(settings, last), dict.fromkeys(last))  # type: ignore[arg-type]
+    return name, doubt, before.fitted
+
+
+def test_a_choice_that_an_earlier_part_shares_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = {"blend": recalls(0.32), "als": recalls(0.30, seed=2), "far": recalls(0.05, 0.02)}
+    assert confirmed(monkeypatch, last, last) == (
+        "blend",
+        "",
+        ["blend", "als"],
+    )  # what is surely worse is not fitted again
+
+
+def test_where_parts_disagree_the_safest_is_served_and_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = {"blend": recalls(0.32), "als": recalls(0.31, seed=2)}
+    name, doubt, _ = confirmed(monkeypatch, last, {"blend": recalls(0.20), "als": recalls(0.24, seed=2)})
+    assert name == "als"
+    assert "blend is best on the validation part, and parts before it disagree" in doubt
+
+
+def test_no_blend_is_served_that_a_member_surely_beats_on_any_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    last = {"blend": recalls(0.40), "als": recalls(0.38, seed=2), "gf_cf": recalls(0.37, seed=3)}
+    earlier = {"blend": recalls(0.30, 0.01), "als": recalls(0.32, 0.01, seed=2), "gf_cf": recalls(0.319, 0.01, seed=3)}
+    assert confirmed(monkeypatch, last, earlier)[0] == "als"
+
+
+def test_a_sure_choice_is_not_asked_twice_nor_is_any_with_one_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    sure = {"als": recalls(0.50, 0.02), "blend": recalls(0.30, 0.02)}
+    assert confirmed(monkeypatch, sure, {}) == ("als", "", [])
+    level = {"als": recalls(0.31), "blend": recalls(0.30, seed=2)}
+    assert confirmed(monkeypatch, level, {}, count=1) == ("als", "", [])
+
+
+def test_a_training_asks_an_earlier_part_of_the_time() -> None:
+    settings = asking("als", "als_trending", "blend")
+    evaluation = msgspec.structs.replace(settings.evaluation, cuts=2)
+    choice = select.choose(msgspec.structs.replace(settings, evaluation=evaluation), shop())
+    assert choice.name in choice.recalls
+    assert bool(choice.doubt) == (choice.name != max(choice.recalls, key=choice.recalls.__getitem__))
 
 
 def test_without_times_no_window_and_no_trend_is_tried() -> None:
