@@ -3,22 +3,25 @@
     make bench ARGS="lists [--people 50000] [--items 10000] [--n 100] [--factors 64]"
 
 Makes vectors of people and items whose lengths differ as those of a fit do, in a folder that is removed at the end. Both write
-gold.recommendations; the rows are compared. The session is there before; sending modules, vectors and results is counted.
+gold.recommendations; the rows are compared. The session is there before, and a first round of a few people; modules, vectors and
+files are counted.
 """
 
 import argparse
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_matrix
 
-from benchmarks.measure import ratio
+from benchmarks.measure import cpu_seconds, ratio
 from ml.data.interactions import IdMap, TableVersion
 from ml.lists import on_executors
 from ml.lists.rows import ListStamp, personal_rows
@@ -31,8 +34,8 @@ from nextclick.lake import delta, table_files
 from nextclick.settings import Settings, load
 from spark_jobs.session import open_session
 
-_USED = 20
-"""Items that a person used."""
+_USED, _FEW = 20, 1_000
+"""Items that a person used; people of a first round."""
 
 
 def main() -> None:
@@ -47,22 +50,33 @@ def main() -> None:
 
 def compare(settings: Settings, people: int, items: int) -> None:
     """Print the figures."""
-    artifact = made_up(settings, people, items)
-    everybody, stamp = np.arange(people, dtype=np.int32), ListStamp(settings.site, "1", datetime.now(UTC))
+    artifact, few = made_up(settings, people, items), made_up(settings, _FEW, items)
+    stamp = ListStamp(settings.site, "1", datetime.now(UTC))
     settings.lake.prepare()
     session = open_session(settings)
-    here = _seconds(
-        lambda: table_files.replace(
-            settings.lake, RECOMMENDATIONS, personal_rows(artifact, everybody, settings.lists, stamp)
-        )
-    )
+
+    def local() -> None:
+        everybody = np.arange(people, dtype=np.int32)
+        rows = personal_rows(artifact, everybody, settings.lists, stamp)
+        table_files.replace(settings.lake, RECOMMENDATIONS, rows)
+
+    def apart(whose: Artifact, name: str) -> None:
+        on_executors.replace(settings, whose, stamp, str(settings.lake.root / name))
+
+    here = _taken(local)
     rows = _rows(settings)
-    there = _seconds(lambda: on_executors.replace(settings, artifact, stamp, str(settings.lake.root / "people")))
-    cores = session.sparkContext.defaultParallelism
-    print(f"this process:  {here:6.2f} s  {people / here:8,.0f} people a second")
-    print(f"executors:     {there:6.2f} s  {people / there:8,.0f} people a second, {cores} cores")
+    start = _taken(lambda: apart(few, "few"))
+    there = _taken(lambda: apart(artifact, "people"))
+    print(f"this process:  {here}  {people / here.wall:8,.0f} people a second")
+    print(
+        f"executors:     {there}  {people / there.wall:8,.0f} people a second, {session.sparkContext.defaultParallelism} cores"
+    )
+    print(f"their start:   {start}  {_FEW:,} people: Spark compiles, and Python's workers import")
     print(f"same rows:     {'yes' if _rows(settings).equals(rows) else 'NO'}, {len(rows):,}")
-    print(ratio("people a second, executors", people / there, "this process'", people / here, 0.8))
+    print(ratio("people a second, executors", 1 / there.wall, "this process", 1 / here.wall, 0.8, at_least=True))
+    print(
+        ratio("the same by processor time", 1 / there.processor, "this process", 1 / here.processor, 0.8, at_least=True)
+    )
     session.stop()
 
 
@@ -97,10 +111,20 @@ def _rows(settings: Settings) -> pa.Table:
     return table.sort_by([("person_id", "ascending"), ("rank", "ascending")]).combine_chunks()
 
 
-def _seconds(what: Callable[[], object]) -> float:
-    started = time.perf_counter()
+class Taken(NamedTuple):
+    """Seconds of the clock, and of the processors by this process and its children, Spark among them."""
+
+    wall: float
+    processor: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:6.2f} s (processor {self.processor:6.2f} s)"
+
+
+def _taken(what: Callable[[], object]) -> Taken:
+    wall, processor = time.perf_counter(), cpu_seconds(os.getpid())
     what()
-    return time.perf_counter() - started
+    return Taken(time.perf_counter() - wall, cpu_seconds(os.getpid()) - processor)
 
 
 def _options() -> argparse.Namespace:
