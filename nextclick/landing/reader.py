@@ -15,6 +15,7 @@ still being written lives in a hidden folder (nextclick/landing/writer.py).
 import io
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from zlib import crc32
@@ -92,10 +93,13 @@ def segments(folder: Path | str) -> list[Segment]:
         return [
             Segment(one.address, promised_lines(PurePosixPath(one.address).name), one.bytes, one.at) for one in listed
         ]
+    found = []
     try:
-        paths = sorted(path for path in Path(folder).iterdir() if is_segment(path.name))
-        looked = ((path, path.stat()) for path in paths)
-        return [Segment(str(path), promised_lines(path.name), stat.st_size, stat.st_mtime) for path, stat in looked]
+        for path in sorted(path for path in Path(folder).iterdir() if is_segment(path.name)):
+            with suppress(FileNotFoundError):  # it was shipped just now
+                stat = path.stat()
+                found.append(Segment(str(path), promised_lines(path.name), stat.st_size, stat.st_mtime))
+        return found
     except FileNotFoundError:
         return []
     except OSError as error:
