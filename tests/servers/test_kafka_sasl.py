@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ import pytest
 pytest.importorskip("confluent_kafka", reason="the Kafka client is not installed: `make extras` brings it")
 
 from nextclick.reconciliation import Reconciliation
-from nextclick.settings import CHECKOUT, DEFAULT_CONF
+from nextclick.settings import CHECKOUT
 from spark_jobs.jars import KAFKA, wanting
 from tests.collector_process import collecting
 from tests.integration.test_tls import certificate
@@ -44,30 +43,20 @@ def broker(certificates: tuple[Path, Path], tmp_path_factory: pytest.TempPathFac
     broker.kill()
 
 
-def settings(folder: Path, broker: Broker, ca: Path, password: str = PASSWORD) -> Mapping[str, str]:
-    """As docs/kafka.md says it of Event Hubs, in a profile."""
-    client = {
-        "security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": USER, "sasl.password": password,
-        "ssl.ca.location": str(ca),
-    }  # fmt: skip
+def settings(broker: Broker, ca: Path, password: str = PASSWORD) -> Mapping[str, str]:
+    """As docs/kafka.md says it of Event Hubs."""
+    common = {"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}
+    client = {"sasl.username": USER, "sasl.password": password, "ssl.ca.location": str(ca)}
     login = f"org.apache.kafka.common.security.plain.PlainLoginModule required username='{USER}' password='{password}';"
-    spark = {
-        "security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.jaas.config": login,
-        "ssl.truststore.type": "PEM", "ssl.truststore.location": str(ca),
-    }  # fmt: skip
-    conf = shutil.copytree(DEFAULT_CONF, folder / "conf")
-    tables = {"kafka.client": client, "kafka.spark": spark}
-    (conf / "hubs.toml").write_text(
-        "".join(
-            f"[{name}]\n" + "".join(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in table.items())
-            for name, table in tables.items()
-        )
-    )
+    spark = {"sasl.jaas.config": login, "ssl.truststore.type": "PEM", "ssl.truststore.location": str(ca)}
     return {
-        "NEXTCLICK_CONF_DIR": str(conf), "NEXTCLICK_PROFILE": "hubs",
-        "NEXTCLICK_COLLECTOR__SINK": "kafka", "NEXTCLICK_STREAMING__SOURCE": "kafka",
-        "NEXTCLICK_KAFKA__SERVERS": broker.safe, "NEXTCLICK_KAFKA__DELIVERY_SECONDS": "3",
-    }  # fmt: skip
+        "NEXTCLICK_COLLECTOR__SINK": "kafka",
+        "NEXTCLICK_STREAMING__SOURCE": "kafka",
+        "NEXTCLICK_KAFKA__SERVERS": broker.safe,
+        "NEXTCLICK_KAFKA__DELIVERY_SECONDS": "3",
+        "NEXTCLICK_KAFKA__CLIENT": json.dumps(common | client),
+        "NEXTCLICK_KAFKA__SPARK": json.dumps(common | spark),
+    }
 
 
 @pytest.mark.spark
@@ -76,7 +65,7 @@ def test_events_go_from_the_door_to_silver_by_tls_and_a_password(
 ) -> None:
     if wanting(KAFKA.folder, KAFKA.sums):
         pytest.skip("the jars of Spark's Kafka source are not here: `make kafka` fetches them")
-    lake, known = tmp_path / "lake", settings(tmp_path, broker, certificates[0])
+    lake, known = tmp_path / "lake", settings(broker, certificates[0])
     with collecting(lake, under=(), **known) as collector:
         events = [{"event": "page_view", "event_id": f"e{n}", "visitor_id": f"v{n % 7}"} for n in range(50)]
         assert collector.post("/v1/events", events).status == 200
@@ -103,7 +92,7 @@ def test_what_is_wrong_is_named(
     broker: Broker, certificates: tuple[Path, Path], tmp_path: Path, wrong: str, named: str
 ) -> None:
     ours, theirs = certificates
-    known = settings(tmp_path, broker, theirs if wrong == "ca" else ours, "wrong" if wrong == "password" else PASSWORD)
+    known = settings(broker, theirs if wrong == "ca" else ours, "wrong" if wrong == "password" else PASSWORD)
     with collecting(tmp_path / "lake", under=(), **known) as collector:
         wait_until(lambda: named in collector.ask("/sink-health").body.decode(), seconds=60)
         health = collector.ask("/sink-health")
