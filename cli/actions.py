@@ -29,8 +29,6 @@ def actions(settings: Settings, as_json: bool) -> None:
     It reads silver anew; answers are by what the last `nextclick run` or `update` learned. Money is that of conf/actions.toml, a trial
     is a person in a place and period. docs/next-best-action.md explains the figures.
     """
-    import numpy as np
-
     from serving.next_best_action import actions as site_actions
     from serving.next_best_action import cells, learn
 
@@ -41,7 +39,7 @@ def actions(settings: Settings, as_json: bool) -> None:
         )
     trials = learn.read(settings, site).rows
     known, verdict = cells.fold(trials), judge.verdict(trials, site, settings)
-    policy = Policy(site, known, settings, np.random.default_rng(0))
+    policy = Policy(site, known, settings)
     worth = {segment: {action: policy.worth(segment, action) for action in sorted(of)} for segment, of in known.items()}
     if as_json:
         segments = {

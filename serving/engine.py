@@ -236,7 +236,7 @@ class Engine:
             best,
             listed.ids if listed else [],
             recorded,
-            request.explain,
+            request,
             variant=context.assigned.variant if context else None,
             degraded=context is None or context.known.degraded,
         )

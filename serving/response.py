@@ -23,6 +23,7 @@ from serving.next_best_action.decisions import encode as encode_decision
 from serving.next_best_action.live import NextBest, Offer
 from serving.ranking.rank import Ranked
 from serving.ranking.visitor import Known, Who
+from serving.schema.requests import NextBestActionRequest
 from serving.schema.responses import Item, LiveEmbedding, NextBestAction, OfferedAction, PersonPredictions, Source
 
 _json: Final = msgspec.json.Encoder().encode
@@ -187,7 +188,7 @@ def next_best(
     best: NextBest,
     items: list[str],
     recorded: bool,
-    explain: bool,
+    request: NextBestActionRequest,
     variant: str | None,
     degraded: bool,
 ) -> NextBestAction:
@@ -203,8 +204,8 @@ def next_best(
         items=items if recorded else [],
         propensity=best.decision.propensity if recorded else 1.0,
         until=best.until,
-        actions=[*map(offered, best.offers), *(refused(best) if explain else ())],
-        reason=best.reason if recorded else unrecorded,
+        actions=[] if request.brief else [*map(offered, best.offers), *(refused(best) if request.explain else ())],
+        reason="" if request.brief else best.reason if recorded else unrecorded,
         recorded=recorded,
         variant=variant,
         degraded=degraded,

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-import numpy as np
-
 from nextclick.settings import Settings
 from serving.next_best_action.actions import NONE, SiteAction, SiteActions
 from serving.next_best_action.cells import fold
@@ -74,16 +72,21 @@ class World:
 
 def learned_shares(trials: list[DecisionTrial], settings: Settings) -> dict[float, dict[str, float]]:
     """What the policy that is learned from all trials does with each kind."""
-    policy = Policy(SITE, fold(trials), settings, np.random.default_rng(0))
+    policy = Policy(SITE, fold(trials), settings)
     return {kind: policy.best(segment, [NONE, *SITE.by_id()]) for kind, segment in SEGMENTS.items()}
 
 
 def lived(world: World, settings: Settings, days: int, people: int, seed: int) -> list[DecisionTrial]:
     """Days of visits, with what they said learned after each."""
     random, trials = Random(seed), list[DecisionTrial]()
-    deciding = NextBestActions(settings, SITE, np.random.default_rng(seed))
+    deciding = NextBestActions(settings, SITE)
     for day in range(days):
         trials += world.visited(deciding, people, day, random)
-        write(settings.lake, LearnedActions(version=day, cells=fold(trials), verdict=verdict(trials, SITE, settings)))
+        write(
+            settings.lake,
+            LearnedActions(
+                version=day, digest=SITE.digest, cells=fold(trials), verdict=verdict(trials, SITE, settings)
+            ),
+        )
         deciding.refresh()
     return trials

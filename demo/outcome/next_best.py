@@ -103,7 +103,7 @@ def _shares(settings: Settings, trials: list[DecisionTrial], segments: list[str]
 
 
 def _policy(settings: Settings, trials: list[DecisionTrial]) -> Policy:
-    return Policy(SITE, fold(trials), settings, np.random.default_rng(0))
+    return Policy(SITE, fold(trials), settings)
 
 
 def _true(people: list[_Person], shares: dict[str, dict[str, float]]) -> float:

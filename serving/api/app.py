@@ -130,7 +130,7 @@ class ApiApp:
             raise
         if in_body:
             self._access.require_site(getattr(request, "key", None), headers)
-        return self._access.proven(request, headers)
+        return self._access.seen(self._access.proven(request, headers), headers)
 
     async def _question(self, route: routes.ApiRoute, value: str, scope: Scope, body: bodies.Body) -> msgspec.Struct:
         if route.method == "POST":

@@ -11,6 +11,7 @@ from nextclick.web.answers import Refused
 from nextclick.web.secret import Secret
 from nextclick.web.site_keys import SiteKeys
 from serving.metrics import ServingMetrics
+from serving.schema.requests import NextBestActionRequest
 
 Question = TypeVar("Question", bound=msgspec.Struct)
 
@@ -48,6 +49,16 @@ class Access:
     def require_secret(self, headers: Mapping[str, str]) -> None:
         """Refused 401, 403 or 429 unless the Authorization header brings the secret key."""
         self._secret.require(headers.get("authorization", ""))
+
+    def seen(self, question: Question, headers: Mapping[str, str]) -> Question:
+        """The question as it may be answered to whom it came from: what actions earn is for who brings the secret key alone.
+
+        A read key stands in pages; without read keys nobody else asks.
+        """
+        if not self._keys or not isinstance(question, NextBestActionRequest):
+            return question
+        brief = question.brief or not self._secret.brought(headers.get("authorization", ""))
+        return msgspec.structs.replace(question, brief=brief)
 
     def proven(self, question: Question, headers: Mapping[str, str]) -> Question:
         """The question without a user whom nothing but its word names: it is answered as the visitor's.

@@ -1,5 +1,6 @@
 """The actions of a site, conf/actions.toml: what an outcome after each earns, what it costs, and who may have it."""
 
+import hashlib
 import math
 import tomllib
 from bisect import bisect_right
@@ -76,6 +77,11 @@ class SiteActions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def asks_what_is_foreseen(self) -> bool:
         """Whether an action, or what is learned of it, depends on predictions."""
         return bool(self.segments) or any(action.least or action.most for action in self.actions)
+
+    @property
+    def digest(self) -> str:
+        """Another one where anything is set otherwise."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
     def by_id(self) -> dict[str, SiteAction]:
         return {action.id: action for action in self.actions}

@@ -5,7 +5,7 @@ Chernozhukov et al. 2018). Two policies are compared trial by trial, and trials 
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -16,9 +16,6 @@ from serving.next_best_action.cells import fold
 from serving.next_best_action.outcomes import DecisionTrial
 from serving.next_best_action.policy import Policy
 from serving.off_policy.estimators import FOLDS, Estimate, Floats, Log, doubly_robust_terms, ratio
-
-_SEED: Final = 0
-"""Of the draws of a policy that is judged, so that the same trials give the same verdict."""
 
 
 class Against(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +84,7 @@ def judge(trials: Sequence[DecisionTrial], site: SiteActions, settings: Settings
     for number in range(FOLDS):
         rows = log.group % FOLDS == number
         others = [trial for trial, here in zip(trials, rows.tolist(), strict=True) if not here]
-        learned = _learned(judged, Policy(site, fold(others), settings, np.random.default_rng(_SEED)))
+        learned = _learned(judged, Policy(site, fold(others), settings))
         own[rows] = _terms(log, learned)[rows]
         acts[rows] = 1 - learned[log.stratum[rows], log.actions.index(NONE)]
     offered = {action.id for action in site.actions if action.kind == "discount"} & {*log.actions}

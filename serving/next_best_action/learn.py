@@ -26,7 +26,9 @@ def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobR
     with locks.hold(settings.lake.locks, LOCK, purpose=JOB):
         window = read(settings, site)
         verdict = judge.verdict(window.rows, site, settings)
-        learned = state.LearnedActions(version=window.version, cells=fold(window.rows), verdict=verdict)
+        learned = state.LearnedActions(
+            version=window.version, digest=site.digest, cells=fold(window.rows), verdict=verdict
+        )
         before = state.read(settings.lake)
         changed = before is None or (before.cells, before.verdict) != (learned.cells, learned.verdict)
         if before != learned:

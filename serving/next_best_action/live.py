@@ -4,8 +4,6 @@ import logging
 from collections.abc import Container, Mapping
 from typing import Literal, NamedTuple
 
-import numpy as np
-
 from nextclick.errors import LakeError
 from nextclick.settings import Settings
 from serving.next_best_action import state
@@ -16,6 +14,9 @@ from serving.next_best_action.policy import ActionWorth, MoneyRange, Policy, mix
 
 _log = logging.getLogger(__name__)
 _ONLY_NONE = {NONE: 1.0}
+_CHANGED = Verdict(
+    serves=False, reason="conf/actions.toml is another one than what was learned about: `nextclick run` learns anew"
+)
 
 
 class Offer(NamedTuple):
@@ -59,11 +60,10 @@ class _Learned(NamedTuple):
 class NextBestActions:
     """Decides for visitors. Keep one a process; `refresh` takes up what was learned since."""
 
-    def __init__(self, settings: Settings, site: SiteActions, rng: np.random.Generator | None = None) -> None:
-        self.site = site
-        self._settings, self._rng = settings, rng or np.random.default_rng()
-        self._stamp = 0
-        self._learned = self._of(state.LearnedActions())
+    def __init__(self, settings: Settings, site: SiteActions) -> None:
+        self.site, self._settings, self._stamp = site, settings, 0
+        self._digest = site.digest
+        self._learned = self._of(None)
         self.refresh()
 
     def refresh(self) -> None:
@@ -82,7 +82,7 @@ class NextBestActions:
         except LakeError as error:
             _log.warning("%s What was known before is used on.", error)
             return
-        self._learned = self._of(latest or state.LearnedActions())
+        self._learned = self._of(latest)
 
     def decide(
         self,
@@ -96,21 +96,16 @@ class NextBestActions:
         """What to do for a person (`decisions.unit`) of whom this is foreseen and who belongs to these audiences, at `now` (ms); nobody
         gets none."""
         learned = self._learned  # one state from here on, whatever another thread takes up
-        rules, own = self.site, self._settings.actions
+        rules = self.site
         where = rules.place(surface)
         segment = rules.segment(where, foreseen)
         refused = {each.id: why for each in rules.actions if (why := each.refusal(surface, foreseen, audiences))}
         allowed = [NONE, *(each.id for each in rules.actions if each.id not in refused)]
-        time = period(now, own.period_hours)
+        time = period(now, self._settings.actions.period_hours)
         if person is None:
             shares, action = dict.fromkeys(allowed, 0.0) | _ONLY_NONE, NONE
         else:
-            best = (
-                learned.policy.best(segment, allowed)
-                if learned.verdict.serves
-                else dict.fromkeys(allowed, 0.0) | _ONLY_NONE
-            )
-            shares = mixed(best, own.holdout, own.explore)
+            shares = self._shares(learned, segment, allowed)
             action = drawn(shares, site, person, where, time.start)
         by_id = rules.by_id()
         offers = [
@@ -122,8 +117,15 @@ class NextBestActions:
         decision = Decision(action=action, shares=shares, place=where, segment=segment)
         return NextBest(decision, chosen, offers, refused, learned.verdict.reason, time.end)
 
-    def _of(self, learned: state.LearnedActions) -> _Learned:
-        return _Learned(learned.verdict, Policy(self.site, learned.cells, self._settings, self._rng))
+    def _shares(self, learned: _Learned, segment: str, allowed: list[str]) -> dict[str, float]:
+        nothing = dict.fromkeys(allowed, 0.0) | _ONLY_NONE
+        best = learned.policy.best(segment, allowed) if learned.verdict.serves else nothing
+        return mixed(best, self._settings.actions.holdout, self._settings.actions.explore)
+
+    def _of(self, latest: state.LearnedActions | None) -> _Learned:
+        learned = latest or state.LearnedActions()
+        verdict = learned.verdict if not latest or latest.digest == self._digest else _CHANGED
+        return _Learned(verdict, Policy(self.site, learned.cells, self._settings))
 
 
 def _reason(learned: _Learned, segment: str, action: str) -> str:

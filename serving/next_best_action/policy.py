@@ -8,6 +8,7 @@ action takes part once its trials weigh as much as what was assumed before them,
 anybody may have been about to buy without it.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from math import hypot
 from statistics import NormalDist
@@ -41,10 +42,10 @@ class ActionWorth(NamedTuple):
 
 
 class Policy:
-    """What was learned as a way to choose. Equal cells and an equal `rng` give equal shares."""
+    """What was learned as a way to choose. Equal cells give equal shares, in every process: a person keeps an action whoever answers."""
 
-    def __init__(self, site: SiteActions, cells: Cells, settings: Settings, rng: np.random.Generator) -> None:
-        self._site, self._cells, self._rng, self._draws = site, cells, rng, settings.bandits.draws
+    def __init__(self, site: SiteActions, cells: Cells, settings: Settings) -> None:
+        self._site, self._cells, self._draws = site, cells, settings.bandits.draws
         self._actions, self._priors = site.by_id(), priors(cells)
         level = 1 - settings.actions.confidence
         discounts = {action.id for action in site.actions if action.kind == "discount"}
@@ -86,11 +87,13 @@ class Policy:
         return ActionWorth(expected, uplift, self._cell(segment, action).trials)
 
     def _values(self, segment: str, action: str) -> Floats:
-        """Draws of the action's value, made once."""
+        """Draws of the action's value: made once, from a stream of their own."""
         key = segment, action
         if key not in self._drawn:
             margin, cost = self._money(action)
-            self._drawn[key] = self._rng.beta(*self._posterior(segment, action), self._draws) * margin - cost
+            seed = hashlib.blake2b(f"{segment}\0{action}".encode(), digest_size=8).digest()
+            stream = np.random.default_rng(int.from_bytes(seed))
+            self._drawn[key] = stream.beta(*self._posterior(segment, action), self._draws) * margin - cost
         return self._drawn[key]
 
     def _posterior(self, segment: str, action: str) -> Beta:

@@ -18,6 +18,8 @@ class LearnedActions(msgspec.Struct, frozen=True, kw_only=True):
     format: int = formats.ACTIONS
     version: int = 0
     """The cursor: the Delta version of silver.events that it accounts for."""
+    digest: str = ""
+    """Of the actions that the verdict is about (`SiteActions.digest`)."""
     cells: dict[str, dict[str, ActionCell]] = {}
     """By segment and action."""
     verdict: Verdict = UNLEARNED

@@ -126,6 +126,8 @@ class NextBestActionRequest(FilteredRequest, frozen=True, kw_only=True):
     """Where it will be shown, such as `cart`."""
     n: Count = 10
     """Items of a recommendation; at most serving.max_items."""
+    brief: bool = False
+    """Only what to do: no figures, and no other actions; always so with a read key alone, which stands in pages."""
 
 
 class SuggestRequest(_Who, frozen=True, kw_only=True):

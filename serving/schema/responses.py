@@ -110,9 +110,9 @@ class NextBestAction(msgspec.Struct, frozen=True, kw_only=True):
     until: int
     """Milliseconds since 1970-01-01 UTC: so long the person keeps it."""
     actions: list[OfferedAction]
-    """What is allowed, the highest expected value first; with explain=true then what is not."""
+    """What is allowed, the highest expected value first; with explain=true then what is not; nothing where the answer is brief."""
     reason: str
-    """Why the policy is served, or none is."""
+    """Why the policy is served, or none is; "" where the answer is brief."""
     recorded: bool
     """Whether the answer is on record; without that nothing but `none` is answered."""
     variant: str | None

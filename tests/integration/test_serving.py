@@ -309,6 +309,16 @@ def test_nobody_is_a_user_by_naming_their_id_as_a_visitors(keyed: Collector) -> 
     assert keyed.ask("/v1/next-action?visitor_id=ann@example.org", x_read_key="page").json["acts"] == []
 
 
+def test_what_actions_earn_is_shown_to_who_brings_the_secret_key_alone(keyed: Collector) -> None:
+    path = "/v1/next-best-action?visitor_id=ann&explain=true"
+    for more in ("", "&brief=false", "&brief=true"):
+        page = keyed.ask(path + more, x_read_key="page").json
+        assert (page["action"], page["actions"], page["reason"]) == ("none", [], "")
+    server = keyed.ask(path, x_read_key="page", authorization=SECRET).json
+    assert [one["action"] for one in server["actions"]] == ["none"]
+    assert "nothing was learned yet" in server["reason"]
+
+
 def test_a_key_of_another_site_gets_nothing_of_this_one(keyed: Collector) -> None:
     reply = keyed.ask("/v1/personalize?visitor_id=ann", x_read_key="foreign key")
     assert (reply.status, reply.json["error"]) == (403, "other_site")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -183,11 +182,19 @@ def known(none: tuple[int, int], voucher: tuple[int, int]) -> dict[str, dict[str
     }
 
 
+def test_every_process_draws_the_same_shares(settings: Settings) -> None:
+    """Whatever it was asked before: else a person would change actions with the worker that answers."""
+    cells = known((200, 20), (200, 45))
+    one, other = policy(settings, cells), policy(settings, cells)
+    other.best("elsewhere", [VOUCHER, NONE])
+    assert one.best("*", [NONE, VOUCHER]) == other.best("*", [NONE, VOUCHER])
+
+
 ONE_SEGMENT: Final = msgspec.structs.replace(SITE, segments={})
 
 
 def policy(settings: Settings, cells: Any) -> Policy:
-    return Policy(ONE_SEGMENT, cells, settings, np.random.default_rng(1))
+    return Policy(ONE_SEGMENT, cells, settings)
 
 
 def test_uplift_not_response_decides_a_discount(settings: Settings) -> None:
@@ -369,31 +376,40 @@ def test_what_is_learned_is_the_same_again_and_after_a_replay(settings: Settings
 
 
 def test_a_newer_state_is_taken_up_and_a_broken_or_newer_format_is_not(settings: Settings) -> None:
-    here = NextBestActions(settings, ONE_SEGMENT, np.random.default_rng(1))
+    here = NextBestActions(settings, ONE_SEGMENT)
 
     def shares() -> dict[str, float]:
         return here.decide("default", "visitor:v1", "home", {}, 0).decision.shares
 
     assert shares()[NONE] == pytest.approx(0.95 + 0.05 / 3)
-    good = state.LearnedActions(cells=known((2000, 100), (2000, 600)), verdict=Verdict(serves=True, reason="surely"))
+    cells, passed = known((2000, 100), (2000, 600)), Verdict(serves=True, reason="surely")
+    good = state.LearnedActions(digest=ONE_SEGMENT.digest, cells=cells, verdict=passed)
     state.write(settings.lake, good)
     here.refresh()
     assert shares()[VOUCHER] == pytest.approx(0.9 + 0.05 / 3)
     Path(state.address(settings.lake)).write_text("{")
     here.refresh()
     assert shares()[VOUCHER] > 0.9
+    other = NextBestActions(settings, msgspec.structs.replace(ONE_SEGMENT, margin=21.0))
+    state.write(settings.lake, good)
+    other.refresh()
+    changed = other.decide("default", "visitor:v1", "home", {}, 0)
+    assert changed.decision.shares[NONE] == pytest.approx(0.95 + 0.05 / 3), "the verdict was about another margin"
+    assert "another one than what was learned about" in changed.reason
     state.write(settings.lake, msgspec.structs.replace(good, format=99))
     with pytest.raises(LakeError, match="format 99"):
         state.read(settings.lake)
 
 
 def test_nobody_is_answered_none_and_actions_are_ranked_with_their_reasons(settings: Settings) -> None:
-    here = NextBestActions(settings, ONE_SEGMENT, np.random.default_rng(1))
+    here = NextBestActions(settings, ONE_SEGMENT)
     nobody = here.decide("default", None, "home", {}, 0)
     assert (nobody.decision.action, nobody.decision.propensity) == (NONE, 1.0)
     state.write(
         settings.lake,
-        state.LearnedActions(cells=known((400, 80), (400, 88)), verdict=Verdict(serves=True, reason="yes")),
+        state.LearnedActions(
+            digest=ONE_SEGMENT.digest, cells=known((400, 80), (400, 88)), verdict=Verdict(serves=True, reason="yes")
+        ),
     )
     here.refresh()
     best = here.decide("default", "visitor:v1", "home", {}, 0)
