@@ -84,7 +84,8 @@ def _list(settings: Settings, as_json: bool) -> None:
     from triggers.definition import load
     from triggers.outbox import Outbox
 
-    counts = Outbox.of(settings.lake).counts()
+    outbox = Outbox.existing(settings.lake)
+    counts = outbox.counts() if outbox else {}
     rows: list[dict[str, Any]] = [
         {
             "name": each.name,
@@ -107,9 +108,11 @@ def _list(settings: Settings, as_json: bool) -> None:
 
 
 def _dead(settings: Settings, as_json: bool) -> None:
-    from triggers.outbox import Outbox, moment
+    from triggers.outbox import Outbox
+    from triggers.outbox_schema import moment
 
-    letters = Outbox.of(settings.lake).dead()
+    outbox = Outbox.existing(settings.lake)
+    letters = outbox.dead() if outbox else []
     if as_json:
         shown = ("id", "trigger", "site", "person_id", "ended_at", "error", "tries")
         print_json([{name: getattr(letter, name) for name in shown} for letter in letters])
@@ -124,13 +127,14 @@ def _dead(settings: Settings, as_json: bool) -> None:
 
 
 def _replay(settings: Settings, wanted: str, as_json: bool) -> None:
-    from triggers.outbox import Outbox, ms
+    from triggers.outbox import Outbox
+    from triggers.outbox_schema import ms
 
-    outbox, now = Outbox.of(settings.lake), datetime.now(UTC)
-    ids = [letter.id for letter in outbox.dead() if wanted in ("all", letter.id)]
+    outbox, now = Outbox.existing(settings.lake), datetime.now(UTC)
+    ids = [letter.id for letter in outbox.dead() if wanted in ("all", letter.id)] if outbox else []
     if not ids and wanted != "all":
         raise UsageError(f"There is no dead letter {wanted}: `nextclick triggers --dead` lists them.")
-    count = outbox.replay(ids, ms(now), ms(now + timedelta(hours=_REPLAY_HOURS)))
+    count = outbox.replay(ids, ms(now), ms(now + timedelta(hours=_REPLAY_HOURS))) if outbox else 0
     if as_json:
         print_json({"replayed": count})
     else:

@@ -13,7 +13,8 @@ from nextclick.contracts.persons import ACCOUNT
 from nextclick.landing import outgoing
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
-from triggers.outbox import Outbox, TriggerDecision
+from triggers.outbox import Outbox
+from triggers.outbox_schema import TriggerDecision
 
 _TOGETHER: Final = 5_000
 

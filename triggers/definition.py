@@ -55,7 +55,7 @@ class BackInStock(_Part, frozen=True, tag_field="kind", tag="back_in_stock"):
 class EntersAudience(_Part, frozen=True, tag_field="kind", tag="enters_audience"):
     """The person belongs to an audience of conf/audiences/ from then on."""
 
-    audience: Annotated[str, Meta(min_length=1, max_length=64)]
+    audience: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
 class Cap(_Part, frozen=True):
@@ -114,7 +114,7 @@ def _read(path: Path) -> TriggerDefinition:
         )
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise TriggerError(f"The trigger {path} is wrong: {error}. docs/triggers.md shows the form.") from error
-    if faults := [*_faults(trigger, path.stem)]:
+    if faults := [*_faults(trigger, path.stem), *_absent_audience(trigger, path.parent.parent / "audiences")]:
         raise TriggerError(f"The trigger {path} is wrong: {'; '.join(faults)}. docs/triggers.md shows the form.")
     return trigger
 
@@ -130,3 +130,9 @@ def _faults(trigger: TriggerDefinition, stem: str) -> Iterator[str]:
             yield f"message.{name} has a $ that begins no word: a dollar sign is written $$"
         elif unknown := sorted({*template.get_identifiers()} - {*WORDS}):
             yield f"message.{name} names ${', $'.join(unknown)}; there are ${', $'.join(WORDS)}"
+
+
+def _absent_audience(trigger: TriggerDefinition, folder: Path) -> Iterator[str]:
+    if isinstance(trigger.when, EntersAudience) and not (folder / f"{trigger.when.audience}.toml").is_file():
+        there = ", ".join(sorted(path.stem for path in folder.glob("*.toml"))) or "none"
+        yield f"when.audience names {trigger.when.audience!r}, and there are: {there} (conf/audiences/NAME.toml)"

@@ -17,7 +17,8 @@ from triggers.definition import TriggerDefinition
 from triggers.occasions import item_feed, occasions
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
-from triggers.outbox import Deciding, Outbox, TriggerDecision, ms
+from triggers.outbox import Deciding, Outbox
+from triggers.outbox_schema import TriggerDecision, ms
 
 LOCK = "triggers.look"
 

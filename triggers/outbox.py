@@ -9,9 +9,9 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 from uuid import uuid4
 
 import msgspec
@@ -23,63 +23,15 @@ from nextclick.lake.day_changes import DayCursor
 from nextclick.lake.paths import Lake
 from triggers.decisions import COUNTED, Earlier
 from triggers.occasions.item_feed import ItemChange
+from triggers.outbox_schema import SCHEMA, TriggerDecision, ms
 
 _BUSY_SECONDS: Final = 60.0
 SWITCHED_OFF: Final = "the trigger was switched off"
-_SCHEMA: Final = """
-CREATE TABLE meta (outbox_id TEXT NOT NULL, feed TEXT);
-CREATE TABLE decisions (
-    id TEXT PRIMARY KEY, trigger TEXT NOT NULL, site TEXT NOT NULL, person_id TEXT NOT NULL, visitor_id TEXT, user_id TEXT,
-    due_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, decided_at INTEGER NOT NULL, holdout REAL NOT NULL, window_s INTEGER NOT NULL,
-    items TEXT NOT NULL, payload BLOB, outcome TEXT NOT NULL, ended_at INTEGER, error TEXT, tries INTEGER NOT NULL DEFAULT 0,
-    next_at INTEGER NOT NULL DEFAULT 0, leased_until INTEGER NOT NULL DEFAULT 0, owner TEXT, is_logged INTEGER NOT NULL DEFAULT 0
-) WITHOUT ROWID;
-CREATE INDEX of_person ON decisions (site, person_id, decided_at);
-CREATE INDEX of_visitor ON decisions (site, visitor_id, decided_at);
-CREATE INDEX to_send ON decisions (next_at) WHERE outcome = 'waiting';
-CREATE INDEX to_log ON decisions (decided_at) WHERE is_logged = 0 AND outcome <> 'waiting';
-CREATE TABLE item_changes (
-    site TEXT, item_id TEXT, kind TEXT, at TEXT, event_id TEXT, old_price TEXT, new_price TEXT, currency TEXT,
-    PRIMARY KEY (site, item_id, kind, at, event_id)
-) WITHOUT ROWID;
-"""
-
-
-class TriggerDecision(NamedTuple):
-    """A row of the outbox as it is decided; times are milliseconds since 1970-01-01 UTC."""
-
-    id: str
-    trigger: str
-    site: str
-    person_id: str
-    visitor_id: str | None
-    user_id: str | None
-    due_at: int
-    expires_at: int
-    """Later nothing is sent."""
-    decided_at: int
-    holdout: float
-    window_s: int
-    items: str
-    """JSON of the item ids."""
-    payload: bytes | None
-    """The webhook's body, of what is to be sent."""
-    outcome: str
-    ended_at: int | None
-    """When the outcome was final."""
-    error: str | None = None
-    tries: int = 0
-
-
 _COLUMNS: Final = ", ".join(TriggerDecision._fields)
 
 
-def ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
-def moment(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
+def _path(lake: Lake) -> Path:
+    return lake.state / "triggers.db"
 
 
 class Outbox:
@@ -97,7 +49,7 @@ class Outbox:
     def of(cls, lake: Lake) -> Self:
         """The outbox of a lake, made if it is not there. LakeError where another machine has one: two would send everything twice."""
         lake.prepare()
-        outbox = cls(lake.state / "triggers.db")
+        outbox = cls(_path(lake))
         owner = files.create(f"{lake.shared}/triggers-outbox", outbox.id.encode()).decode()
         if owner != outbox.id:
             raise LakeError(
@@ -105,6 +57,11 @@ class Outbox:
                 "send everything twice. Call `nextclick triggers` on that machine, or bring its triggers.db here."
             )
         return outbox
+
+    @classmethod
+    def existing(cls, lake: Lake) -> Self | None:
+        """The outbox of a lake, for who only looks; None where this machine has none."""
+        return cls.of(lake) if _path(lake).exists() else None
 
     def close(self) -> None:
         self._db.close()
@@ -242,7 +199,7 @@ class Outbox:
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             formats.refuse_newer(f"The outbox {self._path}", version, formats.OUTBOX)
             if version == 0:
-                for statement in _SCHEMA.split(";\n"):
+                for statement in SCHEMA.split(";\n"):
                     self._db.execute(statement)
                 self._db.execute("INSERT INTO meta (outbox_id) VALUES (?)", (uuid4().hex,))
                 self._db.execute(f"PRAGMA user_version = {formats.OUTBOX}")

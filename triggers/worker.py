@@ -19,7 +19,8 @@ from triggers.decision_log import log_decisions
 from triggers.definition import TriggerDefinition
 from triggers.freshness import known_until
 from triggers.look import look
-from triggers.outbox import Outbox, ms
+from triggers.outbox import Outbox
+from triggers.outbox_schema import ms
 from triggers.receiver import Receiver
 from triggers.sender import Sender
 

@@ -30,6 +30,8 @@ def test_the_example_is_off_and_shows_the_defaults_of_a_cart() -> None:
         ('[when]\nkind = "cart_left"\n[message]\na = "$first_nam"', r"\$first_nam; there are \$trigger"),
         ('[when]\nkind = "cart_left"\n[message]\na = "only $5"', r"\$\$"),
         ('name = "other"\n[when]\nkind = "cart_left"', "same"),
+        ('[when]\nkind = "enters_audience"\naudience = "nobody"', "there are: none"),
+        ('[when]\nkind = "enters_audience"\naudience = "../triggers/t"', r"\$\.when\.audience"),
         ("when", "t.toml"),
     ],
 )
