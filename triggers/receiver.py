@@ -102,11 +102,11 @@ def _judge(status: int, headers: Mapping[str, str]) -> None:
     if 200 <= status < 300:
         return
     if status in _AGAIN or status >= 500:
-        raise Undelivered(f"HTTP {status}", _retry_after(headers.get("retry-after", "")))
+        raise Undelivered(f"HTTP {status}", retry_after(headers.get("retry-after", "")))
     raise Refusal(f"HTTP {status}")
 
 
-def _retry_after(text: str) -> float:
+def retry_after(text: str) -> float:
     """Seconds of a Retry-After header, which says them or a date; 0 where it is neither."""
     if text.isascii() and text.isdecimal():
         return float(text[:9])

@@ -27,6 +27,7 @@ _LATEST: Final = 3600.0
 """Seconds after which a webhook is tried again, at the latest."""
 _MARGIN_MS: Final = 5_000
 TOO_LATE: Final = "it was too late to send it"
+NO_END: Final = "the workers that tried it ended before an answer"
 _log: Final = logging.getLogger(__name__)
 
 
@@ -59,8 +60,10 @@ class Sender:
         if self._now() > decision.expires_at:
             return self._outbox.fail(decision.id, self._owner, self._now(), TOO_LATE)
         left = self._settings.tries - decision.tries
+        if left <= 0:  # each worker that tried it died
+            return self._outbox.fail(decision.id, self._owner, self._now(), decision.error or NO_END)
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(max(1, min(AT_ONCE, left))),
+            stop=stop_after_attempt(min(AT_ONCE, left)),
             wait=wait_exponential_jitter(_FIRST_WAIT, _LONGEST_WAIT),
             retry=retry_if_exception(lambda error: isinstance(error, Undelivered) and not self.draining.is_set()),
             sleep=self._sleep,
@@ -75,21 +78,24 @@ class Sender:
         return None
 
     async def _try(self, decision: TriggerDecision) -> None:
+        if self.draining.is_set():
+            raise Undelivered("the worker was stopped")
         if self._outbox.begin_try(decision.id, self._owner, self._now() + self._lease_ms):
             await self._receiver.deliver(decision.id, decision.payload or b"")
             self._outbox.sent(decision.id, self._now())
 
     def _put_back(self, decision: TriggerDecision, left: int, failure: Undelivered) -> None:
-        done = min(AT_ONCE, left)
-        if left <= done and not self.draining.is_set():
+        if self.draining.is_set():
+            self._outbox.put_back(decision.id, self._owner, self._now(), str(failure))
+        elif left <= AT_ONCE:
             self._outbox.fail(decision.id, self._owner, self._now(), str(failure))
             _log.warning(
                 "The webhook %s of the trigger %s is a dead letter: %s.", decision.id, decision.trigger, failure
             )
-            return
-        doubled = self._settings.retry_seconds * 2.0 ** (decision.tries // AT_ONCE) * random.uniform(0.75, 1.25)
-        seconds = min(_LATEST, max(doubled, failure.wait_seconds))
-        self._outbox.put_back(decision.id, self._owner, self._now() + round(seconds * 1000), str(failure))
+        else:
+            doubled = self._settings.retry_seconds * 2.0 ** (decision.tries // AT_ONCE) * random.uniform(0.75, 1.25)
+            seconds = min(_LATEST, max(doubled, failure.wait_seconds))
+            self._outbox.put_back(decision.id, self._owner, self._now() + round(seconds * 1000), str(failure))
 
     async def _sleep(self, seconds: float) -> None:
         """Until the next try, or until the worker is to end."""
