@@ -1,6 +1,7 @@
 """What a webhook says: JSON whose texts come from the trigger's file, and whose values are data, never code or patterns."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from string import Template
 from typing import Any
 
@@ -45,6 +46,7 @@ def body(
 def _words(facts: Mapping[str, Any], about: list[dict[str, Any]], more: list[dict[str, Any]]) -> dict[str, str]:
     """Every $WORD; one of which nothing is known is empty."""
     known = {name: str(value) for name, value in facts.items() if value is not None}
+    known |= {name: _money(known[name]) for name in ("old_price", "new_price") if name in known}
     first, other = (names[0] if names else "" for names in (_names(about), _names(more)))
     listed = {"items": ", ".join(_names(about)), "recommended": ", ".join(_names(more))}
     absent = dict.fromkeys(("user_id", "visitor_id", "old_price", "new_price", "currency", "audience"), "")
@@ -54,3 +56,13 @@ def _words(facts: Mapping[str, Any], about: list[dict[str, Any]], more: list[dic
 
 def _names(goods: list[dict[str, Any]]) -> list[str]:
     return [good["name"] or good["item_id"] for good in goods]
+
+
+def _money(price: str) -> str:
+    """With two places, or as many as it needs.
+
+    >>> _money("80.0000"), _money("0.1250"), _money("7")
+    ('80.00', '0.125', '7.00')
+    """
+    exact, short = Decimal(price), Decimal(price).quantize(Decimal("0.01"))
+    return str(short) if short == exact else str(exact.normalize())

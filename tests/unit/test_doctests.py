@@ -15,6 +15,7 @@ PACKAGES: Final = (
     "expectations",
     "ml",
     "serving",
+    "triggers",
     "analytics",
     "orchestration",
     "demo",

@@ -12,10 +12,13 @@ from nextclick.lake import delta, duck
 from nextclick.lake.day_changes import cursor_at
 from nextclick.lake.paths import Lake, lake_at
 from tests.table_rows import arrow, write
-from tests.trigger_lake import event, minutes, trigger, write_events
+from tests.trigger_lake import event, minutes, settings_of, trigger, write_events
+from triggers.look import look
 from triggers.occasions import item_feed, occasions
 from triggers.occasions.item_feed import ItemChange
 from triggers.occasions.looking import Looking
+from triggers.outbox import Outbox
+from triggers.outbox_schema import ms
 
 
 def item(
@@ -135,3 +138,23 @@ def test_who_viewed_what_was_gone_is_told_of_its_return(lake: Lake) -> None:
     assert due(lake, 10, "back_in_stock") == [("visitor:v", "mug", None)]
     become(lake, item("mug", 9, 2, available=False))
     assert due(lake, 10, "back_in_stock") == []
+
+
+def test_what_a_look_read_of_the_feed_is_kept_for_those_that_follow(lake: Lake) -> None:
+    """The message waits for the end of the quiet hours; by then the feed is read, and the outbox knows."""
+    write_events(lake, [event("v", "view_item", -10, "lamp")])
+    settings, rule = (
+        settings_of(lake.root),
+        trigger("price_drop", quiet=("12:00", "13:00"), message={"s": "$old_price → $new_price $currency"}),
+    )
+    for minute, change in ((0, None), (5, item("lamp", 80, 1)), (20, item("rug", 40, 20)), (61, None)):
+        if change:
+            become(lake, change)
+        outbox = Outbox.of(lake)
+        decided = look(settings, outbox, [rule], minutes(minute), minutes(minute))
+        assert dict(decided) == ({"waiting": 1} if minute == 61 else {})
+        assert len(outbox.item_changes()) == {0: 0, 5: 1, 20: 2, 61: 2}[minute]
+        if minute == 61:
+            [waiting] = outbox.claim("w", ms(minutes(61)), ms(minutes(62)), 9)
+            assert b"100.00 \xe2\x86\x92 80.00 EUR" in (waiting.payload or b"")
+        outbox.close()
