@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -27,15 +28,24 @@ pytestmark = pytest.mark.skipif(
 
 @cache
 def rendered(name: str) -> tuple[Resource, ...]:
-    done = subprocess.run([str(KUSTOMIZE), "build", FOLDER / name], capture_output=True, text=True)
+    """Of `example` with the component of triggers, which is the whole of it; else as the folder is."""
+    with TemporaryDirectory() as overlay:
+        resources, component = (os.path.relpath(FOLDER / each, Path(overlay).resolve()) for each in (name, "triggers"))
+        components = [component] if name == "example" else []
+        (Path(overlay) / "kustomization.yaml").write_text(
+            yaml.safe_dump({"resources": [resources], "components": components})
+        )
+        done = subprocess.run([str(KUSTOMIZE), "build", overlay], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     return tuple(yaml.safe_load_all(done.stdout))
 
 
-def one(kind: str, name: str, of: str = "base") -> Resource:
+def one(kind: str, name: str) -> Resource:
     (resource,) = [
-        each for each in rendered(of) if (each["kind"], each["metadata"]["name"].startswith(name)) == (kind, True)
+        each
+        for each in rendered("example")
+        if (each["kind"], each["metadata"]["name"].startswith(name)) == (kind, True)
     ]
     return resource
 
@@ -45,15 +55,21 @@ def pod(resource: Resource) -> Any:
     return (spec["jobTemplate"]["spec"] if resource["kind"] == "CronJob" else spec)["template"]["spec"]
 
 
-PODS = [("Deployment", "collector"), ("Deployment", "api"), ("Deployment", "stream"), ("CronJob", "run")]
-pods = pytest.mark.parametrize(("kind", "name"), PODS)
+PODS = {
+    "collector": "Deployment",
+    "api": "Deployment",
+    "stream": "Deployment",
+    "run": "CronJob",
+    "triggers": "StatefulSet",
+}
+pods = pytest.mark.parametrize(("kind", "name"), [(kind, name) for name, kind in PODS.items()])
 
 
 @pytest.mark.parametrize("name", ["base", "example"])
 def test_what_is_rendered_is_what_kubernetes_takes(name: str) -> None:
     validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed: `make extras`")
     resources = rendered(name)
-    assert len(resources) == 12
+    assert len(resources) == 12 + (name == "example")
     for resource in (*resources, yaml.safe_load((FOLDER / "executor-pod.yaml").read_text())):
         for version in ("1.30", "1.37"):
             validate.validate(resource, version, strict=True)
@@ -80,10 +96,10 @@ def test_no_pod_is_root_or_may_become_more_than_it_is(kind: str, name: str) -> N
     assert spec.get("automountServiceAccountToken", True) is (name == "run")
 
 
-def settings(kind: str, name: str, of: str = "base") -> Settings:
+def settings(kind: str, name: str) -> Settings:
     """As the pod's program reads them: of the ConfigMap and of its own variables, those of other fields filled in."""
-    (config,) = [each["data"] for each in rendered(of) if each["kind"] == "ConfigMap"]
-    (container,) = pod(one(kind, f"nextclick-{name}", of))["containers"]
+    (config,) = [each["data"] for each in rendered("example") if each["kind"] == "ConfigMap"]
+    (container,) = pod(one(kind, f"nextclick-{name}"))["containers"]
     own = {each["name"]: each.get("value", "10.0.0.9") for each in container.get("env", [])}
     for known, value in own.items():
         own = {key: text.replace(f"$({known})", value) for key, text in own.items()}
@@ -123,8 +139,8 @@ def test_one_stream_at_a_time_and_one_run() -> None:
 
 
 def test_executors_are_pods_of_the_runs_own_image_and_find_its_driver() -> None:
-    (container,) = pod(one("CronJob", "nextclick-run", "example"))["containers"]
-    spark = settings("CronJob", "run", "example").spark
+    (container,) = pod(one("CronJob", "nextclick-run"))["containers"]
+    spark = settings("CronJob", "run").spark
     assert spark.master == "k8s://https://kubernetes.default.svc"
     assert (
         spark.properties["spark.kubernetes.container.image"]
