@@ -51,6 +51,7 @@ from orchestration.assets import gold as gold_assets
 from orchestration.assets import model as model_assets
 from orchestration.assets import silver as silver_assets
 from orchestration.checks import asset_checks
+from orchestration.new_data import topic_ends
 from orchestration.pipeline import IMPORTED
 from orchestration.step_runner import Watch, step_runner
 
@@ -109,6 +110,14 @@ def _assets(settings: Settings) -> list[AssetsDefinition]:
     return [asset.map_asset_specs(fresh) for asset in assets if isinstance(asset, AssetsDefinition)]
 
 
+def _newest(settings: Settings) -> str | None:
+    """What names the newest arrival: the newest segment, or how many records the topic of events had."""
+    if settings.streaming.source == "kafka":
+        ends = topic_ends(settings, settings.kafka.events_topic)
+        return f"kafka/{sum(ends.values())}" if ends and any(ends.values()) else None
+    return next((segment.name for segment in segments(settings.lake.log("landing"))[-1:]), None)
+
+
 def _news(settings: Settings) -> SensorDefinition:
     """Starts `incremental` where events came that no run of it has brought to its end; what failed is asked for again.
 
@@ -116,15 +125,15 @@ def _news(settings: Settings) -> SensorDefinition:
     """
 
     def look(context: SensorEvaluationContext) -> RunRequest | SkipReason:
-        newest = segments(settings.lake.log("landing"))[-1:]
-        if not newest:
-            return SkipReason("The landing log is empty.")
+        newest = _newest(settings)
+        if newest is None:
+            return SkipReason("Nothing has come, or Kafka does not answer.")
         runs = context.instance.get_runs(RunsFilter(job_name=INCREMENTAL, statuses=NOT_FINISHED_STATUSES), limit=1)
         if runs:  # which holds silver.events as a stream does
             return SkipReason(f"Run {runs[0].run_id} is under way.")
         streamed = locks.holder(settings.lake.locks, silver.EVENTS.name) is not None
         seen = table_state(settings.lake, silver.EVENTS.name).version if streamed else None  # gold follows the stream
-        news = newest[0].name + (f"/{seen}" if streamed else "")
+        news = newest + (f"/{seen}" if streamed else "")
         tries = context.instance.get_run_records(RunsFilter(job_name=INCREMENTAL, tags={NEWS_TAG: news}))
         if tries and (reason := _not_again(tries, settings.orchestration.incremental_minutes * 60)):
             return SkipReason(reason)

@@ -9,16 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from nextclick.contracts import bronze
+from nextclick.extras import importing_kafka
 from nextclick.lake import checkpoints
 from nextclick.lake.delta import open_table
 from nextclick.lake.duck import connect, show
 from nextclick.lake.paths import Lake
 from nextclick.landing.reader import segments
+from nextclick.settings import Settings
 from orchestration.pipeline import Step
 
 
-def has_new_data(lake: Lake, job: Step) -> bool:
-    """False if the job's last batch is committed and its sources hold nothing beyond it."""
+def has_new_data(lake: Lake, job: Step, with_topics: Settings | None = None) -> bool:
+    """False if the job's last batch is committed and its sources hold nothing beyond it.
+
+    `with_topics`: the settings, where bronze reads Kafka's topics as well.
+    """
     if job.waits_for and open_table(lake, job.writes[0]) is None:
         return _has_value(lake, *job.waits_for)
     offsets = _committed(lake.checkpoint(job.name))
@@ -26,8 +31,26 @@ def has_new_data(lake: Lake, job: Step) -> bool:
         return True
     if job.reads:
         return _tables_moved(lake, job.reads, offsets)
-    log = lake.log("landing" if bronze.EVENTS.name in job.writes else "quarantine")
-    return _segments_came(log, lake.checkpoint(job.name), offsets)
+    takes_events = bronze.EVENTS.name in job.writes
+    if with_topics:
+        kafka = with_topics.kafka
+        if _records_came(with_topics, kafka.events_topic if takes_events else kafka.rejects_topic, offsets):
+            return True
+    return _segments_came(lake.log("landing" if takes_events else "quarantine"), lake.checkpoint(job.name), offsets)
+
+
+def topic_ends(settings: Settings, topic: str) -> dict[int, int] | None:
+    """Of each partition of a topic the offset that its next record gets; None where the brokers do not say."""
+    with importing_kafka("streaming.source is kafka"):
+        from nextclick.landing import kafka_topics
+    return kafka_topics.ends_of(settings, topic)
+
+
+def _records_came(settings: Settings, topic: str, offsets: list[dict[str, Any]]) -> bool:
+    """Whether a topic goes further than the committed batches, or may."""
+    ends = topic_ends(settings, topic)
+    taken: dict[str, int] = next((offset[topic] for offset in offsets if topic in offset), {})
+    return ends is None or any(end > taken.get(str(number), 0) for number, end in ends.items())
 
 
 def _has_value(lake: Lake, table: str, column: str) -> bool:

@@ -90,7 +90,7 @@ class StepRunner:
         if self.beside_stream and step.name in STREAMED and (who := writer(lake, step.writes)):
             return JobReport(job=step.name, details={"reason": f"{who} writes it"})
         with locks.hold(lake.locks, *step.writes, purpose=step.name):  # TableBusy, before a JVM starts
-            if not has_new_data(lake, step):
+            if not has_new_data(lake, step, self.settings if self.settings.streaming.source == "kafka" else None):
                 return JobReport(job=step.name, details={"reason": "nothing new"})
         return self.jobs.run(step.name)
 

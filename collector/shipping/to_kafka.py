@@ -6,7 +6,7 @@ the topic ended. Who was killed on the way reads the topic from there, and sends
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -86,7 +86,7 @@ class TopicCarrier:
         """Lines of the segment that are in the topic."""
         came: set[int] = set()
         with self._reading() as consumer:
-            ends = self._ends()
+            ends = topics.ends(self._settings, consumer, self._topic)
             left = {number: end for number, end in ends.items() if note.ends.get(number, 0) < end}
             consumer.assign([TopicPartition(self._topic, number, note.ends.get(number, 0)) for number in left])
             while left:
@@ -105,29 +105,10 @@ class TopicCarrier:
 
     def _ends(self) -> dict[int, int]:
         with self._reading() as consumer:
-            wait = self._settings.kafka.delivery_seconds
-            partitions = consumer.list_topics(self._topic, timeout=wait).topics[self._topic].partitions
-            return {
-                number: int(consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=wait)[1])
-                for number in partitions
-            }
+            return topics.ends(self._settings, consumer, self._topic)
 
-    @contextmanager
-    def _reading(self) -> Iterator[Consumer]:
-        options: dict[str, Any] = {
-            "bootstrap.servers": self._settings.kafka.servers,
-            "group.id": "nextclick.ship",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "earliest",  # where records are gone, with the first that are left
-            "log_level": 2,
-            "error_cb": self._complaints.hear,
-            **self._settings.kafka.client,
-        }
-        consumer = Consumer(options, logger=_log)
-        try:
-            yield consumer
-        finally:
-            consumer.close()
+    def _reading(self) -> AbstractContextManager[Consumer]:
+        return topics.reading(self._settings, "nextclick.ship", self._complaints.hear)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -1,10 +1,11 @@
 """What everybody who writes to Kafka's topics shares: the client's options, that the topics are there, and what went wrong, in words."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -74,6 +75,44 @@ def _make(settings: Settings, topic: str, log: logging.Logger) -> None:
     except KafkaException as error:
         if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # by another process
             raise
+
+
+@contextmanager
+def reading(settings: Settings, group: str, hear: Callable[[KafkaError], None]) -> Iterator[Consumer]:
+    """A consumer that commits nothing, and begins where it is told to; where records are gone, with the first that are left."""
+    options: dict[str, Any] = {
+        "bootstrap.servers": settings.kafka.servers,
+        "group.id": group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "log_level": 2,
+        "error_cb": hear,
+        **settings.kafka.client,
+    }
+    consumer = Consumer(options)
+    try:
+        yield consumer
+    finally:
+        consumer.close()
+
+
+def ends(settings: Settings, consumer: Consumer, topic: str) -> dict[int, int]:
+    """Of each partition of a topic the offset that its next record gets; KafkaException where the brokers do not say."""
+    wait = settings.kafka.delivery_seconds
+    partitions = consumer.list_topics(topic, timeout=wait).topics[topic].partitions
+    return {
+        number: int(consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=wait)[1])
+        for number in partitions
+    }
+
+
+def ends_of(settings: Settings, topic: str) -> dict[int, int] | None:
+    """Where a topic ends, as `ends` says it; nothing of one that is not there, None where the brokers do not say."""
+    try:
+        with reading(settings, "nextclick.look", lambda _error: None) as consumer:
+            return ends(settings, consumer, topic)
+    except KafkaException:
+        return None
 
 
 class Complaints:

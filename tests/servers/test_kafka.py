@@ -36,6 +36,8 @@ from nextclick.profile.live_arrivals import Arrivals
 from nextclick.profile.profile import EMPTY, Action, Profile
 from nextclick.reconciliation import Reconciliation
 from nextclick.settings import DEFAULT_CONF, Settings, load
+from orchestration.new_data import has_new_data
+from orchestration.pipeline import step
 from serving.metrics import ServingMetrics
 from serving.served_log import open_record
 from spark_jobs.jars import KAFKA, wanting
@@ -368,7 +370,10 @@ def test_imports_replays_and_what_was_served_come_by_the_topics_and_leave_no_seg
     recorder.put(msgspec.json.encode(view(0, event="served", event_id="served-1", visitor_id="v1")))
     recorder.close()
     assert not list(place.lake.rglob("outbox/**/*.log"))
+    ingest = step("ingest_events")
+    assert has_new_data(place.loaded.lake, ingest, place.loaded)
     found = run(place)
+    assert not has_new_data(place.loaded.lake, ingest, place.loaded)
     assert (found.residual, found.double_counted, found.missing, found.unexpected) == (0, 0, 0, 0)
     came = place.ask(
         "SELECT source, regexp_matches(seq.segment, '^nextclick.events-[0-9]+$') FROM bronze.events WHERE source IN ('log', 'server')"

@@ -269,7 +269,7 @@ def test_a_topic_has_each_line_once_however_often_its_sender_died(deaths: list[i
             [json.dumps({"event_id": f"{n}", "visitor_id": who}) for n, who in enumerate(people)],
         )
         patch.setattr(to_kafka, "Producer", topic.producer)
-        patch.setattr(to_kafka, "Consumer", topic.consumer)
+        patch.setattr(topics, "Consumer", topic.consumer)
         patch.setattr(topics, "reach", lambda *_: None)
         for part in (sent[:5], sent[5:]):
             with SegmentWriter(outgoing.logs(here)[0], here.landing) as writer:

@@ -11,6 +11,7 @@ from deltalake import DeltaTable, write_deltalake
 from nextclick.lake.paths import Lake, lake_at
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import load
+from orchestration import new_data
 from orchestration.new_data import has_new_data
 from orchestration.pipeline import step
 from tests import table_rows
@@ -131,3 +132,17 @@ def test_where_no_event_names_an_answer_impressions_are_no_news(lake: Lake) -> N
     assert not has_new_data(lake, performance)
     table_rows.write(lake, "silver.served_items", [{"request_id": "r1"}])
     assert has_new_data(lake, performance)
+
+
+@pytest.mark.parametrize(
+    ("ends", "news"),
+    [({0: 5, 1: 2}, False), ({0: 6, 1: 2}, True), ({0: 5, 1: 2, 2: 1}, True), (None, True), ({}, False)],
+)
+def test_a_topic_is_news_where_it_goes_further_than_what_was_taken_or_does_not_say(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, ends: dict[int, int] | None, news: bool
+) -> None:
+    kafka = load(lake.root, environ={"NEXTCLICK_STREAMING__SOURCE": "kafka"})
+    monkeypatch.setattr(new_data, "topic_ends", lambda _, topic: {"nextclick.events": ends}[topic])
+    listed(lake, 0, segment(lake))
+    batch(lake, "ingest_events", 0, {"logOffset": 0}, {"nextclick.events": {"0": 5, "1": 2}})
+    assert has_new_data(lake, INGEST, kafka) is news
