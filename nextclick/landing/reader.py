@@ -93,13 +93,13 @@ def segments(folder: Path | str) -> list[Segment]:
         return [
             Segment(one.address, promised_lines(PurePosixPath(one.address).name), one.bytes, one.at) for one in listed
         ]
-    found = []
+    published = []
     try:
         for path in sorted(path for path in Path(folder).iterdir() if is_segment(path.name)):
             with suppress(FileNotFoundError):  # it was shipped just now
                 stat = path.stat()
-                found.append(Segment(str(path), promised_lines(path.name), stat.st_size, stat.st_mtime))
-        return found
+                published.append(Segment(str(path), promised_lines(path.name), stat.st_size, stat.st_mtime))
+        return published
     except FileNotFoundError:
         return []
     except OSError as error:
