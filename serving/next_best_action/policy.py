@@ -80,11 +80,15 @@ class Policy:
     def _judge(self, segment: str, action: str) -> ActionWorth:
         (margin, cost), (basis, _) = self._money(action), self._money(NONE)
         own, none = self._posterior(segment, action), self._posterior(segment, NONE)
-        value = margin * own.mean - cost
-        expected = _range(value, abs(margin) * own.deviation, self._reach)
-        error = 0.0 if action == NONE else hypot(margin * own.deviation, basis * none.deviation)
-        uplift = _range(value - basis * none.mean, error, self._surely)
-        return ActionWorth(expected, uplift, self._cell(segment, action).trials)
+        value, reach = margin * own.mean - cost, self._reach * own.deviation
+        ends = (margin * rate - cost for rate in (max(0.0, own.mean - reach), min(1.0, own.mean + reach)))
+        error = 0.0 if action == NONE else self._surely * hypot(margin * own.deviation, basis * none.deviation)
+        uplift = value - basis * none.mean
+        return ActionWorth(
+            MoneyRange(value, *sorted(ends)),
+            MoneyRange(uplift, uplift - error, uplift + error),
+            self._cell(segment, action).trials,
+        )
 
     def _values(self, segment: str, action: str) -> Floats:
         """Draws of the action's value: made once, from a stream of their own."""
@@ -112,7 +116,3 @@ def mixed(best: Mapping[str, float], holdout: float, explore: float) -> dict[str
     rest = 1 - holdout - explore
     shares = {action: explore / len(best) + rest * share for action, share in best.items()}
     return shares | {NONE: shares[NONE] + holdout}
-
-
-def _range(value: float, error: float, reach: float) -> MoneyRange:
-    return MoneyRange(value, value - reach * error, value + reach * error)

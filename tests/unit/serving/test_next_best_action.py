@@ -237,6 +237,11 @@ def test_the_interval_of_a_discount_is_by_hand(settings: Settings) -> None:
     assert worth.expected.high == pytest.approx(15 * (voucher + 1.959964 * (voucher * (1 - voucher) / 121) ** 0.5))
 
 
+def test_no_rate_is_below_none_at_all(settings: Settings) -> None:
+    worth = policy(settings, known((100, 0), (100, 0))).worth("*", VOUCHER)
+    assert worth.expected.low == 0 < worth.expected.value < worth.expected.high
+
+
 def answer(request: str, hour: float, action: str = VOUCHER, **more: Any) -> dict[str, Any]:
     decision = Decision(action=action, shares={NONE: 0.75, VOUCHER: 0.25}, place=more.pop("place", "*"), segment="*")
     row = event("served", request, visitor_id=more.pop("visitor_id", "v1"), **more)
