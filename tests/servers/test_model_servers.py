@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -21,13 +23,15 @@ from ml.predictions.frames import frame
 from ml.predictions.history import open_history
 from nextclick import ports
 from nextclick.command import CommandContext
+from nextclick.contracts.events import Event
 from nextclick.lake import delta, duck
-from nextclick.profile import predictions
+from nextclick.profile import predictions, profile
+from nextclick.profile.predict_features import TERMS, SessionRules, session_terms
 from nextclick.settings import CHECKOUT, load
 from serving.export import export
 from tests import table_rows
 from tests.api_process import answering
-from tests.integration.test_predict import DAYS, events
+from tests.integration.test_predict import DAYS, START, events
 from tests.wait import wait_until
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
@@ -166,3 +170,43 @@ def test_a_prediction_answers_what_is_in_gold_predictions(tmp_path: Path) -> Non
     assert len(answers) == len(chance) > 300
     ours = [chance[str(record["person"])] for record in records]
     assert [answer["probability"] for answer in answers] == pytest.approx(ours, abs=1e-12)
+
+
+def shopping(visitors: int) -> list[dict[str, Any]]:
+    """One session each, of a view and, in the first half of the day mostly, a purchase some minutes later."""
+    rng = np.random.default_rng(3)
+    rows: list[dict[str, Any]] = []
+    for number in range(visitors):
+        hour = int(rng.integers(24))
+        at = START + timedelta(days=int(rng.integers(20)), hours=hour, seconds=int(rng.integers(3000)))
+        did = ["view_item", "purchase"][: 1 + int(rng.random() < (0.85 if hour < 12 else 0.1))]
+        for event, moment in zip(did, (at, at + timedelta(minutes=10)), strict=False):
+            times = {"occurred_at": moment, "received_at": moment, "client_time": moment}
+            who = {"site": "default", "visitor_id": f"v{number:04}", "event_id": f"e{number} {event}"}
+            rows.append(who | times | {"event": event, "item_id": "lamp", "channel": "direct"})
+    return rows
+
+
+def test_conversion_of_an_open_session_is_what_the_api_makes_of_its_terms(tmp_path: Path) -> None:
+    settings = load(tmp_path / "lake", profile="test", environ={"NEXTCLICK_PREDICTIONS__MAX_ECE": "0.1"})
+    settings.lake.prepare()
+    table_rows.write(settings.lake, "silver.events", shopping(3000))
+    table_rows.write(settings.lake, "silver.user_agents", [])
+    report = predict.run(settings)
+    assert report.details["conversion_session"] == "version 1", report.details["reason"]
+    known = predictions.read(settings.lake)
+    assert known is not None
+    learned = predictions.model(settings.lake, "conversion_session", known.served["conversion_session"])
+    rules, asked = SessionRules.of(settings, settings.site), []
+    for hour in (3, 9, 15, 21):
+        viewed = round((START + timedelta(days=30, hours=hour)).timestamp() * 1000)
+        action = profile.action_of(Event(event="view_item", event_id="e", item_id="lamp", client_time=viewed), viewed)
+        terms = session_terms(profile.merge(profile.EMPTY, [action] if action else []), viewed + 5_000, rules)
+        assert terms is not None
+        asked.append(dict(zip(TERMS, terms, strict=True)))
+    copied(tmp_path / "lake", "conversion_session", tmp_path / "session")
+    with serving(tmp_path / "session") as server:
+        answers = server.ask("/invocations", {"dataframe_records": asked}).predictions
+    ours = [learned.of(terms) for terms in asked]
+    assert [answer["probability"] for answer in answers] == pytest.approx(ours, abs=1e-12)
+    assert min(ours[:2]) > max(ours[2:])
