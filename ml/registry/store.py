@@ -30,7 +30,7 @@ def check(lake: Lake) -> None:
         _check_file(lake)
     elif lake.models.is_server:
         try:
-            urllib.request.urlopen(f"{lake.mlflow_uri.rstrip('/')}/health", timeout=_LOCK_SECONDS).close()
+            urllib.request.urlopen(f"{shown(lake).rstrip('/')}/health", timeout=_LOCK_SECONDS).close()
         except OSError as error:
             raise _unusable(lake, error) from error
     else:
@@ -100,11 +100,9 @@ def _require_own(client: Any, lake: Lake) -> None:
 
 def shown(lake: Lake) -> str:
     """Where the store is, without a password."""
-    return (
-        re.sub(r"//.*@|\?.*$", lambda cut: "//" if cut[0][0] == "/" else "", lake.mlflow_uri)
-        if lake.models.uri
-        else lake.mlflow_uri
-    )
+    if not lake.models.uri:
+        return lake.mlflow_uri
+    return re.sub(r"//.*@", "//", lake.mlflow_uri.partition("?")[0])
 
 
 def _unusable(lake: Lake, error: Exception) -> ModelError:

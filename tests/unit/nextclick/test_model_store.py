@@ -50,13 +50,12 @@ def test_files_lie_where_the_setting_says(tmp_path: Path) -> None:
 def test_no_password_is_said(tmp_path: Path, uri: str) -> None:
     there = lake(tmp_path, uri)
     assert "p%40w" not in repr(there)
-    assert store.shown(there).endswith("://db.example:5432/runs") or "ann@" not in store.shown(there)
-    assert "p%40w" not in store.shown(there)
+    assert store.shown(there).partition("://")[2] == "db.example:5432/runs"
 
 
 def test_a_server_that_does_not_answer_is_named_before_a_fit(tmp_path: Path) -> None:
     there = lake(tmp_path, "http://ann:pw@127.0.0.1:9/")
     with pytest.raises(
-        ModelError, match=r"MLflow's store http://127\.0\.0\.1:9/ cannot be used: .* Look at mlflow\.uri"
+        ModelError, match=r"MLflow's store http://127\.0\.0\.1:9/ cannot be used: .*refused.* Look at mlflow\.uri"
     ):
         store.check(there)
