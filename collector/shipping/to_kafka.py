@@ -44,9 +44,8 @@ class TopicCarrier:
     def __init__(self, settings: Settings, topic: str) -> None:
         self._settings, self._topic = settings, topic
         self._complaints = topics.Complaints()
-        self._producer = Producer(
-            topics.producer_options(settings, **{"linger.ms": 20, "error_cb": self._complaints.hear}), logger=_log
-        )
+        self._options = topics.producer_options(settings, **{"linger.ms": 20, "error_cb": self._complaints.hear})
+        self._producer = Producer(self._options, logger=_log)
 
     def send(self, segment: Segment) -> None:
         """Return once all its lines are in the topic, each once, and the segment is gone; LakeError if not."""
@@ -115,6 +114,8 @@ class TopicCarrier:
         try:
             yield
         except KafkaException as error:
+            self._producer.purge()  # what it still holds is looked for in the topic, and one that failed for good writes no more
+            self._producer = Producer(self._options, logger=_log)
             raise LakeError(
                 f"Kafka at {self._settings.kafka.servers} did not take what waits for {self._topic}: "
                 f"{self._complaints.words(error.args[0])}. It stays in {self._settings.lake.outbox}; `nextclick ship` sends it."
