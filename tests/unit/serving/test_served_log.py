@@ -9,7 +9,7 @@ import pytest
 from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import load
 from serving.metrics import ServingMetrics
-from serving.served_log import Recorder
+from serving.served_log import Recorder, open_record
 from tests.wait import wait_until
 
 
@@ -49,3 +49,24 @@ def test_it_says_that_records_are_lost_and_that_they_are_kept_again(
     finally:
         recorder.close()
     assert segments(landing)
+
+
+def test_with_kafka_records_that_no_broker_takes_are_lost_and_counted_and_nothing_lies_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("confluent_kafka")
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    away = {
+        "NEXTCLICK_COLLECTOR__SINK": "kafka",
+        "NEXTCLICK_KAFKA__SERVERS": "127.0.0.1:1",
+        "NEXTCLICK_KAFKA__DELIVERY_SECONDS": "0.5",
+    }
+    settings, metrics = load(lake=tmp_path / "lake", environ=away), ServingMetrics()
+    recorder = open_record(settings, metrics)
+    recorder.start()
+    assert recorder.put(msgspec.json.encode({"event": "served", "visitor_id": "v"}))
+    assert not recorder.put(b'"' + b"x" * settings.landing.max_event_bytes + b'"')
+    recorder.close()
+    wait_until(lambda: metrics.records_lost._value.get() == 2)
+    assert metrics.recorded._value.get() == 0
+    assert not list(tmp_path.rglob("*.log"))
