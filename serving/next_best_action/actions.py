@@ -46,9 +46,15 @@ class SiteAction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """… with at most such a probability."""
     audience: Annotated[str, Meta(max_length=64)] = ""
     """Only to who belongs to this audience (docs/audiences.md); "": to all."""
+    users_only: bool = False
+    """Only to known users: visitors can be made up."""
 
-    def refusal(self, surface: str, foreseen: Mapping[str, float], audiences: Container[str] = ()) -> str | None:
+    def refusal(
+        self, surface: str, foreseen: Mapping[str, float], audiences: Container[str] = (), user: bool = False
+    ) -> str | None:
         """Why it may not be offered there, to somebody of whom this is foreseen and who belongs to these audiences; None: it may."""
+        if self.users_only and not user:
+            return "only to known users"
         if self.surfaces and surface not in self.surfaces:
             return f"only on {', '.join(self.surfaces)}"
         if self.audience and self.audience not in audiences:

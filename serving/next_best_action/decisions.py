@@ -46,6 +46,11 @@ def unit(visitor_id: str | None, user_id: str | None) -> str | None:
     return f"user:{user_id}" if user_id else f"visitor:{visitor_id}" if visitor_id else None
 
 
+def is_user(person: str | None) -> bool:
+    """Whether a `unit` is a user."""
+    return person is not None and person.startswith("user:")
+
+
 def drawn(shares: dict[str, float], site: str, person: str, where: str, start: int) -> str:
     """The action of the person in the place and period: by a hash, so that asking again draws nothing new.
 

@@ -8,7 +8,7 @@ from nextclick.errors import LakeError
 from nextclick.settings import Settings
 from serving.next_best_action import state
 from serving.next_best_action.actions import NONE, Kind, SiteAction, SiteActions
-from serving.next_best_action.decisions import Decision, drawn, period
+from serving.next_best_action.decisions import Decision, drawn, is_user, period
 from serving.next_best_action.judge import Verdict
 from serving.next_best_action.policy import ActionWorth, MoneyRange, Policy, mixed
 
@@ -99,7 +99,8 @@ class NextBestActions:
         rules = self.site
         where = rules.place(surface)
         segment = rules.segment(where, foreseen)
-        refused = {each.id: why for each in rules.actions if (why := each.refusal(surface, foreseen, audiences))}
+        user = is_user(person)
+        refused = {each.id: why for each in rules.actions if (why := each.refusal(surface, foreseen, audiences, user))}
         allowed = [NONE, *(each.id for each in rules.actions if each.id not in refused)]
         time = period(now, self._settings.actions.period_hours)
         if person is None:

@@ -18,7 +18,7 @@ from nextclick.settings import Settings, load
 from serving.next_best_action import actions, learn, outcomes, state
 from serving.next_best_action.actions import NONE, SiteAction, SiteActions
 from serving.next_best_action.cells import ActionCell, fold, posterior, priors
-from serving.next_best_action.decisions import DECISION, Decision, drawn, encode, period
+from serving.next_best_action.decisions import DECISION, Decision, drawn, encode, period, unit
 from serving.next_best_action.judge import Verdict
 from serving.next_best_action.live import NextBestActions
 from serving.next_best_action.outcomes import DecisionTrial
@@ -93,6 +93,9 @@ def test_an_action_is_for_whom_it_says() -> None:
     assert action.refusal("cart", {"churn": 0.4, "conversion_7d": 0.2}) == "only where churn is at least 0.5"
     assert action.refusal("cart", {"churn": 0.5, "conversion_7d": 0.3}) == "only where conversion_7d is at most 0.2"
     assert action.refusal("cart", {"churn": 0.5}) == "only where conversion_7d is at most 0.2", "nobody knows"
+    known_only = SiteAction(id="c", kind="discount", users_only=True)
+    assert known_only.refusal("home", {}, user=True) is None
+    assert known_only.refusal("home", {}) == "only to known users"
     regulars = SiteAction(id="b", kind="banner", audience="regulars")
     assert regulars.refusal("home", {}, {"regulars": 7}) is None
     assert regulars.refusal("home", {}) == regulars.refusal("home", {}, ["others"]) == "only to the audience regulars"
@@ -180,6 +183,14 @@ def known(none: tuple[int, int], voucher: tuple[int, int]) -> dict[str, dict[str
             for action, (n, y) in ((NONE, none), (VOUCHER, voucher))
         }
     }
+
+
+def test_an_action_for_users_is_not_for_who_is_nobodys_but_a_visitor(settings: Settings) -> None:
+    voucher = SiteAction(id=VOUCHER, kind="discount", users_only=True)
+    here = NextBestActions(settings, SiteActions(margin=20.0, actions=(voucher,)))
+    assert set(here.decide("default", unit("v1", "ann"), "home", {}, 0).decision.shares) == {NONE, VOUCHER}
+    assert here.decide("default", unit("v1", None), "home", {}, 0).refused == {VOUCHER: "only to known users"}
+    assert here.decide("default", unit("user:ann", None), "home", {}, 0).decision.shares == {NONE: 1.0}
 
 
 def test_every_process_draws_the_same_shares(settings: Settings) -> None:
