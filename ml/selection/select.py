@@ -64,20 +64,15 @@ class CutsChoice(NamedTuple):
     recipes: dict[str, AnyRecipe]
     """Every candidate, with the parameters and weights that were found on the first part."""
     recalls: dict[str, tuple[float, ...]]
-    """recall@k of every candidate on each part."""
+    """recall@k of every candidate on the first part, and on those for which it was fitted again."""
 
 
 def by_cuts(settings: Settings, parts: Sequence[Split], progress: Stages = quiet) -> CutsChoice:
-    """Choose on the first part; where the others have another best, the one that is never far below the best of a part."""
-    first, *others = (CandidateTrials(settings, part, progress) for part in parts)
-    popular = _popular(first)
-    recipes = dict(_personal(first, popular, parts[0].train, None)[0])
-    best = first.best(recipes)
-    for other in others:
-        other.ask({**popular, **recipes})
-    recalls = {name: tuple(one.judged.recall(name) for one in (first, *others)) for name in recipes}
-    agreed = all(one.judged.best(recipes) == best for one in others)
-    return CutsChoice(best if agreed else cuts.safest(recalls), recipes, recalls)
+    """Choose on the first part, where the others agree; else the safest: as `choose` does, on parts that others have cut."""
+    first = CandidateTrials(settings, parts[0], progress)
+    recipes = dict(_personal(first, _popular(first), parts[0].train, None)[0])
+    agreed = cuts.confirmed(first, recipes, parts[1:])
+    return CutsChoice(agreed.name, recipes, agreed.recalls)
 
 
 def choose(
@@ -93,14 +88,15 @@ def choose(
     if reigning:  # an equal recipe on equal data gives an equal model, so none is fitted twice
         champion = next((name for name, recipe in recipes.items() if recipe == reigning), "champion")
         recipes[champion] = reigning
-    best, doubt = cuts.confirmed(contest, personal)
+    agreed = cuts.confirmed(contest, personal, cuts.earlier(contest))
+    best = agreed.name
     most_liked = contest.judged.best(popular)
     contenders = {name: recipes[name] for name in [*popular, best, *([champion] if champion else [])]}
     als = settings.als
     judged = evaluate.compare(contenders, test, settings.evaluation, als.seed, als.threads, said("test", progress))
     return Selection(
         name=best, recipe=recipes[best], popular_name=most_liked, popular=popular[most_liked], champion=champion,
-        validation=contest.judged, judged=judged, before=contest.part, test=test, skipped=skipped, doubt=doubt,
+        validation=contest.judged, judged=judged, before=contest.part, test=test, skipped=skipped, doubt=agreed.doubt,
         model=contest.models.get(best),
     )  # fmt: skip
 
