@@ -321,7 +321,9 @@ class Engine:
         head = request_id, context.now, who, model, context.assigned
         if listed:
             source = listed.ranked.source
-            return self._recorder.put(response.record(*head, listed, request.surface, source, degraded))
+            return self._recorder.put(
+                response.record(*head, listed, request.surface, source, degraded, context.known.session.by)
+            )
         return self._recorder.put(response.decision_record(*head, best.decision, request.surface, degraded))
 
     def _for_visitor(self, context: AnswerContext, request: requests.FilteredRequest, n: int) -> Listed:
@@ -369,10 +371,11 @@ class Engine:
         source, degraded, model = listed.ranked.source, context.known.degraded, context.serving_index.model_version
         self._metrics.answers.labels(route, source, degraded).inc()
         request_id, who = _new_id(), context.who
+        session = context.known.session if route in _BY_SESSION else responses.NO_SESSION
         if self._settings.serving.record and (who.visitor_id or who.user_id) and listed.ids:
             self._recorder.put(
                 response.record(
-                    request_id, context.now, who, model, context.assigned, listed, surface, source, degraded
+                    request_id, context.now, who, model, context.assigned, listed, surface, source, degraded, session.by
                 )
             )
         return {
@@ -381,7 +384,7 @@ class Engine:
             "variant": context.assigned.variant,
             "source": source,
             "degraded": degraded,
-            "session": context.known.session if route in _BY_SESSION else responses.NO_SESSION,
+            "session": session,
         }
 
     def _acts(self, context: AnswerContext) -> list[str]:

@@ -113,6 +113,7 @@ def record(
     surface: str | None,
     source: Source,
     degraded: bool,
+    session: str,
 ) -> bytes:
     """The answer as a `served` event (docs/api.md has its properties)."""
     scored = listed.ranked.scored
@@ -124,6 +125,7 @@ def record(
         "features": _text(features),
         "source": source,
         "degraded": "true" if degraded else "false",
+        "session": session,
     }
     if listed.draws:
         properties[DRAWS] = encode_draws(list(listed.draws)).decode()

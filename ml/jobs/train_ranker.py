@@ -122,7 +122,8 @@ def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) ->
     from ml.models.ctr import lambdamart
 
     began, judged = time.time(), judge(shown, present_score(settings, shown))
-    trees = str(lambdamart.fit(shown, judged.trees).model_to_string())
+    booster = lambdamart.fit(shown, judged.trees)
+    trees = str(booster.model_to_string())
     run = tracking.Run(
         name="train_ranker",
         source=source,
@@ -134,7 +135,7 @@ def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) ->
     )
     file = SingleFile("ranker", trees.encode(), "trees_pyfunc.py", FEATURES, "score", ("lightgbm", "pandas"))
     version = single_file.register(settings.lake, run, file, champion=not judged.reasons)
-    card = RankerCard(version=version, trees=judged.trees, metrics=judged.metrics, sha256=ranker.sha256(trees))
+    card = RankerCard(version=version, trees=booster.num_trees(), metrics=judged.metrics, sha256=ranker.sha256(trees))
     if judged.reasons:
         files.remove(ranker.folder(settings.lake))
     else:

@@ -93,6 +93,7 @@ def test_an_open_session_is_answered_by_the_live_model_which_knows_that_people_r
     assert session == {"by": "live", "model": "blend"}
     assert max(similar, key=similar.__getitem__) == "i3"
     assert similar["i3"] == 1.0
+    assert api.wait_for(lambda events: any(event["properties"]["session"] == "live" for event in events))
 
 
 def test_without_an_open_session_the_lists_of_the_last_items_answer(api: Collector, shop: Settings) -> None:

@@ -104,6 +104,17 @@ def test_threads_and_a_second_fit_change_no_bit() -> None:
     assert one == again
 
 
+def test_where_nothing_tells_items_apart_one_tree_says_so_and_is_sound() -> None:
+    rows = shown(both, answers=100)
+    rows.features[:] = 0.5
+    booster = lambdamart.fit(rows, 40)
+    text = booster.model_to_string()
+    assert booster.num_trees() == 1
+    assert lambdamart.best_size(booster, rows) == 1
+    ranker.require_sound(text, 1)
+    assert len(set(Ranker(learned(text, trees=1)).scores(dict(zip(FEATURES, rows.features.T, strict=True))))) == 1
+
+
 def learned(text: str = "", **changed: Any) -> LearnedRanker:
     text = text or TREES
     fields: dict[str, Any] = {"version": "3", "trees": 20, "sha256": ranker.sha256(text)}
