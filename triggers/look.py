@@ -12,7 +12,7 @@ from nextclick.errors import TableBusy
 from nextclick.lake import duck, locks
 from nextclick.settings import Settings
 from triggers import message, people
-from triggers.decisions import Contact, SendOutcome, decide
+from triggers.decisions import Contact, SendOutcome, decide, quiet_until
 from triggers.definition import TriggerDefinition
 from triggers.occasions import item_feed, occasions
 from triggers.occasions.looking import Looking
@@ -32,12 +32,21 @@ class _Filled(NamedTuple):
 
 
 def look(
-    settings: Settings, outbox: Outbox, triggers: Sequence[TriggerDefinition], as_of: datetime, now: datetime
+    settings: Settings,
+    outbox: Outbox,
+    triggers: Sequence[TriggerDefinition],
+    as_of: datetime,
+    now: datetime,
+    waits: dict[str, datetime] | None = None,
 ) -> Counter[str]:
     """Decide all that is due, by what silver knows up to `as_of`; returns new decisions by outcome.
 
-    While another worker looks, this one need not.
+    While another worker looks, this one need not. `waits` remembers between looks until when an occasion lies in quiet hours:
+    about whom it is need not be asked again before.
     """
+    waits = {} if waits is None else waits
+    for over in [id for id, until in waits.items() if until <= now]:
+        del waits[over]
     decided: Counter[str] = Counter()
     with ExitStack() as held:
         try:
@@ -52,23 +61,33 @@ def look(
         for trigger in triggers:
             if trigger.enabled:
                 with duck.answering(settings.lake, f"Who is due for the trigger {trigger.name}") as database:
-                    decided += _decide(settings, outbox, trigger, Looking(database, settings.lake, as_of, changes), now)
+                    decided += _decide(
+                        settings, outbox, trigger, Looking(database, settings.lake, as_of, changes), now, waits
+                    )
         outbox.forget(now, settings.triggers.remember_days)
     return decided
 
 
 def _decide(
-    settings: Settings, outbox: Outbox, trigger: TriggerDefinition, looking: Looking, now: datetime
+    settings: Settings,
+    outbox: Outbox,
+    trigger: TriggerDefinition,
+    looking: Looking,
+    now: datetime,
+    waits: dict[str, datetime],
 ) -> Counter[str]:
     """Decisions in the order of the occasions, which is that of caps: whoever is first has the place."""
-    due = occasions(looking, trigger)
+    due = [occasion for occasion in occasions(looking, trigger) if occasion.id not in waits]
     new = outbox.undecided([occasion.id for occasion in due])
     filled = _filled(looking, trigger, [occasion for occasion in due if occasion.id in new])
     decided: Counter[str] = Counter()
     with outbox.deciding() as deciding:
         for each in filled:
             outcome = _outcome(settings, deciding, trigger, each, now)
-            if outcome and deciding.is_new(each.occasion.id):
+            if outcome is None:
+                zone = settings.analytics.timezone_for(trigger.site)
+                waits[each.occasion.id] = quiet_until(trigger, each.contact.timezone, zone, now) or now
+            elif deciding.is_new(each.occasion.id):
                 deciding.add(_decision(trigger, each, outcome, now))
                 decided[outcome] += 1
     return decided

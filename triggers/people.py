@@ -1,10 +1,10 @@
 """Whom a message is for, and what it may speak of: contacts, items and recommendations, read from the lake in few questions."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS
-from nextclick.contracts.persons import VISITOR
+from nextclick.contracts.persons import ACCOUNT, VISITOR, id_of
 from nextclick.contracts.silver import EVENTS, IDENTITIES, ITEMS
 from nextclick.lake import delta, duck, persons
 from triggers.decisions import Contact
@@ -25,24 +25,23 @@ class MessageItem(NamedTuple):
     category: str | None = None
 
 
-_THEIRS: Final = f"""
+_THEIRS: Final = """
 CREATE OR REPLACE TEMP TABLE theirs AS
 SELECT site, visitor_id, user_id, occurred_at, event_id, timezone, consent FROM every_event
 WHERE site = $site AND occurred_at <= $as_of AND (user_id IN (FROM reached) OR visitor_id IN (
-    SELECT substr(person_id, {len(VISITOR) + 1}) FROM wanted WHERE starts_with(person_id, '{VISITOR}')
-    UNION ALL SELECT id FROM links WHERE site = $site AND user_id IN (FROM reached)
+    SELECT own_id FROM wanted WHERE is_visitor UNION ALL SELECT id FROM links WHERE site = $site AND user_id IN (FROM reached)
 ))
 """
 _REACHED: Final = """
 CREATE OR REPLACE TEMP TABLE reached AS
 WITH RECURSIVE merged AS (
-    SELECT person_id AS user_id FROM wanted
+    SELECT own_id AS user_id FROM wanted WHERE NOT is_visitor
     UNION SELECT links.id FROM links JOIN merged USING (user_id) WHERE kind = 'alias' AND site = $site
 ) FROM merged
 """
-_CONTACTS: Final = """
-SELECT person_id, arg_max(visitor_id, (occurred_at, event_id)), arg_max(user_id, (occurred_at, event_id)),
-    arg_max(timezone, (occurred_at, event_id)), {consent}
+_CONTACTS: Final = f"""
+SELECT person_id, arg_max(visitor_id, (occurred_at, event_id)) FILTER (NOT starts_with(visitor_id, '{ACCOUNT}')),
+    arg_max(user_id, (occurred_at, event_id)), arg_max(timezone, (occurred_at, event_id)), {{consent}}
 FROM people SEMI JOIN wanted USING (person_id) GROUP BY person_id
 """
 
@@ -51,7 +50,13 @@ def contacts(looking: Looking, trigger: TriggerDefinition, people: Collection[st
     """Of these persons of the trigger's site, by all that is known of them up to this moment."""
     database, lake = looking.database, looking.lake
     said = f"consent.{trigger.consent}" if trigger.consent != "none" else "NULL::BOOLEAN"
-    _register(database, "wanted", "person_id", people)
+    _register(
+        database,
+        "wanted",
+        person_id=people,
+        own_id=map(id_of, people),
+        is_visitor=[each.startswith(VISITOR) for each in people],
+    )
     duck.show(database, "every_event", lake, EVENTS.name, delta.open_table(lake, EVENTS.name))
     duck.show(database, "links", lake, IDENTITIES.name, delta.open_table(lake, IDENTITIES.name))
     database.execute(_REACHED, {"site": trigger.site})
@@ -66,7 +71,7 @@ def goods(looking: Looking, site: str, items: Collection[str]) -> dict[str, Mess
     if not items:
         return {}
     database = looking.database
-    _register(database, "wanted", "item_id", items)
+    _register(database, "wanted", item_id=items)
     duck.show(database, "items", looking.lake, ITEMS.name, delta.open_table(looking.lake, ITEMS.name))
     query = "SELECT item_id, name, price::VARCHAR, currency, category FROM items SEMI JOIN wanted USING (item_id) WHERE site = $site"
     return {row[0]: MessageItem(*row) for row in database.execute(query, {"site": site}).fetchall()}
@@ -77,7 +82,7 @@ def recommended(looking: Looking, site: str, people: Collection[str], most: int)
     if not (people and most):
         return {}
     database, lake = looking.database, looking.lake
-    _register(database, "wanted", "person_id", people)
+    _register(database, "wanted", person_id=people)
     for view, table in (("listed", RECOMMENDATIONS), ("popular", POPULAR_ITEMS), ("items", ITEMS)):
         duck.show(database, view, lake, table.name, delta.open_table(lake, table.name))
     rows = database.execute(_LISTS, {"site": site, "most": most}).fetchall()
@@ -95,7 +100,9 @@ SELECT person_id, list(item_id ORDER BY rank)[:$most::INT] FROM (
 """
 
 
-def _register(database: "DuckDBPyConnection", name: str, column: str, values: Collection[str]) -> None:
+def _register(database: "DuckDBPyConnection", name: str, **columns: Iterable[str | bool]) -> None:
     import pyarrow as pa
 
-    database.register(name, pa.table({column: pa.array(sorted({*values}), pa.string())}))
+    values = {column: [*rows] for column, rows in columns.items()}
+    types = {column: pa.bool_() if column.startswith("is_") else pa.string() for column in columns}
+    database.register(name, pa.table({column: pa.array(values[column], types[column]) for column in columns}))

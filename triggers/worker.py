@@ -66,6 +66,7 @@ class TriggerWorker:
         self._settings, self._triggers, self._outbox, self._clock = settings, triggers, outbox, clock
         outbox.stop_others([trigger.name for trigger in triggers if trigger.enabled], ms(clock()))
         self._sender = Sender(outbox, receiver, settings.triggers, clock)
+        self._waits: dict[str, datetime] = {}
         self._look_at = 0.0
         """By the monotonic clock."""
 
@@ -107,7 +108,8 @@ class TriggerWorker:
         known = as_of or known_until(self._settings, now)
         if known is None:
             return Counter(), None
-        return await asyncio.to_thread(look, self._settings, self._outbox, self._triggers, known, now), known
+        decided = await asyncio.to_thread(look, self._settings, self._outbox, self._triggers, known, now, self._waits)
+        return decided, known
 
     async def _send(self, until: float) -> int:
         """Until nothing may be tried, or this moment of the monotonic clock."""

@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,42 @@ def test_quiet_hours_are_those_of_the_device_and_then_of_the_site(tmp_path: Path
         write_events(settings.lake, [event("nowhere", "purchase", 15 * 60, "lamp")], 1)  # at 3:00
         once(settings, 18 * 60, quiet)
     assert outcomes(settings) == {"visitor:tokyo": "sent", "visitor:utc": "sent"}
+
+
+def test_who_waits_in_quiet_hours_is_not_asked_about_before_they_end(tmp_path: Path) -> None:
+    settings, waits, rule = settings_of(tmp_path), dict[str, datetime](), trigger(quiet=("12:00", "14:00"))
+    left_carts(settings, "v")
+    outbox = Outbox.of(settings.lake)
+    assert look(settings, outbox, [rule], minutes(40), minutes(40), waits) == {}
+    assert [*waits.values()] == [minutes(120)]
+    assert look(settings, outbox, [rule], minutes(119), minutes(119), waits) == {}
+    assert look(settings, outbox, [rule], minutes(120), minutes(120), waits) == {"waiting": 1}
+    assert waits == {}
+    outbox.close()
+
+
+def test_a_contact_is_the_newest_device_and_zone_under_whatever_name(tmp_path: Path) -> None:
+    with Hook() as hook:
+        settings = settings_of(tmp_path, hook.url)
+        write_events(
+            settings.lake,
+            [
+                event("phone", "add_to_cart", 0, "lamp", user_id="visitor:7", timezone="Asia/Tokyo", consent=YES),
+                event("phone", "served", 3, user_id="visitor:7"),
+                event(" user:visitor:7", "email_open", 5, user_id="visitor:7"),
+                event(
+                    "7", "page_view", 6, timezone="Europe/Vienna", consent={**YES, "advertising": False}
+                ),  # somebody else
+            ],
+        )
+        once(settings, 40, trigger(consent="advertising"))
+    [said] = hook.bodies.values()
+    assert [said["data"][name] for name in ("person_id", "user_id", "visitor_id")] == [
+        "user:visitor:7",
+        "visitor:7",
+        "phone",
+    ]
+    assert [each["visitor_id"] for each in logged(settings)] == ["phone"]
 
 
 def test_who_would_have_to_wait_too_long_is_not_sent_it(tmp_path: Path) -> None:
