@@ -32,13 +32,17 @@ def landed(settings: Settings) -> list[tuple[Event, str, int]]:
     return [(msgspec.json.decode(line.payload, type=Event), line.source or "", line.received_at or 0) for line in lines]
 
 
+def begun(load: Load) -> None:
+    wait_until(lambda: load.acknowledged > 2)
+
+
 def killed_under_load(folder: Path, times: int, seed: int) -> None:
     draw, settings = random.Random(seed), settings_with(folder, {"lookers": LOOKERS, "buyers": BUYERS})
     here = QUICK | {"NEXTCLICK_CONF_DIR": str(settings.conf_dir)}
     for number in range(times):
         with collecting(settings.lake.root, **here) as collector:
             load = Load(collector, str(number))
-            wait_until(lambda load=load: load.acknowledged > 2)
+            begun(load)
             time.sleep(draw.uniform(0.1, 0.6))
             collector.stop(signal.SIGKILL)
             load.stop()
