@@ -9,6 +9,7 @@ from collector.live.landing_follower import LandingFollower
 from collector.shipping.shipper import ShippingThread, has_to_ship
 from collector.sinks import Sink
 from collector.sinks.landing import LandingSink
+from nextclick.audiences import definitions as audiences
 from nextclick.extras import importing_kafka
 from nextclick.kv import open_profiles
 from nextclick.settings import Settings, load
@@ -56,7 +57,9 @@ def _kafka() -> "type[KafkaSink]":
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight end first, within drain_seconds."""
+    # What would stop a worker stops here: each would be started again and again.
+    audiences.load(settings.conf_dir / "audiences")
     if settings.collector.sink == "kafka":
-        _kafka()  # here and not in each worker, which would be started again and again
+        _kafka()
     operators.start(FOR_OPERATORS, settings.collector)
     process.serve("collector.http.server:app", settings.collector)

@@ -3,6 +3,7 @@
 import sys
 from typing import Final
 
+from nextclick.audiences import definitions as audiences
 from nextclick.settings import Settings, load
 from nextclick.web import operators, process
 from serving.api.app import FOR_OPERATORS, ApiApp
@@ -24,5 +25,8 @@ def app(settings: Settings | None = None) -> ApiApp:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight end first, within drain_seconds."""
+    audiences.load(
+        settings.conf_dir / "audiences"
+    )  # here and not in each worker, which would be started again and again
     operators.start(FOR_OPERATORS, settings.serving)
     process.serve("serving.api.server:app", settings.serving)

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from analytics.audiences import nightly
 from cli.main import cli
+from nextclick.errors import AudienceError
 from tests.audience_files import BUYERS, LOOKERS, event_row, settings_with
 from tests.table_rows import write
 
@@ -81,6 +83,15 @@ def test_a_lake_without_events_explains_what_is_not_known(tmp_path: Path) -> Non
     settings = settings_with(tmp_path, {"regulars": 'fact = "orders"\nleast = 2'})
     place = ["--lake", str(settings.lake.root), "--conf-dir", str(settings.conf_dir)]
     assert "may belong" in ask(place, "regulars", "--explain", "v1").stdout
+
+
+@pytest.mark.parametrize("verb", ["collect", "serve"])
+def test_a_server_with_a_wrong_audience_does_not_start(tmp_path: Path, verb: str) -> None:
+    settings = settings_with(tmp_path, {"wrong": 'event = "bought"\nwithin = "6h"'})
+    place = ["--lake", str(settings.lake.root), "--conf-dir", str(settings.conf_dir)]
+    result = CliRunner().invoke(cli, [*place, verb, "--port", "0"])
+    assert isinstance(result.exception, AudienceError)
+    assert "wrong.toml" in str(result.exception)
 
 
 def test_wrong_calls_say_what_to_do(tmp_path: Path) -> None:
