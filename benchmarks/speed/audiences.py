@@ -91,7 +91,7 @@ def deliver(settings: Settings, store: Profiles, watch: AudienceWatch, piece: Se
             for key in arrival.keys:
                 updates.setdefault(key, []).append(arrival.action)
             if not watch.is_idle:
-                watch.add(arrival.keys, arrival.event)
+                watch.add(arrival.keys, arrival.event, received_at)
     watch.look(store.merge(updates))
 
 

@@ -4,10 +4,14 @@
 
 Killed anywhere in between, the events are merged and looked at once more. A change that comes twice into the log is one in
 silver.audience_changes: it says what the one before it said.
+
+A store that is made anew (LMDB after a restart of the machine) takes up who belongs without a word, from events that came before it
+began: it was said when they came. What changed meanwhile the night says.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from nextclick.audiences import definitions, standing
@@ -37,6 +41,14 @@ class AudienceWatch:
         self._settings = settings
         self._store = store
         self._seen: dict[bytes, Subject] = {}
+        self._loud: set[bytes] = set()
+        """Those of them with an event that came since the store began: what others change was said before the store was lost."""
+        self._began: int | None = None
+        if not self.is_idle:
+            with suppress(
+                ModelError
+            ):  # a store that is down is asked again; one that is new begins before what comes now
+                self._began = store.began()
         self._writer: SegmentWriter | None = None
         self._open_since: float | None = None
         """When the oldest change that is not published yet was written."""
@@ -46,9 +58,13 @@ class AudienceWatch:
         """Whether there is no audience to look at."""
         return not self._audiences.whole
 
-    def add(self, keys: Iterable[bytes], event: Event) -> None:
+    def add(self, keys: Iterable[bytes], event: Event, received_at: int) -> None:
         """Look at the subjects of an event next time: `keys` are those of its profiles."""
+        if self._began is None:
+            self._began = self._store.began()
         for key in keys:
+            if received_at >= self._began:
+                self._loud.add(key)
             if key not in self._seen:
                 site = event.site or self._settings.site
                 self._seen[key] = (
@@ -60,10 +76,11 @@ class AudienceWatch:
     def look(self, merged: Mapping[bytes, Profile]) -> None:
         """Look at all that were added, whose profiles these are, and make durable what changed."""
         left, self._seen = self._seen, {}
+        loud, self._loud = self._loud, set()
         for _ in range(_TRIES):
             if not left:
                 return
-            left = self._once(left, merged)
+            left = self._once(left, merged, loud)
             merged = dict(zip(left, self._store.get_many(list(left)), strict=True))
         raise ModelError("Standings among audiences change faster than they can be written. It is tried again.")
 
@@ -74,7 +91,9 @@ class AudienceWatch:
             self._writer.roll()
             self._open_since = None
 
-    def _once(self, subjects: Mapping[bytes, Subject], profiles: Mapping[bytes, Profile]) -> dict[bytes, Subject]:
+    def _once(
+        self, subjects: Mapping[bytes, Subject], profiles: Mapping[bytes, Profile], loud: Container[bytes]
+    ) -> dict[bytes, Subject]:
         """One try; those whose standing another process changed meanwhile."""
         keys, now = list(subjects), time.time_ns() // 1_000_000
         events, replaced = list[bytes](), dict[bytes, tuple[bytes, bytes]]()
@@ -83,10 +102,11 @@ class AudienceWatch:
             after, changes = self._changes(subject, profiles[key], before, now)
             if changes:
                 replaced[key] = stored, standing.encode_standing(after)
-                events += [standing.change_event(subject, change) for change in changes]
+                events += [standing.change_event(subject, change) for change in changes if key in loud]
         if not replaced:
             return {}
-        self._write(events, now)
+        if events:
+            self._write(events, now)
         return {key: subjects[key] for key in self._store.replace_standings(replaced)}
 
     def _changes(

@@ -107,7 +107,7 @@ class ProfileUpdater(ABC):
                 for key in arrival.keys:
                     updates.setdefault(key, []).append(arrival.action)
                 if not self._watch.is_idle:
-                    self._watch.add(arrival.keys, arrival.event)
+                    self._watch.add(arrival.keys, arrival.event, received_at)
             if len(updates) >= PIECE:
                 self._watch.look(self._store.merge(updates))
                 updates.clear()

@@ -217,6 +217,14 @@ def test_redis_removes_a_profile_by_itself_when_its_newest_action_is_too_old(red
     assert [len(each.actions) for each in store.get_many([b"va", b"vb"])] == [0, 1]
 
 
+def test_a_store_knows_when_it_began(store: Profiles, place: str) -> None:
+    began = store.began()
+    assert NOW - 1000 <= began <= time.time_ns() // 1_000_000
+    time.sleep(0.01)
+    store.merge({b"va": [action(1)]})
+    assert (store.began(), open_store(place).began()) == (began, began)
+
+
 def test_a_standing_is_replaced_where_it_is_what_was_read_alone(store: Profiles, place: str) -> None:
     assert store.standings([]) == []
     assert store.standings([b"va", b"vb"]) == [b"", b""]

@@ -1,7 +1,7 @@
 """Profiles in one LMDB environment, shared by the processes of one machine.
 
     kv/profiles/BOOT/     data.mdb: `profiles` (8 bytes newest action's time, then the profile), `standings` (8 bytes when it
-                          was written, then the standing), `segments` (marks), `offsets` (8 bytes each)
+                          was written, then the standing), `segments` (marks), `offsets` (8 bytes each); `began`, a file
 
 Commits are not synced: a killed process loses nothing of them, and after a restart of the
 machine, when pages may be torn, BOOT is another folder: profiles, marks and offsets begin empty, and
@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,8 @@ from nextclick.profile import profile
 from nextclick.profile.profile import Action, Profile
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_BEGAN: Final = "began"
+"""A file of BOOT, as old as it."""
 _NEWEST: Final = struct.Struct(">Q")
 _OFFSET: Final = struct.Struct(">Q")
 _UPTO: Final = b"\x00upto"
@@ -72,6 +74,8 @@ class LmdbProfiles:
                     _environments[boot] = environment
                     return environment
                 boot.mkdir(parents=True, exist_ok=True)
+                with suppress(FileExistsError):
+                    (boot / _BEGAN).touch(exist_ok=False)
                 environment = _environments[boot] = _Environment(boot, self._map_bytes)
                 for other in self._folder.iterdir():
                     if other != boot:
@@ -104,6 +108,11 @@ class LmdbProfiles:
             for partition, offset in offsets.items():
                 transaction.put(partition.encode(), _OFFSET.pack(offset), db=opened.offsets)
         return merged
+
+    def began(self) -> int:
+        _ = self._open
+        with _translated(self._folder):
+            return (self._boot / _BEGAN).stat().st_mtime_ns // 1_000_000
 
     def standings(self, keys: Sequence[bytes]) -> list[bytes]:
         try:

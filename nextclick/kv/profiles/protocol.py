@@ -37,6 +37,10 @@ class Profiles(Protocol):
         """
         ...
 
+    def began(self) -> int:
+        """When this store was first written (ms): what arrived before is in it because somebody brought it anew."""
+        ...
+
     def standings(self, keys: Sequence[bytes]) -> list[bytes]:
         """What was kept beside the profiles of `keys` (nextclick/audiences/standing.py), in their order; empty where nothing was."""
         ...

@@ -3,6 +3,7 @@
     P:v… P:u…       a profile each; expires when its newest action is too old
     P:sv… P:su…     what is kept beside a profile; expires as long after it was written
     P:segments      set of the segments of the landing log that are merged       P:upto   all up to this name are
+    P:began         when it was first written
     P:offsets       hash: up to where each partition of Kafka is merged
 
 A merge reads, merges here, and writes only if the value is still the one that was read; a
@@ -10,6 +11,7 @@ profile that another process changed meanwhile is read again. So nothing is lost
 rule of merging is in one place.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -100,6 +102,11 @@ class RedisProfiles:
                     tried.append(key)
             written = pipe.execute()
         return [key for key, done in zip(tried, written, strict=True) if not done]
+
+    def began(self) -> int:
+        with self._translated():
+            self._redis.set(self._prefix + b":began", time.time_ns() // 1_000_000, nx=True)
+            return int(self._redis.get(self._prefix + b":began"))
 
     def standings(self, keys: Sequence[bytes]) -> list[bytes]:
         if not keys:

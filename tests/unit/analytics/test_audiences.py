@@ -220,7 +220,7 @@ def live(settings: Settings, *events: Event) -> None:
     watch = AudienceWatch(settings, store)
     for one in events:
         if arrival := arrivals.read(encode(one), now()):
-            watch.add(arrival.keys, arrival.event)
+            watch.add(arrival.keys, arrival.event, now())
             watch.look(store.merge({key: [arrival.action] for key in arrival.keys}))
     watch.publish(at_once=True)
 

@@ -133,14 +133,14 @@ def test_standings_that_never_stand_still_are_an_error_that_is_tried_again(tmp_p
         deliver(settings, store, [event(1, "purchase")])
 
 
-def deliver(settings: Settings, store: Any, events: Sequence[Event]) -> None:
+def deliver(settings: Settings, store: Any, events: Sequence[Event], received_at: int | None = None) -> None:
     """What the follower does with a piece of events."""
     arrivals, watch = Arrivals(settings), AudienceWatch(settings, store)
     updates: dict[bytes, list[profile.Action]] = {}
     for one in events:
-        arrival = arrivals.read(encode(one), now())
+        arrival = arrivals.read(encode(one), received_at or now())
         assert arrival
-        watch.add(arrival.keys, arrival.event)
+        watch.add(arrival.keys, arrival.event, received_at or now())
         for key in arrival.keys:
             updates.setdefault(key, []).append(arrival.action)
     merged = store.merge(updates)
@@ -148,6 +148,23 @@ def deliver(settings: Settings, store: Any, events: Sequence[Event]) -> None:
         watch.look(merged)
     finally:
         watch.publish(at_once=True)  # what a killed process made durable the next writer publishes
+
+
+def test_a_store_that_is_made_anew_takes_up_who_belongs_without_a_word(tmp_path: Path) -> None:
+    """Also where the history comes in pieces, of which each says something else."""
+    settings = settings_with(tmp_path, {"lookers": LOOKERS, "buyers": BUYERS})
+    store = open_profiles(settings)
+    before = store.began() - 1
+    old = [event(number, ago=HOUR) for number in range(3)]
+    deliver(settings, store, old, before)
+    deliver(settings, store, [event(3, "purchase", ago=HOUR)], before)
+    key = profile.visitor_key("default", "v1")
+    assert list(decode_standing(store.standings([key])[0]).since) == ["buyers"]
+    assert changes(settings) == []
+    deliver(settings, store, [event(4)])
+    assert changes(settings) == [], "what was taken up is not said"
+    deliver(settings, store, [event(5, "purchase", visitor="v2")])
+    assert changes(settings) == [("audience_entered", "v2", "buyers")]
 
 
 DRAWN = st.lists(
