@@ -32,6 +32,8 @@ class RankerCard(msgspec.Struct, frozen=True, kw_only=True):
     format: int = formats.RANKER
     version: str
     """Its registered version."""
+    features: tuple[str, ...] = FEATURES
+    """The columns that it ranks by, in their order."""
     trees: int
     """How many there are."""
     metrics: dict[str, float] = {}
@@ -60,12 +62,16 @@ def write(lake: Lake, ranker: LearnedRanker) -> None:
 
 
 def read(lake: Lake) -> LearnedRanker | None:
-    """The ranker for the next export; None where none passed its gate. ModelError where its files are not what was written."""
+    """The ranker for the next export; None where none passed its gate, or the features were others when it was learned.
+
+    ModelError where its files are not what was written.
+    """
     card, trees = (files.read(f"{folder(lake)}/{name}") for name in ("card.json", "trees.txt"))
     if card is None:
         return None
     try:
-        return _checked(LearnedRanker(msgspec.json.decode(card, type=RankerCard), (trees or b"").decode()))
+        known = msgspec.json.decode(card, type=RankerCard)
+        return _checked(LearnedRanker(known, (trees or b"").decode())) if known.features == FEATURES else None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ModelError(f"The ranker in {folder(lake)} cannot be read: {error}. {_REMEDY}") from error
 

@@ -13,6 +13,7 @@ from ml.data.sessions import Sessions
 from ml.lists import live_session
 from ml.lists.live_session import ClicksByTime
 from ml.lists.session_packing import packed
+from ml.models.session import kinds
 from ml.models.session.blend import HELD, SessionBlend
 from ml.models.session.factors import SessionFactors
 from ml.models.session.linear import SessionLinear
@@ -62,6 +63,12 @@ def test_one_session_is_answered_as_the_fitted_model_answers_a_batch(
     assert len(live.items) == (expected.items[0] >= 0).sum()
     # Of scores that are equal but for their last bits either may come first.
     assert scores[live.items] == pytest.approx(expected.scores[0][: len(live.items)], rel=1e-4, abs=1e-6)
+
+
+def test_each_kind_of_part_that_is_tried_has_a_form_for_answers() -> None:
+    for kind, variants in kinds.variants(HISTORY, repeats=True).items():
+        for recipe in variants:
+            packed(kind, recipe.fit(HISTORY), ITEMS, repeats=True)
 
 
 def test_where_people_return_a_b_leads_back_to_a() -> None:

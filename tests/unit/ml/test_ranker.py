@@ -183,6 +183,12 @@ def test_a_bad_ranker_is_refused_and_the_score_ranks(how: str) -> None:
         Ranker(ranker.decode(ranker.encode(BAD[how])))
 
 
+def test_a_ranker_of_other_features_waits_for_the_next_training(tmp_path: Path) -> None:
+    lake = load(tmp_path / "lake", environ={}).lake
+    ranker.write(lake, learned(features=("popularity", "luck")))
+    assert ranker.read(lake) is None
+
+
 def test_a_damaged_file_is_refused_by_the_export(tmp_path: Path) -> None:
     lake = load(tmp_path / "lake", environ={}).lake
     ranker.write(lake, learned())
