@@ -18,9 +18,9 @@ from analytics.journeys import units
 from analytics.journeys.days import Days, moments_sql
 from analytics.journeys.patterns import ANY, EventPattern, Values, pattern, pattern_sql, text_sql
 from analytics.journeys.units import Unit
+from nextclick.audiences.durations import duration
 from nextclick.contracts.events import OUTSIDE_SESSIONS, PASSIVE
 from nextclick.definitions.chains import Numbers, chains
-from nextclick.definitions.durations import duration
 from nextclick.errors import UsageError
 from nextclick.lake import duck
 from nextclick.settings import Settings

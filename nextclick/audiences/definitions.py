@@ -10,9 +10,9 @@ from msgspec import Meta
 
 from nextclick.audiences import conditions
 from nextclick.audiences.conditions import Condition, Count, GoldNumber, GoldWord, Prediction, leaves, tally
+from nextclick.audiences.durations import duration
 from nextclick.audiences.facts import Field, Key, Number
 from nextclick.audiences.facts import Word as GoldWordName
-from nextclick.definitions.durations import duration
 from nextclick.errors import AudienceError, UsageError
 from nextclick.profile.predictions import NIGHTLY
 from nextclick.profile.profile import KINDS
