@@ -56,6 +56,17 @@ def test_servers_are_open_to_this_host_alone_at_the_ports_where_they_listen() ->
     ]
 
 
+def test_secrets_beside_it_get_neither_into_the_repository_nor_into_the_image() -> None:
+    services = [COMPOSE["services"][name] for name in OURS]
+    files = {name for service in services for name in service["env_file"]}
+    folders = {mount.split(":")[0] for service in services for mount in service["volumes"] if mount.startswith(".")}
+    secrets = {f"deploy/{name.removeprefix('./')}" for name in files | folders}
+    assert secrets == {"deploy/secrets.env", "deploy/keys"}
+    for ignored in (".gitignore", ".dockerignore"):
+        lines = {line.strip("/") for line in (CHECKOUT / ignored).read_text().splitlines()}
+        assert secrets <= lines
+
+
 def test_volumes_and_services_that_are_named_are_there() -> None:
     services = COMPOSE["services"].values()
     named = {mount.partition(":")[0] for service in services for mount in service["volumes"]}
