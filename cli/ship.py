@@ -5,10 +5,10 @@ import time
 import click
 import msgspec
 
-from collector.shipping.shipper import Shipped, Shipper
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import NextclickError
 from nextclick.settings import Settings
+from nextclick.shipping.shipper import Shipped, Shipper
 
 
 @click.command("ship", short_help="Bring what this machine published into the lake's bucket, or to Kafka.")

@@ -1,10 +1,11 @@
 """Decisions in the landing log, as `trigger_decision` events of source `server`: the way into silver.sends.
 
-Where Kafka stands before bronze they lie in the outbox, from where `nextclick ship`, or a collector beside, sends them.
+Where bronze does not read this disk they are shipped (nextclick/shipping/), at the latest by a later call.
 A decision is marked as logged after its segment was published. A worker that dies between writes it once more: the same
 event, byte for byte, which silver drops as a copy.
 """
 
+import logging
 import time
 from typing import Final
 
@@ -13,10 +14,12 @@ from nextclick.contracts.persons import ACCOUNT
 from nextclick.landing import outgoing
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
+from nextclick.shipping.shipper import ship_now
 from triggers.outbox import Outbox
 from triggers.outbox_schema import TriggerDecision
 
 _TOGETHER: Final = 5_000
+_log: Final = logging.getLogger(__name__)
 
 
 def log_decisions(settings: Settings, outbox: Outbox) -> int:
@@ -27,6 +30,8 @@ def log_decisions(settings: Settings, outbox: Outbox) -> int:
             writer.extend([encode(as_event(decision)) for decision in decisions], SERVER, time.time_ns() // 1_000_000)
         outbox.logged(decisions)
         written += len(decisions)
+    if unshipped := ship_now(settings):
+        _log.warning("%s", unshipped)
     return written
 
 

@@ -6,13 +6,13 @@ from collector.http.app import FOR_OPERATORS, CollectorApp
 from collector.http.metrics import CollectorMetrics
 from collector.live.follower import Follower, SinkWithFollowers
 from collector.live.landing_follower import LandingFollower
-from collector.shipping.shipper import ShippingThread, has_to_ship
 from collector.sinks import Sink
 from collector.sinks.landing import LandingSink
 from nextclick.audiences import definitions as audiences
 from nextclick.extras import importing_kafka
 from nextclick.kv import open_profiles
 from nextclick.settings import Settings, load
+from nextclick.shipping.shipper import ShippingThread, has_to_ship
 from nextclick.web import operators, process
 
 if TYPE_CHECKING:

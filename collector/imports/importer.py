@@ -12,12 +12,12 @@ from collector.imports import files
 from collector.imports.chunks import Chunk, chunks
 from collector.imports.journal import FileProgress, Journal
 from collector.imports.reading import Reading
-from collector.shipping import shipper
 from nextclick.contracts.events import derived_id, encode
 from nextclick.errors import LakeError, TableBusy
 from nextclick.landing import outgoing
 from nextclick.landing.writer import StagedWriter, settle
 from nextclick.settings import Settings
+from nextclick.shipping import shipper
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):

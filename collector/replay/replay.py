@@ -13,7 +13,6 @@ from collector.http.intake import KEY_HASH, Intake
 from collector.http.write_keys import Keys
 from collector.imports.journal import FileProgress, Journal
 from collector.request.model import Refused, Request
-from collector.shipping import shipper
 from collector.sinks import RequestBatch
 from nextclick.contracts import silver
 from nextclick.contracts.events import Reject, derived_id
@@ -26,6 +25,7 @@ from nextclick.landing import outgoing
 from nextclick.landing.reader import SegmentLine, read_segment
 from nextclick.landing.writer import StagedWriter, settle
 from nextclick.settings import Settings
+from nextclick.shipping import shipper
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -22,7 +22,7 @@ RENAMES: Final = {
     "nextclick/lake/files.py",
     "nextclick/landing/segment.py",  # a segment and its journal come in an order that decides what a crash may leave
     "collector/imports/journal.py",
-    "collector/shipping/to_bucket.py",
+    "nextclick/shipping/to_bucket.py",
     "nextclick/kv/lists/lmdb.py",  # a version is a folder of this machine's own
     "spark_jobs/jars.py",  # below the checkout, not in a lake
     "spark_jobs/object_store/compiled.py",

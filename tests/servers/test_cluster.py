@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from collector.shipping.shipper import Shipper
 from nextclick.landing.reader import segments
 from nextclick.reconciliation import reconcile
 from nextclick.settings import CHECKOUT, Settings, environment, load
+from nextclick.shipping.shipper import Shipper
 from orchestration.job_runner import SparkSubmit
 from tests import object_store
 from tests.servers import spark_cluster

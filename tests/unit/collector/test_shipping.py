@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.main import cli
-from collector.shipping.shipper import Shipper, has_to_ship
 from nextclick.errors import LakeError, StoreUnreachable, UsageError
 from nextclick.landing import outgoing
 from nextclick.landing.reader import parse, promised_lines, segments
@@ -23,6 +22,7 @@ from nextclick.landing.writer import SegmentWriter
 from nextclick.object_store import bucket
 from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings, load
+from nextclick.shipping.shipper import Shipper, has_to_ship
 
 LAKE = "s3://lakes/shop"
 NOW = 1_767_225_600_000
@@ -169,7 +169,7 @@ def test_two_machines_that_drew_one_name_keep_both_segments(patch: pytest.Monkey
 def test_a_segment_stays_here_until_live_profiles_have_it(patch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     here, store, merged = machine(tmp_path, NEXTCLICK_LIVE__ENABLED="true"), MemoryStore([]), [""]
     patch.setattr(
-        "collector.shipping.shipper.open_profiles",
+        "nextclick.shipping.shipper.open_profiles",
         lambda _: SimpleNamespace(merged_segments=lambda: (merged[0], set())),
     )
     publish(here, "a")
@@ -259,8 +259,8 @@ def message(partition: int, offset: int, headers: dict[str, Any]) -> Any:
 )
 def test_a_topic_has_each_line_once_however_often_its_sender_died(deaths: list[int], people: list[str]) -> None:
     pytest.importorskip("confluent_kafka")
-    from collector.shipping import to_kafka
     from nextclick.landing import kafka_topics as topics
+    from nextclick.shipping import to_kafka
 
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         here = load(Path(folder), environ={"NEXTCLICK_COLLECTOR__SINK": "kafka"})

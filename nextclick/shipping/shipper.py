@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from collector.shipping import to_bucket
-from nextclick.errors import NextclickError, TableBusy, UsageError
+from nextclick.errors import LakeError, NextclickError, TableBusy, UsageError
 from nextclick.extras import importing_kafka
 from nextclick.kv import open_profiles
 from nextclick.lake import locks
 from nextclick.landing.reader import Segment, segments
 from nextclick.settings import Settings
+from nextclick.shipping import to_bucket
 
 if TYPE_CHECKING:
-    from collector.shipping.to_kafka import TopicCarrier
+    from nextclick.shipping.to_kafka import TopicCarrier
 
 LOGS: Final = ("landing", "quarantine")
 LOCK: Final = "ship"
@@ -30,7 +30,7 @@ _PATIENCE_SECONDS: Final = 600
 """So long a segment that is in the bucket stays here for live profiles that have not taken it."""
 _LAST_SECONDS: Final = 10
 """So long a worker that ends waits for another one that ships."""
-_log: Final = logging.getLogger("_granian.collector")
+_log: Final = logging.getLogger("_granian.shipping")
 
 
 class Shipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,13 +113,26 @@ class Shipper:
 
     def _carrier(self, log: str) -> "TopicCarrier":
         with importing_kafka("collector.sink is kafka"):
-            from collector.shipping.to_kafka import TopicCarrier
+            from nextclick.shipping.to_kafka import TopicCarrier
         if log not in self._carriers:
             kafka = self._settings.kafka
             self._carriers[log] = TopicCarrier(
                 self._settings, kafka.events_topic if log == "landing" else kafka.rejects_topic
             )
         return self._carriers[log]
+
+
+def ship_now(settings: Settings) -> str:
+    """One round, where there has to be one: why it was not done, "" if it was. What is left goes with the next one."""
+    if not has_to_ship(settings):
+        return ""
+    try:
+        Shipper(settings).round()
+    except TableBusy:  # another process ships
+        return ""
+    except LakeError as error:
+        return str(error)
+    return ""
 
 
 class ShippingThread:
