@@ -95,7 +95,8 @@ class NightlyLook:
             self.members.pop(one.subject, None)
             if after.since:
                 self.members[one.subject] = self._since(one.subject, after.since)
-            if (encoded := standing.encode_standing(after)) or raw:
+            encoded = standing.encode_standing(after) if after.since or after.night else b""
+            if encoded or raw:
                 replaced[key] = raw, encoded
         if events:
             log.extend(events, SERVER, self.now)
@@ -109,12 +110,13 @@ class NightlyLook:
         """The standing as it is to be, and what changed."""
         facts = one.facts(live, self.now, self._settings.live.keep_ms, complete_since)
         before = standing.decode_standing(raw)
-        stood = before.since if raw else self._before.get(one.subject, {})
+        stood = standing.said(before, self._before.get(one.subject, {}))
         theirs = self._audiences.of(one.subject.site)
         over = set(stood) - {audience.name for audience in theirs}
         kept = {name: since for name, since in stood.items() if name not in over}
         changed_at = max(before.changed_at + 1, self.now) if over else before.changed_at
-        after, changes = standing.updated(AudienceStanding(kept, one.night, changed_at), theirs, facts)
+        agreed = AudienceStanding(kept, one.night, changed_at, nightly=True)
+        after, changes = standing.updated(agreed, theirs, facts)
         return after, [*(Change(name, False, changed_at) for name in sorted(over)), *changes]
 
     def _since(self, subject: Subject, since: Mapping[str, int]) -> dict[str, int]:

@@ -45,10 +45,8 @@ class AudienceWatch:
         """Those of them with an event that came since the store began: what others change was said before the store was lost."""
         self._began: int | None = None
         if not self.is_idle:
-            with suppress(
-                ModelError
-            ):  # a store that is down is asked again; one that is new begins before what comes now
-                self._began = store.began()
+            with suppress(ModelError):  # one that is down is asked again
+                self._began = store.began()  # one that is new begins before what comes now
         self._writer: SegmentWriter | None = None
         self._open_since: float | None = None
         """When the oldest change that is not published yet was written."""
@@ -78,9 +76,8 @@ class AudienceWatch:
         left, self._seen = self._seen, {}
         loud, self._loud = self._loud, set()
         for _ in range(_TRIES):
-            if not left:
+            if not left or not (left := self._once(left, merged, loud)):
                 return
-            left = self._once(left, merged, loud)
             merged = dict(zip(left, self._store.get_many(list(left)), strict=True))
         raise ModelError("Standings among audiences change faster than they can be written. It is tried again.")
 
@@ -100,9 +97,13 @@ class AudienceWatch:
         for key, stored in zip(keys, self._store.standings(keys), strict=True):
             before, subject = standing.decode_standing(stored), subjects[key]
             after, changes = self._changes(subject, profiles[key], before, now)
-            if changes:
-                replaced[key] = stored, standing.encode_standing(after)
-                events += [standing.change_event(subject, change) for change in changes if key in loud]
+            if not changes:
+                continue
+            if key in loud:
+                events += [standing.change_event(subject, change) for change in changes]
+            else:
+                after = standing.silently(after, changes)
+            replaced[key] = stored, standing.encode_standing(after)
         if not replaced:
             return {}
         if events:

@@ -1,6 +1,6 @@
 """What is kept of one visitor or user beside their profile: which audiences they belong to since when, and what gold said last."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -37,6 +37,10 @@ class AudienceStanding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """None before a nightly job wrote it."""
     changed_at: int = 0
     """The last change of any audience (ms): the next one is later, so that changes have an order."""
+    nightly: bool = False
+    """A nightly job has written it: but for `unsaid`, what the tables say of an audience that is not in `since` is over."""
+    unsaid: tuple[str, ...] = ()
+    """Audiences that were entered or left since without an event of it: there the tables know what was said."""
 
 
 EMPTY: Final = AudienceStanding()
@@ -74,7 +78,25 @@ def updated(
             since[audience.name] = at
         else:
             del since[audience.name]
-    return (AudienceStanding(since, standing.night, at), changes) if changes else (standing, changes)
+    if not changes:
+        return standing, changes
+    return msgspec.structs.replace(standing, since=since, changed_at=at), changes
+
+
+def silently(standing: AudienceStanding, changes: Iterable[Change]) -> AudienceStanding:
+    """The standing after changes that nobody says."""
+    names = {*standing.unsaid, *(change.audience for change in changes)}
+    return msgspec.structs.replace(standing, unsaid=tuple(sorted(names)))
+
+
+def said(standing: AudienceStanding, tables: Mapping[str, int]) -> dict[str, int]:
+    """Since when they belong by what was said: by the standing, and, where it cannot know, by the tables, which may be older."""
+    since = dict(standing.since) if standing.nightly else {**tables, **standing.since}
+    for name in standing.unsaid:
+        since.pop(name, None)
+        if name in tables:
+            since[name] = tables[name]
+    return since
 
 
 def belonging(standing: AudienceStanding, audiences: Iterable[Audience], facts: Facts, keep_ms: int) -> dict[str, int]:

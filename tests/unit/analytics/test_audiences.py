@@ -178,6 +178,30 @@ def test_a_live_profile_is_ahead_of_the_tables(tmp_path: Path) -> None:
     assert [one.event for one in said(settings)] == ["audience_entered"]
 
 
+def test_what_the_live_path_took_up_without_a_word_the_night_says(tmp_path: Path) -> None:
+    """Of a history that was imported, or after the live profiles were made anew: v1 was never said, v2 was, and left meanwhile."""
+    settings = settings_with(tmp_path, {"buyers": BUYERS, "lookers": LOOKERS})
+    store = open_profiles(settings)
+    before = store.began() - 1
+    live(settings, Event(event="purchase", event_id="e1", client_time=before, visitor_id="v1"), received_at=before)
+    write(settings.lake, "silver.events", [change_row("buyers", "entered", before - 7 * HOUR, visitor="v2")])
+    changes.run(settings)
+    views = [
+        Event(event="view_item", event_id=f"n{n}", client_time=now(), visitor_id="v2", item_id=f"i{n}")
+        for n in range(3)
+    ]
+    live(settings, *views)
+    assert [(one.event, one.visitor_id) for one in said(settings)] == [("audience_entered", "v2")], "lookers"
+    assert look(settings, event_row(1, "purchase")) == {"buyers": ["visitor v1"], "lookers": ["visitor v2"]}
+    assert sorted((one.event, one.visitor_id, (one.properties or {})["audience"]) for one in said(settings)) == [
+        ("audience_entered", "v1", "buyers"),
+        ("audience_entered", "v2", "lookers"),
+        ("audience_left", "v2", "buyers"),
+    ]
+    again(settings)
+    assert len(said(settings)) == 3
+
+
 def test_a_longer_look_back_than_a_profile_has_is_counted_in_the_tables(tmp_path: Path) -> None:
     settings = settings_with(tmp_path, {"collectors": 'event = "view_item"\nwithin = "60d"\nleast = 70'})
     many = [event_row(number, ago=40 * 24 * HOUR + number) for number in range(69)]
@@ -215,12 +239,12 @@ def test_a_change_says_other_than_the_one_before_it(tmp_path: Path, log: list[st
     assert changes.run(settings).written == 0
 
 
-def live(settings: Settings, *events: Event) -> None:
+def live(settings: Settings, *events: Event, received_at: int | None = None) -> None:
     arrivals, store = Arrivals(settings), open_profiles(settings)
     watch = AudienceWatch(settings, store)
     for one in events:
-        if arrival := arrivals.read(encode(one), now()):
-            watch.add(arrival.keys, arrival.event, now())
+        if arrival := arrivals.read(encode(one), received_at or now()):
+            watch.add(arrival.keys, arrival.event, received_at or now())
             watch.look(store.merge({key: [arrival.action] for key in arrival.keys}))
     watch.publish(at_once=True)
 

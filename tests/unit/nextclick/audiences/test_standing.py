@@ -16,6 +16,8 @@ from nextclick.audiences.standing import (
     change_event,
     decode_standing,
     encode_standing,
+    said,
+    silently,
     updated,
 )
 from nextclick.contracts.events import Event
@@ -52,6 +54,18 @@ def test_changes_have_an_order_and_what_is_not_known_stands(tmp_path: Path) -> N
     assert changes == [Change("buyers", False, NOW + 1)], "of one millisecond, and still in order"
     assert updated(outside, buyers, bought)[1] == [Change("buyers", True, NOW + 2)]
     assert updated(inside, buyers, Facts([], NOW, NOW, None)) == (inside, []), "nobody knows"
+
+
+def test_what_was_said_is_by_the_standing_and_else_by_the_tables() -> None:
+    tables = {"old": 1, "both": 2}
+    assert said(EMPTY, tables) == tables, "of a lost standing the tables know"
+    live = AudienceStanding({"both": 5, "new": 6})
+    assert said(live, tables) == {"old": 1, "both": 5, "new": 6}
+    assert said(msgspec.structs.replace(live, nightly=True), tables) == {"both": 5, "new": 6}, "old is over"
+    silent = silently(live, [Change("both", True, 5), Change("new", True, 6)])
+    assert said(silent, tables) == {"old": 1, "both": 2}
+    gone = silently(AudienceStanding(nightly=True), [Change("old", False, 7)])
+    assert said(gone, tables) == {"old": 1}
 
 
 def test_a_change_is_an_event_of_its_subject_and_has_one_id() -> None:
