@@ -167,6 +167,7 @@ RECOMMENDER: Final = DashboardPage(
         Part("lists", ("model",)),
         Part("experiments"),
         Part("bandits"),
+        Part("actions"),
     ),
 )
 

@@ -7,6 +7,7 @@ from analytics.answers import Reports
 from analytics.catalog import REPORTS
 from dashboard.address import PageAddress
 from dashboard.live import live_window
+from dashboard.parts.actions import actions
 from dashboard.parts.bandits import bandits
 from dashboard.parts.experiments import experiments
 from dashboard.parts.journeys import funnel, paths
@@ -28,6 +29,7 @@ def _live(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[st
 
 PARTS: Final[Mapping[str, PartFacts]] = {
     "account": account,
+    "actions": actions,
     "bandits": bandits,
     "definitions": _definitions,
     "experiments": experiments,

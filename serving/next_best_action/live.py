@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Container, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from nextclick.errors import LakeError
 from nextclick.settings import Settings
@@ -50,11 +50,18 @@ class NextBest(NamedTuple):
     until: int
 
 
-class _Learned(NamedTuple):
-    """One state, and the policy that was made of it."""
+class LearnedPolicy(NamedTuple):
+    """The policy that one state makes, and whether it is served."""
 
     verdict: Verdict
     policy: Policy
+
+    @classmethod
+    def of(cls, settings: Settings, site: SiteActions, latest: state.LearnedActions | None) -> Self:
+        """Of what was learned last; a verdict that was about other actions is set aside."""
+        learned = latest or state.LearnedActions()
+        verdict = learned.verdict if not latest or latest.digest == site.digest else _CHANGED
+        return cls(verdict, Policy(site, learned.cells, settings))
 
 
 class NextBestActions:
@@ -62,8 +69,7 @@ class NextBestActions:
 
     def __init__(self, settings: Settings, site: SiteActions) -> None:
         self.site, self._settings, self._stamp = site, settings, 0
-        self._digest = site.digest
-        self._learned = self._of(None)
+        self._learned = LearnedPolicy.of(settings, site, None)
         self.refresh()
 
     def refresh(self) -> None:
@@ -82,7 +88,7 @@ class NextBestActions:
         except LakeError as error:
             _log.warning("%s What was known before is used on.", error)
             return
-        self._learned = self._of(latest)
+        self._learned = LearnedPolicy.of(self._settings, self.site, latest)
 
     def decide(
         self,
@@ -118,18 +124,13 @@ class NextBestActions:
         decision = Decision(action=action, shares=shares, place=where, segment=segment)
         return NextBest(decision, chosen, offers, refused, learned.verdict.reason, time.end)
 
-    def _shares(self, learned: _Learned, segment: str, allowed: list[str]) -> dict[str, float]:
+    def _shares(self, learned: LearnedPolicy, segment: str, allowed: list[str]) -> dict[str, float]:
         nothing = dict.fromkeys(allowed, 0.0) | _ONLY_NONE
         best = learned.policy.best(segment, allowed) if learned.verdict.serves else nothing
         return mixed(best, self._settings.actions.holdout, self._settings.actions.explore)
 
-    def _of(self, latest: state.LearnedActions | None) -> _Learned:
-        learned = latest or state.LearnedActions()
-        verdict = learned.verdict if not latest or latest.digest == self._digest else _CHANGED
-        return _Learned(verdict, Policy(self.site, learned.cells, self._settings))
 
-
-def _reason(learned: _Learned, segment: str, action: str) -> str:
+def _reason(learned: LearnedPolicy, segment: str, action: str) -> str:
     if action == NONE:
         return "what is done without an action"
     worth = learned.policy.worth(segment, action)

@@ -18,6 +18,11 @@ from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
 from serving.experiments.assignment import load as load_experiments
 from serving.experiments.report import report
+from serving.next_best_action.actions import NONE
+from serving.next_best_action.actions import load as load_actions
+from serving.next_best_action.cells import ActionCell
+from serving.next_best_action.judge import Verdict
+from serving.next_best_action.state import LearnedActions, write
 from tests.dashboard_lake import HOSTILE, conf_with_experiment, fill_all
 from tests.unit.dashboard.test_pages import NOON, TOKEN, browser
 
@@ -86,6 +91,34 @@ def test_bandits_show_their_arms(pages: TestClient) -> None:
     text = section(pages.get("/recommender").text, "bandits")
     assert "summer 200 30 15.0% 10.7% to 20.6%" in text
     assert f"{HOSTILE} 4 0 0.0% 0.0% to 49.0%" in text
+
+
+def test_next_best_actions_show_what_they_are_worth_and_why_one_is_only_tried(
+    lake: Settings, pages: TestClient
+) -> None:
+    assert "No action is set up" in section(pages.get("/recommender").text, "actions")
+    (lake.conf_dir / "actions.toml").write_text(
+        'margin = 20.0\n[[actions]]\nid = "voucher"\nkind = "discount"\nmargin = 15.0'
+    )
+    cells = {
+        action: ActionCell(trials=400, outcomes=outcomes, weight=800.0, squares=1_600.0, happened=2.0 * outcomes)
+        for action, outcomes in ((NONE, 40), ("voucher", 44))
+    }
+    reason = f"<b>{HOSTILE}</b> is not surely better"
+    learned = LearnedActions(
+        version=4,
+        digest=load_actions(lake.conf_dir).digest,
+        cells={"*": cells},
+        verdict=Verdict(serves=False, reason=reason),
+    )
+    write(lake.lake, learned)
+    page = browser(lake).get("/recommender").text
+    assert reason not in page
+    text = section(page, "actions")
+    assert f"None is served: {reason}." in text
+    assert "none 400 40 2.00 0.00 (0.00 to 0.00)" in text
+    assert "voucher 400 44 1.65 -0.36 (-1.09 to 0.37) not surely worth more than none" in text
+    assert "up to version 4" in text
 
 
 def test_a_rule_is_chosen_and_all_stand_side_by_side(pages: TestClient) -> None:
