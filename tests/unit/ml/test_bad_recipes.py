@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,6 +23,7 @@ PAIRS = two_tastes()
 Spoil = Callable[[NDArray[Any]], NDArray[Any]]
 
 
+@cache
 def fitted(recipe: Any) -> Artifact:
     source = TableVersion("", 1, "table")
     card = Card(
