@@ -64,19 +64,16 @@ def compare(settings: Settings, people: int, items: int) -> None:
         on_executors.replace(settings, whose, stamp, str(settings.lake.root / name))
 
     here = _taken(local)
+    print(f"this process:  {here}  {people / here.wall:8,.0f} people a second", flush=True)
     rows = _rows(settings)
     start = _taken(lambda: apart(few, "few"))
+    print(f"their start:   {start}  {_FEW:,} people: Spark compiles, and Python's workers import", flush=True)
     there = _taken(lambda: apart(artifact, "people"))
-    print(f"this process:  {here}  {people / here.wall:8,.0f} people a second")
-    print(
-        f"executors:     {there}  {people / there.wall:8,.0f} people a second, {session.sparkContext.defaultParallelism} cores"
-    )
-    print(f"their start:   {start}  {_FEW:,} people: Spark compiles, and Python's workers import")
+    cores = session.sparkContext.defaultParallelism
+    print(f"executors:     {there}  {people / there.wall:8,.0f} people a second, {cores} cores")
     print(f"same rows:     {'yes' if _rows(settings).equals(rows) else 'NO'}, {len(rows):,}")
     print(ratio("people a second, executors", 1 / there.wall, "this process", 1 / here.wall, 0.8, at_least=True))
-    print(
-        ratio("the same by processor time", 1 / there.processor, "this process", 1 / here.processor, 0.8, at_least=True)
-    )
+    print(ratio("by processor time", 1 / there.processor, "this process", 1 / here.processor, 0.8, at_least=True))
     session.stop()
 
 
