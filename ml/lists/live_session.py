@@ -134,7 +134,7 @@ def keep(lake: Lake, folder: str, choice: LiveChoice, sessions: Sessions) -> Pin
         return PinnedSessionModel(reason=choice.reason)
     digest = choice.recipe.fit(sessions, sessions.items).save(f"{lake.shared}/{folder}")
     recipe = msgspec.json.encode(choice.recipe).decode()
-    return PinnedSessionModel(name=choice.recipe.name, folder=folder, digest=digest, recipe=recipe)
+    return PinnedSessionModel(name=choice.recipe.name, folder=folder, digest=digest, recipe=recipe, reason="")
 
 
 def again(lake: Lake, folder: str, before: PinnedSessionModel, sessions: Sessions) -> PinnedSessionModel:

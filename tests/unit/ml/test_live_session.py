@@ -157,6 +157,7 @@ def test_what_was_kept_is_read_back_and_fitted_again_by_an_update(tmp_path: Path
     lake = load(tmp_path / "lake", environ={}).lake
     recipe = live_session.LiveRecipe(name="blend", recipe=RECIPES["blend"], repeats=True)
     pinned = live_session.keep(lake, "lists/1/session-0", live_session.LiveChoice(recipe), HISTORY)
+    assert (pinned.name, pinned.reason) == ("blend", "")
     model = session_model.load(f"{lake.shared}/{pinned.folder}", pinned.digest, 10)
     fitted = recipe.fit(HISTORY, ITEMS)
     one, other = (each.next_items(row("ab")[0].tolist(), 8) for each in (model, fitted))
