@@ -88,8 +88,8 @@ SENDS: Final = Report(
     """,
     dimensions=("date", "site", "trigger", "outcome"),
     metrics=(
-        a.SENT, a.HELD_OUT, a.CAPPED, a.QUIET, a.NO_CONSENT, a.FAILED, a.PEOPLE_SENT, a.PEOPLE_HELD_OUT, a.BUYERS_SENT, a.BUYERS_HELD_OUT,
-        a.RATE_SENT, a.RATE_HELD_OUT, a.LIFT, a.LIFT_LOW, a.LIFT_HIGH,
+        a.SENT, a.HELD_OUT, a.PEOPLE_SENT, a.PEOPLE_HELD_OUT, a.RATE_SENT, a.RATE_HELD_OUT, a.LIFT, a.LIFT_LOW, a.LIFT_HIGH,
+        a.BUYERS_SENT, a.BUYERS_HELD_OUT, a.CAPPED, a.QUIET, a.NO_CONSENT, a.FAILED,
     ),
     by=("trigger",),
 )  # fmt: skip
