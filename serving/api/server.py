@@ -9,6 +9,7 @@ from nextclick.web import operators, process
 from serving.api.app import FOR_OPERATORS, ApiApp
 from serving.engine import Engine
 from serving.metrics import ServingMetrics
+from serving.next_best_action import actions
 
 _SWITCH_SECONDS: Final = 0.0005
 """How long a thread that reads an export, or writes what was served, may hold up an answer; Python's own 5 ms is a whole answer."""
@@ -25,8 +26,8 @@ def app(settings: Settings | None = None) -> ApiApp:
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight end first, within drain_seconds."""
-    audiences.load(
-        settings.conf_dir / "audiences"
-    )  # here and not in each worker, which would be started again and again
+    # What is wrong in conf/ is said here and not in each worker, which would be started again and again.
+    audiences.load(settings.conf_dir / "audiences")
+    actions.load(settings.conf_dir)
     operators.start(FOR_OPERATORS, settings.serving)
     process.serve("serving.api.server:app", settings.serving)

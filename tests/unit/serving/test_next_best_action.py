@@ -15,6 +15,7 @@ from scipy.stats import chisquare
 
 from nextclick.errors import LakeError, SettingsError
 from nextclick.settings import Settings, load
+from serving.api.server import serve
 from serving.next_best_action import actions, learn, outcomes, state
 from serving.next_best_action.actions import NONE, SiteAction, SiteActions
 from serving.next_best_action.cells import ActionCell, fold, posterior, priors
@@ -434,3 +435,8 @@ def test_nobody_is_answered_none_and_actions_are_ranked_with_their_reasons(setti
     assert reasons[VOUCHER].startswith("tried only: not surely worth more than none; uplift -0.")
     assert reasons["returns"].startswith("tried only: 0 trials of 20; uplift ")
     assert best.until == 86_400_000
+
+
+def test_a_server_with_wrong_actions_stops_before_its_workers_start(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="the action a is there twice"):
+        serve(wrote(settings, '[[actions]]\nid = "a"\nkind = "banner"\n' * 2))
