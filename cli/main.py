@@ -24,7 +24,7 @@ VERBS: dict[str, str] = {
     "tune": "Look for better parameters; the next training uses them.",
     "update": "Fold new interactions into the published lists.",
     "rollback": "Return to the export before the current one.",
-    "model": "A registered model as a folder that other servers than ours run.",
+    "model": "Registered models; one as a folder that other servers than ours run.",
     "export": "Bring gold.recommendations into the key-value table.",
     "recommend": "What to show a person next.",
     "serve": "The API: what to show next, over HTTP, until stopped.",

@@ -115,12 +115,26 @@ def copy(lake: Lake, name: str, goal: Path) -> str:
     with connected(lake) as client:
         version = _by_alias(client, CHAMPION, name)
         if version is None:
-            raise ModelError(f"No {name} has passed: there is nothing to copy. `nextclick train` says why.")
+            there = ", ".join(_champions(client)) or "none"
+            raise ModelError(
+                f"No version of {name} is champion. There are: {there}. `nextclick train` says why one did not pass."
+            )
         with pinned.checked(client, version) as kept, files.new_folder(str(goal)) as draft:
             shutil.copytree(
                 kept, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns(pinned.NOTE, pinned.BYTECODE)
             )
         return str(version.version)
+
+
+def champions(lake: Lake) -> dict[str, str]:
+    """Name → version of the registered models that passed."""
+    with connected(lake) as client:
+        return _champions(client)
+
+
+def _champions(client: Any) -> dict[str, str]:
+    registered = client.search_registered_models(order_by=["name"])
+    return {model.name: str(model.aliases[CHAMPION]) for model in registered if CHAMPION in model.aliases}
 
 
 def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None]:

@@ -36,10 +36,18 @@ def test_what_is_there_is_not_written_over(trained_template: Path, tmp_path: Pat
     assert "is there already" in str(done.exception)
 
 
+def test_who_names_none_is_told_which_there_are(trained_template: Path, tmp_path: Path) -> None:
+    assert json.loads(call(trained_template, "--json").stdout) == {"recommender": "1"}
+    assert call(trained_template).stdout == "recommender          version 1\n"
+    done = call(trained_template, "recommender")
+    assert isinstance(done.exception, UsageError)
+    assert str(done.exception) == "Name a new folder for it: `nextclick model recommender FOLDER`."
+
+
 def test_a_model_that_never_passed_is_no_folder(trained_template: Path, tmp_path: Path) -> None:
     done = call(trained_template, "churn", str(tmp_path / "churn"))
     assert isinstance(done.exception, ModelError)
-    assert str(done.exception) == "No churn has passed: there is nothing to copy. `nextclick train` says why."
+    assert str(done.exception).startswith("No version of churn is champion. There are: recommender. ")
     assert not (tmp_path / "churn").exists()
 
 
