@@ -225,17 +225,18 @@ class Engine:
         context = await self._context(who)
         foreseen = await self._foreseen(context) if context and self._next_best.site.asks_what_is_foreseen else {}
         named = unit(context.who.visitor_id, context.who.user_id) if context else None
+        is_up = self._recorder.is_up  # else nobody gets anything but none, whose record says when it is up again
         now, belongs = (context.now, context.known.audiences) if context else (_now(), {})
-        best = self._next_best.decide(site, named, surface, foreseen, now, belongs)
+        best = self._next_best.decide(site, named if is_up else None, surface, foreseen, now, belongs)
         listed = None
         if context and best.chosen.kind == "recommendation":
             listed = self._for_visitor(context, request, self._most(request.n))._replace(decision=best.decision)
-        recorded = bool(context and named and self._record_decision(request_id, context, request, best, listed))
+        tried = bool(context and named and self._record_decision(request_id, context, request, best, listed))
         answer = response.next_best(
             request_id,
             best,
             listed.ids if listed else [],
-            recorded,
+            tried and is_up,
             request,
             variant=context.assigned.variant if context else None,
             degraded=context is None or context.known.degraded,

@@ -20,10 +20,13 @@ _log: Final = logging.getLogger("_granian.serving")
 class ServedLog(Protocol):
     """Keeps what was served."""
 
+    is_up: bool
+    """Whether the last records that were tried became durable."""
+
     def start(self) -> None: ...
 
     def put(self, record: bytes) -> bool:
-        """Write an encoded event soon; returns at once whether it will be tried, and the last that was tried became durable."""
+        """Write an encoded event soon; returns at once whether it will be tried."""
 
     def close(self) -> None:
         """Write and publish what waits."""
@@ -55,8 +58,7 @@ class Recorder:
         self._writer: SegmentWriter | None = None
         self._opened_at: float | None = None
         """When the oldest record that is not published yet was written."""
-        self._is_up = True
-        """Whether the last records became durable."""
+        self.is_up = True
 
     def start(self) -> None:
         self._thread.start()
@@ -69,7 +71,7 @@ class Recorder:
         except queue.Full:
             self._metrics.records_lost.inc()
             return False
-        return self._is_up
+        return True
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -111,9 +113,9 @@ class Recorder:
         except LakeError as error:
             _log.warning("%d records of what was served are lost: %s", len(group), error)
             self._metrics.records_lost.inc(len(group))
-            self._is_up = False
+            self.is_up = False
         else:
-            self._is_up = True
+            self.is_up = True
             self._metrics.recorded.inc(len(group))
             self._opened_at = self._opened_at or time.monotonic()
 

@@ -37,7 +37,7 @@ class TopicRecorder:
         self._rate = RateLimiter(settings.serving.records_per_second)
         self._complaints = topics.Complaints()
         self._closing = threading.Event()
-        self._is_up = True
+        self.is_up = True
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._producer: Producer | None = None
 
@@ -68,7 +68,7 @@ class TopicRecorder:
         except (BufferError, KafkaException):
             self._metrics.records_lost.inc()
             return False
-        return self._is_up
+        return True
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -77,13 +77,13 @@ class TopicRecorder:
 
     def _report(self, error: KafkaError | None, _message: Message) -> None:
         if error is None:
-            self._is_up = True
+            self.is_up = True
             self._metrics.recorded.inc()
             return
         self._metrics.records_lost.inc()
-        if self._is_up:
+        if self.is_up:
             _log.warning("What was served is lost until Kafka takes it: %s.", self._complaints.words(error))
-        self._is_up = False
+        self.is_up = False
 
     def _run(self) -> None:
         assert self._producer

@@ -131,6 +131,21 @@ def test_without_a_record_nothing_is_done(shop: Settings, metrics: Any, why: str
     assert len(records(shop)) == len(answers) - len(lost)
 
 
+def test_while_records_are_lost_none_is_answered_and_on_record_as_it_was(shop: Settings, metrics: Any) -> None:
+    """So that what is written when the disk is back says what was done."""
+    engine = Engine(shop, metrics)
+    engine._recorder.is_up = False
+    engine.start()
+    try:
+        answers = [asyncio.run(engine.next_best_action("default", request)) for request in visitors(10)]
+    finally:
+        engine.close()
+    assert (answers[0].action, answers[0].recorded) == ("none", False)
+    said = [msgspec.json.decode(record["properties"]["decision"], type=Decision) for record in records(shop)]
+    assert said[0].shares == {"none": 1.0, "voucher": 0.0, "for-you": 0.0}
+    assert [decision.action for decision in said] == [answer.action for answer in answers]
+
+
 def test_before_the_first_export_and_without_actions_it_is_none(settings: Settings, metrics: Any) -> None:
     [answer] = answered(settings, metrics, *visitors(1))
     assert (answer.action, answer.recorded, answer.degraded) == ("none", False, True)

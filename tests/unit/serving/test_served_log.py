@@ -41,11 +41,11 @@ def test_it_says_that_records_are_lost_and_that_they_are_kept_again(
     recorder = Recorder(settings, ServingMetrics())
     recorder.start()
     try:
-        assert recorder.put(b"{}"), "nothing is known to fail"
-        wait_until(lambda: not recorder.put(b"{}"))
+        assert recorder.is_up, "nothing is known to fail"
+        wait_until(lambda: recorder.put(b"{}") and not recorder.is_up)
         landing.unlink()
         settings.lake.prepare()
-        wait_until(lambda: recorder.put(b"{}"))
+        wait_until(lambda: recorder.put(b"{}") and recorder.is_up)
     finally:
         recorder.close()
     assert segments(landing)
