@@ -63,14 +63,14 @@ def test_it_says_none_where_nothing_moves_anybody(settings: Settings) -> None:
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say(settings: Settings) -> None:
-    """40 worlds of 1,200 visits without any policy: of 95 % intervals, fewer than 4 in 5 would be a fault (p < 0.001)."""
+    """25 worlds of 900 visits without any policy: of 95 % intervals, fewer than 20 would be a fault (p < 0.001)."""
     world, held = World(SWAYABLE), {NONE: 0, VOUCHER: 0}
-    for seed in range(40):
-        trials = world.visited(NextBestActions(settings, SITE), 1200, seed, Random(seed))
+    for seed in range(25):
+        trials = world.visited(NextBestActions(settings, SITE), 900, seed, Random(seed))
         worth = judge(trials, SITE, settings)
         for action, estimate in ((NONE, worth.none.value), (VOUCHER, worth.discounts[VOUCHER].value)):
             held[action] += estimate.low < world.always(action) < estimate.high
-    assert min(held.values()) >= 33, held
+    assert min(held.values()) >= 20, held
 
 
 def test_few_people_and_no_actions_are_said(settings: Settings) -> None:
