@@ -82,6 +82,6 @@ def _tables_moved(lake: Lake, sources: tuple[str, ...], offsets: list[dict[str, 
 
 def _segments_came(log: str, checkpoint: str, offsets: list[dict[str, Any]]) -> bool:
     """Whether the log lists a segment that no committed batch has read."""
-    end = int(offsets[0]["logOffset"]) if offsets else -1
+    end = int(offsets[0].get("logOffset", -1)) if offsets else -1
     taken = {Path(entry["path"]).name for entry in checkpoints.listed(checkpoint) if entry["batchId"] <= end}
     return any(segment.name not in taken for segment in segments(log))

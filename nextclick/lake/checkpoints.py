@@ -4,9 +4,11 @@ A file of offsets has a line for each source, after a version and a header. sour
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from nextclick.lake import files
+
+_NOTHING: Final = b"-"
 
 
 def newest(checkpoint: str, log: str) -> int | None:
@@ -15,9 +17,9 @@ def newest(checkpoint: str, log: str) -> int | None:
 
 
 def offsets(checkpoint: str, batch: int) -> list[dict[str, Any]]:
-    """Where each source stands after `batch`."""
+    """Where each source stands after `batch`; nothing of one that had nothing yet, for which Spark writes a dash."""
     lines = (files.read(f"{checkpoint}/offsets/{batch}") or b"").splitlines()[2:]
-    return [json.loads(line) for line in lines]
+    return [{} if line == _NOTHING else json.loads(line) for line in lines]
 
 
 def covered(offsets: list[dict[str, Any]]) -> dict[str | None, int]:

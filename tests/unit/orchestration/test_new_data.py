@@ -146,3 +146,14 @@ def test_a_topic_is_news_where_it_goes_further_than_what_was_taken_or_does_not_s
     listed(lake, 0, segment(lake))
     batch(lake, "ingest_events", 0, {"logOffset": 0}, {"nextclick.events": {"0": 5, "1": 2}})
     assert has_new_data(lake, INGEST, kafka) is news
+
+
+def test_a_batch_of_kafka_alone_has_a_dash_for_the_log(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    kafka = load(lake.root, environ={"NEXTCLICK_STREAMING__SOURCE": "kafka"})
+    monkeypatch.setattr(new_data, "topic_ends", lambda *_: {0: 5})
+    batch(lake, "ingest_events", 0)
+    offsets = Path(lake.checkpoint("ingest_events"), "offsets", "0")
+    offsets.write_text('v1\n{"batchWatermarkMs":0}\n-\n{"nextclick.events":{"0":5}}')
+    assert not has_new_data(lake, INGEST, kafka)
+    segment(lake)
+    assert has_new_data(lake, INGEST, kafka)
