@@ -41,7 +41,7 @@ OUTBOX: Final = 1
 FORMAT_PROPERTY: Final = "nextclick.format"
 MADE_WITH_PROPERTY: Final = "nextclick.made_with"
 CHECKPOINT_FILE: Final = "nextclick.json"
-_FORMERLY: Final = {"analytics.timezone": "UTC", "analytics.timezones": {}}
+_FORMERLY: Final = {"analytics.timezone": "UTC", "analytics.timezones": {}, "anomalies.leave_out_suspects": False}
 """Settings with which tables were made before they said so."""
 
 

@@ -21,16 +21,16 @@ class EventsVersion(NamedTuple):
 
 
 @contextmanager
-def events(lake: Lake, unless_said: bool | None = None) -> Iterator[EventsVersion]:
+def events(lake: Lake, unless_said: bool | None = None, without_suspects: bool = False) -> Iterator[EventsVersion]:
     """The newest silver.events, a consistent version. TableMissing before the first `nextclick run`.
 
-    `unless_said` as in nextclick.lake.human_events.
+    `unless_said` and `without_suspects` as in nextclick.lake.human_events.
     """
     import duckdb
 
     table = delta.require(lake, EVENTS.name)
     with duck.connect(lake) as connection:
-        human_events.show(connection, "events", lake, EVENTS.name, table, unless_said)
+        human_events.show(connection, "events", lake, EVENTS.name, table, unless_said, None, without_suspects)
         try:
             yield EventsVersion(connection, int(table.version()))
         except duckdb.Error as error:

@@ -57,7 +57,7 @@ class DailyTable(NamedTuple):
                 F.count(self.time_column), F.count("user_agent"), F.collect_set(day), F.count_if(F.expr(self.recounts))
             ).collect()[0]
             batch.counts.read += seen
-            rows = tables.read(changed.sparkSession, lake, self.source).withColumn("date", day)
+            rows = tables.read_counted(changed.sparkSession, settings, self.source).withColumn("date", day)
             agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
             counted, compute = rows.transform(self.counted(agents)), self.transform(agents)
             if batch.replaces:

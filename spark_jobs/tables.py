@@ -17,12 +17,14 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from nextclick import formats
+from nextclick.contracts.gold_anomalies import SUSPECTS, TIMES
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, TableMissing
 from nextclick.lake import delta
 from nextclick.lake.delta import open_table
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
+from spark_jobs.transforms.gold.bots import without_suspects
 from spark_jobs.transforms.time_ranges import among
 
 _FEED = "delta.enableChangeDataFeed"
@@ -93,6 +95,14 @@ def read(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     if not exists(spark, lake, table):
         raise TableMissing(f"{table.name} was never written. Run `nextclick run`, or the job {table.job}, first.")
     return spark.read.format("delta").load(lake.table(table.name))
+
+
+def read_counted(spark: SparkSession, settings: Settings, table: Table) -> DataFrame:
+    """The rows of a silver table that gold may count: without those of suspects, where the settings leave them out."""
+    rows = read(spark, settings.lake, table)
+    if settings.anomalies.leave_out_suspects and exists(spark, settings.lake, SUSPECTS):
+        return rows.transform(without_suspects(read(spark, settings.lake, SUSPECTS), TIMES[table.name]))
+    return rows
 
 
 def stream(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from demo.outcome.abuse_seen import AbuseSeen
 from demo.outcome.ground_truth import Truth
 from demo.outcome.known_figures import DAYS_LATER, STEPS, DemoFigures
 from nextclick.reconciliation import Reconciliation
@@ -192,6 +193,7 @@ class DemoFacts(msgspec.Struct, frozen=True, kw_only=True):
     """None where too few people were foreseen."""
     sent: SentMessage | None
     """None where no cart was left."""
+    abuse: AbuseSeen
 
 
 class AgainstTruth(NamedTuple):

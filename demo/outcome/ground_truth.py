@@ -73,8 +73,9 @@ def count_links(events: list[Fields]) -> int:
 
 
 def revenue(events: list[Fields]) -> dict[str, str]:
-    """Price × quantity of the purchases, by currency."""
-    bought = (event for event in events if event["event"] == "purchase")
+    """Price × quantity of the purchases, by currency; an order that is sent again counts once."""
+    lines = {(e["visitor_id"], e["order_id"], e["item_id"]): e for e in events if e["event"] == "purchase"}
+    bought = lines.values()
     return _sums((event["currency"], Decimal(str(event["price"])) * event["quantity"]) for event in bought)
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from demo.traffic.trackers import Fields
 
-OUTSIDE_VISITS: Final = ("identify", "alias", "email_delivered", "email_open", "email_click")
+OUTSIDE_VISITS: Final = ("impression", "identify", "alias", "email_delivered", "email_open", "email_click")
 """What is no part of a visit."""
 DAYS_LATER: Final = 7
 STEPS: Final = ("view_item", "add_to_cart", "purchase")

@@ -12,6 +12,7 @@ from analytics import funnel
 from analytics.answers import Reports
 from analytics.audiences.question import size_at
 from analytics.catalog import report
+from demo.outcome.abuse_seen import abuse_seen
 from demo.outcome.evaluation import judge
 from demo.outcome.facts import AgainstPopular, Business, Checks, DemoFacts, Flow, ListedItemFact, Portrait
 from demo.outcome.ground_truth import load_truth
@@ -61,6 +62,7 @@ def gather(settings: Settings, traffic: Path, shown_as: str) -> DemoFacts:
         leaver=leaver(settings.lake, tastes),
         actions=next_best(settings, tastes),
         sent=sent(settings),
+        abuse=abuse_seen(settings.lake, traffic),
     )
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dashboard import PORT
+from demo.outcome.abuse_seen import AbuseSeen
 from demo.outcome.facts import (
     ActionsFact,
     AgainstPopular,
@@ -69,6 +70,7 @@ def _sections(facts: DemoFacts) -> Iterator[tuple[str, RenderableType]]:
     if facts.actions:
         yield "A voucher, or none", _actions(facts.actions)
     yield "What is sent by itself", _sent(facts.sent) if facts.sent else Text("no cart was left")
+    yield "Who is no customer", _abuse(facts.abuse)
     yield "Figures of reports, a funnel and an audience", _went(reported(facts))
 
 
@@ -81,6 +83,7 @@ def further(facts: DemoFacts, command: str) -> str:
             f"{call} up         # the Dagster and MLflow pages",
             f"{call} status     # tables, reconciliation, champion, export",
             f"{call} recommend {facts.portrait.person_id} -n 10",
+            f"{call} anomalies --all   # traffic, fraud and abuse",
             f"{call} report     # the reports that there are; such as",
             f"{call} report campaigns --by campaign,currency",
             f"{call} report releases",
@@ -171,6 +174,14 @@ def _portrait(portrait: Portrait) -> RenderableType:
         Text(f"truly loves {', '.join(portrait.loves)} (which the pipeline cannot know)"),
         _items("used most", portrait.history),
         _items(f"recommended ({portrait.source})", portrait.recommended),
+    )
+
+
+def _abuse(abuse: AbuseSeen) -> RenderableType:
+    missed = f"; missed: {', '.join(abuse.missed)}" if abuse.missed else ""
+    return Text(
+        f"{abuse.seen} of {abuse.planted} abusers among {abuse.visitors:,} visitors are suspected of what they did{missed}; "
+        f"{abuse.wrong:,} of the {abuse.suspects:,} suspects did nothing"
     )
 
 

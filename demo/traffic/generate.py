@@ -17,6 +17,7 @@ import numpy as np
 
 from demo.outcome.ground_truth import Truth, costs_by_currency, count_links, revenue
 from demo.outcome.known_figures import figures, visits_of
+from demo.traffic.abuse import Abuser, make_abuse, write_abuse
 from demo.traffic.app import make_app
 from demo.traffic.catalogue import ShopItems, make_catalogue
 from demo.traffic.events import Acts, make_acts, numbered, users_at
@@ -39,6 +40,7 @@ class Traffic:
     """Epoch ms, ascending."""
     catalogue: ShopItems
     costs: list[Cost]
+    abusers: list[Abuser]
     tastes: Tastes
     truth: Truth
 
@@ -59,7 +61,8 @@ def make_traffic(seed: int, visitors: int, gap: timedelta, items: int = ITEMS, d
         for theirs, random in ((acts, rng), (sign_ups(beside, sessions), beside))
         for parcel in pack(_events(random, guests, sessions, theirs), theirs.visitor.tolist(), theirs.at.tolist())
     ]
-    times, others = zip(*make_app(beside, visitors, days), *mails(beside, guests, acts, days), strict=True)
+    abusers, abuse = make_abuse(np.random.default_rng((seed, 2)), catalogue, visitors, days)
+    times, others = zip(*make_app(beside, visitors, days), *mails(beside, guests, acts, days), *abuse, strict=True)
     stamped = _stamped(beside, np.array(times), others)
     parcels += [Parcel(PLAIN, at, [event]) for at, event in zip(times, stamped, strict=True)]
     sent = send(rng, parcels, START_MS + days * DAY_MS)
@@ -69,6 +72,7 @@ def make_traffic(seed: int, visitors: int, gap: timedelta, items: int = ITEMS, d
         arrival=sent.arrival,
         catalogue=catalogue,
         costs=paid,
+        abusers=abusers,
         tastes=tastes,
         truth=_truth(seed, items, parcels, sent, paid, gap, START_MS + days * DAY_MS),
     )
@@ -108,7 +112,7 @@ class ImportFiles(NamedTuple):
 
 
 def write_traffic(traffic: Traffic, folder: Path) -> ImportFiles:
-    """What is imported; beside it `tastes.npz` and `truth.json`."""
+    """What is imported; beside it what only the demo's report reads: tastes, truth and abusers."""
     folder.mkdir(parents=True, exist_ok=True)
     last_day = np.datetime64(int(traffic.arrival[-1]), "ms").astype("datetime64[D]")
     catalogue = folder / "catalogue.ndjson"
@@ -118,6 +122,7 @@ def write_traffic(traffic: Traffic, folder: Path) -> ImportFiles:
     traffic.tastes.save(folder / "tastes.npz")
     (folder / "truth.json").write_bytes(msgspec.json.format(msgspec.json.encode(traffic.truth)))
     write_costs(traffic.costs, folder / "costs.csv")
+    write_abuse(traffic.abusers, folder)
     return ImportFiles(catalogue, folder / "costs.csv")
 
 

@@ -74,14 +74,14 @@ RULES: Final[dict[str, str]] = {
                step_start + INTERVAL 1 MINUTE AS step_end, count(*) AS n, 60 AS tolerated, n > 180 AS counts, [visitor_id] AS visitors
         FROM {_PEOPLE} AND event = 'view_item' GROUP BY site, visitor_id, time_bucket(INTERVAL 1 MINUTE, occurred_at)
     """,
-    # banners of one visitor: shown twenty times or more, and nine of ten clicked; one of ten is tolerated
+    # banners of one visitor: shown twenty times or more, and nine of ten clicked; without an answer's id it is shown once a minute
     "self_clicks": f"""
         SELECT site, day, visitor_id AS subject, {_BY_DAY}, count_if(clicked) AS n, count(*) / 10 AS tolerated,
                count(*) >= 20 AND n > 0.9 * count(*) AS counts, [visitor_id] AS visitors
         FROM (
-            SELECT site, day, visitor_id, request_id, bool_or(event = 'click') AS clicked
-            FROM {_PEOPLE} AND properties['banner'] IS NOT NULL AND request_id IS NOT NULL
-            GROUP BY site, day, visitor_id, request_id, properties['banner']
+            SELECT site, day, visitor_id, bool_or(event = 'click') AS clicked
+            FROM {_PEOPLE} AND properties['banner'] IS NOT NULL
+            GROUP BY site, day, visitor_id, coalesce(request_id, time_bucket(INTERVAL 1 MINUTE, occurred_at)::VARCHAR), properties['banner']
         )
         GROUP BY site, day, visitor_id
     """,

@@ -95,7 +95,8 @@ def read(settings: Settings, items: IdMap) -> tuple[Sessions, TableVersion] | No
     if table is None:
         return None
     with duck.connect(lake) as database:
-        human_events.show(database, "events", lake, name, table, settings.consent.personalization)
+        left_out = settings.consent.personalization, None, settings.anomalies.leave_out_suspects
+        human_events.show(database, "events", lake, name, table, *left_out)
         kinds = [kind for kind, weight in settings.interactions.weights.items() if weight > 0]
         params = {"site": settings.site, "kinds": kinds, "days": settings.next_items.days}
         steps = database.sql(_STEPS, params=params).to_arrow_table()

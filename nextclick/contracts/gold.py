@@ -1,10 +1,13 @@
 """Gold: what models and people read."""
 
+from nextclick.contracts.gold_anomalies import LEFT_OUT
 from nextclick.contracts.silver import REVENUE, SITE, SUBJECT
 from nextclick.contracts.table import Column, Table
 
 ZONES = ("analytics.timezone", "analytics.timezones")
 """Settings that decide on which day something is."""
+COUNTED = (*ZONES, LEFT_OUT)
+"""Beside them, the one that decides whether what suspects did counts."""
 DATE = Column("date", "date", "Day in the site's time zone ([analytics] of the settings).", nullable=False)
 
 INTERACTIONS = Table(
@@ -37,7 +40,7 @@ INTERACTIONS = Table(
     ),
     key=("site", "person_id", "item_id"),
     job="build_interactions",
-    made_with=("interactions", "consent"),
+    made_with=("interactions", "consent", LEFT_OUT),
     does="who used what, how strongly",
     reads=("silver.events", "silver.identities", "silver.user_agents"),
     format=2,
@@ -74,7 +77,7 @@ TRAFFIC_DAILY = Table(
     key=("date", "site", "channel", "device", "country"),
     job="build_traffic_daily",
     does="traffic by day",
-    made_with=ZONES,
+    made_with=COUNTED,
     reads=("silver.sessions", "silver.user_agents"),
     partitioned_by=("date",),
 )
@@ -98,7 +101,7 @@ ITEM_DAILY = Table(
     key=("date", "site", "item_id"),
     job="build_item_daily",
     does="items by day",
-    made_with=ZONES,
+    made_with=COUNTED,
     reads=("silver.events", "silver.user_agents"),
     partitioned_by=("date",),
 )
@@ -125,7 +128,7 @@ RECOMMENDATION_PERFORMANCE = Table(
     key=("date", "site", "surface", "model_version", "experiment", "variant", "position"),
     job="build_recommendation_performance",
     does="answers by day",
-    made_with=ZONES,
+    made_with=COUNTED,
     reads=("silver.served_items", "silver.user_agents"),
     waits_for=("silver.served_items", "request_id"),
     partitioned_by=("date",),

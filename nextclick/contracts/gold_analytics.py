@@ -3,7 +3,7 @@
 `date` is the day in the site's time zone ([analytics] of the settings). What does not add up over rows says so.
 """
 
-from nextclick.contracts.gold import DATE, ZONES
+from nextclick.contracts.gold import COUNTED, DATE
 from nextclick.contracts.silver import AMOUNT, REVENUE, SITE
 from nextclick.contracts.table import Column, Table
 from nextclick.definitions import content as c
@@ -80,7 +80,7 @@ VISITS = Table(
     key=("site", "session_id"),
     job="build_visits",
     does="visits, visitors, pages and events by day",
-    made_with=(*ZONES, "analytics.engaged_seconds", "analytics.goals"),
+    made_with=(*COUNTED, "analytics.engaged_seconds", "analytics.goals"),
     reads=("silver.sessions", "silver.events", "silver.user_agents"),
     partitioned_by=("date",),
     change_feed=True,
@@ -104,7 +104,7 @@ VISITOR_DAYS = Table(
     ),
     key=("date", "site", "visitor_id"),
     job="build_visits",
-    made_with=(*ZONES, "analytics.goals"),
+    made_with=(*COUNTED, "analytics.goals"),
     reads=VISITS.reads,
     partitioned_by=("date",),
 )
@@ -138,7 +138,7 @@ PAGE_DAILY = Table(
     ),
     key=("date", "site", "page"),
     job="build_visits",
-    made_with=(*ZONES, "analytics.pages_max"),
+    made_with=(*COUNTED, "analytics.pages_max"),
     reads=VISITS.reads,
     partitioned_by=("date",),
 )
@@ -160,7 +160,7 @@ EVENT_DAILY = Table(
     ),
     key=("date", "site", "event", "platform"),
     job="build_visits",
-    made_with=ZONES,
+    made_with=COUNTED,
     reads=VISITS.reads,
     partitioned_by=("date",),
 )
@@ -199,7 +199,7 @@ CONVERSIONS = Table(
     ),
     key=("site", "visitor_id", "conversion_id"),
     job="build_visits",
-    made_with=(*ZONES, "analytics.goals", "analytics.lookback_days"),
+    made_with=(*COUNTED, "analytics.goals", "analytics.lookback_days"),
     reads=VISITS.reads,
     partitioned_by=("date",),
     change_feed=True,
@@ -230,7 +230,7 @@ CAMPAIGN_DAILY = Table(
     key=("date", "site", "channel", "source", "medium", "campaign", "content", "currency"),
     job="build_campaign_daily",
     does="campaigns, their visits and costs by day",
-    made_with=ZONES,
+    made_with=COUNTED,
     reads=("gold.visits", "silver.costs"),
     partitioned_by=("date",),
 )

@@ -18,6 +18,10 @@ ABUSE: Final = (
 )
 SEVERITIES: Final = ("notice", "alarm")
 OPEN: Final = "open"
+TIMES: Final = {"silver.events": "occurred_at", "silver.sessions": "started_at", "silver.served_items": "served_at"}
+"""The time of a row that says on which day, in UTC, its visitor is a suspect or none."""
+LEFT_OUT: Final = "anomalies.leave_out_suspects"
+"""The setting that decides whether gold counts what suspects did."""
 _READS: Final = ("silver.events", "silver.quarantine", "silver.user_agents", "silver.sessions")
 
 ANOMALIES = Table(

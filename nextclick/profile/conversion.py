@@ -38,10 +38,10 @@ class ConversionRates(msgspec.Struct, frozen=True):
         return (self.bought[level] + STRENGTH * overall) / (self.sessions[level] + STRENGTH)
 
 
-def count(lake: Lake, site: str, unless_said: bool | None = None) -> ConversionRates:
+def count(lake: Lake, site: str, unless_said: bool | None = None, without_suspects: bool = False) -> ConversionRates:
     """Rates of the sessions of people on a site; none where silver.sessions was never written.
 
-    Seconds for millions, without a JVM. `unless_said` as in nextclick.lake.human_events.
+    Seconds for millions, without a JVM. `unless_said` and `without_suspects` as in nextclick.lake.human_events.
     """
     table = open_table(lake, SESSIONS.name)
     if table is None:
@@ -49,7 +49,7 @@ def count(lake: Lake, site: str, unless_said: bool | None = None) -> ConversionR
     reached = ", ".join(f"count(*) FILTER ({level})" for level in LEVELS)
     bought = ", ".join(f"count(*) FILTER ({level} AND purchases > 0)" for level in LEVELS)
     with connect(lake) as duck:
-        human_events.show(duck, "sessions", lake, SESSIONS.name, table, unless_said)
+        human_events.show(duck, "sessions", lake, SESSIONS.name, table, unless_said, None, without_suspects)
         row = duck.execute(f"SELECT {reached}, {bought} FROM sessions WHERE site = $site", {"site": site}).fetchall()[0]
     return ConversionRates(row[: len(LEVELS)], row[len(LEVELS) :])
 

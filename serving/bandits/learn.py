@@ -20,7 +20,11 @@ def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobR
         return JobReport(job=JOB, details={"reason": f"{EVENTS.name} was never written: nothing to do."})
     with locks.hold(settings.lake.locks, LOCK, purpose=JOB):
         window = trials.read(
-            settings.lake, settings.site, settings.bandits.window_days, settings.consent.personalization
+            settings.lake,
+            settings.site,
+            settings.bandits.window_days,
+            settings.consent.personalization,
+            settings.anomalies.leave_out_suspects,
         )
         learned = state.State(version=window.version, bandits=state.fold(window.rows))
         before = state.read(settings.lake)

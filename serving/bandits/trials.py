@@ -73,13 +73,14 @@ ORDER BY request_id
 """
 
 
-def read(lake: Lake, site: str, days: int, unless_said: bool | None = None) -> Trials:
+def read(lake: Lake, site: str, days: int, unless_said: bool | None = None, without_suspects: bool = False) -> Trials:
     """The trials of the last `days`, back from the newest answer, in the order of their requests.
 
     Each draw counts once, however often its events were sent: silver holds each event once, and
-    several events of one request and arm are one trial. `unless_said` as in nextclick.lake.human_events.
+    several events of one request and arm are one trial. `unless_said` and `without_suspects` as in
+    nextclick.lake.human_events.
     """
-    with events(lake, unless_said) as (duck, version):
+    with events(lake, unless_said, without_suspects) as (duck, version):
         cursor = duck.execute(_QUERY, {"site": site, "days": days})
         return Trials(version, list(_trials(iter(cursor.fetchone, None))))
 

@@ -45,5 +45,5 @@ def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobR
 def read(settings: Settings, site: actions.SiteActions) -> DecisionTrials:
     """The trials that are learned from, as the settings have it."""
     own = settings.actions
-    consent = settings.consent.personalization
-    return outcomes.read(settings.lake, settings.site, site.outcome, own.window_days, own.period_hours, consent)
+    left_out = settings.consent.personalization, settings.anomalies.leave_out_suspects
+    return outcomes.read(settings.lake, settings.site, site.outcome, own.window_days, own.period_hours, *left_out)

@@ -55,12 +55,20 @@ FROM ripe ORDER BY answered_ms, request_id
 """
 
 
-def read(lake: Lake, site: str, outcome: str, days: int, hours: int, unless_said: bool | None = None) -> DecisionTrials:
+def read(
+    lake: Lake,
+    site: str,
+    outcome: str,
+    days: int,
+    hours: int,
+    unless_said: bool | None = None,
+    without_suspects: bool = False,
+) -> DecisionTrials:
     """The trials of the last `days`, back from the newest answer, in periods of `hours`, in the order of time.
 
-    `unless_said` as in nextclick.lake.human_events.
+    `unless_said` and `without_suspects` as in nextclick.lake.human_events.
     """
-    with events(lake, unless_said) as (duck, version):
+    with events(lake, unless_said, without_suspects) as (duck, version):
         values = {"site": site, "outcome": outcome, "window": days * 24 * HOUR_MS, "period": hours * HOUR_MS}
         cursor = duck.execute(_QUERY, values)
         return DecisionTrials(version, list(_firsts(iter(cursor.fetchone, None))))

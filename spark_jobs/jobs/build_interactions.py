@@ -37,7 +37,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def process(changed: DataFrame, batch: MicroBatch) -> None:
         session = changed.sparkSession
         identities = tables.read(session, lake, silver.IDENTITIES)
-        everything = tables.read(session, lake, silver.EVENTS)
+        everything = tables.read_counted(session, settings, silver.EVENTS)
         allowed = everything.where(may_personalize_sql(settings.consent.personalization))
         visits = allowed.transform(without_bots(tables.read(session, lake, silver.USER_AGENTS)))
         merged = merges(identities)

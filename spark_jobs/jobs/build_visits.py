@@ -59,8 +59,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return spans
 
     def process(changed: DataFrame, batch: MicroBatch) -> None:
-        read = partial(tables.read, changed.sparkSession, lake)
-        work = _Work(settings, batch, read(silver.EVENTS), read(silver.SESSIONS), read(silver.USER_AGENTS))
+        read = partial(tables.read_counted, changed.sparkSession, settings)
+        agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
+        work = _Work(settings, batch, read(silver.EVENTS), read(silver.SESSIONS), agents)
         seen, known, days = changed.agg(F.count("site"), F.count("user_agent"), work.days()).collect()[0]
         batch.counts.read += seen
         if batch.replaces or tables.is_empty(lake, gold.VISITS):  # everything is new: no need to say what it touches

@@ -124,6 +124,12 @@ def test_each_left_cart_is_a_verified_webhook_or_held_out_and_is_on_record(facts
     assert dict(ask(settings.lake, "select outcome, count(*) from silver.sends group by 1")[1]) == facts.sent.decided
 
 
+def test_abusers_are_suspected_and_nobody_else(facts: DemoFacts) -> None:
+    assert facts.abuse.planted == 7
+    assert facts.abuse.missed == ()
+    assert facts.abuse.wrong == 0
+
+
 def test_the_portrait_is_of_somebody_with_a_history_and_a_list(facts: DemoFacts) -> None:
     used, listed = facts.portrait.history, facts.portrait.recommended
     assert used

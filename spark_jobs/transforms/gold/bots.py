@@ -1,6 +1,7 @@
 """Bots are labelled in silver.user_agents and left out here: a new list of them rewrites no event."""
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from spark_jobs.transforms import Transformer
 
@@ -11,6 +12,17 @@ def without_bots(agents: DataFrame) -> Transformer:
 
     def transform(events: DataFrame) -> DataFrame:
         return events.join(bots, "user_agent", "left_anti")
+
+    return transform
+
+
+def without_suspects(suspects: DataFrame, time_column: str) -> Transformer:
+    """Keep what nobody did who is a suspect on that day, in UTC, by `suspects` (rows of gold.suspects)."""
+    names = suspects.where("is_suspect").select("site", "visitor_id", F.col("date").alias("suspect_on"))
+
+    def transform(rows: DataFrame) -> DataFrame:
+        dated = rows.withColumn("suspect_on", F.to_date(time_column))  # sessions of Spark are in UTC
+        return dated.join(names, ["site", "visitor_id", "suspect_on"], "left_anti").drop("suspect_on")
 
     return transform
 

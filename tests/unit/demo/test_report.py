@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from demo.outcome.abuse_seen import AbuseSeen
 from demo.outcome.facts import (
     ActionsFact,
     AgainstPopular,
@@ -113,6 +114,7 @@ def facts() -> DemoFacts:
             subject="Calm Fern mug still lies in your cart",
             text="In your cart: Calm Fern mug. You may also like: Idle Gull lamp.",
         ),
+        abuse=AbuseSeen(planted=7, seen=6, missed=("cart_bomb",), suspects=8, wrong=2, visitors=600),
     )
 
 
@@ -148,6 +150,8 @@ def test_report_names_what_a_newcomer_wants_to_know(facts: DemoFacts) -> None:
         "where a voucher moves nobody: no action is likely to be better than none in any segment",
         "1 held out, 3 sent; 3 webhooks came",
         "to u00003: Calm Fern mug still lies in your cart",
+        "6 of 7 abusers among 600 visitors are suspected of what they did; missed: cart_bomb",
+        "2 of the 8",
         "nextclick --profile demo --lake demo-lake up",
         "nextclick --profile demo --lake demo-lake funnel order",
         "orders credited to email",

@@ -10,7 +10,7 @@ from ml.jobs import publish_lists
 from ml.registry import artifact
 from nextclick import formats
 from nextclick.contracts import catalog, gold, silver
-from nextclick.contracts.gold import ZONES
+from nextclick.contracts.gold import COUNTED
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, ModelError
 from nextclick.kv.lists import protocol
@@ -67,16 +67,16 @@ def test_every_table_of_a_windowed_or_weighted_job_is_made_with_its_settings() -
     assert {table.name: table.made_with for table in catalog.TABLES if table.made_with} == {
         "silver.sessions": ("sessions",),
         "silver.served_items": ("attribution",),
-        "gold.interactions": ("interactions", "consent"),
-        "gold.traffic_daily": ZONES,
-        "gold.item_daily": ZONES,
-        "gold.recommendation_performance": ZONES,
-        "gold.visits": (*ZONES, "analytics.engaged_seconds", "analytics.goals"),
-        "gold.visitor_days": (*ZONES, "analytics.goals"),
-        "gold.page_daily": (*ZONES, "analytics.pages_max"),
-        "gold.event_daily": ZONES,
-        "gold.campaign_daily": ZONES,
-        "gold.conversions": (*ZONES, "analytics.goals", "analytics.lookback_days"),
+        "gold.interactions": ("interactions", "consent", "anomalies.leave_out_suspects"),
+        "gold.traffic_daily": COUNTED,
+        "gold.item_daily": COUNTED,
+        "gold.recommendation_performance": COUNTED,
+        "gold.visits": (*COUNTED, "analytics.engaged_seconds", "analytics.goals"),
+        "gold.visitor_days": (*COUNTED, "analytics.goals"),
+        "gold.page_daily": (*COUNTED, "analytics.pages_max"),
+        "gold.event_daily": COUNTED,
+        "gold.campaign_daily": COUNTED,
+        "gold.conversions": (*COUNTED, "analytics.goals", "analytics.lookback_days"),
     }
 
 

@@ -66,6 +66,23 @@ def test_what_may_not_be_learned_from_is_left_out(
         assert database.sql("SELECT count(*) FROM every_rows").fetchall()[0][0] >= 4
 
 
+@pytest.mark.parametrize("name", ["silver.events", "silver.sessions", "silver.served_items"])
+def test_what_suspects_did_on_their_day_is_left_out_where_that_is_wanted(lake: Lake, name: str) -> None:
+    def kept(without: bool) -> list[str]:
+        with duck.connect(lake) as database:
+            human_events.show(database, "rows", lake, name, delta.require(lake, name), None, None, without)
+            rows = database.sql("SELECT DISTINCT visitor_id FROM rows ORDER BY 1").fetchall()
+            return [visitor for [visitor] in rows]
+
+    assert kept(without=True) == ["n", "q", "y"], "nobody looked yet"
+    day, other = NOON.date(), NOON.date() + timedelta(days=1)
+    suspects = [("s", "y", day, True), ("s", "n", day, False), ("s", "q", other, True), ("another", "q", day, True)]
+    names = ("site", "visitor_id", "date", "is_suspect")
+    write(lake, "gold.suspects", [dict(zip(names, row, strict=True)) for row in suspects])
+    assert kept(without=True) == ["n", "q"]
+    assert kept(without=False) == ["n", "q", "y"]
+
+
 def test_a_session_in_which_nothing_was_refused_is_kept(lake: Lake) -> None:
     with duck.connect(lake) as database:
         human_events.show(database, "rows", lake, "silver.sessions", delta.require(lake, "silver.sessions"), True)
