@@ -44,7 +44,7 @@ def _section(table: Table) -> Iterator[str]:
     yield f"- key: {_names(table.key)}"
     yield f"- written by: `{table.job}`" + (f", from {_names(table.reads)}" if table.reads else "")
     if table.made_with:
-        yield f"- made with {_names(table.made_with)}; a change: `nextclick rebuild {table.layer}`"
+        yield f"- made with {_names(table.made_with)};\n  a change: `nextclick rebuild {table.layer}`"
     if table.partitioned_by:
         yield f"- partitioned by: {_names(table.partitioned_by)}"
     if table.change_feed:
