@@ -43,7 +43,7 @@ from nextclick.lake import locks
 from nextclick.lake.table_state import table_state
 from nextclick.landing.reader import segments
 from nextclick.settings import Settings, load
-from orchestration import dagster_home
+from orchestration import dagster_home, silence
 from orchestration.assets import asset_specs
 from orchestration.assets import audiences as audience_assets
 from orchestration.assets import bronze as bronze_assets
@@ -89,11 +89,11 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
     return Definitions(
         assets=[*_assets(settings), *map(asset_specs.spec, (*map(catalog.table, IMPORTED), gold.DATA_QUALITY))],
         asset_checks=asset_checks(settings),
-        jobs=[nightly, incremental],
+        jobs=[nightly, incremental, silence.job(again)],
         schedules=[
             ScheduleDefinition(job=nightly, cron_schedule=chosen.nightly_cron, execution_timezone=chosen.timezone)
         ],
-        sensors=[_news(settings)],
+        sensors=[_news(settings), silence.sensor(settings)],
         resources={"steps": ResourceDefinition(lambda _: step_runner(settings, watch))},
         executor=in_process_executor,
     )

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -27,11 +28,12 @@ from nextclick.errors import CheckStopped, LakeError, NextclickError, SettingsEr
 from nextclick.lake import locks
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
-from orchestration import dagster_home
+from orchestration import dagster_home, silence
 from orchestration.definitions import definitions
 from orchestration.pages.lost_runs import end_lost_runs
 from orchestration.pipeline import IMPORTED
 from tests.conftest import LAKE
+from tests.table_rows import write
 
 
 @pytest.fixture
@@ -119,9 +121,9 @@ def dagster() -> Iterator[DagsterInstance]:
         yield instance
 
 
-def look(settings: Settings, dagster: DagsterInstance) -> RunRequest | None:
+def look(settings: Settings, dagster: DagsterInstance, name: str = "news") -> RunRequest | None:
     """What the sensor wants, at its next look."""
-    [sensor] = definitions(settings).sensors or ()
+    [sensor] = [one for one in definitions(settings).sensors or () if one.name == name]
     result = sensor(build_sensor_context(dagster))
     return result if isinstance(result, RunRequest) else None
 
@@ -138,6 +140,22 @@ def ended(dagster: DagsterInstance, request: RunRequest | None, status: DagsterR
 def land(settings: Settings) -> None:
     with SegmentWriter(settings.lake.landing, settings.landing) as writer:
         writer.extend([b"{}"], "plain", 0)
+
+
+def test_traffic_is_looked_at_though_nothing_came_unless_a_run_just_did(
+    settings: Settings, dagster: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert look(settings, dagster, "silence") is None, "nobody was there yet"
+    write(settings.lake, "silver.events", [{"event_id": "e"}])
+    assert look(settings, dagster, "silence") is not None
+    run = DagsterRun(job_name="incremental", run_id=make_new_run_id(), status=DagsterRunStatus.STARTED)
+    dagster.add_run(run)
+    assert look(settings, dagster, "silence") is None, "a run is under way"
+    dagster.report_run_failed(run)
+    assert look(settings, dagster, "silence") is None, "it has just ended"
+    later = time.time() + settings.orchestration.incremental_minutes * 60 + 1
+    monkeypatch.setattr(silence.time, "time", lambda: later)
+    assert look(settings, dagster, "silence") is not None
 
 
 def test_new_segments_start_an_incremental_run_once(settings: Settings, dagster: DagsterInstance) -> None:
