@@ -121,8 +121,8 @@ def _scored(log: pa.Table) -> dict[str, dict[str, float]]:
         database.execute("CREATE VIEW acts AS SELECT *, CAST(occurred_at AS DATE) AS day FROM requests")
         those = behaviour.visitors(database, "")
     scores = behaviour.scores(those)
-    if isinstance(scores, str):
-        raise UsageError(scores)
+    if scores is None:
+        raise UsageError("All bots of the log share an address: nothing can be learned of them.")
     many = those.features[:, [*behaviour.FEATURES].index("requests")] >= FEW_REQUESTS
     return {name: _figures(those.is_bot[which], scores[which]) for name, which in ((ALL, many | True), (SOME, many))}
 

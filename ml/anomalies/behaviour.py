@@ -4,6 +4,7 @@ Learned from the visitors whose agent says that they are bots, against the other
 addresses, so that nobody is called a person because they were learned as one.
 """
 
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -62,6 +63,13 @@ FROM requests GROUP BY visitor_id, day ORDER BY day, visitor_id
 """
 
 
+_COUNTS: Final = """
+SELECT count(*) FILTER (is_bot), count(*) FILTER (NOT is_bot) FROM (
+    SELECT bool_or(is_bot) AS is_bot FROM acts WHERE visitor_id IS NOT NULL AND site = $site GROUP BY visitor_id, day
+)
+"""
+
+
 class Visitors(NamedTuple):
     """The visitors of a site, each with its days; parallel."""
 
@@ -87,26 +95,43 @@ def visitors(database: "DuckDBPyConnection", site: str) -> Visitors:
     )
 
 
-def scores(those: Visitors) -> Floats | str:
-    """Of each the probability that its agent says bot, by its behaviour alone; or why nothing can be learned."""
-    bots = int(those.is_bot.sum())
-    if min(bots, len(those.is_bot) - bots) < FEW:
-        return f"{bots:,} of {len(those.is_bot):,} visitors say that they are bots; {FEW} of both are needed."
+def lacking(database: "DuckDBPyConnection", site: str) -> str | None:
+    """Why nothing can be learned of the site's bots; None where it can. It looks at no feature."""
+    [(bots, others)] = database.execute(_COUNTS, {"site": site}).fetchall()
+    if min(bots, others) >= FEW:
+        return None
+    return f"{bots:,} of {bots + others:,} visitors say that they are bots; {FEW} of both are needed."
+
+
+def scores(those: Visitors) -> Floats | None:
+    """Of each the probability that its agent says bot, by its behaviour alone; None where all bots share an address."""
     fold = those.address % np.uint64(_FOLDS)
     result = np.empty(len(those.is_bot))
     for one in range(_FOLDS):
         learned = np.flatnonzero(fold != one)
         some = learned[np.argsort(those.address[learned], kind="stable")[:_MOST_LEARNED]]
         if len(np.unique(those.is_bot[some])) < 2:
-            return "All that say that they are bots share an address."
+            return None
         known = np.isfinite(those.features[some]).any(axis=0)
         model = _learned(those.features[some][:, known], those.is_bot[some])
         result[fold == one] = model.predict_proba(those.features[fold == one][:, known])[:, 1]
     return result
 
 
+def scored(database: "DuckDBPyConnection", site: str, least: float) -> dict[tuple[str, date], float] | str:
+    """Scores of at least `least` by visitor and day, of those whose agent does not say bot; or why nothing can be learned."""
+    if reason := lacking(database, site):
+        return reason
+    those = visitors(database, site)
+    if (values := scores(those)) is None:
+        return "All that say that they are bots share an address."
+    kept = np.flatnonzero((values >= least) & ~those.is_bot)
+    rows = those.rows.take(kept).to_pylist()
+    return {(row["visitor_id"], row["day"]): score for row, score in zip(rows, values[kept].tolist(), strict=True)}
+
+
 def _learned(features: Floats, is_bot: NDArray[np.bool_]) -> Any:
-    """Trees, since it is thresholds that tell: a regression of the same terms is surely worse (docs/anomalies.md)."""
+    """Trees, since it is thresholds that tell (docs/anomalies.md has a regression beside them)."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     trees = HistGradientBoostingClassifier(

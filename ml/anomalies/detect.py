@@ -5,10 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import numpy as np
-
 from ml.anomalies import behaviour, rules, traffic
-from ml.anomalies.behaviour import Visitors
 from ml.anomalies.rules import Abuse
 from ml.anomalies.series import Series, all_series
 from ml.anomalies.window import Span
@@ -19,6 +16,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Row = dict[str, Any]
+VisitorDay = tuple[str, date]
 BOT: Final = "bot"
 """The reason of a suspect that behaves as bots do."""
 NOTED: Final = 0.5
@@ -44,11 +42,10 @@ def detect(database: "DuckDBPyConnection", settings: Settings, spans: Mapping[st
     suspects: list[Row] = []
     unlearned: dict[str, str] = {}
     for site in spans:
-        theirs = behaviour.visitors(database, site)
-        scores = behaviour.scores(theirs)
+        scores = behaviour.scored(database, site, NOTED)
         if isinstance(scores, str):
-            unlearned[site], scores = scores, np.full(len(theirs.is_bot), np.nan)
-        suspects += _suspects(site, theirs, scores, [one for one in abused if one.site == site], chosen.bot_score)
+            unlearned[site], scores = scores, {}
+        suspects += _suspects(site, scores, [one for one in abused if one.site == site], chosen.bot_score)
     return Detected(anomalies, suspects, unlearned)
 
 
@@ -89,37 +86,22 @@ def _of_abuse(one: Abuse, span: Span) -> Row:
     }
 
 
-def _suspects(
-    site: str, theirs: Visitors, scores: np.ndarray[Any, Any], abused: Sequence[Abuse], least: float
-) -> list[Row]:
+def _suspects(site: str, scores: Mapping[VisitorDay, float], abused: Sequence[Abuse], least: float) -> Iterator[Row]:
     """Who has such a score, or is named by a rule; those whose agent says that they are bots are left out everywhere already."""
-    named: defaultdict[tuple[str, date], set[str]] = defaultdict(set)
+    named: defaultdict[VisitorDay, set[str]] = defaultdict(set)
     for one in abused:
         for visitor in one.visitors:
             named[visitor, one.day].add(one.kind)
-    rows = zip(
-        theirs.rows["visitor_id"].to_pylist(),
-        theirs.rows["day"].to_pylist(),
-        scores.tolist(),
-        theirs.is_bot,
-        strict=True,
-    )
-    return [
-        _suspect(site, visitor, day, score, least, named[visitor, day])
-        for visitor, day, score, is_bot in rows
-        if not is_bot and (score >= NOTED or (visitor, day) in named)
-    ]
-
-
-def _suspect(site: str, visitor: str, day: date, score: float, least: float, kinds: set[str]) -> Row:
-    reasons = [*([BOT] if score >= least else []), *sorted(kinds)]
-    version = "; ".join([*([behaviour.VERSION] if score == score else []), *([rules.VERSION] if kinds else [])])
-    return {
-        "date": day,
-        "site": site,
-        "visitor_id": visitor,
-        "score": round(score, 4) if score == score else None,
-        "is_suspect": bool(reasons),
-        "reasons": reasons,
-        "model_version": version,
-    }
+    for visitor, day in sorted({*scores, *named}):
+        score, kinds = scores.get((visitor, day)), sorted(named.get((visitor, day), ()))
+        reasons = [*([BOT] if score is not None and score >= least else []), *kinds]
+        versions = [*([] if score is None else [behaviour.VERSION]), *([rules.VERSION] if kinds else [])]
+        yield {
+            "date": day,
+            "site": site,
+            "visitor_id": visitor,
+            "score": None if score is None else round(score, 4),
+            "is_suspect": bool(reasons),
+            "reasons": reasons,
+            "model_version": "; ".join(versions),
+        }
