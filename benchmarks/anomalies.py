@@ -44,8 +44,7 @@ SELECT quarter, sum(clicks)::DOUBLE, sum(clicks * clicks)::DOUBLE FROM (
     WHERE click_timestamp >= $start AND click_timestamp < $end GROUP BY ALL
 ) GROUP BY quarter
 """
-FEW_REQUESTS: Final = 3
-ALL, SOME = "all", f"{FEW_REQUESTS} requests or more"
+ALL, SOME = "all", f"{behaviour.LEAST} requests or more"
 _TEXTS: Final = ("site", "visitor_id", "event", "page_url", "referrer", "item_id", "ip")
 _REQUESTS: Final = pa.schema(
     [
@@ -119,11 +118,11 @@ def _scored(log: pa.Table) -> dict[str, dict[str, float]]:
     with duckdb.connect(config={"threads": 1}) as database:
         database.register("requests", log)
         database.execute("CREATE VIEW acts AS SELECT *, CAST(occurred_at AS DATE) AS day FROM requests")
-        those = behaviour.visitors(database, "")
+        those = behaviour.visitors(database, "", least=1)
     scores = behaviour.scores(those)
     if scores is None:
         raise UsageError("All bots of the log share an address: nothing can be learned of them.")
-    many = those.features[:, [*behaviour.FEATURES].index("requests")] >= FEW_REQUESTS
+    many = those.features[:, [*behaviour.FEATURES].index("requests")] >= behaviour.LEAST
     return {name: _figures(those.is_bot[which], scores[which]) for name, which in ((ALL, many | True), (SOME, many))}
 
 

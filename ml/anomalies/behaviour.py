@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 VERSION: Final = "bots 1"
 FEW: Final = 50
 """Visitors and days of bots, and of others, below which nothing is learned."""
+LEAST: Final = 3
+"""Requests of a visitor and day: fewer tell little, and are most of all."""
 _FOLDS: Final = 5
 _MOST_LEARNED: Final = 20_000
 """Visitors and days that one model learns from, the first by a hash of their address."""
@@ -59,13 +61,14 @@ WITH requests AS (
 )
 SELECT visitor_id, day, bool_or(is_bot) AS is_bot, coalesce(any_value(ip ORDER BY ip), visitor_id) AS address,
        {", ".join(f"({sql})::DOUBLE AS {name}" for name, sql in FEATURES.items())}
-FROM requests GROUP BY visitor_id, day ORDER BY day, visitor_id
+FROM requests GROUP BY visitor_id, day HAVING count(*) >= $least ORDER BY day, visitor_id
 """
 
 
 _COUNTS: Final = """
 SELECT count(*) FILTER (is_bot), count(*) FILTER (NOT is_bot) FROM (
-    SELECT bool_or(is_bot) AS is_bot FROM acts WHERE visitor_id IS NOT NULL AND site = $site GROUP BY visitor_id, day
+    SELECT bool_or(is_bot) AS is_bot FROM acts WHERE visitor_id IS NOT NULL AND site = $site
+    GROUP BY visitor_id, day HAVING count(*) >= $least
 )
 """
 
@@ -83,9 +86,10 @@ class Visitors(NamedTuple):
     """[rows × FEATURES]; NaN where nothing is told."""
 
 
-def visitors(database: "DuckDBPyConnection", site: str) -> Visitors:
-    """Of the view `acts`."""
-    rows = database.sql(f"SELECT *, hash(address) AS side FROM ({_VISITORS})", params={"site": site}).to_arrow_table()
+def visitors(database: "DuckDBPyConnection", site: str, least: int = LEAST) -> Visitors:
+    """Of the view `acts`: those with at least so many requests a day."""
+    query, params = f"SELECT *, hash(address) AS side FROM ({_VISITORS})", {"site": site, "least": least}
+    rows = database.sql(query, params=params).to_arrow_table()
     features = [rows[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in FEATURES]
     return Visitors(
         rows.select(["visitor_id", "day"]),
@@ -97,10 +101,10 @@ def visitors(database: "DuckDBPyConnection", site: str) -> Visitors:
 
 def lacking(database: "DuckDBPyConnection", site: str) -> str | None:
     """Why nothing can be learned of the site's bots; None where it can. It looks at no feature."""
-    [(bots, others)] = database.execute(_COUNTS, {"site": site}).fetchall()
+    [(bots, others)] = database.execute(_COUNTS, {"site": site, "least": LEAST}).fetchall()
     if min(bots, others) >= FEW:
         return None
-    return f"{bots:,} of {bots + others:,} visitors say that they are bots; {FEW} of both are needed."
+    return f"{bots:,} of {bots + others:,} visitors of {LEAST} requests or more say that they are bots; {FEW} of both are needed."
 
 
 def scores(those: Visitors) -> Floats | None:
