@@ -42,8 +42,12 @@ def test_services_call_verbs_with_settings_that_there_are(name: str) -> None:
     called, *options = service["command"]
     assert called in VERBS
     assert {*options} <= {word for option in verb(called).params for word in option.opts}
-    environment = {key: value for key, value in service["environment"].items() if not key.endswith("_KEYS_FILE")}
-    read = load(environ=environment)
+    files = {key: value for key, value in service["environment"].items() if key.endswith("_KEYS_FILE")}
+    mounts = [mount.split(":")[1] for mount in service["volumes"]]
+    assert all(str(Path(value).parent) in mounts for value in files.values()), (
+        "every verb reads the files that are named"
+    )
+    read = load(environ={key: value for key, value in service["environment"].items() if key not in files})
     assert (read.kv.backend, read.kv.redis_url) == ("redis", "redis://redis:6379/0")
 
 

@@ -103,8 +103,13 @@ def settings(kind: str, name: str) -> Settings:
     own = {each["name"]: each.get("value", "10.0.0.9") for each in container.get("env", [])}
     for known, value in own.items():
         own = {key: text.replace(f"$({known})", value) for key, text in own.items()}
-    keys = {key: value for key, value in config.items() if not key.endswith("_KEYS_FILE")}
-    return load(environ={**keys, **own})
+    both = {**config, **own}
+    mounts = [each["mountPath"] for each in container["volumeMounts"]]
+    keys = {name for name in both if name.endswith("_KEYS_FILE")}
+    assert all(str(Path(both[name]).parent) in mounts for name in keys), (
+        "every verb reads the files of keys that are named"
+    )
+    return load(environ={name: value for name, value in both.items() if name not in keys})
 
 
 @pods
