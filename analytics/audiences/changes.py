@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from nextclick.audiences import definitions
 from nextclick.contracts import arrow
 from nextclick.contracts.events import AUDIENCE_CHANGES as KINDS
 from nextclick.contracts.events import SERVER
@@ -37,7 +38,7 @@ _DIFFERING: Final = "SELECT count(*) FROM (({0} EXCEPT ALL {1}) UNION ALL ({1} E
 
 
 def run(settings: Settings, progress: Callable[..., None] = lambda *_: None) -> JobReport:
-    """Make the table what the events say, where they changed; nothing in a lake that never had an audience."""
+    """Make the table what the events say, where they changed; none in a lake that never had an audience that is on."""
     started, lake = time.monotonic(), settings.lake
     events = delta.require(lake, EVENTS.name)
     read = f"{events.metadata().id} {events.version()}"
@@ -57,6 +58,8 @@ def _write(settings: Settings, database: "DuckDBPyConnection", read: str) -> int
     there = delta.open_table(lake, name)
     duck.show(database, "before", lake, name, there)
     if not database.execute(_DIFFERING.format("FROM changes", "FROM before")).fetchall()[0][0]:
+        if there is None and any(not one.off for one in definitions.load(settings.conf_dir / "audiences")):
+            delta.create(lake, AUDIENCE_CHANGES)  # the step after this one waits for it
         return 0
     rows = database.sql("FROM changes ORDER BY ALL").to_arrow_table().cast(arrow.schema(AUDIENCE_CHANGES))
     delta.write(lake, AUDIENCE_CHANGES, rows, "overwrite", {_CURSOR: read})

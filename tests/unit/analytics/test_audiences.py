@@ -23,6 +23,7 @@ from nextclick.landing.reader import read_segment, segments
 from nextclick.profile import profile
 from nextclick.profile.live_arrivals import Arrivals
 from nextclick.settings import Settings
+from orchestration.step_runner import step_runner
 from tests.audience_files import BUYERS, LOOKERS, Row, at, event_row, settings_with
 from tests.table_rows import write
 from tests.wait import now
@@ -287,3 +288,24 @@ def test_the_night_agrees_with_the_live_path_whatever_came_in_which_order(
     at_night = look(settings, *table)
     assert sorted((name, who) for name, whole in at_night.items() for who in whole) == belongs
     assert len(said(settings)) == before, "there was nothing to add"
+
+
+def test_the_steps_of_a_run_look_at_everybody_from_the_first_night_on(tmp_path: Path) -> None:
+    """Before anybody entered, there is no change that a table could hold."""
+    settings = settings_with(tmp_path, {"buyers": BUYERS})
+    write(settings.lake, "silver.events", [event_row(1, "purchase")])
+    for table in ("gold.visits", "gold.predictions"):
+        write(settings.lake, table, [])
+    steps = step_runner(settings)
+    [before], [night] = steps.perform("audience_changes"), steps.perform("audiences")
+    assert (before.written, night.read, night.details["buyers"]) == (0, 1, 1)
+    assert members(settings) == {"buyers": ["visitor v1"]}
+
+
+def test_the_steps_of_a_run_without_an_audience_write_nothing(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, {"off": f"off = true\n{BUYERS}"})
+    write(settings.lake, "silver.events", [event_row(1, "purchase")])
+    steps = step_runner(settings)
+    assert steps.perform("audience_changes")[0].written == 0
+    assert steps.perform("audiences")[0].written == 0
+    assert not delta.exists(settings.lake, "silver.audience_changes")
