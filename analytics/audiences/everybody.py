@@ -116,6 +116,10 @@ class Everybody:
         for part in range(parts):
             yield list(self._part(parts, part))
 
+    def nobody(self, subject: Subject) -> Looked:
+        """One who is not among them: they did nothing lately, and gold does not have them."""
+        return Looked(subject, [], False, Night(as_of=self._now) if self._looks_at_gold else None)
+
     def _show(self, settings: Settings, kinds: Iterable[str]) -> None:
         """Tables `acts` (of the kinds that are counted), and views of who was seen and what gold has."""
         lake, database = settings.lake, self._database

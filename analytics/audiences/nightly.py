@@ -72,7 +72,7 @@ class NightlyLook:
             for some in everybody:
                 gone -= {looked.subject for looked in some}
                 self._look_at(some, everybody.complete_since, log)
-            self._look_at([Looked(subject, [], False, None) for subject in sorted(gone)], everybody.complete_since, log)
+            self._look_at([everybody.nobody(subject) for subject in sorted(gone)], everybody.complete_since, log)
 
     def _look_at(self, some: Sequence[Looked], complete_since: int, log: SegmentWriter) -> None:
         for start in range(0, len(some), _TOGETHER):

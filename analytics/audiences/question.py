@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from analytics.audiences.everybody import Everybody, Looked, key_of
+from analytics.audiences.everybody import Everybody, key_of
 from nextclick.audiences import definitions
 from nextclick.audiences.conditions import Verdict
 from nextclick.audiences.definitions import Audience
@@ -132,7 +132,7 @@ def _facts(settings: Settings, audience: Audience, subject: Subject) -> Facts:
         return Facts.live(live, now, keep_ms, None)
     with duck.answering(settings.lake, f"Who belongs to {audience.name}") as database:
         everybody = Everybody(settings, database, [audience], now, subject)
-        theirs = [one for some in everybody for one in some] or [Looked(subject, [], False, None)]
+        theirs = [one for some in everybody for one in some] or [everybody.nobody(subject)]
     return theirs[0].facts(live, now, keep_ms, everybody.complete_since)
 
 

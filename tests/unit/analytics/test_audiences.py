@@ -171,6 +171,14 @@ def test_what_gold_says_reaches_the_live_path(tmp_path: Path) -> None:
     assert sorted(one.event for one in said(settings)) == ["audience_entered"] * 5, "the live path knows it, too"
 
 
+def test_who_is_gone_from_the_tables_belongs_nowhere(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, {"regulars": 'not = { fact = "orders", most = 1 }', "buyers": BUYERS})
+    write(settings.lake, "silver.events", [change_row("regulars", "entered", now() - HOUR, visitor="erased")])
+    changes.run(settings)
+    assert again(settings) == {}
+    assert [(one.event, one.visitor_id) for one in said(settings)] == [("audience_left", "erased")]
+
+
 def test_a_live_profile_is_ahead_of_the_tables(tmp_path: Path) -> None:
     """What the live path has seen and silver has not yet is no reason to leave."""
     settings = settings_with(tmp_path, {"buyers": BUYERS})
