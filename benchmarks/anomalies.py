@@ -89,7 +89,7 @@ def _of_hole(clicks: Floats, unit: float) -> dict[str, Any]:
     }
 
 
-def _injected(clicks: Floats, unit: float, factor: float) -> dict[str, float]:
+def _injected(clicks: Floats, unit: float, factor: float) -> dict[str, float | None]:
     """In how many of the tries a step of the hour alarmed, and after how many quarters, on average of those."""
     rng = np.random.default_rng(0)
     delays = []
@@ -99,7 +99,7 @@ def _injected(clicks: Floats, unit: float, factor: float) -> dict[str, float]:
         z = traffic.judge(traffic.counts(hour, unit), _PERIOD, THRESHOLD).z
         alarms = np.flatnonzero(np.abs(z[-4:]) > THRESHOLD)
         delays += alarms[:1].tolist()
-    return {"share": len(delays) / _TRIES, "quarters": float(np.mean(delays)) if delays else float("nan")}
+    return {"share": len(delays) / _TRIES, "quarters": float(np.mean(delays)) if delays else None}
 
 
 def weblogs(folder: Path) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def table(results: Mapping[str, Any]) -> str:
             f"{portal['false_episodes']} false episodes ({portal['false_steps']} steps) in {portal['days']:.1f} days"
         )
         lines += [
-            f"hours {name}: {one['share']:.0%} seen, after {one['quarters']:.1f} quarters"
+            f"hours {name}: {one['share']:.0%} seen, after {one['quarters'] or 0:.1f} quarters"
             for name, one in portal["injected"].items()
         ]
     for name, one in (results.get("weblogs") or {}).items():

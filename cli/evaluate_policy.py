@@ -110,7 +110,8 @@ def _of_bandit(settings: Settings, bandit: str, action: str) -> tuple[Log, Targe
     from serving.bandits import trials
     from serving.off_policy import estimators, policy_log
 
-    rows = trials.read(settings.lake, settings.site, settings.bandits.window_days).rows
+    without = settings.anomalies.leave_out_suspects
+    rows = trials.read(settings.lake, settings.site, settings.bandits.window_days, without_suspects=without).rows
     log, even = policy_log.of_trials(rows, bandit)
     if action == "uniform" and (even != 1 / len(log.actions)).any():  # not all rows had all arms to choose from
         return log, Target(even, None)
