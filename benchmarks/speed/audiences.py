@@ -52,9 +52,9 @@ def main() -> None:
 
 def compare(settings: Settings, audiences: int, events: int, visitors: int) -> None:
     """Print the figures."""
-    draw, store = random.Random(1), open_profiles(settings)
+    draw, store, arrivals = random.Random(1), open_profiles(settings), Arrivals(settings)
     for piece in _pieces(_payloads(draw, visitors * K, visitors)):
-        deliver(settings, store, AudienceWatch(settings, store), piece)
+        deliver(arrivals, store, AudienceWatch(settings, store), piece)
     pieces = list(_pieces(_payloads(draw, events, visitors)))
     without = timed(settings, store, pieces)
     write(settings, draw, audiences)
@@ -74,17 +74,17 @@ def compare(settings: Settings, audiences: int, events: int, visitors: int) -> N
 
 def timed(settings: Settings, store: Profiles, pieces: Sequence[list[bytes]]) -> float:
     """Milliseconds of processor an event."""
-    watch, started = AudienceWatch(settings, store), time.process_time()
+    arrivals, watch = Arrivals(settings), AudienceWatch(settings, store)
+    started = time.process_time()
     for piece in pieces:
-        deliver(settings, store, watch, piece)
+        deliver(arrivals, store, watch, piece)
     watch.publish(at_once=True)
     return (time.process_time() - started) * 1000 / sum(map(len, pieces))
 
 
-def deliver(settings: Settings, store: Profiles, watch: AudienceWatch, piece: Sequence[bytes]) -> None:
+def deliver(arrivals: Arrivals, store: Profiles, watch: AudienceWatch, piece: Sequence[bytes]) -> None:
     """One piece, as the follower takes it."""
-    arrivals, updates = Arrivals(settings) if not _ARRIVALS else _ARRIVALS[0], dict[bytes, list[Action]]()
-    _ARRIVALS[:] = [arrivals]
+    updates = dict[bytes, list[Action]]()
     received_at = time.time_ns() // 1_000_000
     for payload in piece:
         if arrival := arrivals.read(payload, received_at):
@@ -93,10 +93,6 @@ def deliver(settings: Settings, store: Profiles, watch: AudienceWatch, piece: Se
             if not watch.is_idle:
                 watch.add(arrival.keys, arrival.event, received_at)
     watch.look(store.merge(updates))
-
-
-_ARRIVALS: Final[list[Arrivals]] = []
-"""Made once: it builds its decoder."""
 
 
 def deciding(settings: Settings, store: Profiles, visitors: int) -> float:
