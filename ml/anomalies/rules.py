@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 VERSION: Final = "rules 1"
-TIMES: Final = 20
+_FACTOR: Final = 20
 """So many times what is usual is tolerated in ten minutes."""
-_TOLERATED: Final = (
-    f"{TIMES} * CASE WHEN count(*) OVER (PARTITION BY site) >= 20 THEN median({{}}) OVER (PARTITION BY site) ELSE 1 END"
-)
+_TOLERATED: Final = f"{_FACTOR} * CASE WHEN count(*) OVER (PARTITION BY site) >= 20 THEN median({{}}) OVER (PARTITION BY site) ELSE 1 END"
 """The median of a site's units is usual; of fewer than twenty it is not known, and taken for one."""
 _TEN: Final = "time_bucket(INTERVAL 10 MINUTES, occurred_at)"
 _BY_DAY: Final = "day::TIMESTAMPTZ AS step_start, day::TIMESTAMPTZ + INTERVAL 1 DAY AS step_end"

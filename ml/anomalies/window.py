@@ -8,7 +8,6 @@ from nextclick.lake import delta, duck
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
-    from deltalake import DeltaTable
     from duckdb import DuckDBPyConnection
 
 HOUR: Final = timedelta(hours=1)
@@ -57,17 +56,13 @@ def open_window(database: "DuckDBPyConnection", settings: Settings, now: datetim
         database.execute("INSERT INTO spans VALUES (?, ?, ?)", [site, *span])
     if spans:
         first, last = min(span.start for span in spans.values()), max(span.until for span in spans.values())
-        duck.show(database, "silver_events", lake, EVENTS.name, events, _within(events, first, last))
+        duck.show(database, "silver_events", lake, EVENTS.name, events, duck.within(events, "occurred_at", first, last))
     others = {"agents": USER_AGENTS, "silver_sessions": SESSIONS, "rejected": QUARANTINE}
     for view, table in others.items():
         duck.show(database, view, lake, table.name, delta.open_table(lake, table.name))
     database.execute(_ACTS)
     database.execute(_VISITS)
     return spans, int(events.version())
-
-
-def _within(events: "DeltaTable", first: datetime, last: datetime) -> frozenset[str]:
-    return duck.within(events, "occurred_at", first, last)
 
 
 def _span(settings: Settings, now: datetime, oldest: datetime, newest: datetime, arrived: datetime | None) -> Span:
