@@ -5,10 +5,10 @@
 Executors need the packages of this environment (numpy, implicit, pyarrow, deltalake); our own modules are sent to them.
 """
 
+import hashlib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,8 +20,9 @@ from ml.lists.rows import BATCH, ListStamp, person_rows
 from ml.models.protocol import RanksVectors
 from ml.registry.artifact import Artifact
 from nextclick.contracts import gold
-from nextclick.lake import delta, table_files
+from nextclick.lake import delta, files, table_files
 from nextclick.lake.lists_manifest import ListsManifest
+from nextclick.lake.paths import Lake
 from nextclick.object_store import bucket
 from nextclick.settings import CHECKOUT, Settings
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 _SENT: Final = ("ml", "nextclick")
 _FILES: Final = "path string, size long, stats string"
+_PEOPLE: Final = pa.schema(
+    {"row": pa.int32(), "person_id": pa.string(), "vector": pa.list_(pa.float32()), "seen": pa.list_(pa.int32())}
+)
 _ROWS_IN_BATCH: Final = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
 
@@ -51,15 +55,9 @@ def replace(
 
     lake = settings.lake
     delta.create(lake, gold.RECOMMENDATIONS)
-    delta.write_folder(folder, pa.RecordBatchReader.from_batches(_schema(artifact), _people(artifact)))
+    delta.write_folder(folder, pa.RecordBatchReader.from_batches(_PEOPLE, _people(artifact)))
     written = _written(open_session(settings), settings, artifact, stamp, folder)
     return table_files.replace_by(lake, gold.RECOMMENDATIONS, table_files.adds_of(written), manifest)
-
-
-def _schema(artifact: Artifact) -> pa.Schema:
-    return pa.schema(
-        {"row": pa.int32(), "person_id": pa.string(), "vector": pa.list_(pa.float32()), "seen": pa.list_(pa.int32())}
-    )
 
 
 def _people(artifact: Artifact) -> Iterator[pa.RecordBatch]:
@@ -77,7 +75,7 @@ def _people(artifact: Artifact) -> Iterator[pa.RecordBatch]:
                 pa.ListArray.from_arrays(pa.array(ends), pa.array(vectors.ravel())),
                 pa.ListArray.from_arrays(pa.array(seen.indptr, pa.int32()), pa.array(seen.indices, pa.int32())),
             ],
-            schema=_schema(artifact),
+            schema=_PEOPLE,
         )
 
 
@@ -96,26 +94,25 @@ def _written(
         if lake.address:
             bucket.reach(lake.address, endpoint)
         alone, items, mask = shared.value
-        files, ids = table_files.Files(lake, gold.RECOMMENDATIONS), IdMap(items)
+        written, ids = table_files.Files(lake, gold.RECOMMENDATIONS), IdMap(items)
         for batch in batches:
             vectors = batch["vector"].flatten().to_numpy().reshape(len(batch), -1)
             lists = alone.rank(vectors, n, _seen(batch["seen"], len(ids)) if mask else None)
             whose = np.arange(len(batch), dtype=np.int32)
-            files.write(person_rows(stamp, lists, ids, IdMap(batch["person_id"]), whose))
-        for add in files.close():
+            written.write(person_rows(stamp, lists, ids, IdMap(batch["person_id"]), whose))
+        for add in written.close():
             yield pa.record_batch([[add.path], [add.size], [add.stats]], ["path", "size", "stats"])
 
-    with TemporaryDirectory(prefix="nextclick-") as scratch:
-        context.addPyFile(str(_modules(Path(scratch))))
-        before = spark.conf.get(_ROWS_IN_BATCH)
-        spark.conf.set(_ROWS_IN_BATCH, str(BATCH))
-        try:
-            people = spark.read.format("delta").load(folder)
-            parts = people.repartitionByRange(context.defaultParallelism, "row").sortWithinPartitions("row")
-            wrote: list[Any] = parts.drop("row").mapInArrow(rank, _FILES).collect()
-        finally:
-            spark.conf.set(_ROWS_IN_BATCH, str(before))
-            shared.destroy()
+    context.addPyFile(str(_modules(lake)))
+    before = spark.conf.get(_ROWS_IN_BATCH)
+    spark.conf.set(_ROWS_IN_BATCH, str(BATCH))
+    try:
+        people = spark.read.format("delta").load(folder)
+        parts = people.repartitionByRange(context.defaultParallelism, "row").sortWithinPartitions("row")
+        wrote: list[Any] = parts.drop("row").mapInArrow(rank, _FILES).collect()
+    finally:
+        spark.conf.set(_ROWS_IN_BATCH, str(before))
+        shared.destroy()
     return [(row.path, row.size, row.stats) for row in wrote]
 
 
@@ -126,11 +123,17 @@ def _seen(lists: pa.ListArray, items: int) -> csr_matrix:
     return csr_matrix((np.ones(len(used), np.float32), used, offsets - offsets[0]), shape=(len(lists), items))
 
 
-def _modules(folder: Path) -> Path:
-    """Our modules, as executors import them."""
-    archive = folder / "nextclick-modules.zip"
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
-        for room in _SENT:
-            for file in sorted((CHECKOUT / room).rglob("*.py")):
-                zipped.write(file, file.relative_to(CHECKOUT))
+def _modules(lake: Lake) -> Path:
+    """Our modules, as executors import them: named by what they are, since a session takes no other content for a name.
+
+    The file stays: executors that come later in the session fetch it, too.
+    """
+    sources = {file: file.read_bytes() for room in _SENT for file in sorted((CHECKOUT / room).rglob("*.py"))}
+    digest = hashlib.sha256(b"".join(sources.values())).hexdigest()[:16]
+    archive = lake.state / f"nextclick-{digest}.zip"
+    with files.new_file(str(archive)) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as zipped:
+        for file, text in sources.items():
+            zipped.writestr(
+                zipfile.ZipInfo(str(file.relative_to(CHECKOUT))), text
+            )  # of 1980, so that equal sources are equal bytes
     return archive
