@@ -625,6 +625,11 @@ def load(
     for name, server in doors.items():
         if bool(server.tls_certificate) != bool(server.tls_key):
             raise SettingsError(f"{name}.tls_certificate and {name}.tls_key belong together: set both, or neither.")
+    if checked.collector.sink == "kafka" and checked.streaming.source == "bucket":
+        raise SettingsError(
+            "collector.sink is kafka, and streaming.source is bucket: bronze would read nothing of what comes. Set both to kafka, or "
+            "collector.sink to landing."
+        )
     endpoint = Endpoint(checked.storage.endpoint.rstrip("/"), checked.storage.region)
     models = model_store(checked.mlflow.uri, checked.mlflow.artifacts, endpoint)
     place = lake_at(root, endpoint, checked.storage.beside, ships=checked.streaming.source == "bucket")

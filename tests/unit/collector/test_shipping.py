@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.main import cli
-from nextclick.errors import LakeError, StoreUnreachable, UsageError
+from nextclick.errors import LakeError, SettingsError, StoreUnreachable, UsageError
 from nextclick.landing import outgoing
 from nextclick.landing.reader import parse, promised_lines, segments
 from nextclick.landing.writer import SegmentWriter
@@ -194,6 +194,12 @@ def test_where_bronze_reads_this_disk_there_is_nothing_to_ship(tmp_path: Path) -
 def test_a_lake_on_a_disk_is_not_shipped(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"streaming\.source is bucket, and the lake .* lies on a disk"):
         load(tmp_path / "lake", environ={"NEXTCLICK_STREAMING__SOURCE": "bucket"})
+
+
+def test_a_sink_that_bronze_does_not_read_is_refused() -> None:
+    both = {"NEXTCLICK_COLLECTOR__SINK": "kafka", "NEXTCLICK_STREAMING__SOURCE": "bucket"}
+    with pytest.raises(SettingsError, match=r"^collector\.sink is kafka, and streaming\.source is bucket"):
+        load(LAKE, environ=both)
 
 
 def test_with_kafka_imports_and_replays_publish_in_an_outbox(tmp_path: Path) -> None:
