@@ -76,15 +76,16 @@ SENDS: Final = Report(
             WHERE bought.goal = 'purchase' AND bought.at >= decided_at
                 AND date_diff('millisecond', decided_at, bought.at) < window_s * 1000
         ), firsts AS (
-            SELECT judged.site, judged.send_id, CAST(outcome <> 'held_out' AS INT) AS was_sent, coalesce(bought, 0) AS bought
+            SELECT judged.site AS of_site, judged.send_id AS of_send, CAST(outcome <> 'held_out' AS INT) AS was_sent,
+                coalesce(bought, 0) AS bought
             FROM judged CROSS JOIN known
                 LEFT JOIN buyers ON buyers.site = judged.site AND buyers.send_id = judged.send_id
             WHERE nth = 1 AND date_diff('millisecond', decided_at, known_at) >= window_s * 1000
         )
-        SELECT CAST(decided_at AT TIME ZONE {{zone}} AS DATE) AS date, sends.site, trigger, outcome, {_COUNTS},
+        SELECT CAST(decided_at AT TIME ZONE {{zone}} AS DATE) AS date, site, trigger, outcome, {_COUNTS},
             was_sent AS people_sent, 1 - was_sent AS people_held_out,
             was_sent * bought AS buyers_sent, (1 - was_sent) * bought AS buyers_held_out
-        FROM silver.sends AS sends LEFT JOIN firsts ON firsts.site = sends.site AND firsts.send_id = sends.send_id
+        FROM silver.sends LEFT JOIN firsts ON of_site = site AND of_send = send_id
     """,
     dimensions=("date", "site", "trigger", "outcome"),
     metrics=(

@@ -5,10 +5,11 @@ from random import Random
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from nextclick.definitions.intervals import difference_sql, wilson
-from tests.report_rows import answer, figures
+from tests.report_rows import SETTINGS, answer, answer_of, figures, reports
 
 DAY = datetime(2026, 1, 5, 12, tzinfo=UTC)
 PEOPLE = ("people_sent", "people_held_out", "buyers_sent", "buyers_held_out")
@@ -67,6 +68,12 @@ def test_triggers_are_not_put_together() -> None:
     assert figures(there, "people_sent") == {"t": 1, "u": 1}
     whole = dict(zip((metric.name for metric in there.question.metrics), there.whole, strict=True))
     assert (whole["sent"], whole["people_sent"], whole["lift"]) == (3, None, None)
+
+
+def test_days_are_those_of_the_site() -> None:
+    zones = msgspec.structs.replace(SETTINGS, timezones={"s": "Pacific/Auckland"})  # 13 hours ahead
+    there = answer_of(reports({"silver.sends": [send("a", "sent")]}, settings=zones), "sends", by=("date",))
+    assert figures(there, "sent") == {DAY.date() + timedelta(days=1): 1}
 
 
 def ends(*pairs: tuple[tuple[int, int], tuple[int, int]]) -> list[Any]:
