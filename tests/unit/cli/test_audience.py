@@ -86,7 +86,12 @@ def test_a_lake_without_events_explains_what_is_not_known(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("verb", ["collect", "serve"])
-def test_a_server_with_a_wrong_audience_does_not_start(tmp_path: Path, verb: str) -> None:
+def test_a_server_with_a_wrong_audience_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(
+        "cli.server_verb.hand_down", lambda settings, **more: None
+    )  # the environment is that of other tests
     settings = settings_with(tmp_path, {"wrong": 'event = "bought"\nwithin = "6h"'})
     place = ["--lake", str(settings.lake.root), "--conf-dir", str(settings.conf_dir)]
     result = CliRunner().invoke(cli, [*place, verb, "--port", "0"])
