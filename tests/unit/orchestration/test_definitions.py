@@ -28,7 +28,7 @@ from nextclick.errors import CheckStopped, LakeError, NextclickError, SettingsEr
 from nextclick.lake import locks
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings, load
-from orchestration import dagster_home, silence
+from orchestration import dagster_home
 from orchestration.definitions import definitions
 from orchestration.pages.lost_runs import end_lost_runs
 from orchestration.pipeline import IMPORTED
@@ -154,7 +154,7 @@ def test_traffic_is_looked_at_though_nothing_came_unless_a_run_just_did(
     dagster.report_run_failed(run)
     assert look(settings, dagster, "silence") is None, "it has just ended"
     later = time.time() + settings.orchestration.incremental_minutes * 60 + 1
-    monkeypatch.setattr(silence.time, "time", lambda: later)
+    monkeypatch.setattr("orchestration.silence.time.time", lambda: later)
     assert look(settings, dagster, "silence") is not None
 
 
