@@ -93,7 +93,7 @@ def test_a_real_prometheus_scrapes_the_dashboard_by_the_key_and_takes_the_rules(
             lambda: queried(own, 'nextclick_table_rows{table="gold.visits",job="nextclick-lake"}'), 60, 0.1
         )
         assert rows == "1"
-        assert queried(own, "sum(nextclick_readable)") == "4"
+        assert queried(own, "min(nextclick_readable)") == "1", "of whatever the figures are read"
         groups = httpx.get(f"http://127.0.0.1:{own}/api/v1/rules").json()["data"]["groups"]
         assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
         assert sum(len(group["rules"]) for group in groups) == 14
