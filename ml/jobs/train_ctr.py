@@ -24,6 +24,8 @@ from ml.models.ctr import logistic, term_weights
 from ml.models.ctr.logistic import CALIBRATIONS, Calibration, ClickModel
 from ml.models.protocol import Stages, quiet
 from ml.registry import linear, store, tracking
+from ml.registry import verdict as verdicts
+from ml.registry.verdict import TrainingVerdict
 from ml.selection import gate
 from nextclick import ctr
 from nextclick.ctr import CtrModel, Term
@@ -32,20 +34,10 @@ from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
+_JOB: Final = "train_ctr"
 _CALIBRATED_FROM, _JUDGED_FROM = 0.6, 0.8
 _CHOSEN_AT: Final = 0.5
 """Curves are compared on the later part of the calibration's answers, fitted on the earlier one."""
-
-
-class CtrTraining(msgspec.Struct, frozen=True, kw_only=True):
-    """The last training: what was seen of it, and whether its model is served."""
-
-    key: str
-    """Digest of data and settings: the same key, the same verdict."""
-    reasons: list[str]
-    """Why it is not served; none: it passed."""
-    metrics: dict[str, float]
-    version: str
 
 
 @dataclass(frozen=True)
@@ -64,25 +56,20 @@ class CtrEvaluation:
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
     """Train on silver.served_items as it stands; without enough rows, or with none that are new, the report says so."""
     started = time.monotonic()
-    with locks.hold(settings.lake.locks, "ctr", purpose="train_ctr"):
+    with locks.hold(settings.lake.locks, "ctr", purpose=_JOB):
         shown, source = clicks.read(settings)
-        before, key = last(settings.lake), _key(settings, source)
+        address, key = _address(settings.lake), _key(settings, source)
+        before = verdicts.last(address)
         if not force and before and before.key == key:
-            return _report(before, 0, started, "Nothing has changed since the last training.")
+            return verdicts.report(_JOB, before, 0, started, "Nothing has changed since the last training.")
         if lacking := _lacking(shown, settings):
-            return _report(before, 0, started, lacking)
+            return verdicts.report(_JOB, before, 0, started, lacking)
         store.check(settings.lake)
         progress("click model", 0, 1)
         verdict = _train(settings, shown, source, key)
-        _write(settings.lake, verdict)
+        verdicts.keep(address, verdict)
         progress("click model", 1, 1)
-    return _report(verdict, len(shown), started)
-
-
-def last(lake: Lake) -> CtrTraining | None:
-    """The last verdict; None before the first training."""
-    content = files.read(_address(lake))
-    return msgspec.json.decode(content, type=CtrTraining) if content is not None else None
+    return verdicts.report(_JOB, verdict, len(shown), started)
 
 
 def judge(shown: Clicks, penalty: float, weights: Mapping[Term, float]) -> CtrEvaluation:
@@ -143,12 +130,12 @@ def _difference(rows: Clicks, losses: Floats, others: Floats) -> tuple[float, fl
     return gate.interval(by_answer.astype(np.float32))
 
 
-def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) -> CtrTraining:
+def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) -> TrainingVerdict:
     began, penalty = time.time(), settings.ctr.penalty
     judged = judge(shown, penalty, ctr.weights(settings.ranking))
     model = final(shown, penalty, judged.calibration, judged.weighs)
     run = tracking.Run(
-        name="train_ctr",
+        name=_JOB,
         source=source,
         digest=key,
         started=began,
@@ -164,7 +151,7 @@ def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) ->
     version = linear.register(settings.lake, run, stored, judged.curve, champion=not judged.reasons)
     if not judged.reasons:
         files.write(ctr.address(settings.lake), ctr.encode(msgspec.structs.replace(model, version=version)))
-    return CtrTraining(key=key, reasons=judged.reasons, metrics=judged.metrics, version=version)
+    return TrainingVerdict(key=key, reasons=judged.reasons, metrics=judged.metrics, version=version)
 
 
 def _calibration(model: ClickModel, rows: Clicks) -> Calibration:
@@ -206,25 +193,3 @@ def _key(settings: Settings, source: TableVersion) -> str:
 
 def _address(lake: Lake) -> str:
     return f"{lake.shared}/ctr/last-training.json"
-
-
-def _write(lake: Lake, verdict: CtrTraining) -> None:
-    files.write(_address(lake), msgspec.json.format(msgspec.json.encode(verdict)))
-
-
-def _report(verdict: CtrTraining | None, read: int, started: float, reason: str | None = None) -> JobReport:
-    passed = verdict is not None and not verdict.reasons
-    if reason is None and verdict and verdict.reasons:
-        reason = "; ".join(verdict.reasons)
-    return JobReport(
-        job="train_ctr",
-        read=read,
-        written=int(bool(read) and passed),
-        seconds=time.monotonic() - started,
-        details={
-            "version": verdict.version if verdict else None,
-            "passed": int(passed) if verdict else None,
-            "reason": reason,
-            **(verdict.metrics if verdict else {}),
-        },
-    )

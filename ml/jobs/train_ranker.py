@@ -20,7 +20,9 @@ from ml.data.clicks import Clicks, Floats
 from ml.data.interactions import TableVersion
 from ml.models.protocol import Stages, quiet
 from ml.registry import single_file, store, tracking
+from ml.registry import verdict as verdicts
 from ml.registry.single_file import SingleFile
+from ml.registry.verdict import TrainingVerdict
 from ml.selection import gate
 from nextclick import ctr
 from nextclick.ctr import FEATURES, TERMS
@@ -31,20 +33,10 @@ from nextclick.next_item.ranker import LearnedRanker, RankerCard
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
+_JOB: Final = "train_ranker"
 _SIZED_FROM, _JUDGED_FROM, _K = 0.6, 0.8, 10
 _FEWEST: Final = 200
 """Answers with an act in the judged part; fewer prove nothing."""
-
-
-class RankerTraining(msgspec.Struct, frozen=True, kw_only=True):
-    """The last training: what was seen of it, and whether its ranker is served."""
-
-    key: str
-    """Digest of data and settings: the same key, the same verdict."""
-    reasons: list[str]
-    """Why it is not served; none: it is."""
-    metrics: dict[str, float]
-    version: str
 
 
 @dataclass(frozen=True)
@@ -59,25 +51,20 @@ class RankerEvaluation:
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
     """Train on silver.served_items as it stands; without enough rows, or with none that are new, the report says so."""
     started = time.monotonic()
-    with locks.hold(settings.lake.locks, "ranker", purpose="train_ranker"):
+    with locks.hold(settings.lake.locks, "ranker", purpose=_JOB):
         shown, source = clicks.read(settings)
-        before, key = last(settings.lake), _key(settings, source)
+        address, key = _address(settings.lake), _key(settings, source)
+        before = verdicts.last(address)
         if not force and before and before.key == key:
-            return _report(before, 0, started, "Nothing has changed since the last training.")
+            return verdicts.report(_JOB, before, 0, started, "Nothing has changed since the last training.")
         if lacking := _lacking(shown, settings):
-            return _report(before, 0, started, lacking)
+            return verdicts.report(_JOB, before, 0, started, lacking)
         store.check(settings.lake)
         progress("ranker", 0, 1)
         verdict = _train(settings, shown, source, key)
-        files.write(_address(settings.lake), msgspec.json.format(msgspec.json.encode(verdict)))
+        verdicts.keep(address, verdict)
         progress("ranker", 1, 1)
-    return _report(verdict, len(shown), started)
-
-
-def last(lake: Lake) -> RankerTraining | None:
-    """The last verdict; None before the first training."""
-    content = files.read(_address(lake))
-    return msgspec.json.decode(content, type=RankerTraining) if content is not None else None
+    return verdicts.report(_JOB, verdict, len(shown), started)
 
 
 def judge(shown: Clicks, present: Floats) -> RankerEvaluation:
@@ -118,14 +105,14 @@ def present_score(settings: Settings, shown: Clicks) -> Floats:
     return np.asarray(sum(weights[term] * values[term] for term in TERMS))
 
 
-def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) -> RankerTraining:
+def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) -> TrainingVerdict:
     from ml.models.ctr import lambdamart
 
     began, judged = time.time(), judge(shown, present_score(settings, shown))
     booster = lambdamart.fit(shown, judged.trees)
     trees = str(booster.model_to_string())
     run = tracking.Run(
-        name="train_ranker",
+        name=_JOB,
         source=source,
         digest=key,
         started=began,
@@ -140,7 +127,7 @@ def _train(settings: Settings, shown: Clicks, source: TableVersion, key: str) ->
         files.remove(ranker.folder(settings.lake))
     else:
         ranker.write(settings.lake, LearnedRanker(card, trees))
-    return RankerTraining(key=key, reasons=judged.reasons, metrics=judged.metrics, version=version)
+    return TrainingVerdict(key=key, reasons=judged.reasons, metrics=judged.metrics, version=version)
 
 
 def _lacking(shown: Clicks, settings: Settings) -> str | None:
@@ -172,21 +159,3 @@ def _key(settings: Settings, source: TableVersion) -> str:
 
 def _address(lake: Lake) -> str:
     return f"{lake.shared}/ctr/last-ranker-training.json"
-
-
-def _report(verdict: RankerTraining | None, read: int, started: float, reason: str | None = None) -> JobReport:
-    passed = verdict is not None and not verdict.reasons
-    if reason is None and verdict and verdict.reasons:
-        reason = "; ".join(verdict.reasons)
-    return JobReport(
-        job="train_ranker",
-        read=read,
-        written=int(bool(read) and passed),
-        seconds=time.monotonic() - started,
-        details={
-            "version": verdict.version if verdict else None,
-            "passed": int(passed) if verdict else None,
-            "reason": reason,
-            **(verdict.metrics if verdict else {}),
-        },
-    )
