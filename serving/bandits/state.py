@@ -2,16 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
+from typing import Final
 
 import msgspec
 import numpy as np
 
-from nextclick.errors import LakeError
 from nextclick.lake import files
 from nextclick.lake.paths import Lake
+from serving import learned_file
 from serving.bandits.methods import Arm
 from serving.bandits.trials import Trial
 
+_WHAT: Final = "What bandits learned"
 _DIGITS = 9
 """Decimals of sums of contexts, so that the order of adding cannot show."""
 
@@ -53,21 +55,12 @@ def _arm(trials: list[Trial]) -> Arm:
 
 def write(lake: Lake, state: State) -> None:
     """Put the state in place of the one before."""
-    try:
-        files.write(address(lake), msgspec.json.encode(state))
-    except OSError as error:
-        raise LakeError(f"What bandits learned cannot be written to {address(lake)}: {error.strerror}.") from error
+    learned_file.write(address(lake), state, _WHAT)
 
 
 def read(lake: Lake) -> State | None:
     """The state as it is now; None before the first one."""
-    try:
-        data = files.read(address(lake))
-        return msgspec.json.decode(data, type=State) if data is not None else None
-    except (OSError, msgspec.MsgspecError) as error:
-        raise LakeError(
-            f"What bandits learned cannot be read from {address(lake)}: {error}. Remove the file; `nextclick run` makes it anew."
-        ) from error
+    return learned_file.read(address(lake), State, _WHAT)
 
 
 def stamp(lake: Lake) -> int:

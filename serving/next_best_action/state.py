@@ -1,14 +1,17 @@
 """What was learned about actions: a fold over their trials and the verdict on the policy, in one file."""
 
+from typing import Final
+
 import msgspec
 
 from nextclick import formats
-from nextclick.errors import LakeError
 from nextclick.lake import files
 from nextclick.lake.paths import Lake
+from serving import learned_file
 from serving.next_best_action.cells import ActionCell
 from serving.next_best_action.judge import Verdict
 
+_WHAT: Final = "What was learned about actions"
 UNLEARNED = Verdict(serves=False, reason="nothing was learned yet: `nextclick run` does")
 
 
@@ -31,26 +34,12 @@ def address(lake: Lake) -> str:
 
 def write(lake: Lake, learned: LearnedActions) -> None:
     """Put it in place of what was learned before."""
-    try:
-        files.write(address(lake), msgspec.json.encode(learned))
-    except OSError as error:
-        raise LakeError(
-            f"What was learned about actions cannot be written to {address(lake)}: {error.strerror}."
-        ) from error
+    learned_file.write(address(lake), learned, _WHAT)
 
 
 def read(lake: Lake) -> LearnedActions | None:
     """What was learned last; None before the first time."""
-    try:
-        data = files.read(address(lake))
-        if data is None:
-            return None
-        formats.refuse_newer_json("What was learned about actions", data, formats.ACTIONS, LakeError)
-        return msgspec.json.decode(data, type=LearnedActions)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise LakeError(
-            f"What was learned about actions cannot be read from {address(lake)}: {error}. Remove the file; `nextclick run` makes it anew."
-        ) from error
+    return learned_file.read(address(lake), LearnedActions, _WHAT, formats.ACTIONS)
 
 
 def stamp(lake: Lake) -> int:
