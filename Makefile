@@ -70,7 +70,7 @@ validators:  ## for the tests of deploy/: kustomize, and the reader of compose f
 
 docs: setup  ## docs/dataflow.md, docs/settings.md and docs/analytics.md anew from the code
 	@$(VENV)/python -m nextclick.dataflow
-	@$(VENV)/python -m nextclick.settings_reference
+	@$(VENV)/python -m nextclick.settings.reference
 	@$(VENV)/python -m analytics.reference
 
 lock: setup  ## resolve both locks anew from pyproject.toml (ARGS=--upgrade for newer versions)

@@ -7,8 +7,9 @@ from typing import Final
 
 from analytics import reference
 from cli.main import VERBS
-from nextclick import dataflow, settings_reference
+from nextclick import dataflow
 from nextclick.settings import CHECKOUT
+from nextclick.settings import reference as settings_page
 
 WIDTH: Final = 140
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -19,7 +20,7 @@ def test_dataflow_page_is_what_the_catalog_says() -> None:
 
 
 def test_settings_page_is_what_the_settings_say() -> None:
-    assert settings_reference.PAGE.read_text(encoding="utf-8") == settings_reference.render(), "run `make docs`"
+    assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.render(), "run `make docs`"
 
 
 def test_analytics_page_is_what_the_reports_say() -> None:

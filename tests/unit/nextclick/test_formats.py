@@ -18,7 +18,7 @@ from nextclick.lake import delta
 from nextclick.lake.paths import lake_at
 from nextclick.profile import profile
 from nextclick.settings import load
-from nextclick.settings_reference import Effect, effects, keys
+from nextclick.settings.reference import Effect, effects, keys
 from tests.table_rows import write
 
 REBUILD = {"silver": Effect.SILVER, "gold": Effect.GOLD}

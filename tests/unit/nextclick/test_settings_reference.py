@@ -1,13 +1,13 @@
 """The page of settings says of each key what it means and what a change of it wants."""
 
 from nextclick.settings import DEFAULT_CONF
-from nextclick.settings_reference import EFFECTS, effects, keys, meanings
+from nextclick.settings.reference import EFFECTS, effects, keys, meanings
 
 
 def test_every_key_has_an_effect_and_a_meaning() -> None:
     comments = meanings((DEFAULT_CONF / "default.toml").read_text(encoding="utf-8"))
     without = [key for key in keys() if not any(key == each or key.startswith(f"{each}.") for each in EFFECTS)]
-    assert not without, "name them, or their section, in EFFECTS of nextclick/settings_reference.py"
+    assert not without, "name them, or their section, in EFFECTS of nextclick/settings/reference.py"
     assert not [key for key in keys() if not comments.get(key)], "write a comment behind them in conf/default.toml"
 
 

@@ -1,4 +1,4 @@
-"""docs/settings.md from conf/default.toml and the types: `python -m nextclick.settings_reference` writes it, a test compares it.
+"""docs/settings.md from conf/default.toml and the types: `python -m nextclick.settings.reference` writes it, a test compares it.
 
 What a key means is its comment in conf/default.toml; what a change of it wants is in EFFECTS, once.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
-from nextclick.settings import CHECKOUT, DEFAULT_CONF, Settings
+from nextclick.settings.sections import CHECKOUT, DEFAULT_CONF, Settings
 
 PAGE = CHECKOUT / "docs" / "settings.md"
 _OF_THE_CALL: Final = ("lake", "conf_dir", "profile")
@@ -114,7 +114,7 @@ EFFECTS: Final[Mapping[str, tuple[Effect, ...]]] = {
 _HEAD = """\
 # Every setting, and what a change of it wants
 
-Generated from `conf/default.toml`, `nextclick/settings.py` and `nextclick/settings_reference.py` by `make docs`; change it there.
+Generated from `conf/default.toml` and `nextclick/settings/` by `make docs`; change it there.
 
 A key is set in `conf/default.toml`, in a profile (`conf/NAME.toml`, `--profile NAME`) or in the environment
 (`NEXTCLICK_SECTION__KEY`). A table whose keys you choose, such as `sessions.gaps`, is JSON in the environment.
