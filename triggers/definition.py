@@ -1,6 +1,5 @@
 """A file of conf/triggers/: when something is sent to a person, and when not. docs/triggers.md explains every key."""
 
-import tomllib
 from collections.abc import Iterator
 from datetime import time, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from nextclick.conf_files import Form
 from nextclick.errors import TriggerError
 
 WORDS: Final = (
@@ -17,6 +17,7 @@ WORDS: Final = (
     "currency", "audience", "recommended", "first_recommended",
 )  # fmt: skip
 """What a message's texts may name as $WORD; triggers/message.py fills them in."""
+_FORM: Final = Form("trigger", "docs/triggers.md", TriggerError)
 Days = Annotated[float, Meta(gt=0, le=366)]
 Clock = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
@@ -104,24 +105,15 @@ class TriggerDefinition(_Part, frozen=True, kw_only=True):
 
 def load(folder: Path) -> tuple[TriggerDefinition, ...]:
     """The triggers of `folder`, by name, those that are off, too; none where it is not there. TriggerError says what is wrong."""
-    return tuple(_read(path) for path in sorted(folder.glob("*.toml")))
+
+    def faults(trigger: TriggerDefinition) -> Iterator[str]:
+        yield from _faults(trigger)
+        yield from _absent_audience(trigger, folder.parent / "audiences")
+
+    return _FORM.folder(folder, TriggerDefinition, faults)
 
 
-def _read(path: Path) -> TriggerDefinition:
-    try:
-        trigger = msgspec.convert(
-            {"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}, TriggerDefinition
-        )
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise TriggerError(f"The trigger {path} is wrong: {error}. docs/triggers.md shows the form.") from error
-    if faults := [*_faults(trigger, path.stem), *_absent_audience(trigger, path.parent.parent / "audiences")]:
-        raise TriggerError(f"The trigger {path} is wrong: {'; '.join(faults)}. docs/triggers.md shows the form.")
-    return trigger
-
-
-def _faults(trigger: TriggerDefinition, stem: str) -> Iterator[str]:
-    if trigger.name != stem:
-        yield f"name is {trigger.name!r} in a file called {stem}.toml: let them be the same"
+def _faults(trigger: TriggerDefinition) -> Iterator[str]:
     if trigger.quiet and trigger.quiet[0] == trigger.quiet[1]:
         yield "quiet begins and ends at the same time: write it as [from, to], or leave it out"
     for name, text in trigger.message.items():

@@ -76,7 +76,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
 def sizes(settings: Settings, name: str | None = None) -> list[AudienceSize]:
     """Of all audiences of conf/audiences/, or of one."""
     audiences = definitions.load(settings.conf_dir / "audiences")
-    chosen = [definitions.named(audiences, name)] if name else audiences
+    chosen = [definitions.FORM.pick(audiences, name)] if name else audiences
     counts = {(audience, kind): n for audience, kind, n in _rows(settings, _SIZES)}
     return [
         AudienceSize(
@@ -89,7 +89,7 @@ def sizes(settings: Settings, name: str | None = None) -> list[AudienceSize]:
 
 def size_at(settings: Settings, name: str, at: datetime) -> SizeThen:
     """As of `at`, also of an audience that is off: what the tables have of events up to then, and of gold now."""
-    audience = definitions.named(definitions.load(settings.conf_dir / "audiences"), name)
+    audience = definitions.FORM.pick(definitions.load(settings.conf_dir / "audiences"), name)
     now, keep_ms = round(at.timestamp() * 1000), settings.live.keep_ms
     counts: Counter[str] = Counter()
     with duck.answering(settings.lake, f"Who belonged to {name}") as database:
@@ -105,7 +105,7 @@ def size_at(settings: Settings, name: str, at: datetime) -> SizeThen:
 
 def who(settings: Settings, name: str, n: int) -> list[AudienceMember]:
     """The n who came last."""
-    definitions.named(definitions.load(settings.conf_dir / "audiences"), name)
+    definitions.FORM.pick(definitions.load(settings.conf_dir / "audiences"), name)
     return [
         AudienceMember(site=site, kind=kind, id=subject, since=since)
         for site, kind, subject, since in _rows(settings, _WHO, name=name, n=n)
@@ -114,7 +114,7 @@ def who(settings: Settings, name: str, n: int) -> list[AudienceMember]:
 
 def explained(settings: Settings, name: str, subject: Subject) -> Explained:
     """By what the tables and the live profile know now; an audience that is off, too."""
-    audience = definitions.named(definitions.load(settings.conf_dir / "audiences"), name)
+    audience = definitions.FORM.pick(definitions.load(settings.conf_dir / "audiences"), name)
     facts = _facts(settings, audience, subject)
     return Explained(
         audience=name,

@@ -1,6 +1,5 @@
 """What is shared with whom: conf/shares.toml."""
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,13 @@ from msgspec import Meta
 
 from analytics import views
 from analytics.sharing.recipients import NAME
+from nextclick.conf_files import Form
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Layer
 from nextclick.errors import SettingsError
 
 REPORT: Final = "report"
+_FORM: Final = Form("", "docs/sharing.md", SettingsError)
 _Name = Annotated[str, Meta(pattern=NAME)]
 _Word = Annotated[str, Meta(min_length=1, max_length=256)]
 
@@ -75,12 +76,7 @@ class Shares:
 
 def load(file: Path) -> Shares:
     """conf/shares.toml; no share where it is not there. SettingsError says what is wrong in it."""
-    try:
-        shares = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File).shares
-    except FileNotFoundError:
-        shares = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise SettingsError(f"{file} is wrong: {error}. docs/sharing.md shows the form.") from error
+    shares = _FORM.file(file, _File).shares
     for name, share in shares.items():
         for table, columns in share.tables.items():
             if problem := _problem(table, columns, share.sites):

@@ -1,7 +1,6 @@
 """A mapping file: which column of a file means what. docs/mappings.md teaches the form."""
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -10,11 +9,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from collector.request.numbers import Money, money
+from nextclick.conf_files import Form, toml
 from nextclick.contracts.events import Event, derived_id
 from nextclick.contracts.silver import COSTS, MARKET
 from nextclick.contracts.table import Column, Table
 from nextclick.errors import MappingError
 
+_FORM: Final = Form("mapping", "docs/mappings.md", MappingError)
 EVENT_FIELDS: Final = {field.name: field for field in msgspec.structs.fields(Event) if field.name != "unread_fields"}
 """What a sender fills."""
 FIGURES: Final[dict[str, Table]] = {"costs": COSTS, "market": MARKET}
@@ -205,14 +206,14 @@ def load(name: str, folder: Path) -> Mapping:
     if not (path.suffix == ".toml" or path.is_file()):
         path = folder / f"{name}.toml"
     try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        tree = toml(path)
         written = derived_id(path.stem, msgspec.json.encode(tree, order="deterministic").decode())
         mapping = msgspec.convert({**tree, "name": path.stem, "digest": written}, Mapping)
     except FileNotFoundError as error:
         shipped = ", ".join(sorted(file.stem for file in folder.glob("*.toml")))
         raise MappingError(f"There is no mapping {name}. Name a .toml file, or one of: {shipped}.") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise MappingError(f"The mapping {path} is wrong: {error}. docs/mappings.md shows the form.") from error
+    except (OSError, ValueError) as error:
+        raise _FORM.wrong(path, error) from error
     _check(mapping, path)
     return mapping
 
@@ -228,7 +229,7 @@ def _check(mapping: Mapping, path: Path) -> None:
                 f"[{kind}] {fault}" for fault in (*_figure_faults(figures, table), *_time_faults(figures.day, "day"))
             ]
     if faults:
-        raise MappingError(f"The mapping {path} is wrong: {'; '.join(faults)}. docs/mappings.md shows the form.")
+        raise _FORM.wrong(path, "; ".join(faults))
 
 
 def _file_faults(mapping: Mapping) -> Iterator[str]:

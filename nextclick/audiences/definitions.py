@@ -1,6 +1,5 @@
 """conf/audiences/NAME.toml → audiences. A mistake is an AudienceError that names the file, the key, and what may stand there."""
 
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -13,15 +12,15 @@ from nextclick.audiences.conditions import Condition, Count, GoldNumber, GoldWor
 from nextclick.audiences.durations import duration
 from nextclick.audiences.facts import Field, Key, Number
 from nextclick.audiences.facts import Word as GoldWordName
+from nextclick.conf_files import Form, toml
 from nextclick.errors import AudienceError, UsageError
 from nextclick.profile.predictions import NIGHTLY
 from nextclick.profile.profile import KINDS
 
-MOST: Final = 500
-"""Audiences that there may be."""
 MOST_CONDITIONS: Final = 64
 """Of one audience."""
 MOST_DEPTH: Final = 8
+FORM: Final = Form("audience", "docs/audiences.md", AudienceError)
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 Texts = Text | Annotated[tuple[Text, ...], Meta(min_length=1, max_length=100)]
 Amount = Annotated[float, Meta(ge=0)]
@@ -102,19 +101,7 @@ class BySite:
 
 def load(folder: Path) -> tuple[Audience, ...]:
     """The audiences of `folder`, by name; none where it is not there."""
-    files = sorted(folder.glob("*.toml"))
-    if len(files) > MOST:
-        raise AudienceError(f"{folder} has {len(files)} audiences; {MOST} may be there.")
-    return tuple(map(read, files))
-
-
-def named(audiences: Sequence[Audience], name: str) -> Audience:
-    """The audience of that name."""
-    for audience in audiences:
-        if audience.name == name:
-            return audience
-    known = ", ".join(audience.name for audience in audiences) or "none"
-    raise AudienceError(f"There is no audience {name!r}. There are: {known} (conf/audiences/NAME.toml).")
+    return tuple(map(read, FORM.paths(folder)))
 
 
 def read(path: Path) -> Audience:
@@ -122,14 +109,14 @@ def read(path: Path) -> Audience:
     try:
         if not _is_name(path.stem):
             raise ValueError("a name has lower case letters, digits, - and _, at most 64, and begins with a letter")
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = toml(path)
         said = {key: table.pop(key) for key in _File.__struct_fields__ if key in table}
         file = msgspec.convert(said, _File)
         condition = _condition(table, "the file", 0)
         if (count := len(leaves(condition))) > MOST_CONDITIONS:
             raise ValueError(f"it has {count} conditions; {MOST_CONDITIONS} may be there")
     except (OSError, ValueError, UsageError) as error:  # of TOML and of msgspec are ValueErrors
-        raise AudienceError(f"The audience {path} is wrong: {error}. docs/audiences.md shows the form.") from error
+        raise FORM.wrong(path, error) from error
     return Audience(name=path.stem, meaning=file.meaning, site=file.site, off=file.off, condition=condition)
 
 

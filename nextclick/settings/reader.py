@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from nextclick.conf_files import toml
 from nextclick.errors import SettingsError
 from nextclick.lake.paths import Lake, lake_at, model_store
 from nextclick.object_store.bucket import Endpoint
@@ -124,23 +124,18 @@ def hand_down(settings: Settings, **more: str) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return toml(path)
     except FileNotFoundError as error:
         raise SettingsError(f"{path} is not there. Name a folder that has it with --conf-dir.") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read as TOML: {error}.") from error
 
 
 def _read_keys(path: Path, setting: str) -> dict[str, Any]:
     """Keys that stand in a file of their own: JSON where it is named so, else TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
-        keys = msgspec.json.decode(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (
-        OSError,
-        ValueError,
-        msgspec.MsgspecError,
-    ) as error:  # UnicodeDecodeError and TOMLDecodeError are ValueErrors
+        keys = msgspec.json.decode(path.read_bytes()) if path.suffix == ".json" else toml(path)
+    except (OSError, ValueError) as error:
         raise SettingsError(f"{setting} names {path}, which cannot be read: {error}.") from error
     if not isinstance(keys, dict):
         raise SettingsError(f"{setting} names {path}, which is no table of keys (docs/deploy.md shows one).")

@@ -1,16 +1,16 @@
 """The bandits as the API asks them: with what was learned last, for banners and for places of a list."""
 
 import logging
-import tomllib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
+from nextclick.conf_files import Form
 from nextclick.errors import LakeError, SettingsError
 from nextclick.lake.paths import Lake
 from nextclick.settings import BanditsSettings as BanditSettings
@@ -19,6 +19,7 @@ from serving.bandits.methods import EMPTY, Arms, Bandit, EpsilonGreedy, Floats, 
 from serving.bandits.trials import Draw
 
 _log = logging.getLogger(__name__)
+_FORM: Final = Form("", "docs/bandits.md", SettingsError)
 
 
 class Banner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -168,14 +169,11 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 def banners(file: Path) -> tuple[Banner, ...]:
     """The banners of conf/banners.toml; none where it is not there. SettingsError says what is wrong in it."""
-    try:
-        parsed = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), _File).banners
-    except FileNotFoundError:
-        return ()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise SettingsError(f"{file} is wrong: {error}. docs/bandits.md shows the form.") from error
-    ids = [banner.id for banner in parsed]
-    twice = sorted({one for one in ids if ids.count(one) > 1})
-    if twice:
-        raise SettingsError(f"{file} names the banner {twice[0]} twice. Give each an id of its own.")
-    return parsed
+    return _FORM.file(file, _File, _faults).banners
+
+
+def _faults(file: _File) -> Iterator[str]:
+    ids = [banner.id for banner in file.banners]
+    yield from (
+        f"it names the banner {one} twice: give each an id of its own" for one in sorted({*ids}) if ids.count(one) > 1
+    )

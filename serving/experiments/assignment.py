@@ -8,19 +8,20 @@ A share `holdout` of units is kept out: the same units of a site for all its exp
 docs/experiments.md teaches the form.
 """
 
-import tomllib
 from collections.abc import Container, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, combinations
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from nextclick.audiences.places import place
+from nextclick.conf_files import Form
 from nextclick.errors import ExperimentError
 
+FORM: Final = Form("experiment", "docs/experiments.md", ExperimentError)
 HOLDOUT = "holdout"
 """The variant of units that are kept out: it has no parameters."""
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -146,42 +147,16 @@ def variant_of(experiment: Experiment, unit: str) -> Variant | None:
 
 def load(folder: Path) -> tuple[Experiment, ...]:
     """The experiments of `folder`, by layer and name; none where it is not there. ExperimentError says what is wrong."""
-    experiments = [_read(path) for path in sorted(folder.glob("*.toml"))]
+    experiments = FORM.folder(folder, Experiment, _faults)
     faults = [*_clashes(experiments)]
     if faults:
         raise ExperimentError(f"The experiments of {folder} are wrong: {'; '.join(faults)}. See docs/experiments.md.")
     return tuple(sorted(experiments, key=lambda experiment: (experiment.layer, experiment.name)))
 
 
-def named(experiments: Sequence[Experiment], name: str) -> Experiment:
-    """The experiment of that name."""
-    for experiment in experiments:
-        if experiment.name == name:
-            return experiment
-    known = ", ".join(experiment.name for experiment in experiments) or "none"
-    raise ExperimentError(f"There is no experiment {name}. There are: {known} (conf/experiments/NAME.toml).")
-
-
-def _read(path: Path) -> Experiment:
-    try:
-        experiment = msgspec.convert({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}, Experiment)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ExperimentError(
-            f"The experiment {path} is wrong: {error}. docs/experiments.md shows the form."
-        ) from error
-    faults = list(_faults(experiment, path.stem))
-    if faults:
-        raise ExperimentError(
-            f"The experiment {path} is wrong: {'; '.join(faults)}. docs/experiments.md shows the form."
-        )
-    return experiment
-
-
-def _faults(experiment: Experiment, stem: str) -> Iterator[str]:
+def _faults(experiment: Experiment) -> Iterator[str]:
     names = [variant.name for variant in experiment.variants]
     first, last = experiment.traffic
-    if experiment.name != stem:
-        yield f"name is {experiment.name!r} in a file called {stem}.toml: let them be the same"
     if len(set(names)) != len(names) or HOLDOUT in names:
         yield f"variants are named {', '.join(names)}: each name once, and none `{HOLDOUT}`"
     if not 0 <= first < last <= 1:

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import tomllib
 from bisect import bisect_right
 from collections.abc import Container, Iterator, Mapping
 from itertools import pairwise
@@ -12,6 +11,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from nextclick.conf_files import Form
 from nextclick.errors import SettingsError
 from nextclick.profile.predictions import Name as Prediction
 
@@ -21,6 +21,7 @@ EVERYWHERE: Final = "*"
 """The place of a surface that no action names."""
 _MOST_SEGMENTS: Final = 100
 _MOST_MONEY: Final = 1e9
+_FORM: Final = Form("", "docs/next-best-action.md", SettingsError)
 Kind = Literal["banner", "recommendation", "discount"]
 Word = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Probability = Annotated[float, Meta(ge=0, le=1)]
@@ -114,16 +115,7 @@ class SiteActions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 def load(folder: Path) -> SiteActions:
     """What conf/actions.toml says; no actions where it is not there. SettingsError says what is wrong in it."""
-    file = folder / "actions.toml"
-    try:
-        parsed = msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), SiteActions)
-    except FileNotFoundError:
-        return SiteActions()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise SettingsError(f"{file} is wrong: {error}. docs/next-best-action.md shows the form.") from error
-    if faults := list(_faults(parsed)):
-        raise SettingsError(f"{file} is wrong: {'; '.join(faults)}. docs/next-best-action.md shows the form.")
-    return parsed
+    return _FORM.file(folder / "actions.toml", SiteActions, _faults)
 
 
 def _faults(parsed: SiteActions) -> Iterator[str]:

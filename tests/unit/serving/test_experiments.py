@@ -144,7 +144,7 @@ def test_shipped_experiments_can_be_read_and_none_runs(settings: Settings) -> No
     shipped = assignment.load(settings.conf_dir / "experiments")
     assert {one.state(datetime.now(UTC)) for one in shipped} == {"over"}
     with pytest.raises(ExperimentError, match="There are: example"):
-        assignment.named(shipped, "missing")
+        assignment.FORM.pick(shipped, "missing")
 
 
 @pytest.fixture

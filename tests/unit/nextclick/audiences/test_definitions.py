@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nextclick.audiences.conditions import Count, GoldNumber, leaves
-from nextclick.audiences.definitions import load, named, read
+from nextclick.audiences.definitions import FORM, load, read
 from nextclick.errors import AudienceError
 from nextclick.settings import DEFAULT_CONF
 
@@ -110,4 +110,4 @@ def test_an_unknown_name_lists_those_that_there_are(tmp_path: Path) -> None:
     for name in ("buyers", "lookers"):
         audience_file(tmp_path, 'fact = "orders"\nleast = 1', name)
     with pytest.raises(AudienceError, match=r"no audience 'byers'\. There are: buyers, lookers"):
-        named(load(tmp_path), "byers")
+        FORM.pick(load(tmp_path), "byers")
