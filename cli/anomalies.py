@@ -3,7 +3,7 @@
 import click
 import msgspec
 
-from cli.console_table import show
+from cli.parts.console_table import show
 from ml.anomalies.table import Anomaly, read
 from nextclick.command import common_options, json_option, print_json
 from nextclick.settings import Settings
@@ -28,7 +28,7 @@ def anomalies(settings: Settings, detect: bool, every: bool, as_json: bool) -> N
     docs/anomalies.md says what each kind means.
     """
     if detect:
-        from cli.reports import progress_bars
+        from cli.parts.progress import progress_bars
         from ml.jobs.anomalies import run
 
         with progress_bars() as progress:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from cli.console_table import stdout_console
+from cli.parts.console_table import stdout_console
 from expectations import runner, stops
 from expectations.results import Result
 from nextclick.command import common_options, json_option, print_json

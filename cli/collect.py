@@ -2,7 +2,7 @@
 
 import click
 
-from cli.server_verb import ServerVerb
+from cli.parts.server_verb import ServerVerb
 from nextclick.settings import Settings
 
 _SERVER = ServerVerb("collector.http.server", "collector", "write", "metrics")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from cli.console_table import show
+from cli.parts.console_table import show
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings

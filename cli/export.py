@@ -5,7 +5,7 @@ from functools import partial
 import click
 import msgspec
 
-from cli.reports import progress_bars
+from cli.parts.progress import progress_bars
 from nextclick.command import common_options, json_option, print_json
 from nextclick.settings import Settings
 from serving.export.export import run

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from cli.console_table import show
-from cli.day_options import day_options
+from cli.parts.console_table import show
+from cli.parts.day_options import day_options
 from nextclick.command import common_options, csv_option, json_option, print_json
 from nextclick.settings import Settings
 from nextclick.visible import visible

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from cli.console_table import show
-from cli.day_options import day_options
+from cli.parts.console_table import show
+from cli.parts.day_options import day_options
 from nextclick.command import common_options, csv_option, json_option, print_json
 from nextclick.errors import UsageError
 from nextclick.settings import Settings

@@ -61,7 +61,7 @@ def report(
     from analytics.output import as_json as json_of
     from analytics.output import write_csv
     from analytics.question import Compared
-    from cli import report_output
+    from cli.parts import report_output
     from nextclick.lake.memory import TableMemory
 
     if name is None:

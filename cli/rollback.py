@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from cli.console_table import show
+from cli.parts.console_table import show
 from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import ModelError
 from nextclick.settings import Settings

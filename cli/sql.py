@@ -6,7 +6,7 @@ import click
 from rich.table import Table as Grid
 from rich.text import Text
 
-from cli.console_table import stdout_console
+from cli.parts.console_table import stdout_console
 from nextclick.command import common_options, json_option, print_json
 from nextclick.lake.sql import ask, plain
 from nextclick.settings import Settings

@@ -2,7 +2,7 @@
 
 import click
 
-from cli.reports import progress_bars, show_reports
+from cli.parts.progress import progress_bars, show_reports
 from nextclick.command import common_options, json_option
 from nextclick.report import JobReport
 from nextclick.settings import Settings

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from cli.reports import progress_bars, show_reports
+from cli.parts.progress import progress_bars, show_reports
 from nextclick.command import common_options, json_option
 from nextclick.settings import Settings
 

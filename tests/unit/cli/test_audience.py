@@ -90,7 +90,7 @@ def test_a_server_with_a_wrong_audience_does_not_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     monkeypatch.setattr(
-        "cli.server_verb.hand_down", lambda settings, **more: None
+        "cli.parts.server_verb.hand_down", lambda settings, **more: None
     )  # the environment is that of other tests
     settings = settings_with(tmp_path, {"wrong": 'event = "bought"\nwithin = "6h"'})
     place = ["--lake", str(settings.lake.root), "--conf-dir", str(settings.conf_dir)]

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from analytics.catalog import REPORTS
 from cli.main import cli
-from cli.report_output import line
+from cli.parts.report_output import line
 from nextclick.errors import UsageError
 from nextclick.lake.paths import Lake, lake_at
 from tests.table_rows import write

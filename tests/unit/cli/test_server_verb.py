@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from cli.server_verb import ServerVerb
+from cli.parts.server_verb import ServerVerb
 from nextclick.errors import SettingsError, UsageError
 from nextclick.settings import ReadKey, Settings, load
 

@@ -6,8 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from cli import console_table
 from cli.main import cli
+from cli.parts import console_table
 from collector.replay import replay
 from nextclick.command import print_json, run_command
 from nextclick.errors import LakeError

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from cli.reports import progress_bars
+from cli.parts.progress import progress_bars
 from nextclick.command import common_options, json_option, print_json
 from nextclick.settings import Settings
 from nextclick.visible import visible

@@ -12,7 +12,7 @@ from analytics.answers import Answer
 from analytics.catalog import REPORTS
 from analytics.comparison import Comparison, change
 from analytics.output import ABSENT, figure_text, key_text
-from cli.console_table import stdout_console
+from cli.parts.console_table import stdout_console
 from nextclick.command import print_json
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
