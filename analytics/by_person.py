@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from analytics.report import Report
 from nextclick.errors import UsageError
-from nextclick.lake import persons
 from nextclick.lake.paths import Lake
+from nextclick.lake.people import persons
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from nextclick.contracts.gold import DATA_QUALITY
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.lake.delta import open_table
 from nextclick.lake.duck import connect
 from nextclick.lake.paths import Lake
@@ -64,7 +64,7 @@ def append(lake: Lake, results: Iterable[Result]) -> None:
     from nextclick.contracts import arrow
 
     rows = pa.Table.from_pylist([msgspec.structs.asdict(result) for result in results], arrow.schema(DATA_QUALITY))
-    delta.write(lake, DATA_QUALITY, rows, "append")
+    commits.write(lake, DATA_QUALITY, rows, "append")
     table = delta.require(lake, DATA_QUALITY.name)
     if len(table.file_uris()) > _FILES:
         table.optimize.compact()

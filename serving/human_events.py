@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nextclick.contracts.silver import EVENTS
 from nextclick.errors import QueryError
-from nextclick.lake import delta, duck, human_events
+from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
+from nextclick.lake.people import human_events
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -24,7 +25,7 @@ class EventsVersion(NamedTuple):
 def events(lake: Lake, unless_said: bool | None = None, without_suspects: bool = False) -> Iterator[EventsVersion]:
     """The newest silver.events, a consistent version. TableMissing before the first `nextclick run`.
 
-    `unless_said` and `without_suspects` as in nextclick.lake.human_events.
+    `unless_said` and `without_suspects` as in nextclick.lake.people.human_events.
     """
     import duckdb
 

@@ -20,7 +20,7 @@ from nextclick import formats
 from nextclick.contracts.gold_anomalies import SUSPECTS, TIMES
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, TableMissing
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.lake.delta import open_table
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
@@ -70,7 +70,7 @@ def ensure(spark: SparkSession, settings: Settings, table: Table) -> None:
             present.alter.set_table_properties({_FEED: "true"})
         return
     columns = schema(table).json()  # Delta's own form is Spark's
-    delta.create(lake, table, columns, formats.properties(settings, table))
+    commits.create(lake, table, columns, formats.properties(settings, table))
 
 
 def claim(settings: Settings, table: Table, replaces: bool) -> None:
@@ -170,7 +170,7 @@ def append(rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, at_
     """Append rows. `at_most` so many: few are written by this process, in a fraction of the time of Spark's plans."""
     if at_most is not None and at_most <= _FEW:
         if (came := _arrow(rows, table)).num_rows:
-            delta.append(lake, table, came, commit)
+            commits.append(lake, table, came, commit)
     else:
         _write(rows, lake, table, commit, "append")
 
@@ -185,7 +185,7 @@ def replace_days(
 ) -> None:
     """`replace` of whole days by `at_most` so many rows: few are written by this process, in a fraction of the time of Spark's plans."""
     if at_most <= _FEW:
-        delta.replace_days(lake, table, _arrow(rows, table), days, transaction=commit)
+        commits.replace_days(lake, table, _arrow(rows, table), days, transaction=commit)
     else:  # a day by one task, so that it is one file
         replace(rows.repartition("date"), lake, table, commit, among(days, "date"))
 
@@ -208,7 +208,9 @@ def exchange(
         left = [{key: each, "_delete": True} for each in sorted({*gone}.difference(came[key].to_pylist()))]
         came = came.append_column("_delete", pa.repeat(False, came.num_rows))
         nullable = pa.schema(field.with_nullable(True) for field in came.schema)
-        delta.merge(lake, table, pa.concat_tables([came.cast(nullable), pa.Table.from_pylist(left, nullable)]), commit)
+        commits.merge(
+            lake, table, pa.concat_tables([came.cast(nullable), pa.Table.from_pylist(left, nullable)]), commit
+        )
         return
     names = ", ".join(f"'{each}'" for each in gone)
     with _configured(rows.sparkSession, {"spark.databricks.delta.replaceWhere.constraintCheck.enabled": "false"}):
@@ -253,9 +255,9 @@ def merge(
     deletes = ["_delete"] if "_delete" in rows.columns else []
     if at_most is not None and at_most <= _FEW and _is_small(lake, table):
         came = _arrow(rows, table, *deletes)
-        came = delta.differing(lake, table, came) if only_changed else came
+        came = commits.differing(lake, table, came) if only_changed else came
         if came.num_rows:
-            delta.merge(lake, table, came, commit)
+            commits.merge(lake, table, came, commit)
         return
     keys = " AND ".join(f"t.`{key}` = s.`{key}`" for key in table.key)
     values: dict[str, str | Column] = {f"`{name}`": f"s.`{name}`" for name in table.column_names}

@@ -20,7 +20,14 @@ from triggers.outbox import Outbox
 from triggers.receiver import Receiver
 from triggers.worker import TriggerWorker
 
-_PRELOADED = ("tests.trigger_processes", "duckdb", "deltalake", "httpx", "triggers.look", "nextclick.lake.persons")
+_PRELOADED = (
+    "tests.trigger_processes",
+    "duckdb",
+    "deltalake",
+    "httpx",
+    "triggers.look",
+    "nextclick.lake.people.persons",
+)
 
 
 def started(target: Any, *args: Any) -> BaseProcess:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS
 from nextclick.contracts.persons import ACCOUNT, VISITOR, id_of
 from nextclick.contracts.silver import EVENTS, IDENTITIES, ITEMS
-from nextclick.lake import delta, duck, persons
+from nextclick.lake import delta, duck
+from nextclick.lake.people import persons
 from triggers.decisions import Contact
 from triggers.definition import TriggerDefinition
 from triggers.occasions.looking import Looking

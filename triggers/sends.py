@@ -14,7 +14,7 @@ from nextclick.contracts import arrow
 from nextclick.contracts.events import SERVER, TRIGGER_DECISION
 from nextclick.contracts.silver import EVENTS, SENDS
 from nextclick.errors import LakeError
-from nextclick.lake import delta, duck, locks
+from nextclick.lake import commits, delta, duck, locks
 from nextclick.lake.day_changes import DayCursor, cursor_at, last_cursor
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -43,16 +43,16 @@ def run(settings: Settings, progress: Callable[..., None] = lambda *_: None) -> 
     started, lake = time.monotonic(), settings.lake
     with locks.hold(lake.locks, SENDS.name, purpose=SENDS.job):
         events = delta.require(lake, EVENTS.name)
-        delta.create(lake, SENDS)
+        commits.create(lake, SENDS)
         cursor = cursor_at(events)
         last = last_cursor(lake, SENDS.name, _CURSOR)
         rows = _rows(settings, events, last) if last != cursor else None
         if rows is not None:
-            changed = delta.differing(lake, SENDS, rows) if len(rows) else rows
+            changed = commits.differing(lake, SENDS, rows) if len(rows) else rows
             if len(changed):
-                delta.merge(lake, SENDS, changed, None, cursor.fact(_CURSOR))
+                commits.merge(lake, SENDS, changed, None, cursor.fact(_CURSOR))
             else:
-                delta.write(lake, SENDS, changed, "append", cursor.fact(_CURSOR))
+                commits.write(lake, SENDS, changed, "append", cursor.fact(_CURSOR))
     written = len(changed) if rows is not None else 0
     return JobReport(job=SENDS.job, read=len(rows or ()), written=written, seconds=time.monotonic() - started)
 

@@ -18,7 +18,7 @@ from nextclick.contracts import arrow
 from nextclick.contracts.gold_analytics import ATTRIBUTION_DAILY, ATTRIBUTION_FITTED, CONVERSIONS, VISITS
 from nextclick.contracts.table import Table
 from nextclick.definitions.attribution import FITTED, RULES
-from nextclick.lake import delta, duck, locks
+from nextclick.lake import commits, delta, duck, locks
 from nextclick.lake.day_changes import changed_days, cursor_at, last_cursor
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -61,7 +61,7 @@ def _write_days(
     cursor, made_with = _CURSORS[CONVERSIONS.name], str(half_life)
     days = changed_days(lake, CONVERSIONS.name, conversions, ATTRIBUTION_DAILY.name, cursor, made_with)
     if not days:
-        delta.create(lake, ATTRIBUTION_DAILY)
+        commits.create(lake, ATTRIBUTION_DAILY)
         return 0
     parts = []
     for done, table in _lines(database, days):
@@ -69,7 +69,7 @@ def _write_days(
         parts += [lines.credits(rule, half_life) for rule in RULES]
         progress(done, len(days))
     rows = _rows(ATTRIBUTION_DAILY, parts)
-    delta.replace_days(lake, ATTRIBUTION_DAILY, rows, days, cursor_at(conversions, made_with).fact(cursor))
+    commits.replace_days(lake, ATTRIBUTION_DAILY, rows, days, cursor_at(conversions, made_with).fact(cursor))
     return len(rows)
 
 
@@ -88,7 +88,7 @@ def _write_fitted(
     rows = _rows(ATTRIBUTION_FITTED, parts)
     refused = {key: fit.refused for key, fit in fitted.items() if fit.refused is not None}
     facts = {name: fact for each, cursor in cursors.items() for name, fact in cursor.fact(each).items()}
-    delta.write(lake, ATTRIBUTION_FITTED, rows, "overwrite", facts | refusals.as_fact(refused))
+    commits.write(lake, ATTRIBUTION_FITTED, rows, "overwrite", facts | refusals.as_fact(refused))
     return len(rows), refused
 
 

@@ -13,7 +13,7 @@ from nextclick.contracts import arrow
 from nextclick.contracts.events import AUDIENCE_CHANGES as KINDS
 from nextclick.contracts.events import SERVER
 from nextclick.contracts.silver import AUDIENCE_CHANGES, EVENTS
-from nextclick.lake import delta, duck, locks
+from nextclick.lake import commits, delta, duck, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
@@ -59,10 +59,10 @@ def _write(settings: Settings, database: "DuckDBPyConnection", read: str) -> int
     duck.show(database, "before", lake, name, there)
     if not database.execute(_DIFFERING.format("FROM changes", "FROM before")).fetchall()[0][0]:
         if there is None and any(not one.off for one in definitions.load(settings.conf_dir / "audiences")):
-            delta.create(lake, AUDIENCE_CHANGES)  # the step after this one waits for it
+            commits.create(lake, AUDIENCE_CHANGES)  # the step after this one waits for it
         return 0
     rows = database.sql("FROM changes ORDER BY ALL").to_arrow_table().cast(arrow.schema(AUDIENCE_CHANGES))
-    delta.write(lake, AUDIENCE_CHANGES, rows, "overwrite", {_CURSOR: read})
+    commits.write(lake, AUDIENCE_CHANGES, rows, "overwrite", {_CURSOR: read})
     return len(rows)
 
 

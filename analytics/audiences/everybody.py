@@ -17,7 +17,8 @@ from nextclick.contracts.gold import PREDICTIONS
 from nextclick.contracts.gold_analytics import VISITS
 from nextclick.contracts.persons import ACCOUNT, USER, VISITOR
 from nextclick.contracts.silver import EVENTS
-from nextclick.lake import delta, duck, human_events
+from nextclick.lake import delta, duck
+from nextclick.lake.people import human_events
 from nextclick.profile import profile
 from nextclick.profile.owned_events import action, owned_sql
 from nextclick.profile.profile import Action, Profile

@@ -23,7 +23,7 @@ from nextclick.contracts.gold import AUDIENCE_MEMBERS
 from nextclick.contracts.silver import AUDIENCE_CHANGES
 from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
-from nextclick.lake import delta, duck, locks
+from nextclick.lake import commits, delta, duck, locks
 from nextclick.landing import outgoing
 from nextclick.landing.writer import SegmentWriter
 from nextclick.profile import profile
@@ -151,7 +151,7 @@ def _write(settings: Settings, members: Since) -> int:
         and sorted(before.to_pyarrow_table().select(rows.column_names).to_pylist(), key=_order) == rows.to_pylist()
     ):
         return 0
-    delta.write(lake, AUDIENCE_MEMBERS, rows, "overwrite")
+    commits.write(lake, AUDIENCE_MEMBERS, rows, "overwrite")
     return len(rows)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from analytics.journeys.days import EVER, Days, moments_sql, widest
 from analytics.journeys.patterns import Values
 from nextclick.contracts.silver import EVENTS, IDENTITIES, SESSIONS, USER_AGENTS
-from nextclick.lake import delta, duck, human_events, persons
+from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
+from nextclick.lake.people import human_events, persons
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:

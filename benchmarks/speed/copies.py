@@ -17,7 +17,7 @@ from typing import Final
 from analytics import copies
 from benchmarks.speed.reports import SHARES, make_gold
 from nextclick.contracts import catalog
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.lake.paths import Lake, lake_at
 from nextclick.settings import Settings, load
 
@@ -58,7 +58,7 @@ def write_a_day_anew(lake: Lake) -> None:
     for name in SHARES:
         table = delta.require(lake, name)
         rows = table.to_pyarrow_table(filters=[("date", "=", _DAY)])
-        delta.replace_days(lake, catalog.table(name), rows, [_DAY])
+        commits.replace_days(lake, catalog.table(name), rows, [_DAY])
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ from benchmarks.measure import ratio
 from nextclick.contracts import arrow
 from nextclick.contracts.duckdb_types import duckdb_type
 from nextclick.contracts.silver import EVENTS, USER_AGENTS
-from nextclick.lake import delta, duck, human_events
+from nextclick.lake import commits, delta, duck
 from nextclick.lake.paths import Lake
+from nextclick.lake.people import human_events
 from nextclick.settings import Settings, load
 
 STEPS = ("view_item", "add_to_cart", "purchase")
@@ -69,7 +70,7 @@ def make(lake: Lake, events: int, visitors: int) -> None:
         for batch in rows.to_arrow_reader(500_000):
             write_deltalake(lake.table(EVENTS.name), batch, mode="append")
     agents = [{"user_agent": f"agent {n}", "device": "other", "is_bot": n == 7} for n in range(50)]
-    delta.write(lake, USER_AGENTS, pa.Table.from_pylist(agents, arrow.schema(USER_AGENTS)), "append")
+    commits.write(lake, USER_AGENTS, pa.Table.from_pylist(agents, arrow.schema(USER_AGENTS)), "append")
 
 
 def compare(settings: Settings, events: int, times: int) -> None:

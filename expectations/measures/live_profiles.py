@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from nextclick.errors import LakeError
 from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
-from nextclick.lake import human_events
 from nextclick.lake.delta import open_table, require
 from nextclick.lake.duck import connect, show
+from nextclick.lake.people import human_events
 from nextclick.profile import features_check, profile
 from nextclick.profile.features_check import FeaturesCheck
 from nextclick.profile.live_arrivals import Arrivals

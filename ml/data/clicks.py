@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ml.data.interactions import TableVersion
 from nextclick.contracts import silver
 from nextclick.ctr import FEATURES
-from nextclick.lake import delta, duck, human_events
+from nextclick.lake import delta, duck
+from nextclick.lake.people import human_events
 from nextclick.settings import Settings
 
 Floats = NDArray[np.float64]

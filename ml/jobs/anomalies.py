@@ -17,7 +17,7 @@ from ml.anomalies.window import open_window
 from ml.models.protocol import Stages, quiet
 from nextclick.contracts import arrow
 from nextclick.contracts.gold_anomalies import ANOMALIES, OPEN, SUSPECTS
-from nextclick.lake import delta, duck, locks
+from nextclick.lake import commits, duck, locks
 from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -34,12 +34,12 @@ def run(settings: Settings, progress: Stages = quiet, now: datetime | None = Non
         progress("anomalies", 1, 2)
         begin = standing.since(lake, spans)
         suspects, changed = _suspects(lake, seen.suspects, begin, version)
-        present = delta.create(lake, ANOMALIES).to_pyarrow_table().to_pylist()
+        present = commits.create(lake, ANOMALIES).to_pyarrow_table().to_pylist()
         rows = standing.anomalies(present, seen.anomalies, begin, now, version)
         written = len(standing.changed(ANOMALIES, present, rows))
         facts = standing.looked_at(lake, spans)
         if written or facts:
-            delta.write(lake, ANOMALIES, pa.Table.from_pylist(rows, arrow.schema(ANOMALIES)), "overwrite", facts)
+            commits.write(lake, ANOMALIES, pa.Table.from_pylist(rows, arrow.schema(ANOMALIES)), "overwrite", facts)
         progress("anomalies", 2, 2)
     details: dict[str, Any] = {
         "open": sum(row["state"] == OPEN for row in rows),
@@ -56,9 +56,9 @@ def _suspects(
     """The rows of the days that were looked at, written where they differ; and how many are new, or other ones than before."""
     first = min(begin.values(), default=datetime.max).date()
     recent = pc.field("date") >= pa.scalar(first)
-    present = delta.create(lake, SUSPECTS).to_pyarrow_dataset().to_table(filter=recent).to_pylist()
+    present = commits.create(lake, SUSPECTS).to_pyarrow_dataset().to_table(filter=recent).to_pylist()
     rows = standing.suspects(present, seen, begin, version)
     changed, gone = (standing.changed(SUSPECTS, *pair) for pair in ((present, rows), (rows, present)))
     if days := {row["date"] for row in (*changed, *gone)}:
-        delta.replace_days(lake, SUSPECTS, [row for row in rows if row["date"] in days], days)
+        commits.replace_days(lake, SUSPECTS, [row for row in rows if row["date"] in days], days)
     return rows, len(changed)

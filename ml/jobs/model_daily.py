@@ -11,8 +11,9 @@ from nextclick.contracts import gold, silver
 from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.ctr import FORESEEN
 from nextclick.definitions.intervals import wilson
-from nextclick.lake import delta, duck, human_events
+from nextclick.lake import delta, duck
 from nextclick.lake.day_changes import changed_days, cursor_at
+from nextclick.lake.people import human_events
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 

@@ -22,7 +22,7 @@ from ml.registry import linear, store, tracking
 from nextclick.contracts import arrow, persons
 from nextclick.contracts.gold import PREDICTIONS
 from nextclick.contracts.silver import EVENTS, USER_AGENTS
-from nextclick.lake import delta, duck, files, locks
+from nextclick.lake import commits, delta, duck, files, locks
 from nextclick.lake.paths import Lake
 from nextclick.profile import predictions
 from nextclick.profile.predict_features import TERMS
@@ -45,7 +45,7 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
         with duck.answering(lake, "What people will do") as database:
             history = open_history(database, settings)
             if history is None:
-                delta.create(lake, PREDICTIONS)
+                commits.create(lake, PREDICTIONS)
                 return _report(None, 0, started, "Nobody was there yet.")
             outcomes: Outcomes = {
                 **nightly.foresee(database, settings, history),
@@ -104,7 +104,7 @@ def _write(lake: Lake, site: str, history: KnownEvents, now: Frame, models: list
     """All rows anew, in one commit; returns the table's version."""
     schema = arrow.schema(PREDICTIONS)
     rows = [schema.empty_table(), *(_rows(site, history, now, model) for model in models if len(now))]
-    delta.write(lake, PREDICTIONS, pa.concat_tables(rows), "overwrite")
+    commits.write(lake, PREDICTIONS, pa.concat_tables(rows), "overwrite")
     return int(delta.require(lake, PREDICTIONS.name).version())
 
 

@@ -16,7 +16,7 @@ from ml.registry.champion import Model, ModelStatus
 from nextclick.contracts import gold
 from nextclick.contracts.table import Table
 from nextclick.errors import ModelError
-from nextclick.lake import delta, files, lists_manifest, locks
+from nextclick.lake import commits, delta, files, lists_manifest, locks
 from nextclick.lake.lists_manifest import POPULAR, ListsManifest
 from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
@@ -70,7 +70,7 @@ def _from_full(lake: Lake, wanted: ListsManifest) -> ListsManifest:
 
 
 def _back(lake: Lake, table: Table, version: int, manifest: ListsManifest | None = None) -> None:
-    properties = delta.commit_properties(lists_manifest.encode(manifest)) if manifest else None
+    properties = commits.commit_properties(lists_manifest.encode(manifest)) if manifest else None
     present = delta.require(lake, table.name)
     if present.version() == version:
         return

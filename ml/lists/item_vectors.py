@@ -21,7 +21,7 @@ from ml.models.item_item.item2vec import Item2Vec
 from ml.models.protocol import Embedding, Embeds
 from ml.registry.artifact import Artifact
 from nextclick.contracts import arrow, gold
-from nextclick.lake import delta, table_files
+from nextclick.lake import commits, table_files
 from nextclick.lake.lists_manifest import Vectors
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
@@ -59,7 +59,7 @@ def add(
     some = new_items[embedding.vectors[new_items].any(axis=1)]
     if not len(some):
         return current
-    table = delta.create(settings.lake, gold.ITEM_VECTORS)
+    table = commits.create(settings.lake, gold.ITEM_VECTORS)
     if table.version() != current.table_version:  # an update that was killed before its last commit left rows
         table.restore(current.table_version)
     version = write(settings.lake, artifact.items.take(some), embedding.vectors[some], stamp, "append")
@@ -82,9 +82,9 @@ def write(
             }
             yield pa.record_batch([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 
-    delta.create(lake, gold.ITEM_VECTORS)
+    commits.create(lake, gold.ITEM_VECTORS)
     rows = pa.RecordBatchReader.from_batches(schema, batches())
-    delta.write(lake, gold.ITEM_VECTORS, rows, mode)
+    commits.write(lake, gold.ITEM_VECTORS, rows, mode)
     return table_files.delta_version(lake, gold.ITEM_VECTORS)
 
 

@@ -32,8 +32,9 @@ from ml.registry import tracking
 from ml.selection import session_choice
 from nextclick.contracts import gold, silver
 from nextclick.errors import ModelError
-from nextclick.lake import delta, duck, human_events, table_files
+from nextclick.lake import delta, duck, table_files
 from nextclick.lake.lists_manifest import ListsManifest, PinnedSessionModel
+from nextclick.lake.people import human_events
 from nextclick.settings import Settings
 
 Facts = dict[str, str | int | float | None]

@@ -20,7 +20,7 @@ from ml.lists.rows import BATCH, ListStamp, person_rows
 from ml.models.protocol import RanksVectors
 from ml.registry.artifact import Artifact
 from nextclick.contracts import gold
-from nextclick.lake import delta, files, table_files
+from nextclick.lake import commits, files, table_files
 from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.lake.paths import Lake
 from nextclick.object_store import bucket
@@ -54,8 +54,8 @@ def replace(
     from spark_jobs.session import open_session
 
     lake = settings.lake
-    delta.create(lake, gold.RECOMMENDATIONS)
-    delta.write_folder(folder, pa.RecordBatchReader.from_batches(_PEOPLE, _people(artifact)))
+    commits.create(lake, gold.RECOMMENDATIONS)
+    commits.write_folder(folder, pa.RecordBatchReader.from_batches(_PEOPLE, _people(artifact)))
     written = _written(open_session(settings), settings, artifact, stamp, folder)
     return table_files.replace_by(lake, gold.RECOMMENDATIONS, table_files.adds_of(written), manifest)
 

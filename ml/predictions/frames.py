@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ml.predictions.history import DAY
 from nextclick.errors import ModelError
-from nextclick.lake import persons
+from nextclick.lake.people import persons
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nextclick.contracts.events import OUTSIDE_SESSIONS
 from nextclick.contracts.silver import EVENTS
-from nextclick.lake import delta, human_events
+from nextclick.lake import delta
+from nextclick.lake.people import human_events
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ml.selection import gate
 from nextclick.contracts import gold
 from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.errors import LakeError, TableBusy
-from nextclick.lake import delta, duck, locks
+from nextclick.lake import commits, delta, duck, locks
 from nextclick.lake.lists_manifest import POPULAR, ListsManifest
 from nextclick.settings import Settings
 
@@ -108,7 +108,7 @@ def put(
         changed = {row.date for row in {*before.values()} ^ {*after.values()}}
         if changed:
             rows = [row._asdict() for row in after.values() if row.date in changed]
-            delta.replace_days(lake, MODEL_DAILY, rows, changed, facts)
+            commits.replace_days(lake, MODEL_DAILY, rows, changed, facts)
     return len({*after.values()} - {*before.values()})
 
 

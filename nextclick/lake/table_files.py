@@ -20,7 +20,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from nextclick.contracts import arrow
 from nextclick.contracts.table import Table
-from nextclick.lake import delta, files, lists_manifest
+from nextclick.lake import commits, delta, files, lists_manifest
 from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.lake.paths import Lake
 
@@ -87,7 +87,7 @@ class Files:
 
 def replace(lake: Lake, table: Table, rows: Iterable[pa.Table], manifest: ListsManifest | None = None) -> int:
     """Make `rows` the whole table in one commit; returns its version."""
-    delta.create(lake, table)
+    commits.create(lake, table)
     fresh = Files(lake, table)
     for part in rows:
         fresh.write(part)
@@ -96,8 +96,8 @@ def replace(lake: Lake, table: Table, rows: Iterable[pa.Table], manifest: ListsM
 
 def replace_by(lake: Lake, table: Table, adds: Iterable[AddAction], manifest: ListsManifest | None = None) -> int:
     """Make files that `Files` wrote, wherever that was, the whole table in one commit; returns its version."""
-    present = delta.create(lake, table)
-    with delta.committing(lake, table.name, _facts(manifest)) as properties:
+    present = commits.create(lake, table)
+    with commits.committing(lake, table.name, _facts(manifest)) as properties:
         present.create_write_transaction(list(adds), "overwrite", arrow.schema(table), commit_properties=properties)
     return delta_version(lake, table)
 
@@ -120,7 +120,7 @@ def upsert(
     manifest: ListsManifest | None = None,
 ) -> int:
     """Put `rows` in the place of all rows whose `column` is in `changed`, in one commit; returns its version."""
-    present, fresh = delta.create(lake, table), Files(lake, table)
+    present, fresh = commits.create(lake, table), Files(lake, table)
     actions: list[AddAction | RemoveAction] = []
     for add in _added(present):
         path = fresh.path(add["path"])
@@ -132,7 +132,7 @@ def upsert(
     for part in rows:
         fresh.write(part)
     actions += fresh.close()
-    with delta.committing(lake, table.name, _facts(manifest)) as properties:
+    with commits.committing(lake, table.name, _facts(manifest)) as properties:
         present.create_write_transaction(actions, "append", fresh.schema, commit_properties=properties)
     return delta_version(lake, table)
 

@@ -15,10 +15,10 @@ from typing import Final
 import msgspec
 
 from nextclick.contracts.silver import SESSIONS
-from nextclick.lake import human_events
 from nextclick.lake.delta import open_table
 from nextclick.lake.duck import connect
 from nextclick.lake.paths import Lake
+from nextclick.lake.people import human_events
 from nextclick.profile.profile import Action
 
 LEVELS: Final = ("item_views >= 0", "item_views >= 1", "item_views >= 2", "item_views >= 5", "carts >= 1")
@@ -41,7 +41,7 @@ class ConversionRates(msgspec.Struct, frozen=True):
 def count(lake: Lake, site: str, unless_said: bool | None = None, without_suspects: bool = False) -> ConversionRates:
     """Rates of the sessions of people on a site; none where silver.sessions was never written.
 
-    Seconds for millions, without a JVM. `unless_said` and `without_suspects` as in nextclick.lake.human_events.
+    Seconds for millions, without a JVM. `unless_said` and `without_suspects` as in nextclick.lake.people.human_events.
     """
     table = open_table(lake, SESSIONS.name)
     if table is None:

@@ -78,7 +78,7 @@ def read(lake: Lake, site: str, days: int, unless_said: bool | None = None, with
 
     Each draw counts once, however often its events were sent: silver holds each event once, and
     several events of one request and arm are one trial. `unless_said` and `without_suspects` as in
-    nextclick.lake.human_events.
+    nextclick.lake.people.human_events.
     """
     with events(lake, unless_said, without_suspects) as (duck, version):
         cursor = duck.execute(_QUERY, {"site": site, "days": days})

@@ -66,7 +66,7 @@ def read(
 ) -> DecisionTrials:
     """The trials of the last `days`, back from the newest answer, in periods of `hours`, in the order of time.
 
-    `unless_said` and `without_suspects` as in nextclick.lake.human_events.
+    `unless_said` and `without_suspects` as in nextclick.lake.people.human_events.
     """
     with events(lake, unless_said, without_suspects) as (duck, version):
         values = {"site": site, "outcome": outcome, "window": days * 24 * HOUR_MS, "period": hours * HOUR_MS}

@@ -14,7 +14,7 @@ from collector.request.cookieless import AnonymousIds
 from nextclick.contracts.gold import POPULAR_ITEMS
 from nextclick.contracts.silver import MARKET
 from nextclick.errors import LakeError, StoreUnreachable, TableBusy
-from nextclick.lake import delta, duck, files, locks, sql, table_files
+from nextclick.lake import commits, delta, duck, files, locks, sql, table_files
 from nextclick.lake.paths import Lake
 from nextclick.object_store import bucket, lease
 from nextclick.profile import features_check
@@ -85,7 +85,7 @@ def test_a_folder_takes_the_place_of_another_whole(lake: Lake) -> None:
 def test_a_table_is_read_as_it_was_written(lake: Lake) -> None:
     assert delta.open_table(lake, MARKET.name) is None
     rows = [{"domain": name, "date": date(2026, 1, day)} for name, day in (("a.example", 1), ("b.example", 2))]
-    delta.write(lake, MARKET, table_rows.arrow(MARKET.name, rows), "append", {"nextclick.x": "1"})
+    commits.write(lake, MARKET, table_rows.arrow(MARKET.name, rows), "append", {"nextclick.x": "1"})
     table = delta.require(lake, MARKET.name)
     assert next(delta.history(lake, MARKET.name, table))["nextclick.x"] == "1"
     with duck.connect(lake) as database:
@@ -100,7 +100,7 @@ def test_days_are_replaced_once(lake: Lake) -> None:
     day = date(2026, 1, 1)
     for name in ("a.example", "b.example"):  # the second has the transaction of the first: it was done
         rows = table_rows.arrow(MARKET.name, [{"domain": name, "date": day}])
-        delta.replace_days(lake, MARKET, rows, [day], transaction=("job", 7))
+        commits.replace_days(lake, MARKET, rows, [day], transaction=("job", 7))
     assert [row["domain"] for row in delta.rows_of_days(lake, MARKET, [day])] == ["a.example"]
 
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from cli.main import cli
 from nextclick.contracts.silver import MARKET
 from nextclick.errors import TableBusy
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.lake.paths import Lake
 from nextclick.object_store import lease
 from nextclick.settings import CHECKOUT, load
@@ -32,7 +32,7 @@ WRITER = """
 import sys
 from datetime import date
 from nextclick.contracts.silver import MARKET
-from nextclick.lake import delta, locks
+from nextclick.lake import commits, delta, locks
 from nextclick.object_store import lease
 from nextclick.settings import load
 from tests import table_rows
@@ -45,7 +45,7 @@ try:
         if looks:
             require()
         rows = table_rows.arrow(MARKET.name, [{"domain": name, "date": date(2026, 1, 1)}])
-        delta.replace_days(lake, MARKET, rows, [date(2026, 1, 1)], transaction=("job", 7))
+        commits.replace_days(lake, MARKET, rows, [date(2026, 1, 1)], transaction=("job", 7))
 except Exception as error:
     print(f"{type(error).__name__}: {error}")
 else:
@@ -76,11 +76,11 @@ def together(*works: threading.Thread) -> None:
 
 
 def test_of_many_who_write_one_transaction_one_does(lake: Lake) -> None:
-    delta.create(lake, MARKET)
+    commits.create(lake, MARKET)
 
     def write(name: str) -> None:
         rows = table_rows.arrow(MARKET.name, [{"domain": name, "date": DAY}])
-        delta.replace_days(lake, MARKET, rows, [DAY], transaction=("job", 7))
+        commits.replace_days(lake, MARKET, rows, [DAY], transaction=("job", 7))
 
     together(*(threading.Thread(target=write, args=(f"{n}.example",)) for n in range(6)))
     assert len(names(lake)) == 1
@@ -88,12 +88,12 @@ def test_of_many_who_write_one_transaction_one_does(lake: Lake) -> None:
 
 
 def test_rows_that_many_append_at_once_are_all_there(lake: Lake) -> None:
-    delta.create(lake, MARKET)
+    commits.create(lake, MARKET)
 
     def write(name: str) -> None:
         for n in range(5):
             rows = table_rows.arrow(MARKET.name, [{"domain": f"{name}{n}", "date": DAY}])
-            delta.write(lake, MARKET, rows, "append")
+            commits.write(lake, MARKET, rows, "append")
 
     together(*(threading.Thread(target=write, args=(name,)) for name in "abcd"))
     assert sorted(names(lake)) == sorted(f"{name}{n}" for name in "abcd" for n in range(5))
@@ -183,8 +183,8 @@ def test_a_commit_whose_reply_was_lost_is_there_once(store: object_store.Store, 
     environment = {**store.environment(tmp_path), "NEXTCLICK_STORAGE__ENDPOINT": proxy.endpoint}
     lake = load(store.lake(tmp_path.name), environ=environment).lake
     rows, more = (table_rows.arrow(MARKET.name, [{"domain": name, "date": DAY}]) for name in ("once", "more"))
-    delta.replace_days(lake, MARKET, rows, [DAY], transaction=("job", 7))
-    delta.write(lake, MARKET, more, "append")
+    commits.replace_days(lake, MARKET, rows, [DAY], transaction=("job", 7))
+    commits.write(lake, MARKET, more, "append")
     assert len(proxy.end()) >= 3  # of each commit, that of the table's making among them
     there = load(store.lake(tmp_path.name), environ=store.environment(tmp_path)).lake
     assert sorted(names(there)) == ["more", "once"]

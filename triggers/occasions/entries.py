@@ -7,7 +7,8 @@ from nextclick.contracts.events import AUDIENCE_CHANGES as KINDS
 from nextclick.contracts.events import SERVER
 from nextclick.contracts.persons import ACCOUNT
 from nextclick.contracts.silver import AUDIENCE_CHANGES, EVENTS
-from nextclick.lake import delta, duck, persons
+from nextclick.lake import delta, duck
+from nextclick.lake.people import persons
 from triggers.definition import EntersAudience, TriggerDefinition
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nextclick.contracts.events import OUTSIDE_SESSIONS
 from nextclick.contracts.silver import EVENTS, SESSIONS
-from nextclick.lake import delta, duck, human_events, persons
+from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
+from nextclick.lake.people import human_events, persons
 from triggers.occasions.item_feed import ItemChange
 
 if TYPE_CHECKING:

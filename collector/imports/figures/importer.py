@@ -18,7 +18,7 @@ from collector.imports.rows import Row
 from collector.request.errors import Unmappable
 from nextclick.contracts.table import Table
 from nextclick.errors import UsageError
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.lake.locks import hold
 from nextclick.settings import Settings
 
@@ -156,7 +156,7 @@ class FigureImport:
             stay = [row for day in changed for row in before.get(day, []) if self._scope(row) not in taken]
             written = [row for rows in changed.values() for row in rows]
             if changed:
-                delta.replace_days(lake, table, [*stay, *written], changed)
+                commits.replace_days(lake, table, [*stay, *written], changed)
         return FigureReport(
             **{name: self._counts[name] for name in ("files", "rows", "accepted", "sums")},
             rejected=len(self._rejects),

@@ -15,7 +15,8 @@ from ml.predictions.frames import Frame, Window, frame
 from ml.predictions.history import KnownEvents, open_history
 from nextclick.contracts.merges import MOST_USERS
 from nextclick.errors import ModelError
-from nextclick.lake import delta, duck, persons
+from nextclick.lake import delta, duck
+from nextclick.lake.people import persons
 from nextclick.settings import Settings, load
 from tests.prediction_rows import DAY, HOUR, MINUTE, Did, history_of
 from tests.table_rows import write

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from nextclick.contracts import catalog
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.lake.paths import Lake, lake_at
 from tests.table_rows import NOON, arrow, arrow_type, write
 
@@ -30,7 +30,7 @@ def replace(lake: Lake, session: str, version: int) -> list[tuple[date, str]]:
     [row] = delta.rows_of_days(lake, TABLE, [SECOND])
     kinds = pa.schema([(column.name, arrow_type(column.type)) for column in TABLE.columns])
     rows = pa.Table.from_pylist([row | {"date": FIRST, "session_id": session}], kinds)
-    delta.replace_days(lake, TABLE, rows, [FIRST], transaction=("job", version))
+    commits.replace_days(lake, TABLE, rows, [FIRST], transaction=("job", version))
     present = delta.rows_of_days(lake, TABLE, [FIRST, SECOND])
     return sorted((row["date"], row["session_id"]) for row in present)
 
@@ -58,7 +58,7 @@ def test_rows_are_appended_once(tmp_path: Path) -> None:
     lake, table = lake_at(tmp_path / "lake"), catalog.table("silver.sessions")
     write(lake, table.name, [{"session_id": "old"}])
     for version in (0, 0, 1):
-        delta.append(lake, table, arrow(table.name, [{"session_id": f"new{version}"}]), ("job", version))
+        commits.append(lake, table, arrow(table.name, [{"session_id": f"new{version}"}]), ("job", version))
     assert [session for session, _, _ in sessions(lake)] == ["new0", "new1", "old"]
 
 
@@ -81,7 +81,7 @@ def test_a_merge_updates_inserts_and_deletes_once_and_says_so_in_the_change_feed
     ]
     rows = arrow(table.name, came).append_column("_delete", pa.array([False, False, True, True]))
     for _ in range(2):
-        delta.merge(lake, table, rows, ("job", 0))
+        commits.merge(lake, table, rows, ("job", 0))
     merged = [("comes", 3, {}), ("grows", 2, dict(EUR)), ("same", 1, {})]
     assert sessions(lake) == merged
     present = delta.require(lake, table.name)
@@ -108,14 +108,14 @@ def test_rows_that_are_there_as_they_are_do_not_differ(tmp_path: Path) -> None:
     ]
     cases: list[tuple[list[dict[str, Any]], int]] = [([lamp, {"item_id": "rug"}], 0), (changed, 3), ([], 0)]
     for rows, differ in cases:
-        assert delta.differing(lake, table, arrow(table.name, rows)).num_rows == differ
+        assert commits.differing(lake, table, arrow(table.name, rows)).num_rows == differ
 
 
 def test_every_tenth_version_leaves_a_checkpoint(tmp_path: Path) -> None:
     lake, table = lake_at(tmp_path / "lake"), catalog.table("silver.sessions")
     write(lake, table.name, [{"session_id": "0"}])
     for version in range(1, 12):
-        delta.append(lake, table, arrow(table.name, [{"session_id": str(version)}]), ("job", version))
+        commits.append(lake, table, arrow(table.name, [{"session_id": str(version)}]), ("job", version))
     log = Path(lake.table(table.name), "_delta_log")
     assert [file.name for file in log.glob("*.checkpoint.parquet")] == [f"{10:020}.checkpoint.parquet"]
     assert len(sessions(lake)) == 12

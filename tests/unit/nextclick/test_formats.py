@@ -14,7 +14,7 @@ from nextclick.contracts.gold import COUNTED
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, ModelError
 from nextclick.kv.lists import protocol
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.lake.paths import lake_at
 from nextclick.profile import profile
 from nextclick.settings import load
@@ -101,7 +101,7 @@ def test_a_newer_table_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_written_without_spark_says_its_format(tmp_path: Path) -> None:
     lake = lake_at(tmp_path)
-    delta.create(lake, gold.POPULAR_ITEMS)
+    commits.create(lake, gold.POPULAR_ITEMS)
     assert delta.require(lake, "gold.popular_items").metadata().configuration[formats.FORMAT_PROPERTY] == "1"
 
 

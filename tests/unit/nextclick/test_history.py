@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from nextclick.contracts import arrow
 from nextclick.contracts.gold import DATA_QUALITY
 from nextclick.errors import LakeError
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.lake.paths import Lake, lake_at
 from tests.conftest import LAKE
 
@@ -19,7 +19,7 @@ def lake(tmp_path: Path) -> Lake:
     lake = lake_at(tmp_path / LAKE)
     nothing = arrow.schema(DATA_QUALITY).empty_table()
     for _ in range(2):
-        delta.write(lake, DATA_QUALITY, nothing, "append")
+        commits.write(lake, DATA_QUALITY, nothing, "append")
     return lake
 
 

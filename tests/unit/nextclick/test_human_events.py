@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from nextclick.contracts.events import Consent, may_personalize, may_personalize_sql
-from nextclick.lake import delta, duck, human_events
+from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake, lake_at
+from nextclick.lake.people import human_events
 from tests.table_rows import NOON, write
 
 SAID = {None: None, True: {"personalization": True}, False: {"personalization": False, "analytics": True}}

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from nextclick.contracts.merges import MOST_USERS
-from nextclick.lake import delta, duck, persons
+from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake, lake_at
+from nextclick.lake.people import persons
 from tests import oracle
 from tests.table_rows import write
 

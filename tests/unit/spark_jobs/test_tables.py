@@ -6,7 +6,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from nextclick.contracts import silver
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.settings import load
 from spark_jobs import tables
 from tests.table_rows import arrow, write
@@ -22,7 +22,7 @@ def test_a_table_of_before_its_change_feed_has_one_from_the_next_job_on(tmp_path
     present = delta.require(settings.lake, "silver.items")
     assert present.metadata().configuration[_FEED] == "true"
     assert present.version() == 1
-    delta.merge(
+    commits.merge(
         settings.lake, silver.ITEMS, arrow("silver.items", [{"item_id": "lamp", "site": "s", "name": "Lamp 2"}]), None
     )
     changes = pa.table(delta.require(settings.lake, "silver.items").load_cdf(starting_version=1))

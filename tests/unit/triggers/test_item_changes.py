@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nextclick.contracts import silver
-from nextclick.lake import delta, duck
+from nextclick.lake import commits, delta, duck
 from nextclick.lake.day_changes import cursor_at
 from nextclick.lake.paths import Lake, lake_at
 from tests.table_rows import arrow, write
@@ -54,7 +54,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def become(lake: Lake, *items: dict[str, Any]) -> None:
-    delta.merge(lake, silver.ITEMS, arrow("silver.items", items), None)
+    commits.merge(lake, silver.ITEMS, arrow("silver.items", items), None)
 
 
 def changes(lake: Lake) -> list[ItemChange]:
