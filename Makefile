@@ -17,7 +17,7 @@ help:  ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 setup:  ## virtual environment, locked packages, Delta jars (under a second when there)
-extras:  ## the same, and the client packages of servers that few need: Kafka's; later set-ups keep them
+extras:  ## the same, and the packages that few need: clients of Kafka, PostgreSQL, buckets; later set-ups keep them
 setup extras:
 	@for python in $(PYTHON); do \
 		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && exec $$python bootstrap.py $(filter extras,$@); \

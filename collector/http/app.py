@@ -26,7 +26,7 @@ from collector.sinks import RequestBatch, Sink, SinkDown
 from nextclick.contracts.events import Reject
 from nextclick.settings import Settings
 from nextclick.web import bodies, cors, local
-from nextclick.web.answers import Receive, Scope, Send, headers_of, not_allowed, send_answer
+from nextclick.web.answers import Receive, Scope, Send, headers_of, lifespan, not_allowed, send_answer
 from nextclick.web.operators import OperatorPages, metrics
 
 FOR_OPERATORS: Final[OperatorPages] = {"/metrics": metrics}
@@ -71,21 +71,16 @@ class CollectorApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await lifespan(receive, send, self._start, self._end)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                self._sink = self._open_sink(self._metrics)
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                await self._sink.close()
-                self._slow.shutdown()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+    def _start(self) -> None:
+        self._sink = self._open_sink(self._metrics)
+
+    async def _end(self) -> None:
+        await self._sink.close()
+        self._slow.shutdown()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)

@@ -64,17 +64,6 @@ def before(pairs: Interactions, cut: int, test_share: float) -> Split:
     return Split(known.where(known.last_at < inner), known.where(known.first_at >= inner), seen, inner)
 
 
-def leave_last_out(pairs: Interactions) -> Split:
-    """Each person's last pair is to be predicted: the one that began last, of equals that with the highest row of an item.
-
-    A person with one pair keeps it. What others did later is learned from, so this knows the future; by time does not.
-    """
-    order = np.lexsort((pairs.item, pairs.first_at, pairs.person))
-    person = pairs.person[order]
-    last, first = (np.append(person[1:] != person[:-1], True), np.append(True, person[1:] != person[:-1]))  # fmt: skip
-    return parted(pairs, order[last & ~first])
-
-
 def held_out(pairs: Interactions, share: float, seed: int) -> Split:
     """A random `share` of each person's pairs, at least one, is to be predicted; a person with one pair keeps it.
 

@@ -17,20 +17,18 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from ml.data import clicks
 from ml.data.clicks import Clicks, Floats
 from ml.data.interactions import TableVersion
+from ml.jobs.answer_training import AnswerTraining
 from ml.models.ctr import logistic, term_weights
 from ml.models.ctr.logistic import CALIBRATIONS, Calibration, ClickModel
 from ml.models.protocol import Stages, quiet
-from ml.registry import linear, store, tracking
-from ml.registry import verdict as verdicts
+from ml.registry import linear, tracking
 from ml.registry.verdict import TrainingVerdict
 from ml.selection import gate
 from nextclick import ctr
 from nextclick.ctr import CtrModel, Term
-from nextclick.lake import files, locks
-from nextclick.lake.paths import Lake
+from nextclick.lake import files
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
@@ -55,21 +53,16 @@ class CtrEvaluation:
 
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
     """Train on silver.served_items as it stands; without enough rows, or with none that are new, the report says so."""
-    started = time.monotonic()
-    with locks.hold(settings.lake.locks, "ctr", purpose=_JOB):
-        shown, source = clicks.read(settings)
-        address, key = _address(settings.lake), _key(settings, source)
-        before = verdicts.last(address)
-        if not force and before and before.key == key:
-            return verdicts.report(_JOB, before, 0, started, "Nothing has changed since the last training.")
-        if lacking := _lacking(shown, settings):
-            return verdicts.report(_JOB, before, 0, started, lacking)
-        store.check(settings.lake)
-        progress("click model", 0, 1)
-        verdict = _train(settings, shown, source, key)
-        verdicts.keep(address, verdict)
-        progress("click model", 1, 1)
-    return verdicts.report(_JOB, verdict, len(shown), started)
+    training = AnswerTraining(
+        job=_JOB,
+        model="click model",
+        lock="ctr",
+        kept_at="ctr/last-training.json",
+        key=_key,
+        lacking=_lacking,
+        train=_train,
+    )
+    return training.run(settings, progress, force)
 
 
 def judge(shown: Clicks, penalty: float, weights: Mapping[Term, float]) -> CtrEvaluation:
@@ -189,7 +182,3 @@ def _both(rows: Clicks) -> bool:
 def _key(settings: Settings, source: TableVersion) -> str:
     decides = (source.table_id, source.version, settings.site, settings.ctr, settings.ranking, ctr.FEATURES)
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
-
-
-def _address(lake: Lake) -> str:
-    return f"{lake.shared}/ctr/last-training.json"

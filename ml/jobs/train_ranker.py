@@ -15,19 +15,17 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from ml.data import clicks
 from ml.data.clicks import Clicks, Floats
 from ml.data.interactions import TableVersion
+from ml.jobs.answer_training import AnswerTraining
 from ml.models.protocol import Stages, quiet
-from ml.registry import single_file, store, tracking
-from ml.registry import verdict as verdicts
+from ml.registry import single_file, tracking
 from ml.registry.single_file import SingleFile
 from ml.registry.verdict import TrainingVerdict
 from ml.selection import gate
 from nextclick import ctr
 from nextclick.ctr import FEATURES, TERMS
-from nextclick.lake import files, locks
-from nextclick.lake.paths import Lake
+from nextclick.lake import files
 from nextclick.next_item import ranker
 from nextclick.next_item.ranker import LearnedRanker, RankerCard
 from nextclick.report import JobReport
@@ -50,21 +48,16 @@ class RankerEvaluation:
 
 def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> JobReport:
     """Train on silver.served_items as it stands; without enough rows, or with none that are new, the report says so."""
-    started = time.monotonic()
-    with locks.hold(settings.lake.locks, "ranker", purpose=_JOB):
-        shown, source = clicks.read(settings)
-        address, key = _address(settings.lake), _key(settings, source)
-        before = verdicts.last(address)
-        if not force and before and before.key == key:
-            return verdicts.report(_JOB, before, 0, started, "Nothing has changed since the last training.")
-        if lacking := _lacking(shown, settings):
-            return verdicts.report(_JOB, before, 0, started, lacking)
-        store.check(settings.lake)
-        progress("ranker", 0, 1)
-        verdict = _train(settings, shown, source, key)
-        verdicts.keep(address, verdict)
-        progress("ranker", 1, 1)
-    return verdicts.report(_JOB, verdict, len(shown), started)
+    training = AnswerTraining(
+        job=_JOB,
+        model="ranker",
+        lock="ranker",
+        kept_at="ctr/last-ranker-training.json",
+        key=_key,
+        lacking=_lacking,
+        train=_train,
+    )
+    return training.run(settings, progress, force)
 
 
 def judge(shown: Clicks, present: Floats) -> RankerEvaluation:
@@ -155,7 +148,3 @@ def _key(settings: Settings, source: TableVersion) -> str:
         FEATURES,
     )
     return hashlib.sha256(msgspec.json.encode(decides)).hexdigest()
-
-
-def _address(lake: Lake) -> str:
-    return f"{lake.shared}/ctr/last-ranker-training.json"

@@ -71,3 +71,15 @@ async def send_answer(send: Send, scope: Scope, answer: HttpAnswer, headers: Ite
     about = ((b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": [*whole.items(), *about]})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+async def lifespan(receive: Receive, send: Send, start: Callable[[], None], end: Callable[[], Awaitable[None]]) -> None:
+    """ASGI's messages about a worker's app: `start` before its first request, `end` after its last."""
+    while (await receive())["type"] != "lifespan.startup":
+        pass
+    start()
+    await send({"type": "lifespan.startup.complete"})
+    while (await receive())["type"] != "lifespan.shutdown":
+        pass
+    await end()
+    await send({"type": "lifespan.shutdown.complete"})

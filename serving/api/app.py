@@ -15,6 +15,7 @@ from nextclick.web.answers import (
     Scope,
     Send,
     headers_of,
+    lifespan,
     not_allowed,
     problem,
     send_answer,
@@ -53,20 +54,12 @@ class ApiApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await lifespan(receive, send, self._engine.start, self._end)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                self._engine.start()
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                self._engine.close()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
+    async def _end(self) -> None:
+        self._engine.close()
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)

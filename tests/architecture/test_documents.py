@@ -10,9 +10,11 @@ from cli.main import VERBS
 from nextclick import dataflow
 from nextclick.settings import CHECKOUT
 from nextclick.settings import reference as settings_page
+from nextclick.settings.reference import keys
 
 WIDTH: Final = 140
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+PAGES: Final = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
 
 
 def test_dataflow_page_is_what_the_catalog_says() -> None:
@@ -32,19 +34,61 @@ def test_readme_lists_the_verbs_that_there_are() -> None:
 
 
 def test_links_of_the_pages_lead_somewhere() -> None:
-    pages = [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
     links = {
-        (page, link) for page in pages for link in re.findall(r"\]\(([\w./-]+)\)", page.read_text(encoding="utf-8"))
+        (page, link)
+        for page in PAGES
+        for link in re.findall(r"\]\((?!\w+:)([\w./-]+)", page.read_text(encoding="utf-8"))
     }
     assert links
     assert not {(page.name, link) for page, link in links if not (page.parent / link).exists()}
+
+
+def test_links_to_a_heading_find_it() -> None:
+    links = {
+        (page, (page.parent / link).resolve() if link else page, anchor)
+        for page in PAGES
+        for link, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", page.read_text(encoding="utf-8"))
+    }
+    assert links
+    assert not {(page.name, anchor) for page, target, anchor in links if anchor not in _anchors(target)}
+
+
+def _anchors(page: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {
+        re.sub(r"[^\w -]", "", re.sub(r"\]\([^)]*\)", "", heading)).lower().replace(" ", "-") for heading in headings
+    }
+
+
+def test_what_the_pages_call_by_make_is_there() -> None:
+    targets = {*re.findall(r"^([a-z0-9-]+):", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)}
+    called = {
+        (page.name, target)
+        for page in PAGES
+        for target in re.findall(r"(?:`|^)make ([a-z0-9-]+)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert called
+    assert not {(page, target) for page, target in called if target not in targets}
+
+
+def test_variables_that_the_pages_set_are_settings() -> None:
+    """NEXTCLICK_SECTION__KEY stands for any."""
+    there = {f"NEXTCLICK_{key.upper().replace('.', '__')}" for key in keys()} | {"NEXTCLICK_SECTION__KEY"}
+    named = {
+        (page.name, variable)
+        for page in [*PAGES, *CHECKOUT.glob("deploy/**/*.yaml")]
+        for variable in re.findall(r"\bNEXTCLICK_[A-Z_]+__[A-Z_]+\b", page.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert not {(page, variable) for page, variable in named if variable not in there}
 
 
 def test_no_line_of_the_pages_is_wider_than_a_reader_scrolls() -> None:
     """Tables, code and the addresses of links are left out."""
     wide = [
         f"{page.relative_to(CHECKOUT)}:{number}"
-        for page in [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
+        for page in PAGES
         for number, line in _prose(page)
         if len(re.sub(r"\]\([^)]*\)|`[^`]{60,}`", "", line)) > WIDTH
     ]
@@ -79,7 +123,7 @@ def test_the_modules_that_the_pages_name_are_there() -> None:
     """A name in capitals stands for any."""
     named = {
         (page.name, path)
-        for page in [*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/**/*.md")]
+        for page in PAGES
         if page.name != "CHANGELOG.md"
         for path in re.findall(r"`((?:[a-z_]+/)+[a-z_0-9]+\.py)`", page.read_text(encoding="utf-8"))
     }

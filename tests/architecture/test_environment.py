@@ -4,11 +4,8 @@ import ast
 from pathlib import Path
 
 from nextclick.settings import CHECKOUT
+from tests.architecture.packages import PACKAGES
 
-PACKAGES = (
-    "nextclick", "collector", "spark_jobs", "expectations", "ml", "serving", "triggers", "analytics", "dashboard", "orchestration",
-    "demo",
-)  # fmt: skip
 SOURCES = [path for package in PACKAGES for path in sorted((CHECKOUT / package).rglob("*.py"))]
 WORDS = {"environ", "environb", "getenv", "getenvb"}
 

@@ -5,19 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from nextclick.settings import CHECKOUT
+from tests.architecture.packages import PACKAGES
 
-STATIONS: Final = (
-    "nextclick",
-    "collector",
-    "spark_jobs",
-    "expectations",
-    "ml",
-    "serving",
-    "triggers",
-    "analytics",
-    "orchestration",
-    "cli",
-)
 RENAMES: Final = {
     "nextclick/lake/files.py",
     "nextclick/landing/segment.py",  # a segment and its journal come in an order that decides what a crash may leave
@@ -44,5 +33,5 @@ def _renames(path: Path) -> bool:
 
 
 def test_files_are_put_in_place_where_the_order_of_writes_is_known() -> None:
-    modules = (path for station in STATIONS for path in (CHECKOUT / station).rglob("*.py"))
+    modules = (path for name in PACKAGES for path in (CHECKOUT / name).rglob("*.py"))
     assert {str(path.relative_to(CHECKOUT)) for path in modules if _renames(path)} == RENAMES

@@ -7,20 +7,9 @@ from typing import Final
 
 import pytest
 
+from tests.architecture.packages import PACKAGES
+
 ROOT: Final = Path(__file__).resolve().parents[2]
-PACKAGES: Final = (
-    "nextclick",
-    "collector",
-    "spark_jobs",
-    "expectations",
-    "ml",
-    "serving",
-    "triggers",
-    "analytics",
-    "orchestration",
-    "demo",
-    "benchmarks",
-)
 MODULES: Final = sorted(
     ".".join(file.relative_to(ROOT).with_suffix("").parts)
     for package in PACKAGES
