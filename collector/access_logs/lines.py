@@ -9,8 +9,8 @@ from typing import IO, Final
 
 from collector.access_logs.envelopes import content
 from collector.access_logs.values import Format, decoded
+from collector.imports.cells import Row
 from collector.imports.journal import Mark
-from collector.imports.rows import Row
 from collector.imports.source import LineSource, RecordBatch
 from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable

@@ -14,8 +14,8 @@ from collector.access_logs.requests import RequestMapper
 from collector.access_logs.values import Format
 from collector.access_logs.visitors import LogVisitors, lake_keys
 from collector.imports import files
+from collector.imports.cells import Row
 from collector.imports.opening import no_text, opened
-from collector.imports.rows import Row
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits
 from nextclick.errors import UsageError

@@ -11,7 +11,8 @@ import msgspec
 from collector.access_logs.labels import label
 from collector.access_logs.visitors import LogVisitors
 from collector.dialects.shared.readers import Unread, cut, identifier
-from collector.imports.rows import Row, payload, text
+from collector.imports.cells import Row, text
+from collector.imports.rows import payload
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits
 from nextclick.address import truncated

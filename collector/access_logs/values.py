@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from collector.imports.rows import Row, text
+from collector.imports.cells import Row, text
 from collector.request.errors import Unmappable
 from collector.request.times import parser
 from nextclick.address import parsed

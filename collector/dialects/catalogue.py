@@ -9,9 +9,10 @@ latest wins, attribute by attribute.
 from typing import Any, Final
 
 from collector.dialects import plain
+from collector.dialects.shared.events import event, reject
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.readers import Json, Unread, identifier
-from collector.dialects.shared.values import event, first, mapping, millis, properties, reject
+from collector.dialects.shared.values import first, mapping, millis, properties
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Request, RequestLimits
 from nextclick.contracts.events import Event

@@ -9,24 +9,13 @@ from typing import Final
 import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.events import event, reject
 from collector.dialects.shared.fan_out import FanOutBudget
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import fields, take, take_timezone
 from collector.dialects.shared.readers import Json, consent
 from collector.dialects.shared.user_agent import of_visitor
-from collector.dialects.shared.values import (
-    address,
-    decode,
-    event,
-    first,
-    mapping,
-    millis,
-    objects,
-    properties,
-    query,
-    record,
-    reject,
-)
+from collector.dialects.shared.values import address, decode, first, mapping, millis, objects, properties, query, record
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Consent, Event

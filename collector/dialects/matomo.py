@@ -10,12 +10,13 @@ from urllib.parse import urlencode
 import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.events import reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import charset, charset_of, utf8
 from collector.dialects.shared.payload import PIXEL, anonymous_visitor, fields, take
 from collector.dialects.shared.readers import Json, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
-from collector.dialects.shared.values import address, decode, form, inner_json, millis, objects, reject
+from collector.dialects.shared.values import address, decode, form, inner_json, millis, objects
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits, problem
 from nextclick.contracts.events import Consent, Event

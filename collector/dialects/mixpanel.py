@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.events import event, previous_id, reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import PIXEL, fields, payload, take, take_timezone
@@ -20,16 +21,13 @@ from collector.dialects.shared.values import (
     base64_text,
     corrected,
     decode,
-    event,
     mapping,
     millis,
     moment,
     objects,
-    previous_id,
     properties,
     query,
     record,
-    reject,
 )
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, HttpAnswer, Parsed, Refused, Request, RequestLimits

@@ -10,13 +10,13 @@ from typing import Any, Final
 import msgspec
 
 from collector.dialects import plain_fast
+from collector.dialects.shared.events import event, reject
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.readers import Json, identifier, text, type_of
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     corrected,
     decode,
-    event,
     first,
     mapping,
     millis,
@@ -24,7 +24,6 @@ from collector.dialects.shared.values import (
     objects,
     properties,
     record,
-    reject,
 )
 from collector.request.cookieless import visitor_id
 from collector.request.errors import Unmappable

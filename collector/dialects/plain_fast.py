@@ -12,8 +12,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec.structs import force_setattr
 
+from collector.dialects.shared.events import consent_of
 from collector.dialects.shared.readers import IANA, Json, cut, limits_of, type_of
-from collector.dialects.shared.values import consent_of, corrected
+from collector.dialects.shared.values import corrected
 from collector.request.model import EventLimits, Request, RequestLimits
 from collector.request.numbers import PLAIN_MONEY, is_code
 from nextclick.contracts.events import ALIASES, IDS, Consent, Event, payload_id

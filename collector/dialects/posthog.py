@@ -11,22 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.events import previous_id, reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.payload import fields, first_record, payload, short, take, take_timezone
 from collector.dialects.shared.readers import Json, Unread, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
-from collector.dialects.shared.values import (
-    address,
-    corrected,
-    first,
-    mapping,
-    millis,
-    moment,
-    objects,
-    previous_id,
-    record,
-    reject,
-)
+from collector.dialects.shared.values import address, corrected, first, mapping, millis, moment, objects, record
 from collector.request import numbers
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, HttpAnswer, Parsed, Refused, Request, RequestLimits

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import msgspec
 
 from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.events import previous_id, reject
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import PIXEL, payload
@@ -26,10 +27,8 @@ from collector.dialects.shared.values import (
     millis,
     moment,
     objects,
-    previous_id,
     query,
     record,
-    reject,
     without,
 )
 from collector.request.errors import Unmappable

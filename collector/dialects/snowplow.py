@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from collector.dialects.shared.events import reject
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, place, places, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import PIXEL
@@ -27,7 +28,6 @@ from collector.dialects.shared.values import (
     objects,
     query,
     record,
-    reject,
     without,
 )
 from collector.request.errors import Unmappable

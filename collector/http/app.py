@@ -11,7 +11,8 @@ import msgspec
 
 from collector import page_tag
 from collector.dialects import DialectRoute, choose
-from collector.dialects.shared.values import address, envelope
+from collector.dialects.shared.events import envelope
+from collector.dialects.shared.values import address
 from collector.http.body_memory import BodyMemory
 from collector.http.intake import Intake
 from collector.http.metrics import CollectorMetrics

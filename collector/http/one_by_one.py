@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from collector.dialects import DialectRoute
+from collector.dialects.shared.events import envelope
 from collector.dialects.shared.readers import Json
-from collector.dialects.shared.values import envelope
 from collector.request.model import Parsed, Refused, Request, RequestLimits, without_aside
 from nextclick.contracts.events import Reject
 from nextclick.web.failures import OncePerMinute

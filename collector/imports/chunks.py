@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-from collector.imports.rows import Row, text
+from collector.imports.cells import Row, text
 from collector.imports.source import HistoryFile, RecordBatch
 from collector.request.errors import Unmappable
 from nextclick.contracts.events import Reject

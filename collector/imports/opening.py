@@ -8,8 +8,8 @@ from typing import IO, Final
 
 import msgspec
 
-from collector.imports.delimited import Delimited
-from collector.imports.json_lines import JsonLines
+from collector.imports.formats.delimited import Delimited
+from collector.imports.formats.json_lines import JsonLines
 from collector.imports.mapping import Mapping
 from collector.imports.source import HistoryFile
 from collector.imports.unpacking import Unpacked, unpacked
@@ -35,7 +35,7 @@ def open_source(path: Path, mapping: Mapping) -> HistoryFile:
     """Open a history file; UsageError if it cannot be read or is of no known form."""
     file, stream, packing = opened(path)
     if file.peek(4)[:4] == b"PAR1":
-        from collector.imports.parquet import Parquet  # pyarrow takes 0.2 s that the other forms do without
+        from collector.imports.formats.parquet import Parquet  # pyarrow takes 0.2 s that the other forms do without
 
         return Parquet(path, file)
     return _lines(path, file, stream, packing, mapping)

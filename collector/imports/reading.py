@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Protocol
 
 from collector.imports import files
+from collector.imports.cells import Row
 from collector.imports.mapping import Mapping
 from collector.imports.opening import open_source
-from collector.imports.rows import Row, RowMapper
+from collector.imports.rows import RowMapper
 from collector.imports.source import HistoryFile
 from collector.request.errors import Unmappable
 from nextclick.settings import Settings

@@ -1,16 +1,29 @@
 """A row of a history file → the payload of one landing line."""
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from collector.dialects.shared import values
-from collector.dialects.shared.readers import MAY_BE_NEGATIVE, Unread, identifier, type_of
+from collector.dialects.shared import events, values
+from collector.dialects.shared.readers import MAY_BE_NEGATIVE, Unread, type_of
 from collector.imports import plain_rows
+from collector.imports.cells import (
+    Row,
+    as_json,
+    bare,
+    below,
+    column_there,
+    find,
+    is_excels,
+    is_there,
+    short,
+    text,
+    time_of,
+    word,
+)
 from collector.imports.mapping import EVENT_FIELDS, FieldRule, Mapping
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, Request
@@ -19,9 +32,6 @@ from nextclick.contracts.events import MILLIS, Event, derived_id, encode
 from nextclick.redaction import is_secret_field, redacted_event
 from nextclick.settings import Settings
 
-Row = dict[str, Any]
-"""Column → value as the file has it; None, "" and the null marks of a mapping mean that there is none."""
-
 _OWN: Final = ("event", "event_id", "client_time", "site", "properties")
 """Fields that every event needs, or that are not one column's value: made one by one."""
 _TIMES: Final = ("occurred_at", "sent_at")
@@ -29,10 +39,6 @@ _NUMBERS: Final = (*MAY_BE_NEGATIVE, *(name for name, field in EVENT_FIELDS.item
 _READ_HERE: Final = frozenset((*_NUMBERS, *_TIMES, "ip", "consent"))
 """Fields whose text a mapping, or a file, writes otherwise than a tracker."""
 _auto: Final = parser("auto")
-_EXCEL: Final = (30_000, 60_000)
-"""Days since 1900 of the years 1982 to 2064, as Excel counts them."""
-_EXACT: Final = 1 << 53
-"""Above it a float is not the number that was meant."""
 _DAY: Final = 86_400_000
 _MOST_PLANS: Final = 256
 _LONGEST_PLAN: Final = 8192
@@ -81,11 +87,11 @@ class RowMapper:
         self._nothing = frozenset(("", *mapping.null_marks))
         self._amount = mapping.amount
         self._time = parser(records.time.unit, records.time.zone)
-        self._time_columns = _bare(records.time.columns)
+        self._time_columns = bare(records.time.columns)
         self._event = _field("event", records.event)
         self._given_id = _field("event_id", records.rule("event_id") or FieldRule())
         self._given_site = _field("site", records.rule("site") or FieldRule())
-        self._identity = _bare(records.identity)
+        self._identity = bare(records.identity)
         rules = {name: rule for name in EVENT_FIELDS if name not in _OWN and (rule := records.rule(name))}
         self._constants: Row = {}
         for name, rule in rules.items():
@@ -98,7 +104,7 @@ class RowMapper:
                 self._by_column.setdefault(column, []).append(field)
         self._consent = next((field.columns for field in fields if field.name == "consent"), ())
         self._plans: dict[tuple[str, ...], _RowPlan] = {}
-        self._kept = [(column, column) for column in _bare(records.properties) if not column.endswith("*")]
+        self._kept = [(column, column) for column in bare(records.properties) if not column.endswith("*")]
         self._nested = [column[:-1] for column in records.properties if column.endswith("*")]
 
     def __call__(self, row: Row | Unmappable) -> bytes:
@@ -109,7 +115,7 @@ class RowMapper:
         row = {
             column: value
             for column, value in row.items()
-            if (value not in nothing if type(value) is str else _is_there(value))
+            if (value not in nothing if type(value) is str else is_there(value))
         }
         identity = self._derived_id(row) if self._identity else _first(row, self._given_id)
         if self._records.pairs:
@@ -131,7 +137,7 @@ class RowMapper:
         if event := self._as_it_stands(kind, identity, client_time, properties, fields, plan.may_be_secret):
             return event
         times = {name: fields.pop(name, None) for name in _TIMES}
-        event = values.event(
+        event = events.event(
             self._request, kind, own_id=identity, client_time=client_time, properties=properties, **times, **fields
         )
         if event.event == "item_update" and event.item_id is None:
@@ -147,7 +153,7 @@ class RowMapper:
             for written, part in zip(self._records.identity, parts, strict=True):
                 if part is None and not written.endswith("?"):
                     raise Unmappable("missing_identity", f"column {written} is empty, and it identifies the event")
-        return derived_id(*self._namespace, *("" if part is None else _word(part) for part in parts))
+        return derived_id(*self._namespace, *("" if part is None else word(part) for part in parts))
 
     def _one_attribute(self, row: Row) -> Row:
         """A row that holds one attribute, with the attribute as a column of its own."""
@@ -155,16 +161,16 @@ class RowMapper:
         assert pairs
         rest = {column: value for column, value in row.items() if column not in (pairs.name, pairs.value)}
         if pairs.name in row and pairs.value in row:
-            rest[_word(row[pairs.name])] = row[pairs.value]
+            rest[word(row[pairs.name])] = row[pairs.value]
         return rest
 
     def _values(self, row: Row, plan: "_RowPlan") -> Row:
-        """The fields' values as values.event reads them."""
+        """The fields' values as events.event reads them."""
         read: Row = dict(self._constants)
         for name, column, translate in plan.fields:
             value = row[column]
             if translate:
-                value = translate.get(_word(value), value)
+                value = translate.get(word(value), value)
             read[name] = value if type(value) is str and name not in _READ_HERE else self._value(name, value, read)
         if plan.consent:  # an object, of which JSON and Parquet made columns
             read["consent"] = self._value("consent", {name: row[column] for name, column in plan.consent}, read)
@@ -181,8 +187,8 @@ class RowMapper:
 
     def _plan_of(self, columns: tuple[str, ...]) -> "_RowPlan":
         there = {field.name: field for column in columns for field in self._by_column.get(column, ())}
-        fields = tuple((name, _there(columns, field.columns), field.values) for name, field in there.items())
-        consent = _below(columns, self._consent) if "consent" not in there else ()
+        fields = tuple((name, column_there(columns, field.columns), field.values) for name, field in there.items())
+        consent = below(columns, self._consent) if "consent" not in there else ()
         taken = {column for _, column, _ in fields}
         others = self._others(columns, taken) if self._nested else {}
         kept = {name: column for name, column in self._kept if column in columns}
@@ -192,7 +198,7 @@ class RowMapper:
     def _value(self, name: str, value: Any, read: Row) -> Any:
         """The value as JSON would have it; numbers with the signs of the mapping, times in its unit and zone."""
         if name in _TIMES:
-            return _time(self._time, value)
+            return time_of(self._time, value)
         if name == "ip":
             return values.address(text(value))
         if name == "consent" and isinstance(value, str):
@@ -205,7 +211,7 @@ class RowMapper:
             if name == "price" and amount.currency:
                 read.setdefault("currency", amount.currency)
             return amount.amount if name == "price" or not amount.currency else value
-        return _as_json(value, is_name=name not in _NUMBERS)
+        return as_json(value, is_name=name not in _NUMBERS)
 
     def _kind_of(self, row: Row) -> Any:
         kind = _first(row, self._event)
@@ -214,7 +220,7 @@ class RowMapper:
         return kind
 
     def _client_time(self, row: Row) -> int:
-        column, value = _find(row, self._time_columns)
+        column, value = find(row, self._time_columns)
         if value is None:
             if self._kind == "items":
                 return self._file_time
@@ -224,16 +230,16 @@ class RowMapper:
             time = self._time(value)
             if time < self._oldest and self._records.time.unit == "s":
                 _auto(value)  # says of eight digits that they are a date
-            if time < self._oldest and _is_excels(value):
+            if time < self._oldest and is_excels(value):
                 reason = "a day as Excel counts them, or seconds of 1970: write 2026-11-28 10:00:00"
             elif MILLIS[0] <= time <= MILLIS[1]:
                 return time
         except AmbiguousTime as error:
             reason = str(error)
         except (ValueError, TypeError, ArithmeticError):
-            if _is_excels(value):
+            if is_excels(value):
                 reason = "a day as Excel counts them: write 2026-11-28 10:00:00"
-        raise Unmappable("bad_time", f"column {column} is {_short(value)}: {reason}")
+        raise Unmappable("bad_time", f"column {column} is {short(value)}: {reason}")
 
     def _check_time(self, moment: int) -> None:
         """What silver would refuse, said at once."""
@@ -246,7 +252,7 @@ class RowMapper:
     def _others(self, row: tuple[str, ...], taken: set[str]) -> dict[str, str]:
         """What no field took, below the first wildcard that fits; of two equal names the earlier wildcard's wins."""
         own = (self._event.columns, self._given_id.columns, self._given_site.columns, self._time_columns)
-        taken = taken.union(_there(row, columns) for columns in own)
+        taken = taken.union(column_there(row, columns) for columns in own)
         others: dict[str, str] = {}
         for prefix in self._nested:
             below = [column for column in row if column.startswith(prefix) and column not in taken]
@@ -269,108 +275,22 @@ def payload(event: Event, max_bytes: int) -> bytes:
 
 
 def _undecodable(error: UnicodeEncodeError) -> Unmappable:
-    return Unmappable("undecodable", f"the text {_short(error.object)} is not in the file's encoding")
-
-
-def text(value: Any) -> str:
-    """A value of JSON or Parquet as the text that a CSV file would have."""
-    if type(value) is str:
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "surrogateescape")
-    return _encode_any(value).decode() if isinstance(value, (list, dict)) else str(value)
-
-
-_encode_any: Final = msgspec.json.Encoder(enc_hook=text).encode
-"""JSON of what Parquet holds, too: a time in nanoseconds is pandas' own."""
+    return Unmappable("undecodable", f"the text {short(error.object)} is not in the file's encoding")
 
 
 def _texts(row: Row, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Name → text of the column, for (name, column) pairs whose column has a value."""
     return {
-        name: value if type(value) is str else _word(value) if name == "previous_id" else text(value)
+        name: value if type(value) is str else word(value) if name == "previous_id" else text(value)
         for name, column in pairs
         if (value := row.get(column)) is not None
     }
 
 
-def _find(row: Row, columns: Iterable[str]) -> tuple[str, Any]:
-    """The first of the columns that has a value, and the value; ("", None) if none has."""
-    for column in columns:
-        if (value := row.get(column)) is not None:
-            return column, value
-    return "", None
-
-
-def _is_there(value: Any) -> bool:
-    return value is not None and value == value  # NaN is how pandas writes that there is none
-
-
-def _there(row: Collection[str], columns: Iterable[str]) -> str:
-    """The first of the columns that a row has; "" if it has none."""
-    return next((column for column in columns if column in row), "")
-
-
-def _below(row: Iterable[str], columns: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Name and column of what an object was flattened to, the columns `column.…` (json_lines.flat)."""
-    for column in columns:
-        prefix = f"{column}."
-        if inside := tuple((name.removeprefix(prefix), name) for name in row if name.startswith(prefix)):
-            return inside
-    return ()
-
-
 def _first(row: Row, field: _Field) -> Any:
-    value = _find(row, field.columns)[1]
-    return None if value is None else field.values.get(_word(value), _as_json(value, is_name=True))
+    value = find(row, field.columns)[1]
+    return None if value is None else field.values.get(word(value), as_json(value, is_name=True))
 
 
 def _field(name: str, rule: FieldRule) -> _Field:
-    return _Field(name, _bare(rule.columns), rule.values)
-
-
-def _as_json(value: Any, is_name: bool) -> Any:
-    """A value of Parquet as a tracker would have sent it; a name that a table holds as a float or decimal is the whole number."""
-    if isinstance(value, Decimal):
-        return int(value) if is_name and value == value.to_integral_value() else str(value)
-    if isinstance(value, float) and is_name and value.is_integer() and abs(value) < _EXACT:
-        return int(value)
-    if isinstance(value, timedelta):
-        return value / timedelta(milliseconds=1)
-    if isinstance(value, (list, dict)):
-        return msgspec.json.decode(text(value))
-    return value if isinstance(value, (bool, int, float)) else text(value)
-
-
-def _word(value: Any) -> str:
-    """A value that names something, as text: a whole number that came as a float is the whole number."""
-    name = value if type(value) is str else identifier(_as_json(value, is_name=True))
-    return name if isinstance(name, str) else text(value)
-
-
-def _time(read: Callable[[Any], int], value: Any) -> Any:
-    try:
-        time = read(value)
-    except (ValueError, TypeError, ArithmeticError):
-        return Unread(text(value))
-    return time if MILLIS[0] <= time <= MILLIS[1] else Unread(text(value))
-
-
-def _is_excels(value: Any) -> bool:
-    try:
-        return not isinstance(value, date) and _EXCEL[0] < float(str(value).replace(",", ".")) < _EXCEL[1]
-    except ValueError:
-        return False
-
-
-def _bare(columns: Iterable[str]) -> tuple[str, ...]:
-    return tuple(column.removesuffix("?") for column in columns)
-
-
-def _short(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:60]}…"
+    return _Field(name, bare(rule.columns), rule.values)

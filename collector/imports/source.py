@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
-from collector.imports.rows import Row
+from collector.imports.cells import Row
 from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable
 

@@ -22,7 +22,7 @@ from collector.access_logs.values import (
     split_request,
     unescaped,
 )
-from collector.imports.rows import Row
+from collector.imports.cells import Row
 from collector.request.errors import Unmappable
 from nextclick.address import parsed
 

@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from collector.access_logs.values import Format, Names, clf_time, decoded, first_address, request
-from collector.imports.rows import Row
+from collector.imports.cells import Row
 from collector.request.errors import Unmappable
 
 _LINE: Final = re.compile(

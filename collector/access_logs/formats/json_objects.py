@@ -15,8 +15,8 @@ import msgspec
 
 from collector.access_logs.values import Format, Names, Reader, any_time, missing, request, unescaped
 from collector.dialects.shared.json_text import json_of
-from collector.imports.json_lines import flat
-from collector.imports.rows import Row
+from collector.imports.cells import Row
+from collector.imports.formats.json_lines import flat
 from collector.request.errors import Unmappable
 
 NGINX: Final[Names] = {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from collector.access_logs.values import Format, Names, Reader, request, unescaped
-from collector.imports.rows import Row
+from collector.imports.cells import Row
 from collector.request.errors import Unmappable
 from collector.request.times import parser
 

@@ -14,8 +14,8 @@ import msgspec
 
 from collector.access_logs.formats.json_objects import NGINX, json_object
 from collector.access_logs.values import Format, Names, Reader, any_time, is_no_login, missing, request, unescaped
-from collector.imports.json_lines import flat
-from collector.imports.rows import Row, text
+from collector.imports.cells import Row, text
+from collector.imports.formats.json_lines import flat
 from collector.request.errors import Unmappable
 from nextclick.errors import UsageError
 

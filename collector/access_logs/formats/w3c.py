@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from collector.access_logs.formats.json_objects import json_object
 from collector.access_logs.values import Format, Names, any_time, missing, request
-from collector.imports.rows import Row, text
+from collector.imports.cells import Row, text
 from collector.request.errors import Unmappable
 
 _NAMES: Final[Names] = {

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from collector.dialects.shared.events import event
 from collector.dialects.shared.readers import Json
-from collector.dialects.shared.values import event, properties
+from collector.dialects.shared.values import properties
 from collector.request import numbers
 from collector.request.errors import Unmappable
 from collector.request.model import Request, RequestLimits

@@ -24,7 +24,7 @@ IANA: Final = re.compile(r"UTC|GMT|[A-Z]{3}(\d[A-Z]{3})?|[A-Z][A-Za-z_]{1,30}(/[
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """What a field came with where that cannot be read; `values.event` keeps it in the properties, under the field's name."""
+    """What a field came with where that cannot be read; `events.event` keeps it in the properties, under the field's name."""
 
     value: Any
 
@@ -182,7 +182,7 @@ _BY_NAME: Final[dict[str, Reader]] = {
 }
 _BY_TYPE: Final[dict[Any, Reader]] = {str: _text, int: _whole, float: _number, Consent: _consent}
 _OWN: Final = ("event", "event_id", "client_time", "occurred_at", "sent_at", "unread_fields", "properties")
-"""Fields that `values.event` makes."""
+"""Fields that `events.event` makes."""
 
 
 def type_of(field: msgspec.structs.FieldInfo) -> Any:

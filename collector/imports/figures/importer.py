@@ -11,10 +11,10 @@ from typing import Any, Final
 import msgspec
 
 from collector.imports import files
+from collector.imports.cells import Row
 from collector.imports.figures.rows import FigureMapper
 from collector.imports.mapping import FIGURES, Mapping
 from collector.imports.opening import open_source
-from collector.imports.rows import Row
 from collector.request.errors import Unmappable
 from nextclick.contracts.table import Table
 from nextclick.errors import UsageError

@@ -7,9 +7,9 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from collector.imports.cells import Row, text
 from collector.imports.files import named
 from collector.imports.mapping import FIGURES, UNSAID, FieldRule, Mapping, fields_of
-from collector.imports.rows import Row, text
 from collector.request import numbers
 from collector.request.errors import Unmappable
 from collector.request.times import parser

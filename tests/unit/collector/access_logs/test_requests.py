@@ -10,7 +10,7 @@ import pytest
 from collector.access_logs.labels import is_bot, label
 from collector.access_logs.requests import RequestMapper
 from collector.access_logs.visitors import LogVisitors, lake_keys
-from collector.imports.rows import Row
+from collector.imports.cells import Row
 from nextclick.contracts.events import OUTSIDE_SESSIONS
 from nextclick.errors import LakeError
 from nextclick.lake.paths import Lake

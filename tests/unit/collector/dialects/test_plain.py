@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from collector.dialects import plain, plain_fast
-from collector.dialects.shared import readers, values
+from collector.dialects.shared import events, readers
 from collector.request.model import EventLimits, Parsed, Refused, Request, RequestLimits
 from nextclick.contracts.events import Consent, Event, encode
 
@@ -166,12 +166,12 @@ STOCKED = plain_fast.decoders(EventLimits(), Stocked)
 def stocked() -> Iterator[None]:
     """Both ways know the new fields."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (plain, values):
+        for module in (plain, events):
             patch.setattr(module, "Event", Stocked)
         patch.setattr(plain, "_TEXTS", (*plain._TEXTS, "shelf"))
         for name in ("_FIELDS", "_KNOWN"):
             patch.setattr(plain, name, {*getattr(plain, name), "stock", "rating", "shelf"})
-        patch.setattr(values, "_READERS", readers.readers(Stocked))
+        patch.setattr(events, "_READERS", readers.readers(Stocked))
         patch.setattr(plain_fast, "decoders", lambda limits: STOCKED)
         yield
 

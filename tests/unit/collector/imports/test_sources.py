@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.imports.cells import Row
 from collector.imports.chunks import chunks
 from collector.imports.mapping import Mapping
 from collector.imports.opening import open_source
-from collector.imports.rows import Row
 from collector.request.errors import Unmappable
 from nextclick.errors import UsageError
 

@@ -7,8 +7,8 @@ from typing import IO, Any
 import pyarrow
 from pyarrow.parquet import ParquetFile
 
-from collector.imports.json_lines import flat
-from collector.imports.rows import Row
+from collector.imports.cells import Row
+from collector.imports.formats.json_lines import flat
 from collector.imports.source import HistoryFile, RecordBatch
 
 _ERRORS = (pyarrow.ArrowException, OSError)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from collector.dialects.shared.json_text import json_of
-from collector.imports.rows import Row
+from collector.imports.cells import Row
 from collector.imports.source import LineSource, RecordBatch
 from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable

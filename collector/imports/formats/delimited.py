@@ -9,8 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Final
 
+from collector.imports.cells import Row
 from collector.imports.mapping import Mapping
-from collector.imports.rows import Row
 from collector.imports.source import LineSource, RecordBatch
 from collector.imports.unpacking import Unpacked
 from collector.request.errors import Unmappable
