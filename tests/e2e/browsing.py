@@ -87,31 +87,46 @@ def axe_source(cache: pytest.Cache) -> str:
 
 def faults(page: Any, axe: str, *rules: str) -> list[str]:
     """What axe-core (its source) finds on a page that is open; of some rules alone where they are named."""
-    page.evaluate(axe)
-    options = {"runOnly": {"type": "rule", "values": list(rules)}} if rules else {}
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(axe)
+    options: dict[str, Any] = {"resultTypes": ["violations"]}  # what passes is not gathered
+    if rules:
+        options["runOnly"] = {"type": "rule", "values": list(rules)}
     found = page.evaluate("options => axe.run(document, options)", options)
     return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
 
 
 def drawn(page: Any) -> None:
-    """Waits for the dashboard's charts."""
+    """Waits for the dashboard's charts, until they move no more."""
     for chart in page.query_selector_all(".chart"):
         chart.wait_for_selector("svg")
+    page.evaluate(_STILL)
+
+
+_STILL = """() => new Promise((done) => {
+    const shown = () => [...document.querySelectorAll(".chart svg")].map((each) => each.outerHTML).join();
+    const look = (before) => { const now = shown(); now === before ? done() : setTimeout(look, 50, now); };
+    requestAnimationFrame(() => look(null));
+})"""
+
+
+def faults_of_page(page: Any, axe: str, dark: bool = True) -> list[tuple[str, str]]:
+    """What axe-core finds on a page of the dashboard that is drawn, everything unfolded; in the dark what colours may change."""
+    page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+    found = [("light", fault) for fault in faults(page, axe)]
+    if dark:
+        page.emulate_media(color_scheme="dark")
+        drawn(page)
+        found += [("dark", fault) for fault in faults(page, axe, "color-contrast")]
+        page.emulate_media(color_scheme="light")
+    return found
 
 
 def faults_of_pages(page: Any, addresses: Iterable[str], axe: str, dark: bool = True) -> list[tuple[str, str, str]]:
-    """What axe-core finds on pages of the dashboard, everything unfolded; in the dark what colours may change."""
+    """What axe-core finds on these pages of the dashboard, each opened once."""
     found = []
     for address in addresses:
-        page.emulate_media(color_scheme="light")
         page.goto(address)
         drawn(page)
-        for details in page.query_selector_all("details"):
-            details.evaluate("details => details.open = true")
-        found += [(address, "light", fault) for fault in faults(page, axe)]
-        if not dark:
-            continue
-        page.emulate_media(color_scheme="dark")
-        drawn(page)
-        found += [(address, "dark", fault) for fault in faults(page, axe, "color-contrast")]
+        found += [(address, *fault) for fault in faults_of_page(page, axe, dark)]
     return found

@@ -2,11 +2,8 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,14 +11,14 @@ import pytest
 
 from analytics.output import figure_text
 from dashboard.pages import PAGES
+from dashboard.panels import DashboardPage
 from nextclick.definitions.metric import Metric, MetricUnit
 from nextclick.lake.paths import Lake, lake_at
 from nextclick.landing.writer import SegmentWriter
-from nextclick.settings import CHECKOUT, load
+from nextclick.settings import load
 from tests.dashboard_lake import HOSTILE, conf_with_experiment, fill, fill_all
 from tests.e2e.browsing import axe_source, chromium, drawn, faults, faults_of_pages
-
-RANGE = "from=2026-01-01&to=2026-01-28"
+from tests.e2e.dashboard_tour import LOADED, RANGE, WIDTHS, Seen, Visit, dashboard, tour
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +27,6 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     there = lake_at(tmp_path_factory.mktemp("dashboard"))
     fill(there)
     return there
-
-
-@contextmanager
-def dashboard(lake: Lake, *options: str) -> Iterator[str]:
-    """Its link."""
-    words = ["--lake", str(lake.root), *options, "dashboard", "--port", "0", "--json"]
-    command = [sys.executable, "-c", "from cli.main import main; main()", *words]
-    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield json.loads(process.stdout.readline())["dashboard"]
-        finally:
-            process.terminate()
-        assert process.wait(20) == 0
 
 
 @pytest.fixture(scope="module")
@@ -73,39 +56,46 @@ def open_page() -> Iterator[Callable[..., Any]]:
         yield opens
 
 
-class Visit:
-    """A page that remembers what went wrong in it, and whom it called."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.wrong: list[str] = []
-        self.hosts: set[str] = set()
-        page.on(
-            "console", lambda message: self.wrong.append(message.text) if message.type in ("error", "warning") else None
-        )
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-
-    def height(self) -> int:
-        return int(self.page.evaluate("document.body.scrollHeight"))
-
-
 @pytest.fixture(scope="module")
 def axe(request: pytest.FixtureRequest) -> str:
     return axe_source(request.config.cache)
 
 
-@pytest.mark.parametrize("of", ["full", "link", "empty"])
+@pytest.fixture(scope="module")
+def toured(full: str, axe: str, open_page: Callable[..., Any]) -> tuple[Visit, dict[str, Seen]]:
+    """Each page of the lake with everything."""
+    visit = Visit(open_page(viewport={"width": WIDTHS[0], "height": 900}, color_scheme="light"))
+    return visit, tour(visit, full, axe)
+
+
 def test_axe_finds_nothing_on_any_page(
-    of: str, request: pytest.FixtureRequest, axe: str, open_page: Callable[..., Any]
+    toured: tuple[Visit, dict[str, Seen]], axe: str, open_page: Callable[..., Any]
 ) -> None:
-    there = request.getfixturevalue(of)
-    page = open_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
+    page = open_page()
     page.set_content("<img src=x>")
     assert faults(page, axe), "it would find something"
+    assert {stem: seen.faults for stem, seen in toured[1].items() if seen.faults} == {}
+
+
+@pytest.mark.parametrize(
+    ("of", "pages"),
+    [
+        ("link", PAGES[::2]),
+        ("empty", PAGES[1::2]),
+        pytest.param("link", PAGES[1::2], marks=pytest.mark.stress),
+        pytest.param("empty", PAGES[::2], marks=pytest.mark.stress),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "-".join(page.stem for page in each),
+)
+def test_axe_finds_nothing_where_little_is_to_be_shown(
+    of: str, pages: tuple[DashboardPage, ...], request: pytest.FixtureRequest, axe: str, open_page: Callable[..., Any]
+) -> None:
+    """In the light alone: the lake with everything has every colour."""
+    there = request.getfixturevalue(of)
+    page = open_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page.goto(there)
-    addresses = [f"{there.partition('/?')[0]}/{each.stem}?{RANGE}" for each in PAGES]
-    assert faults_of_pages(page, addresses, axe, dark=of == "full") == []  # which has every colour
+    addresses = [f"{there.partition('/?')[0]}/{each.stem}?{RANGE}" for each in pages]
+    assert faults_of_pages(page, addresses, axe, dark=False) == []
 
 
 def test_everything_is_reached_by_the_keyboard_and_shows_that_it_is(full: str, open_page: Callable[..., Any]) -> None:
@@ -137,35 +127,13 @@ FOCUSED: Final = """() => {
 
 
 def test_a_page_is_light_painted_before_charts_are_loaded_and_does_not_shift(
-    full: str, open_page: Callable[..., Any]
+    toured: tuple[Visit, dict[str, Seen]],
 ) -> None:
-    address = full.partition("/?")[0]
-    for each in PAGES:
-        page = open_page(viewport={"width": 1280, "height": 900})
-        page.goto(full)
-        page.goto("about:blank")
-        page.goto(f"{address}/{each.stem}?{RANGE}")
-        drawn(page)
-        page.wait_for_timeout(500)
-        seen = page.evaluate(LOADED)
-        assert seen["bytes"] <= 60_000, f"{each.stem}: {seen}"
-        assert seen["shift"] == 0, f"{each.stem}: {seen}"
-        assert seen["charts"] is None or seen["charts"] >= seen["paint"], f"{each.stem}: {seen}"
-        page.context.close()
-
-
-LOADED: Final = """() => new Promise((done) => {
-    const files = performance.getEntriesByType("resource"), [page] = performance.getEntriesByType("navigation");
-    const charts = files.find((file) => file.name.includes("echarts"));
-    const [paint] = performance.getEntriesByName("first-contentful-paint");
-    let shift = 0;
-    const add = (list) => list.getEntries().forEach((each) => shift += each.value);
-    new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
-    setTimeout(() => done({
-        bytes: page.encodedBodySize + files.filter((file) => file !== charts).reduce((sum, file) => sum + file.encodedBodySize, 0),
-        charts: charts ? charts.startTime : null, paint: paint.startTime, shift,
-    }), 100);
-})"""
+    for stem, seen in toured[1].items():
+        loaded = seen.loaded
+        assert loaded["bytes"] <= 60_000, f"{stem}: {loaded}"
+        assert loaded["shift"] == 0, f"{stem}: {loaded}"
+        assert loaded["charts"] is None or loaded["charts"] >= loaded["paint"], f"{stem}: {loaded}"
 
 
 @pytest.mark.stress
@@ -216,21 +184,12 @@ def test_a_filter_is_added_by_its_form(full: str, open_page: Callable[..., Any])
     assert visit.wrong == []
 
 
-def test_every_page_is_whole_quiet_and_draws_without_a_jump(full: str, open_page: Callable[..., Any]) -> None:
-    link, address = full, full.partition("/?")[0]
-    visit = Visit(open_page(viewport={"width": 1280, "height": 900}))
-    page = visit.page
-    page.goto(link)
-    page.wait_for_url("**/overview")
-    for each in PAGES:
-        page.goto(f"{address}/{each.stem}?{RANGE}", wait_until="domcontentloaded")
-        height = visit.height()
-        assert page.inner_text("h1") == each.title
-        drawn(page)
-        assert visit.height() == height
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def test_every_page_is_whole_quiet_and_draws_without_a_jump(full: str, toured: tuple[Visit, dict[str, Seen]]) -> None:
+    visit, pages = toured
+    assert {stem: seen.title for stem, seen in pages.items()} == {each.stem: each.title for each in PAGES}
+    assert {stem: (seen.grown, seen.too_wide) for stem, seen in pages.items()} == dict.fromkeys(pages, (0, []))
     assert visit.wrong == []
-    assert visit.hosts == {urlsplit(link).netloc}
+    assert visit.hosts == {urlsplit(full).netloc}
 
 
 def test_what_a_page_says_is_what_its_api_says(link: str, open_page: Callable[..., Any]) -> None:

@@ -12,7 +12,7 @@ from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import load
 from tests.dashboard_lake import fill
 from tests.e2e.browsing import axe_source, chromium, drawn, faults
-from tests.e2e.test_dashboard import RANGE, Visit, dashboard
+from tests.e2e.dashboard_tour import RANGE, Visit, dashboard
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from tests.collector_process import Collector, collecting
 from tests.e2e.browsing import chromium, serving
 
 Queries = list[dict[str, list[str]]]
+Visit = Callable[..., Any]
 
 FEED = [
     Item(item_id="A 1", score=0.9, name="<b id=evil>Shoe</b>", price=19.9, currency="EUR", category="Shoes"),
@@ -83,71 +84,77 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def visit() -> Iterator[Visit]:
+    """Opens a page of this content in a profile of its own."""
+    with serving() as site, chromium() as open_page:
+
+        def visit(content: str, **options: Any) -> Any:
+            page = open_page(viewport={"width": 800, "height": 500}, **options)
+            page.goto(site.put("/shop", content))
+            return page
+
+        yield visit
+
+
 def of_kind(collector: Collector, kind: str) -> list[dict[str, Any]]:
     return [event for event in collector.landed() if event["event"] == kind]
 
 
-def visit(open_page: Callable[..., Any], site: Any, page: str, **options: Any) -> Any:
-    opened = open_page(viewport={"width": 800, "height": 500}, **options)
-    opened.goto(site.put("/shop", page))
-    return opened
-
-
 def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_answer(
-    collector: Collector, api: tuple[str, Queries]
+    collector: Collector, api: tuple[str, Queries], visit: Visit
 ) -> None:
     address, queries = api
     tag = f'<script async src="{collector.address}/n.js" data-api="{address}" data-api-key="read"></script>'
     slots = "".join(f'<div data-nextclick-slot="{name}">{TEMPLATE}</div>' for name in ("broken", "empty"))
     page = f"""<!doctype html>{tag}{slots}<div data-nextclick-slot="home" data-slot-n="3">{TEMPLATE}</div>"""
     private = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
-    with serving() as site, chromium() as open_page:
-        opened = visit(open_page, site, page)
+    opened = visit(page)
+    opened.wait_for_selector("[data-nextclick-slot=home] article")
+    cards = opened.query_selector_all("[data-nextclick-slot=home] article")
+    assert [card.query_selector("h3").inner_text() for card in cards] == [
+        "<b id=evil>Shoe</b>", "javascript:alert(1)", "Something nice",
+    ]  # fmt: skip
+    assert opened.query_selector("#evil") is None
+    assert cards[0].query_selector("i").inner_text() == "19.9 EUR"
+    assert cards[0].query_selector(".go").get_attribute("href") == "/item/A%201"
+    assert cards[1].query_selector(".far").get_attribute("href") is None
+    assert cards[1].query_selector("img").get_attribute("src") == "/pictures/A2.png"
+    assert not opened.is_visible("[data-nextclick-slot=broken]")
+    assert not opened.is_visible("[data-nextclick-slot=empty]")
+    by_surface = {query["surface"][0]: query for query in queries}
+    assert set(by_surface) == {"broken", "empty", "home"}
+    assert (by_surface["home"]["path"], by_surface["home"]["feed"], by_surface["home"]["key"]) == (
+        ["/api/v1/personalize"], ["3"], ["read"],
+    )  # fmt: skip
+
+    collector.wait_for(lambda _: len(of_kind(collector, "impression")) == 2)
+    cards[1].query_selector("button").click()
+    cards[0].query_selector(".go").click()  # leaves the page
+    collector.wait_for(lambda _: bool(of_kind(collector, "click")))
+    shown = of_kind(collector, "impression")
+    assert [(event["item_id"], event["position"]) for event in shown] == [
+        ("A 1", 1),
+        ("A2", 2),
+    ]  # A3 is below the fold
+    assert {(event["request_id"], event["surface"], event["model_version"]) for event in shown} == {
+        ("r-home", "home", "7")
+    }
+    assert {event["visitor_id"] for event in shown} == {by_surface["home"]["visitor_id"][0]}
+    (clicked,), (added,) = of_kind(collector, "click"), of_kind(collector, "add_to_cart")
+    assert (clicked["request_id"], clicked["item_id"], clicked["position"]) == ("r-home", "A 1", 1)
+    assert (added["request_id"], added["item_id"], added["position"]) == ("r-home", "A2", 2)
+
+    declined = "localStorage._nextclickconsent = JSON.stringify({analytics: true, personalization: false})"
+    for script in (private, declined):
+        queries.clear()
+        opened = visit(page, script=script)
         opened.wait_for_selector("[data-nextclick-slot=home] article")
-        cards = opened.query_selector_all("[data-nextclick-slot=home] article")
-        assert [card.query_selector("h3").inner_text() for card in cards] == [
-            "<b id=evil>Shoe</b>", "javascript:alert(1)", "Something nice",
-        ]  # fmt: skip
-        assert opened.query_selector("#evil") is None
-        assert cards[0].query_selector("i").inner_text() == "19.9 EUR"
-        assert cards[0].query_selector(".go").get_attribute("href") == "/item/A%201"
-        assert cards[1].query_selector(".far").get_attribute("href") is None
-        assert cards[1].query_selector("img").get_attribute("src") == "/pictures/A2.png"
-        assert not opened.is_visible("[data-nextclick-slot=broken]")
-        assert not opened.is_visible("[data-nextclick-slot=empty]")
-        by_surface = {query["surface"][0]: query for query in queries}
-        assert set(by_surface) == {"broken", "empty", "home"}
-        assert (by_surface["home"]["path"], by_surface["home"]["feed"], by_surface["home"]["key"]) == (
-            ["/api/v1/personalize"], ["3"], ["read"],
-        )  # fmt: skip
-
-        collector.wait_for(lambda _: len(of_kind(collector, "impression")) == 2)
-        cards[1].query_selector("button").click()
-        cards[0].query_selector(".go").click()  # leaves the page
-        collector.wait_for(lambda _: bool(of_kind(collector, "click")))
-        shown = of_kind(collector, "impression")
-        assert [(event["item_id"], event["position"]) for event in shown] == [
-            ("A 1", 1),
-            ("A2", 2),
-        ]  # A3 is below the fold
-        assert {(event["request_id"], event["surface"], event["model_version"]) for event in shown} == {
-            ("r-home", "home", "7")
-        }
-        assert {event["visitor_id"] for event in shown} == {by_surface["home"]["visitor_id"][0]}
-        (clicked,), (added,) = of_kind(collector, "click"), of_kind(collector, "add_to_cart")
-        assert (clicked["request_id"], clicked["item_id"], clicked["position"]) == ("r-home", "A 1", 1)
-        assert (added["request_id"], added["item_id"], added["position"]) == ("r-home", "A2", 2)
-
-        declined = "localStorage._nextclickconsent = JSON.stringify({analytics: true, personalization: false})"
-        for script in (private, declined):
-            queries.clear()
-            opened = visit(open_page, site, page, script=script)
-            opened.wait_for_selector("[data-nextclick-slot=home] article")
-            assert all("visitor_id" not in query for query in queries)  # it is filled for nobody in particular
+        assert all("visitor_id" not in query for query in queries)  # it is filled for nobody in particular
 
 
 def test_a_signed_user_is_named_with_the_signature_to_the_api_and_the_collector(
-    tmp_path: Path, api: tuple[str, Queries]
+    tmp_path: Path, api: tuple[str, Queries], visit: Visit
 ) -> None:
     secret = "a secret key of tests"
     signature = sign(secret, "shop", "u7")
@@ -155,13 +162,13 @@ def test_a_signed_user_is_named_with_the_signature_to_the_api_and_the_collector(
         "NEXTCLICK_COLLECTOR__WRITE_KEYS": '{"page": {"site": "shop", "users": "signed"}}',
         "NEXTCLICK_COLLECTOR__SIGNING_SECRET": secret,
     }
-    with collecting(tmp_path / "lake", **keys) as collector, serving() as site, chromium() as open_page:
+    with collecting(tmp_path / "lake", **keys) as collector:
         page = f"""<!doctype html>
             <script>window.nextclick = function () {{ (nextclick.q = nextclick.q || []).push(arguments) }}
             nextclick('identify', 'u7', {{ user_signature: '{signature}' }})</script>
             <script async src="{collector.address}/n.js" data-key="page" data-api="{api[0]}"></script>
             <div data-nextclick-slot="home">{TEMPLATE}</div>"""
-        visit(open_page, site, page).wait_for_selector("[data-nextclick-slot=home] article")
+        visit(page).wait_for_selector("[data-nextclick-slot=home] article")
         collector.wait_for(lambda _: bool(of_kind(collector, "identify") and of_kind(collector, "impression")))
         assert [(query["user_id"], query["signature"]) for query in api[1]] == [(["u7"], [signature])]
         assert "user_signature" not in api[1][0], "addresses are logged on the way"
@@ -171,25 +178,24 @@ def test_a_signed_user_is_named_with_the_signature_to_the_api_and_the_collector(
 
 
 def test_a_banner_is_shown_in_its_slot_and_seen_and_clicked_as_one(
-    collector: Collector, api: tuple[str, Queries]
+    collector: Collector, api: tuple[str, Queries], visit: Visit
 ) -> None:
     tag = f'<script async src="{collector.address}/n.js" data-api="{api[0]}"></script>'
     page = f"""<!doctype html>{tag}<div data-nextclick-slot="home">{BANNER_TEMPLATE}{TEMPLATE}</div>"""
-    with serving() as site, chromium() as open_page:
-        opened = visit(open_page, site, page)
-        opened.wait_for_selector("[data-nextclick-banner=summer]")
-        assert opened.get_attribute("[data-nextclick-banner]", "href") == "/sale?all=1"
-        assert opened.inner_text("[data-nextclick-banner]") == "Summer sale"
+    opened = visit(page)
+    opened.wait_for_selector("[data-nextclick-banner=summer]")
+    assert opened.get_attribute("[data-nextclick-banner]", "href") == "/sale?all=1"
+    assert opened.inner_text("[data-nextclick-banner]") == "Summer sale"
 
-        def seen(_: object) -> bool:
-            return any(event.get("properties") for event in of_kind(collector, "impression"))
+    def seen(_: object) -> bool:
+        return any(event.get("properties") for event in of_kind(collector, "impression"))
 
-        collector.wait_for(seen)
-        opened.click("[data-nextclick-banner]")  # leaves the page
-        collector.wait_for(lambda _: bool(of_kind(collector, "click")))
-        [shown] = [event for event in of_kind(collector, "impression") if "item_id" not in event]
-        [clicked] = of_kind(collector, "click")
-        for event in (shown, clicked):
-            assert (event["request_id"], event["surface"]) == ("r-home", "home")
-            assert event["properties"]["banner"] == "summer"
-            assert "item_id" not in event
+    collector.wait_for(seen)
+    opened.click("[data-nextclick-banner]")  # leaves the page
+    collector.wait_for(lambda _: bool(of_kind(collector, "click")))
+    [shown] = [event for event in of_kind(collector, "impression") if "item_id" not in event]
+    [clicked] = of_kind(collector, "click")
+    for event in (shown, clicked):
+        assert (event["request_id"], event["surface"]) == ("r-home", "home")
+        assert event["properties"]["banner"] == "summer"
+        assert "item_id" not in event

@@ -1,0 +1,101 @@
+"""The dashboard in a process of its own, and a Chromium that goes through its pages."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+from dashboard.pages import PAGES
+from nextclick.lake.paths import Lake
+from nextclick.settings import CHECKOUT
+from tests.e2e.browsing import drawn, faults_of_page
+
+RANGE: Final = "from=2026-01-01&to=2026-01-28"
+WIDTHS: Final = (1280, 360)
+
+
+@contextmanager
+def dashboard(lake: Lake, *options: str) -> Iterator[str]:
+    """Its link."""
+    words = ["--lake", str(lake.root), *options, "dashboard", "--port", "0", "--json"]
+    command = [sys.executable, "-c", "from cli.main import main; main()", *words]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield json.loads(process.stdout.readline())["dashboard"]
+        finally:
+            process.terminate()
+        assert process.wait(20) == 0
+
+
+class Visit:
+    """A page that remembers what went wrong in it, and whom it called."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.wrong: list[str] = []
+        self.hosts: set[str] = set()
+        page.on(
+            "console", lambda message: self.wrong.append(message.text) if message.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+
+    def height(self) -> int:
+        return int(self.page.evaluate("document.body.scrollHeight"))
+
+
+class Seen(NamedTuple):
+    """A page of the dashboard, as it was when it was opened once."""
+
+    title: str
+    grown: int
+    """Pixels that it became higher by, or lower, while its charts were drawn."""
+    loaded: dict[str, Any]
+    """What LOADED says."""
+    too_wide: list[int]
+    """Those of WIDTHS that it does not fit in."""
+    faults: list[tuple[str, str]]
+    """What axe-core finds in the light and in the dark."""
+
+
+def tour(visit: Visit, link: str, axe: str) -> dict[str, Seen]:
+    """Every page by its stem. Each is opened alone, so that its first paint is its own."""
+    address = link.partition("/?")[0]
+    visit.page.goto(link)
+    visit.page.wait_for_url("**/overview")
+    return {each.stem: _look(visit, f"{address}/{each.stem}?{RANGE}", axe) for each in PAGES}
+
+
+def _look(visit: Visit, address: str, axe: str) -> Seen:
+    page = visit.page
+    page.goto("about:blank")
+    page.goto(address, wait_until="domcontentloaded")
+    height = visit.height()
+    drawn(page)
+    grown, loaded = visit.height() - height, page.evaluate(LOADED)
+    too_wide = []
+    for width in reversed(WIDTHS):
+        page.set_viewport_size({"width": width, "height": 900})
+        if not page.evaluate("document.documentElement.scrollWidth <= innerWidth"):
+            too_wide.append(width)
+    drawn(page)
+    return Seen(page.inner_text("h1"), grown, loaded, too_wide, faults_of_page(page, axe))
+
+
+LOADED: Final = """() => new Promise((done) => {
+    const files = performance.getEntriesByType("resource"), [page] = performance.getEntriesByType("navigation");
+    const charts = files.find((file) => file.name.includes("echarts"));
+    const [paint] = performance.getEntriesByName("first-contentful-paint");
+    let shift = 0;
+    const add = (list) => list.getEntries().forEach((each) => shift += each.value);
+    new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => done({
+        bytes: page.encodedBodySize + files.filter((file) => file !== charts).reduce((sum, file) => sum + file.encodedBodySize, 0),
+        charts: charts ? charts.startTime : null, paint: paint.startTime, shift,
+    }), 100);
+})"""
+"""Bytes of a page and its files without ECharts; when that began to load, and the page was painted, in milliseconds; what moved."""
