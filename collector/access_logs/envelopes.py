@@ -17,9 +17,13 @@ _PREFIX: Final = re.compile(
     rf"|{_STAMP} (?:stdout|stderr) [FP](?::\S{{1,64}})? "  # Kubernetes' CRI
     r"|(?:\[pod/\S{1,255}\] |[\w.-]{1,255} +\| )"  # kubectl logs --prefix, docker compose logs
 )
-_NAMES: Final = ("log", "message", "MESSAGE")
-"""Of the text within a JSON object: Docker's and Fluent Bit's, Filebeat's, journald's."""
-_QUOTED_NAMES: Final = tuple(f'"{name}"' for name in _NAMES)
+_COLOURS: Final = re.compile(r"\x1b\[[\d;]{0,16}m")
+"""What Docker Compose and others paint a line's beginning with."""
+_NAMES: Final = ("log", "message", "MESSAGE", "textPayload", "line", "short_message")
+"""Of the text within a JSON object: Docker's and Fluent Bit's, Filebeat's, journald's, Google Cloud's, Loki's, Graylog's."""
+_OBJECT: Final = "jsonPayload"
+"""Of the object within one of Google Cloud's."""
+_QUOTED_NAMES: Final = tuple(f'"{name}"' for name in (*_NAMES, _OBJECT))
 _LINE: Final = re.compile(r"\s*\{|.*\[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:|\d{4}-\d\d-\d\d", re.DOTALL)
 _DEEPEST: Final = 3
 _decode: Final = msgspec.json.Decoder().decode
@@ -31,6 +35,8 @@ def content(line: str) -> str:
     >>> content('Nov 27 10:00:00 web1 nginx[7]: 203.0.113.9 - - [27/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1')
     '203.0.113.9 - - [27/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1'
     """
+    if "\x1b" in line:
+        line = _COLOURS.sub("", line)
     for _ in range(_DEEPEST):
         inner = _within(line)
         if inner is None:
@@ -47,10 +53,14 @@ def _within(line: str) -> str | None:
 
 
 def _text(line: str) -> str | None:
-    """A log's line that an object has under one of the usual names; None where it has none."""
+    """A log's line, or its object, that an object has under one of the usual names; None where it has none."""
     try:
         value: Any = _decode(line)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return None
-    texts = [value.get(name) for name in _NAMES] if isinstance(value, dict) else []
+    if not isinstance(value, dict):
+        return None
+    if isinstance(inside := value.get(_OBJECT), dict):
+        return msgspec.json.encode(inside).decode()
+    texts = (value.get(name) for name in _NAMES)
     return next((text for text in texts if isinstance(text, str) and _LINE.match(text)), None)

@@ -13,6 +13,7 @@ from collector.access_logs.visitors import LogVisitors
 from collector.dialects.shared.readers import Unread, cut, identifier
 from collector.imports.cells import Row, text
 from collector.imports.rows import payload
+from collector.request import numbers
 from collector.request.errors import Unmappable
 from collector.request.model import EventLimits
 from nextclick.address import truncated
@@ -96,8 +97,8 @@ def _consent(more: Row) -> Consent | None:
 def _status(value: Any) -> int | None:
     """The status as a number: 0 where the client left before there was one; None where the log has none."""
     try:
-        return None if value is None else int(value)
-    except (TypeError, ValueError):
+        return None if value is None else numbers.whole(str(value).partition(" ")[0])
+    except (TypeError, ValueError, ArithmeticError):
         raise Unmappable("bad_type", f"the status is {str(value)[:60]!r}, which is no number") from None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
 from collector.imports.cells import Row, text
@@ -24,9 +25,15 @@ what the line tells besides. It raises Unmappable, or ValueError where a part is
 Names = Mapping[str, tuple[str, ...]]
 """What a request has → a format's names for it, the first that has a value counts."""
 
+CLIENT_HEADERS: Final = (
+    "x-forwarded-for", "true-client-ip", "cf-connecting-ip", "x-real-ip", "fastly-client-ip", "fly-client-ip", "x-client-ip",
+    "x-cluster-client-ip", "x-original-forwarded-for", "x-azure-clientip", "cloudfront-viewer-address", "client-ip", "forwarded",
+)  # fmt: skip
+"""Headers in which a proxy says for whom it asks: without them all who come by it would be one visitor."""
+
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CLF_TIME: Final = re.compile(
-    r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):([0-5]\d|60)(\.\d+)?(?: ?([+-])(\d\d):?(\d\d)| ?Z)?"
+    r"(\d{1,2})/(\w{3})/(\d{4})[: ](\d\d):(\d\d):([0-5]\d|60)(\.\d+)?(?: ?([+-])(\d\d):?(\d\d)| ?Z)?"
 )
 _PROTOCOL: Final = re.compile(r"HTTP/[\w.]{1,8}")
 _METHOD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
@@ -34,6 +41,14 @@ _ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _CONTROLS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v", b'"': b'"', b"\\": b"\\"}
 _SECRETS: Final = re.compile(r"cookie|authorization|api-?key", re.IGNORECASE)
 _LONGEST_LIST: Final = 1_024
+_PRIVATE: Final = [
+    ip_network(network)
+    for network in (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10",
+        "::1/128",
+    )
+]  # fmt: skip
+_FOR: Final = re.compile(r'(?i)(?:^|[;\s])for="?([^;"]*)')
 _NAME: Final = re.compile(r"(?=[^:]*[A-Za-z][^.:]*(?::\d{1,5})?\Z)[\w-]+(?:\.[\w-]+)*\.?(?::\d{1,5})?")
 _NO_NAMES: Final = frozenset((*_MONTHS, "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
 _NOBODY: Final = ("", "-", "unknown", "(null)")
@@ -142,21 +157,46 @@ def decoded(raw: bytes) -> str:
 
 
 def client(address: Any, forwarded: Any = None) -> str | None:
-    """Who asked: the first address of X-Forwarded-For, if it has one, else that of the connection, as `parsed` writes it.
+    """Who asked: the first public address of X-Forwarded-For, if it has one, else that of the connection, as `parsed` writes it.
 
-    It may be a host's name, too; None where the log names none (`-`, `unix:`). Unmappable if it is neither: then the line is
-    of another format.
+    A private one in X-Forwarded-For is what a company's own proxy wrote, or no client at all but the server behind; it counts
+    where the connection is none of the internet either. It may be a host's name, too; None where the log names none (`-`, `unix:`).
+    Unmappable if it is neither: then the line is of another format.
     """
-    return first_address(str(forwarded or "")) or _connection(str(address or ""))
+    first, public = _asked_for(str(forwarded or ""))
+    if public:
+        return public
+    connection = _connection(str(address or ""))
+    return connection if first is None or (connection and not is_private(connection)) else first
+
+
+def first_address(forwarded: str) -> str | None:
+    """The first address of `X-Forwarded-For: client, proxy, proxy`, or of RFC 7239's Forwarded; a client may have written anything."""
+    return _asked_for(forwarded)[0]
 
 
 @lru_cache(1 << 14)
-def first_address(forwarded: str) -> str | None:
-    """The first address of `X-Forwarded-For: client, proxy, proxy`; a client may have written anything."""
+def _asked_for(forwarded: str) -> tuple[str | None, str | None]:
+    """The first address of such a list, and the first that is public."""
+    first = None
     for hop in forwarded[:_LONGEST_LIST].split(","):
+        if "=" in hop:
+            hop = match[1] if (match := _FOR.search(hop)) else ""
         with suppress(ValueError):
-            return str(parsed(hop))
-    return None
+            address = str(parsed(hop))
+            if not is_private(address):
+                return first or address, address
+            first = first or address
+    return first, None
+
+
+@lru_cache(1 << 14)
+def is_private(address: str) -> bool:
+    """Whether it is of somebody's own network, not of the internet; a host's name is not."""
+    with suppress(ValueError):
+        read: Any = parsed(address)
+        return any(read in network for network in _PRIVATE)
+    return False
 
 
 @lru_cache(1 << 14)

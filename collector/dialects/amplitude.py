@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
+from collector.dialects.shared.consents import consent
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.events import reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import fields, first_record, short, take, take_timezone
-from collector.dialects.shared.readers import Json, consent, text
+from collector.dialects.shared.readers import Json, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import address, corrected, decode, mapping, millis, moment, objects, record
 from collector.request.errors import Unmappable

@@ -11,7 +11,7 @@ from typing import Any, Final
 from collector.dialects import plain
 from collector.dialects.shared.events import event, reject
 from collector.dialects.shared.json_text import utf8
-from collector.dialects.shared.readers import Json, Unread, identifier
+from collector.dialects.shared.readers import Json, Unread, item_id
 from collector.dialects.shared.values import first, mapping, millis, properties
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Request, RequestLimits
@@ -39,8 +39,8 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
 
 
 def _record(request: Request, values: Json, index: int) -> Event:
-    item = identifier(first(values, "item_id", "product_id"))
-    if item is None or isinstance(item, Unread) or len(item) > request.limits.max_id_chars:
+    item = item_id(first(values, "item_id", "product_id"), request.limits)
+    if item is None or isinstance(item, Unread):
         raise Unmappable("missing_item", "item_id has no value, or one that is no id")
     fields: dict[str, Any] = {name: values.get(name) for name in _TEXTS}
     return event(

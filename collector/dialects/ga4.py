@@ -8,12 +8,13 @@ from typing import Final
 
 import msgspec
 
+from collector.dialects.shared.consents import consent
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.events import event, reject
 from collector.dialects.shared.fan_out import FanOutBudget
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import fields, take, take_timezone
-from collector.dialects.shared.readers import Json, consent
+from collector.dialects.shared.readers import Json
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import address, decode, first, mapping, millis, objects, properties, query, record
 from collector.request.errors import Unmappable
@@ -40,6 +41,11 @@ _CAMPAIGN: Final = {
 _AROUND: Final = ("user_properties", "consent", "user_location", "device")
 _KEPT: Final = (*_AROUND, "client_id", "app_instance_id", "user_id", "timestamp_micros", "user_agent", "ip_override")
 _TAKEN: Final = HttpAnswer(status=204)
+_SIGNALS: Final = ("ad_storage", "analytics_storage", "ad_user_data", "ad_personalization")
+_GCS: Final = re.compile(r"G1([01-])([01-])")
+_GCD: Final = re.compile(r"1\d([a-z])\d([a-z])\d([a-z])\d([a-z])")
+_LETTERS: Final = dict.fromkeys("trnv", True) | dict.fromkeys("pqmu", False)
+"""Granted by default, by an update, or by both; denied so. Any other letter says nothing."""
 
 
 def parse(request: Request, limits: RequestLimits) -> Parsed:
@@ -128,11 +134,16 @@ def _own(around: Json, inside: Json) -> Json:
 
 
 def _consent(around: Json, inside: Json) -> Consent | None:
-    """The request's `consent`, and `gcs` of the event, where `G101` says no to advertising and yes to analytics.
+    """The request's `consent`, then `gcd` and `gcs` of the event, as Google's tags write their consent mode into an address.
 
+    `gcs=G101` says no to advertising and yes to analytics; of `gcd`, which has more, each letter is what a signal came to:
     https://developers.google.com/tag-platform/security/concepts/consent-mode
     """
     said = mapping(around.get("consent"), "consent")
-    if match := re.fullmatch("G1([01-])([01-])", str(inside.get("gcs"))):
-        said = dict(zip(("ad_storage", "analytics_storage"), match.groups(), strict=True)) | said
+    if match := _GCS.fullmatch(str(first(inside, "gcs", "x-ga-gcs"))):
+        said = dict(zip(_SIGNALS, match.groups(), strict=False)) | said
+    if match := _GCD.match(str(first(inside, "gcd", "x-ga-gcd"))):
+        said = {
+            name: _LETTERS[letter] for name, letter in zip(_SIGNALS, match.groups(), strict=True) if letter in _LETTERS
+        } | said
     return consent(said)

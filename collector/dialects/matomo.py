@@ -107,7 +107,7 @@ def _events(request: Request, params: Json, index: int, budget: FanOutBudget) ->
         raise Unmappable("missing_event", "no parameter says what happened")
     client_time, ip = millis(params.pop("cdt", None), "cdt"), address(params.pop("cip", None))
     site = text(params.pop("idsite", None))
-    agreed = Consent(analytics=True) if text(params.get("consent")) == "1" else None
+    agreed = {"0": Consent(analytics=False), "1": Consent(analytics=True)}.get(text(params.get("consent")) or "")
     own = fields(params, _FIELDS) | {"consent": agreed, "client_time": client_time, "index": index, "ip": ip}
     if identifier(own["visitor_id"]) is None and identifier(own["user_id"]) is None:
         own["visitor_id"] = anonymous_visitor(request, site)

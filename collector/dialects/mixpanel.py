@@ -9,12 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
+from collector.dialects.shared.consents import consent
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.events import event, previous_id, reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import PIXEL, fields, payload, take, take_timezone
-from collector.dialects.shared.readers import Json, Unread, consent, identifier, text
+from collector.dialects.shared.readers import Json, Unread, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     address,

@@ -14,13 +14,13 @@ from msgspec.structs import force_setattr
 
 from collector.dialects.shared.events import consent_of
 from collector.dialects.shared.readers import IANA, Json, cut, limits_of, type_of
-from collector.dialects.shared.values import corrected
+from collector.dialects.shared.values import PLAIN_MILLIS, corrected
 from collector.request.model import EventLimits, Request, RequestLimits
 from collector.request.numbers import PLAIN_MONEY, is_code
-from nextclick.contracts.events import ALIASES, IDS, Consent, Event, payload_id
+from nextclick.contracts.events import ALIASES, IDS, NO_ITEM, UNFILLED, Consent, Event, payload_id
 
-_Time = Annotated[int, msgspec.Meta(ge=10**11, lt=10**14)]
-"""What `plain` takes for milliseconds too: from 1973 to the year 5138."""
+_Time = Annotated[int, msgspec.Meta(ge=PLAIN_MILLIS[0], lt=PLAIN_MILLIS[1])]
+"""What `plain` takes for milliseconds too."""
 _TIMES: Final = ("client_time", "occurred_at", "sent_at")
 _Timezone = Annotated[str, msgspec.Meta(pattern=f"^({IANA.pattern})$")]
 _ODD: Final = re.compile(rb"\\[bfnrt]|\\u(?:00[01789]|[fF]{3}[dD])|\x7f|\xc2[\x80-\x9f]|\xef\xbf\xbd")
@@ -106,11 +106,12 @@ def parse(request: Request, limits: RequestLimits) -> list[Event] | None:
     for event in events:
         if may_have_blanks and any(name is not None and name != name.strip() for name in _ids(event)):
             return None
-        kind, visitor, user = event.event, event.visitor_id, event.user_id
+        kind, visitor, user, item = event.event, event.visitor_id, event.user_id, event.item_id
         if (
             (visitor is None and user is None)
-            or (visitor is not None and visitor.lower() in nobody)
-            or (user is not None and user.lower() in nobody)
+            or (visitor is not None and (visitor.lower() in nobody or visitor[0] in UNFILLED))
+            or (user is not None and (user.lower() in nobody or user[0] in UNFILLED))
+            or (item is not None and (item.lower() in NO_ITEM or item[0] in UNFILLED))
             or event.ip is not None
             or kind == "alias"
             or (event.consent is not None and event.consent == _NOTHING_SAID)

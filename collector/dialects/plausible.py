@@ -6,12 +6,13 @@ https://plausible.io/docs/events-api.
 
 from typing import Final
 
+from collector.dialects.shared.consents import consent
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.events import reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import anonymous_visitor, take_timezone
-from collector.dialects.shared.readers import Json, consent, text
+from collector.dialects.shared.readers import Json, text
 from collector.dialects.shared.values import decode, first, mapping
 from collector.request.errors import Unmappable
 from collector.request.model import HttpAnswer, Parsed, Refused, Request, RequestLimits

@@ -10,12 +10,13 @@ from urllib.parse import unquote
 
 import msgspec
 
+from collector.dialects.shared.consents import consent
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.events import previous_id, reject
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import PIXEL, payload
-from collector.dialects.shared.readers import Json, consent, text, timezone
+from collector.dialects.shared.readers import Json, text, timezone
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     address,

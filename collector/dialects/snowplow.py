@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from collector.dialects.shared.consents import consent
 from collector.dialects.shared.events import reject
 from collector.dialects.shared.fan_out import FANS_OUT, EventDraft, FanOutBudget, beside, place, places, to_events
 from collector.dialects.shared.json_text import utf8
 from collector.dialects.shared.payload import PIXEL
-from collector.dialects.shared.readers import Json, consent, identifier, text, timezone
+from collector.dialects.shared.readers import Json, identifier, text, timezone
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import (
     address,

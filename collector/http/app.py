@@ -49,7 +49,7 @@ class CollectorApp:
     ) -> None:
         self._settings = settings.collector
         self._nobody = settings.events.nobody_words
-        self._keys = Keys(self._settings)
+        self._keys = Keys(self._settings, settings.lake.rates)
         self._memory = BodyMemory(settings.collector.bodies_bytes)
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
         self._intake = Intake(settings, self._keys, RejectBudget(settings.collector), metrics.lose)

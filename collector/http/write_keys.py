@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.request.model import Request
@@ -66,8 +67,9 @@ EVERYTHING: Final = Grant()
 class Keys:
     """Checks the key of a request and says what it may send."""
 
-    def __init__(self, settings: Collector) -> None:
-        self._keys = SiteKeys(settings.write_keys, "collector.write_keys", settings.requests_per_second)
+    def __init__(self, settings: Collector, rates: Path | None = None) -> None:
+        """`rates` is the folder in which the workers count together how often each key asks."""
+        self._keys = SiteKeys(settings.write_keys, "collector.write_keys", settings.requests_per_second, rates)
         self._secret = Secret(settings.secret_key, "collector.secret_key")
         self._signs_with = settings.signs_with
         self._words = {key: re.compile(rf"(?<![\w-]){re.escape(key)}(?![\w-])") for key in settings.write_keys}

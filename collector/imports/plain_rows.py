@@ -14,7 +14,7 @@ from collector.dialects.shared.readers import Json, limits_of, type_of
 from collector.imports.mapping import EVENT_FIELDS
 from collector.request.model import Request
 from collector.request.numbers import PLAIN_MONEY, is_code
-from nextclick.contracts.events import Event, payload_id, somebody
+from nextclick.contracts.events import NO_ITEM, UNFILLED, Event, payload_id, somebody
 from nextclick.redaction import may_hold, redacted_event
 
 _SPECIAL: Final = ("alias", "item_update")
@@ -78,7 +78,9 @@ def reader(request: Request) -> Callable[[Any, Any, int, dict[str, str] | None, 
             and "\n\n" not in lines and "\n " not in lines and " \n" not in lines and "\ufffd" not in lines
         )  # fmt: skip
         who = visitor, user = fields.get("visitor_id"), fields.get("user_id")
-        if not is_plain or who == (None, None) or somebody(visitor, user, nobody) != who:
+        item = fields.get("item_id") or ""
+        is_nothing = item.lower() in NO_ITEM or any(name and name[0] in UNFILLED for name in (visitor, user, item))
+        if not is_plain or is_nothing or who == (None, None) or somebody(visitor, user, nobody) != who:
             return None
         if not fields.keys() <= _AS_WRITTEN:
             fields = fields.copy()

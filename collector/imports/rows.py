@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from collector.dialects.shared import events, values
-from collector.dialects.shared.readers import MAY_BE_NEGATIVE, Unread, type_of
+from collector.dialects.shared.readers import MAY_BE_NEGATIVE, type_of
 from collector.imports import plain_rows
 from collector.imports.cells import (
     Row,
@@ -202,7 +202,7 @@ class RowMapper:
         if name == "ip":
             return values.address(text(value))
         if name == "consent" and isinstance(value, str):
-            return values.inner_json(value) or Unread(value)
+            return values.inner_json(value) or value
         if name in _NUMBERS and self._amount and isinstance(value, str):
             try:
                 amount = self._amount(value)

@@ -9,8 +9,8 @@ from nextclick.web.bodies import TooLarge
 
 _GZIP: Final = b"\x1f\x8b"
 _PACKED: Final = ("gzip", "x-gzip", "deflate")
-_AS_IT_IS: Final = ("", "identity", "utf-8")
-"""`utf-8` is no encoding but a charset, and what people write there."""
+_AS_IT_IS: Final = ("", "identity", "utf-8", "utf8", "none", "binary", "7bit", "8bit")
+"""None of them packs: charsets and the words of e-mails are what people write there, too."""
 _WINDOWS: Final = (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS)
 """With a header of gzip or zlib; without one (raw deflate, which some libraries call deflate)."""
 _PIECE: Final = 4096
@@ -66,6 +66,8 @@ def _unpacked(body: bytes, window: int, limits: Collector | RequestLimits) -> by
     while place < len(body):
         if unpacker.eof:
             if not body.startswith(_GZIP, place):
+                if not body[place:].strip(b"\0"):  # what fills the last block of a file
+                    break
                 raise Refused(
                     400, "bad_encoding", f"After {place:,} bytes, behind the packed body, lies something else."
                 )

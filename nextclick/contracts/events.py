@@ -51,6 +51,13 @@ IN_NO_ID: Final = r"\x00-\x1f\x7f-\x9f\ufffd"
 MOST_ID_CHARS: Final = 256
 """What events.max_id_chars may be at most: longer names nobody could ask for."""
 _IN_NO_ID: Final = re.compile(f"[{IN_NO_ID}]")
+NO_ITEM: Final = frozenset({
+    "undefined", "null", "(null)", "<null>", "nan", "none", "nil", "<nil>", "n/a", "#n/a", "(not set)", "(none)", "[object object]", "\\n",
+})  # fmt: skip
+"""Words that programs write as an item's id where they know none, in lower case. A product may be number 0, and have any other name."""
+UNFILLED: Final = "{$#<%[*"
+"""What a placeholder begins with that a template left as it was."""
+_UNFILLED: Final = re.compile(r"\{\{.*\}\}|[$#]\{.*\}|<%.*%>|%%.+%%|\[\[.*\]\]|\*\|.*\|\*", re.DOTALL)
 
 MILLIS: Final = (-62_135_596_800_000, 253_402_300_799_999)
 """Years 1 to 9999: outside, a timestamp overflows instead of being merely impossible."""
@@ -156,6 +163,15 @@ def is_id(text: str) -> bool:
     (True, False, False, False)
     """
     return bool(text) and text == text.strip() and not _IN_NO_ID.search(text)
+
+
+def is_unfilled(name: str) -> bool:
+    """Whether a name is the placeholder of a tag manager, a shop's template or a mailing: all who got it would be one.
+
+    >>> is_unfilled("{{User ID}}"), is_unfilled("*|UNIQID|*"), is_unfilled("{6f9619ff-8b86-d011-b42d-00c04fc964ff}")
+    (True, True, False)
+    """
+    return name[:1] in UNFILLED and _UNFILLED.fullmatch(name) is not None
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -103,6 +103,11 @@ class Lake:
         """The journal of imports, one file a transaction."""
         return self.state / "imports"
 
+    @property
+    def rates(self) -> Path:
+        """How often each key of a server asks, counted by the workers of this machine together."""
+        return self.state / "rates"
+
     def database(self, name: str) -> str:
         """SQLAlchemy's address of a SQLite database of this machine, percent-encoded, since Optuna takes it for a template.
 

@@ -1,10 +1,12 @@
 """The keys that stand in pages: whose site each is for, which pages may use it, and how often."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from nextclick.settings import SiteKey
 from nextclick.web.answers import Refused
+from nextclick.web.buckets import buckets
 from nextclick.web.failures import FailureLog, masked
 from nextclick.web.rates import UNKNOWN, RateLimiter
 
@@ -12,12 +14,16 @@ Key = TypeVar("Key", bound=SiteKey)
 
 
 class SiteKeys(Generic[Key]):
-    """The keys of one server; `setting` is where they are written, such as `serving.read_keys`."""
+    """The keys of one server; `setting` is where they are written, such as `serving.read_keys`.
 
-    def __init__(self, keys: Mapping[str, Key], setting: str, per_second: float) -> None:
+    Workers that are handed one `folder` count together.
+    """
+
+    def __init__(self, keys: Mapping[str, Key], setting: str, per_second: float, folder: Path | None = None) -> None:
         self._keys = keys
         self._setting = setting
-        self._rates = RateLimiter(per_second)
+        shared = folder / setting if folder and per_second else None
+        self._rates = RateLimiter(per_second, buckets=buckets(shared, (UNKNOWN, *keys)))
         self._failures = FailureLog(f"key ({setting})")
 
     def __bool__(self) -> bool:

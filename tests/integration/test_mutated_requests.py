@@ -250,6 +250,14 @@ TOKENS: Final = (
     b'"\xff\xfe"',
     b'"203.0.113.9, 10.0.0.1"',
     b'"\\u202e\\u001b[31m"',
+    b'"{{User ID}}"',
+    b'"CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA"',
+    b'",C0001,C0002,"',
+    b"20261122100000",
+    b"639000000000000000",
+    b'{"amount":1e999,"currency":["EUR"]}',
+    b'"0001-01-01T00:00:00Z"',
+    b'"[[[[1,2]]]]"',
 )
 VALUES: Final = (
     "",
@@ -267,8 +275,10 @@ VALUES: Final = (
     "\x1b[31m",
     "a=b&c=d",
     "%25%32%35",
+    "*|UNIQID|*",
+    "a&amp;b=c",
 )
-ENCODINGS: Final = ("", "", "", "gzip", "deflate", "gzip, gzip", "br", "identity")
+ENCODINGS: Final = ("", "", "", "gzip", "deflate", "gzip, gzip", "br", "identity", "none, utf8")
 AGENTS: Final = ("Mozilla/5.0 (X11; Linux x86_64) Chrome/142.0", "", "curl/8", "\xff\xfe", "x" * 9000)
 
 
@@ -321,6 +331,8 @@ def requests(seed: int, count: int, samples: list[Sent]) -> Iterator[tuple[str, 
         elif query and draw.random() < 0.5:
             query = mutated(draw, query)
         headers = {"user-agent": draw.choice(AGENTS), "content-encoding": draw.choice(ENCODINGS)}
+        if body and draw.random() < 0.05:
+            body = json.dumps(body.decode("latin-1")).encode()
         if body and draw.random() < 0.2:
             body = draw.choice((gzip.compress, zlib.compress))(body)
             body = mutated(draw, body) if draw.random() < 0.3 else body

@@ -5,17 +5,29 @@ from operator import itemgetter
 from typing import Final
 
 from collector.access_logs.envelopes import content
-from collector.access_logs.formats import common, haproxy, json_objects, load_balancers, own_words, storage, w3c
+from collector.access_logs.formats import (
+    common,
+    haproxy,
+    json_objects,
+    load_balancers,
+    ltsv,
+    own_words,
+    proxies,
+    storage,
+    w3c,
+)
 from collector.access_logs.values import Format, decoded
 from collector.request.errors import Unmappable
 from nextclick.errors import UsageError
 
 FORMATS: Final[dict[str, Format]] = {
     format.name: format
-    for module in (common, json_objects, w3c, load_balancers, haproxy, storage, own_words)
+    for module in (common, json_objects, ltsv, w3c, load_balancers, haproxy, proxies, storage, own_words)
     for format in module.FORMATS
 }  # fmt: skip
-_ALIASES: Final = {"iis": "w3c", "nginx": "combined", "apache": "combined"}
+_ALIASES: Final = {"iis": "w3c", "nginx": "combined", "apache": "combined", "json": "nginx_json"}
+_HEADERS: Final = ("#", '"time_micros"')
+"""What lines begin with that are no requests, in files of W3C's formats and of Google Cloud Storage."""
 NAMES: Final = ("auto", *FORMATS, *_ALIASES)
 
 
@@ -36,7 +48,7 @@ def recognized(lines: Sequence[bytes], expected: Format | None = None) -> Format
     If the one that is `expected` does, it is that.
     """
     texts = [content(decoded(line).rstrip("\r\n")) for line in lines if line.strip()]
-    records = sum(not text.startswith("#") for text in texts)
+    records = sum(not text.startswith(_HEADERS) for text in texts)
     for formats in ((expected,) if expected else (), tuple(FORMATS.values())):
         count, best = max(((_read(format, texts), format) for format in formats), key=itemgetter(0), default=(0, None))
         if count and 2 * count >= records:

@@ -7,8 +7,7 @@ addresses of X-Forwarded-For in front, ingress-nginx's `address - [address] - us
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_network
-from typing import Any, Final
+from typing import Final
 
 from collector.access_logs.values import (
     Format,
@@ -17,6 +16,7 @@ from collector.access_logs.values import (
     client,
     first_address,
     is_no_login,
+    is_private,
     missing,
     moment,
     split_request,
@@ -24,7 +24,6 @@ from collector.access_logs.values import (
 )
 from collector.imports.cells import Row
 from collector.request.errors import Unmappable
-from nextclick.address import parsed
 
 _ADDRESS: Final = r"(?P<address>[^\s,]++(?:, *+[^\s,]++)*+)"
 _WHO: Final = r" ++(?P<ident>\S++) ++(?P<user>[^\[\]]*[^\[\]\s])"
@@ -39,11 +38,9 @@ _NUMBERS: Final = r"(?: (?P<tail>[\d.]+(?: [\d.]+)*+))?"
 _PAGE: Final = f" ++{_QUOTED.format('referrer')} ++{_QUOTED.format('agent')}(?: (?P<tail>.*))?"
 _NO_HOSTS: Final = ("-", "_")
 """nginx's `server_name _` is for any host."""
+_SECOND_HOST: Final = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}(?::\d{1,5})?")
+"""The host where others have the ident, as lighttpd, Virtualmin and OVH write it."""
 _TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"|(\S+)')
-_PRIVATE: Final = [
-    ip_network(network)
-    for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128")
-]
 
 
 def _reader(start: str, end: str) -> Callable[[], Reader]:
@@ -72,6 +69,8 @@ def _row(row: Row) -> Row:
         raise Unmappable("malformed_line", f"{row['user'][:60]!r} is no name with which somebody logged in")
     if row.get("host") in _NO_HOSTS:
         row["host"] = None
+    if not row.get("host") and _SECOND_HOST.fullmatch(ident or ""):
+        row["host"] = row["more"].pop("ident")
     client(row.get("host"))  # so that a word that is no host makes no page's address
     for name in ("referrer", "agent", "user"):
         row[name] = None if missing(row.get(name)) else unescaped(row[name])
@@ -104,8 +103,8 @@ def _is_forwarded(row: Row) -> bool:
     host, port = row.get("host"), row.get("port")
     if not host or port or first_address(host) is None:
         return False
-    peer: Any = first_address(row["address"])
-    return peer is not None and any(parsed(peer) in network for network in _PRIVATE)
+    peer = first_address(row["address"])
+    return peer is not None and is_private(peer)
 
 
 FORMATS: Final = (  # that with a host first: the other reads its lines too, as those of a user with a blank in the name

@@ -1,4 +1,4 @@
-"""Access logs of one JSON object a line: nginx, Caddy, Traefik, Cloudflare.
+"""Access logs of one JSON object a line: nginx, Caddy, Traefik, Cloudflare, and others (other_names.py).
 
 nginx has no fixed names: its variables, and those that are usual for them, are known; also those of ingress-nginx,
 Matomo's documentation, Elastic's Common Schema and Google Cloud's load balancers. What nginx wrote without `escape=json`
@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.access_logs.values import Format, Names, Reader, any_time, missing, request, unescaped
+from collector.access_logs.formats.other_names import OTHERS
+from collector.access_logs.values import CLIENT_HEADERS, Format, Names, Reader, any_time, missing, request, unescaped
 from collector.dialects.shared.json_text import json_of
 from collector.imports.cells import Row
 from collector.imports.formats.json_lines import flat
@@ -22,12 +23,10 @@ from collector.request.errors import Unmappable
 NGINX: Final[Names] = {
     "time": ("time_iso8601", "msec", "time_local", "@timestamp", "timestamp", "time", "ts", "date"),
     "forwarded": (
-        "http_x_forwarded_for",
+        *(f"http_{name.replace('-', '_')}" for name in CLIENT_HEADERS),
         "x_forwarded_for",
         "xff",
-        "http_x_real_ip",
         "x_real_ip",
-        "http_cf_connecting_ip",
     ),
     "address": (
         "remote_addr",
@@ -71,10 +70,11 @@ NGINX: Final[Names] = {
     "host": ("http_host", "host", "server_name", "vhost", "domain", "url.domain"),
     "content_type": ("sent_http_content_type",),
 }
+_ANY: Final[Names] = {name: (*names, *OTHERS.get(name, ())) for name, names in NGINX.items()}
 _CADDY: Final[Names] = {
     "time": ("ts",),
     "address": ("request.client_ip", "request.remote_ip", "request.remote_addr"),
-    "forwarded": ("request.headers.X-Forwarded-For",),
+    "forwarded": tuple(f"request.headers.{name.title()}" for name in CLIENT_HEADERS),
     "user": ("user_id",),
     "method": ("request.method",),
     "target": ("request.uri",),
@@ -88,7 +88,7 @@ _CADDY: Final[Names] = {
 }
 _TRAEFIK: Final[Names] = {
     "time": ("StartUTC", "time", "StartLocal"),
-    "forwarded": ("request_X-Forwarded-For",),
+    "forwarded": tuple(f"request_{name.title()}" for name in CLIENT_HEADERS),
     "address": ("ClientHost", "ClientAddr"),
     "user": ("ClientUsername",),
     "method": ("RequestMethod",),
@@ -119,12 +119,15 @@ _CLOUDFLARE: Final[Names] = {
 _decode: Final = msgspec.json.Decoder().decode
 _DEEPEST: Final = 32
 _BYTES: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
+_CONSOLE: Final = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?)\t[A-Z]+\t[^\t]*\t[^\t]*\t(?=\{)")
+"""What stands before Caddy's object in its format for people: the time, the level, the logger, the message."""
 _EMPTY: Final = re.compile(r'("(?:[^"\\]|\\.)*+")|:\s*-?\s*(?=[,}])|,\s*(?=})')
 
 
 def _reader(names: Names) -> Callable[[], Reader]:
     def read(line: str) -> Row:
-        values = json_object(line)
+        console = _CONSOLE.match(line)
+        values = json_object(line[console.end() :]) | {"ts": console[1]} if console else json_object(line)
         if not any(name in values for name in (*names["address"], *names.get("forwarded", ()))):
             raise Unmappable("missing_visitor", f"the line has no {' or '.join(names['address'])}")
         fields = {name: _single(value) for name, value in values.items() if not missing(value)}
@@ -168,5 +171,5 @@ FORMATS: Final = (
     Format("caddy", "Caddy's JSON", _reader(_CADDY)),
     Format("traefik", "Traefik's JSON", _reader(_TRAEFIK)),
     Format("cloudflare", "Cloudflare's Logpush, HTTP requests", _reader(_CLOUDFLARE)),
-    Format("nginx_json", "nginx with a log_format of JSON", _reader(NGINX)),
+    Format("nginx_json", "nginx with a log_format of JSON, and others' JSON", _reader(_ANY)),
 )

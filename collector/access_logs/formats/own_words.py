@@ -22,8 +22,10 @@ from nextclick.errors import UsageError
 _NAMES: Final[Names] = {**NGINX, "port": ("server_port",)}
 _NGINX_DIRECTIVE: Final = re.compile(r"\s*log_format\s+\S+\s+(?:escape=\w+\s+)?(.*?);?\s*", re.DOTALL)
 _APACHE_DIRECTIVE: Final = re.compile(
-    r'(?i)\s*(?:LogFormat|(?:GlobalLog|CustomLog)\s+\S+)\s+"((?:[^"\\]|\\.)*)".*', re.DOTALL
+    r'(?i)\s*(?:LogFormat|(?:GlobalLog|CustomLog)\s+(?:"(?:[^"\\]|\\.)*"|\S+)|accesslog\.format\s*=)\s*"((?:[^"\\]|\\.)*)".*',
+    re.DOTALL,
 )
+"""Apache's, and lighttpd's, which has the same words."""
 _STRING: Final = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|(\S+)", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\([\"'\\tn])")
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -98,6 +100,7 @@ def own_words(words: str) -> Format | None:
 
 
 def _parts(words: str) -> tuple[str, _Parts]:
+    words = words.replace("&quot;", '"')  # Tomcat's stand in XML
     if match := _NGINX_DIRECTIVE.fullmatch(words):
         strings = [first or second or bare for first, second, bare in _STRING.findall(match[1])]
         return "nginx", _split(_plain("".join(strings)), _VARIABLE, _variable)
@@ -145,6 +148,8 @@ def _directive(match: re.Match[str]) -> list[str | _Field]:
         return ["[", _Field("time_local"), "]"] if argument is None else [_time_field(argument)]
     if argument and letter in _APACHE_NAMED:
         return [_Field(_APACHE_NAMED[letter] + argument.lower().replace("-", "_"))]
+    if letter == "p" and argument == "remote":
+        return [_Field("remote_port")]
     if letter == "a" and argument == "c":
         return [_Field("realip_remote_addr")]
     return [_Field(_APACHE.get(letter, f"apache_{letter.strip('^')}"))]
@@ -152,7 +157,7 @@ def _directive(match: re.Match[str]) -> list[str | _Field]:
 
 def _time_field(argument: str) -> _Field:
     form = argument.removeprefix("begin:").removeprefix("end:")
-    if form in _CLOCKS:
+    if form in _CLOCKS or form == "%s":
         return _Field("msec")
     if form.endswith("_frac"):
         return _Field("time_fraction")

@@ -1,9 +1,11 @@
-"""Access logs of stores of files: Amazon S3's server access log and Bunny's CDN.
+"""Access logs of stores of files: Amazon S3's server access log, Google Cloud Storage's usage logs, and Bunny's CDN.
 
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html, https://docs.bunny.net/docs/cdn-logging.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/LogFormat.html, https://cloud.google.com/storage/docs/access-logs,
+https://docs.bunny.net/docs/cdn-logging.
 Who signed a request to S3 is an account, which may have signed it for many, so it is a property, not the user.
 """
 
+import csv
 import re
 from typing import Final
 
@@ -21,18 +23,23 @@ _BUNNY: Final = [
     "cache_status", "status", "time", "bytes_sent", "zone", "remote_ip", "referrer", "url", "edge_location", "user_agent",
     "request_id", "country",
 ]  # fmt: skip
+_GOOGLE: Final = [
+    "time_micros", "c_ip", "c_ip_type", "c_ip_region", "cs_method", "cs_uri", "sc_status", "cs_bytes", "sc_bytes", "time_taken_micros",
+    "cs_host", "cs_referer", "cs_user_agent", "s_request_id", "cs_operation", "cs_bucket", "cs_object",
+]  # fmt: skip
 _FIRST_COLUMNS: Final = 17
 """Of S3's first logs; later columns are added at the end."""
 _NAMES: Final[Names] = {
-    "time": ("time",),
-    "address": ("remote_ip",),
+    "time": ("time", "time_micros"),
+    "address": ("remote_ip", "c_ip"),
     "request": ("request",),
-    "target": ("url",),
-    "status": ("status",),
-    "bytes": ("bytes_sent",),
-    "referrer": ("referrer",),
-    "agent": ("user_agent",),
-    "host": ("host_header", "site"),
+    "method": ("cs_method",),
+    "target": ("url", "cs_uri"),
+    "status": ("status", "sc_status"),
+    "bytes": ("bytes_sent", "sc_bytes"),
+    "referrer": ("referrer", "cs_referer"),
+    "agent": ("user_agent", "cs_user_agent"),
+    "host": ("host_header", "site", "cs_host"),
 }
 _TOKEN: Final = re.compile(r'\[([^\]]*)\]|"((?:[^"\\]|\\.)*+)"|(\S+)')
 _OPERATION: Final = re.compile(r"[A-Z0-9]+(\.[A-Z0-9_-]+)+")
@@ -61,7 +68,20 @@ def _read_bunny(line: str) -> Row:
     return row
 
 
+def _read_google(line: str) -> Row | None:
+    try:
+        values = next(csv.reader([line], strict=True), [])
+    except csv.Error as error:
+        raise Unmappable("malformed_line", f"the line is not of the file's format: {error}") from None
+    if values == _GOOGLE:  # each file begins with it
+        return None
+    if len(values) != len(_GOOGLE):
+        raise Unmappable("wrong_column_count", f"{len(values)} columns instead of {len(_GOOGLE)}")
+    return request(dict(zip(_GOOGLE, values, strict=True)), _NAMES, any_time)
+
+
 FORMATS: Final = (
+    Format("gcs", "Google Cloud Storage's usage logs", lambda: _read_google),
     Format("s3", "Amazon S3's server access log", lambda: _read_s3),
     Format("bunny", "Bunny's CDN", lambda: _read_bunny),
 )

@@ -10,27 +10,27 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from collector.access_logs.formats.json_objects import json_object
-from collector.access_logs.values import Format, Names, any_time, missing, request
+from collector.access_logs.values import CLIENT_HEADERS, Format, Names, any_time, missing, request
 from collector.imports.cells import Row, text
 from collector.request.errors import Unmappable
 
 _NAMES: Final[Names] = {
     "time": ("when",),
-    "forwarded": ("x-forwarded-for", "cs(X-Forwarded-For)", "cs-x-forwarded-for", "s-xff"),
+    "forwarded": (*(form.format(name) for name in CLIENT_HEADERS for form in ("{}", "cs({})", "cs-{}")), "s-xff"),
     "address": ("c-ip", "c-dns"),
     "user": ("cs-username", "c-username", "cs-auth-username"),
     "method": ("cs-method",),
-    "target": ("cs-uri-stem", "cs-uri", "cs-url"),
+    "target": ("cs-uri-stem", "cs-uri", "cs-url", "cs-uri-path"),
     "query": ("cs-uri-query",),
     "protocol": ("cs-protocol-version", "cs-version"),
     "status": ("sc-status", "c-status"),
     "bytes": ("sc-bytes", "bytes"),
     "referrer": ("cs(Referer)", "cs(Referrer)"),
     "agent": ("cs(User-Agent)", "c-user-agent"),
-    "scheme": ("cs-protocol",),
+    "scheme": ("cs-protocol", "cs-uri-scheme"),
     "host": ("x-host-header", "cs-host", "cs(Host)"),
-    "port": ("s-port",),
-    "content_type": ("sc-content-type",),
+    "port": ("s-port", "cs-uri-port"),
+    "content_type": ("sc-content-type", "rs(content-type)"),
 }
 _TIMES: Final = (("date", "time"), ("date-local", "time-local"), ("x-date", "x-time"))
 """Columns of the date and of the time; a column `time` alone goes with what `#Date:` said."""

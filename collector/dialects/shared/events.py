@@ -19,7 +19,7 @@ from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, Request
 from collector.request.numbers import Money
 from nextclick.contracts.availability import is_unread
-from nextclick.contracts.events import Consent, Event, Reject, derived_id, encode, payload_id, somebody
+from nextclick.contracts.events import Consent, Event, Reject, derived_id, encode, is_unfilled, payload_id, somebody
 
 _MEANT: Final = ("previous_id", "available", "user_signature")
 """Properties that mean something: the last to go where there are too many."""
@@ -164,7 +164,7 @@ def _properties(properties: Mapping[str, str], unread: Json, limits: EventLimits
 def previous_id(value: Any, limits: EventLimits) -> str:
     """The id that an alias merges into its user; Unmappable where it cannot be read, since the alias says nothing else."""
     merged = identifier(value)
-    if not isinstance(merged, str) or len(merged) > limits.max_id_chars:
+    if not isinstance(merged, str) or len(merged) > limits.max_id_chars or is_unfilled(merged):
         raise Unmappable("missing_visitor", "the alias does not name two ids that can be read")
     return merged
 

@@ -15,7 +15,8 @@ from collector.request.model import Refused, Request, RequestLimits
 PIXEL: Final = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 """A transparent GIF of one pixel."""
 
-_JSON_STARTS: Final = (b"{", b"[")
+_JSON_STARTS: Final = (b"{", b"[", b'"')
+"""The last of JSON that was written as a text once more."""
 _LONGEST_KEY: Final = 200
 
 

@@ -11,10 +11,11 @@ from typing import Any, Final, get_args
 
 import msgspec
 
+from collector.dialects.shared.consents import consent
 from collector.request import numbers
 from collector.request.model import EventLimits
 from nextclick.contracts import silver
-from nextclick.contracts.events import IDS, Consent, Event, encode, is_id
+from nextclick.contracts.events import IDS, NO_ITEM, Consent, Event, encode, is_id, is_unfilled
 
 Json = dict[str, Any]
 CUT: Final = "…"
@@ -78,6 +79,17 @@ def _id(value: Any, limits: EventLimits) -> Any:
     return Unread(value) if isinstance(read, str) and len(read) > limits.max_id_chars else read
 
 
+def _person(value: Any, limits: EventLimits) -> Any:
+    read = _id(value, limits)
+    return Unread(value) if isinstance(read, str) and is_unfilled(read) else read
+
+
+def item_id(value: Any, limits: EventLimits) -> Any:
+    """An item's id, as `identifier`: no word for nothing, which would be recommended as one."""
+    read = _person(value, limits)
+    return Unread(value) if isinstance(read, str) and read.lower() in NO_ITEM else read
+
+
 def _text(value: Any, limits: EventLimits) -> Any:
     if type(value) is str and len(value) <= limits.max_text_chars and "\0" not in value:
         return value
@@ -87,7 +99,16 @@ def _text(value: Any, limits: EventLimits) -> Any:
     return cut(written, limits.max_text_chars) or None if written else None
 
 
+_AMOUNTS: Final = ("amount", "value")
+_CURRENCIES: Final = ("currency", "currencyCode", "currency_code")
+
+
 def _money(value: Any, limits: EventLimits) -> Any:
+    """An amount; also an object of one and its currency, as shops' own events have it."""
+    if isinstance(value, dict):
+        amount = numbers.money(next((value[name] for name in _AMOUNTS if name in value), None))
+        beside = next((value[name] for name in _CURRENCIES if name in value), None)
+        return numbers.Money(amount.amount, numbers.currency(beside) if beside else amount.currency)
     return numbers.money(value)
 
 
@@ -108,19 +129,6 @@ def _address(value: Any, limits: EventLimits) -> Any:
     return value  # `values.address` truncated it: what is none is nowhere kept
 
 
-_PURPOSES: Final = {
-    **dict.fromkeys(("analytics", "analytics_storage", "statistics", "performance", "c0002"), "analytics"),
-    **dict.fromkeys(("personalization", "personalization_storage", "ad_personalization"), "personalization"),
-    **dict.fromkeys(("functional", "functionality", "preferences", "c0003"), "personalization"),
-    **dict.fromkeys(("advertising", "ad_storage", "ad_user_data", "marketing", "targeting", "c0004"), "advertising"),
-}
-"""Words for the purposes: Google's consent mode, OneTrust's groups, and what consent banners call their boxes."""
-_ANSWERS: Final = {
-    **dict.fromkeys(("true", "granted", "yes", "1"), True),
-    **dict.fromkeys(("false", "denied", "no", "0"), False),
-}
-
-
 def word(name: Any) -> str:
     """A name in small letters, with _ for anything else.
 
@@ -128,21 +136,6 @@ def word(name: Any) -> str:
     'product_list_viewed'
     """
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") if isinstance(name, str) else ""
-
-
-def consent(value: Any) -> Consent | None:
-    """What an object of purposes allows; None where it says nothing. Of two words for one purpose a no counts.
-
-    >>> consent({"analytics": True, "ad_storage": "denied", "ad_user_data": "granted"})
-    Consent(analytics=True, personalization=None, advertising=False)
-    """
-    said: dict[str, bool] = {}
-    for name, answer in value.items() if isinstance(value, dict) else ():
-        purpose = _PURPOSES.get(word(name))
-        allowed = _ANSWERS.get(str(answer).lower()) if isinstance(answer, (str, bool, int)) else None
-        if purpose and allowed is not None:
-            said[purpose] = said.get(purpose, True) and allowed
-    return Consent(**said) if said else None
 
 
 def _consent(value: Any, limits: EventLimits) -> Any:
@@ -173,6 +166,8 @@ MAY_BE_NEGATIVE: Final = ("price", "quantity")
 """Of a purchase, which silver then refuses: without the number it would be another sale."""
 _BY_NAME: Final[dict[str, Reader]] = {
     **dict.fromkeys(IDS, _id),
+    **dict.fromkeys(("visitor_id", "user_id"), _person),
+    "item_id": item_id,
     "price": _money,
     "currency": _currency,
     "timezone": _timezone,
@@ -181,6 +176,7 @@ _BY_NAME: Final[dict[str, Reader]] = {
     "scroll_pct": _percent,
 }
 _BY_TYPE: Final[dict[Any, Reader]] = {str: _text, int: _whole, float: _number, Consent: _consent}
+_WORDS: Final = (_text, _id, _person, item_id)
 _OWN: Final = ("event", "event_id", "client_time", "occurred_at", "sent_at", "unread_fields", "properties")
 """Fields that `events.event` makes."""
 
@@ -204,7 +200,7 @@ def readers(kind: type[Event]) -> dict[str, Reader]:
 
 
 def _held(name: str, reader: Reader) -> Reader:
-    if reader is _text or reader is _id:  # no numbers, and what is Unread they leave so
+    if reader in _WORDS:  # no numbers, and what is Unread they leave so
         return reader
     low, high = limits_of(name)
     low = None if name in MAY_BE_NEGATIVE else low

@@ -14,13 +14,13 @@ from collector.dialects.shared.readers import (
 )
 from collector.request.errors import Unmappable
 from collector.request.model import Refused, Request, RequestLimits
-from collector.request.times import AmbiguousTime, has_zone, parser
+from collector.request.times import AmbiguousTime, has_zone, is_zero, parser
 from nextclick.address import truncated
 from nextclick.contracts.events import MILLIS
 
 _time: Final = parser("auto")
-_PLAIN_MILLIS: Final = (10**11, 10**14)
-"""Whole numbers that are milliseconds by their size: the years 1973 to 5138."""
+PLAIN_MILLIS: Final = (10**11, 19 * 10**12)
+"""Whole numbers that are milliseconds by their size: the years 1973 to 2572, before what may be a date in digits alone."""
 _MOST_PARAMETERS: Final = 1000
 _ZONELESS_SKEW: Final = 15 * 60_000
 """Milliseconds that a time of sending without a zone may be off, before it is another zone's."""
@@ -30,7 +30,10 @@ _INNER_DEPTH: Final = 32
 def decode(body: bytes, limits: RequestLimits) -> Any:
     """The body as JSON, mended where its meaning is plain (json_text); Refused 400 where it is none or nested too deeply."""
     try:
-        return json_of(body, limits.json_depth)
+        value = json_of(body, limits.json_depth)
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON that was written as a text once more
+            value = json_of(value.encode("utf-8", "replace"), limits.json_depth)
+        return value
     except RecursionError:
         raise Refused(400, "too_deep", _too_deep(limits)) from None
     except ValueError as error:
@@ -93,7 +96,11 @@ def query(request: Request) -> dict[str, str]:
 
 
 def form(text: str, charset: str = "utf-8") -> dict[str, str]:
-    """The parameters of an address or of a form, decoded; of equal names the last. Refused 400 if they are too many."""
+    """The parameters of an address or of a form, decoded; of equal names the last. Refused 400 if they are too many.
+
+    `&amp;` stands between them where an address was written for HTML and never read as such: in a value `&` is escaped.
+    """
+    text = text.replace("&amp;", "&")
     try:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS, encoding=charset))
     except ValueError:
@@ -143,8 +150,10 @@ def moment(value: Any) -> Any:
     """A time that an event can do without: milliseconds, None where there is none, Unread where it cannot be read."""
     if value is None or value == "":
         return None
-    if type(value) is int and _PLAIN_MILLIS[0] <= value < _PLAIN_MILLIS[1]:
+    if type(value) is int and PLAIN_MILLIS[0] <= value < PLAIN_MILLIS[1]:
         return value
+    if is_zero(value):
+        return None
     try:
         time = _time(value)
         if isinstance(value, bool) or not MILLIS[0] <= time <= MILLIS[1]:

@@ -17,6 +17,8 @@ from collector.request.errors import Unmappable
 
 _PREAMBLE: Final = 50
 """Lines among which a header is looked for that other lines may stand before."""
+_SEPARATOR: Final = re.compile(r"(?i)\"?sep=(\t|[^\w\s\"])\"?\r?\n?")
+"""The first line of a file that was written for Excel: it names the delimiter."""
 
 
 class Delimited(LineSource):
@@ -33,9 +35,10 @@ class Delimited(LineSource):
         self._lines: Iterator[str] = self._bounded(self._text.readline, ("\n", "\r"))
         self._ahead: deque[str] = deque()
         """Lines that are read but not used yet."""
+        named = self._separator()
         before, header = ([], "") if mapping.columns else self._header(mapping)
-        self._header_lines = len(before) + bool(header)
-        self._delimiter = _delimiter(header, mapping)
+        self._header_lines = bool(named) + len(before) + bool(header)
+        self._delimiter = named or _delimiter(header, mapping)
         self._escape = mapping.escape
         mark, escape = re.escape(self._delimiter), re.escape(mapping.escape or "")
         self._null = re.compile(rf"(?:^|(?<={mark})){escape}N(?={mark}|\r?\n?\Z)") if escape else None
@@ -50,6 +53,13 @@ class Delimited(LineSource):
             batch = self._regular(lines, last) or self._careful(lines, last, size)
             last = batch.last
             yield batch
+
+    def _separator(self) -> str:
+        """The delimiter that the first line names; "" where that is another line."""
+        first = next(self._lines, "")
+        match = _SEPARATOR.fullmatch(first)
+        self._lines = chain([] if match else filter(None, [first]), self._lines)
+        return match[1] if match else ""
 
     def _header(self, mapping: Mapping) -> tuple[list[str], str]:
         """The lines before the header, and the header: the first line, or the first with the columns that the mapping names."""

@@ -43,6 +43,10 @@ FORM = b"x=1&data=eyJ9"
         (A, "", A),
         (FORM, "gzip", FORM),
         (b"", "gzip", b""),
+        (ZIPPED + bytes(512), "gzip", A),
+        (A, "UTF8", A),
+        (A, "binary, 8bit", A),
+        (A, "none", A),
     ],
 )
 def test_a_body_is_what_its_bytes_say_where_a_label_is_wrong(body: bytes, encoding: str, plain: bytes) -> None:

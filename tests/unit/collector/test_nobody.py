@@ -50,6 +50,65 @@ def test_names_that_only_hold_such_a_word_are_names() -> None:
         assert somebody(name, None, NOBODY) == (name, None)
 
 
+PLACEHOLDERS = (
+    "{{User ID}}", "{{ customer.id }}", "${userId}", "#{user}", "<%= id %>", "%%subscriber%%", "*|UNIQID|*", "[[user.id]]",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("word", PLACEHOLDERS)
+def test_a_placeholder_that_nobody_filled_in_links_nobody_and_is_seen(word: str) -> None:
+    canonical = {"event": "view_item", "visitor_id": "v1", "user_id": word, "item_id": word, "timestamp": NOW}
+    for path, body in (
+        ("/v1/events", canonical),
+        ("/v1/events", canonical | {"timestamp": "2026-01-01T00:00:00Z"}),
+        ("/v1/track", {"type": "track", "event": "Product Viewed", "anonymousId": "v1", "userId": word, "properties": {"sku": word}}),
+        ("/mp/collect", {"client_id": "v1", "user_id": word, "events": [{"name": "view_item", "params": {"items": [{"item_id": word}]}}]}),
+        ("/2/httpapi", {"api_key": "k", "events": [{"event_type": "view_item", "device_id": "v1", "user_id": word, "productId": word}]}),
+    ):  # fmt: skip
+        [event] = parsed(request(path, body)).events
+        assert (event.visitor_id, event.user_id, event.item_id) == ("v1", None, None), path
+        assert sorted(event.unread_fields or ()) == ["item_id", "user_id"]
+        assert (event.properties or {})["user_id"] == word
+    merged = {"type": "alias", "userId": "u", "previousId": word}
+    assert [reject.reason for reject in parsed(request("/v1/alias", merged)).rejects] == ["missing_visitor"]
+
+
+@pytest.mark.parametrize("item", ["undefined", "NULL", "(not set)", "[object Object]", "NaN", "None", "<nil>"])
+def test_a_word_for_nothing_is_no_item_that_could_be_recommended(item: str) -> None:
+    canonical = {"event": "view_item", "visitor_id": "v1", "item_id": item, "timestamp": NOW}
+    for path, body in (
+        ("/v1/events", [canonical, canonical]),
+        ("/v1/events", canonical | {"timestamp": "2026-01-01T00:00:00Z"}),
+        (
+            "/mp/collect",
+            {"client_id": "v1", "events": [{"name": "view_item", "params": {"items": [{"item_id": item}]}}]},
+        ),
+        ("/matomo.php", f"idsite=1&_id=0123456789abcdef&url=https://a.example/&_pks={item}".encode()),
+    ):
+        events = [event for event in parsed(request(path, body)).events if event.event == "view_item"]
+        assert {(event.item_id, *(event.unread_fields or ())) for event in events} == {(None, "item_id")}, path
+    assert [reject.reason for reject in parsed(request("/v1/items", {"item_id": item})).rejects] == ["missing_item"]
+
+
+def test_names_that_look_like_such_words_are_names() -> None:
+    for item in (
+        "0",
+        "unknown",
+        "true",
+        "nullable",
+        "{6f9619ff-8b86-d011-b42d-00c04fc964ff}",
+        "$5",
+        "<3",
+        "50%",
+        "[a]",
+        "*",
+    ):
+        canonical = {"event": "view_item", "visitor_id": "v1", "item_id": item, "timestamp": NOW}
+        for more in ({}, {"timestamp": "2026-01-01T00:00:00Z"}):
+            [event] = parsed(request("/v1/events", canonical | more)).events
+            assert (event.item_id, event.unread_fields) == (item, None)
+
+
 def test_a_shop_adds_words_of_its_own() -> None:
     words = load(environ={"NEXTCLICK_EVENTS__NOBODY_MORE": '[" Gast "]'}).events.nobody_words
     assert somebody("v", "GAST", words) == somebody("v", "undefined", words) == ("v", None)

@@ -131,6 +131,19 @@ def test_money_beside_its_currency_brings_it_where_the_event_names_none() -> Non
     assert only("/v1/track", view(sku="A", price="19.99 USD", currency="eur")).currency == "EUR"
 
 
+def test_money_may_be_an_object_of_amount_and_currency() -> None:
+    for price, read in (
+        ({"amount": "12.50", "currencyCode": "EUR"}, ("12.50", "EUR", None)),
+        ({"value": 12.5, "currency": "usd"}, ("12.5", "USD", None)),
+        ({"amount": 3}, ("3", None, None)),
+        ({"amount": "dear", "currency": "EUR"}, (None, None, ["price"])),
+        ({"amount": 3, "currency": "$"}, (None, None, ["price"])),
+        ({"low": 3}, (None, None, ["price"])),
+    ):
+        event = only("/v1/track", view(sku="A", price=price))
+        assert (event.price, event.currency, event.unread_fields) == read
+
+
 @pytest.mark.parametrize(
     ("written", "item"),
     [
@@ -380,6 +393,55 @@ def test_of_two_times_one_that_can_be_read_is_enough() -> None:
         assert only("/v1/track", message | times).client_time == NOW
     record = {"e": "pv", "duid": "v", "dtm": "now", "ttm": str(NOW)}
     assert only("/com.snowplowanalytics.snowplow/tp2", {"schema": "s", "data": [record]}).client_time == NOW
+
+
+ZEROS = (
+    0,
+    "0",
+    0.0,
+    "0001-01-01T00:00:00Z",
+    "0001-01-01T00:00:00",
+    "0000-00-00 00:00:00",
+    "0001-01-01 00:00:00 +0000 UTC",
+)
+
+
+@pytest.mark.parametrize("zero", ZEROS)
+def test_a_zero_where_a_time_is_meant_is_no_time(zero: Any) -> None:
+    """Go, .NET and MySQL write it where they know none: the event is of its arrival, as one that names no time."""
+    good = "2026-01-01T00:00:00Z"
+    for path, body in (
+        ("/v1/events", {"event": "x", "visitor_id": "v", "timestamp": zero, "sent_at": zero}),
+        ("/v1/track", {"type": "track", "userId": "u", "event": "x", "timestamp": good, "originalTimestamp": zero, "sentAt": zero}),
+        ("/2/httpapi", {"api_key": "k", "events": [{"event_type": "x", "device_id": "v", "time": zero}]}),
+        ("/mp/collect", {"client_id": "v", "timestamp_micros": zero, "events": [{"name": "x"}]}),
+        ("/batch/", {"api_key": "k", "sent_at": zero, "batch": [{"event": "x", "distinct_id": "v", "timestamp": zero}]}),
+    ):  # fmt: skip
+        event = only(path, body)
+        assert (event.client_time, event.sent_at, event.occurred_at, event.unread_fields) == (NOW, None, None, None), (
+            path
+        )
+
+
+def test_json_that_was_written_as_a_text_once_more_is_read() -> None:
+    for path, body in (
+        ("/v1/events", {"event": "x", "visitor_id": "v"}),
+        ("/v1/track", {"type": "track", "userId": "u", "event": "x"}),
+        ("/track", [{"event": "x", "properties": {"distinct_id": "v", "token": "t"}}]),
+        ("/batch/", {"api_key": "k", "batch": [{"event": "x", "distinct_id": "v"}]}),
+    ):
+        assert only(path, json.dumps(body)).event == "x"
+
+
+def test_an_address_that_was_written_for_html_is_read_as_one() -> None:
+    pixel = "idsite=1&amp;_id=0123456789abcdef&amp;url=https%3A%2F%2Fa.example%2F%3Fa%3D1%26amp%3Bb%3D2&amp;action_name=Home"
+    event = only("/matomo.php", b"", pixel, "GET")
+    assert (event.visitor_id, event.name, event.page_url) == (
+        "0123456789abcdef",
+        "Home",
+        "https://a.example/?a=1&amp;b=2",
+    )
+    assert only("/i", b"", "e=pv&amp;duid=v&amp;aid=shop", "GET").visitor_id == "v"
 
 
 def test_matomo_says_that_its_visitor_agreed() -> None:

@@ -92,6 +92,23 @@ SAMPLES = {
         f'"GET /shoes?size=42 HTTP/2.0" 200 - 5120 5120 70 10 "{REFERRER}" "{FIREFOX}" - hostid= SigV4 ECDHE-RSA-AES128-GCM-SHA256 - '
         "shop.example TLSv1.2 - -"
     ],
+    "gcs": [
+        '"time_micros","c_ip","c_ip_type","c_ip_region","cs_method","cs_uri","sc_status","cs_bytes","sc_bytes","time_taken_micros",'
+        '"cs_host","cs_referer","cs_user_agent","s_request_id","cs_operation","cs_bucket","cs_object"',
+        f'"1767323045250000","203.0.113.9","1","","GET","/shoes?size=42","200","0","5120","44000","shop.example","{REFERRER}","{FIREFOX}",'
+        '"ACjmbC","GET_Object","shop","shoes"',
+    ],
+    "ltsv": [
+        f"time:[{CLF}]\thost:203.0.113.9\tforwardedfor:-\treq:GET /shoes?size=42 HTTP/2.0\tstatus:200\tsize:5120\treferer:{REFERRER}\t"
+        f"ua:{FIREFOX}\tvhost:shop.example\tscheme:https\treqtime:0.012"
+    ],
+    "envoy": [
+        '[2026-01-02T03:04:05.250Z] "GET /shoes?size=42 HTTP/2.0" 200 - 0 5120 15 14 "203.0.113.9,10.0.0.2" '
+        f'"{FIREFOX}" "cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2" "shop.example" "10.0.0.1:80"'
+    ],
+    "squid": [
+        "1767323045.250     44 203.0.113.9 TCP_MISS/200 5120 GET https://shop.example/shoes?size=42 - FIRSTUP_PARENT/10.0.0.1 text/html"
+    ],
     "nginx_proxy_manager": [
         f'[{CLF}] - 200 200 - GET https shop.example "/shoes?size=42" [Client 203.0.113.9] [Length 5120] [Gzip 3.1] [Sent-to web] '
         f'"{FIREFOX}" "{REFERRER}"'
@@ -100,7 +117,7 @@ SAMPLES = {
         f"HIT|200|1767323045250|5120|1234567|203.0.113.9|{REFERRER}|https://shop.example/shoes?size=42|DE|{FIREFOX}|289735f3|BR"
     ],
 }  # fmt: skip
-BARE = ("common", "combined")
+BARE, UNENCRYPTED = ("common", "combined"), ("gcs", "envoy")
 
 
 def events(name: str, *lines: str) -> list[dict[str, Any]]:
@@ -120,13 +137,14 @@ def test_a_page_request_is_a_page_view_whoever_wrote_it_down(name: str) -> None:
     (event,) = events(name, *SAMPLES[name])
     assert event["event"] == "page_view"
     assert event["client_time"] // 1000 == AT.timestamp()
-    assert event["page_url"] == ("/shoes?size=42" if name in BARE else "https://shop.example/shoes?size=42")
+    host = "" if name in BARE else "http://shop.example" if name in UNENCRYPTED else "https://shop.example"
+    assert event["page_url"] == f"{host}/shoes?size=42"
     assert event["ip"] == "203.0.0.0"
     assert "user_id" not in event
-    assert event.get("user_agent") == (None if name.startswith("common") else FIREFOX)
-    assert event.get("referrer") == (None if name.startswith("common") or name in ("elb", "alb") else REFERRER)
+    assert event.get("user_agent") == (None if name.startswith(("common", "squid")) else FIREFOX)
+    assert event.get("referrer") == (None if name.startswith(("common", "elb", "alb", "envoy", "squid")) else REFERRER)
     told = {name: event["properties"].get(name) for name in ("label", "status", "method", "bytes", "protocol")}
-    protocol = None if name in ("bunny", "nginx_proxy_manager") else "HTTP/2.0"
+    protocol = None if name in ("bunny", "gcs", "nginx_proxy_manager", "squid") else "HTTP/2.0"
     assert told == {"label": "page", "status": "200", "method": "GET", "bytes": "5120", "protocol": protocol}
 
 
@@ -147,7 +165,7 @@ def test_what_is_no_access_log_is_not_recognized() -> None:
 
 def test_the_names_are_those_of_the_command_line() -> None:
     assert NAMES[0] == "auto"
-    assert [named(name).name for name in NAMES[1:]] == [*FORMATS, "w3c", "combined", "combined"]
+    assert [named(name).name for name in NAMES[1:]] == [*FORMATS, "w3c", "combined", "combined", "nginx_json"]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -171,6 +189,10 @@ def test_no_secret_and_no_whole_address_is_kept(name: str) -> None:
         ("haproxy", {"backend": "shop", "server": "web1", "timers": "10/0/30/69/109", "termination_state": "----"}),
         ("s3", {"bucket": "media", "operation": "REST.GET.OBJECT"}),
         ("bunny", {"cache_status": "HIT", "country": "BR"}),
+        ("gcs", {"cs_operation": "GET_Object", "cs_bucket": "shop"}),
+        ("ltsv", {"reqtime": "0.012"}),
+        ("envoy", {"duration": "15", "upstream": "10.0.0.0:80"}),
+        ("squid", {"result": "TCP_MISS", "hierarchy": "FIRSTUP_PARENT/10.0.0.0"}),
     ],
 )
 def test_what_no_field_takes_is_a_property(name: str, kept: dict[str, str]) -> None:

@@ -88,6 +88,26 @@ WORDS = {
         r'%{msec}t %h "%r" %>s %B "%{Referer}i" "%{User-Agent}i" %{SSL_PROTOCOL}x %%',
         f'{int(AT * 1000)} 203.0.113.9 "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}" TLSv1.3 %',
     ),
+    "Apache's JSON": (
+        r'LogFormat "{ \"time\":\"%{%Y-%m-%d}tT%{%T}t.%{msec_frac}tZ\", \"filename\":\"%f\", \"remoteIP\":\"%a\", \"host\":\"%V\", '
+        r'\"request\":\"%U\", \"query\":\"%q\", \"method\":\"%m\", \"status\":\"%>s\", \"userAgent\":\"%{User-agent}i\", '
+        r'\"referer\":\"%{Referer}i\", \"size\":%B, \"protocol\":\"%H\" }" json',
+        json.dumps({"time": "2026-01-02T03:04:05.000Z", "filename": "/var/www/shoes", "remoteIP": "203.0.113.9",
+                    "host": "shop.example", "request": "/shoes", "query": "?size=42", "method": "GET", "status": "200",
+                    "userAgent": FIREFOX, "referer": REFERRER, "size": 5120, "protocol": "HTTP/2.0"}),
+    ),
+    "Apache with seconds since 1970, piped": (
+        r'CustomLog "|/usr/bin/rotatelogs -l /var/log/access.%Y%m%d 86400" "%{%s}t %h \"%r\" %>s %B \"%{Referer}i\" \"%{User-Agent}i\""',
+        f'{int(AT)} 203.0.113.9 "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}"',
+    ),
+    "lighttpd": (
+        r'accesslog.format = "%h %V %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\""',
+        f'203.0.113.9 shop.example - [{CLF}] "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}"',
+    ),
+    "Tomcat": (
+        "%h %l %u %t &quot;%r&quot; %s %b &quot;%{Referer}i&quot; &quot;%{User-Agent}i&quot;",
+        f'203.0.113.9 - - [{CLF}] "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}"',
+    ),
 }  # fmt: skip
 
 

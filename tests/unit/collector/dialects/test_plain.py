@@ -104,7 +104,7 @@ def test_the_agent_of_a_library_is_not_the_visitors() -> None:
     assert agents == {"curl/8": None, "Mozilla/5.0": "Mozilla/5.0"}
 
 
-TEXT = st.text(max_size=5) | st.sampled_from(["view_product", "lamp"])
+TEXT = st.text(max_size=5) | st.sampled_from(["view_product", "lamp", "{{User ID}}", "*|ID|*", "undefined", "{a}"])
 TIME = st.integers(10**11, 10**14) | st.integers(10**9, 2 * 10**14) | st.just("2026-01-01T00:00:00Z")
 VALUES: dict[type, st.SearchStrategy[Any]] = {
     str: TEXT,
@@ -112,7 +112,10 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
     float: st.floats() | st.integers(),
     dict: st.dictionaries(TEXT, TEXT),
     list: st.lists(TEXT),
-    Consent: st.dictionaries(
+    Consent: st.sampled_from(
+        [True, "denied", ",C0001,C0002,", ["marketing"], "CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA"]
+    )
+    | st.dictionaries(
         st.sampled_from(["analytics", "personalization", "advertising", "other"]),
         st.booleans() | st.none() | st.sampled_from(["granted", "denied", "perhaps", 1]),
     ),

@@ -80,6 +80,15 @@ def test_a_mapping_may_name_columns_encoding_and_delimiter(tmp_path: Path) -> No
     assert read(file(tmp_path, b"caf\xe9|1\n"), mapping) == [(1, {"who": "café", "at": "1"})]
 
 
+@pytest.mark.parametrize("mark", ["|", "\t", ";"])
+def test_the_first_line_of_a_file_for_excel_names_the_delimiter(tmp_path: Path, mark: str) -> None:
+    path = file(tmp_path, f"sep={mark}\r\nwho{mark}at\r\na{mark}1\r\nb{mark}2\r\n".encode())
+    assert read(path) == [(3, ROWS[0]), (4, ROWS[1])]
+    assert read(path, after=3) == [(4, ROWS[1])]
+    bare = file(tmp_path, f"sep={mark}\na{mark}1\n".encode(), "bare")
+    assert read(bare, Mapping(columns=["who", "at"])) == [(2, ROWS[0])]
+
+
 def test_a_quoted_value_may_hold_newlines_and_rows_are_known_by_their_first_line(tmp_path: Path) -> None:
     assert read(file(tmp_path, b'who,at\n"a\nb",1\n\nc,2\n')) == [
         (2, {"who": "a\nb", "at": "1"}),

@@ -1,11 +1,15 @@
 """Keys, secrets and signatures: who may ask, how often, and what a log says of those who may not."""
 
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from nextclick.settings import ReadKey
 from nextclick.web.answers import Refused
+from nextclick.web.buckets import buckets
 from nextclick.web.failures import FailureLog
 from nextclick.web.rates import RateLimiter
 from nextclick.web.secret import Secret
@@ -76,6 +80,36 @@ def test_a_bucket_fills_with_time() -> None:
     rates = RateLimiter(2, lambda: now[0])
     assert [rates.take("k") for _ in range(3)] == [True, True, False]
     now[0] = 0.5
+    assert [rates.take("k") for _ in range(2)] == [True, False]
+
+
+def test_workers_of_a_machine_share_a_rate(tmp_path: Path) -> None:
+    one, other = (RateLimiter(4, lambda: 50.0, buckets(tmp_path, ("k", "l"))) for _ in range(2))
+    assert [rates.take("k") for rates in (one, other, one, other, one, other)] == [True] * 4 + [False] * 2
+    assert one.take("l"), "each key has a bucket of its own"
+    later, restarted = (
+        RateLimiter(4, lambda now=now: now, buckets(tmp_path, ("k", "l")))
+        for now in (50.25, 3.0)  # type: ignore[misc]
+    )
+    assert [later.take("k") for _ in range(2)] == [True, False]
+    assert [restarted.take("k") for _ in range(5)] == [True] * 4 + [False], "the clock begins anew with the machine"
+
+
+def test_no_two_processes_take_one_token(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from nextclick.web.buckets import buckets; from nextclick.web.rates import RateLimiter\n"
+        "rates = RateLimiter(1000, lambda: 50.0, buckets(pathlib.Path(sys.argv[1]), ('k',)))\n"
+        "print(sum(rates.take('k') for _ in range(800)))"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    assert sum(int(process.communicate()[0]) for process in processes) == 1000
+
+
+def test_a_folder_that_cannot_be_written_leaves_each_worker_its_own(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    rates = RateLimiter(1, lambda: 50.0, buckets(tmp_path / "file" / "folder", ("k",)))
     assert [rates.take("k") for _ in range(2)] == [True, False]
 
 

@@ -1,0 +1,49 @@
+"""What gateways, clouds and applications call the parts of a request in JSON, beside nginx's names.
+
+Envoy and Istio, Kong, Fastly's example, Azure's Front Door, gateways and App Service, Google's App Engine, Amazon's API Gateway,
+Vercel, and pino, with which programs on Node write.
+"""
+
+from typing import Final
+
+from collector.access_logs.values import CLIENT_HEADERS, Names
+
+_HEADERS: Final = ("request.headers.", "req.headers.")
+"""Where Kong and pino have the headers, in small letters."""
+
+
+def _names(words: str, *headers: str) -> tuple[str, ...]:
+    return *words.split(), *(f"{prefix}{header}" for prefix in _HEADERS for header in headers)
+
+
+OTHERS: Final[Names] = {
+    "time": _names("start_time started_at protoPayload.startTime proxy.timestamp requestTime timeStamp"),
+    "forwarded": _names("", *CLIENT_HEADERS),
+    "address": _names(
+        "properties.clientIP properties.clientIp properties.CIp protoPayload.ip proxy.clientIp downstream_remote_address "
+        "req.remoteAddress clientIp clientIP remoteAddress sourceIp"
+    ),
+    "method": _names("properties.httpMethod properties.CsMethod protoPayload.method proxy.method httpMethod request.method req.method"),
+    "target": _names(
+        "properties.requestUri properties.CsUriStem protoPayload.resource proxy.path request.uri req.url request.url resourcePath"
+    ),
+    "query": _names("properties.requestQuery properties.CsUriQuery"),
+    "protocol": _names("properties.httpVersion properties.requestProtocol protoPayload.httpVersion request_protocol"),
+    "status": _names(
+        "properties.httpStatusCode properties.httpStatus properties.ScStatus protoPayload.status proxy.statusCode response.status "
+        "response_status response_code res.statusCode statusCode"
+    ),
+    "bytes": _names(
+        "properties.sentBytes properties.responseBytes properties.ScBytes protoPayload.responseSize response.size response_body_size "
+        "responseLength"
+    ),
+    "referrer": _names(
+        "properties.referer properties.referrer properties.Referer protoPayload.referrer proxy.referer request_referer", "referer"
+    ),
+    "agent": _names(
+        "properties.userAgent properties.UserAgent protoPayload.userAgent proxy.userAgent request_user_agent userAgent", "user-agent"
+    ),
+    "host": _names(
+        "properties.originalHost properties.hostName properties.host properties.CsHost protoPayload.host proxy.host authority", "host"
+    ),
+}  # fmt: skip

@@ -1,0 +1,141 @@
+"""Access logs as gateways, clouds and applications write them, and what proxies say of whom they ask for."""
+
+import json
+
+import pytest
+
+from tests.unit.collector.access_logs.test_formats import (
+    AT,
+    CADDY,
+    CLF,
+    COMBINED,
+    FIREFOX,
+    HIT,
+    IIS_AGENT,
+    NGINX,
+    REFERRER,
+    TRAEFIK,
+    events,
+    read,
+)
+
+HEADERS = {"host": "shop.example", "user-agent": FIREFOX, "referer": REFERRER}
+OTHERS = {
+    "Istio": {"start_time": "2026-01-02T03:04:05.250Z", "method": "GET", "path": "/shoes?size=42", "protocol": "HTTP/1.1",
+              "response_code": 200, "bytes_sent": 5120, "x_forwarded_for": "203.0.113.9", "user_agent": FIREFOX,
+              "authority": "shop.example", "downstream_remote_address": "10.0.0.7:51", "response_flags": "-"},
+    "Kong": {"client_ip": "203.0.113.9", "started_at": 1767323045250, "request": {"method": "GET", "uri": "/shoes?size=42",
+             "headers": HEADERS, "url": "http://shop.example:8000/shoes?size=42"}, "response": {"status": 200, "size": 5120}},
+    "Fastly": {"timestamp": "2026-01-02T03:04:05+0000", "client_ip": "203.0.113.9", "host": "shop.example", "url": "/shoes?size=42",
+               "request_method": "GET", "request_protocol": "HTTP/2", "request_referer": REFERRER, "request_user_agent": FIREFOX,
+               "response_status": 200, "response_body_size": 5120},
+    "Azure's Front Door": {"time": "2026-01-02T03:04:05.2500000Z", "category": "FrontDoorAccessLog", "properties": {
+        "httpMethod": "GET", "requestUri": "http://shop.example:80/shoes?size=42", "clientIp": "203.0.113.9", "httpStatusCode": "200",
+        "responseBytes": "5120", "userAgent": FIREFOX, "referer": REFERRER}},
+    "Azure's App Service": {"time": "2026-01-02T03:04:05Z", "properties": {
+        "CsMethod": "GET", "CsUriStem": "/shoes", "CsUriQuery": "size=42", "CIp": "203.0.113.9", "ScStatus": 200, "ScBytes": 5120,
+        "UserAgent": FIREFOX, "Referer": REFERRER, "CsHost": "shop.example"}},
+    "App Engine": {"protoPayload": {"startTime": "2026-01-02T03:04:05.250Z", "ip": "203.0.113.9", "method": "GET",
+                   "resource": "/shoes?size=42", "status": 200, "responseSize": "5120", "userAgent": FIREFOX,
+                   "referrer": REFERRER, "host": "shop.example"}},
+    "API Gateway": {"requestId": "a", "ip": "203.0.113.9", "requestTime": CLF, "httpMethod": "GET", "resourcePath": "/shoes?size=42",
+                    "status": "200", "protocol": "HTTP/1.1", "responseLength": "5120", "userAgent": FIREFOX, "host": "shop.example"},
+    "Vercel": {"proxy": {"timestamp": 1767323045250, "method": "GET", "host": "shop.example", "path": "/shoes?size=42",
+               "userAgent": [FIREFOX], "referer": REFERRER, "statusCode": 200, "clientIp": "203.0.113.9"}, "bytes": 5120},
+    "pino": {"level": 30, "time": 1767323045250, "pid": 7, "req": {"method": "GET", "url": "/shoes?size=42", "headers": HEADERS,
+             "remoteAddress": "203.0.113.9", "remotePort": 5123}, "res": {"statusCode": 200.0}, "responseTime": 5, "bytes": 5120},
+    "Google's container": {"jsonPayload": NGINX | {"scheme": "http"}, "timestamp": "2026-01-02T03:04:06Z"},
+    "Loki": {"labels": {"app": "web"}, "line": json.dumps(NGINX | {"scheme": "http"}), "timestamp": "2026-01-02T03:04:06Z"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_json_of_gateways_clouds_and_applications(name: str) -> None:
+    (event,) = read(json.dumps(OTHERS[name]))
+    assert event["client_time"] // 1000 == AT.timestamp()
+    assert event["page_url"].replace(":8000", "") == "http://shop.example/shoes?size=42"
+    assert event["visitor_id"] == read(COMBINED)[0]["visitor_id"], "the same client and user agent"
+    assert (event["event"], event["properties"]["method"], event["properties"]["status"]) == (
+        "page_view",
+        "GET",
+        "200" if name != "pino" else "200.0",
+    )
+    assert event["properties"]["bytes"] == "5120"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "True-Client-IP",
+        "CF-Connecting-IP",
+        "X-Real-IP",
+        "Fastly-Client-IP",
+        "X-Cluster-Client-IP",
+        "X-Azure-ClientIP",
+        "Forwarded",
+    ],
+)
+def test_a_proxy_may_say_in_another_header_for_whom_it_asks(header: str) -> None:
+    plain = read(COMBINED)[0]["visitor_id"]
+    asked_for = 'for="203.0.113.9:40000";proto=https, for=10.0.0.4' if header == "Forwarded" else "203.0.113.9"
+    variable = f"http_{header.lower().replace('-', '_')}"
+    request = {
+        **CADDY["request"],
+        "client_ip": "",
+        "remote_ip": "10.0.0.4",
+        "headers": {"User-Agent": [FIREFOX], header.title(): [asked_for]},
+    }
+    quoted = asked_for.replace('"', "")
+    w3c = f'2026-01-02 03:04:05 GET /shoes 10.0.0.4 {IIS_AGENT} 200 "{quoted}"'
+    rows = [
+        *read(json.dumps(NGINX | {"remote_addr": "10.0.0.4", variable: asked_for})),
+        *read(json.dumps(CADDY | {"request": request})),
+        *read(json.dumps(TRAEFIK | {"ClientHost": "10.0.0.4", f"request_{header.title()}": asked_for})),
+        *read(f"#Fields: date time cs-method cs-uri-stem c-ip cs(User-Agent) sc-status {header}", w3c),
+    ]
+    words = f'%h %t "%r" %>s "%{{User-Agent}}i" "%{{{header}}}i"'
+    rows += events(words, f'10.0.0.4 [{CLF}] "GET / HTTP/1.1" 200 "{FIREFOX}" "{quoted}"')
+    assert [event["visitor_id"] for event in rows] == [plain] * 5
+
+
+def test_the_server_behind_is_no_client_and_a_companys_own_address_neither() -> None:
+    direct = read(COMBINED)[0]["visitor_id"]
+    nginx_proxy = f'shop.example {COMBINED} "10.0.0.7:8080"'  # its last field is $upstream_addr
+    company = f'10.0.0.4 {HIT} "192.168.1.5, 203.0.113.9"'
+    compose = f"\x1b[0;33;1mweb-1     | \x1b[0m{COMBINED}"
+    for line in (nginx_proxy, company, compose, json.dumps(NGINX | {"http_x_forwarded_for": "192.168.1.5"})):
+        assert [event["visitor_id"] for event in read(line)] == [direct], line
+    assert read(f'10.0.0.4 {HIT} "192.168.1.5"')[0]["ip"] == "192.168.0.0", "an intranet's visitors are told apart"
+    assert read(f'unix: {HIT} "192.168.1.5"')[0]["ip"] == "192.168.0.0"
+
+
+def test_the_host_may_stand_second_and_python_writes_no_zone() -> None:
+    (lighttpd,) = read(COMBINED.replace(" - - ", " shop.example - "))
+    assert (lighttpd["page_url"], lighttpd.get("user_id")) == ("http://shop.example/shoes?size=42", None)
+    assert "ident" not in lighttpd["properties"]
+    (python,) = read('203.0.113.9 - - [02/Jan/2026 03:04:05] "GET /shoes HTTP/1.1" 200 -')
+    assert python["client_time"] == AT.timestamp() * 1000
+
+
+def test_istios_line_without_forwarded_addresses_names_the_connection() -> None:
+    (event,) = read(
+        '[2026-01-02T03:04:05.250Z] "GET /shoes?size=42 HTTP/1.1" 200 - via_upstream - "-" 0 5120 15 14 "-" '
+        f'"{FIREFOX}" "cc21d9b0" "shop.example" "10.0.0.1:80" outbound|80||shop.default 10.0.0.7:4 10.0.0.9:80 203.0.113.9:51234 - default'
+    )
+    assert (event["visitor_id"], event["properties"]["bytes"]) == (read(COMBINED)[0]["visitor_id"], "5120")
+
+
+def test_caddy_in_its_form_for_people() -> None:
+    rest = {name: value for name, value in CADDY.items() if name not in ("ts", "level", "logger", "msg")}
+    (event,) = read("2026/01/02 03:04:05.250\tINFO\thttp.log.access.log0\thandled request\t" + json.dumps(rest))
+    assert (event["client_time"], event["page_url"]) == (
+        AT.timestamp() * 1000 + 250,
+        "https://shop.example/shoes?size=42",
+    )
+
+
+def test_ltsv_with_nginxs_variables_means_the_sites_host() -> None:
+    (event,) = read(
+        "time_iso8601:2026-01-02T03:04:05+00:00\thost:shop.example\tremote_addr:203.0.113.9\trequest:GET /a HTTP/1.1\tstatus:200"
+    )
+    assert (event["page_url"], event["ip"]) == ("http://shop.example/a", "203.0.0.0")
