@@ -4,8 +4,7 @@ Only files that came since the last time are read; without a JVM.
 """
 
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -13,9 +12,8 @@ import pyarrow as pa
 from nextclick.contracts import arrow
 from nextclick.contracts.events import SERVER, TRIGGER_DECISION
 from nextclick.contracts.silver import EVENTS, SENDS
-from nextclick.errors import LakeError
 from nextclick.lake import commits, delta, duck, locks
-from nextclick.lake.day_changes import DayCursor, cursor_at, last_cursor
+from nextclick.lake.day_changes import DayCursor, changed_files, cursor_at, last_cursor
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
@@ -60,16 +58,8 @@ def run(settings: Settings, progress: Callable[..., None] = lambda *_: None) -> 
 def _rows(settings: Settings, events: "DeltaTable", last: DayCursor | None) -> pa.Table:
     """The newest word of each occasion that new files speak of, what the table has among it."""
     lake = settings.lake
+    changed = changed_files(lake, EVENTS.name, events, last)
     with duck.answering(lake, SENDS.name) as database:
-        duck.show(database, "events", lake, EVENTS.name, events, _new_files(settings, events, last))
+        duck.show(database, "events", lake, EVENTS.name, events, changed.came if changed else None)
         duck.show(database, "present", lake, SENDS.name, delta.open_table(lake, SENDS.name))
         return database.sql(_ROWS).to_arrow_table().cast(arrow.schema(SENDS))
-
-
-def _new_files(settings: Settings, events: "DeltaTable", last: DayCursor | None) -> Iterable[str]:
-    """Files of this version that an earlier one has not; all where that is not known."""
-    if last and last.table_id == str(events.metadata().id):
-        with suppress(LakeError):  # its log does not reach back
-            then = delta.open_table(settings.lake, EVENTS.name, last.version)
-            return duck.files(events) - (duck.files(then) if then else frozenset())
-    return duck.files(events)

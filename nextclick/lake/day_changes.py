@@ -1,9 +1,9 @@
-"""Which days of a table by days have changed since another was made of it, without a JVM: those with other files than then."""
+"""What of a table has changed since another was made of it, without a JVM: its files, and of a table by days the days of these."""
 
 import re
 from contextlib import suppress
-from datetime import date
-from typing import TYPE_CHECKING, Final
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -40,6 +40,32 @@ def last_cursor(lake: Lake, target: str, name: str) -> DayCursor | None:
     return msgspec.json.decode(said, type=DayCursor) if said else None
 
 
+class ChangedFiles(NamedTuple):
+    """Between two versions of a table; one that was written anew went and came."""
+
+    came: frozenset[str]
+    went: frozenset[str]
+    then: "DeltaTable"
+    """The earlier version."""
+
+    def oldest_gone(self, column: str) -> datetime | None:
+        """No file that went had less in `column`, by the bounds that the log kept of it; None where none went."""
+        oldest: datetime | None = duck.least(self.then, column, self.went)
+        return oldest
+
+
+def changed_files(
+    lake: Lake, name: str, source: "DeltaTable", last: DayCursor | None, made_with: str = ""
+) -> ChangedFiles | None:
+    """Between a cursor and `source`, a version of table `name`; None where that is not known: then all may be new."""
+    if last and last == DayCursor(str(source.metadata().id), last.version, made_with):
+        with suppress(LakeError):  # its log does not reach back
+            if then := delta.open_table(lake, name, last.version):
+                before, now = duck.files(then), duck.files(source)
+                return ChangedFiles(now - before, before - now, then)
+    return None
+
+
 def changed_days(
     lake: Lake, name: str, source: "DeltaTable", target: str, cursor: str, made_with: str = ""
 ) -> set[date]:
@@ -58,11 +84,8 @@ def days_since(
     lake: Lake, name: str, source: "DeltaTable", last: DayCursor | None, made_with: str = ""
 ) -> set[date] | None:
     """Days of `source`, a version of table `name`, that changed since a cursor; None where that is not known."""
-    if last and last == DayCursor(str(source.metadata().id), last.version, made_with):
-        with suppress(LakeError):  # its log does not reach back
-            then = delta.open_table(lake, name, last.version)
-            return days_of(name, duck.files(source) ^ (duck.files(then) if then else frozenset()))
-    return None
+    changed = changed_files(lake, name, source, last, made_with)
+    return None if changed is None else days_of(name, changed.came | changed.went)
 
 
 def days_of(name: str, files: frozenset[str]) -> set[date]:

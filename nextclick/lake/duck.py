@@ -4,9 +4,10 @@ A query opens the files that it needs, and no other: Delta's log names the files
 the days that a query leaves out are left out by their folders' names.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from nextclick.contracts import catalog
@@ -20,6 +21,8 @@ from nextclick.object_store import bucket
 if TYPE_CHECKING:
     from deltalake import DeltaTable
     from duckdb import DuckDBPyConnection
+
+_FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def connect(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
@@ -78,6 +81,21 @@ def within(table: "DeltaTable", column: str, first: Any, last: Any) -> frozenset
     return frozenset(
         path for path, low, high in rows if (low is None or low <= last) and (high is None or high >= first)
     )
+
+
+def least(table: "DeltaTable", column: str, some: Collection[str]) -> Any:
+    """What no row of `some` of its data files is below in `column`, a time, by the same bounds: the least of all times where one does not
+    say; None of no files.
+    """
+    if not some:
+        return None
+    added, bound = delta.added(table), f"min.{column}"
+    low = (
+        dict(zip(added["path"].to_pylist(), added[bound].to_pylist(), strict=True))
+        if bound in added.column_names
+        else {}
+    )
+    return min((low.get(path) or _FIRST) for path in some)
 
 
 def paths(lake: Lake, name: str, named: Iterable[str]) -> list[str]:
