@@ -36,7 +36,8 @@ def triggers(settings: Settings, once: bool, lists: bool, dead: bool, replay: st
     nextclick triggers --replay all            once the receiver works again
 
     NEXTCLICK_TRIGGERS__URL and NEXTCLICK_TRIGGERS__SECRET name the receiver. A webhook may arrive twice, always
-    with the same webhook-id; several workers may run on one machine. docs/triggers.md has the rest.
+    with the same webhook-id. Several workers may run: on one machine they share the work, of a lake in an object
+    store one machine at a time has its turn, and the others stand by. docs/triggers.md has the rest.
     """
     if sum((once, lists, dead, replay is not None)) > 1:
         raise UsageError("--once, --list, --dead and --replay exclude each other: choose one.")
@@ -82,9 +83,9 @@ async def _work(settings: Settings, once: bool, as_json: bool) -> None:
 
 def _list(settings: Settings, as_json: bool) -> None:
     from triggers.definition import load
-    from triggers.outbox import Outbox
+    from triggers.turn import looked_at
 
-    outbox = Outbox.existing(settings.lake)
+    outbox = looked_at(settings.lake)
     counts = outbox.counts() if outbox else {}
     rows: list[dict[str, Any]] = [
         {
@@ -108,10 +109,10 @@ def _list(settings: Settings, as_json: bool) -> None:
 
 
 def _dead(settings: Settings, as_json: bool) -> None:
-    from triggers.outbox import Outbox
     from triggers.outbox_schema import moment
+    from triggers.turn import looked_at
 
-    outbox = Outbox.existing(settings.lake)
+    outbox = looked_at(settings.lake)
     letters = outbox.dead() if outbox else []
     if as_json:
         shown = ("id", "trigger", "site", "person_id", "ended_at", "error", "tries")
@@ -127,14 +128,15 @@ def _dead(settings: Settings, as_json: bool) -> None:
 
 
 def _replay(settings: Settings, wanted: str, as_json: bool) -> None:
-    from triggers.outbox import Outbox
+    from triggers import turn
     from triggers.outbox_schema import ms
 
-    outbox, now = Outbox.existing(settings.lake), datetime.now(UTC)
+    outbox, now = turn.looked_at(settings.lake), datetime.now(UTC)
     ids = [letter.id for letter in outbox.dead() if wanted in ("all", letter.id)] if outbox else []
     if not ids and wanted != "all":
         raise UsageError(f"There is no dead letter {wanted}: `nextclick triggers --dead` lists them.")
-    count = outbox.replay(ids, ms(now), ms(now + timedelta(hours=_REPLAY_HOURS))) if outbox else 0
+    until = ms(now + timedelta(hours=_REPLAY_HOURS))
+    count = turn.replay(settings.lake, outbox, ids, ms(now), until) if outbox else 0
     if as_json:
         print_json({"replayed": count})
     else:

@@ -11,6 +11,7 @@ from deltalake import DeltaTable, write_deltalake
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Column, Table
 from nextclick.lake.paths import Lake
+from nextclick.object_store import bucket
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -29,9 +30,10 @@ _PLAIN: Mapping[str, tuple[pa.DataType, Any]] = {
 def write(lake: Lake, name: str, rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
     """Append rows to a table (`options` go to write_deltalake); returns its version. Nulls are let through: that is what checks are for."""
     table, filled = catalog.table(name), arrow(name, rows)
-    options = {"mode": "append", "partition_by": list(table.partitioned_by) or None} | options
+    store = bucket.options(lake.data)
+    options = {"mode": "append", "partition_by": list(table.partitioned_by) or None, "storage_options": store} | options
     write_deltalake(lake.table(name), filled, **options)
-    return int(DeltaTable(lake.table(name)).version())
+    return int(DeltaTable(lake.table(name), storage_options=store).version())
 
 
 def arrow(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:

@@ -29,9 +29,11 @@ def trigger(kind: str = "cart_left", **more: Any) -> TriggerDefinition:
     )
 
 
-def settings_of(lake: Path, url: str = "http://127.0.0.1:9/", **more: Any) -> Settings:
+def settings_of(
+    lake: Path | str, url: str = "http://127.0.0.1:9/", environ: Mapping[str, str] | None = None, **more: Any
+) -> Settings:
     """Nothing settles, and tries follow each other soon."""
-    settings = load(lake, environ={})
+    settings = load(lake, environ=environ or {})
     chosen = {
         "url": url,
         "secret": SECRET,

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import random
 import time
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Any
 import msgspec
 from standardwebhooks.webhooks import Webhook
 
+from nextclick.object_store import lease
 from nextclick.settings import Settings
-from tests.trigger_lake import SECRET
+from tests.trigger_lake import SECRET, settings_of
 from triggers.definition import TriggerDefinition
 from triggers.outbox import Outbox
 from triggers.receiver import Receiver
@@ -46,6 +48,13 @@ def work(settings: Settings, triggers: tuple[TriggerDefinition, ...]) -> None:
             await TriggerWorker(settings, triggers, Outbox.of(settings.lake), receiver).run(lambda _: None)
 
     asyncio.run(run())
+
+
+def work_beside(lake: str, url: str, environ: Mapping[str, str], triggers: tuple[TriggerDefinition, ...]) -> None:
+    """As `work`, of a lake in an object store, on a machine of its own; its lease is short."""
+    os.environ.update(environ)
+    lease.SECONDS = 1.5  # type: ignore[misc]
+    work(settings_of(lake, url, environ, look_seconds=0.1, per_person=1000), triggers)
 
 
 def receive(port: int, path: Path, troubles: bool) -> None:

@@ -1,4 +1,5 @@
-"""The outbox: every decision, and every webhook before its first try, in a SQLite file of this machine.
+"""The outbox: every decision, and every webhook before its first try, in a SQLite file of this machine (triggers/turn.py: of a lake in
+an object store, a copy of what is kept there).
 
 A Delta commit takes too long for a row before each try, and two workers would wait for each other; here each change is one
 transaction that is on disk when it returns (write-ahead log, synchronous = FULL), and a killed process leaves none half done.
@@ -21,17 +22,21 @@ from nextclick.errors import LakeError
 from nextclick.lake import files
 from nextclick.lake.day_changes import DayCursor
 from nextclick.lake.paths import Lake
-from triggers.decisions import COUNTED, Earlier
+from triggers.deciding import Deciding
 from triggers.occasions.item_feed import ItemChange
-from triggers.outbox_schema import SCHEMA, TriggerDecision, ms
+from triggers.outbox_schema import COLUMNS, SCHEMA, TABLES, OutboxContent, TriggerDecision, ms
 
 _BUSY_SECONDS: Final = 60.0
 SWITCHED_OFF: Final = "the trigger was switched off"
-_COLUMNS: Final = ", ".join(TriggerDecision._fields)
 
 
 def _path(lake: Lake) -> Path:
     return lake.state / "triggers.db"
+
+
+def owner_address(lake: Lake) -> str:
+    """Where it is said which outbox is the lake's."""
+    return f"{lake.shared}/triggers-outbox"
 
 
 class Outbox:
@@ -47,21 +52,32 @@ class Outbox:
 
     @classmethod
     def of(cls, lake: Lake) -> Self:
-        """The outbox of a lake, made if it is not there. LakeError where another machine has one: two would send everything twice."""
+        """The outbox of a lake, made if it is not there. LakeError where a lake on a disk has one elsewhere: two would send everything
+        twice.
+        """
         lake.prepare()
         outbox = cls(_path(lake))
-        owner = files.create(f"{lake.shared}/triggers-outbox", outbox.id.encode()).decode()
-        if owner != outbox.id:
-            raise LakeError(
-                f"The triggers of {lake.data} are sent from another outbox ({owner}; that in {lake.state} is {outbox.id}), and two would "
-                "send everything twice. Call `nextclick triggers` on that machine, or bring its triggers.db here."
-            )
+        if not lake.address:
+            outbox.refuse_another(lake, files.create(owner_address(lake), outbox.id.encode()))
         return outbox
 
     @classmethod
     def existing(cls, lake: Lake) -> Self | None:
-        """The outbox of a lake, for who only looks; None where this machine has none."""
+        """As `of`; None where this machine has none."""
         return cls.of(lake) if _path(lake).exists() else None
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """One that nobody else sees."""
+        return cls(Path(":memory:"))
+
+    def refuse_another(self, lake: Lake, owner: bytes | None) -> None:
+        """LakeError where `owner` is another outbox than this one."""
+        if owner is not None and owner.decode() != self.id:
+            raise LakeError(
+                f"The triggers of {lake.data} are sent from another outbox ({owner.decode()}; that in {lake.state} is {self.id}), and two "
+                "would send everything twice. Call `nextclick triggers` on that machine, or bring its triggers.db here."
+            )
 
     def close(self) -> None:
         self._db.close()
@@ -70,10 +86,33 @@ class Outbox:
     def id(self) -> str:
         return str(self._rows("SELECT outbox_id FROM meta")[0][0])
 
+    # The whole of it
+
+    @property
+    def changes(self) -> int:
+        """Another number after each change by this connection."""
+        return self._db.total_changes
+
+    def content(self) -> OutboxContent:
+        """All that it holds, at one moment."""
+        with self._transaction():
+            rows = {name: self._db.execute(f"SELECT * FROM {name}").fetchall() for name in TABLES}
+        return OutboxContent(format=formats.OUTBOX, rows=rows)
+
+    def replace(self, content: OutboxContent) -> None:
+        """Hold this instead, at once. LakeError where a newer nextclick wrote it."""
+        formats.refuse_newer(f"The outbox that {self._path} is to hold", content.format, formats.OUTBOX)
+        with self._transaction():
+            for name in TABLES:
+                self._db.execute(f"DELETE FROM {name}")
+                if rows := content.rows[name]:
+                    marks = ", ".join("?" * len(rows[0]))
+                    self._db.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+
     # What is decided
 
     @contextmanager
-    def deciding(self) -> Iterator["Deciding"]:
+    def deciding(self) -> Iterator[Deciding]:
         """Around decisions that are made together: all of them are on disk at the end, or none; others wait meanwhile."""
         with self._transaction():
             yield Deciding(self._db)
@@ -91,7 +130,7 @@ class Outbox:
         query = f"""
             UPDATE decisions SET owner = ?, leased_until = ? WHERE id IN (
                 SELECT id FROM decisions WHERE outcome = 'waiting' AND next_at <= ? AND leased_until <= ? ORDER BY next_at, id LIMIT ?
-            ) RETURNING {_COLUMNS}
+            ) RETURNING {COLUMNS}
         """
         return [TriggerDecision(*row) for row in self._rows(query, owner, until, now, now, most)]
 
@@ -205,7 +244,7 @@ class Outbox:
                 self._db.execute(f"PRAGMA user_version = {formats.OUTBOX}")
 
     def _decisions(self, where: str, *values: Any) -> list[TriggerDecision]:
-        return [TriggerDecision(*row) for row in self._rows(f"SELECT {_COLUMNS} FROM decisions WHERE {where}", *values)]
+        return [TriggerDecision(*row) for row in self._rows(f"SELECT {COLUMNS} FROM decisions WHERE {where}", *values)]
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
         with self._clearly():
@@ -234,27 +273,3 @@ class Outbox:
             raise LakeError(
                 f"The outbox {self._path} cannot be used: {error}. Free space or mend permissions, then call again."
             ) from error
-
-
-class Deciding:
-    """A transaction of decisions: what was decided before, and what is decided now."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def is_new(self, id: str) -> bool:
-        return self._db.execute("SELECT 1 FROM decisions WHERE id = ?", (id,)).fetchone() is None
-
-    def earlier(self, trigger: str, site: str, who: tuple[str, str | None], now: datetime, days: float) -> Earlier:
-        """Counted decisions about a person, or about the device that the person has now, before `now`."""
-        counted = f"site = ? AND (person_id = ? OR visitor_id = ?) AND outcome IN {tuple(map(str, COUNTED))} AND decided_at > ?"
-        since, day = (ms(now - timedelta(days=each)) for each in (days, 1))
-        of_trigger = self._count(f"{counted} AND trigger = ?", site, *who, since, trigger)
-        return Earlier(of_trigger, self._count(counted, site, *who, day))
-
-    def add(self, decision: TriggerDecision) -> None:
-        marks = ", ".join("?" * len(decision))
-        self._db.execute(f"INSERT INTO decisions ({_COLUMNS}) VALUES ({marks})", decision)
-
-    def _count(self, where: str, *values: Any) -> int:
-        return int(self._db.execute(f"SELECT count(*) FROM decisions WHERE {where}", values).fetchone()[0])

@@ -1,7 +1,9 @@
 """The tables of the outbox, and a row of decisions as it is made. Times are milliseconds since 1970-01-01 UTC."""
 
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 SCHEMA: Final = """
 CREATE TABLE meta (outbox_id TEXT NOT NULL, feed TEXT);
@@ -20,6 +22,15 @@ CREATE TABLE item_changes (
     PRIMARY KEY (site, item_id, kind, at, event_id)
 ) WITHOUT ROWID;
 """
+TABLES: Final = ("meta", "decisions", "item_changes")
+
+
+class OutboxContent(msgspec.Struct, frozen=True):
+    """An outbox as it is kept in an object store."""
+
+    format: int
+    rows: dict[str, list[tuple[Any, ...]]]
+    """Of each table, with its columns in the order of the schema."""
 
 
 class TriggerDecision(NamedTuple):
@@ -46,6 +57,9 @@ class TriggerDecision(NamedTuple):
     """When the outcome was final."""
     error: str | None = None
     tries: int = 0
+
+
+COLUMNS: Final = ", ".join(TriggerDecision._fields)
 
 
 def ms(at: datetime) -> int:

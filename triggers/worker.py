@@ -1,4 +1,4 @@
-"""The worker of `nextclick triggers`: looks, sends and logs in turn, until it is to end; several may run on a machine."""
+"""The worker of `nextclick triggers`: looks, sends and logs in turn, until it is to end. triggers/turn.py says who may."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from nextclick.errors import LakeError, TriggerError
+from nextclick.errors import LakeError, TableBusy, TriggerError
 from nextclick.settings import Settings
 from triggers.decision_log import log_decisions
 from triggers.definition import TriggerDefinition
@@ -23,6 +23,7 @@ from triggers.outbox import Outbox
 from triggers.outbox_schema import ms
 from triggers.receiver import Receiver
 from triggers.sender import Sender
+from triggers.turn import WorkerTurn
 
 _log: Final = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
@@ -64,7 +65,7 @@ class TriggerWorker:
                     f"triggers.remember_days = {settings.triggers.remember_days}: make the cap shorter, or raise the setting."
                 )
         self._settings, self._triggers, self._outbox, self._clock = settings, triggers, outbox, clock
-        outbox.stop_others([trigger.name for trigger in triggers if trigger.enabled], ms(clock()))
+        self._turn = WorkerTurn(settings.lake, outbox)
         self._sender = Sender(outbox, receiver, settings.triggers, clock)
         self._waits: dict[str, datetime] = {}
         self._look_at = 0.0
@@ -72,8 +73,10 @@ class TriggerWorker:
 
     async def once(self, as_of: datetime | None = None) -> TriggerReport:
         """Look, send all that is due, log; `as_of` in place of what silver is taken to know."""
-        decided, known = await self._look(as_of)
-        return self._report(decided, known, await self._send(math.inf))
+        async with self._turn.hold():
+            self._stop_others()
+            decided, known = await self._look(as_of)
+            return await self._deliver(decided, known, math.inf)
 
     async def run(self, tell: Callable[[TriggerReport], None]) -> None:
         """Until SIGTERM or SIGINT; what is on its way then ends its try. `tell` hears of each round in which something happened."""
@@ -82,13 +85,31 @@ class TriggerWorker:
             loop.add_signal_handler(number, self._sender.draining.set)
         while not self._sender.draining.is_set():
             try:
-                report = await self._round()
-                if report.decided or report.tried or report.logged:
-                    tell(report)
+                async with self._turn.hold():
+                    self._stop_others()
+                    await self._rounds(tell)
+            except TableBusy as busy:
+                _log.info("%s This worker stands by.", busy)
+                await self._rest(self._settings.triggers.look_seconds)
             except LakeError as error:  # such as a full disk, or a table that is made anew: the next round tries again
                 _log.warning("%s The next look is in %g seconds.", error, self._settings.triggers.look_seconds)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._sender.draining.wait(), self._pause())
+                await self._rest(self._pause())
+
+    async def _rounds(self, tell: Callable[[TriggerReport], None]) -> None:
+        while not self._sender.draining.is_set():
+            report = await self._round()
+            if report.decided or report.tried or report.logged:
+                tell(report)
+            await self._rest(self._pause())
+
+    async def _rest(self, seconds: float) -> None:
+        """So long, or until the worker is to end."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._sender.draining.wait(), seconds)
+
+    def _stop_others(self) -> None:
+        enabled = [trigger.name for trigger in self._triggers if trigger.enabled]
+        self._outbox.stop_others(enabled, ms(self._clock()))
 
     async def _round(self) -> TriggerReport:
         """As `once`, but looked only when it is time, and sent only up to then: where nobody answers, triggers go on being decided."""
@@ -96,12 +117,16 @@ class TriggerWorker:
         if time.monotonic() >= self._look_at:
             self._look_at = time.monotonic() + self._settings.triggers.look_seconds
             decided, known = await self._look()
-        return self._report(decided, known, await self._send(self._look_at))
+        return await self._deliver(decided, known, self._look_at)
 
-    def _report(self, decided: Counter[str], as_of: datetime | None, tried: int) -> TriggerReport:
-        return TriggerReport(
-            as_of=as_of, decided=dict(decided), tried=tried, logged=log_decisions(self._settings, self._outbox)
-        )
+    async def _deliver(self, decided: Counter[str], as_of: datetime | None, until: float) -> TriggerReport:
+        """Send up to then, and log; what is decided is kept before it is sent, and what is logged after that."""
+        await self._turn.take_requests()
+        await self._turn.keep()
+        tried = await self._send(until)
+        logged = log_decisions(self._settings, self._outbox)
+        await self._turn.keep()
+        return TriggerReport(as_of=as_of, decided=dict(decided), tried=tried, logged=logged)
 
     async def _look(self, as_of: datetime | None = None) -> tuple[Counter[str], datetime | None]:
         now = self._clock()
@@ -116,6 +141,7 @@ class TriggerWorker:
         tried = 0
         while not self._sender.draining.is_set() and (count := await self._sender.send_due()):
             tried += count
+            await self._turn.keep(at_once=False)
             if time.monotonic() >= until:
                 break
         return tried
