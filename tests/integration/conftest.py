@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -227,3 +228,13 @@ def _rows(table: Table, site: str, lists: Mapping[str, List], now: datetime, mod
 def gold(settings: Settings) -> Gold:
     """The lake's tables of lists, still to be written."""
     return Gold(settings)
+
+
+@pytest.fixture
+def metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Those of an API process."""
+    (tmp_path / "metrics").mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "metrics"))
+    from serving.metrics import ServingMetrics
+
+    return ServingMetrics()

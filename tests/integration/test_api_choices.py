@@ -50,15 +50,6 @@ def exploring(settings: Settings, gold: Gold, tmp_path: Path) -> Settings:
     return settings
 
 
-@pytest.fixture
-def metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    (tmp_path / "metrics").mkdir()
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "metrics"))
-    from serving.metrics import ServingMetrics
-
-    return ServingMetrics()
-
-
 def answered(settings: Settings, metrics: Any, visitors: int) -> dict[str, Personalized]:
     """One answer for each of so many visitors, by visitor."""
     engine = Engine(settings, metrics)
@@ -126,7 +117,7 @@ def test_what_is_clicked_is_learned_and_reported(exploring: Settings, metrics: A
     assert (sum(arm.trials for arm in arms), sum(arm.rewards for arm in arms)) == (20, clicks)
     assert "slot:home" not in learned.bandits, "no item was shown"
     [running] = assignment.load(exploring.conf_dir / "experiments")
-    counts = {one.name: (one.exposed, one.clicked) for one in report(exploring.lake, running).variants}
+    counts = {one.name: (one.exposed, one.clicked) for one in report(exploring, running).variants}
     assert counts == {"greedy": (clicks, clicks), "thompson": (20 - clicks, 0)}
 
 
