@@ -30,14 +30,14 @@ def actions(settings: Settings, as_json: bool) -> None:
     is a person in a place and period. docs/next-best-action.md explains the figures.
     """
     from serving.next_best_action import actions as site_actions
-    from serving.next_best_action import cells, learn
+    from serving.next_best_action import cells, outcomes
 
     site = site_actions.load(settings.conf_dir)
     if not site.actions:
         raise UsageError(
             f"{settings.conf_dir / 'actions.toml'} has no actions: there is nothing to judge. docs/next-best-action.md shows the form."
         )
-    trials = learn.read(settings, site).rows
+    trials = outcomes.read(settings, site.outcome).rows
     known, verdict = cells.fold(trials), judge.verdict(trials, site, settings)
     policy = Policy(site, known, settings)
     worth = {segment: {action: policy.worth(segment, action) for action in sorted(of)} for segment, of in known.items()}

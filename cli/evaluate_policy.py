@@ -95,7 +95,7 @@ def _of_rows(
     from serving.off_policy import estimators, policy_log
 
     if path is None:
-        log, probabilities = policy_log.of_served_items(settings.lake, settings.site, columns.strata), None
+        log, probabilities = policy_log.of_served_items(settings, columns.strata), None
     else:
         log, probabilities = policy_log.read(path, columns)
     if probabilities is not None:
@@ -110,9 +110,7 @@ def _of_bandit(settings: Settings, bandit: str, action: str) -> tuple[Log, Targe
     from serving.bandits import trials
     from serving.off_policy import estimators, policy_log
 
-    without = settings.anomalies.leave_out_suspects
-    rows = trials.read(settings.lake, settings.site, settings.bandits.window_days, without_suspects=without).rows
-    log, even = policy_log.of_trials(rows, bandit)
+    log, even = policy_log.of_trials(trials.read(settings).rows, bandit)
     if action == "uniform" and (even != 1 / len(log.actions)).any():  # not all rows had all arms to choose from
         return log, Target(even, None)
     return log, estimators.by_distribution(log, estimators.named(log, action))

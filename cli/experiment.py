@@ -98,7 +98,7 @@ def report(settings: Settings, name: str, as_json: bool) -> None:
     """
     from serving.experiments.report import report as reported
 
-    result = reported(settings.lake, assignment.FORM.pick(_all(settings), name))
+    result = reported(settings, assignment.FORM.pick(_all(settings), name))
     if as_json:
         print_json(msgspec.to_builtins(result))
         return

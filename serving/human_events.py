@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from nextclick.contracts.silver import EVENTS
 from nextclick.errors import QueryError
 from nextclick.lake import delta, duck
-from nextclick.lake.paths import Lake
 from nextclick.lake.people import human_events
+from nextclick.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -22,16 +22,16 @@ class EventsVersion(NamedTuple):
 
 
 @contextmanager
-def events(lake: Lake, unless_said: bool | None = None, without_suspects: bool = False) -> Iterator[EventsVersion]:
+def events(settings: Settings, learned: bool = False) -> Iterator[EventsVersion]:
     """The newest silver.events, a consistent version. TableMissing before the first `nextclick run`.
 
-    `unless_said` and `without_suspects` as in nextclick.lake.people.human_events.
+    `learned` as in nextclick.lake.people.human_events.
     """
     import duckdb
 
-    table = delta.require(lake, EVENTS.name)
-    with duck.connect(lake) as connection:
-        human_events.show(connection, "events", lake, EVENTS.name, table, unless_said, None, without_suspects)
+    table = delta.require(settings.lake, EVENTS.name)
+    with duck.connect(settings.lake) as connection:
+        human_events.show(connection, "events", settings, EVENTS.name, table, learned=learned)
         try:
             yield EventsVersion(connection, int(table.version()))
         except duckdb.Error as error:

@@ -12,12 +12,13 @@ from nextclick.errors import TableBusy
 from nextclick.lake import duck, locks
 from nextclick.settings import Settings
 from triggers import message, people
+from triggers.deciding import Deciding
 from triggers.decisions import Contact, SendOutcome, decide, quiet_until
 from triggers.definition import TriggerDefinition
 from triggers.occasions import item_feed, occasions
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
-from triggers.outbox import Deciding, Outbox
+from triggers.outbox import Outbox
 from triggers.outbox_schema import TriggerDecision, ms
 
 LOCK = "triggers.look"
@@ -62,7 +63,7 @@ def look(
             if trigger.enabled:
                 with duck.answering(settings.lake, f"Who is due for the trigger {trigger.name}") as database:
                     decided += _decide(
-                        settings, outbox, trigger, Looking(database, settings.lake, as_of, changes), now, waits
+                        settings, outbox, trigger, Looking(database, settings, as_of, changes), now, waits
                     )
         outbox.forget(now, settings.triggers.remember_days)
     return decided

@@ -55,7 +55,11 @@ def run(settings: Settings, progress: Callable[..., None] = lambda *_: None) -> 
         return _report(started, "No audience is on: docs/audiences.md.")
     events = delta.require(lake, EVENTS.name)
     with locks.hold(lake.locks, name, purpose=AUDIENCE_CHANGES.job):
-        there, last, cursor = commits.create(lake, AUDIENCE_CHANGES), last_cursor(lake, name, _CURSOR), cursor_at(events)
+        there, last, cursor = (
+            commits.create(lake, AUDIENCE_CHANGES),
+            last_cursor(lake, name, _CURSOR),
+            cursor_at(events),
+        )
         if last == cursor:
             return _report(started, "Nothing new.")
         with duck.answering(lake, "Who entered and left audiences") as database:

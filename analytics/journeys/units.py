@@ -1,4 +1,4 @@
-"""Whose events they are: a visitor's, a person's or a visit's. Bots are left out."""
+"""Whose events they are: a visitor's, a person's or a visit's. Bots are left out, and suspects where the settings say so."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from analytics.journeys.days import EVER, Days, moments_sql, widest
 from analytics.journeys.patterns import Values
-from nextclick.contracts.silver import EVENTS, IDENTITIES, SESSIONS, USER_AGENTS
+from nextclick.contracts.silver import EVENTS, IDENTITIES, SESSIONS
 from nextclick.lake import delta, duck
-from nextclick.lake.paths import Lake
 from nextclick.lake.people import human_events, persons
 from nextclick.settings import Settings
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-READS = (EVENTS.name, SESSIONS.name, USER_AGENTS.name, IDENTITIES.name)
+READS = (EVENTS.name, SESSIONS.name, IDENTITIES.name, *human_events.READS)
 """What events of units are made of."""
 
 
@@ -47,18 +46,18 @@ def show(database: "DuckDBPyConnection", settings: Settings, unit: Unit, days: D
     Returns how many rows it reads.
     """
     first, behind = widest(settings, days)
-    rows = _show_events(database, settings.lake, first, behind + after if behind < EVER[1] else behind)
+    rows = _show_events(database, settings, first, behind + after if behind < EVER[1] else behind)
     if unit == Unit.PERSON:
         persons.show(database, "person_events", "events", settings.lake)
     if unit == Unit.VISIT:
-        _show_visits(database, "visits", settings.lake, first)
+        _show_visits(database, "visits", settings, first)
     database.execute(f"CREATE OR REPLACE TEMP VIEW unit_events AS {_UNIT_EVENTS[unit].format(unit='session_id')}")
     return rows
 
 
 def show_visits(database: "DuckDBPyConnection", settings: Settings, days: Days) -> None:
     """Make the visits that start in the days the table `visits`, each with a number, `visit`, and their events the view `unit_events`."""
-    _show_visits(database, "later_visits", settings.lake, widest(settings, days)[0])
+    _show_visits(database, "later_visits", settings, widest(settings, days)[0])
     values = Values()
     first, behind = moments_sql(settings, days, values)
     where = f"started_at >= {first} AND started_at < {behind}"
@@ -69,21 +68,21 @@ def show_visits(database: "DuckDBPyConnection", settings: Settings, days: Days) 
         f"CREATE OR REPLACE TEMP TABLE visits AS SELECT {columns} FROM later_visits WHERE {where}", [*values]
     )
     [ends] = database.execute("SELECT min(started_at), max(ended_at) FROM visits").fetchall()
-    _show_events(database, settings.lake, *(ends if ends[0] else (EVER[1], EVER[1])))
+    _show_events(database, settings, *(ends if ends[0] else (EVER[1], EVER[1])))
     database.execute(f"CREATE OR REPLACE TEMP VIEW unit_events AS {_UNIT_EVENTS[Unit.VISIT].format(unit='visit')}")
 
 
-def _show_events(database: "DuckDBPyConnection", lake: Lake, first: datetime, last: datetime) -> int:
+def _show_events(database: "DuckDBPyConnection", settings: Settings, first: datetime, last: datetime) -> int:
     """`every_events`, and `events` without those of bots: all that lie between, and perhaps more."""
-    table = delta.open_table(lake, EVENTS.name)
+    table = delta.open_table(settings.lake, EVENTS.name)
     some = duck.within(table, "occurred_at", first, last) if table else None
-    human_events.show(database, "events", lake, EVENTS.name, table, some=some)
+    human_events.show(database, "events", settings, EVENTS.name, table, some)
     [(rows,)] = database.execute("SELECT count(*) FROM every_events").fetchall()
     return int(rows)
 
 
-def _show_visits(database: "DuckDBPyConnection", view: str, lake: Lake, first: datetime) -> None:
+def _show_visits(database: "DuckDBPyConnection", view: str, settings: Settings, first: datetime) -> None:
     """Visits of people that end at `first` or later, and perhaps more."""
-    table = delta.open_table(lake, SESSIONS.name)
+    table = delta.open_table(settings.lake, SESSIONS.name)
     some = duck.within(table, "ended_at", first, EVER[1]) if table else None
-    human_events.show(database, view, lake, SESSIONS.name, table, some=some)
+    human_events.show(database, view, settings, SESSIONS.name, table, some)

@@ -79,7 +79,7 @@ def compare(settings: Settings, events: int, times: int) -> None:
     for _ in range(times):
         seconds, funnel = timed(lambda: answer(settings, question(settings, STEPS, "7d")))
         ours.append(seconds)
-        seconds, units = timed(lambda: plain_sql(settings.lake))
+        seconds, units = timed(lambda: plain_sql(settings))
         plain.append(seconds)
         if units != [step.units for step in funnel.steps]:
             raise SystemExit(f"The same was not counted: {funnel.steps}, {units}")
@@ -106,7 +106,7 @@ def timed(work: Callable[[], T]) -> tuple[Elapsed, T]:
     return Elapsed(time.monotonic() - clock, time.process_time() - processor), result
 
 
-def plain_sql(lake: Lake) -> list[int]:
+def plain_sql(settings: Settings) -> list[int]:
     """Visitors by step: of each event that is a step, the latest start of a chain that the event completes up to there."""
     query = f"WITH s1 AS (SELECT visitor_id, occurred_at AS t, event, CASE WHEN event = '{STEPS[0]}' THEN occurred_at END AS r1 FROM events)"  # noqa: E501
     for k, step in enumerate(STEPS[1:], start=2):
@@ -116,8 +116,8 @@ def plain_sql(lake: Lake) -> list[int]:
         reached = f"CASE WHEN event = '{step}' AND t - {latest} <= INTERVAL {WITHIN.days} DAY THEN {latest} END"
         query += f", s{k} AS (SELECT *, {reached} AS r{k} FROM s{k - 1})"
     counts = ", ".join(f"count(DISTINCT visitor_id) FILTER (r{k} IS NOT NULL)" for k in range(1, len(STEPS) + 1))
-    with duck.connect(lake) as database:
-        human_events.show(database, "events", lake, EVENTS.name, delta.require(lake, EVENTS.name))
+    with duck.connect(settings.lake) as database:
+        human_events.show(database, "events", settings, EVENTS.name, delta.require(settings.lake, EVENTS.name))
         [units] = database.execute(f"{query} SELECT {counts} FROM s{len(STEPS)}").fetchall()
     return list(units)
 

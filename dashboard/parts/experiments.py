@@ -1,16 +1,14 @@
 """A/B tests: what each variant did, and its difference from the control as it was at the end of each day."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from analytics.answers import Reports
 from dashboard.address import PageAddress
+from nextclick.contracts.silver import EVENTS
 from nextclick.errors import ExperimentError
 from nextclick.lake import delta
-from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 from serving.experiments import assignment
 from serving.experiments.assignment import Experiment
@@ -19,35 +17,6 @@ if TYPE_CHECKING:
     from serving.experiments.report import ExperimentReport
 
 _MOST: Final = 10
-_KEPT: Final = 32
-
-
-class _Reports:
-    """Reports of experiments by the version of silver.events that they were made from."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[Any, ...], ExperimentReport] = OrderedDict()
-
-    def of(self, lake: Lake, experiment: Experiment) -> "ExperimentReport | None":
-        """None while there are no events."""
-        from serving.experiments.report import (
-            report,  # scipy.stats takes a second: a server that starts should not wait for it
-        )
-
-        events = delta.open_table(lake, "silver.events")
-        if events is None:
-            return None
-        key = (lake.root, experiment.name, repr(experiment), events.metadata().id, events.version())
-        with self._lock:
-            if key not in self._known:
-                self._known[key] = report(lake, experiment)
-            while len(self._known) > _KEPT:
-                self._known.popitem(last=False)
-            return self._known[key]
-
-
-_REPORTS: Final = _Reports()
 
 
 def experiments(settings: Settings, reports: Reports, view: PageAddress) -> Mapping[str, Any]:
@@ -64,8 +33,17 @@ def experiments(settings: Settings, reports: Reports, view: PageAddress) -> Mapp
     )[:_MOST]
     return {
         "others": len(there) - len(ran),
-        "experiments": [(one, one.state(now), _shown(_REPORTS.of(settings.lake, one))) for one in ran],
+        "experiments": [(one, one.state(now), _shown(_report(settings, reports, one))) for one in ran],
     }
+
+
+def _report(settings: Settings, reports: Reports, experiment: Experiment) -> "ExperimentReport | None":
+    """None while there are no events."""
+    from serving.experiments import report  # scipy.stats takes a second: a server that starts should not wait for it
+
+    if not delta.exists(settings.lake, EVENTS.name):
+        return None
+    return reports.kept(repr(experiment), report.READS, lambda: report.report(settings, experiment))
 
 
 def _shown(result: "ExperimentReport | None") -> Mapping[str, Any] | None:

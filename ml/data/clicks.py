@@ -56,8 +56,7 @@ def read(settings: Settings) -> tuple[Clicks, TableVersion]:
     lake, name = settings.lake, silver.SERVED_ITEMS.name
     table = delta.require(lake, name)
     with duck.connect(lake) as database:
-        left_out = settings.consent.personalization, None, settings.anomalies.leave_out_suspects
-        human_events.show(database, "served_items", lake, name, table, *left_out)
+        human_events.show(database, "served_items", settings, name, table, learned=True)
         params = {"site": settings.site, "minutes": settings.attribution.click_minutes, "most": settings.ctr.max_shown}
         rows = database.sql(_SHOWN, params=params).to_arrow_table()
     return _of_rows(rows), TableVersion.of(lake, name, table)

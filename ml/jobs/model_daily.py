@@ -76,8 +76,7 @@ HAVING sum(shown) > 0 AND (grouping(variant) = 1 OR experiment <> 'none')
 def _answers(settings: Settings, database: "DuckDBPyConnection", days: set[date]) -> list[tuple[Any, ...]]:
     """By day, site and model version: answers that say whether they were makeshifts, and what of the items that were shown."""
     name = silver.SERVED_ITEMS.name
-    left_out = None, None, settings.anomalies.leave_out_suspects
-    human_events.show(database, "served_items", settings.lake, name, delta.require(settings.lake, name), *left_out)
+    human_events.show(database, "served_items", settings, name, delta.require(settings.lake, name))
     params = [sorted(days), min(days) - timedelta(days=1), max(days) + timedelta(days=2)]
     return database.execute(_of_answers(settings), params).fetchall()
 

@@ -96,8 +96,7 @@ def read(settings: Settings, items: IdMap) -> tuple[Sessions, TableVersion] | No
     if table is None:
         return None
     with duck.connect(lake) as database:
-        left_out = settings.consent.personalization, None, settings.anomalies.leave_out_suspects
-        human_events.show(database, "events", lake, name, table, *left_out)
+        human_events.show(database, "events", settings, name, table, learned=True)
         kinds = [kind for kind, weight in settings.interactions.weights.items() if weight > 0]
         params = {"site": settings.site, "kinds": kinds, "days": settings.next_items.days}
         steps = database.sql(_STEPS, params=params).to_arrow_table()

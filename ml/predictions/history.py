@@ -54,8 +54,7 @@ def open_history(database: "DuckDBPyConnection", settings: Settings, version: in
     version of silver.events, the newest by default; None where nothing is known of anybody. TableMissing without that table.
     """
     table = delta.require(settings.lake, EVENTS.name, version)
-    left_out = settings.consent.personalization, None, settings.anomalies.leave_out_suspects
-    human_events.show(database, "silver_events", settings.lake, EVENTS.name, table, *left_out)
+    human_events.show(database, "silver_events", settings, EVENTS.name, table, learned=True)
     params = {"site": settings.site, "late": round(settings.predictions.late_hours * 3_600_000_000)}
     database.execute(_HISTORY, params)
     database.execute(_LINKED.format(previous="NULL::VARCHAR", which="<>"), params)

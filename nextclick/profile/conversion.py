@@ -17,9 +17,9 @@ import msgspec
 from nextclick.contracts.silver import SESSIONS
 from nextclick.lake.delta import open_table
 from nextclick.lake.duck import connect
-from nextclick.lake.paths import Lake
 from nextclick.lake.people import human_events
 from nextclick.profile.profile import Action
+from nextclick.settings import Settings
 
 LEVELS: Final = ("item_views >= 0", "item_views >= 1", "item_views >= 2", "item_views >= 5", "carts >= 1")
 """What a session of silver.sessions has done to have reached a level, the highest last."""
@@ -38,18 +38,18 @@ class ConversionRates(msgspec.Struct, frozen=True):
         return (self.bought[level] + STRENGTH * overall) / (self.sessions[level] + STRENGTH)
 
 
-def count(lake: Lake, site: str, unless_said: bool | None = None, without_suspects: bool = False) -> ConversionRates:
-    """Rates of the sessions of people on a site; none where silver.sessions was never written.
+def count(settings: Settings, site: str) -> ConversionRates:
+    """Rates of the sessions of people on a site that may be learned from; none where silver.sessions was never written.
 
-    Seconds for millions, without a JVM. `unless_said` and `without_suspects` as in nextclick.lake.people.human_events.
+    Seconds for millions, without a JVM.
     """
-    table = open_table(lake, SESSIONS.name)
+    table = open_table(settings.lake, SESSIONS.name)
     if table is None:
         return ConversionRates()
     reached = ", ".join(f"count(*) FILTER ({level})" for level in LEVELS)
     bought = ", ".join(f"count(*) FILTER ({level} AND purchases > 0)" for level in LEVELS)
-    with connect(lake) as duck:
-        human_events.show(duck, "sessions", lake, SESSIONS.name, table, unless_said, None, without_suspects)
+    with connect(settings.lake) as duck:
+        human_events.show(duck, "sessions", settings, SESSIONS.name, table, learned=True)
         row = duck.execute(f"SELECT {reached}, {bought} FROM sessions WHERE site = $site", {"site": site}).fetchall()[0]
     return ConversionRates(row[: len(LEVELS)], row[len(LEVELS) :])
 

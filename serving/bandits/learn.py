@@ -19,13 +19,7 @@ def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobR
     if delta.open_table(settings.lake, EVENTS.name) is None:
         return JobReport(job=JOB, details={"reason": f"{EVENTS.name} was never written: nothing to do."})
     with locks.hold(settings.lake.locks, LOCK, purpose=JOB):
-        window = trials.read(
-            settings.lake,
-            settings.site,
-            settings.bandits.window_days,
-            settings.consent.personalization,
-            settings.anomalies.leave_out_suspects,
-        )
+        window = trials.read(settings, learned=True)
         learned = state.State(version=window.version, bandits=state.fold(window.rows))
         before = state.read(settings.lake)
         changed = before is None or before.bandits != learned.bandits

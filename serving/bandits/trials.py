@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from nextclick.lake.paths import Lake
+from nextclick.settings import Settings
 from serving.human_events import events
 
 DRAWS = "draws"
@@ -73,15 +73,14 @@ ORDER BY request_id
 """
 
 
-def read(lake: Lake, site: str, days: int, unless_said: bool | None = None, without_suspects: bool = False) -> Trials:
-    """The trials of the last `days`, back from the newest answer, in the order of their requests.
+def read(settings: Settings, learned: bool = False) -> Trials:
+    """The trials of the last bandits.window_days, back from the newest answer, in the order of their requests.
 
     Each draw counts once, however often its events were sent: silver holds each event once, and
-    several events of one request and arm are one trial. `unless_said` and `without_suspects` as in
-    nextclick.lake.people.human_events.
+    several events of one request and arm are one trial. `learned` as in nextclick.lake.people.human_events.
     """
-    with events(lake, unless_said, without_suspects) as (duck, version):
-        cursor = duck.execute(_QUERY, {"site": site, "days": days})
+    with events(settings, learned) as (duck, version):
+        cursor = duck.execute(_QUERY, {"site": settings.site, "days": settings.bandits.window_days})
         return Trials(version, list(_trials(iter(cursor.fetchone, None))))
 
 

@@ -12,12 +12,16 @@ from typing import Any, Literal
 import msgspec
 
 from nextclick.contracts.events import WITH_PIECES
-from nextclick.lake.paths import Lake
+from nextclick.contracts.silver import EVENTS
+from nextclick.lake.people import human_events
+from nextclick.settings import Settings
 from serving.experiments import sequential
 from serving.experiments.assignment import Experiment
 from serving.experiments.sequential import Difference, Interval
 from serving.human_events import events
 
+READS = (EVENTS.name, *human_events.READS)
+"""The tables that a report is made of."""
 SUSPICIOUS = 0.001
 """An always-valid p-value of the sample ratio below it: variants lose units, so do not trust the rates."""
 
@@ -136,9 +140,9 @@ _Days = Mapping[date | None, _Counts]
 """Of a variant, by the day on which windows ended; None: those that are open."""
 
 
-def report(lake: Lake, experiment: Experiment) -> ExperimentReport:
+def report(settings: Settings, experiment: Experiment) -> ExperimentReport:
     """The experiment as silver.events tells it now."""
-    version, days, mixed = _counted(lake, experiment)
+    version, days, mixed = _counted(settings, experiment)
     counts = {name: sum(of.values(), _Counts()) for name, of in days.items()}
     alpha = 1 - experiment.confidence
     names, shares = list(experiment.shares), list(experiment.shares.values())
@@ -168,7 +172,7 @@ def _looks(experiment: Experiment, days: Mapping[str, _Days]) -> list[Look]:
     return looks
 
 
-def _counted(lake: Lake, experiment: Experiment) -> tuple[int, dict[str, dict[date | None, _Counts]], int]:
+def _counted(settings: Settings, experiment: Experiment) -> tuple[int, dict[str, dict[date | None, _Counts]], int]:
     """The version, counts by variant and day, and units of several variants."""
     counts: dict[str, dict[date | None, _Counts]] = {name: {} for name in experiment.shares}
     mixed = 0
@@ -180,7 +184,7 @@ def _counted(lake: Lake, experiment: Experiment) -> tuple[int, dict[str, dict[da
         "metric": experiment.metric,
         "window": experiment.window,
     }
-    with events(lake) as (duck, version):
+    with events(settings) as (duck, version):
         unit = {"visitor": "visitor_id", "user": "user_id"}[experiment.unit]
         for variant, several, day, *values in duck.execute(_QUERY.replace("$unit", unit), params).fetchall():
             if several:

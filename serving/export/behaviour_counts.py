@@ -44,9 +44,9 @@ def entries(settings: Settings, site: str) -> list[Entry]:
 
     The last act of a visitor counts as leaving only once a session's gap has passed since.
     """
-    limits, left_out = settings.ranking, (settings.consent.personalization, settings.anomalies.leave_out_suspects)
+    limits = settings.ranking
     try:
-        with human_events.events(settings.lake, *left_out) as silver:
+        with human_events.events(settings, learned=True) as silver:
             basic = {"site": site, "days": limits.habit_days}
             gap = basic | {"gap": settings.sessions.gap_for(site).total_seconds()}
             transitions = silver.duck.execute(_TRANSITIONS, gap).fetchall()
@@ -54,9 +54,5 @@ def entries(settings: Settings, site: str) -> list[Entry]:
             queries = silver.duck.execute(_QUERIES, most).fetchall()
     except TableMissing:
         return []
-    counts = {
-        QUERIES: queries,
-        TRANSITIONS: transitions,
-        CONVERSION: conversion.count(settings.lake, site, *left_out),
-    }
+    counts = {QUERIES: queries, TRANSITIONS: transitions, CONVERSION: conversion.count(settings, site)}
     return [(key, msgspec.msgpack.encode(counted)) for key, counted in counts.items()]

@@ -9,7 +9,6 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from serving.next_best_action import actions, judge, outcomes, state
 from serving.next_best_action.cells import fold
-from serving.next_best_action.outcomes import DecisionTrials
 
 JOB = "learn_actions"
 LOCK = "actions"
@@ -24,7 +23,7 @@ def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobR
     if delta.open_table(settings.lake, EVENTS.name) is None:
         return JobReport(job=JOB, details={"reason": f"{EVENTS.name} was never written: nothing to do."})
     with locks.hold(settings.lake.locks, LOCK, purpose=JOB):
-        window = read(settings, site)
+        window = outcomes.read(settings, site.outcome)
         verdict = judge.verdict(window.rows, site, settings)
         learned = state.LearnedActions(
             version=window.version, digest=site.digest, cells=fold(window.rows), verdict=verdict
@@ -40,10 +39,3 @@ def run(settings: Settings, progress: Callable[..., None] | None = None) -> JobR
         seconds=time.perf_counter() - started,
         details={"policy": "served" if verdict.serves else "none is served", "reason": verdict.reason},
     )
-
-
-def read(settings: Settings, site: actions.SiteActions) -> DecisionTrials:
-    """The trials that are learned from, as the settings have it."""
-    own = settings.actions
-    left_out = settings.consent.personalization, settings.anomalies.leave_out_suspects
-    return outcomes.read(settings.lake, settings.site, site.outcome, own.window_days, own.period_hours, *left_out)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from nextclick.contracts.events import WITH_PIECES
-from nextclick.lake.paths import Lake
+from nextclick.settings import Settings
 from serving.human_events import events
 from serving.next_best_action.decisions import DECISION, HOUR_MS, Decision, decode
 
@@ -55,21 +55,13 @@ FROM ripe ORDER BY answered_ms, request_id
 """
 
 
-def read(
-    lake: Lake,
-    site: str,
-    outcome: str,
-    days: int,
-    hours: int,
-    unless_said: bool | None = None,
-    without_suspects: bool = False,
-) -> DecisionTrials:
-    """The trials of the last `days`, back from the newest answer, in periods of `hours`, in the order of time.
-
-    `unless_said` and `without_suspects` as in nextclick.lake.people.human_events.
+def read(settings: Settings, outcome: str) -> DecisionTrials:
+    """The trials of the last actions.window_days, back from the newest answer, in periods of actions.period_hours, in the order of time:
+    those that may be learned from.
     """
-    with events(lake, unless_said, without_suspects) as (duck, version):
-        values = {"site": site, "outcome": outcome, "window": days * 24 * HOUR_MS, "period": hours * HOUR_MS}
+    days, hours = settings.actions.window_days, settings.actions.period_hours
+    with events(settings, learned=True) as (duck, version):
+        values = {"site": settings.site, "outcome": outcome, "window": days * 24 * HOUR_MS, "period": hours * HOUR_MS}
         cursor = duck.execute(_QUERY, values)
         return DecisionTrials(version, list(_firsts(iter(cursor.fetchone, None))))
 

@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 from nextclick.contracts.silver import SERVED_ITEMS
 from nextclick.errors import UsageError
 from nextclick.lake import delta, duck
-from nextclick.lake.paths import Lake
+from nextclick.lake.people import human_events
+from nextclick.settings import Settings
 from serving.bandits.trials import Trial
 from serving.off_policy.estimators import Floats, Ints, Log, frequencies
 
@@ -42,8 +43,8 @@ def read(path: Path, columns: Columns) -> tuple[Log, Floats | None]:
     return log, target
 
 
-def of_served_items(lake: Lake, site: str, strata: tuple[str, ...]) -> Log:
-    """What silver.served_items says was really shown: items are actions, a click earns 1, an answer is a group.
+def of_served_items(settings: Settings, strata: tuple[str, ...]) -> Log:
+    """What silver.served_items says was really shown to people: items are actions, a click earns 1, an answer is a group.
 
     Where nothing was drawn the propensity is 1: only places that exploration fills can judge other policies.
     """
@@ -53,9 +54,9 @@ def of_served_items(lake: Lake, site: str, strata: tuple[str, ...]) -> Log:
         f"{', ' if listed else ''}{listed} FROM served_items "
         "WHERE site = $site AND shown_at IS NOT NULL AND propensity > 0"
     )
-    table = delta.require(lake, SERVED_ITEMS.name)
-    with duck.connect(lake) as connection:
-        duck.show(connection, "served_items", lake, SERVED_ITEMS.name, table)
+    site, table = settings.site, delta.require(settings.lake, SERVED_ITEMS.name)
+    with duck.connect(settings.lake) as connection:
+        human_events.show(connection, "served_items", settings, SERVED_ITEMS.name, table)
         try:
             rows: Any = connection.sql(query, params={"site": site}).to_arrow_table()
         except duckdb.Error as error:

@@ -8,7 +8,7 @@ from nextclick.contracts.events import SERVER
 from nextclick.contracts.persons import ACCOUNT
 from nextclick.contracts.silver import AUDIENCE_CHANGES, EVENTS
 from nextclick.lake import delta, duck
-from nextclick.lake.people import persons
+from nextclick.lake.people import human_events, persons
 from triggers.definition import EntersAudience, TriggerDefinition
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
@@ -47,6 +47,8 @@ def find(looking: Looking, trigger: TriggerDefinition, when: EntersAudience) -> 
     duck.show(database, "new_changes", lake, EVENTS.name, events, some)
     duck.show(database, "known_changes", lake, AUDIENCE_CHANGES.name, delta.open_table(lake, AUDIENCE_CHANGES.name))
     database.execute(_SAID, {"site": trigger.site, "audience": when.audience, "as_of": looking.as_of})
-    persons.show(database, "entered", "near", lake)
+    customers = human_events.without_suspects(database, looking.settings, "near", "occurred_at")
+    database.execute(f"CREATE OR REPLACE TEMP VIEW customers AS FROM near{customers}")
+    persons.show(database, "entered", "customers", lake)
     for person, entered_at in database.execute(_ENTERED, {"keep": trigger.keep, "as_of": looking.as_of}).fetchall():
         yield Occasion(trigger.name, trigger.site, person, entered_at.isoformat(), entered_at)

@@ -1,6 +1,6 @@
 """Silver as occasions are looked for in: the acts and visits of people, of one site and some days, with the person of each.
 
-Bots are left out. Only files that may hold these days are opened.
+Bots are left out, and suspects where the settings say so. Only files that may hold these days are opened.
 """
 
 from datetime import datetime
@@ -11,6 +11,7 @@ from nextclick.contracts.silver import EVENTS, SESSIONS
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 from nextclick.lake.people import human_events, persons
+from nextclick.settings import Settings
 from triggers.occasions.item_feed import ItemChange
 
 if TYPE_CHECKING:
@@ -21,17 +22,21 @@ class Looking(NamedTuple):
     """A database in which a lake is looked at, as it was at one moment."""
 
     database: "DuckDBPyConnection"
-    lake: Lake
+    settings: Settings
     as_of: datetime
     """What happened later does not count yet."""
     changes: tuple[ItemChange, ...] = ()
     """Of items, as the outbox keeps them."""
 
+    @property
+    def lake(self) -> Lake:
+        return self.settings.lake
+
     def show_acts(self, site: str, since: datetime) -> None:
         """Make `acts` what people of the site did from `since` on: columns of silver.events, and person_id."""
         table = delta.open_table(self.lake, EVENTS.name)
         some = duck.within(table, "occurred_at", since, self.as_of) if table else None
-        human_events.show(self.database, "people_events", self.lake, EVENTS.name, table, some=some)
+        human_events.show(self.database, "people_events", self.settings, EVENTS.name, table, some)
         self._of_site(
             "SELECT site, visitor_id, user_id, event, event_id, occurred_at, item_id, coalesce(quantity, 1) AS pieces FROM people_events "
             f"WHERE event NOT IN {OUTSIDE_SESSIONS} AND event <> 'refund' AND visitor_id IS NOT NULL",
@@ -44,7 +49,7 @@ class Looking(NamedTuple):
         """Make `visits` the ends of people's visits to the site from `since` on: person_id, occurred_at."""
         table = delta.open_table(self.lake, SESSIONS.name)
         some = duck.within(table, "ended_at", since, self.as_of) if table else None
-        human_events.show(self.database, "people_sessions", self.lake, SESSIONS.name, table, some=some)
+        human_events.show(self.database, "people_sessions", self.settings, SESSIONS.name, table, some)
         self._of_site(
             "SELECT site, visitor_id, NULL::VARCHAR AS user_id, ended_at AS occurred_at FROM people_sessions",
             site,

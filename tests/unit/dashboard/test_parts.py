@@ -73,7 +73,7 @@ def test_an_experiment_shows_its_variants_and_its_sequence(pages: TestClient, la
     assert "red 120 120 60 50.0%" in text
     assert "better, p 0.0" in text
     [one] = [each for each in load_experiments(lake.conf_dir / "experiments") if each.name == "colour"]
-    looks = report(lake.lake, one).looks
+    looks = report(lake, one).looks
     assert [look.date.day for look in looks] == [6, 7, 8, 9, 10, 11]
     assert f"2026-01-11 {100 * looks[-1].differences['red'].value:+.2f}" in text
     assert "colour" not in section(pages.get("/recommender?from=2026-01-22&to=2026-01-28").text, "experiments")

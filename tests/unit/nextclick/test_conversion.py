@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from nextclick.lake.paths import lake_at
 from nextclick.profile.conversion import LEVELS, ConversionRates, count, probability
 from nextclick.profile.profile import Action
+from nextclick.settings import load
 from tests.table_rows import write
 
 Row = dict[str, Any]
@@ -50,8 +50,8 @@ def test_before_anything_is_counted_nobody_knows() -> None:
 
 
 def test_rates_are_counted_from_the_sessions_of_people_on_the_site(tmp_path: Path) -> None:
-    lake = lake_at(tmp_path / "lake")
-    assert count(lake, "default") == ConversionRates()
+    settings = load(tmp_path / "lake", environ={})
+    assert count(settings, "default") == ConversionRates()
 
     def session(views: int, carts: int, purchases: int, agent: str | None = "Firefox", site: str = "default") -> Row:
         counts = {"item_views": views, "carts": carts, "purchases": purchases}
@@ -59,9 +59,9 @@ def test_rates_are_counted_from_the_sessions_of_people_on_the_site(tmp_path: Pat
 
     people = [session(0, 0, 0), session(1, 0, 0, None), session(3, 1, 0), session(7, 2, 2), session(0, 1, 1)]
     others = [session(9, 0, 0, "bot"), session(9, 9, 9, site="other")]
-    write(lake, "silver.sessions", people + others)
-    before = count(lake, "default")
+    write(settings.lake, "silver.sessions", people + others)
+    before = count(settings, "default")
     assert before.sessions[0] == 6, "nobody is known for a bot yet"
-    write(lake, "silver.user_agents", [{"user_agent": "bot"}, {"user_agent": "Firefox", "is_bot": False}])
-    assert count(lake, "default") == ConversionRates((5, 3, 2, 1, 3), (2, 1, 1, 1, 2))
-    assert count(lake, "other") == ConversionRates((1, 1, 1, 1, 1), (1, 1, 1, 1, 1))
+    write(settings.lake, "silver.user_agents", [{"user_agent": "bot"}, {"user_agent": "Firefox", "is_bot": False}])
+    assert count(settings, "default") == ConversionRates((5, 3, 2, 1, 3), (2, 1, 1, 1, 2))
+    assert count(settings, "other") == ConversionRates((1, 1, 1, 1, 1), (1, 1, 1, 1, 1))

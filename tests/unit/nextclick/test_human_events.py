@@ -4,12 +4,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from nextclick.contracts.events import Consent, may_personalize, may_personalize_sql
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake, lake_at
 from nextclick.lake.people import human_events
+from nextclick.settings import Settings, load
 from tests.table_rows import NOON, write
 
 SAID = {None: None, True: {"personalization": True}, False: {"personalization": False, "analytics": True}}
@@ -30,6 +32,13 @@ def test_the_sql_of_consent_is_its_function(unless_said: bool) -> None:
             .fetchall()
         )
         assert answer == may_personalize(consent, unless_said)
+
+
+def _settings(lake: Lake, **sections: dict[str, bool]) -> Settings:
+    """Of this lake, but for what is said of a section."""
+    settings = load(lake.root, environ={})
+    chosen = {name: msgspec.structs.replace(getattr(settings, name), **keys) for name, keys in sections.items()}
+    return msgspec.structs.replace(settings, **chosen)
 
 
 @pytest.fixture
@@ -58,8 +67,9 @@ def lake(tmp_path: Path) -> Lake:
 def test_what_may_not_be_learned_from_is_left_out(
     lake: Lake, name: str, unless_said: bool | None, learned: list[str]
 ) -> None:
+    chosen = _settings(lake, consent={"personalization": bool(unless_said)})
     with duck.connect(lake) as database:
-        human_events.show(database, "rows", lake, name, delta.require(lake, name), unless_said)
+        human_events.show(database, "rows", chosen, name, delta.require(lake, name), learned=unless_said is not None)
         which = {"silver.events": "event <> 'served'", "silver.sessions": f"started_at < '{NOON}'"}.get(name, "true")
         assert [
             visitor for [visitor] in database.sql(f"SELECT visitor_id FROM rows WHERE {which} ORDER BY 1").fetchall()
@@ -71,7 +81,8 @@ def test_what_may_not_be_learned_from_is_left_out(
 def test_what_suspects_did_on_their_day_is_left_out_where_that_is_wanted(lake: Lake, name: str) -> None:
     def kept(without: bool) -> list[str]:
         with duck.connect(lake) as database:
-            human_events.show(database, "rows", lake, name, delta.require(lake, name), None, None, without)
+            chosen = _settings(lake, anomalies={"leave_out_suspects": without})
+            human_events.show(database, "rows", chosen, name, delta.require(lake, name))
             rows = database.sql("SELECT DISTINCT visitor_id FROM rows ORDER BY 1").fetchall()
             return [visitor for [visitor] in rows]
 
@@ -86,7 +97,10 @@ def test_what_suspects_did_on_their_day_is_left_out_where_that_is_wanted(lake: L
 
 def test_a_session_in_which_nothing_was_refused_is_kept(lake: Lake) -> None:
     with duck.connect(lake) as database:
-        human_events.show(database, "rows", lake, "silver.sessions", delta.require(lake, "silver.sessions"), True)
+        chosen = _settings(lake, consent={"personalization": True})
+        human_events.show(
+            database, "rows", chosen, "silver.sessions", delta.require(lake, "silver.sessions"), learned=True
+        )
         later = database.sql(f"SELECT visitor_id FROM rows WHERE started_at > '{NOON}' ORDER BY 1").fetchall()
         assert later == [("n",), ("q",), ("y",)]
 
@@ -99,5 +113,8 @@ def test_a_table_of_before_consent_says_nothing(lake: Lake) -> None:
     write_deltalake(old.table("silver.events"), table)
     for unless_said, count in ((True, 8), (False, 4)):
         with duck.connect(old) as database:
-            human_events.show(database, "rows", old, "silver.events", delta.require(old, "silver.events"), unless_said)
+            chosen = _settings(old, consent={"personalization": unless_said})
+            human_events.show(
+                database, "rows", chosen, "silver.events", delta.require(old, "silver.events"), learned=True
+            )
             assert database.sql("SELECT count(*) FROM rows").fetchall() == [(count,)]

@@ -196,7 +196,7 @@ def test_before_the_first_run_there_is_nothing_to_learn(settings: Settings) -> N
     assert "never written" in str(learn.run(settings).details["reason"])
     assert state.read(settings.lake) is None
     with pytest.raises(TableMissing, match="nextclick run"):
-        trials.read(settings.lake, "default", 1)
+        trials.read(settings)
 
 
 def features(*actions: Action) -> Features:

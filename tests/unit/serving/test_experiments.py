@@ -178,7 +178,7 @@ def test_the_report_counts_units_that_were_really_shown_something(settings: Sett
         answer("v7", "red", "r9") | {"source": "plain"}, event("impression", "v7", 1, "r9"),
     ]  # fmt: skip
     table_rows.write(settings.lake, "silver.events", said)
-    found = report(settings.lake, experiment())
+    found = report(settings, experiment())
     grey, red = found.variants
     assert (grey.exposed, grey.units, grey.successes, grey.answers, grey.clicked) == (1, 1, 1, 2, 1)
     assert (red.exposed, red.units, red.successes, red.answers, red.clicked) == (3, 2, 0, 3, 2)
@@ -190,16 +190,16 @@ def test_the_report_counts_units_that_were_really_shown_something(settings: Sett
 def test_any_event_can_be_the_metric(settings: Settings) -> None:
     said = [answer("v1", "red", "r1"), event("impression", "v1", 1, "r1"), event("purchase", "v1", 30)]
     table_rows.write(settings.lake, "silver.events", [*said, event("page_view", "v9", 100)])
-    grey, red = report(settings.lake, experiment(metric="purchase")).variants
+    grey, red = report(settings, experiment(metric="purchase")).variants
     assert (grey.units, red.units, red.successes) == (0, 1, 1)
     nothing = [answer("v2", "red", "r2"), event("impression", "v2", 1, "r2"), event("purchase", "v2", 30)]
     table_rows.write(settings.lake, "silver.events", [*nothing[:2], nothing[2] | {"quantity": 0}])
-    assert report(settings.lake, experiment(metric="purchase")).variants[1].successes == 1
+    assert report(settings, experiment(metric="purchase")).variants[1].successes == 1
 
 
 def test_an_experiment_that_nobody_saw_has_open_ends(settings: Settings) -> None:
     table_rows.write(settings.lake, "silver.events", [event("page_view", "v1", 0)])
-    found = report(settings.lake, experiment(holdout=0.1))
+    found = report(settings, experiment(holdout=0.1))
     assert [one.name for one in found.variants] == ["grey", "red", HOLDOUT]
     assert {(one.rate.low, one.rate.high) for one in found.variants} == {(0.0, 1.0)}
     assert [(one.variant, one.difference) for one in found.comparisons] == [("red", None), (HOLDOUT, None)]
@@ -213,7 +213,7 @@ def test_a_large_difference_is_found_and_lost_units_are_suspicious(settings: Set
         if variant == "red" and number % 2:
             said.append(event("click", unit, 2, unit))
     table_rows.write(settings.lake, "silver.events", [*said, event("page_view", "late", 100)])
-    found = report(settings.lake, experiment())
+    found = report(settings, experiment())
     assert [each.verdict for each in found.comparisons] == ["better"]
     assert found.sample_ratio.suspicious, "150 to 150 where 3 to 1 was planned"
 

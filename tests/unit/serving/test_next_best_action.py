@@ -272,7 +272,7 @@ LATER: Final = answer("later", 24 * 9, visitor_id="later")
 
 def read(settings: Settings, *rows: dict[str, Any]) -> list[tuple[str, str, bool]]:
     table_rows.write(settings.lake, "silver.events", [*rows, LATER], mode="overwrite")
-    trials = outcomes.read(settings.lake, "default", "purchase", 30, HOURS).rows
+    trials = outcomes.read(settings, "purchase").rows
     return [(trial.person, trial.decision.action, trial.outcome) for trial in trials]
 
 

@@ -66,7 +66,8 @@ def changes(lake: Lake) -> list[ItemChange]:
 def due(lake: Lake, minute: float, kind: str, **more: Any) -> list[tuple[str, str, Any]]:
     with duck.answering(lake, "who is due") as database:
         occasions_then = occasions(
-            Looking(database, lake, minutes(minute), tuple(changes(lake))), trigger(kind, **more)
+            Looking(database, settings_of(Path(lake.root)), minutes(minute), tuple(changes(lake))),
+            trigger(kind, **more),
         )
     return [(each.person_id, each.items[0], each.prices) for each in occasions_then]
 

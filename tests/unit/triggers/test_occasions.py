@@ -8,7 +8,7 @@ import pytest
 from nextclick.lake import duck
 from nextclick.lake.paths import Lake, lake_at
 from tests.table_rows import write
-from tests.trigger_lake import AT, event, minutes, trigger, write_events
+from tests.trigger_lake import AT, event, minutes, settings_of, trigger, write_events
 from triggers.occasions import occasions
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
@@ -21,7 +21,9 @@ def lake(tmp_path: Path) -> Lake:
 
 def due(lake: Lake, minute: float, kind: str = "cart_left", changes: Any = (), **more: Any) -> list[Occasion]:
     with duck.answering(lake, "who is due") as database:
-        return occasions(Looking(database, lake, minutes(minute), tuple(changes)), trigger(kind, **more))
+        return occasions(
+            Looking(database, settings_of(Path(lake.root)), minutes(minute), tuple(changes)), trigger(kind, **more)
+        )
 
 
 def test_a_cart_is_left_once_nothing_more_was_done_for_half_an_hour(lake: Lake) -> None:
