@@ -54,7 +54,7 @@ def triggers(settings: Settings, once: bool, lists: bool, dead: bool, replay: st
 
 async def _work(settings: Settings, once: bool, as_json: bool) -> None:
     from triggers.definition import load
-    from triggers.outbox import Outbox
+    from triggers.outbox.outbox import Outbox
     from triggers.receiver import Receiver
     from triggers.worker import TriggerReport, TriggerWorker
 
@@ -83,7 +83,7 @@ async def _work(settings: Settings, once: bool, as_json: bool) -> None:
 
 def _list(settings: Settings, as_json: bool) -> None:
     from triggers.definition import load
-    from triggers.turn import looked_at
+    from triggers.outbox.turn import looked_at
 
     outbox = looked_at(settings.lake)
     counts = outbox.counts() if outbox else {}
@@ -109,8 +109,8 @@ def _list(settings: Settings, as_json: bool) -> None:
 
 
 def _dead(settings: Settings, as_json: bool) -> None:
-    from triggers.outbox_schema import moment
-    from triggers.turn import looked_at
+    from triggers.outbox.schema import moment
+    from triggers.outbox.turn import looked_at
 
     outbox = looked_at(settings.lake)
     letters = outbox.dead() if outbox else []
@@ -128,8 +128,8 @@ def _dead(settings: Settings, as_json: bool) -> None:
 
 
 def _replay(settings: Settings, wanted: str, as_json: bool) -> None:
-    from triggers import turn
-    from triggers.outbox_schema import ms
+    from triggers.outbox import turn
+    from triggers.outbox.schema import ms
 
     outbox, now = turn.looked_at(settings.lake), datetime.now(UTC)
     ids = [letter.id for letter in outbox.dead() if wanted in ("all", letter.id)] if outbox else []

@@ -18,7 +18,7 @@ from nextclick.object_store import lease
 from nextclick.settings import Settings
 from tests.trigger_lake import SECRET, settings_of
 from triggers.definition import TriggerDefinition
-from triggers.outbox import Outbox
+from triggers.outbox.outbox import Outbox
 from triggers.receiver import Receiver
 from triggers.worker import TriggerWorker
 

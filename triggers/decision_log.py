@@ -15,8 +15,8 @@ from nextclick.landing import outgoing
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings
 from nextclick.shipping.shipper import ship_now
-from triggers.outbox import Outbox
-from triggers.outbox_schema import TriggerDecision
+from triggers.outbox.outbox import Outbox
+from triggers.outbox.schema import TriggerDecision
 
 _TOGETHER: Final = 5_000
 _log: Final = logging.getLogger(__name__)

@@ -12,14 +12,14 @@ from nextclick.errors import TableBusy
 from nextclick.lake import duck, locks
 from nextclick.settings import Settings
 from triggers import message, people
-from triggers.deciding import Deciding
 from triggers.decisions import Contact, SendOutcome, decide, quiet_until
 from triggers.definition import TriggerDefinition
 from triggers.occasions import item_feed, occasions
 from triggers.occasions.looking import Looking
 from triggers.occasions.occasion import Occasion
-from triggers.outbox import Outbox
-from triggers.outbox_schema import TriggerDecision, ms
+from triggers.outbox.deciding import Deciding
+from triggers.outbox.outbox import Outbox
+from triggers.outbox.schema import TriggerDecision, ms
 
 LOCK = "triggers.look"
 

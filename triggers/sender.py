@@ -15,8 +15,8 @@ from uuid import uuid4
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from nextclick.settings import TriggersSettings
-from triggers.outbox import Outbox
-from triggers.outbox_schema import TriggerDecision, ms
+from triggers.outbox.outbox import Outbox
+from triggers.outbox.schema import TriggerDecision, ms
 from triggers.receiver import Receiver, Refusal, Undelivered
 
 AT_ONCE: Final = 3

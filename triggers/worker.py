@@ -1,4 +1,4 @@
-"""The worker of `nextclick triggers`: looks, sends and logs in turn, until it is to end. triggers/turn.py says who may."""
+"""The worker of `nextclick triggers`: looks, sends and logs in turn, until it is to end. triggers/outbox/turn.py says who may."""
 
 import asyncio
 import logging
@@ -19,11 +19,11 @@ from triggers.decision_log import log_decisions
 from triggers.definition import TriggerDefinition
 from triggers.freshness import known_until
 from triggers.look import look
-from triggers.outbox import Outbox
-from triggers.outbox_schema import ms
+from triggers.outbox.outbox import Outbox
+from triggers.outbox.schema import ms
+from triggers.outbox.turn import WorkerTurn
 from triggers.receiver import Receiver
 from triggers.sender import Sender
-from triggers.turn import WorkerTurn
 
 _log: Final = logging.getLogger(__name__)
 Clock = Callable[[], datetime]

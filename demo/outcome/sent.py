@@ -17,7 +17,7 @@ from demo.outcome.facts import SentMessage
 from nextclick.lake.sql import ask
 from nextclick.settings import Settings
 from triggers.definition import load
-from triggers.outbox import Outbox
+from triggers.outbox.outbox import Outbox
 from triggers.receiver import Receiver
 from triggers.worker import TriggerReport, TriggerWorker
 

@@ -14,13 +14,13 @@ from nextclick.object_store import bucket, lease
 from nextclick.settings import Settings
 from tests import object_store
 from tests.trigger_lake import Hook, event, minutes, settings_of, trigger, write_events
-from triggers import turn
 from triggers.definition import TriggerDefinition
 from triggers.look import look
-from triggers.outbox import Outbox
-from triggers.outbox_schema import ms
+from triggers.outbox import turn
+from triggers.outbox.outbox import Outbox
+from triggers.outbox.schema import ms
+from triggers.outbox.turn import WorkerTurn
 from triggers.receiver import Receiver
-from triggers.turn import WorkerTurn
 from triggers.worker import TriggerReport, TriggerWorker
 
 pytestmark = pytest.mark.skipif(bool(object_store.missing()), reason=object_store.missing())

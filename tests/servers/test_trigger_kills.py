@@ -19,7 +19,7 @@ from tests.table_rows import seq, write
 from tests.trigger_lake import settings_of, trigger
 from tests.trigger_processes import receive, started, work
 from triggers.decisions import is_held_out
-from triggers.outbox import Outbox
+from triggers.outbox.outbox import Outbox
 
 TRIGGERS = (
     trigger(name="often", holdout=0.2, cap={"times": 2, "days": 7}),

@@ -17,8 +17,8 @@ from tests.table_rows import seq, write
 from tests.trigger_lake import settings_of, trigger
 from tests.trigger_processes import receive, started, work_beside
 from tests.wait import listens
-from triggers import turn
 from triggers.decisions import is_held_out
+from triggers.outbox import turn
 
 pytestmark = [pytest.mark.servers, pytest.mark.skipif(bool(object_store.missing()), reason=object_store.missing())]
 RULE = trigger(name="often", holdout=0.2, cap={"times": 2, "days": 7})

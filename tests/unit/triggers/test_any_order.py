@@ -14,7 +14,7 @@ from tests.hypothesis_settings import generated
 from tests.trigger_lake import event, minutes, settings_of, trigger, write_events
 from triggers.look import look
 from triggers.occasions.occasion import Occasion
-from triggers.outbox import Outbox
+from triggers.outbox.outbox import Outbox
 
 AFTER, KEEP = 30, 60
 """Minutes."""

@@ -17,8 +17,8 @@ from triggers.look import look
 from triggers.occasions import item_feed, occasions
 from triggers.occasions.item_feed import ItemChange
 from triggers.occasions.looking import Looking
-from triggers.outbox import Outbox
-from triggers.outbox_schema import ms
+from triggers.outbox.outbox import Outbox
+from triggers.outbox.schema import ms
 
 
 def item(

@@ -7,8 +7,8 @@ import pytest
 
 from nextclick.settings import Settings
 from tests.trigger_lake import Hook, minutes, settings_of
-from triggers.outbox import Outbox
-from triggers.outbox_schema import TriggerDecision, ms
+from triggers.outbox.outbox import Outbox
+from triggers.outbox.schema import TriggerDecision, ms
 from triggers.receiver import Receiver, retry_after
 from triggers.sender import NO_END, Sender
 

@@ -11,7 +11,7 @@ from tests.table_rows import write
 from tests.trigger_lake import minutes, settings_of
 from triggers import sends
 from triggers.decision_log import as_event
-from triggers.outbox_schema import TriggerDecision, ms
+from triggers.outbox.schema import TriggerDecision, ms
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.table_rows import write
 from tests.trigger_lake import YES, Hook, event, minutes, settings_of, trigger, write_events
 from triggers.definition import TriggerDefinition
 from triggers.look import look
-from triggers.outbox import Outbox
+from triggers.outbox.outbox import Outbox
 from triggers.receiver import Receiver
 from triggers.worker import TriggerReport, TriggerWorker
 

@@ -1,6 +1,6 @@
-"""The outbox: every decision, and every webhook before its first try, in a SQLite file of this machine (triggers/turn.py: of a lake in
-an object store, a copy of what is kept there).
+"""The outbox: every decision, and every webhook before its first try, in a SQLite file of this machine.
 
+Of a lake in an object store it is a copy of what is kept there (triggers/outbox/turn.py).
 A Delta commit takes too long for a row before each try, and two workers would wait for each other; here each change is one
 transaction that is on disk when it returns (write-ahead log, synchronous = FULL), and a killed process leaves none half done.
 A worker leases what it sends; a lease that ran out is anybody's. So a webhook may go out twice, always under the same id.
@@ -22,9 +22,9 @@ from nextclick.errors import LakeError
 from nextclick.lake import files
 from nextclick.lake.day_changes import DayCursor
 from nextclick.lake.paths import Lake
-from triggers.deciding import Deciding
 from triggers.occasions.item_feed import ItemChange
-from triggers.outbox_schema import COLUMNS, SCHEMA, TABLES, OutboxContent, TriggerDecision, ms
+from triggers.outbox.deciding import Deciding
+from triggers.outbox.schema import COLUMNS, SCHEMA, TABLES, OutboxContent, TriggerDecision, ms
 
 _BUSY_SECONDS: Final = 60.0
 SWITCHED_OFF: Final = "the trigger was switched off"
@@ -99,7 +99,7 @@ class Outbox:
             rows = {name: self._db.execute(f"SELECT * FROM {name}").fetchall() for name in TABLES}
         return OutboxContent(format=formats.OUTBOX, rows=rows)
 
-    def replace(self, content: OutboxContent) -> None:
+    def restore(self, content: OutboxContent) -> None:
         """Hold this instead, at once. LakeError where a newer nextclick wrote it."""
         formats.refuse_newer(f"The outbox that {self._path} is to hold", content.format, formats.OUTBOX)
         with self._transaction():

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from triggers.decisions import COUNTED, Earlier
-from triggers.outbox_schema import COLUMNS, TriggerDecision, ms
+from triggers.outbox.schema import COLUMNS, TriggerDecision, ms
 
 
 class Deciding:

@@ -22,8 +22,8 @@ from nextclick.errors import LakeError
 from nextclick.lake import files, locks
 from nextclick.lake.paths import Lake
 from nextclick.object_store import bucket
-from triggers.outbox import Outbox, owner_address
-from triggers.outbox_schema import OutboxContent
+from triggers.outbox.outbox import Outbox, owner_address
+from triggers.outbox.schema import OutboxContent
 
 LOCK: Final = "triggers"
 _EVERY_SECONDS: Final = 5.0
@@ -31,7 +31,7 @@ _EVERY_SECONDS: Final = 5.0
 
 
 class ReplayRequest(msgspec.Struct, frozen=True):
-    """What whoever has the turn is asked for: to send dead letters again, as Outbox.replay does."""
+    """What whoever has the turn is requested: to send dead letters again, as Outbox.replay does."""
 
     ids: list[str]
     now: int
@@ -64,15 +64,15 @@ class WorkerTurn:
             await asyncio.to_thread(self._stored.put)
 
     async def take_requests(self) -> None:
-        """Do what was asked for meanwhile; a request is removed once it cannot be lost."""
+        """Do what was requested meanwhile; a request is removed once it cannot be lost."""
         if self._stored is None:
             return
         folder = _requests(self._lake)
         addresses = [f"{folder}/{name}" for name in files.names(folder)]
         for content in map(files.read, addresses):
             if content is not None:
-                asked = msgspec.json.decode(content, type=ReplayRequest)
-                self._outbox.replay(asked.ids, asked.now, asked.until)
+                request = msgspec.json.decode(content, type=ReplayRequest)
+                self._outbox.replay(request.ids, request.now, request.until)
         await self.keep()
         for address in addresses:
             files.remove(address)
@@ -96,7 +96,7 @@ class _StoredOutbox:
         if there is None:
             self._outbox.refuse_another(self._lake, files.read(owner_address(self._lake)))
         elif (files.read(self._seen) or b"").decode() != there.etag:
-            self._outbox.replace(_decoded(there.content))
+            self._outbox.restore(_decoded(there.content))
             self._same_as(there.etag)
         self.put()
 
@@ -131,7 +131,7 @@ def looked_at(lake: Lake) -> Outbox | None:
     if there is None:
         return None
     outbox = Outbox.in_memory()
-    outbox.replace(_decoded(there.content))
+    outbox.restore(_decoded(there.content))
     return outbox
 
 
