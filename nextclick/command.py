@@ -34,7 +34,7 @@ def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--profile", metavar="NAME", help="Merge conf/NAME.toml over the defaults."),
         click.option("--conf-dir", metavar="DIR", help="Folder with default.toml (default: the checkout's conf/)."),
-        click.option("--lake", metavar="DIR", help="The lake's folder (default: ./lake)."),
+        click.option("--lake", metavar="DIR", help="The lake: a folder, or s3://BUCKET/KEY (default: ./lake)."),
     ):
         command = option(command)
     return command
