@@ -75,6 +75,10 @@ def canonical(kind: type[Event], limits: EventLimits) -> Any:
     )
 
 
+_REMEMBERED: Final = 1 << 14
+_known_items: Final[set[str]] = set()
+_known_people: Final[dict[frozenset[str], set[str]]] = {}
+"""Names that were looked at and are none of the words: most come again, and are known sooner than looked at."""
 _NOTHING_SAID: Final = Consent()
 _ids: Final = attrgetter(*IDS)
 
@@ -84,6 +88,16 @@ def decoders(limits: EventLimits, kind: type[Event] = Event) -> tuple[Any, Any]:
     """A decoder of one event, and one of a list."""
     struct = canonical(kind, limits)
     return msgspec.json.Decoder(struct), msgspec.json.Decoder(list[struct])  # type: ignore[valid-type]
+
+
+def _is_name(name: str, words: frozenset[str], known: set[str]) -> bool:
+    """Whether it is a name and no word for nobody, nor a placeholder; if so it is `known` from then on."""
+    if name.lower() in words or name[0] in UNFILLED:
+        return False
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    known.add(name)
+    return True
 
 
 def parse(request: Request, limits: RequestLimits) -> list[Event] | None:
@@ -103,15 +117,17 @@ def parse(request: Request, limits: RequestLimits) -> list[Event] | None:
     may_have_blanks = not is_plain or _BLANK in body
     agent = cut(request.user_agent or "", request.limits.max_text_chars)
     ip, nobody, received_at = request.ip, request.nobody, request.received_at
+    items = _known_items
+    people = _known_people.get(nobody) or _known_people.setdefault(nobody, set())
     for event in events:
         if may_have_blanks and any(name is not None and name != name.strip() for name in _ids(event)):
             return None
         kind, visitor, user, item = event.event, event.visitor_id, event.user_id, event.item_id
         if (
             (visitor is None and user is None)
-            or (visitor is not None and (visitor.lower() in nobody or visitor[0] in UNFILLED))
-            or (user is not None and (user.lower() in nobody or user[0] in UNFILLED))
-            or (item is not None and (item.lower() in NO_ITEM or item[0] in UNFILLED))
+            or (visitor is not None and visitor not in people and not _is_name(visitor, nobody, people))
+            or (user is not None and user not in people and not _is_name(user, nobody, people))
+            or (item is not None and item not in items and not _is_name(item, NO_ITEM, items))
             or event.ip is not None
             or kind == "alias"
             or (event.consent is not None and event.consent == _NOTHING_SAID)

@@ -36,6 +36,12 @@ class Grant(NamedTuple):
     signature: str = ""
     """Of the user of all events that bring none of their own."""
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether there is an event that may not be sent."""
+        key = self.limits
+        return key is not None and bool(key.kinds or key.users is not True or key.oldest_days)
+
     def refusal(self, event: Event, received_at: int) -> tuple[str, str] | None:
         """Why the event may not be sent: a reason code and a message; None where it may."""
         key = self.limits
