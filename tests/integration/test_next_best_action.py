@@ -25,11 +25,10 @@ from serving.schema.responses import NextBestAction
 from tests import table_rows
 from tests.audience_files import BUYERS
 from tests.integration.conftest import Gold
-from tests.integration.test_api_choices import metrics, records
+from tests.integration.test_api_choices import records
 from tests.integration.test_serving import furnished
 from tests.wait import now
 
-__all__ = ["metrics"]  # a fixture
 ACTIONS = """
 margin = 20.0
 

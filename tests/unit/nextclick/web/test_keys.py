@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,10 +88,7 @@ def test_workers_of_a_machine_share_a_rate(tmp_path: Path) -> None:
     one, other = (RateLimiter(4, lambda: 50.0, buckets(tmp_path, ("k", "l"))) for _ in range(2))
     assert [rates.take("k") for rates in (one, other, one, other, one, other)] == [True] * 4 + [False] * 2
     assert one.take("l"), "each key has a bucket of its own"
-    later, restarted = (
-        RateLimiter(4, lambda now=now: now, buckets(tmp_path, ("k", "l")))
-        for now in (50.25, 3.0)  # type: ignore[misc]
-    )
+    later, restarted = (RateLimiter(4, partial(float, now), buckets(tmp_path, ("k", "l"))) for now in (50.25, 3.0))
     assert [later.take("k") for _ in range(2)] == [True, False]
     assert [restarted.take("k") for _ in range(5)] == [True] * 4 + [False], "the clock begins anew with the machine"
 
