@@ -1,5 +1,6 @@
 """Files that a site writes into conf/: each mistake names the file, the place in it, and the page that shows the form."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from collector.imports import mapping
 from nextclick.audiences import definitions as audiences
 from nextclick.conf_files import MOST_CHARS, MOST_FILES, Form, toml
 from nextclick.errors import UsageError
-from nextclick.settings import DEFAULT_CONF
+from nextclick.settings import CHECKOUT, DEFAULT_CONF
 from nextclick.settings import load as load_settings
 from serving.bandits import live as bandits
 from serving.experiments import assignment
@@ -112,6 +113,38 @@ def test_each_file_of_conf_is_one_that_a_reader_is_known_of() -> None:
         for path in DEFAULT_CONF.rglob("*.toml")
     }
     assert kinds - profiles == {name.partition("/")[0] for name in READERS}
+
+
+def _toml_of(page: str) -> str:
+    """The first block of TOML that a page shows."""
+    shown = re.search(
+        r"^```toml\n(.*?)^```", (CHECKOUT / "docs" / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert shown
+    return shown[1]
+
+
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [
+        ("audiences.md", "audiences/one.toml"),
+        ("bandits.md", "banners.toml"),
+        ("experiments.md", "experiments/one.toml"),
+        ("mappings.md", "mappings/one.toml"),
+        ("next-best-action.md", "actions.toml"),
+    ],
+)
+def test_what_a_page_shows_is_read(tmp_path: Path, page: str, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(_toml_of(page))
+    READERS[name](tmp_path)
+
+
+@pytest.mark.parametrize("page", ["funnels.md", "kafka.md", "scale.md", "trackers/README.md"])
+def test_the_settings_that_a_page_shows_are_taken(tmp_path: Path, page: str) -> None:
+    (tmp_path / "default.toml").write_bytes((DEFAULT_CONF / "default.toml").read_bytes())
+    (tmp_path / "shown.toml").write_text(_toml_of(page))
+    load_settings(conf_dir=tmp_path, profile="shown", environ={})
 
 
 def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
