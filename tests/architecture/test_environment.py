@@ -12,7 +12,10 @@ WORDS = {"environ", "environb", "getenv", "getenvb"}
 
 def environment_reads(path: Path) -> list[int]:
     """Line numbers where the module asks the environment. Telling a library something by `setdefault` is not asking."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    text = path.read_text(encoding="utf-8")
+    if not any(word in text for word in WORDS):
+        return []
+    nodes = list(ast.walk(ast.parse(text)))
     defaults = {
         node.value.func.value
         for node in nodes

@@ -45,7 +45,9 @@ def test_no_name_in_code_has_a_word_that_the_glossary_replaced() -> None:
     replaced = {
         f"{path.relative_to(CHECKOUT)}:{token.start[0]} {token.string}"
         for path in _modules()
-        for token in tokenize.generate_tokens(io.StringIO(path.read_text(encoding="utf-8")).readline)
+        for text in [path.read_text(encoding="utf-8")]
+        if any(word in text.lower() for word in REPLACED)  # to cut a text into tokens takes long
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
         if token.type == tokenize.NAME and {*_parts(token.string)} & {*REPLACED}
     }
     assert not replaced

@@ -3,6 +3,7 @@
 import http.client
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -61,6 +62,7 @@ FITTING = {
 }
 
 
+@cache
 def queries(operation: tuple[str, str]) -> st.SearchStrategy[list[tuple[str, str]]]:
     """Queries of an operation: half of them of its own fields, mostly with values of their kind."""
     parameters = document()["paths"][operation[0]][operation[1]].get("parameters", [])

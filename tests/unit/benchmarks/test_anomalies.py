@@ -73,7 +73,7 @@ def test_a_folder_without_the_data_is_named(tmp_path: Path) -> None:
 REAL = Path("/work/shared/data")
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 @pytest.mark.parametrize("name", ["globo", "weblogs"])
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real data is not in {REAL}")
 def test_on_the_real_data_the_goals_hold(name: str) -> None:

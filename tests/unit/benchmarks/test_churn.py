@@ -55,7 +55,7 @@ def test_a_folder_without_clicks_is_named(tmp_path: Path) -> None:
         churn.run(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.stress
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real clicks are not in {REAL}")
 def test_on_the_real_portal_the_goals_hold() -> None:
     result = churn.run(REAL)
