@@ -90,7 +90,7 @@ def records(body: bytes, limits: RequestLimits) -> tuple[list[Any], Json]:
         if len(lines) < 2 or not any(isinstance(line, dict) for line in lines):
             raise
         return lines, {}
-    if isinstance(value, dict) and isinstance(value.get("events"), list):
+    if isinstance(value, dict) and isinstance(value.get("events"), (list, dict)):
         return objects(value["events"], limits), value
     return objects(value, limits) if isinstance(value, list) else [value], {}
 

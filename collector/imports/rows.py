@@ -201,8 +201,6 @@ class RowMapper:
             return time_of(self._time, value)
         if name == "ip":
             return values.address(text(value))
-        if name == "consent" and isinstance(value, str):
-            return values.inner_json(value) or value
         if name in _NUMBERS and self._amount and isinstance(value, str):
             try:
                 amount = self._amount(value)

@@ -7,6 +7,7 @@ text is bounded before it is computed with, so "1e999999" is refused unread.
 import re
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
+from html import unescape
 from typing import Any, Final, NamedTuple
 
 from babel import Locale
@@ -22,14 +23,16 @@ _MOST_MONEY: Final = Decimal("99999999999999.9999")
 PLAIN_MONEY: Final = r"[0-9]{1,13}(\.[0-9]{1,40})?"
 _PLAIN: Final = re.compile(rf"[+-]?{PLAIN_MONEY}")
 _AMOUNT: Final = re.compile(
-    r"(?P<sign>[+-]?)(?P<before>[^\d\s.,'+-]{0,8})\s?(?P<number>[+-]?\.?\d[\d.,'\s]*(?:[eE][+-]?\d{1,3})?)\s?(?P<behind>[^\d.,'+-]{0,8})"
+    r"(?P<sign>[+-]?)(?P<before>(?:[^\d\s.,'+-]{1,7}\.?)?)\s?(?P<number>[+-]?\.?\d[\d.,'\s]*(?:[eE][+-]?\d{1,3})?)\s?(?P<behind>(?:[^\d.,'+-]{1,7}\.?)?)"
 )
 _SPACE: Final = "\u202f"
 _NONE: Final = frozenset(("XXX", "XTS"))
 """What ISO 4217 calls no currency, and a test."""
 _CODES: Final = frozenset(currency.code for currency in Currency) - _NONE
-_AMBIGUOUS: Final = frozenset("$£¥")
+_AMBIGUOUS: Final = frozenset((*"$£¥", "kr", "kr.", "rs", "rs.", "fr", "fr."))
 """Signs that stand alone for the money of several countries."""
+_NO_CENTS: Final = re.compile(r"(?<=\d)[.,][-–—]{1,2}(?!\d)")
+"""How German, Swiss and Dutch shops write that there are none: `299,-`."""
 
 
 def number(value: Any) -> Decimal:
@@ -84,12 +87,13 @@ def money(value: Any, decimal: str = "") -> Money:
 
 @lru_cache(1 << 12)
 def _money(written: str, decimal: str) -> Money:
-    match = _AMOUNT.fullmatch(written.replace("−", "-").replace("’", "'"))
+    plain = unescape(written) if "&" in written else written
+    match = _AMOUNT.fullmatch(_NO_CENTS.sub("", plain).replace("−", "-").replace("’", "'"))
     if match is None or (match["before"] and match["behind"]) or len(match["sign"] + match["number"]) > LONGEST:
         return _no_money(written)
     beside = (match["before"] or match["behind"]).strip()
     code = _code(beside) if beside else None
-    if beside and code is None and beside not in _AMBIGUOUS:
+    if beside and code is None and beside.casefold() not in _AMBIGUOUS:
         return _no_money(written)
     digits = match["number"].strip()
     try:
@@ -157,7 +161,7 @@ def _code(written: str) -> str | None:
 
 @lru_cache(1)
 def _names() -> dict[str, str]:
-    """Currencies by what Unicode's tables call them in English: code, name, and the sign where it is theirs alone.
+    """Currencies by what Unicode's tables call them in English: code, name, and the sign where it is theirs alone; and by number.
 
     Codes that ISO 4217 withdrew are among them, since history has them.
     """
@@ -167,4 +171,7 @@ def _names() -> dict[str, str]:
         names |= {name: code for code, name in english.currencies.items() if code not in _NONE}
         names |= {sign: code for sign, code in signs.items() if sign not in _AMBIGUOUS}
         names |= {code: code for code in {*_CODES, *english.currencies} - _NONE}
+    names |= {
+        f"{currency.number:03}": currency.code for currency in Currency if currency.number and currency.code in _CODES
+    }
     return {name.casefold(): code for name, code in names.items()}

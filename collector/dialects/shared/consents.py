@@ -10,6 +10,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Iterable
 from typing import Any, Final
 
+from collector.dialects.shared.json_text import json_of
 from nextclick.contracts.events import Consent
 
 _WORDS: Final = {
@@ -37,6 +38,7 @@ _TCF_PURPOSES: Final = {"analytics": (1, 8, 9), "personalization": (1, 5, 6), "a
 """Storing on the device; measuring content and audiences; profiles for content, and using them; the same for advertising."""
 _LONGEST: Final = 64
 _MOST_WORDS: Final = 64
+_DEEPEST: Final = 8
 
 
 def consent(value: Any) -> Consent | None:
@@ -49,6 +51,8 @@ def consent(value: Any) -> Consent | None:
     >>> consent(",C0001,C0002,"), consent("denied").advertising, consent("perhaps")
     (Consent(analytics=True, personalization=False, advertising=False), False, None)
     """
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        value = _written(value)
     if isinstance(value, dict):
         return _of_answers(value)
     if isinstance(value, list):
@@ -58,6 +62,14 @@ def consent(value: Any) -> Consent | None:
     if (answer := _answer(value)) is not None:
         return Consent(**dict.fromkeys(Consent.__struct_fields__, answer))
     return _of_list(re.split(r"[,;|\s]+", value[:1024])) if isinstance(value, str) else None
+
+
+def _written(value: str) -> Any:
+    """JSON in a text; None where it is none."""
+    try:
+        return json_of(value.encode("utf-8", "replace"), _DEEPEST)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _word(name: Any) -> str:

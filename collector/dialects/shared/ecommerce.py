@@ -31,7 +31,8 @@ _KINDS: Final[Mapping[str, tuple[str, str | None]]] = {
     **dict.fromkeys(("select_promotion", "promotion_clicked", "clicked_promotion"), ("click", _PROMOTION)),
     **dict.fromkeys(("search", "products_searched", "view_search_results"), ("search", None)),
 }
-_LISTS: Final = ("items", "products")
+_LISTS: Final = ("items", "products", "item", "product")
+"""Where an event has its items, or its only one as an object."""
 
 _QUERY: Final = ("search_term", "query", "search_query", "search_string", "q")
 _ITEM_ID: Final = ("item_id", "product_id", "productId", "sku")
@@ -42,6 +43,7 @@ _ITEM: Final[Mapping[str, tuple[str, ...]]] = {
     "price": ("price",),
     "quantity": ("quantity",),
 }
+_IS_ITEM: Final = frozenset((*_ITEM["item_id"], *_ITEM["name"]))
 _ORDERS: Final = ("purchase", "refund")
 _TOTAL: Final = ("value", "revenue", "total")
 _EVENT: Final[Mapping[str, tuple[str, ...]]] = {
@@ -82,12 +84,16 @@ def to_drafts(name: Any, values: Json, budget: FanOutBudget, *around: Json) -> l
 
 
 def _items(value: Any) -> list[Any]:
-    """The items of a list, which may also be JSON in text, or an object whose names are places, as PHP makes of a list with gaps."""
+    """The items of a list, which may also be JSON in text, or an object whose names are places, as PHP makes of a list with gaps.
+
+    An object that is an item is the only one; null and what is empty is none.
+    """
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
         value = inner_json(value)
-    if isinstance(value, dict) and all(name.isdecimal() for name in value):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+    if isinstance(value, dict):
+        is_item = not value.keys().isdisjoint(_IS_ITEM)
+        value = [value] if is_item else list(value.values()) if all(name.isdecimal() for name in value) else []
+    return [item for item in value if item not in (None, "", [], {})] if isinstance(value, list) else []
 
 
 def _draft(kind: str, surface: str | None, part: int | None, item: Json, beside: Json | None = None) -> EventDraft:

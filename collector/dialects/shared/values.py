@@ -45,9 +45,12 @@ def _too_deep(limits: RequestLimits) -> str:
 
 
 def objects(values: Any, limits: RequestLimits) -> list[Any]:
-    """`values` if it is a list that is not too long, else Refused; an object whose names are places is PHP's list with gaps."""
-    if isinstance(values, dict) and values and all(name.isdecimal() for name in values):
-        values = list(values.values())
+    """`values` if it is a list that is not too long, else Refused; an object whose names are places is PHP's list with gaps.
+
+    Any other object is the only one of a list that was left out.
+    """
+    if isinstance(values, dict) and values:
+        values = list(values.values()) if all(name.isdecimal() for name in values) else [values]
     if not isinstance(values, list):
         raise Refused(400, "malformed_batch", "The events are not a list.")
     if len(values) > limits.batch_events:

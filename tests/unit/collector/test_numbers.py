@@ -29,6 +29,12 @@ from collector.request.numbers import currency, money, whole
         ("US$ 4", "4", "USD"),
         ("12.50 EUR", "12.50", "EUR"),
         ("1.299,00 €", "1299.00", "EUR"),
+        ("1 299,00 kr", "1299.00", None),
+        ("299,- kr.", "299", None),
+        ("CHF 1'299.-", "1299", "CHF"),
+        ("€ 299,--", "299", "EUR"),
+        ("Rs. 1,29,900.00", "129900.00", None),
+        ("12.50&nbsp;&euro;", "12.50", "EUR"),
     ],
 )
 def test_money_is_read_where_it_can_mean_one_thing(written: Any, amount: str, beside: str | None) -> None:
@@ -38,7 +44,7 @@ def test_money_is_read_where_it_can_mean_one_thing(written: Any, amount: str, be
 @pytest.mark.parametrize(
     "written",
     ["12,50", "1,299", "0,99", "Free", "n/a", "", "5 pcs", "1,2,3", "1_000", "NaN", "Infinity", float("nan"), float("inf"), True, False,
-     [], {}, "1e999999", "1e15", "9" * 15, "9" * 5000, 10**400, "1,299.00,5", "1 €/m", "5-", None],
+     [], {}, "1e999999", "1e15", "9" * 15, "9" * 5000, 10**400, "1,299.00,5", "1 €/m", "5-", "5,-5", "5-,", "x.5", "Rs.", None],
 )  # fmt: skip
 def test_money_that_cannot_be_read_or_may_mean_two_things_raises(written: Any) -> None:
     with pytest.raises((ValueError, OverflowError)):
@@ -56,7 +62,8 @@ def test_who_knows_the_decimal_sign_says_it() -> None:
 
 @pytest.mark.parametrize(
     ("written", "code"),
-    [("EUR", "EUR"), ("eur", "EUR"), (" Eur ", "EUR"), ("€", "EUR"), ("Euro (€)", "EUR"), ("us dollar", "USD"), ("HRK", "HRK")],
+    [("EUR", "EUR"), ("eur", "EUR"), (" Eur ", "EUR"), ("€", "EUR"), ("Euro (€)", "EUR"), ("us dollar", "USD"), ("HRK", "HRK"),
+     ("978", "EUR"), ("036", "AUD")],
 )  # fmt: skip
 def test_a_currency_is_its_code(written: str, code: str) -> None:
     assert currency(written) == code

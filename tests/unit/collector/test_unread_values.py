@@ -238,6 +238,37 @@ def test_one_bad_token_costs_no_event(mark: bytes, tokens: tuple[bytes, bytes]) 
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/batch", {"batch": {"type": "track", "userId": "u", "event": "x"}}),
+        ("/v1/events", {"events": {"event": "x", "visitor_id": "v"}}),
+        ("/2/httpapi", {"api_key": "k", "events": {"event_type": "x", "device_id": "v"}}),
+        ("/mp/collect", {"client_id": "v", "events": {"name": "x"}}),
+        ("/batch/", {"api_key": "k", "batch": {"event": "x", "distinct_id": "v"}}),
+    ],
+)
+def test_an_object_where_a_list_is_meant_is_its_only_one(path: str, body: Any) -> None:
+    assert only(path, body).event == "x"
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [{"products": {"sku": "A", "price": 3}}, {"product": {"id": "A", "price": 3}}, {"items": [None, {"item_id": "A", "price": "3"}, {}]}],
+)  # fmt: skip
+def test_the_only_item_may_be_an_object_and_null_is_none(listed: dict[str, Any]) -> None:
+    event = only(
+        "/v1/track",
+        {"type": "track", "userId": "u", "event": "Order Completed", "properties": {"order_id": "7", **listed}},
+    )
+    assert (event.event, event.item_id, event.price, event.order_id) == ("purchase", "A", "3", "7")
+
+
+def test_a_product_that_is_a_word_is_a_property() -> None:
+    event = only("/v1/track", view(product="Lamp", sku="A"))
+    assert (event.item_id, event.properties) == ("A", {"product": "Lamp"})
+
+
 def test_a_batch_may_be_phps_list_with_gaps() -> None:
     event = {"type": "track", "userId": "u", "event": "x"}
     assert len(parsed(request("/v1/batch", {"batch": {"0": event, "2": event}})).events) == 2

@@ -51,6 +51,9 @@ def tcf(*purposes: int) -> str:
         ({"Personalisation": "opt-out", "Targeting": "opt_in"}, Consent(personalization=False, advertising=True)),
         ({"essential": True}, None),
         ({"analytics": "later"}, None),
+        ('{"analytics": true, "ad_storage": "denied"}', Consent(analytics=True, advertising=False)),
+        ('["statistics"]', ANALYTICS),
+        ("{analytics: true}", None),
         # one word for everything
         (True, ALL), (False, NOTHING), ("granted", ALL), ("Denied", NOTHING), (0, NOTHING), (1, ALL), ("opted-out", NOTHING),
         # lists of what is allowed: Cookiebot's and Tealium's, OneTrust's cookie

@@ -240,9 +240,9 @@ def test_a_mapping_says_its_null_marks_and_how_its_numbers_are_written(tmp_path:
         'fields = { visitor_id = "who", item_id = "sku", price = "price", quantity = "qty", scroll_pct = "read" }\n'
     )
     to_payload = RowMapper(SETTINGS, load(str(path), tmp_path), "events", "shop", FILE_TIME)
-    row = {"at": "2026-01-02", "who": "a", "sku": "NULL", "price": "1.299,00 €", "qty": "1.000", "read": "?"}
+    row = {"at": "2026-01-02", "who": "a", "sku": "NaT", "price": "1.299,00 €", "qty": "1.000", "read": "?"}
     event = msgspec.json.decode(to_payload(row), type=Event)
-    assert (event.item_id, event.price, event.currency, event.quantity) == ("NULL", "1299.00", "EUR", 1000)
+    assert (event.item_id, event.price, event.currency, event.quantity) == ("NaT", "1299.00", "EUR", 1000)
     assert (event.scroll_pct, event.unread_fields) == (None, None)
     other = msgspec.json.decode(to_payload({**row, "price": "12,50", "qty": 1.0, "read": "33,5"}), type=Event)
     assert (other.price, other.quantity, other.scroll_pct) == ("12.50", 1, 33.5)
