@@ -154,8 +154,8 @@ def is_empty(lake: Lake, table: Table) -> bool:
 def rows_changed(lake: Lake, table: Table, since: int) -> int:
     """Rows that commits after version `since` inserted, updated or deleted, by their operation metrics."""
     present = open_table(lake, table.name)
-    commits = delta.history(lake, table.name, present) if present else ()
-    newer = takewhile(lambda commit: commit["version"] > since, commits)
+    history = delta.history(lake, table.name, present) if present else ()
+    newer = takewhile(lambda commit: commit["version"] > since, history)
     return sum(_rows_of(commit.get("operationMetrics", {})) for commit in newer)
 
 
