@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,13 @@ from dashboard.pages import PAGES
 from demo.__main__ import clear, make_facts
 from demo.outcome.facts import DemoFacts, agrees, comparisons
 from nextclick.lake.memory import TableMemory
+from nextclick.lake.paths import Lake
 from nextclick.lake.sql import ask
+from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import load
 from orchestration.step_runner import step_runner
 from tests.e2e.browsing import axe_source, chromium, faults_of_pages
+from tests.wait import wait_until
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -199,17 +201,20 @@ def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, fa
     first.locator("a").click()
     visit.locator("#panel >> text='4 × view item'").wait_for()
     settings = load(lake, profile="demo", environ={})
+    wait_until(lambda: {"served", "impression", "click"} <= landed(settings.lake, request))
+    for job in ("ingest_events", "build_events", "build_served_items"):
+        step_runner(settings).perform(job)
     query = f"select position, shown_at, clicked_at from silver.served_items where request_id = '{request}' and item_id = '{item}'"
-    for _ in range(20):  # the collector and the API publish every two seconds
-        for job in ("ingest_events", "build_events", "build_served_items"):
-            step_runner(settings).perform(job)
-        rows = ask(settings.lake, query)[1]
-        if rows and rows[0][2] is not None:
-            break
-        time.sleep(1)
-    [(position, shown_at, clicked_at)] = rows
+    [(position, shown_at, clicked_at)] = ask(settings.lake, query)[1]
     assert position == 1
     assert shown_at < clicked_at
+
+
+def landed(lake: Lake, request: str) -> set[str]:
+    """The kinds of event that name this answer, of those that the collector and the API have published."""
+    lines = (line.payload for segment in segments(lake.landing) for line in read_segment(segment.path))
+    events = (json.loads(line) for line in lines if request.encode() in line)
+    return {event["event"] for event in events if event.get("request_id") == request}
 
 
 def test_what_one_clicks_in_the_shop_moves_the_dashboards_live_page(
