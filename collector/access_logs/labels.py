@@ -28,7 +28,7 @@ def label(method: str | None, status: int | None, path: str, content_type: str |
     status = 200 if status is None else status
     if method is None or status >= 400 or status < 200:
         return "error"
-    if method != "GET":
+    if method.upper() != "GET":
         return "not_get"
     if 300 <= status < 400 and status != 304:
         return "redirect"

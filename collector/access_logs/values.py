@@ -70,7 +70,7 @@ def request(fields: Row, names: Names, time: Callable[[Any], int]) -> Row:
     """What the line gave, under our names; Unmappable where it has no time or no address."""
     row: Row = {name: _first(fields, columns) for name, columns in names.items()}
     row |= {name: text(value) for name, value in row.items() if value is not None and name != "time"}
-    row["more"] = {name: value for name, value in fields.items() if not (missing(value) or _SECRETS.search(name))}
+    row["more"] = {name: value for name, value in fields.items() if not (missing(value) or _is_secret(name, value))}
     if row.get("request"):
         split_request(row, row["request"])
     if row["time"] is None:
@@ -82,8 +82,13 @@ def request(fields: Row, names: Names, time: Callable[[Any], int]) -> Row:
     return row
 
 
+def _is_secret(name: str, value: Any) -> bool:
+    """Whether it is a header with a secret, or a list of headers that has one, by name and value as Amazon's WAF writes them."""
+    return bool(_SECRETS.search(name) or (isinstance(value, list) and _SECRETS.search(text(value))))
+
+
 def missing(value: Any) -> bool:
-    return value is None or value in ("", "-", '""')  # Apache writes "" for a name that is empty
+    return value is None or value in ("", "-", '""', '"-"')  # Apache writes "" for a name that is empty
 
 
 def _first(fields: Row, names: tuple[str, ...]) -> Any:
@@ -117,6 +122,7 @@ def clf_time(written: str) -> int:
 def any_time(written: Any) -> int:
     """Numbers since 1970 by their size, ISO 8601, `2006/01/02 15:04:05` (UTC), or the time of Common Log."""
     if isinstance(written, str) and "/" in written:
+        written = written.strip("[]")
         return _auto(written.replace("/", "-")) if written[4:5] == "/" else clf_time(written)
     if isinstance(written, bool):
         raise TypeError(written)
@@ -132,6 +138,8 @@ def split_request(row: Row, line: str) -> None:
     target = target.strip()
     if target and _METHOD.fullmatch(method):
         row["method"], row["target"], row["protocol"] = method, target, protocol or None
+    elif line[:1] == "/" and row.get("method"):  # Logstash calls the target so
+        row["target"] = line
     elif not missing(line):
         row["more"]["request"] = line
 

@@ -118,6 +118,8 @@ _CLOUDFLARE: Final[Names] = {
 }
 _decode: Final = msgspec.json.Decoder().decode
 _DEEPEST: Final = 32
+_TELLS: Final = ("method", "target", "request", "status")
+"""One of them each request has: an object of an address and a time alone is what an application logs."""
 _BYTES: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
 _CONSOLE: Final = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?)\t[A-Z]+\t[^\t]*\t[^\t]*\t(?=\{)")
 """What stands before Caddy's object in its format for people: the time, the level, the logger, the message."""
@@ -132,6 +134,8 @@ def _reader(names: Names) -> Callable[[], Reader]:
             raise Unmappable("missing_visitor", f"the line has no {' or '.join(names['address'])}")
         fields = {name: _single(value) for name, value in values.items() if not missing(value)}
         row = request(fields, names, any_time)
+        if not any(row.get(name) for name in _TELLS):
+            raise Unmappable("malformed_line", "the object tells of no request")
         if "request.tls.version" in row["more"]:
             row["scheme"] = "https"
         return row
@@ -163,7 +167,9 @@ def _mended(line: str) -> Any:
 
 
 def _single(value: Any) -> Any:
-    """Of a header sent several times the only value."""
+    """Of a header sent several times the only value; a text that Logstash left in its quotes is what they hold."""
+    if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] == '"':
+        return value[1:-1]
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from collector.access_logs.formats import recognized
 from tests.unit.collector.access_logs.test_formats import (
     AT,
     CADDY,
@@ -44,9 +45,38 @@ OTHERS = {
                "userAgent": [FIREFOX], "referer": REFERRER, "statusCode": 200, "clientIp": "203.0.113.9"}, "bytes": 5120},
     "pino": {"level": 30, "time": 1767323045250, "pid": 7, "req": {"method": "GET", "url": "/shoes?size=42", "headers": HEADERS,
              "remoteAddress": "203.0.113.9", "remotePort": 5123}, "res": {"statusCode": 200.0}, "responseTime": 5, "bytes": 5120},
+    "Logstash": {"@timestamp": "2026-01-02T03:04:05.250Z", "clientip": "203.0.113.9", "ident": "-", "auth": "-", "verb": "GET",
+                 "request": "/shoes?size=42", "httpversion": "1.1", "response": "200", "bytes": "5120", "referrer": f'"{REFERRER}"',
+                 "agent": f'"{FIREFOX}"', "vhost": "shop.example"},
+    "Datadog": {"timestamp": "2026-01-02T03:04:05.250Z", "http": {"method": "GET", "url": "http://shop.example/shoes?size=42",
+                "status_code": 200, "useragent": FIREFOX, "referer": REFERRER}, "network": {"client": {"ip": "203.0.113.9"},
+                "bytes_written": 5120}},
+    "gunicorn": {"time": f"[{CLF}]", "remote_address": "203.0.113.9", "request": "GET /shoes?size=42 HTTP/1.1", "status": "200",
+                 "response_length": "5120", "user_agent": FIREFOX, "host": "shop.example", "bytes": 5120},
     "Google's container": {"jsonPayload": NGINX | {"scheme": "http"}, "timestamp": "2026-01-02T03:04:06Z"},
     "Loki": {"labels": {"app": "web"}, "line": json.dumps(NGINX | {"scheme": "http"}), "timestamp": "2026-01-02T03:04:06Z"},
 }  # fmt: skip
+
+
+def test_headers_in_a_list_keep_no_cookie_and_a_method_may_be_in_small_letters() -> None:
+    waf = {
+        "timestamp": 1767323045250,
+        "httpRequest": {
+            "clientIp": "203.0.113.9", "uri": "/shoes", "args": "size=42", "httpMethod": "get", "country": "BR",
+            "headers": [{"name": "Host", "value": "shop.example"}, {"name": "Cookie", "value": "session=secret"}],
+        },
+    }  # fmt: skip
+    (event,) = read(json.dumps(waf))
+    assert (event["event"], event["page_url"], event["properties"]["httpRequest.country"]) == (
+        "page_view",
+        "/shoes?size=42",
+        "BR",
+    )
+    assert "secret" not in json.dumps(event)
+
+
+def test_what_an_application_logs_is_no_access_log() -> None:
+    assert recognized([b'{"timestamp":"2026-01-02T03:04:05Z","ip":"203.0.113.9","user":"joe","msg":"login"}']) is None
 
 
 @pytest.mark.parametrize("name", OTHERS)
