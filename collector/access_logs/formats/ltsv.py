@@ -6,7 +6,7 @@ http://ltsv.org; besides the labels that it recommends, nginx's variables are kn
 from typing import Final
 
 from collector.access_logs.formats.json_objects import NGINX
-from collector.access_logs.values import Format, Names, any_time, request, unescaped
+from collector.access_logs.values import Format, Names, any_time, missing, request, unescaped
 from collector.imports.cells import Row
 from collector.request.errors import Unmappable
 
@@ -31,9 +31,7 @@ def _read(line: str) -> Row:
     if len(parts) < _LEAST or not all(label and mark for label, mark, _ in parts):
         raise Unmappable("malformed_line", "the line is not of the file's format")
     fields: Row = {label: unescaped(value) for label, _, value in parts}
-    if "time" in fields:
-        fields["time"] = fields["time"].strip("[]")
-    if "remote_addr" in fields:  # so `host` is the site's after all
+    if not all(missing(fields.get(name)) for name in NGINX["address"]):  # so `host` is the site's after all
         fields["vhost"] = fields.pop("host", None) or fields.get("vhost")
     return request(fields, _NAMES, any_time)
 
