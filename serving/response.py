@@ -118,7 +118,7 @@ def record(
     """The answer as a `served` event (docs/api.md has its properties)."""
     scored = listed.ranked.scored
     known = scored.features if scored.foreseen is None else scored.features | {FORESEEN: scored.foreseen}
-    features = {name: values.round(4).tolist() for name, values in known.items()}
+    features = dict(zip(known, np.array([*known.values()]).round(4).tolist(), strict=True))
     properties = {
         "items": _text(listed.ids),
         "propensities": _text(listed.propensities),

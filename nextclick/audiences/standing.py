@@ -1,6 +1,6 @@
 """What is kept of one visitor or user beside their profile: which audiences they belong to since when, and what gold said last."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -99,11 +99,16 @@ def said(standing: AudienceStanding, tables: Mapping[str, int]) -> dict[str, int
     return since
 
 
-def belonging(standing: AudienceStanding, audiences: Iterable[Audience], facts: Facts, keep_ms: int) -> dict[str, int]:
-    """By audience since when (ms), as of the facts; what they cannot know, and what the nightly job alone looks at, as it stood."""
+def belonging(
+    standing: AudienceStanding, audiences: Iterable[Audience], facts: Facts, live: Container[str]
+) -> dict[str, int]:
+    """By audience since when (ms), as of the facts; what they cannot know, and what the nightly job alone looks at, as it stood.
+
+    `live` names those that live profiles can say (Audience.is_live).
+    """
     since: dict[str, int] = {}
     for audience in audiences:
-        belongs = membership(audience, facts) if audience.is_live(keep_ms) else None
+        belongs = membership(audience, facts) if audience.name in live else None
         if belongs or (belongs is None and audience.name in standing.since):
             since[audience.name] = standing.since.get(audience.name, facts.now)
     return since

@@ -24,16 +24,23 @@ def strengths(
     return {item: strength for item, strength in sums.items() if strength > 0}
 
 
-def fold_in(gram: Floats, used: Floats, strength: Floats, alpha: float, regularization: float) -> Floats:
+def inverse(gram: Floats, regularization: float) -> Floats:
+    """(YᵀY + λI)⁻¹ of all items, once for everybody; where it has none, its pseudo-inverse. `gram` is YᵀY."""
+    return np.asarray(np.linalg.pinv(gram + regularization * np.eye(len(gram)), hermitian=True))
+
+
+def fold_in(inverse: Floats, used: Floats, strength: Floats, alpha: float) -> Floats:
     """The person vector that ALS would give: (YᵀY + Σ (c − 1) y yᵀ + λI)⁻¹ Σ c y, with c = 1 + alpha · strength.
 
-    `gram` is YᵀY of all items; `used` [n × dimensions] and `strength` [n] are of the items used.
+    `used` U [n × dimensions] and `strength` [n] are of the items used. With P the `inverse` and D = diag(c − 1), it is
+    PUᵀ(I + D·UPUᵀ)⁻¹c, the push-through identity: what is solved for each person is as large as what they used.
     Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008, equation 4.
     """
     confidence = 1.0 + alpha * strength
-    ridge = gram + (used.T * (confidence - 1.0)) @ used
-    ridge.flat[:: len(gram) + 1] += regularization  # the diagonal
-    return np.asarray(np.linalg.solve(ridge, confidence @ used))
+    near = used @ inverse
+    system = (confidence - 1.0)[:, None] * (near @ used.T)
+    system.flat[:: len(used) + 1] += 1.0  # the diagonal
+    return np.asarray(np.linalg.solve(system, confidence) @ near)
 
 
 def mean(used: Floats, strength: Floats) -> Floats:

@@ -4,8 +4,9 @@ Counts are capped at the K actions of a profile. An action after `now` (the read
 behind the collector's) counts as just happened.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Self
 
 import msgspec
@@ -84,20 +85,24 @@ def features(profile: Profile, now: int, rules: FeatureRules, words: Words = of_
     """All features as of `now`; `words` gives an action's categories, best first."""
     actions = profile.since(now - rules.keep_ms).actions
     session = open_session(actions, now, rules.gap_ms)
-    named = (name for action in actions for name in words(action))
+    kinds, said = [action.kind for action in actions], [tuple(words(action)) for action in actions]
+
+    def since(age: int) -> dict[str, int]:
+        return _counts(kinds[: bisect_left(actions, age - now, key=lambda action: -action.at)])
+
     return Features(
         last_items=tuple(_firsts((action.item, action.at) for action in actions)),
-        last_category=next(named, ""),
+        last_category=next((name for names in said for name in names), ""),
         last_at=actions[0].at if actions else None,
         seconds_since_last=max(0, now - actions[0].at) / 1000 if actions else None,
-        interest=interest(actions, now, rules, words),
+        interest=interest(zip(actions, said, strict=True), now, rules),
         attributes={},
-        last_minute=_counts(actions, now - MINUTE),
-        last_5_minutes=_counts(actions, now - 5 * MINUTE),
-        last_day=_counts(actions, now - DAY),
-        session=_counts(session),
+        last_minute=since(MINUTE),
+        last_5_minutes=since(5 * MINUTE),
+        last_day=since(DAY),
+        session=_counts(kinds[: len(session)]),
         session_started_at=session[-1].at if session else None,
-        session_category=_most_viewed(session, words),
+        session_category=_most_viewed(kinds, said[: len(session)]),
         session_dwell_ms=sum(action.dwell_ms for action in session),
         searches=tuple(query for query, _ in _firsts((action.query, action.at) for action in actions)),
     )
@@ -113,30 +118,24 @@ def open_session(actions: tuple[Action, ...], now: int, gap_ms: int) -> tuple[Ac
     return actions
 
 
-def interest(actions: Iterable[Action], now: int, rules: FeatureRules, words: Words = of_category) -> dict[str, float]:
-    """How much a profile leans to each word, in (−1, 1), the strongest first.
+def interest(named: Iterable[tuple[Action, Iterable[str]]], now: int, rules: FeatureRules) -> dict[str, float]:
+    """How much a profile leans to each word, by its actions and the words of each; in (−1, 1), the strongest first.
 
     score(w) = s(w) / (1 + Σ|s|), with s(w) = Σ weight(kind) · 2^(−age / half-life) over its actions:
     one fresh view gives +0.5, more of the same come near 1, a removal from the cart counts against.
     """
     sums: dict[str, float] = {}
-    for action in actions:
+    for action, words in named:
         if weight := rules.weights.get(action.kind, 0.0):
             decayed: float = weight * 2.0 ** (-max(0, now - action.at) / rules.half_life_ms)
-            for word in words(action):
+            for word in words:
                 sums[word] = sums.get(word, 0.0) + decayed
     whole = 1.0 + sum(map(abs, sums.values()))
     return {word: sums[word] / whole for word in sorted(sums, key=lambda word: (-sums[word], word))}
 
 
-def _counts(actions: Iterable[Action], after: int = -1) -> dict[str, int]:
-    """Of actions, the newest first, those after a time by kind."""
-    counts: dict[str, int] = {}
-    for action in actions:
-        if action.at <= after:
-            break
-        counts[action.kind] = counts.get(action.kind, 0) + 1
-    return counts
+def _counts(kinds: Sequence[str]) -> dict[str, int]:
+    return dict(Counter(kinds))
 
 
 def _firsts(pairs: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
@@ -148,6 +147,6 @@ def _firsts(pairs: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
             yield name, at
 
 
-def _most_viewed(session: Iterable[Action], words: Words) -> str:
-    views = Counter(word for action in session if action.kind in _VIEWS for word in words(action))
+def _most_viewed(kinds: Iterable[str], said: Sequence[tuple[str, ...]]) -> str:
+    views = Counter(word for kind, words in zip(kinds, said, strict=False) if kind in _VIEWS for word in words)
     return views.most_common(1)[0][0] if views else ""

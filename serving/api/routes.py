@@ -1,10 +1,11 @@
 """The routes of the API, in one table: the app, the OpenAPI document and the tests all read it."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from serving.answers import lists, next_best_action, visitors
 from serving.engine import Engine
 from serving.schema import requests, responses
 
@@ -36,34 +37,37 @@ class ApiRoute(NamedTuple):
 
 ROUTES: tuple[ApiRoute, ...] = (
     ApiRoute(
-        "GET", "/v1/personalize", requests.PersonalizeRequest, responses.Personalized, Engine.personalize,
+        "GET", "/v1/personalize", requests.PersonalizeRequest, responses.Personalized, lists.personalize,
         "Recommendations, a banner and a ranked feed for a visitor, in one answer",
     ),
     ApiRoute(
-        "GET", "/v1/recommendations", requests.RecommendRequest, responses.Items, Engine.recommend, "A list of items for a visitor"
+        "GET", "/v1/recommendations", requests.RecommendRequest, responses.Items, lists.recommend, "A list of items for a visitor"
     ),
-    ApiRoute("GET", "/v1/similar/{item_id}", requests.SimilarRequest, responses.Items, Engine.similar, "Items that resemble an item"),
-    ApiRoute("GET", "/v1/popular", requests.PopularRequest, responses.Items, Engine.popular, "What everybody likes"),
-    ApiRoute("POST", "/v1/rank", requests.RankRequest, responses.Items, Engine.rank, "The caller's own items, ranked for a visitor"),
+    ApiRoute("GET", "/v1/similar/{item_id}", requests.SimilarRequest, responses.Items, lists.similar, "Items that resemble an item"),
+    ApiRoute("GET", "/v1/popular", requests.PopularRequest, responses.Items, lists.popular, "What everybody likes"),
+    ApiRoute("POST", "/v1/rank", requests.RankRequest, responses.Items, lists.rank, "The caller's own items, ranked for a visitor"),
     ApiRoute(
-        "GET", "/v1/next-action", requests.NextActionRequest, responses.NextActions, Engine.next_action,
+        "GET", "/v1/next-action", requests.NextActionRequest, responses.NextActions, visitors.next_action,
         "What a visitor does next, with probabilities",
     ),
     ApiRoute(
-        "GET", "/v1/next-best-action", requests.NextBestActionRequest, responses.NextBestAction, Engine.next_best_action,
+        "GET", "/v1/next-best-action", requests.NextBestActionRequest, responses.NextBestAction, next_best_action.next_best_action,
         "What to do for a visitor: a banner, a recommendation, a discount, or none",
     ),
-    ApiRoute("GET", "/v1/suggest", requests.SuggestRequest, responses.Suggestions, Engine.suggest, "Completions of a search"),
+    ApiRoute("GET", "/v1/suggest", requests.SuggestRequest, responses.Suggestions, visitors.suggest, "Completions of a search"),
     ApiRoute(
-        "GET", "/v1/profile/{visitor_id}", requests.ProfileRequest, responses.LiveProfile, Engine.profile,
+        "GET", "/v1/profile/{visitor_id}", requests.ProfileRequest, responses.LiveProfile, visitors.profile,
         "What is known of a visitor now", secret=True,
     ),
 )  # fmt: skip
 
 
+_EXACT: Final = {route.path: [(route, "")] for route in ROUTES}
+"""No two routes have one path."""
+
+
 def find(path: str) -> list[tuple[ApiRoute, str]]:
     """The routes of a path (one a method), each with the value of its parameter."""
-    exact = [(route, "") for route in ROUTES if route.path == path]
-    return exact or [
+    return _EXACT.get(path) or [
         (route, path[len(route.start) :]) for route in ROUTES if route.parameter and path.startswith(route.start)
     ]

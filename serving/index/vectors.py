@@ -33,8 +33,8 @@ class ItemVectors:
     about: lists_manifest.Vectors
     direction: NDArray[np.float32]
     length: NDArray[np.float32]
-    gram: Floats
-    """YᵀY of the vectors."""
+    inverse: Floats
+    """What a visitor is folded in with (nextclick/profile/embedding.py)."""
 
     def embed(self, stock: ItemColumns, strengths: Mapping[str, float]) -> Embedded | None:
         """Who used these items as strongly as that; None for who used none that has a vector."""
@@ -47,7 +47,7 @@ class ItemVectors:
         mean = embedding.mean(used, strength)
         if self.about.method != "als":
             return Embedded(mean, mean, number)
-        folded = embedding.fold_in(self.gram, used, strength, self.about.alpha, self.about.regularization)
+        folded = embedding.fold_in(self.inverse, used, strength, self.about.alpha)
         return Embedded(folded, mean, number)
 
     def affinity(self, embedded: Embedded, number: Numbers, used: NDArray[np.bool_]) -> Floats:
@@ -78,7 +78,8 @@ def load(snapshot: Snapshot) -> ItemVectors | None:
         room[: len(rows)] = rows
         gram += rows.T @ rows
     length = np.linalg.norm(matrix, axis=1)
-    return ItemVectors(about, matrix / np.maximum(length, np.finfo(np.float32).tiny)[:, None], length, gram)
+    direction = matrix / np.maximum(length, np.finfo(np.float32).tiny)[:, None]
+    return ItemVectors(about, direction, length, embedding.inverse(gram, about.regularization))
 
 
 def _rows(value: bytes, dimensions: int) -> Floats:

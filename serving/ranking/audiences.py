@@ -21,7 +21,9 @@ class AnswerAudiences:
 
     def __init__(self, settings: Settings) -> None:
         self._keep_ms = settings.live.keep_ms
-        self._audiences = BySite(definitions.load(settings.conf_dir / "audiences"))
+        loaded = definitions.load(settings.conf_dir / "audiences")
+        self._audiences = BySite(loaded)
+        self._live = frozenset(one.name for one in loaded if one.is_live(self._keep_ms))
 
     def of(self, site: str, key: bytes, profile: Profile, store: Profiles, now: int) -> Mapping[str, int]:
         """By audience that the subject of `key` belongs to since when (ms), at `now`."""
@@ -29,7 +31,7 @@ class AnswerAudiences:
         if not theirs:
             return NOWHERE
         standing = decode_standing(store.standings([key])[0])
-        return belonging(standing, theirs, Facts.live(profile, now, self._keep_ms, standing.night), self._keep_ms)
+        return belonging(standing, theirs, Facts.live(profile, now, self._keep_ms, standing.night), self._live)
 
 
 def require(settings: Settings, named: Iterable[tuple[str, str]]) -> None:

@@ -1,5 +1,6 @@
 """The items that are ranked for one answer, as arrays: a row an item."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -73,10 +74,7 @@ def gather(index: ServingIndex, known: Known, limit: int, fresh_since: float) ->
     popular = index.by_popularity[:limit]
     more = popular[~index.among(popular, chosen)][: limit - len(chosen)]
     candidates = of_numbers(index.catalogue, np.concatenate([chosen, more]))
-    for origin, items in ((POPULAR, popular), *((CATEGORY, items) for items in liked)):
-        rows = index.rows(candidates.number, items)[0]
-        candidates.origin[rows[rows >= 0]] |= origin
-    annotate(index, candidates, known)
+    annotate(index, candidates, known, [(POPULAR, popular), *((CATEGORY, items) for items in liked)])
     return candidates
 
 
@@ -100,13 +98,17 @@ def top_categories(index: ServingIndex, known: Known) -> list[int]:
     return codes[:_CATEGORIES]
 
 
-def annotate(index: ServingIndex, candidates: Candidates, known: Known) -> None:
-    """Fill in what the person's own list and the last views say of the candidates."""
+def annotate(
+    index: ServingIndex, candidates: Candidates, known: Known, others: Sequence[tuple[int, Numbers]] = ()
+) -> None:
+    """Fill in what the person's own list and the last views say of the candidates, and which `others`, by origin, have them."""
     lists = [(candidates.personal, known.personal, 1.0, PERSONAL)] if known.personal is not None else []
     lists += [(candidates.similar, items, _VIEW_DECAY**place, SESSION) for place, items in enumerate(known.similar)]
-    rows = index.rows(candidates.number, *(items for _, items, _, _ in lists))
-    for (column, items, most, origin), row in zip(lists, rows, strict=True):
+    rows = index.rows(candidates.number, *(items for _, items, _, _ in lists), *(items for _, items in others))
+    for (column, items, most, origin), row in zip(lists, rows[: len(lists)], strict=True):
         there = row >= 0
         row, worth = row[there], _worth(len(items), most)[there]
         column[row] = np.maximum(column[row], worth)
         candidates.origin[row] |= origin
+    for (origin, _), row in zip(others, rows[len(lists) :], strict=True):
+        candidates.origin[row[row >= 0]] |= origin

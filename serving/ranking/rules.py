@@ -57,7 +57,7 @@ def rules(
         only_recommendable=True,
         only_available=conf.only_available if request.available is None else request.available,
         allow=_allowed(stock, conf.allow, request.allow),
-        hidden=_known(stock, never(stock, conf, request, known) | set(hidden)),
+        hidden=_hidden(stock, conf, request, known, hidden),
         per_category=conf.per_category if request.per_category is None else request.per_category,
         item_boost={
             stock.number[name[5:]]: factor
@@ -74,11 +74,23 @@ def rules(
 
 def never(stock: ItemColumns, conf: Conf, request: FilteredRequest, known: Known) -> set[str]:
     """The ids of the items that a list may not hold: denied, seen, bought, by the live profile and by the history."""
+    ids, numbers = _never(conf, request, known)
+    return {*ids, *(stock.ids[number] for number in numbers)}
+
+
+def _hidden(stock: ItemColumns, conf: Conf, request: FilteredRequest, known: Known, more: Iterable[str]) -> Numbers:
+    """The same, and `more`, by index of item."""
+    ids, numbers = _never(conf, request, known)
+    return np.array([stock.number[item] for item in (*ids, *more) if item in stock.number] + numbers, np.int64)
+
+
+def _never(conf: Conf, request: FilteredRequest, known: Known) -> tuple[list[str], list[int]]:
+    """The ids of the live profile, of conf/ and of the request; the indices of the history. An item may be there twice."""
     hide_seen = conf.hide_seen if request.hide_seen is None else request.hide_seen
     hide_bought = conf.hide_bought if request.hide_bought is None else request.hide_bought
-    seen = known.items(SEEN) | {stock.ids[number] for number in known.seen} if hide_seen else set()
-    bought = known.items(BOUGHT) | {stock.ids[number] for number in known.bought} if hide_bought else set()
-    return {*conf.deny, *request.deny} | seen | bought
+    kinds = (*SEEN * hide_seen, *BOUGHT * hide_bought)
+    done = [action.item for action in known.profile.actions if action.item and action.kind in kinds]
+    return [*conf.deny, *request.deny, *done], [*known.seen * hide_seen, *known.bought * hide_bought]
 
 
 def may_show(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates) -> NDArray[np.bool_]:

@@ -3,8 +3,9 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Final, NamedTuple, TypeVar
 
@@ -40,6 +41,7 @@ from serving.schema.responses import NO_SESSION, SessionAnswer
 
 Found = TypeVar("Found")
 _THREADS: Final = 8
+_SITES: Final = 64
 SEEN: Final = ("view_item", "page_view", "click", "play")
 BOUGHT: Final = ("purchase",)
 _NOTHING: Final = np.empty(0, np.int64)
@@ -76,10 +78,6 @@ class Known(NamedTuple):
     audiences: Mapping[str, int] = NOWHERE
     """By audience that who asks belongs to now since when (ms): the user where it is known, else the visitor."""
 
-    def items(self, kinds: Sequence[str]) -> set[str]:
-        """The items of the profile's actions of these kinds."""
-        return {action.item for action in self.profile.actions if action.item and action.kind in kinds}
-
 
 class VisitorLookup:
     """Looks up the visitor of a request, within serving.budget_milliseconds.
@@ -93,7 +91,8 @@ class VisitorLookup:
         self._retry = settings.serving.retry_seconds
         self._last_views = settings.ranking.last_views
         self._settings = settings
-        self._rules = FeatureRules.of(settings, settings.site)  # where no session is asked for: its gap is the site's
+        self._rules_of = lru_cache(_SITES)(partial(FeatureRules.of, settings))
+        self._rules = self._rules_of(settings.site)  # where no session is asked for: its gap is the site's
         self._half_life_ms = settings.interactions.half_life.total_seconds() * 1000
         self._metrics = metrics
         limits = msgspec.structs.replace(settings.kv, redis_timeout_seconds=self._budget)
@@ -153,7 +152,8 @@ class VisitorLookup:
     def attributes(self, index: ServingIndex, known: Known, now: int) -> dict[str, float]:
         """Interest by attribute of the items; for requests of a profile, since no list depends on it."""
         actions = known.profile.since(now - self._rules.keep_ms).actions
-        return interest(actions, now, self._rules, lambda action: index.catalogue.traits_of(action.item))
+        named = ((action, index.catalogue.traits_of(action.item)) for action in actions)
+        return interest(named, now, self._rules)
 
     def nobody(self, now: int, degraded: bool = False) -> Known:
         """Nothing is known."""
@@ -176,8 +176,7 @@ class VisitorLookup:
         audiences = self._audiences.of(who.site, keys[-1], profiles[-1], self._profiles, now)
         stock = index.catalogue
 
-        named = {action.id: _category(stock, action) for action in whole.actions}
-        live = features(whole, now, FeatureRules.of(self._settings, who.site), lambda action: named[action.id])
+        live = features(whole, now, self._rules_of(who.site), lambda action: _category(stock, action))
         follows, session = self._after(index, whole, now, who.site)
         viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number and not len(follows)]
         people = _people(who)

@@ -16,6 +16,7 @@ from nextclick.kv import open_profiles
 from nextclick.profile import profile
 from nextclick.profile.profile import Action
 from nextclick.settings import AudienceRules, Settings
+from serving.answers import lists, visitors
 from serving.engine import Engine
 from serving.export import export
 from serving.schema.requests import PersonalizeRequest, ProfileRequest
@@ -83,13 +84,13 @@ def engine(shop: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 def belongs(engine: Engine, visitor: str, user: str | None = None) -> dict[str, int]:
-    answer = asyncio.run(engine.profile("default", ProfileRequest(visitor_id=visitor, user_id=user)))
+    answer = asyncio.run(visitors.profile(engine, "default", ProfileRequest(visitor_id=visitor, user_id=user)))
     return {one.name: one.since for one in answer.audiences}
 
 
 def personalized(engine: Engine, visitor: str) -> Any:
     request = PersonalizeRequest(visitor_id=visitor, surface="home", feed=5)
-    return asyncio.run(engine.personalize("default", request))
+    return asyncio.run(lists.personalize(engine, "default", request))
 
 
 def bought(shop: Settings, *keys: bytes, ago: int = 1000) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import Settings
+from serving.answers import lists
 from serving.bandits import learn, state
 from serving.bandits.context import SIZE
 from serving.bandits.methods import Arm
@@ -57,7 +58,7 @@ def answered(settings: Settings, metrics: Any, visitors: int) -> dict[str, Perso
     try:
         return {
             visitor: asyncio.run(
-                engine.personalize("default", PersonalizeRequest(visitor_id=visitor, surface="home", feed=5))
+                lists.personalize(engine, "default", PersonalizeRequest(visitor_id=visitor, surface="home", feed=5))
             )
             for visitor in (f"v{number}" for number in range(visitors))
         }
@@ -137,7 +138,9 @@ def test_a_running_api_takes_up_what_was_learned(exploring: Settings, metrics: A
         state.write(settings.lake, state.State(version=1, bandits={"banner:home": arms}))
         request = PersonalizeRequest(visitor_id="v1", surface="home")
         for _ in range(2000):
-            answers = [asyncio.run(engine.personalize("default", request)).personalized_banner for _ in range(20)]
+            answers = [
+                asyncio.run(lists.personalize(engine, "default", request)).personalized_banner for _ in range(20)
+            ]
             if {answer["id"] for answer in answers if answer} == {"popular"}:
                 return
         raise AssertionError("the new state was not taken up")

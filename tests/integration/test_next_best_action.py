@@ -16,6 +16,7 @@ from nextclick.kv import open_profiles
 from nextclick.profile import profile
 from nextclick.profile.profile import Action
 from nextclick.settings import Settings
+from serving.answers.next_best_action import next_best_action
 from serving.engine import Engine
 from serving.next_best_action import learn, state
 from serving.next_best_action.decisions import Decision
@@ -65,7 +66,7 @@ def answered(settings: Settings, metrics: Any, *requests: NextBestActionRequest)
     engine = Engine(settings, metrics)
     engine.start()
     try:
-        return [asyncio.run(engine.next_best_action("default", request)) for request in requests]
+        return [asyncio.run(next_best_action(engine, "default", request)) for request in requests]
     finally:
         engine.close()
 
@@ -133,10 +134,10 @@ def test_without_a_record_nothing_is_done(shop: Settings, metrics: Any, why: str
 def test_while_records_are_lost_none_is_answered_and_on_record_as_it_was(shop: Settings, metrics: Any) -> None:
     """So that what is written when the disk is back says what was done."""
     engine = Engine(shop, metrics)
-    engine._recorder.is_up = False
+    engine.recorder.is_up = False
     engine.start()
     try:
-        answers = [asyncio.run(engine.next_best_action("default", request)) for request in visitors(10)]
+        answers = [asyncio.run(next_best_action(engine, "default", request)) for request in visitors(10)]
     finally:
         engine.close()
     assert (answers[0].action, answers[0].recorded) == ("none", False)

@@ -42,8 +42,20 @@ def test_folding_in_gives_the_vector_that_the_library_gives() -> None:
     model.item_factors, model.user_factors = items, np.zeros((1, 8), np.float32)
     row = csr_matrix((1 + alpha * strength, ([0, 0, 0], used)), (1, 30), dtype=np.float32)
     exact = items.astype(np.float64)
-    ours = embedding.fold_in(exact.T @ exact, exact[used], strength, alpha, regularization)
+    ours = embedding.fold_in(embedding.inverse(exact.T @ exact, regularization), exact[used], strength, alpha)
     np.testing.assert_allclose(ours, model.recalculate_user(0, row), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("items", "regularization"), [(30, 0.7), (30, 0.0), (5, 0.7), (5, 0.0)])
+@pytest.mark.parametrize("count", [1, 4, 20])
+def test_folding_in_solves_the_normal_equations(items: int, count: int, regularization: float) -> None:
+    """Also where people used more items than there are dimensions, and five items do not span all eight of these."""
+    draw = np.random.default_rng(items + count)
+    every = draw.normal(size=(items, 8))
+    used, strength = every[draw.integers(0, items, count)], draw.exponential(size=count)
+    ours = embedding.fold_in(embedding.inverse(every.T @ every, regularization), used, strength, 3.0)
+    whole = every.T @ every + (used.T * 3.0 * strength) @ used + regularization * np.eye(8)
+    np.testing.assert_allclose(whole @ ours, (1 + 3.0 * strength) @ used, rtol=1e-9, atol=1e-9)
 
 
 def test_the_mean_is_weighted_by_strength() -> None:

@@ -122,7 +122,7 @@ def test_what_was_taken_out_of_the_cart_counts_against() -> None:
 def test_interest_in_attributes_comes_from_what_the_reader_knows_of_the_items() -> None:
     colours = {"lamp": ("red", "brass"), "desk": ("red",)}
     actions = of(action(0, item="lamp"), action(1, item="desk"), action(2, item="unknown")).actions
-    found = interest(actions, NOW, RULES, lambda one: colours.get(one.item, ()))
+    found = interest([(one, colours.get(one.item, ())) for one in actions], NOW, RULES)
     assert found["red"] == pytest.approx(2 / 4)
     assert found["brass"] == pytest.approx(1 / 4)
 
