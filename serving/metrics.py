@@ -1,10 +1,13 @@
 """What the API counts, in Prometheus' terms."""
 
+from functools import lru_cache
 from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
 _LATENCY = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.007, 0.010, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+_MOST_LABELS = 1_024
 
 
 class ServingMetrics:
@@ -25,6 +28,8 @@ class ServingMetrics:
         self.seconds = Histogram(
             "answer_seconds", "From the whole request to the answer.", ["route"], buckets=_LATENCY, **own
         )
+        self.answered = lru_cache(_MOST_LABELS)(self.answers.labels)
+        self.took = lru_cache(_MOST_LABELS)(self.seconds.labels)
         self.store_failures = Counter("store_failures", "Reads of a store that failed or took too long.", **own)
         self.recorded = Counter("recorded", "Records of what was served, made durable.", **own)
         self.records_lost = Counter("records_lost", "Records of what was served that could not be written.", **own)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from nextclick.profile.profile import Action
+from nextclick.profile.profile import KINDS_BY_CODE, Action
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +19,7 @@ def strengths(
     """
     sums: dict[str, float] = {}
     for action in actions:
-        if action.item and (weight := weights.get(action.kind, 0.0)):
+        if action.item and (weight := weights.get(KINDS_BY_CODE[action.code], 0.0)):
             sums[action.item] = sums.get(action.item, 0.0) + weight * 2.0 ** (-max(0, now - action.at) / half_life_ms)
     return {item: strength for item, strength in sums.items() if strength > 0}
 

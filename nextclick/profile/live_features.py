@@ -6,20 +6,17 @@ behind the collector's) counts as just happened.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self
 
 import msgspec
 
-from nextclick.profile.profile import Action, Profile
+from nextclick.profile.profile import KINDS_BY_CODE, Action, Profile
 from nextclick.settings import Settings
 
 MINUTE: Final = 60_000
 DAY: Final = 24 * 60 * MINUTE
 _VIEWS: Final = ("view_item", "page_view", "click", "play")
-
-Words = Callable[[Action], Iterable[str]]
-"""What an action speaks for: its category, or attributes of its item that the reader knows."""
 
 
 class FeatureRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,35 +73,33 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(name for name, score in self.interest.items() if score > 0)
 
 
-def of_category(action: Action) -> tuple[str, ...]:
-    """The category that the event named."""
-    return (action.category,) if action.category else ()
-
-
-def features(profile: Profile, now: int, rules: FeatureRules, words: Words = of_category) -> Features:
-    """All features as of `now`; `words` gives an action's categories, best first."""
+def features(profile: Profile, now: int, rules: FeatureRules, categories: Sequence[str] | None = None) -> Features:
+    """All features as of `now`; `categories` of the profile's actions, "" where one has none, None: those that the events named."""
     actions = profile.since(now - rules.keep_ms).actions
+    if categories is None:
+        categories = [action.category for action in actions]
     session = open_session(actions, now, rules.gap_ms)
-    kinds, said = [action.kind for action in actions], [tuple(words(action)) for action in actions]
+    kinds = [KINDS_BY_CODE[action.code] for action in actions]
+    words = [(category,) if category else () for category in categories[: len(actions)]]
 
     def since(age: int) -> dict[str, int]:
         return _counts(kinds[: bisect_left(actions, age - now, key=lambda action: -action.at)])
 
     return Features(
-        last_items=tuple(_firsts((action.item, action.at) for action in actions)),
-        last_category=next((name for names in said for name in names), ""),
+        last_items=_firsts([(action.item, action.at) for action in actions if action.item]),
+        last_category=next(filter(None, categories[: len(actions)]), ""),
         last_at=actions[0].at if actions else None,
         seconds_since_last=max(0, now - actions[0].at) / 1000 if actions else None,
-        interest=interest(zip(actions, said, strict=True), now, rules),
+        interest=interest(zip(actions, words, strict=True), now, rules),
         attributes={},
         last_minute=since(MINUTE),
         last_5_minutes=since(5 * MINUTE),
         last_day=since(DAY),
         session=_counts(kinds[: len(session)]),
         session_started_at=session[-1].at if session else None,
-        session_category=_most_viewed(kinds, said[: len(session)]),
+        session_category=_most_viewed(kinds, categories[: len(session)]),
         session_dwell_ms=sum(action.dwell_ms for action in session),
-        searches=tuple(query for query, _ in _firsts((action.query, action.at) for action in actions)),
+        searches=tuple(dict.fromkeys(action.query for action in actions if action.query)),
     )
 
 
@@ -126,7 +121,7 @@ def interest(named: Iterable[tuple[Action, Iterable[str]]], now: int, rules: Fea
     """
     sums: dict[str, float] = {}
     for action, words in named:
-        if weight := rules.weights.get(action.kind, 0.0):
+        if weight := rules.weights.get(KINDS_BY_CODE[action.code], 0.0):
             decayed: float = weight * 2.0 ** (-max(0, now - action.at) / rules.half_life_ms)
             for word in words:
                 sums[word] = sums.get(word, 0.0) + decayed
@@ -138,15 +133,14 @@ def _counts(kinds: Sequence[str]) -> dict[str, int]:
     return dict(Counter(kinds))
 
 
-def _firsts(pairs: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int]]:
-    """The first pair of each name, in order; pairs without a name are left out."""
-    seen = {""}
+def _firsts(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """The first pair of each name, in order."""
+    first: dict[str, int] = {}
     for name, at in pairs:
-        if name not in seen:
-            seen.add(name)
-            yield name, at
+        first.setdefault(name, at)
+    return tuple(first.items())
 
 
-def _most_viewed(kinds: Iterable[str], said: Sequence[tuple[str, ...]]) -> str:
-    views = Counter(word for kind, words in zip(kinds, said, strict=False) if kind in _VIEWS for word in words)
+def _most_viewed(kinds: Iterable[str], categories: Sequence[str]) -> str:
+    views = Counter(category for kind, category in zip(kinds, categories, strict=False) if category and kind in _VIEWS)
     return views.most_common(1)[0][0] if views else ""

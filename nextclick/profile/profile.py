@@ -134,7 +134,7 @@ def greatest(actions: Iterable[Action]) -> list[Action]:
 def union(*profiles: Profile) -> Profile:
     """One profile of several, such as a visitor's and the person's that it is."""
     first, *others = profiles or (EMPTY,)
-    return merge(first, (new for other in others for new in other.actions))
+    return merge(first, (new for other in others for new in other.actions)) if others else first
 
 
 def visitor_key(site: str, visitor_id: str) -> bytes:

@@ -1,7 +1,6 @@
 """The routes that answer with a list."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -99,7 +98,7 @@ async def rank(engine: Engine, site: str, request: requests.RankRequest) -> resp
     rows = caller_candidates.listed_rows(ids, request, conf, never(index.catalogue, conf, request, context.known))
     candidates = candidates.take(np.array(rows, np.int64))
     annotate(index, candidates, context.known)
-    ruleset = replace(of_rules(context, request), allow=None, hidden=candidates.number[:0], only_recommendable=False)
+    ruleset = of_rules(context, request)._replace(allow=None, hidden=candidates.number[:0], only_recommendable=False)
     n = request.n or len(ids)
     best = ranked(index, candidates, context.known, ruleset, n, context.order(), fill=False)
     shown = [ids[row] for row in best.candidates.row.tolist()]

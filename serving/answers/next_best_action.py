@@ -37,7 +37,7 @@ async def next_best_action(
         variant=context.assigned.variant if context else None,
         degraded=context is None or context.known.degraded,
     )
-    engine.metrics.answers.labels("/v1/next-best-action", answer.kind, answer.degraded).inc()
+    engine.metrics.answered("/v1/next-best-action", answer.kind, answer.degraded).inc()
     return answer
 
 

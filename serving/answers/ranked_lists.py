@@ -67,7 +67,7 @@ def items_answer(
 def head(engine: Engine, route: str, context: AnswerContext, listed: Listed, surface: str | None) -> dict[str, Any]:
     """What a list says of itself; it is put on record."""
     source, degraded, model = listed.ranked.source, context.known.degraded, context.serving_index.model_version
-    engine.metrics.answers.labels(route, source, degraded).inc()
+    engine.metrics.answered(route, source, degraded).inc()
     request_id, who = new_id(), context.who
     session = context.known.session if route in _BY_SESSION else responses.NO_SESSION
     if context.settings.serving.record and (who.visitor_id or who.user_id) and listed.ids:

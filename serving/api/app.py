@@ -102,7 +102,7 @@ class ApiApp:
         (route, value), started = matching[0], time.perf_counter()
         request = await self._permitted(route, value, scope, headers, body)
         answer = HttpAnswer(body=_encode(await route.handle(self._engine, self._site, request)))
-        self._metrics.seconds.labels(route.path).observe(time.perf_counter() - started)
+        self._metrics.took(route.path).observe(time.perf_counter() - started)
         return answer
 
     async def _permitted(

@@ -3,6 +3,8 @@
 import sys
 from typing import Final
 
+from threadpoolctl import threadpool_limits
+
 from nextclick.audiences import definitions as audiences
 from nextclick.settings import Settings, load
 from nextclick.web import operators, process
@@ -20,6 +22,7 @@ def app(settings: Settings | None = None) -> ApiApp:
     settings = settings or load()
     process.end_with_the_parent()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    threadpool_limits(1, "blas")  # a worker is one core's: what threads of its own would win, other workers lose
     metrics = ServingMetrics()
     return ApiApp(settings, Engine(settings, metrics), metrics)
 

@@ -21,19 +21,19 @@ def context(features: Features) -> Floats:
     purchases lately; and the interest in categories, each hashed to a place and a sign (Weinberger et al. 2009)."""
     since = features.seconds_since_last
     session, day = features.session, features.last_day
-    vector = np.zeros(SIZE)
-    vector[:6] = (
+    vector = [
         1.0,
         0.0 if since is None else 1 / (1 + since / _HOUR),
         _saturating(session.get("view_item", 0) + session.get("page_view", 0)),
         _saturating(session.get("search", 0)),
         _saturating(session.get("add_to_cart", 0)),
         _saturating(day.get("purchase", 0)),
-    )
+        *[0.0] * BUCKETS,
+    ]
     for category, interest in features.interest.items():
         place, sign = _hashed(category)
         vector[place] += sign * interest
-    return vector.round(4)
+    return np.array(vector).round(4)
 
 
 def _saturating(count: int) -> float:

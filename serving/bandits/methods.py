@@ -6,7 +6,9 @@ probability is estimated from a fixed number of draws of the posterior, and the 
 from the estimate itself. The posterior is drawn once a state, so an answer costs a look-up.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -53,9 +55,9 @@ class DrawnArm(NamedTuple):
 
 def draw(bandit: Bandit, arms: Sequence[str], rng: np.random.Generator, context: Floats = EMPTY) -> DrawnArm:
     """One arm, drawn by the bandit's probabilities."""
-    shares = bandit.probabilities(arms, context)
-    chosen = min(int(np.searchsorted(np.cumsum(shares), rng.random(), side="right")), len(arms) - 1)
-    return DrawnArm(arms[chosen], float(shares[chosen]))
+    shares = bandit.probabilities(arms, context).tolist()
+    chosen = min(bisect_right([*accumulate(shares)], rng.random()), len(arms) - 1)
+    return DrawnArm(arms[chosen], shares[chosen])
 
 
 def mixed(epsilon: float, best: Floats) -> Floats:

@@ -1,6 +1,7 @@
 """Everything that answers are made of, of one version of the key-value table: an answer takes one index and no more."""
 
 import logging
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -64,6 +65,8 @@ class ServingIndex:
     sessions: SessionAnswers
     """What follows an open session."""
 
+    _ages: list[float]
+    """Of `newest`, rising: when each was seen first, below 0."""
     _row: Numbers
     """Scratch of `rows`, UNKNOWN everywhere: answers are made one at a time."""
 
@@ -81,7 +84,7 @@ class ServingIndex:
         As `np.searchsorted` and `np.isin` would say, without sorting.
         """
         self._row[numbers] = np.arange(len(numbers))
-        rows = [self._row[each] for each in lists]
+        rows = [self._row.take(each) for each in lists]
         self._row[numbers] = UNKNOWN
         return rows
 
@@ -96,7 +99,7 @@ class ServingIndex:
 
     def fresh(self, since: float) -> Numbers:
         """Items first seen after `since` (ms), the newest first."""
-        return self.newest[: int(np.count_nonzero(self.catalogue.first_seen[self.newest] > since))]
+        return self.newest[: bisect_left(self._ages, -since)]
 
 
 def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIndex:
@@ -118,6 +121,7 @@ def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIn
     popularity = _popularity(listed, scores, stock.strength)
     category = stock.category[:count]
     in_categories = np.lexsort((rank[:count], category))
+    newest = _newest(stock)
     starts = np.searchsorted(category[in_categories], np.arange(len(stock.category_names) + 1))
     return ServingIndex(
         snapshot=snapshot,
@@ -127,7 +131,7 @@ def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIn
         popularity=popularity,
         in_categories=in_categories,
         category_starts=starts,
-        newest=_newest(stock),
+        newest=newest,
         ctr=_click_model(model),
         ranker=_ranker(learned),
         transitions=ActionTransitions(_counts(transitions, list[tuple[str, str, str, int]])),
@@ -136,6 +140,7 @@ def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIn
         suggestions=SuggestionIndex(stock, popularity, _counts(queries, list[tuple[str, int]])),
         vectors=vectors.load(snapshot),
         sessions=sessions.read(snapshot, stock) if sessions else NONE,
+        _ages=(-stock.first_seen[newest]).tolist(),
         _row=np.full(count + 1, UNKNOWN, np.int64),
     )
 

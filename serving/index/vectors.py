@@ -1,5 +1,6 @@
 """The vectors of one version's items in memory: the space in which live embeddings lie."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -39,11 +40,12 @@ class ItemVectors:
     def embed(self, stock: ItemColumns, strengths: Mapping[str, float]) -> Embedded | None:
         """Who used these items as strongly as that; None for who used none that has a vector."""
         number, strength = stock.numbers(list(strengths)), np.array(list(strengths.values()))
-        known = self.length[number] > 0
+        length = self.length.take(number)
+        known = length > 0
         if not known.any():
             return None
         number, strength = number[known], strength[known]
-        used = (self.direction[number] * self.length[number, None]).astype(np.float64)
+        used = (self.direction.take(number, axis=0) * length[known, None]).astype(np.float64)
         mean = embedding.mean(used, strength)
         if self.about.method != "als":
             return Embedded(mean, mean, number)
@@ -55,12 +57,12 @@ class ItemVectors:
 
         0 for items without a vector, and for those that the visitor `used`: how near these are says nothing new.
         """
-        length = float(np.linalg.norm(embedded.vector))
+        length = math.sqrt(embedded.vector @ embedded.vector)
         if not length > 0:  # nor where it is no number
             return np.zeros(len(number))
-        near = self.direction[number] @ (embedded.vector / length).astype(np.float32)
+        near = self.direction.take(number, axis=0) @ (embedded.vector / length).astype(np.float32)
         near[used] = 0.0
-        return np.clip(near, 0.0, 1.0).astype(np.float64)
+        return near.clip(0.0, 1.0).astype(np.float64)
 
 
 def load(snapshot: Snapshot) -> ItemVectors | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -44,7 +45,7 @@ class Candidates:
 
     def take(self, rows: NDArray[Any]) -> "Candidates":
         """Some rows, in that order."""
-        return Candidates(*(column[rows] for column in vars(self).values()))
+        return Candidates(*(column.take(rows) for column in vars(self).values()))
 
 
 def of_numbers(stock: ItemColumns, number: Numbers, origin: int = 0) -> Candidates:
@@ -52,9 +53,9 @@ def of_numbers(stock: ItemColumns, number: Numbers, origin: int = 0) -> Candidat
     nothing = np.zeros(len(number))
     return Candidates(
         number=number,
-        category=stock.category[number],
-        price=stock.price[number],
-        available=stock.available[number],
+        category=stock.category.take(number),
+        price=stock.price.take(number),
+        available=stock.available.take(number),
         origin=np.full(len(number), origin, np.int64),
         personal=nothing,
         similar=nothing.copy(),
@@ -64,7 +65,7 @@ def of_numbers(stock: ItemColumns, number: Numbers, origin: int = 0) -> Candidat
 
 def gather(index: ServingIndex, known: Known, limit: int, fresh_since: float) -> Candidates:
     """At most `limit` items for a visitor: their own list, what resembles their last views, and popular and fresh ones."""
-    room = {name: max(1, int(share * limit)) for name, share in _SHARES.items()}
+    room = _rooms(limit)
     personal = known.personal[: room["personal"]] if known.personal is not None else index.by_popularity[:0]
     each = max(1, room["session"] // max(1, len(known.similar)))
     similar = [items[:each] for items in known.similar]
@@ -74,8 +75,14 @@ def gather(index: ServingIndex, known: Known, limit: int, fresh_since: float) ->
     popular = index.by_popularity[:limit]
     more = popular[~index.among(popular, chosen)][: limit - len(chosen)]
     candidates = of_numbers(index.catalogue, np.concatenate([chosen, more]))
-    annotate(index, candidates, known, [(POPULAR, popular), *((CATEGORY, items) for items in liked)])
+    annotate(index, candidates, known, ((POPULAR, popular), (CATEGORY, np.concatenate([popular[:0], *liked]))))
     return candidates
+
+
+@lru_cache
+def _rooms(limit: int) -> dict[str, int]:
+    """How many of so many candidates each way may give."""
+    return {name: max(1, int(share * limit)) for name, share in _SHARES.items()}
 
 
 def dedupe_keep_last(index: ServingIndex, items: Numbers) -> Numbers:
@@ -85,30 +92,32 @@ def dedupe_keep_last(index: ServingIndex, items: Numbers) -> Numbers:
 
 
 @lru_cache(1_024)
-def _worth(length: int, most: float) -> Floats:
-    """What the places of a list count: `most` for the first, falling evenly."""
-    return most * (1.0 - np.arange(length) / max(1, length))
+def _worths(lengths: tuple[int, ...], decay: float) -> Floats:
+    """What the places of lists count, one list after the other: 1 for the first, falling evenly; each list `decay` times the one before."""
+    worths = [decay**place * (1.0 - np.arange(length) / max(1, length)) for place, length in enumerate(lengths)]
+    return np.concatenate([np.zeros(0), *worths])
 
 
 def top_categories(index: ServingIndex, known: Known) -> list[int]:
     """The codes of the categories that the visitor leans to most: of the session, the last one, by interest."""
-    features = known.features
-    names = dict.fromkeys((features.session_category, features.last_category, *features.top_categories))
-    codes = [index.catalogue.code[name] for name in names if name in index.catalogue.code]
-    return codes[:_CATEGORIES]
+    features, code = known.features, index.catalogue.code
+    names = (features.session_category, features.last_category, *features.top_categories)
+    codes = dict.fromkeys(code[name] for name in names if name in code)
+    return list(islice(codes, _CATEGORIES))
 
 
 def annotate(
     index: ServingIndex, candidates: Candidates, known: Known, others: Sequence[tuple[int, Numbers]] = ()
 ) -> None:
     """Fill in what the person's own list and the last views say of the candidates, and which `others`, by origin, have them."""
-    lists = [(candidates.personal, known.personal, 1.0, PERSONAL)] if known.personal is not None else []
-    lists += [(candidates.similar, items, _VIEW_DECAY**place, SESSION) for place, items in enumerate(known.similar)]
-    rows = index.rows(candidates.number, *(items for _, items, _, _ in lists), *(items for _, items in others))
-    for (column, items, most, origin), row in zip(lists, rows[: len(lists)], strict=True):
+    lists = [(PERSONAL, candidates.personal, () if known.personal is None else (known.personal,), 1.0)]
+    lists += [(SESSION, candidates.similar, known.similar, _VIEW_DECAY)]
+    joined = [np.concatenate([candidates.number[:0], *several]) for _, _, several, _ in lists]
+    rows = index.rows(candidates.number, *joined, *(items for _, items in others))
+    for (origin, column, several, decay), row in zip(lists, rows[: len(lists)], strict=True):
         there = row >= 0
-        row, worth = row[there], _worth(len(items), most)[there]
-        column[row] = np.maximum(column[row], worth)
+        row, worth = row[there], _worths(tuple(map(len, several)), decay)[there]
+        np.maximum.at(column, row, worth)
         candidates.origin[row] |= origin
     for (origin, _), row in zip(others, rows[len(lists) :], strict=True):
         candidates.origin[row[row >= 0]] |= origin

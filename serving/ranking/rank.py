@@ -36,13 +36,13 @@ class Ranked(NamedTuple):
     def take(self, rows: Numbers) -> "Ranked":
         """Some rows, in that order."""
         scored = Scored(
-            self.scored.score[rows],
-            {name: values[rows] for name, values in self.scored.terms.items()},
-            {name: values[rows] for name, values in self.scored.features.items()},
+            self.scored.score.take(rows),
+            {name: values.take(rows) for name, values in self.scored.terms.items()},
+            {name: values.take(rows) for name, values in self.scored.features.items()},
             self.scored.weights,
-            None if self.scored.foreseen is None else self.scored.foreseen[rows],
+            None if self.scored.foreseen is None else self.scored.foreseen.take(rows),
         )
-        return Ranked(self.candidates.take(rows), scored, self.boost[rows], self.score[rows])
+        return Ranked(self.candidates.take(rows), scored, self.boost.take(rows), self.score.take(rows))
 
 
 _CHAIN: tuple[tuple[int, Source], ...] = (
@@ -82,7 +82,7 @@ def rank(
     scored = score(index, candidates, known, order.ranking, order.now, order.weights)
     boost = ruling.boosts(rules, candidates)
     total = _deciding(scored, order.by) * boost
-    first = np.lexsort((index.rank[candidates.number], -total))
+    first = np.lexsort((index.rank.take(candidates.number), -total))
     rows = ruling.pick(first, candidates.category, need, rules.per_category)
     return Ranked(candidates, scored, boost, total).take(rows)
 

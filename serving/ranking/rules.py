@@ -1,26 +1,28 @@
 """Which items may be in a list, and how many of a category: what conf/ says and what the request adds."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nextclick.profile.profile import KINDS_BY_CODE
 from nextclick.settings import RuleSettings as Conf
 from serving.index.index import ServingIndex
 from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
 from serving.ranking.candidates import POPULAR, Candidates, annotate, of_numbers
-from serving.ranking.visitor import BOUGHT, SEEN, Known
+from serving.ranking.visitor import Known
 from serving.schema.requests import FilteredRequest
 
+_SEEN = tuple(map(KINDS_BY_CODE.index, ("view_item", "page_view", "click", "play")))
+_BOUGHT = (KINDS_BY_CODE.index("purchase"),)
 _NOWHERE = -2
 """The code of a currency that no price has."""
 _BLOCK = 16_384
 """Items of the catalogue that are looked at together."""
 
 
-@dataclass(frozen=True, eq=False)
-class AnswerRules:
+class AnswerRules(NamedTuple):
     """The rules of one answer, by index of item and code of category."""
 
     categories: Numbers | None
@@ -88,8 +90,8 @@ def _never(conf: Conf, request: FilteredRequest, known: Known) -> tuple[list[str
     """The ids of the live profile, of conf/ and of the request; the indices of the history. An item may be there twice."""
     hide_seen = conf.hide_seen if request.hide_seen is None else request.hide_seen
     hide_bought = conf.hide_bought if request.hide_bought is None else request.hide_bought
-    kinds = (*SEEN * hide_seen, *BOUGHT * hide_bought)
-    done = [action.item for action in known.profile.actions if action.item and action.kind in kinds]
+    codes = (*_SEEN * hide_seen, *_BOUGHT * hide_bought)
+    done = [action.item for action in known.profile.actions if action.code in codes]
     return [*conf.deny, *request.deny, *done], [*known.seen * hide_seen, *known.bought * hide_bought]
 
 
@@ -101,7 +103,7 @@ def may_show(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates) 
     if ruleset.categories is not None:
         fine &= np.isin(candidates.category, ruleset.categories)
     if ruleset.only_recommendable:
-        fine &= index.catalogue.recommendable[candidates.number]
+        fine &= index.catalogue.recommendable.take(candidates.number)
     if ruleset.price_min is not None or ruleset.price_max is not None:
         own = index.catalogue.currency[candidates.number]
         fine &= np.where(own == UNKNOWN, index.catalogue.site_currency, own) == ruleset.currency

@@ -50,7 +50,7 @@ def score(
     """Score candidates at `now` (ms). What is not a number counts as 0, or, from the click model, as popularity."""
     weight = weights(ranking, index, overrides)
     features = {
-        "popularity": index.popularity[candidates.number],
+        "popularity": index.popularity.take(candidates.number),
         "recency": _recency(index, candidates, now, ranking.recency_half_life_days),
         "category_match": _category_match(index, candidates, known),
         "personal": candidates.personal,
@@ -67,7 +67,7 @@ def score(
 
 def _recency(index: ServingIndex, candidates: Candidates, now: int, half_life_days: float) -> Floats:
     """2^(−age / half-life), age since the item was first seen; 0 where nobody knows."""
-    age = np.maximum(0.0, now - index.catalogue.first_seen[candidates.number]) / _DAY_MS
+    age = np.maximum(0.0, now - index.catalogue.first_seen.take(candidates.number)) / _DAY_MS
     return np.fmax(np.exp2(-age / half_life_days), 0.0)  # of a number and none, fmax takes the number
 
 
@@ -90,4 +90,4 @@ def _category_match(index: ServingIndex, candidates: Candidates, known: Known) -
     for name in (features.session_category, features.last_category):
         if name in code:
             match[code[name]] = 1.0
-    return match[candidates.category]
+    return match.take(candidates.category)

@@ -29,10 +29,10 @@ from nextclick.lake import lists_manifest
 from nextclick.profile import embedding, profile
 from nextclick.profile.live_features import FeatureRules, Features, features, interest, open_session
 from nextclick.profile.predictions import NIGHTLY
-from nextclick.profile.profile import Action, Profile
+from nextclick.profile.profile import Profile
 from nextclick.settings import Settings
 from serving.index.index import ServingIndex
-from serving.index.items import UNKNOWN, ItemColumns, Numbers
+from serving.index.items import UNKNOWN, Numbers
 from serving.index.packed_lists import unpack_list
 from serving.index.vectors import Embedded
 from serving.metrics import ServingMetrics
@@ -42,8 +42,6 @@ from serving.schema.responses import NO_SESSION, SessionAnswer
 Found = TypeVar("Found")
 _THREADS: Final = 8
 _SITES: Final = 64
-SEEN: Final = ("view_item", "page_view", "click", "play")
-BOUGHT: Final = ("purchase",)
 _NOTHING: Final = np.empty(0, np.int64)
 
 
@@ -175,8 +173,10 @@ class VisitorLookup:
         whole = profile.union(*profiles)
         audiences = self._audiences.of(who.site, keys[-1], profiles[-1], self._profiles, now)
         stock = index.catalogue
-
-        live = features(whole, now, self._rules_of(who.site), lambda action: _category(stock, action))
+        numbers = [stock.number.get(action.item, UNKNOWN) for action in whole.actions]
+        named = zip(numbers, whole.actions, strict=True)
+        categories = [stock.categories[number] or action.category for number, action in named]
+        live = features(whole, now, self._rules_of(who.site), categories)
         follows, session = self._after(index, whole, now, who.site)
         viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number and not len(follows)]
         people = _people(who)
@@ -258,9 +258,3 @@ def _people(who: Who) -> list[str]:
 
 def _first(*values: bytes | None) -> bytes | None:
     return next((value for value in values if value is not None), None)
-
-
-def _category(stock: ItemColumns, action: Action) -> tuple[str, ...]:
-    """What the action was about: the category that the catalogue gives its item, else the one that the event named."""
-    name = stock.category_of(action.item) or action.category
-    return (name,) if name else ()

@@ -1,7 +1,9 @@
 """The thread that follows the lists lives through mistakes of ours, and calls what goes with it once a look."""
 
+import gc
 import logging
 import threading
+import weakref
 from types import SimpleNamespace
 from typing import cast
 
@@ -10,6 +12,7 @@ import pytest
 from nextclick.kv.lists.protocol import ListsTable
 from serving.index.index import ServingIndex
 from serving.index.refresh import IndexRefresher
+from tests.serving_index import GOODS, Store
 
 EMPTY = cast(ListsTable, SimpleNamespace(pointer=lambda: None))
 
@@ -54,7 +57,27 @@ def test_what_goes_with_a_look_is_called_once(monkeypatch: pytest.MonkeyPatch) -
 def test_an_index_that_cannot_be_made_does_not_end_the_following() -> None:
     also = Clumsy()
     refresher = IndexRefresher(EMPTY, 0.01, also)
-    refresher.current = cast(ServingIndex, SimpleNamespace(suggestions=SimpleNamespace(prepare=Clumsy())))
+    refresher.current = cast(ServingIndex, SimpleNamespace(version=1, suggestions=SimpleNamespace(prepare=Clumsy())))
     refresher.start()
     assert also.third.wait(10)
     refresher.stop()
+
+
+def test_no_collection_walks_through_an_index_and_the_one_before_goes_without_any() -> None:
+    versions = iter((1, 2))
+    pointers = iter((SimpleNamespace(version=1), SimpleNamespace(version=2)))
+    store = SimpleNamespace(pointer=lambda: next(pointers), snapshot=lambda: Store(GOODS, version=next(versions)))
+    refresher = IndexRefresher(cast(ListsTable, store), 1.0)
+    gc.disable()
+    try:
+        refresher.look()
+        refresher._prepare()
+        assert refresher.current
+        before = weakref.ref(refresher.current)
+        assert not any(each is before() for each in gc.get_objects())
+        refresher.look()
+        refresher._prepare()
+        assert before() is None
+    finally:
+        gc.enable()
+        gc.unfreeze()

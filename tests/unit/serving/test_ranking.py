@@ -29,11 +29,8 @@ def known(index: ServingIndex, *actions: tuple[int, str], personal: Any = None, 
     """Somebody with actions (code, item), the newest first and a second apart."""
     done = Profile(tuple(Action(NOW - 1000 * place, place, code, item) for place, (code, item) in enumerate(actions)))
 
-    def words(action: Action) -> tuple[str, ...]:
-        name = index.catalogue.category_of(action.item)
-        return (name,) if name else ()
-
-    live = features(done, NOW, FeatureRules.of(SETTINGS, SETTINGS.site), words)
+    categories = [index.catalogue.category_of(action.item) or "" for action in done.actions]
+    live = features(done, NOW, FeatureRules.of(SETTINGS, SETTINGS.site), categories)
     numbers = index.catalogue.numbers
     own = numbers(personal) if personal else None
     return Known(done, live, own, tuple(numbers(items) for items in similar))

@@ -30,7 +30,7 @@ def test_each_term_is_made_of_the_features_and_lies_between_0_and_1() -> None:
 
 def test_an_answer_scores_by_every_term_and_keeps_every_feature_on_record() -> None:
     index = shop()
-    who = Known(EMPTY, features(EMPTY, NOW, FeatureRules.of(SETTINGS, SETTINGS.site), lambda action: ()), None, ())
+    who = Known(EMPTY, features(EMPTY, NOW, FeatureRules.of(SETTINGS, SETTINGS.site)), None, ())
     candidates = gather(index, who, SETTINGS.ranking.candidates, NOW)
     scored = score.score(index, candidates, who, SETTINGS.ranking, NOW, {})
     assert tuple(scored.features) == FEATURES
