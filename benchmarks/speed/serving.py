@@ -142,23 +142,28 @@ def measure(settings: Settings, options: argparse.Namespace) -> None:
         (*granian, *workers, "--log-level", "error", "--port", str(EMPTY), "benchmarks.speed.collector:empty"),
         EMPTY,
         folder,
-    ):
-        baseline = load_of(EMPTY, ask, seconds, rate)
-    print(f"an empty answer      {baseline}")
+    ) as process:
+        baseline, spent = _spent(process.pid, EMPTY, ask, seconds, rate)
+    print(f"an empty answer      {baseline}, {spent:.2f} ms of processor time each")
     nextclick = str(Path(sys.executable).parent / "nextclick")
     with serving((nextclick, "serve", "--port", str(API), *workers), API, folder) as process:
         load_of(API, ask, WARM_SECONDS, rate)
-        before = cpu_seconds(process.pid)
-        calm = load_of(API, ask, seconds, rate)
+        calm, spent = _spent(process.pid, API, ask, seconds, rate)
         print(f"/v1/personalize      {calm}")
-        spent = (cpu_seconds(process.pid) - before) / (calm.rate * seconds)
-        print(f"processor time       {spent * 1000:.2f} ms an answer, its record included")
+        print(f"processor time       {spent:.2f} ms an answer, its record included")
         print(f"p50 {calm.p50 / baseline.p50:.1f} ×, p99 {calm.p99 / baseline.p99:.1f} × an empty answer's")
         print(ratio("p90", calm.p90, "7 ms", 7, 1))
         print(ratio("p99", calm.p99, "15 ms", 15, 1))
         print(f"as fast as it goes   {load_of(API, ask, seconds)}")
         with serving((nextclick, "collect", "--port", str(COLLECTOR)), COLLECTOR, folder):
             until_changed(options, ask)
+
+
+def _spent(server: int, port: int, script: str, seconds: int, rate: float) -> tuple[LatencyFigure, float]:
+    """What wrk saw, and milliseconds of the server's processor time an answer."""
+    before = cpu_seconds(server)
+    seen = load_of(port, script, seconds, rate)
+    return seen, (cpu_seconds(server) - before) / (seen.rate * seconds) * 1000
 
 
 def until_changed(options: argparse.Namespace, ask: str) -> None:

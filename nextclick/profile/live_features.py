@@ -126,7 +126,7 @@ def interest(named: Iterable[tuple[Action, Iterable[str]]], now: int, rules: Fea
             for word in words:
                 sums[word] = sums.get(word, 0.0) + decayed
     whole = 1.0 + sum(map(abs, sums.values()))
-    return {word: sums[word] / whole for word in sorted(sums, key=lambda word: (-sums[word], word))}
+    return {word: sums[word] / whole for word in sorted(sorted(sums), key=sums.__getitem__, reverse=True)}
 
 
 def _counts(kinds: Sequence[str]) -> dict[str, int]:
@@ -142,5 +142,6 @@ def _firsts(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
 
 
 def _most_viewed(kinds: Iterable[str], categories: Sequence[str]) -> str:
-    views = Counter(category for kind, category in zip(kinds, categories, strict=False) if category and kind in _VIEWS)
-    return views.most_common(1)[0][0] if views else ""
+    named = [category for kind, category in zip(kinds, categories, strict=False) if category and kind in _VIEWS]
+    views = Counter(named)
+    return max(views, key=views.__getitem__, default="")

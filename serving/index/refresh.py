@@ -50,6 +50,7 @@ class IndexRefresher:
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
+        gc.unfreeze()
 
     def look(self) -> None:
         """Take the version that is served now; what cannot be read leaves the index before."""

@@ -110,8 +110,11 @@ def annotate(
     index: ServingIndex, candidates: Candidates, known: Known, others: Sequence[tuple[int, Numbers]] = ()
 ) -> None:
     """Fill in what the person's own list and the last views say of the candidates, and which `others`, by origin, have them."""
-    lists = [(PERSONAL, candidates.personal, () if known.personal is None else (known.personal,), 1.0)]
-    lists += [(SESSION, candidates.similar, known.similar, _VIEW_DECAY)]
+    own: tuple[Numbers, ...] = () if known.personal is None else (known.personal,)
+    lists = (
+        (PERSONAL, candidates.personal, own, 1.0),
+        (SESSION, candidates.similar, known.similar, _VIEW_DECAY),
+    )
     joined = [np.concatenate([candidates.number[:0], *several]) for _, _, several, _ in lists]
     rows = index.rows(candidates.number, *joined, *(items for _, items in others))
     for (origin, column, several, decay), row in zip(lists, rows[: len(lists)], strict=True):

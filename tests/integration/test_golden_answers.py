@@ -121,7 +121,7 @@ def _lists(settings: Settings, draw: random.Random) -> None:
     walks = [draw.choices(range(60), k=4) for _ in range(100)]
     item, person = np.array(walks, np.int32).ravel(), np.repeat(np.arange(100, dtype=np.int32), 4)
     clicks = from_clicks(IdMap(pa.array(ITEMS)), person, item, np.arange(400) * 1_000_000, timedelta(minutes=30))
-    parts = {"returns": SessionReturns(), "follows": MarkovTransitions(half_life_hours=None)}
+    parts: Any = {"returns": SessionReturns(), "follows": MarkovTransitions(half_life_hours=None)}
     blend = SessionBlend(parts=parts, weights={"returns": 1.0, "follows": 1.0, HELD: 1.0})
     recipe = live_session.LiveRecipe(name="blend", recipe=blend, repeats=True)
     choice = live_session.LiveChoice(recipe)
@@ -179,6 +179,11 @@ def answered(settings: Settings) -> list[tuple[str, Any, Any]]:
     from serving.metrics import ServingMetrics
 
     drawn, puts = np.random.default_rng(7), list[bytes]()
+
+    def put(record: bytes) -> bool:
+        puts.append(record)
+        return True
+
     with (
         patch.object(np.random, "default_rng", return_value=drawn),
         patch.object(time, "time_ns", lambda: NOW * 1_000_000),
@@ -186,8 +191,7 @@ def answered(settings: Settings) -> list[tuple[str, Any, Any]]:
         metrics = ServingMetrics()
         engine = Engine(settings, metrics)
         app = ApiApp(settings, engine, metrics)
-        recorder: Any = getattr(engine, "recorder", None) or engine._recorder
-        recorder.put = lambda record: not puts.append(record)
+        engine.recorder.put = put  # type: ignore[method-assign]
         engine._refresher.look()
         try:
             return [

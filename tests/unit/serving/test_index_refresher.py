@@ -80,4 +80,4 @@ def test_no_collection_walks_through_an_index_and_the_one_before_goes_without_an
         assert before() is None
     finally:
         gc.enable()
-        gc.unfreeze()
+        refresher.stop()
