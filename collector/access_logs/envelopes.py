@@ -61,6 +61,6 @@ def _text(line: str) -> str | None:
     if not isinstance(value, dict):
         return None
     if isinstance(inside := value.get(_OBJECT), dict):
-        return msgspec.json.encode(inside).decode()
+        return msgspec.json.encode({"date": value.get("timestamp"), **inside}).decode()  # for one that names no time
     texts = (value.get(name) for name in _NAMES)
     return next((text for text in texts if isinstance(text, str) and _LINE.match(text)), None)

@@ -23,7 +23,7 @@ _MOST_MONEY: Final = Decimal("99999999999999.9999")
 PLAIN_MONEY: Final = r"[0-9]{1,13}(\.[0-9]{1,40})?"
 _PLAIN: Final = re.compile(rf"[+-]?{PLAIN_MONEY}")
 _AMOUNT: Final = re.compile(
-    r"(?P<sign>[+-]?)(?P<before>(?:[^\d\s.,'+-]{1,7}\.?)?)\s?(?P<number>[+-]?\.?\d[\d.,'\s]*(?:[eE][+-]?\d{1,3})?)\s?(?P<behind>(?:[^\d.,'+-]{1,7}\.?)?)"
+    r"(?P<sign>[+-]?)(?P<before>(?:[^\d\s.,'+-]{1,8}\.?)?)\s?(?P<number>[+-]?\.?\d[\d.,'\s]*(?:[eE][+-]?\d{1,3})?)\s?(?P<behind>(?:[^\d.,'+-]{1,8}\.?)?)"
 )
 _SPACE: Final = "\u202f"
 _NONE: Final = frozenset(("XXX", "XTS"))

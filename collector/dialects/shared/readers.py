@@ -80,6 +80,7 @@ def _id(value: Any, limits: EventLimits) -> Any:
 
 
 def _person(value: Any, limits: EventLimits) -> Any:
+    """A visitor's or a user's id: no placeholder, which all who got it would share."""
     read = _id(value, limits)
     return Unread(value) if isinstance(read, str) and is_unfilled(read) else read
 

@@ -131,7 +131,7 @@ class Delimited(LineSource):
 
 
 def _delimiter(header: str, mapping: Mapping) -> str:
-    return mapping.delimiter or max("\t;,", key=header.count)
+    return mapping.delimiter or max("\t;,|", key=header.count)
 
 
 def _fields(line: str, mapping: Mapping) -> set[str]:

@@ -29,6 +29,7 @@ from collector.request.numbers import currency, money, whole
         ("US$ 4", "4", "USD"),
         ("12.50 EUR", "12.50", "EUR"),
         ("1.299,00 €", "1299.00", "EUR"),
+        ("12.50 Euro (€)", "12.50", "EUR"),
         ("1 299,00 kr", "1299.00", None),
         ("299,- kr.", "299", None),
         ("CHF 1'299.-", "1299", "CHF"),

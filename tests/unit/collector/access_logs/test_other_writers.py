@@ -54,6 +54,9 @@ OTHERS = {
     "gunicorn": {"time": f"[{CLF}]", "remote_address": "203.0.113.9", "request": "GET /shoes?size=42 HTTP/1.1", "status": "200",
                  "response_length": "5120", "user_agent": FIREFOX, "host": "shop.example", "bytes": 5120},
     "Google's container": {"jsonPayload": NGINX | {"scheme": "http"}, "timestamp": "2026-01-02T03:04:06Z"},
+    "Google's container without a time": {
+        "jsonPayload": NGINX | {"scheme": "http", "time_iso8601": ""}, "timestamp": "2026-01-02T03:04:05Z"
+    },
     "Loki": {"labels": {"app": "web"}, "line": json.dumps(NGINX | {"scheme": "http"}), "timestamp": "2026-01-02T03:04:06Z"},
 }  # fmt: skip
 

@@ -57,12 +57,12 @@ def parquet(folder: Path, rows: list[Row]) -> Path:
 
 @pytest.mark.parametrize(
     "content",
-    [CSV, CSV.replace(b",", b"\t"), CSV.replace(b",", b";"), CSV.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + CSV, CSV.rstrip(),
-     gzip.compress(CSV, mtime=0),
+    [CSV, CSV.replace(b",", b"\t"), CSV.replace(b",", b";"), CSV.replace(b",", b"|"), CSV.replace(b"\n", b"\r\n"),
+     b"\xef\xbb\xbf" + CSV, CSV.rstrip(), gzip.compress(CSV, mtime=0),
      gzip.compress(CSV[:9], mtime=0) + gzip.compress(CSV[9:], mtime=0) + b"\0" * 20, gzip.compress(JSON, mtime=0), JSON,
      bz2.compress(CSV[:9]) + bz2.compress(CSV[9:]), lzma.compress(CSV[:9]) + lzma.compress(CSV[9:]) + b"\0" * 4,
      zstd(CSV[:9]) + zstd(CSV[9:])],
-    ids=["csv", "tabs", "semicolons", "crlf", "mark", "no end", "gzip", "two gzips", "gzip of json", "json", "bzip2", "xz", "zstd"],
+    ids=["csv", "tabs", "semicolons", "pipes", "crlf", "mark", "no end", "gzip", "gzips", "gzip of json", "json", "bzip2", "xz", "zstd"],
 )  # fmt: skip
 def test_the_bytes_tell_the_form_not_the_name(tmp_path: Path, content: bytes) -> None:
     assert [row for _, row in read(file(tmp_path, content))] == ROWS
