@@ -5,12 +5,14 @@ ml/registry/pyfunc.py, which scores alone in MLflow's folder and can import noth
 tests/unit/ml/test_models.py; a row in docs/models.md. tests/unit/ml/test_registry.py says which of these is forgotten.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ml.models.pairs_shape import PairsShape
 from ml.models.user_item import als_spark
 from ml.models.user_item.als import Als
 from ml.models.user_item.blend import Member
@@ -61,6 +63,10 @@ class RecommenderKind:
     """It is nothing where all is of one moment."""
     steps: tuple[Callable[[Any], Mapping[str, Any]], ...] = ()
     """(recipe) → what is changed of it: what a training tries one after the other, each from the best so far."""
+    starts: Callable[[Any, PairsShape], Sequence[Mapping[str, Any]]] = lambda recipe, shape: ()
+    """(recipe, what the data are like) → what is changed of it for such data: what a training tries before the steps."""
+    effort: Callable[[Any, PairsShape], float] = lambda recipe, shape: 1.0
+    """(recipe, what the data are like) → how long a fit takes, beside others of the kind."""
     most_items: Callable[[Settings], float] = lambda settings: float("inf")
     """Items up to which its fit ends in time."""
 
@@ -101,6 +107,38 @@ def _als_space(recipe: Als) -> Space:
     }
     # A trending one adopts the plain one's factors; studies open no session.
     return Space({} if recipe.trending or recipe.engine == "spark" else ranges, 200)
+
+
+def _factors(shape: PairsShape, least: int) -> int:
+    """Twice the root of the items, as a power of two up to 512: what a catalogue of that size has in common."""
+    return int(min(max(2.0 ** round(math.log2(2 * shape.items**0.5)), least), 512))
+
+
+def _als_starts(als: Als, shape: PairsShape) -> Sequence[Mapping[str, Any]]:
+    """The emptier the matrix, the more a pair must say beside what is not there; the penalty keeps its share of a vector's pairs."""
+    alpha = min(2 * shape.density**-0.5, 100.0)
+    penalty = 0.05 * alpha * shape.usual_pairs
+    wide = {"factors": _factors(shape, 16), "iterations": min(als.iterations, 10)}
+    return (wide | {"alpha": _short(alpha), "regularization": _short(penalty)},)
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.2g}")
+
+
+_PAIR = 25
+"""What a factor of a pair costs beside one of the Gram matrix, measured at 64 to 512 factors: short vectors far apart."""
+
+
+def _als_effort(als: Als, shape: PairsShape) -> float:
+    """Of each sweep: the products of each vector with the Gram matrix, and with the vectors of its pairs."""
+    rows = shape.people + shape.items
+    return als.iterations * als.factors * (rows * als.factors + _PAIR * shape.pairs)
+
+
+def _gf_cf_starts(graph: GfCf, shape: PairsShape) -> Sequence[Mapping[str, Any]]:
+    factors = _factors(shape, graph.factors)
+    return ({"busy": 0.6, "popular": 0.4, "factors": factors, "neighbours": max(4 * factors, graph.neighbours)},)
 
 
 def _default_gf_cf(settings: Settings) -> dict[str, Member]:
@@ -154,6 +192,8 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
             lambda als: {"alpha": als.alpha / 4, "regularization": als.regularization / 2},
             lambda als: {"alpha": 4 * als.alpha, "regularization": 2 * als.regularization},
         ),
+        starts=_als_starts,
+        effort=_als_effort,
         scores_everything=False,
     ),
     "gf_cf": RecommenderKind(
@@ -169,6 +209,8 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
             lambda graph: {"factors": 2 * graph.factors, "neighbours": 2 * graph.neighbours},
             lambda _: {"popular": 0.3},
         ),
+        starts=_gf_cf_starts,
+        effort=lambda graph, shape: 128 + graph.factors,
         scores_everything=True,
     ),
     "ease": RecommenderKind(

@@ -21,7 +21,7 @@ from ml.models.protocol import Recommender, Stages, quiet
 from ml.models.user_item.blend import Member
 from ml.models.user_item.popular import Popular
 from ml.registry.artifact import AnyRecipe
-from ml.selection import cuts, gate, model_candidates
+from ml.selection import cuts, gate, model_candidates, parameter_search
 from ml.selection.trials import CandidateTrials, said
 from nextclick.settings import Settings
 
@@ -123,7 +123,7 @@ def _personal(
         plain = {name: one for name, one in plain.items() if not registry.of(one).wants_times(one)} or plain
     contest.ask(plain)
     start = model_candidates.members(last) if last else ()
-    improved = contest.improve(plain, start, contest.settings.evaluation.search_seconds)
+    improved = parameter_search.improved(contest, plain, start, contest.settings.evaluation.search_seconds)
     each = (registry.of(one).candidates(name, one, recent).items() for name, one in improved.items())
     better = {name: one for some in each for name, one in some if name in plain and one != plain[name]}
     contest.ask(better)

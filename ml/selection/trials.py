@@ -1,16 +1,15 @@
 """Candidates of each person's list on a validation part: fitted, tuned, weighed and compared."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import zip_longest
 
-import msgspec
 import numpy as np
 
 from ml.data.split import Split
 from ml.evaluation import evaluate
 from ml.models import registry
+from ml.models.pairs_shape import PairsShape
 from ml.models.protocol import Recommender, Stages, quiet
 from ml.models.user_item.blend import Blend, Member
 from ml.registry.artifact import AnyRecipe
@@ -22,6 +21,32 @@ _LEARNERS, _FEWEST = 3_000, 50
 
 
 @dataclass
+class TrialCosts:
+    """What a trial of each kind takes, by the last one."""
+
+    shape: PairsShape
+    fits: dict[type[object], float] = field(default_factory=dict)
+    """Seconds of a fit over its effort."""
+    asks: dict[type[object], float] = field(default_factory=dict)
+    """Seconds of the learners' lists."""
+
+    def of_fit(self, recipe: Member) -> float:
+        """Seconds, foreseen; 0 of a kind that was never fitted."""
+        return self.fits.get(type(recipe), 0.0) * self._effort(recipe)
+
+    def of_trial(self, recipe: Member) -> float:
+        """Of fit and lists."""
+        return self.of_fit(recipe) + self.asks.get(type(recipe), 0.0)
+
+    def fitted(self, recipe: Member, seconds: float) -> None:
+        """Remember what a fit took."""
+        self.fits[type(recipe)] = seconds / self._effort(recipe)
+
+    def _effort(self, recipe: Member) -> float:
+        return registry.of(recipe).effort(recipe, self.shape)
+
+
+@dataclass
 class CandidateTrials:
     """Candidates on the validation part, one after the other: later ones adopt what earlier ones have learned."""
 
@@ -29,6 +54,8 @@ class CandidateTrials:
     part: Split
     progress: Stages = quiet
     models: dict[str, Recommender] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+    """Of what trials take, in seconds."""
 
     def __post_init__(self) -> None:
         evaluation, seed = self.settings.evaluation, self.settings.als.seed
@@ -38,54 +65,39 @@ class CandidateTrials:
         """By whom weights are learned, so that nobody of them is asked how good these are."""
         self.judges = np.setdiff1d(people, self.learners).astype(np.int32)
         self.judged = evaluate.judged({}, self.part, evaluation, seed, self.judges)
+        self.costs = TrialCosts(PairsShape.of(self.part.train))
 
     def ask(self, recipes: Mapping[str, AnyRecipe]) -> None:
         """Fit and judge; nothing where there are too few people."""
         if len(self.judges) < evaluate.MIN_PEOPLE:
             return
-        of = self.settings
-        fitted = evaluate.fitted(recipes, self.part, of.als.threads, said("choose", self.progress), self.models)
-        self.models |= fitted
-        self.judged = self.judged.beside(evaluate.judged(fitted, self.part, of.evaluation, of.als.seed, self.judges))
+        for name, recipe in recipes.items():
+            self.models[name] = self.fitted(name, recipe)
+        of, models = self.settings, {name: self.models[name] for name in recipes}
+        self.judged = self.judged.beside(evaluate.judged(models, self.part, of.evaluation, of.als.seed, self.judges))
 
-    def improve(self, recipes: Mapping[str, Member], start: Sequence[Member], seconds: float) -> dict[str, Member]:
-        """Those of `recipes` that can be tuned, with the parameters that do best for the learners, of what `seconds` allow.
+    def fitted(self, name: str, recipe: AnyRecipe) -> Recommender:
+        """The model, from what is fitted already where that serves it."""
+        threads, progress = self.settings.als.threads, said("choose", self.progress)
+        known, started = self._is_known(recipe), self.clock()
+        model = evaluate.fitted({name: recipe}, self.part, threads, progress, self.models)[name]
+        if not known and not isinstance(recipe, Blend):
+            self.costs.fitted(recipe, self.clock() - started)
+        return model
 
-        Tried are first the recipes of `start` of the same kind, then the steps of the kind, each from the best so far, again
-        and again while one of them helps; kinds take turns.
-        """
-        best = {name: one for name, one in recipes.items() if registry.of(one).space(one).ranges}
-        if not (len(self.learners) and seconds):
-            return best
-        until, worths = time.monotonic() + seconds, {name: self._worth(self.models[name]) for name in best}
-        tried = set(best.values())
-        for name, earlier in ((name, one) for name, old in best.items() for one in start if type(one) is type(old)):
-            self._try(name, earlier, best, worths, tried)
-        while True:
-            before = dict(best)
-            for turn in zip_longest(*(registry.of(one).steps for one in best.values())):
-                for name, step in zip(best, turn, strict=True):
-                    if step and time.monotonic() < until:
-                        self._try(name, msgspec.structs.replace(best[name], **step(best[name])), best, worths, tried)
-            if best == before or time.monotonic() > until:
-                return best
+    def foreseen(self, recipe: Member) -> float:
+        """Seconds that fit and lists of a recipe will take."""
+        return self.costs.of_trial(recipe) - (self.costs.of_fit(recipe) if self._is_known(recipe) else 0.0)
 
-    def _try(
-        self, name: str, recipe: Member, best: dict[str, Member], worths: dict[str, float], tried: set[Member]
-    ) -> None:
-        """Put it in the place of the best of that name where it does better."""
-        if recipe in tried:
-            return
-        tried.add(recipe)
-        model = evaluate.fitted({name: recipe}, self.part, self.settings.als.threads, known=self.models)[name]
-        if (worth := self._worth(model)) > worths[name]:
-            best[name], self.models[name], worths[name] = recipe, model, worth
-
-    def _worth(self, model: Recommender) -> float:
+    def worth(self, model: Recommender) -> float:
         """recall@k + NDCG@k of the learners."""
-        k = self.settings.evaluation.k
+        k, started = self.settings.evaluation.k, self.clock()
         figures = evaluate.judge(evaluate.listed(model, self.part, self.learners, k), self.part, self.learners)
+        self.costs.asks[type(model.recipe)] = self.clock() - started
         return figures[f"recall@{k}"] + figures[f"ndcg@{k}"]
+
+    def _is_known(self, recipe: AnyRecipe) -> bool:
+        return any(recipe.adopt(model) is not None for model in self.models.values())
 
     def learn(self, members: Mapping[str, Member]) -> Blend:
         """These as a blend, with weights that are learned where there are enough people to learn by."""

@@ -27,12 +27,18 @@ def variants(train: Sessions, repeats: bool, hours: float | None = None) -> Mapp
     follows = MarkovTransitions(half_life_hours=hours, reach=10, last_items=every, half_life_places=1.5)
     beside = replace(follows, backward=1.0, evened=0.5)
     walk = SessionWalk(half_life_hours=hours, last_items=every)
+    walks = (walk, replace(walk, reach=5, used=0.15, kept=200), replace(walk, reach=10, half_life_places=3.0))
     factors = SessionFactors(last_items=every, half_life_places=4.0)
     kinds: dict[str, Sequence[Part]] = {
-        "follows": (follows, replace(follows, half_life_places=0.7), replace(follows, reach=3)),
+        "follows": (
+            follows,
+            replace(follows, half_life_places=1.0, evened=0.5),
+            replace(follows, half_life_places=0.7),
+            replace(follows, reach=3),
+        ),
         "near": (near, replace(near, half_life_places=2.0)),
         "returns": (SessionReturns(),) if repeats else (),
-        "walk": (walk, replace(walk, reach=10, half_life_places=3.0)) if len(train.item) <= WALKED else (),
+        "walk": walks if len(train.item) <= WALKED else (),
         "at_once": (MarkovTransitions(half_life_hours=hours, reach=1, last_items=1),),
         "wide": (replace(near, half_life_places=4.0, near_places=3.0, rarity=0.5, before=1.0),),
         "factors": (factors, replace(factors, factors=256)),

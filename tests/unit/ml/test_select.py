@@ -14,10 +14,8 @@ import pytest
 from ml.data import split
 from ml.data.interactions import Floats, Interactions, TableVersion, from_arrow
 from ml.jobs import train
-from ml.models import registry
 from ml.models.protocol import quiet
 from ml.models.user_item.blend import Blend
-from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
 from ml.registry.artifact import AnyRecipe
 from ml.selection import cuts, gate, model_candidates, select
@@ -137,23 +135,6 @@ def test_weights_are_learned_by_people_who_are_not_asked_how_good_they_are() -> 
 def test_a_candidate_that_is_none_is_named() -> None:
     with pytest.raises(SettingsError, match="names blend_now, which is no recipe; there are als"):
         select.choose(asking("als", "blend_now"), shop())
-
-
-def test_parameters_that_do_better_for_the_learners_take_the_place_of_the_settings(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    everything = shop()
-    part = select.before(SETTINGS, everything, split.by_time(everything, SETTINGS.evaluation.test_share))
-    trials = CandidateTrials(SETTINGS, part)
-    poor = GfCf(neighbours=1, factors=0)
-    trials.ask({"gf_cf": poor})
-    good = GfCf(neighbours=1, factors=8)  # as many as there are tastes
-    assert trials.improve({"gf_cf": poor}, [good, Popular()], seconds=0.0) == {"gf_cf": poor}
-    kind = dataclasses.replace(registry.of(poor), steps=(lambda _: {"factors": 8},))
-    monkeypatch.setattr(registry, "of", lambda _: kind)
-    assert trials.improve({"gf_cf": poor}, [], seconds=60.0) == {"gf_cf": good}
-    assert trials.models["gf_cf"].recipe == good
-    assert trials.improve({"gf_cf": good}, [poor], seconds=60.0) == {"gf_cf": good}
 
 
 def test_of_parts_that_disagree_the_model_that_is_nowhere_far_behind_is_the_safest() -> None:
