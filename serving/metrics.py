@@ -28,6 +28,7 @@ class ServingMetrics:
         self.seconds = Histogram(
             "answer_seconds", "From the whole request to the answer.", ["route"], buckets=_LATENCY, **own
         )
+        # A series is looked up once: it takes longer than to count.
         self.answered = lru_cache(_MOST_LABELS)(self.answers.labels)
         self.took = lru_cache(_MOST_LABELS)(self.seconds.labels)
         self.store_failures = Counter("store_failures", "Reads of a store that failed or took too long.", **own)
