@@ -2,29 +2,33 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from analytics import passes
+from analytics import by_audience, passes
 from analytics.answer_cache import AnswerCache, Turns
 from analytics.first_days import FirstDays
-from analytics.passes import By, Pass, Row
+from analytics.passes import By, Pass
 from analytics.question import DAYS, Question, conditions, day
 from analytics.report import FIRSTS_AROUND, Report, earliest_today, report_values
+from analytics.rows import Row, Rows, ordered
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake import duck
 from nextclick.lake.memory import TableMemory
 from nextclick.lake.table_state import StampedStates, table_states
 from nextclick.settings import AnalyticsSettings
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 T = TypeVar("T")
 _CELL_BYTES = 64
-_LEADING = (date, int, type(None))
-"""Of values that rows are grouped by: those that stand in their own order, before the figures'."""
 _OTHERS = 256
 """Answers of funnels and paths: a few kilobytes each."""
 _AT_ONCE = 2
@@ -39,7 +43,7 @@ class Answer:
     """Rows of a report: first the values that they are grouped by, then the figures, each None where there is none."""
 
     question: Question
-    rows: Sequence[Row]
+    rows: Rows
     whole: Row
     """The figures of all rows together, counted anew, not summed; None where that would mean nothing."""
     days: Mapping[date, Row]
@@ -54,7 +58,7 @@ class Answer:
     @property
     def bytes(self) -> int:
         """In memory, about."""
-        return (len(self.rows) + len(self.days) + 1) * len(self.columns) * _CELL_BYTES
+        return self.rows.bytes + (len(self.days) + 1) * len(self.columns) * _CELL_BYTES
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -91,13 +95,16 @@ class Reports:
         where: Iterable[str] = (),
         figures: Sequence[str] = (),
         by_person: bool = False,
+        audience: str = "",
     ) -> Question:
         """A question in words as the command line has them. By default it is of the last 28 full days that there are."""
         if (first or last) and not report.is_of_days:
             raise UsageError(f"The report {report.name} is of now, not of days: leave --from and --to out.")
         end = day(last, self.today) if last else self._last_full_day(report) or self.today - timedelta(1)
         begin = day(first, self.today) if first else end - timedelta(DAYS - 1)
-        return Question(report, begin, end, tuple(by) or report.by, conditions(where), tuple(figures), by_person)
+        return Question(
+            report, begin, end, tuple(by) or report.by, conditions(where), tuple(figures), by_person, audience
+        )
 
     def answer(self, question: Question) -> Answer:
         """LakeError where a table cannot be read."""
@@ -107,13 +114,16 @@ class Reports:
         """Answer what will be asked in as few passes as it takes; what is not among the answers says why when it is asked."""
         shared = defaultdict[Hashable, list[Question]](list)
         for question in dict.fromkeys(questions):
-            if not (question.report.of_states or question.by_person):
+            if not (question.report.of_states or question.asks_who):
                 shared[passes.shared(question)].append(question)
-        answers: dict[Question, Answer] = {}
-        for some in shared.values():
+
+        def answered(some: Sequence[Question]) -> Iterable[tuple[Question, Answer]]:
             with suppress(LakeError):
-                answers |= zip(some, self._answered(some), strict=True)
-        return answers
+                return zip(some, self._answered(some), strict=True)
+            return ()
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:  # where one of them opens files, another counts
+            return dict(chain.from_iterable(pool.map(answered, shared.values())))
 
     def kept(self, key: Hashable, reads: Sequence[str], make: Callable[[], T]) -> T:
         """What `make` gives, from memory while the tables that it reads stand still. Who asks the same meanwhile waits."""
@@ -128,7 +138,7 @@ class Reports:
 
     def _answered(self, questions: Sequence[Question]) -> list[Answer]:
         """Of questions that share a pass. Who asks the same meanwhile waits, and has the same answers."""
-        report, keeps = questions[0].report, not (questions[0].report.of_states or questions[0].by_person)
+        report, keeps = questions[0].report, not (questions[0].report.of_states or questions[0].asks_who)
         with self._turns.of(passes.shared(questions[0])), duck.counting(f"The report {report.name}"):
             with self._shown(report) as database:
                 stamp = (self.today, *map(self.tables.stamp, report.reads))
@@ -151,18 +161,22 @@ class Reports:
         groups = together.groups(database, self._values(questions[0]) | self._views(database, questions[0]))
         versions = {name: self.tables.version(name) for name in report.reads}
         notes = report.says(self.tables.lake) if report.says else ()
-        return {each: self._of_groups(each, together, groups, versions, notes) for each in questions}
+        if questions[0].audience:
+            notes += (by_audience.note(questions[0].audience),)
+        return {each: self._of_groups(each, groups, versions, notes) for each in questions}
 
     def _of_groups(
-        self, question: Question, together: Pass, groups: Mapping[By, list[Row]], versions: Any, notes: tuple[str, ...]
+        self, question: Question, groups: Mapping[By, "pa.Table"], versions: Any, notes: tuple[str, ...]
     ) -> Answer:
-        report, line = question.report, _line(question.report)
-        rows, [whole] = (together.of(question, by, groups) for by in (question.by, ()))
-        days = {row[0]: row[1:] for row in sorted(together.of(question, line, groups))} if line else {}
+        report, line, first = question.report, _line(question.report), question.metrics[0]
+        names = [metric.name for metric in question.metrics]
+        rows = ordered(groups[question.by].select([*question.by, *names]), question.by, first.name, first.apart)
+        [whole] = Rows(groups[()].select(names))
+        days = {row[0]: row[1:] for row in sorted(Rows(groups[line].select([*line, *names])))} if line else {}
         full = [there for there in days if there < self.today]
         return Answer(
             question,
-            sorted(rows, key=_order(question)),
+            rows,
             days[max(full)] if report.last_day and full else whole if rows else (None,) * len(question.metrics),
             days,
             self.today if question.last >= self.today and report.is_of_days else None,
@@ -187,11 +201,14 @@ class Reports:
 
     def _views(self, database: duckdb.DuckDBPyConnection, question: Question) -> dict[str, str]:
         """What stands for tables, and for what is known of visitors: of persons, or of the days alone that matter."""
-        report = question.report
+        report, lake = question.report, self.tables.lake
+        views = by_audience.show(database, lake, report, question.audience) if question.audience else {}
         if question.by_person:
             from analytics import by_person  # it takes half a second, and few ask
 
-            return by_person.show(database, self.tables.lake, report)
+            return by_person.show(database, lake, report, views)
+        if views:
+            return views
         firsts = self._first_days(database, question)
         if report.around is None:
             return firsts
@@ -218,22 +235,10 @@ class Reports:
         return report_values(self.settings, sql, question.first, question.last)
 
     def sql(self, question: Question) -> str:
-        """What makes the rows of an answer, in any order, for `nextclick sql`; of persons, with visitors in their place."""
+        """What makes the rows of an answer, in any order, for `nextclick sql`: of all visitors, where it is of persons or an audience."""
         return Pass([question], (question.by,)).query_with_values(self._values(question))
 
 
 def _line(report: Report) -> tuple[str, ...]:
     """How the rows for its line are grouped; it has none where its days are cohorts."""
     return (report.date,) if report.date and not report.across else ()
-
-
-def _order(question: Question) -> Callable[[Row], tuple[Any, ...]]:
-    """By days, numbers and what the first figure stays apart by, then that, the largest first, then words; what is absent comes last."""
-    groups, apart = len(question.by), question.metrics[0].apart
-    places = [(at, name in apart) for at, name in enumerate(question.by)]
-
-    def key(row: Row) -> tuple[Any, ...]:
-        leading = [(row[at] is None, row[at]) for at, leads in places if leads or isinstance(row[at], _LEADING)]
-        return leading, row[groups] is None, -(row[groups] or 0), (*map(str, row[:groups]),)
-
-    return key

@@ -3,6 +3,7 @@
 A visit is its person's by its user and its start, a visitor's day by the end of that day.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from analytics.report import Report
@@ -25,12 +26,16 @@ _OF_PERSONS: Final = {
 }
 
 
-def show(database: "DuckDBPyConnection", lake: Lake, report: Report) -> dict[str, str]:
-    """Make the tables of a report views of the same columns, with persons as visitors; table → view. UsageError where it has others."""
+def show(database: "DuckDBPyConnection", lake: Lake, report: Report, views: Mapping[str, str]) -> dict[str, str]:
+    """Make the tables of a report, or the `views` that stand for them, views of the same columns, with persons as visitors; table → view.
+
+    UsageError where it has others.
+    """
     if len(report.reads) != 1 or report.reads[0] not in _MOMENTS:
         raise UsageError(f"The report {report.name} counts visitors alone: leave --unit out.")
     [table] = report.reads
-    database.execute(f"CREATE OR REPLACE TEMP VIEW moments AS {_MOMENTS[table]}")
+    moments = _MOMENTS[table].replace(table, views.get(table, table))
+    database.execute(f"CREATE OR REPLACE TEMP VIEW moments AS {moments}")
     persons.show(database, "persons", "moments", lake)
     database.execute(f"CREATE OR REPLACE TEMP VIEW of_persons AS {_OF_PERSONS[table]}")
     return {table: "of_persons"}

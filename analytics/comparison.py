@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from analytics.answers import Answer, Reports
-from analytics.passes import Row
 from analytics.question import Compared
+from analytics.rows import Row
 from nextclick.errors import UsageError
 
 
@@ -15,9 +15,19 @@ from nextclick.errors import UsageError
 class Comparison:
     """What the figures of an answer were in the range before."""
 
+    answer: Answer
     before: Answer
-    rows: Sequence[Row | None]
-    """The earlier figures of each row of the answer; None where the earlier range has no such row."""
+
+    def figures(self, rows: Sequence[Row]) -> list[Row | None]:
+        """The earlier figures of rows of the answer; None where the earlier range has no such row.
+
+        Days are put beside the days that lie the same distance from the range's first.
+        """
+        groups = len(self.answer.question.by)
+        shift = self.answer.question.first - self.before.question.first
+        keys = [tuple(_earlier(value, shift) for value in row[:groups]) for row in rows]
+        there = {row[:groups]: row[groups:] for row in self.before.rows.beginning(keys)}
+        return [there.get(key) for key in keys]
 
 
 def compare(reports: Reports, answer: Answer, to: Compared) -> Comparison:
@@ -25,21 +35,11 @@ def compare(reports: Reports, answer: Answer, to: Compared) -> Comparison:
     question = answer.question
     if not question.report.is_of_days:
         raise UsageError(f"The report {question.report.name} is of now: it cannot be compared to an earlier range.")
-    return beside(answer, reports.answer(question.compared(to)))
+    return Comparison(answer, reports.answer(question.compared(to)))
 
 
-def beside(answer: Answer, before: Answer) -> Comparison:
-    """Days are put beside the days that lie the same distance from the range's first."""
-    groups, shift = len(answer.question.by), answer.question.first - before.question.first
-    if any(isinstance(key, date) for row in before.rows for key in row[:groups]):
-        earlier = {tuple(_later(key, shift) for key in row[:groups]): row[groups:] for row in before.rows}
-    else:
-        earlier = {row[:groups]: row[groups:] for row in before.rows}
-    return Comparison(before, [earlier.get(row[:groups]) for row in answer.rows])
-
-
-def _later(key: Any, shift: timedelta) -> Any:
-    return key + shift if isinstance(key, date) else key
+def _earlier(value: Any, shift: timedelta) -> Any:
+    return value - shift if isinstance(value, date) else value
 
 
 def change(now: float | None, before: float | None) -> float | None:

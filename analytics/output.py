@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable
 from datetime import date
+from itertools import repeat
 from typing import Any, Final, TextIO
 
 from analytics.answers import Answer
@@ -39,7 +40,7 @@ def as_json(answer: Answer, comparison: Comparison | None) -> dict[str, Any]:
         said["compared"] = {
             "from": before.question.first.isoformat(),
             "to": before.question.last.isoformat(),
-            "rows": [row and _figures(answer, row) for row in comparison.rows],
+            "rows": [row and _figures(answer, row) for row in comparison.figures(answer.rows)],
             "total": _figures(answer, before.whole),
         }
     return said
@@ -58,9 +59,10 @@ def write_csv(answer: Answer, comparison: Comparison | None, to: TextIO) -> None
     writer = csv.writer(to, lineterminator="\n")
     figures = [metric.name for metric in answer.question.metrics]
     writer.writerow([*answer.columns, *(f"before_{name}" for name in figures if comparison)])
-    for number, row in enumerate(answer.rows):
-        before = comparison.rows[number] or (None,) * len(figures) if comparison else ()
-        writer.writerow("" if value is None else visible(plain(value)) for value in (*row, *before))
+    befores = comparison.figures(answer.rows) if comparison else repeat(())
+    for row, before in zip(answer.rows, befores, strict=False):
+        values = (*row, *((None,) * len(figures) if before is None else before))
+        writer.writerow("" if value is None else visible(plain(value)) for value in values)
 
 
 def key_text(answer: Answer, name: str, value: Any) -> str:

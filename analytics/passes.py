@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from analytics.question import Condition, Question
 from analytics.report import Report
@@ -11,16 +11,17 @@ from nextclick.definitions.metric import Metric
 from nextclick.lake import duck
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-Row = tuple[Any, ...]
 By = tuple[str, ...]
 
 
 def shared(question: Question) -> Hashable:
     """What questions have in common that one pass answers: also which figures look at each row, and cost more than sums."""
     looking = frozenset(metric.name for metric in question.metrics if metric.looks_at_rows)
-    return question.report.name, question.first, question.last, question.where, question.by_person, looking
+    who = question.by_person, question.audience
+    return question.report.name, question.first, question.last, question.where, who, looking
 
 
 @dataclass(frozen=True)
@@ -67,30 +68,14 @@ class Pass:
             query = query.replace(f"(SELECT unnest(${condition.dimension}))", f"({listed})")
         return query
 
-    def groups(self, database: "DuckDBPyConnection", values: Mapping[str, str]) -> dict[By, list[Row]]:
-        """The figures of the rows by each of the groupings, behind the values that they are grouped by."""
-        bound = {condition.dimension: list(condition.values) for condition in self.questions[0].where}
-        groups: dict[By, list[Row]] = {by: [] for by in self.groupings}
-        kinds = {
-            self._bits(name for name in self.names if name not in by): (
-                [self.names.index(name) for name in by],
-                groups[by],
-            )
-            for by in self.groupings
-        }
-        width = len(self.names)
-        for row in database.execute(self.query(values), bound or None).fetchall():
-            at, rows = kinds[row[width]]
-            rows.append((*(row[i] for i in at), *row[width + 1 :]))
-        return groups
+    def groups(self, database: "DuckDBPyConnection", values: Mapping[str, str]) -> "dict[By, pa.Table]":
+        """The figures of the rows by each of the groupings, beside the values that they are grouped by."""
+        import pyarrow.compute as pc
 
-    def of(self, question: Question, by: By, groups: Mapping[By, list[Row]]) -> list[Row]:
-        """The rows of a grouping with the question's figures alone."""
-        names = [metric.name for metric in self.metrics]
-        if len(question.metrics) == len(names):
-            return groups[by]
-        places = [*range(len(by)), *(len(by) + names.index(metric.name) for metric in question.metrics)]
-        return [tuple(row[at] for at in places) for row in groups[by]]
+        bound = {condition.dimension: list(condition.values) for condition in self.questions[0].where}
+        rows: pa.Table = database.sql(self.query(values), params=bound or None).to_arrow_table()
+        ungrouped = {by: self._bits(name for name in self.names if name not in by) for by in self.groupings}
+        return {by: rows.filter(pc.equal(rows["ungrouped"], bits)) for by, bits in ungrouped.items()}
 
     def _bits(self, ungrouped: Iterable[str]) -> int:
         """As Report.query numbers what a row is not grouped by."""

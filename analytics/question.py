@@ -56,6 +56,8 @@ class Question:
     """The metrics that are wanted; none named: all."""
     by_person: bool = False
     """Persons are counted in place of visitors."""
+    audience: str = ""
+    """Only who belongs to it is counted; empty: everybody."""
 
     def __post_init__(self) -> None:
         if self.first > self.last:
@@ -84,6 +86,11 @@ class Question:
         ends = {"week": start + timedelta(6), "month": start.replace(day=monthrange(start.year, start.month)[1])}
         end = ends | {"year": date(start.year, 12, 31)}
         return name in end and not self.first <= start <= end[name] <= self.last
+
+    @property
+    def asks_who(self) -> bool:
+        """Whether other tables than the report's say whose rows count."""
+        return self.by_person or bool(self.audience)
 
     @property
     def days(self) -> int:

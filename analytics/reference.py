@@ -17,8 +17,9 @@ Generated from `nextclick/definitions/` and `analytics/reports/` by `make docs`;
 
 `nextclick report` lists the reports, `nextclick report NAME` answers one, by what `--by` names, of the days from `--from` to `--to` (the
 last 28 full days that there are). `--where` leaves out rows, `--compare` puts an earlier range beside, `--unit person` counts persons in
-place of visitors, `--csv` and `--json` are for scripts. A figure that is absent is absent, never 0: the terminal shows –, JSON `null`,
-CSV nothing. In SQL they are views, `report.NAME`: counts by all that a report may be grouped by (`nextclick sql`).
+place of visitors, `--audience NAME` those alone who belong to an [audience](audiences.md), `--csv` and `--json` are for scripts. A figure
+that is absent is absent, never 0: the terminal shows –, JSON `null`, CSV nothing. In SQL they are views, `report.NAME`: counts by all that
+a report may be grouped by (`nextclick sql`).
 
 Who came first when, which newcomers, retention and lifecycle ask, lies in files of the machine (`_state/first_days`): reports bring them to
 the newest version of a table by the days that changed, and make them anew where they are gone.

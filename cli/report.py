@@ -22,6 +22,9 @@ from nextclick.settings import Settings
     "--unit", type=click.Choice(["visitor", "person"]), default="visitor", show_default=True, help="Whom to count."
 )
 @click.option(
+    "--audience", metavar="NAME", help="Only who belongs to it, as the night last saw (`nextclick audience`)."
+)
+@click.option(
     "--rows", "most", type=click.IntRange(1), default=40, show_default=True, help="Rows of the table at most."
 )
 @csv_option
@@ -37,6 +40,7 @@ def report(
     compare: str | None,
     figures: str | None,
     unit: str,
+    audience: str | None,
     most: int,
     as_csv: bool,
     as_json: bool,
@@ -50,6 +54,7 @@ def report(
     nextclick report active --unit person --json | jq .total.mau
     nextclick report retention_week --from 90d
     nextclick report revenue --by channel,currency --csv > revenue.csv
+    nextclick report traffic --audience lookers --by channel
 
     docs/analytics.md says what each figure means. What does not add up, such as visitors, is counted anew for
     the whole; today is unfinished, and left out unless --to names it. --compare: `previous` is the range before,
@@ -62,14 +67,17 @@ def report(
     from analytics.output import write_csv
     from analytics.question import Compared
     from cli.parts import report_output
+    from nextclick.audiences import definitions
     from nextclick.lake.memory import TableMemory
 
     if name is None:
         report_output.show_reports(as_json)
         return
     reports = Reports(TableMemory(settings.lake, most_bytes=0), settings.analytics)  # nothing is asked a third time
+    if audience:
+        definitions.named(definitions.load(settings.conf_dir / "audiences"), audience)
     answer = reports.answer(
-        reports.question(named(name), first, last, _names(by), where, _names(figures), unit == "person")
+        reports.question(named(name), first, last, _names(by), where, _names(figures), unit == "person", audience or "")
     )
     comparison = beside(reports, answer, Compared(compare)) if compare else None
     if as_json:

@@ -1,4 +1,4 @@
-"""Answers of pages before somebody asks: of all as they open when the server starts, then anew of those that people look at."""
+"""Answers of pages before somebody asks: of all in the ranges that they link when the server starts, then anew where people look."""
 
 import logging
 import threading
@@ -11,23 +11,30 @@ import duckdb
 from analytics.answers import Reports
 from dashboard.address import view
 from dashboard.answered import Answers
-from dashboard.panels import DashboardPage
+from dashboard.panels import DashboardPage, Part
+from dashboard.parts import KEPT, PARTS
 from nextclick.errors import NextclickError
+from nextclick.settings import Settings
 
 _PAUSE_SECONDS: Final = 30.0
 """Between two rounds at least: one of tables that did not move looks at their logs alone."""
 _LOOKS_SECONDS: Final = 900.0
 """For so long somebody who asked for a page is taken to look at it."""
+_FIRST: Final = ("", "7d", "90d")
+"""Ranges of the start, in this order: the usual one comes first. A year's answers would fill the memory for who may never ask."""
 _log: Final = logging.getLogger("uvicorn.error")
 
 
 class AnswersAhead:
     """A thread that asks what pages ask, by their ranges, where the address says nothing more."""
 
-    def __init__(self, reports: Reports, pages: Sequence[DashboardPage], pause: float = _PAUSE_SECONDS) -> None:
-        self._reports, self._pages, self._pause = reports, pages, pause
-        self._until = {(page.stem, ""): float("inf") for page in pages}
-        """Of each page and range: until when it is looked at; at first all pages, with the usual range."""
+    def __init__(
+        self, settings: Settings, reports: Reports, pages: Sequence[DashboardPage], pause: float = _PAUSE_SECONDS
+    ) -> None:
+        self._settings, self._reports, self._pause = settings, reports, pause
+        self._pages = {page.stem: page for page in pages}
+        self._until = {(page.stem, range_): float("inf") for range_ in _FIRST for page in pages}
+        """Of each page and range: until when it is looked at."""
         self._lock = threading.Lock()
         self._ends, self._wanted = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="answers-ahead", daemon=True)
@@ -55,14 +62,20 @@ class AnswersAhead:
 
     def round(self) -> None:
         """Ask once what is looked at; what cannot be read says so to who asks for its page."""
-        pages, now = {page.stem: page for page in self._pages}, time.monotonic()
+        now = time.monotonic()
         with self._lock:
             looked_at = [key for key, until in self._until.items() if until > now]
             self._until = {key: until for key, until in self._until.items() if now < until < float("inf")}
         for stem, range_ in looked_at:
             if not self._ends.is_set():
                 try:
-                    address = view(self._reports, f"/{stem}", (("range", range_),))
-                    Answers(self._reports, address, pages[stem].panels)
+                    self._ask(self._pages[stem], range_)
                 except (NextclickError, duckdb.Error, OSError) as error:
                     _log.warning("The answers of %s were not made ahead: %s", stem, error)
+
+    def _ask(self, page: DashboardPage, range_: str) -> None:
+        address = view(self._reports, f"/{page.stem}", (("range", range_),))
+        Answers(self._reports, address, page.panels)
+        for block in page.blocks:
+            if isinstance(block, Part) and block.name in KEPT:
+                PARTS[block.name](self._settings, self._reports, address)

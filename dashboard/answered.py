@@ -9,9 +9,10 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from analytics.answers import Answer, Reports
-from analytics.comparison import Comparison, beside
+from analytics.comparison import Comparison
 from analytics.output import key_text
 from analytics.question import Compared, Question
+from analytics.rows import Row
 from dashboard import charts
 from dashboard.address import PageAddress
 from dashboard.panels import Panel, Shape
@@ -97,22 +98,19 @@ class Answered:
     def rows(self) -> Sequence[tuple[Sequence[Cell], Sequence[Cell]]]:
         """Of each row that is shown the values that it is of, and its figures; the newest day first."""
         groups, places = len(self.question.by), [self._place(metric) for metric in self.metrics]
-        numbered = list(enumerate(self.answer.rows))
-        if self.question.by and self.question.by[0] in ("date", "week", "month", "year"):
-            numbered.reverse()
-        first_rows = numbered[: self._most]
-        tops = [max((float(row[at] or 0) for _, row in first_rows), default=0) for at in places]
+        is_of_time = self.question.by[:1] in (("date",), ("week",), ("month",), ("year",))
+        first_rows = self.answer.rows[: -self._most - 1 : -1] if is_of_time else self.answer.rows[: self._most]
+        befores = self._befores(first_rows)
+        tops = [max((float(row[at] or 0) for row in first_rows), default=0) for at in places]
         return [
             (
                 [self._key(name, value) for name, value in zip(self.question.by, row[:groups], strict=True)],
                 [
                     self._cell(metric, row[at], top, before and before[at - groups])
-                    for metric, at, top, before in zip(
-                        self.metrics, places, tops, [self._before(number)] * len(places), strict=True
-                    )
+                    for metric, at, top in zip(self.metrics, places, tops, strict=True)
                 ],
             )
-            for number, row in first_rows
+            for row, before in zip(first_rows, befores, strict=True)
         ]
 
     def link(self, path: str) -> str:
@@ -145,8 +143,9 @@ class Answered:
     def tiles(self) -> Sequence[Tile]:
         """Of the whole; of a panel of tiles, of each row."""
         if self.panel.shape is Shape.TILES:
-            numbered = list(enumerate(self.answer.rows[: self.panel.most]))
-            return [self._tile_of_row(metric, number, row) for number, row in numbered for metric in self.metrics]
+            rows = self.answer.rows[: self.panel.most]
+            each = zip(rows, self._befores(rows), strict=True)
+            return [self._tile_of_row(metric, row, before) for row, before in each for metric in self.metrics]
         return [self._tile(metric) for metric in self.metrics]
 
     @cached_property
@@ -171,18 +170,21 @@ class Answered:
         """Columns, and by group its first figure, empty where that is the only one, and its cells: the last figure of each."""
         by, last, first = self.question.by, self.metrics[-1], self.metrics[0]
         at = by.index(self.panel.across or str(self.question.report.across))
-        heads = sorted({row[at] for row in self.answer.rows})[:_ACROSS]
-        largest = max((float(row[self._place(last)] or 0) for row in self.answer.rows), default=0) or 1
+        rows, others = list(self.answer.rows), [i for i in range(len(by)) if i != at]
+        heads = sorted({row[at] for row in rows})[:_ACROSS]
+        largest = max((float(row[self._place(last)] or 0) for row in rows), default=0) or 1
         whole = 1 if last.unit is MetricUnit.SHARE else largest
+        keys = list(dict.fromkeys(tuple(row[i] for i in others) for row in rows))
+        kept = {*(keys[-self.panel.most :] if self.question.report.across else keys[: self.panel.most])}
         groups: dict[Words, tuple[str, dict[Any, Cell]]] = {}
-        for row in self.answer.rows:
-            key = tuple(key_text(self.answer, by[i], row[i]) for i in range(len(by)) if i != at)
-            value = row[self._place(last)]
-            size = shown(first, row[self._place(first)]) if first is not last else ""
-            share = None if value is None else float(value) / whole
-            groups.setdefault(key, (size, {}))[1][row[at]] = Cell(shown(last, value), share)
-        kept = list(groups.items())[-self.panel.most :] if self.question.report.across else list(groups.items())
-        return heads, dict(kept[: self.panel.most])
+        for row in rows:
+            if tuple(row[i] for i in others) in kept:
+                key = tuple(key_text(self.answer, by[i], row[i]) for i in others)
+                value = row[self._place(last)]
+                size = shown(first, row[self._place(first)]) if first is not last else ""
+                share = None if value is None else float(value) / whole
+                groups.setdefault(key, (size, {}))[1][row[at]] = Cell(shown(last, value), share)
+        return heads, groups
 
     @property
     def lack(self) -> Iterator[str]:
@@ -207,7 +209,7 @@ class Answered:
         absent = {
             name
             for place, metric in enumerate(self.question.metrics, at)
-            if any(row[place] is None for row in [*self.answer.rows, (*(None,) * at, *self.answer.whole)])
+            if self.answer.rows.lacks(place) or self.answer.whole[place - at] is None
             for name in metric.apart
         } - {
             *self.question.by,
@@ -219,8 +221,8 @@ class Answered:
     def _place(self, metric: Metric) -> int:
         return len(self.question.by) + self.question.metrics.index(metric)
 
-    def _before(self, number: int) -> Sequence[Any] | None:
-        return self.comparison.rows[number] if self.comparison else None
+    def _befores(self, rows: Sequence[Row]) -> Sequence[Row | None]:
+        return self.comparison.figures(rows) if self.comparison else [None] * len(rows)
 
     def _key(self, name: str, value: Any) -> Cell:
         is_filter = name in self.question.report.dimensions and self.panel.shape is Shape.BARS
@@ -245,9 +247,9 @@ class Answered:
             metric == self.chosen,
         )
 
-    def _tile_of_row(self, metric: Metric, number: int, row: Sequence[Any]) -> Tile:
+    def _tile_of_row(self, metric: Metric, row: Row, before: Row | None) -> Tile:
         groups = len(self.question.by)
-        value, before = row[self._place(metric)], self._before(number)
+        value = row[self._place(metric)]
         then = before and before[self.question.metrics.index(metric)]
         names = " · ".join(key_text(self.answer, *each) for each in zip(self.question.by, row[:groups], strict=True))
         return Tile(
@@ -285,7 +287,7 @@ class Answers:
 
     def _compared(self, panel: Panel, answer: Answer) -> Comparison | None:
         to = self._comparison(panel, answer.question)
-        return beside(answer, self._answer(answer.question.compared(to))) if to else None
+        return Comparison(answer, self._answer(answer.question.compared(to))) if to else None
 
     def _comparison(self, panel: Panel, question: Question) -> Compared | None:
         """To what a panel is compared, if it is."""

@@ -130,7 +130,7 @@ def app(settings: Settings, token: str, reports: Reports | None = None) -> Starl
     """The app, for whoever brings the token."""
     access, metrics = PageAccess(settings.lake), LakeMetrics(settings)
     reports = reports or Reports(TableMemory(settings.lake, _TABLE_BYTES, _DATABASE_BYTES), settings.analytics)
-    ahead = AnswersAhead(reports, PAGES)
+    ahead = AnswersAhead(settings, reports, PAGES)
     application = Starlette(
         lifespan=partial(_running, ahead),
         routes=[
@@ -255,6 +255,7 @@ def _answered(request: Request) -> tuple[Answer, Comparison | None]:
             _where(request),
             names[1],
             words.get("unit") == "person",
+            words.get("audience", ""),
         )
     )
     return answer, compare(reports, answer, compared(words["compare"])) if words.get("compare") else None

@@ -75,12 +75,11 @@ def line(values: Sequence[Any]) -> str:
 
 def _show_rows(console: Any, answer: Answer, comparison: Comparison | None, most: int) -> None:
     question, groups = answer.question, len(answer.question.by)
-    rows = [
-        _cells(answer, row[groups:], comparison.rows[n] if comparison else None)
-        for n, row in enumerate(answer.rows[:most])
-    ]
+    first = answer.rows[:most]
+    befores = comparison.figures(first) if comparison else [None] * len(first)
+    rows = [_cells(answer, row[groups:], before) for row, before in zip(first, befores, strict=True)]
     whole = _cells(answer, answer.whole, comparison.before.whole if comparison else None)
-    keys = [_keys(answer, row) for row in answer.rows[:most]]
+    keys = [_keys(answer, row) for row in first]
     names = [metric.name for metric in question.metrics]
     shown = _fitting(console.width, question.by, keys, names, [*rows, whole])
     grid = Grid(*question.by, box=box.SIMPLE_HEAD, show_footer=True)
@@ -149,11 +148,7 @@ def _notes(answer: Answer, most: int) -> Iterator[str]:
     counted = [metric.name for metric in question.metrics if metric.sql.startswith("count(DISTINCT")]
     if counted:
         yield f"{', '.join(counted)}: each counted once in a row and once in the whole, so rows do not sum to it."
-    absent = [
-        metric
-        for at, metric in enumerate(question.metrics, len(question.by))
-        if any(row[at] is None for row in answer.rows)
-    ]
+    absent = [metric for at, metric in enumerate(question.metrics, len(question.by)) if answer.rows.lacks(at)]
     guarded = sorted({name for metric in absent for name in metric.apart} - {*question.by})
     if guarded:
         yield f"{ABSENT} where several values of {', '.join(guarded)} meet: they are never put together; --by {guarded[0]} parts them."

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from analytics import funnel
+from analytics import funnel, paths
 from analytics.answers import Reports
 from dashboard.ahead import AnswersAhead
 from dashboard.app import app
@@ -44,7 +44,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_pages_are_counted_ahead_and_anew_where_a_table_moved(settings: Settings, passes: list[str]) -> None:
     reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
-    ahead = AnswersAhead(reports, PAGES)
+    ahead = AnswersAhead(settings, reports, PAGES)
     ahead.round()
     assert {"traffic", "retention_week", "pages"} <= {*passes}
     passes.clear()
@@ -62,8 +62,25 @@ def test_pages_are_counted_ahead_and_anew_where_a_table_moved(settings: Settings
     assert passes == []
 
 
+def test_the_ranges_that_pages_link_are_counted_ahead_and_so_are_funnels_and_paths(
+    settings: Settings, passes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
+    AnswersAhead(settings, reports, PAGES).round()
+    passes.clear()
+    for journey in (funnel, paths):
+        monkeypatch.setattr(journey, "answer", None)  # whoever counted one now would fail
+    client = TestClient(app(settings, TOKEN, reports), "http://127.0.0.1", headers={"Authorization": f"Bearer {TOKEN}"})
+    for page in ("acquisition", "behaviour", "conversion", "people"):
+        for range_ in ("7d", "28d", "90d"):
+            assert client.get(f"/{page}?range={range_}").status_code == 200
+    assert passes == []
+    client.get("/people?range=365d")
+    assert "retention_week" in passes, "a year is for who asks"
+
+
 def test_a_server_begins_with_it_and_goes_on_while_somebody_looks(settings: Settings, passes: list[str]) -> None:
-    ahead = AnswersAhead(Reports(TableMemory(settings.lake), settings.analytics, NOON), PAGES[:1], pause=0.0)
+    ahead = AnswersAhead(settings, Reports(TableMemory(settings.lake), settings.analytics, NOON), PAGES[:1], pause=0.0)
     ahead.start()
     wait_until(lambda: "traffic" in passes)
     write(settings.lake, "gold.visits", [VISITS[0] | {"session_id": "new"}])
@@ -76,7 +93,7 @@ def test_a_server_begins_with_it_and_goes_on_while_somebody_looks(settings: Sett
 def test_a_table_that_cannot_be_read_ends_nothing(settings: Settings) -> None:
     for file in Path(settings.lake.table("gold.visits"), "_delta_log").iterdir():
         file.write_bytes(b"no log")
-    AnswersAhead(Reports(TableMemory(settings.lake), settings.analytics, NOON), PAGES).round()
+    AnswersAhead(settings, Reports(TableMemory(settings.lake), settings.analytics, NOON), PAGES).round()
 
 
 def test_a_funnel_is_counted_once_until_events_come(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
