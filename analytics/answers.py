@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from analytics import by_audience, passes
+from analytics import passes
 from analytics.answer_cache import AnswerCache, Turns
-from analytics.first_days import FirstDays
+from analytics.answer_rows import AnswerRows, Row, ordered
 from analytics.passes import By, Pass
+from analytics.people import by_audience
+from analytics.people.first_days import FirstDays
 from analytics.question import DAYS, Question, conditions, day
 from analytics.report import FIRSTS_AROUND, Report, earliest_today, report_values
-from analytics.rows import Row, Rows, ordered
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake import duck
 from nextclick.lake.memory import TableMemory
@@ -43,11 +44,11 @@ class Answer:
     """Rows of a report: first the values that they are grouped by, then the figures, each None where there is none."""
 
     question: Question
-    rows: Rows
+    rows: AnswerRows
     whole: Row
-    """The figures of all rows together, counted anew, not summed; None where that would mean nothing."""
+    """The figures of all rows together, counted anew, not summed; None where that would mean nothing, or nobody wants them."""
     days: Mapping[date, Row]
-    """The figures of each day of the range, for a line."""
+    """The figures of each day of the range, for a line; none where nobody wants them."""
     unfinished: date | None
     """Today, where the range reaches it."""
     versions: Mapping[str, int | None]
@@ -157,7 +158,8 @@ class Reports:
 
     def _counted(self, database: duckdb.DuckDBPyConnection, questions: Sequence[Question]) -> dict[Question, Answer]:
         report, line = questions[0].report, _line(questions[0].report)
-        together = Pass(questions, tuple(dict.fromkeys((*(each.by for each in questions), line, ()))))
+        more = () if all(each.rows_alone for each in questions) else (line, ())
+        together = Pass(questions, tuple(dict.fromkeys((*(each.by for each in questions), *more))))
         groups = together.groups(database, self._values(questions[0]) | self._views(database, questions[0]))
         versions = {name: self.tables.version(name) for name in report.reads}
         notes = report.says(self.tables.lake) if report.says else ()
@@ -171,13 +173,17 @@ class Reports:
         report, line, first = question.report, _line(question.report), question.metrics[0]
         names = [metric.name for metric in question.metrics]
         rows = ordered(groups[question.by].select([*question.by, *names]), question.by, first.name, first.apart)
-        [whole] = Rows(groups[()].select(names))
-        days = {row[0]: row[1:] for row in sorted(Rows(groups[line].select([*line, *names])))} if line else {}
+        whole, days = (None,) * len(names), dict[date, Row]()
+        if not question.rows_alone:
+            whole = next(iter(AnswerRows(groups[()].select(names)))) if rows else whole
+            days = (
+                {row[0]: row[1:] for row in sorted(AnswerRows(groups[line].select([*line, *names])))} if line else days
+            )
         full = [there for there in days if there < self.today]
         return Answer(
             question,
             rows,
-            days[max(full)] if report.last_day and full else whole if rows else (None,) * len(question.metrics),
+            days[max(full)] if report.last_day and full else whole,
             days,
             self.today if question.last >= self.today and report.is_of_days else None,
             versions,
@@ -204,7 +210,7 @@ class Reports:
         report, lake = question.report, self.tables.lake
         views = by_audience.show(database, lake, report, question.audience) if question.audience else {}
         if question.by_person:
-            from analytics import by_person  # it takes half a second, and few ask
+            from analytics.people import by_person  # it takes half a second, and few ask
 
             return by_person.show(database, lake, report, views)
         if views:

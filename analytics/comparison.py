@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from analytics.answer_rows import Row
 from analytics.answers import Answer, Reports
 from analytics.question import Compared
-from analytics.rows import Row
 from nextclick.errors import UsageError
 
 

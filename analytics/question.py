@@ -58,6 +58,8 @@ class Question:
     """Persons are counted in place of visitors."""
     audience: str = ""
     """Only who belongs to it is counted; empty: everybody."""
+    rows_alone: bool = False
+    """Neither the figures of all rows together nor those of each day are wanted, which cost as much again."""
 
     def __post_init__(self) -> None:
         if self.first > self.last:

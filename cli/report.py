@@ -1,6 +1,7 @@
 """`nextclick report`: traffic, people, shop and campaigns, from gold."""
 
 import sys
+from dataclasses import replace
 
 import click
 
@@ -65,20 +66,18 @@ def report(
     from analytics.comparison import compare as beside
     from analytics.output import as_json as json_of
     from analytics.output import write_csv
+    from analytics.people.by_audience import known_audience
     from analytics.question import Compared
     from cli.parts import report_output
-    from nextclick.audiences import definitions
     from nextclick.lake.memory import TableMemory
 
     if name is None:
         report_output.show_reports(as_json)
         return
     reports = Reports(TableMemory(settings.lake, most_bytes=0), settings.analytics)  # nothing is asked a third time
-    if audience:
-        definitions.named(definitions.load(settings.conf_dir / "audiences"), audience)
-    answer = reports.answer(
-        reports.question(named(name), first, last, _names(by), where, _names(figures), unit == "person", audience or "")
-    )
+    whom = known_audience(settings, audience or "")
+    question = reports.question(named(name), first, last, _names(by), where, _names(figures), unit == "person", whom)
+    answer = reports.answer(replace(question, rows_alone=as_csv and not as_json))
     comparison = beside(reports, answer, Compared(compare)) if compare else None
     if as_json:
         print_json(json_of(answer, comparison))

@@ -122,7 +122,7 @@ class PageAddress:
         free = {*report.dimensions} - {condition.dimension for condition in conditions(fixed)}
         where = [*fixed, *(text for text in self.where if _dimension(text) in free)]
         by_person = panel.counts_persons and self.by_person
-        return reports.question(
+        question = reports.question(
             report,
             *self.days(report, panel.goes_on),
             tuple(by.split(",")) if by else (),
@@ -130,6 +130,7 @@ class PageAddress:
             panel.figures,
             by_person,
         )
+        return replace(question, rows_alone=not panel.has_line)
 
     def days(self, report: Report, goes_on: bool = False) -> tuple[str | None, str | None]:
         """First and last day, for a report that is of days; what goes on ends today unless a last day is named."""

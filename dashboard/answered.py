@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from analytics.answer_rows import Row
 from analytics.answers import Answer, Reports
 from analytics.comparison import Comparison
 from analytics.output import key_text
 from analytics.question import Compared, Question
-from analytics.rows import Row
 from dashboard import charts
 from dashboard.address import PageAddress
 from dashboard.panels import Panel, Shape
@@ -132,7 +132,7 @@ class Answered:
     @property
     def _most(self) -> int:
         """Beside a line all its days."""
-        return _DAYS if self.panel.shape in (Shape.SERIES, Shape.LINES, Shape.STACK) else self.panel.most
+        return _DAYS if self.panel.has_line else self.panel.most
 
     @property
     def left_out(self) -> int:
@@ -159,7 +159,7 @@ class Answered:
         if self.panel.shape is Shape.COLUMNS and self.answer.rows:
             drawn = [metric for metric in self.metrics if metric.name in self.panel.draws]
             return charts.columns(self.answer, drawn or [self.chosen])
-        if not self.answer.days or self.panel.shape not in (Shape.SERIES, Shape.LINES, Shape.STACK):
+        if not self.answer.days or not self.panel.has_line:
             return None
         if self.panel.shape is Shape.SERIES:
             return charts.lines(self.answer, [self.chosen], self.comparison, "line")
@@ -209,7 +209,7 @@ class Answered:
         absent = {
             name
             for place, metric in enumerate(self.question.metrics, at)
-            if self.answer.rows.lacks(place) or self.answer.whole[place - at] is None
+            if self.answer.rows.lacks(place) or (self.panel.has_line and self.answer.whole[place - at] is None)
             for name in metric.apart
         } - {
             *self.question.by,

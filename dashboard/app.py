@@ -30,6 +30,7 @@ from analytics.answers import Answer, Reports
 from analytics.catalog import report as named
 from analytics.comparison import Comparison, compare
 from analytics.output import as_json, write_csv
+from analytics.people.by_audience import known_audience
 from dashboard import assets, charts
 from dashboard.access import METRICS, PageAccess
 from dashboard.address import RANGES, PageAddress, PageSeal, compared, view
@@ -255,7 +256,7 @@ def _answered(request: Request) -> tuple[Answer, Comparison | None]:
             _where(request),
             names[1],
             words.get("unit") == "person",
-            words.get("audience", ""),
+            known_audience(_of(request).settings, words.get("audience", "")),
         )
     )
     return answer, compare(reports, answer, compared(words["compare"])) if words.get("compare") else None

@@ -1,6 +1,7 @@
 """What a filter may be: the commonest values of a dimension."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from analytics.answers import Reports
@@ -18,5 +19,6 @@ def common_values(reports: Reports, view: PageAddress, page: DashboardPage, dime
     """
     report = next(named(panel.report) for panel in page.panels if dimension in named(panel.report).dimensions)
     question = reports.question(report, *view.days(report), (dimension,), figures=(report.metrics[0].name,))
-    values = (str(row[0]) for row in reports.answer(question).rows if row[0] is not None)
+    answer = reports.answer(replace(question, rows_alone=True))
+    values = (str(row[0]) for row in answer.rows if row[0] is not None)
     return [value for value in values if "," not in value][:_MOST]

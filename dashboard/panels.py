@@ -33,6 +33,9 @@ class Shape(StrEnum):
     """The first figure of each group as a column, in the groups' order."""
 
 
+_LINES: Final = (Shape.SERIES, Shape.LINES, Shape.STACK)
+
+
 @dataclass(frozen=True)
 class Choice:
     """A dimension of which one value at a time is shown, since over several nothing adds up; the address has it by its name."""
@@ -68,6 +71,11 @@ class Panel:
     """Of HEAT, whose values stand side by side; empty: what the report has across."""
     counts_persons: bool = False
     """It counts persons in place of visitors where the address says so."""
+
+    @property
+    def has_line(self) -> bool:
+        """Whether it draws the range day by day."""
+        return self.shape in _LINES
 
     @property
     def stem(self) -> str:

@@ -1,6 +1,7 @@
 """How good the model is beside popularity, and the lists that it made."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -65,7 +66,7 @@ def _figures(reports: Reports, view: PageAddress) -> Sequence[_Figure]:
     question = reports.question(
         report, *view.days(report, goes_on=True), _Figure._fields[:5], where, _Figure._fields[5:]
     )
-    return [_Figure(*row) for row in reports.answer(question).rows]
+    return [_Figure(*row) for row in reports.answer(replace(question, rows_alone=True)).rows]
 
 
 def _pairs(figures: Iterable[_Figure]) -> Sequence[tuple[_Figure, _Figure | None]]:

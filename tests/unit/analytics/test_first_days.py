@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics import first_days
-from analytics.first_days import FirstDays
+from analytics.people.first_days import FirstDays
 from nextclick.errors import TableBusy
 from nextclick.lake import delta, duck, locks
 from nextclick.lake.paths import Lake, lake_at

@@ -1,6 +1,7 @@
 """What holds for every report: an empty lake, parts that sum to the whole, figures that nobody may sum."""
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -117,3 +118,13 @@ def summed(there: list[dict[str, Any]], metric: Metric) -> dict[tuple[Any, ...],
     for row in there:
         sums[tuple(row[name] for name in metric.apart)] += float(row[metric.name] or 0)
     return sums
+
+
+@ALL
+def test_rows_alone_are_those_of_the_whole_answer(report: Report) -> None:
+    if report.of_states:
+        return  # the age of tables is of now
+    there, whole = drawn_reports(report), of_drawn_rows(report)
+    alone = there.answer(replace(whole.question, rows_alone=True))
+    assert [*map(rounded, alone.rows)] == [*map(rounded, whole.rows)]
+    assert ({*alone.whole}, alone.days) == ({None}, {})

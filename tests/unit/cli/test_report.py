@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from analytics.catalog import REPORTS
 from cli.main import cli
 from cli.parts.report_output import line
-from nextclick.errors import UsageError
+from nextclick.errors import AudienceError, UsageError
 from nextclick.lake.paths import Lake, lake_at
 from tests.table_rows import write
 
@@ -118,3 +118,18 @@ def test_unknown_reports_are_answered_with_those_that_there_are(lake: Lake) -> N
 def test_a_line_has_gaps_where_there_is_nothing() -> None:
     assert line([0, 1, None, 4]) == "▁▃ █"
     assert line([None, 0]) == " ▁"
+
+
+def test_an_audience_that_no_file_defines_is_named_as_unknown(lake: Lake) -> None:
+    with pytest.raises(AudienceError, match="nobody"):
+        said(lake, "traffic", "--audience", "nobody")
+
+
+def test_of_an_audience_it_says_so_where_nobody_belongs(lake: Lake) -> None:
+    assert "No rows" in said(lake, "traffic", "--audience", "example")
+    write(lake, "gold.audience_members", [{"site": "x", "audience": "example", "subject_id": "b"}])
+    there = json.loads(
+        said(lake, "traffic", "--by", "channel", "--figures", "visits", "--audience", "example", "--json")
+    )
+    assert there["total"] == {"visits": 2}
+    assert "gold.audience_members" in there["notes"][0]

@@ -44,7 +44,9 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_pages_are_counted_ahead_and_anew_where_a_table_moved(settings: Settings, passes: list[str]) -> None:
     reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
-    ahead = AnswersAhead(settings, reports, PAGES)
+    ahead = AnswersAhead(
+        settings, reports, [page for page in PAGES if page.stem in ("overview", "people", "conversion")]
+    )
     ahead.round()
     assert {"traffic", "retention_week", "pages"} <= {*passes}
     passes.clear()
@@ -56,7 +58,7 @@ def test_pages_are_counted_ahead_and_anew_where_a_table_moved(settings: Settings
     ahead.want("conversion", "7d")
     passes.clear()
     ahead.round()
-    assert {*passes} == {"traffic", "revenue", "sends", "attribution"}, "of what is looked at alone"
+    assert {*passes} == {"traffic", "revenue"}, "of what is looked at, and of tables that moved, alone"
     passes.clear()
     client.get("/conversion?range=7d")
     assert passes == []
@@ -66,17 +68,18 @@ def test_the_ranges_that_pages_link_are_counted_ahead_and_so_are_funnels_and_pat
     settings: Settings, passes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
-    AnswersAhead(settings, reports, PAGES).round()
+    looked_at = ("behaviour", "conversion")
+    AnswersAhead(settings, reports, [page for page in PAGES if page.stem in looked_at]).round()
     passes.clear()
     for journey in (funnel, paths):
         monkeypatch.setattr(journey, "answer", None)  # whoever counted one now would fail
     client = TestClient(app(settings, TOKEN, reports), "http://127.0.0.1", headers={"Authorization": f"Bearer {TOKEN}"})
-    for page in ("acquisition", "behaviour", "conversion", "people"):
+    for page in looked_at:
         for range_ in ("7d", "28d", "90d"):
             assert client.get(f"/{page}?range={range_}").status_code == 200
     assert passes == []
-    client.get("/people?range=365d")
-    assert "retention_week" in passes, "a year is for who asks"
+    client.get("/conversion?range=365d")
+    assert "traffic" in passes, "a year is for who asks"
 
 
 def test_a_server_begins_with_it_and_goes_on_while_somebody_looks(settings: Settings, passes: list[str]) -> None:

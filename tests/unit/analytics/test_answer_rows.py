@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.rows import Rows, ordered
+from analytics.answer_rows import AnswerRows, ordered
 
 DAYS = st.none() | st.integers(0, 3).map(lambda n: date(2026, 1, 1) + timedelta(n))
 WORDS = st.none() | st.sampled_from(["a", "b", "ä", "Z", ""])
@@ -41,7 +41,9 @@ def test_days_and_numbers_first_then_the_largest_then_words_and_what_is_absent_l
 
 
 def test_they_are_a_sequence_of_tuples() -> None:
-    rows = Rows(pa.table({"n": [1, 2, 3], "sum": pa.array([Decimal(10**20), None, Decimal(7)], pa.decimal128(38, 0))}))
+    rows = AnswerRows(
+        pa.table({"n": [1, 2, 3], "sum": pa.array([Decimal(10**20), None, Decimal(7)], pa.decimal128(38, 0))})
+    )
     tuples = [(1, 10**20), (2, None), (3, 7)]
     assert rows == tuples
     assert rows != tuples[:2]

@@ -10,7 +10,7 @@ Row = tuple[Any, ...]
 _AT_ONCE = 4_096
 
 
-class Rows(Sequence[Row]):
+class AnswerRows(Sequence[Row]):
     """Tuples as the columns of an Arrow table have them; equal to a sequence of the same ones."""
 
     def __init__(self, columns: pa.Table) -> None:
@@ -60,13 +60,13 @@ class Rows(Sequence[Row]):
         return int(self._columns.nbytes)
 
 
-def ordered(rows: pa.Table, by: Sequence[str], first: str, apart: Iterable[str]) -> Rows:
+def ordered(rows: pa.Table, by: Sequence[str], first: str, apart: Iterable[str]) -> AnswerRows:
     """By those of `by` that are no words or stay `apart`, then `first`, the largest first, then words; what is absent comes last."""
     words = [name for name in by if pa.types.is_string(rows.schema.field(name).type) and name not in {*apart}]
     keys = {name: pc.is_null(rows[name]).cast(pa.int8()) if name in words else rows[name] for name in by}
     keys |= {" first": rows[first], **{f" {name}": rows[name] for name in words}}
     order = [(name, "descending" if name == " first" else "ascending", "at_end") for name in keys]
-    return Rows(rows.take(pc.sort_indices(pa.table(keys), order)))
+    return AnswerRows(rows.take(pc.sort_indices(pa.table(keys), order)))
 
 
 def _tuples(columns: pa.Table) -> list[Row]:

@@ -6,6 +6,7 @@ A user belongs with all of the visitors that silver.identities knows as theirs, 
 from typing import TYPE_CHECKING, Final
 
 from analytics.report import Report
+from nextclick.audiences import definitions
 from nextclick.contracts import catalog
 from nextclick.contracts.gold import AUDIENCE_MEMBERS
 from nextclick.contracts.persons import ACCOUNT
@@ -13,6 +14,7 @@ from nextclick.contracts.silver import IDENTITIES, USER_AGENTS
 from nextclick.errors import UsageError
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
+from nextclick.settings import Settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,6 +30,13 @@ UNION SELECT identities.site, id FROM identities
     JOIN members ON members.site = identities.site AND subject_kind = 'user' AND subject_id = user_id
 WHERE kind = 'visitor'
 """
+
+
+def known_audience(settings: Settings, name: str) -> str:
+    """The name, if there is such an audience, or it is empty; else AudienceError, which lists those that there are."""
+    if name:
+        definitions.FORM.pick(definitions.load(settings.conf_dir / "audiences"), name)
+    return name
 
 
 def show(database: "DuckDBPyConnection", lake: Lake, report: Report, audience: str) -> dict[str, str]:
