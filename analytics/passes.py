@@ -47,7 +47,7 @@ class Pass:
         return tuple(dict.fromkeys(name for by in self.groupings for name in by))
 
     def query(self, values: Mapping[str, str]) -> str:
-        """Of the conditions' values, each is a parameter with the dimension's name; `values` as Report.filled takes them."""
+        """Of the conditions' values, each is a parameter with the dimension's name; `values` as Report.query takes them."""
         question, report = self.questions[0], self.report
         terms = [_term(report, condition) for condition in question.where]
         if report.date:

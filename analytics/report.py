@@ -36,7 +36,7 @@ class Report:
     dimensions: tuple[str, ...]
     metrics: tuple[Metric, ...]
     quick: str = ""
-    """The same rows, sooner, of analytics.active_days up to 31: with a block of 32 days they are bits of one number."""
+    """The same rows, sooner, of a range and of analytics.active_days up to 31: with a block of 32 days they are bits of one number."""
     by: tuple[str, ...] = ("date",)
     """How it is grouped where nobody says."""
     date: str | None = "date"
@@ -99,18 +99,20 @@ class Report:
         """Figures by all dimensions."""
         names = _listed(self.dimensions)
         figures = ", ".join(f'{metric.guarded} AS "{metric.name}"' for metric in metrics)
-        return f"SELECT {names}, {figures} FROM ({self.filled(values)}) GROUP BY {names}"
+        return f"SELECT {names}, {figures} FROM ({self._filled(self.rows, values)}) GROUP BY {names}"
 
     def grouped_rows(self, values: Mapping[str, str]) -> str:
         """Its rows with the periods that a day lies in."""
         periods = [
             f"CAST(date_trunc('{period}', {self.date}) AS DATE) AS \"{period}\"" for period in _PERIODS if self.date
         ]
-        return f"SELECT {', '.join(['*', *periods])} FROM ({self.filled(values)})"
+        is_quick = self.quick and int(values["active_days"]) <= _BITS
+        return (
+            f"SELECT {', '.join(['*', *periods])} FROM ({self._filled(self.quick if is_quick else self.rows, values)})"
+        )
 
-    def filled(self, values: Mapping[str, str]) -> str:
+    def _filled(self, rows: str, values: Mapping[str, str]) -> str:
         """The query of its rows; `values` may also name a view that stands for a table."""
-        rows = self.quick if self.quick and int(values["active_days"]) <= _BITS else self.rows
         if "firsts" not in values:
             rows = rows.replace("{firsts}", plain("".join(self.reads[:1])))
         places = {name if "." in name else f"{{{name}}}": value for name, value in values.items()}
