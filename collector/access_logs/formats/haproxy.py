@@ -41,7 +41,7 @@ def _read(line: str) -> Row:
     for value in fields.pop("captured", "").split("|"):
         if name := _header(value):
             fields.setdefault(name, value)
-    if fields["request"] == "<BADREQ>":
+    if fields.get("request") == "<BADREQ>":
         fields["status"] = max(int(fields["status"]), 0)
     row = request(fields, _NAMES, clf_time)
     row["scheme"] = "https" if match["frontend"].endswith("~") else None  # so HAProxy marks TLS

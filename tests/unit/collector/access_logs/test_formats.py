@@ -564,10 +564,11 @@ def test_haproxy_as_others_configure_it() -> None:
         f'2001:db8:1:2::9:33317 {start} 200 99 - SRV=secret ---- 1/1/0/0/0 0/0 {{|x}} "GET /b?q=#22 HTTP/1.1" 0/0/0/0/0 shop.example/-',
         f'10.0.0.4:33317 {start} 400 0 - - CR-- 1/1/0/0/0 0/0 {{203.0.113.9:51, 10.0.0.9}} "<BADREQ>"',
         f'10.0.0.4:33317 {start} -1 0 - - CR-- 1/1/0/0/0 0/0 {{}} "GET /cut',
+        f'10.0.0.4:33317 {start} 400 0 - - CR-- 1/1/0/0/0 0/0 ""',
     )
-    assert [event["ip"] for event in rows] == ["203.0.0.0", "2001:db8:1::", "203.0.0.0", "10.0.0.0"]
-    assert [event["properties"]["label"] for event in rows] == ["redirect", "page", "error", "error"]
-    assert [event.get("page_url") for event in rows] == ["/a", '/b?q="', None, "/cut"]
+    assert [event["ip"] for event in rows] == ["203.0.0.0", "2001:db8:1::", "203.0.0.0", "10.0.0.0", "10.0.0.0"]
+    assert [event["properties"]["label"] for event in rows] == ["redirect", "page", "error", "error", "error"]
+    assert [event.get("page_url") for event in rows] == ["/a", '/b?q="', None, "/cut", None]
     assert "secret" not in json.dumps(rows)
 
 
