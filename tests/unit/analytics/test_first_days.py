@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics import first_days
+from analytics.people import first_days
 from analytics.people.first_days import FirstDays
 from nextclick.errors import TableBusy
 from nextclick.lake import delta, duck, locks

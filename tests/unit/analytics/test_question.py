@@ -55,9 +55,10 @@ def test_each_row_stands_beside_that_of_the_same_place_in_the_range_before() -> 
     now = answer("traffic", tables, first="2026-01-07", last="2026-01-08", by=("date",), figures=("visits",))
     beside = compare(reports(tables), now, Compared.PREVIOUS)
     assert now.rows == [(date(2026, 1, 8), 3)]
-    assert (beside.rows, beside.before.whole) == ([(1,)], (3,))
+    assert (beside.figures(now.rows), beside.before.whole) == ([(1,)], (3,))
+    assert beside.figures([]) == []
     by_channel = answer("traffic", tables, first="2026-01-07", last="2026-01-08", by=("channel",), figures=("visits",))
-    assert compare(reports(tables), by_channel, Compared.PREVIOUS).rows == [None]
+    assert compare(reports(tables), by_channel, Compared.PREVIOUS).figures(by_channel.rows) == [None]
 
 
 def test_change_is_absent_where_one_of_both_is() -> None:
