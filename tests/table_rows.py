@@ -9,7 +9,7 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from nextclick.contracts import catalog
-from nextclick.contracts.table import Column, Table
+from nextclick.contracts.table import Column
 from nextclick.lake.paths import Lake
 from nextclick.object_store import bucket
 
@@ -38,19 +38,23 @@ def write(lake: Lake, name: str, rows: Iterable[Mapping[str, Any]], **options: A
 
 def arrow(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows of a table that lies nowhere."""
-    table = catalog.table(name)
-    schema = pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
-    return pa.Table.from_pylist([_filled(table, row) for row in rows], schema)
+    table, listed = catalog.table(name), [*rows]
+    said = set[str]().union(*listed)
+    assert said <= {*table.column_names}, f"{table.name} has no column {said - {*table.column_names}}"
+    arrays = [_column(column, listed if column.name in said else [], len(listed)) for column in table.columns]
+    return pa.Table.from_arrays(arrays, names=table.column_names)
+
+
+def _column(column: Column, rows: list[Mapping[str, Any]], count: int) -> pa.Array:
+    """What the rows say; no rows: none says it."""
+    kind, value = arrow_type(column.type), _value(column)
+    if not rows:
+        return pa.nulls(count, kind) if value is None else pa.array([value] * count, kind)
+    return pa.array([row.get(column.name, value) for row in rows], kind)
 
 
 def seq(position: int, segment: str = "s", batch: int = 0) -> dict[str, Any]:
     return {"batch": batch, "segment": segment, "position": position}
-
-
-def _filled(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = set(row) - set(table.column_names)
-    assert not unknown, f"{table.name} has no column {unknown}"
-    return {column.name: row[column.name] if column.name in row else _value(column) for column in table.columns}
 
 
 def _value(column: Column) -> Any:

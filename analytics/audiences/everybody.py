@@ -80,7 +80,7 @@ class Looked(NamedTuple):
     def facts(self, live: Profile, now: int, keep_ms: int, complete_since: int) -> Facts:
         """What the tables and the live profile know together: the tables may not have the newest events yet."""
         recent = live.since(now - keep_ms).actions
-        actions = profile.greatest([*self.actions, *recent])
+        actions = profile.greatest([*self.actions, *recent]) if recent else self.actions
         return Facts(actions, now, complete_since, self.night, self.seen or bool(recent))
 
 

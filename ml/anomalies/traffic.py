@@ -8,6 +8,8 @@ what was expected, so that a hole or a burst teaches nothing, until it has laste
 """
 
 import math
+from bisect import bisect_left, insort
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
@@ -82,25 +84,43 @@ def share(log_odds: float) -> float:
 def judge(levels: Levels, period: int, threshold: float) -> Judged:
     """Each step by those before it; `period`: steps a day, `threshold`: the |z| beyond which a step alarms."""
     seen, learned = levels.values.tolist(), levels.values.tolist()
-    away, z, expected = (np.full(len(seen), fill) for fill in (np.nan, 0.0, np.nan))
-    run = 0
+    z, expected = np.zeros(len(seen)), np.full(len(seen), np.nan)
+    run, away = 0, _Distances(_REMEMBERED * period)
     for step in range(period + _LAST, len(seen)):
         expected[step] = base = _expected(learned, step, period)
         if math.isnan(seen[step]) or math.isnan(base):
             learned[step] = base
+            away.add(None)
             continue
-        known = away[max(0, step - _REMEMBERED * period) : step]
-        known = np.abs(known[np.isfinite(known)])
-        sigma = max(1.4826 * float(np.median(known)), FLOOR) if len(known) > _FEW else _UNSURE
         distance = seen[step] - base
-        z[step] = distance / math.sqrt(sigma**2 + levels.noise(step, base))
+        z[step] = distance / math.sqrt(away.sigma() ** 2 + levels.noise(step, base))
         run = run + 1 if abs(z[step]) > threshold else 0
-        if 0 < run <= BELIEVED * period:
+        is_believed = not 0 < run <= BELIEVED * period
+        away.add(abs(distance) if is_believed else None)
+        if not is_believed:
             learned[step] = base
-        else:
-            away[step] = distance
     z[: BELIEVED * period] = 0.0  # of two days nothing is sure yet
     return Judged(z, expected)
+
+
+class _Distances:
+    """How far the last so many steps were from what was expected of them, kept by size: a median a step of them all would be most of a
+    look.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self._steps, self._recent, self._ordered = steps, deque[float | None](), list[float]()
+
+    def add(self, distance: float | None) -> None:
+        """Of the next step; None: it says nothing."""
+        self._recent.append(distance)
+        if distance is not None:
+            insort(self._ordered, distance)
+        if len(self._recent) > self._steps and (gone := self._recent.popleft()) is not None:
+            del self._ordered[bisect_left(self._ordered, gone)]
+
+    def sigma(self) -> float:
+        return max(1.4826 * _middle(self._ordered), FLOOR) if len(self._ordered) > _FEW else _UNSURE
 
 
 def _expected(levels: Sequence[float], step: int, period: int) -> float:
@@ -114,17 +134,22 @@ def _expected(levels: Sequence[float], step: int, period: int) -> float:
 
 
 def _shift(levels: Sequence[float], now: int, then: int) -> float:
-    steps = [(weight, levels[now - n] - levels[then - n]) for n, weight in enumerate(_WEIGHTS, 1)]
-    known = [(weight, step) for weight, step in steps if not math.isnan(step)]
-    return sum(weight * step for weight, step in known) / sum(weight for weight, _ in known) if known else math.nan
+    total, known = 0.0, 0
+    for n, weight in enumerate(_WEIGHTS, 1):
+        step = levels[now - n] - levels[then - n]
+        if not math.isnan(step):
+            total, known = total + weight * step, known + weight
+    return total / known if known else math.nan
 
 
 def _median(values: Sequence[float]) -> float:
     """Of those that are known; NaN of none."""
     ordered = sorted(value for value in values if not math.isnan(value))
+    return _middle(ordered) if ordered else math.nan
+
+
+def _middle(ordered: Sequence[float]) -> float:
     half = len(ordered) // 2
-    if not ordered:
-        return math.nan
     return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
