@@ -22,6 +22,7 @@ from nextclick.landing.reader import read_segment, segments
 from nextclick.next_item import ranker
 from nextclick.next_item.ranker import LearnedRanker, RankerCard
 from nextclick.settings import Settings, load
+from serving.answers import lists
 from serving.engine import Engine
 from serving.export import export
 from serving.schema.requests import PersonalizeRequest
@@ -65,7 +66,7 @@ def answered(settings: Settings, metrics: Any, people: Sequence[str]) -> dict[st
     engine.start()
     try:
         asked = {name: PersonalizeRequest(user_id=name, surface="home", feed=10, explain=True) for name in people}
-        return {name: asyncio.run(engine.personalize("default", request)) for name, request in asked.items()}
+        return {name: asyncio.run(lists.personalize(engine, "default", request)) for name, request in asked.items()}
     finally:
         engine.close()
 
