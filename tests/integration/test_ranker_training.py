@@ -5,7 +5,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -71,15 +71,21 @@ def answered(settings: Settings, metrics: Any, people: Sequence[str]) -> dict[st
         engine.close()
 
 
-def visits(settings: Settings, number: int, likely: Callable[[float, int], float]) -> list[dict[str, Any]]:
-    """What was served, as it is on record, shown in so many visits; an item is clicked with a probability by how personal it is, and by
-    its place.
-    """
+def recorded(settings: Settings) -> list[dict[str, Any]]:
+    """What the landing log says of each answer."""
     lines = [line for segment in segments(settings.lake.landing) for line in read_segment(segment.path)]
-    records = [json.loads(line.payload) for line in lines]
+    return [json.loads(line.payload)["properties"] for line in lines]
+
+
+def visits(
+    records: Sequence[Mapping[str, Any]], number: int, likely: Callable[[float, int], float]
+) -> list[dict[str, Any]]:
+    """Answers as they are on record, shown in so many visits; an item is clicked with a probability by how personal it is, and by its
+    place.
+    """
     draw, rows = random.Random(1), []
     for visit in range(number):
-        properties, at = records[visit % len(records)]["properties"], NOON + timedelta(minutes=visit)
+        properties, at = records[visit % len(records)], NOON + timedelta(minutes=visit)
         items, features = json.loads(properties["items"]), json.loads(properties["features"])
         for place, item in enumerate(items):
             own = {name: values[place] for name, values in features.items()}
@@ -124,10 +130,11 @@ def test_who_likes_the_middle_of_a_list_is_served_it_first_and_no_longer_when_th
     Gold(settings).full(PEOPLE, [(f"i{n:02}", 1 - n / 100) for n in range(30)])
     export.run(settings)
     before = answered(settings, metrics, [*PEOPLE])
-    table_rows.write(settings.lake, "silver.served_items", visits(settings, 20, in_the_middle))
+    records = recorded(settings)
+    table_rows.write(settings.lake, "silver.served_items", visits(records, 20, in_the_middle))
     assert "ctr.min_shown = 500" in str(train_ranker.run(settings).details["reason"])
 
-    table_rows.write(settings.lake, "silver.served_items", visits(settings, 2_000, in_the_middle), mode="overwrite")
+    table_rows.write(settings.lake, "silver.served_items", visits(records, 1_500, in_the_middle), mode="overwrite")
     trained = train_ranker.run(settings)
     assert (trained.details["passed"], trained.details["reason"]) == (1, None)
     assert trained.details["ndcg@10"] >= 1.05 * trained.details["ndcg@10.score"]  # type: ignore[operator]
@@ -146,7 +153,7 @@ def test_who_likes_the_middle_of_a_list_is_served_it_first_and_no_longer_when_th
         assert {item.item_id for item in answer.ranked_feed[:4]} == middle
         assert {item.item_id for item in before[name].ranked_feed[:4]} != middle
 
-    table_rows.write(settings.lake, "silver.served_items", visits(settings, 1_000, from_the_top), mode="overwrite")
+    table_rows.write(settings.lake, "silver.served_items", visits(records, 1_500, from_the_top), mode="overwrite")
     monkeypatch.setattr(single_file, "register", lambda *_, **champion: str(champion))  # MLflow has had its look
     refused = train_ranker.run(settings)
     assert refused.details["version"] == "{'champion': False}"
