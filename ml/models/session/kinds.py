@@ -27,7 +27,11 @@ def variants(train: Sessions, repeats: bool, hours: float | None = None) -> Mapp
     follows = MarkovTransitions(half_life_hours=hours, reach=10, last_items=every, half_life_places=1.5)
     beside = replace(follows, backward=1.0, evened=0.5)
     walk = SessionWalk(half_life_hours=hours, last_items=every)
-    walks = (walk, replace(walk, reach=5, used=0.15, kept=200), replace(walk, reach=10, half_life_places=3.0))
+    walks = (
+        walk,
+        replace(walk, reach=5, backward=0.3, used=0.15, kept=200),
+        replace(walk, reach=10, half_life_places=3.0),
+    )
     factors = SessionFactors(last_items=every, half_life_places=4.0)
     kinds: dict[str, Sequence[Part]] = {
         "follows": (
