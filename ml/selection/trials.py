@@ -1,4 +1,4 @@
-"""Candidates of each person's list on a validation part: fitted, tuned, weighed and compared."""
+"""Candidates of each person's list on a validation part: fitted, timed, weighed and compared."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
