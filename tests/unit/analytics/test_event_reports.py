@@ -165,3 +165,11 @@ def test_pages_and_events_of_gold_have_their_ratios_by_sums() -> None:
     assert figures(answer("events", {"gold.event_daily": events}), "events", "error_share", "value_mean") == {
         "load": (8, 0.25, 3)
     }
+
+
+def test_a_figure_of_one_row_is_absent_where_two_meet() -> None:
+    day = {"date": date(2026, 1, 5), "site": "s", "event": "share", "events": 1}
+    both = [day | {"platform": "web", "visitors": 3}, day | {"platform": "ios", "visitors": 5}]
+    there = figures(answer("events", {"gold.event_daily": both}, by=("event", "platform")), "event_visitors")
+    assert there == {("share", "web"): 3, ("share", "ios"): 5}
+    assert figures(answer("events", {"gold.event_daily": both}), "event_visitors") == {"share": None}
