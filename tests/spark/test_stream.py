@@ -20,7 +20,7 @@ from spark_jobs.jobs import build_events
 from tests import oracle, wait
 from tests.spark import path
 from tests.spark.conftest import Land
-from tests.spark.test_path import clicks
+from tests.spark.histories import clicks
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
