@@ -28,7 +28,7 @@ from nextclick.errors import LakeError
 from nextclick.lake import checkpoints, files, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from spark_jobs import jobs, tables
+from spark_jobs import held, jobs, tables
 from spark_jobs.always_on.turns import BatchTurns
 from spark_jobs.checkpoints import damaged, follow
 from spark_jobs.tables import WriteIdentity
@@ -78,9 +78,9 @@ class MicroBatch:
     replaces: bool = False
     """The first batch of a rebuild: it takes everything there is, and its result replaces the table."""
 
-    def hold(self, rows: DataFrame) -> DataFrame:
-        """`rows`, cached to the end of the batch: for what is read more than once."""
-        return self.caches.enter_context(tables.held(rows))
+    def hold(self, rows: DataFrame, few: bool = False) -> DataFrame:
+        """`rows` to the end of the batch, for what is read more than once; `few` are made at once, others when first read."""
+        return held.here(rows) if few else self.caches.enter_context(held.cached(rows))
 
     def commit(self, purpose: str) -> WriteIdentity:
         """The identity of a write. Two writes of one batch need different purposes, or Delta skips the

@@ -24,6 +24,7 @@ from nextclick.lake import commits, delta
 from nextclick.lake.delta import open_table
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
+from spark_jobs.held import source_bytes
 from spark_jobs.transforms.gold.bots import without_suspects
 from spark_jobs.transforms.time_ranges import among
 
@@ -105,6 +106,12 @@ def read_counted(spark: SparkSession, settings: Settings, table: Table) -> DataF
     return rows
 
 
+def local(spark: SparkSession, table: Table, rows: pa.Table) -> DataFrame:
+    """Rows of a table that this process holds, of some of its columns, as a frame."""
+    types = schema(table)
+    return spark.createDataFrame(rows, StructType([types[name] for name in rows.column_names]))
+
+
 def stream(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     """Rows as they are appended. Everything there is makes one batch, so a version is never cut."""
     reader = spark.readStream.format("delta").option("skipChangeCommits", True).option("maxFilesPerTrigger", 2**31 - 1)
@@ -117,27 +124,9 @@ def stream_changes(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     return reader.load(lake.table(table.name))
 
 
-@contextmanager
-def held(rows: DataFrame) -> Iterator[DataFrame]:
-    """`rows`, cached: made when first read, and given up at the end.
-
-    What reads them is planned as from a table. With `persist` alone each reader's plan would carry, and analyze once
-    more, all that made them: a third of build_events' processor time for a small batch. Their order is not known to readers.
-    """
-    spark, cached = rows.sparkSession, rows.persist()
-    java, plan = cast(Any, spark)._jvm.org.apache.spark.sql, cast(Any, cached)._jdf.queryExecution().withCachedData()
-    leaf = java.execution.columnar.InMemoryRelation(plan.output(), plan.cacheBuilder(), plan.output().empty())
-    getattr(leaf, "statsOfPlanToCache_$eq")(plan.statsOfPlanToCache())
-    try:
-        yield DataFrame(java.classic.Dataset.ofRows(cast(Any, spark)._jsparkSession, leaf), spark)
-    finally:
-        cached.unpersist()
-
-
 def most_of(source: DataFrame) -> int | None:
     """How many rows a batch has at most whose source is a few megabytes of files; None where nobody knows before it is read."""
-    size = int(str(cast(Any, source)._jdf.queryExecution().analyzed().stats().sizeInBytes()))
-    return _FEW if size <= _FEW_BYTES else None
+    return _FEW if source_bytes(source) <= _FEW_BYTES else None
 
 
 def version(lake: Lake, table: Table) -> int:
@@ -203,7 +192,7 @@ def exchange(
     `gone` are ids of letters and digits; a few thousand at most, since the condition names them all.
     """
     [key] = table.key
-    if at_most <= _FEW and _is_small(lake, table):
+    if at_most <= _FEW and is_small(lake, table):
         came = _arrow(rows, table)
         left = [{key: each, "_delete": True} for each in sorted({*gone}.difference(came[key].to_pylist()))]
         came = came.append_column("_delete", pa.repeat(False, came.num_rows))
@@ -222,7 +211,8 @@ def _arrow(rows: DataFrame, table: Table, *more: str) -> pa.Table:
     return rows.select(*table.column_names, *more).toArrow()
 
 
-def _is_small(lake: Lake, table: Table) -> bool:
+def is_small(lake: Lake, table: Table) -> bool:
+    """Whether this process merges into it sooner than Spark plans to."""
     return delta.size(delta.require(lake, table.name)) <= _SMALL
 
 
@@ -253,7 +243,7 @@ def merge(
     feed. `at_most` so many rows: few go into a small table by this process, in a fraction of the time of Spark's plans.
     """
     deletes = ["_delete"] if "_delete" in rows.columns else []
-    if at_most is not None and at_most <= _FEW and _is_small(lake, table):
+    if at_most is not None and at_most <= _FEW and is_small(lake, table):
         came = _arrow(rows, table, *deletes)
         came = commits.differing(lake, table, came) if only_changed else came
         if came.num_rows:

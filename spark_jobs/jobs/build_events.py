@@ -1,22 +1,27 @@
 """bronze.events → silver.events (typed, checked, deduplicated for ever, enriched) and silver.quarantine."""
 
+from collections.abc import Iterable
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from nextclick.contracts import bronze, silver
+from nextclick.lake import lookup
+from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
+from spark_jobs.held import are_few
 from spark_jobs.launch import launch
 from spark_jobs.moves import any_moved
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
-from spark_jobs.transforms.silver.deduplicate import COMPARED, copies
+from spark_jobs.transforms.silver.deduplicate import COMPARED, IDENTITY, copies
 from spark_jobs.transforms.silver.enrich_events import enrich_events
 from spark_jobs.transforms.silver.identities import with_visitors
 from spark_jobs.transforms.silver.quarantine import collisions, rejects, still_moved
 from spark_jobs.transforms.silver.type_events import type_events
 from spark_jobs.transforms.silver.validate_events import validate_events
-from spark_jobs.transforms.time_ranges import time_ranges
+from spark_jobs.transforms.time_ranges import spans, time_ranges
 
 _MADE_HERE = f"origin = 'silver' OR (origin = 'operator' AND reason = '{silver.RESTORED}')"
 """What a rebuild makes anew; what is restored is among the events again."""
@@ -36,27 +41,27 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def process(rows: DataFrame, batch: MicroBatch) -> None:
         typed = rows.transform(typing).transform(checks)
         # Good payloads would be half of the cache; only rejects need theirs.
-        typed = batch.hold(typed.withColumn("payload", F.expr("CASE WHEN reject IS NOT NULL THEN payload END")))
+        few = are_few(rows) and not batch.replaces
+        typed = batch.hold(typed.withColumn("payload", F.expr("CASE WHEN reject IS NOT NULL THEN payload END")), few)
         good = typed.where("reject IS NULL")
         # One pass fills the cache and says what there is: how many, how many rejects, which hours.
         hour = F.expr("div(unix_seconds(client_time), 3600)")
         seen, rejected, hours = typed.agg(
             F.count("*"), F.count("reject"), F.collect_set(F.when(F.col("reject").isNull(), hour))
         ).collect()[0]
-        known = "false" if batch.replaces else time_ranges(hours, "client_time")
-        present = tables.read(rows.sparkSession, lake, silver.EVENTS).where(known).select(*COMPARED)
-        if any_moved(lake):
+        present = _present(good, lake, hours, few and not any_moved(lake), batch.replaces)
+        if present is not None and any_moved(lake):
             moved = tables.read(rows.sparkSession, lake, silver.QUARANTINE).transform(still_moved)
             present = present.unionByName(moved.transform(typing).select(*COMPARED))
-        verdicts = batch.hold(copies(good, present))
-        counts = {row["verdict"]: row["count"] for row in verdicts.groupBy("verdict").count().collect()}
+        verdicts = batch.hold(copies(good, present), few) if present is not None else None
+        counts = _counted(verdicts) if verdicts else {}
         batch.counts.read += seen
         batch.counts.duplicate += counts.get("duplicate", 0)
 
-        first = (good.join(verdicts, "seq", "left_anti") if counts else good).transform(with_visitors)
+        first = (good.join(verdicts, "seq", "left_anti") if verdicts and counts else good).transform(with_visitors)
         first = first.transform(enrich_events)
         refused = typed.transform(rejects)
-        if counts.get("id_collision"):
+        if verdicts and counts.get("id_collision"):
             collided = good.drop("payload").join(verdicts.where("verdict = 'id_collision'"), "seq", "left_semi")
             collided = collided.join(rows.select("seq", "payload"), "seq")
             refused = refused.unionByName(collided.transform(collisions))
@@ -71,6 +76,23 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
                 tables.append(first, lake, silver.EVENTS, batch.commit("events"), good_ones)
 
     return run_query(spark, settings, trigger, "build_events", (silver.EVENTS, silver.QUARANTINE), source, process)
+
+
+def _present(good: DataFrame, lake: Lake, hours: Iterable[int], few: bool, replaced: bool) -> DataFrame | None:
+    """What silver has already of the `hours` of `good` events; of `few` what has their identities, and None where each is alone with it."""
+    if not few:
+        hours_there = "false" if replaced else time_ranges(hours, "client_time")
+        return tables.read(good.sparkSession, lake, silver.EVENTS).where(hours_there).select(*COMPARED)
+    identities = good.select(*IDENTITY).toArrow()
+    files = lookup.overlapping(lake, silver.EVENTS.name, spans(hours), "client_time")
+    known = lookup.matching(lake, silver.EVENTS.name, identities, COMPARED, files)
+    if not known.num_rows and not lookup.repeat(identities):
+        return None
+    return tables.local(good.sparkSession, silver.EVENTS, known)
+
+
+def _counted(verdicts: DataFrame) -> dict[str, int]:
+    return {row["verdict"]: row["count"] for row in verdicts.groupBy("verdict").count().collect()}
 
 
 if __name__ == "__main__":

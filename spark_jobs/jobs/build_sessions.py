@@ -1,15 +1,21 @@
 """silver.events → silver.sessions: exact, whatever the order of arrival."""
 
+from collections.abc import Collection
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from nextclick.contracts import silver
+from nextclick.lake import lookup
+from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
+from spark_jobs.held import are_few
 from spark_jobs.launch import launch
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.sessionize import (
+    OWNER,
     as_sessions,
     deleted_sessions,
     event_intervals,
@@ -19,7 +25,7 @@ from spark_jobs.transforms.silver.sessionize import (
     same_orders,
     session_intervals,
 )
-from spark_jobs.transforms.time_ranges import time_ranges
+from spark_jobs.transforms.time_ranges import spans, time_ranges
 
 FEW = 10_000
 """Sessions that are named one by one to be exchanged: the table's files are filtered then, not joined."""
@@ -34,10 +40,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        fresh = batch.hold(events.transform(event_intervals).transform(merge))
+        few = are_few(events) and not batch.replaces
+        fresh = batch.hold(events.transform(event_intervals).transform(merge), few)
         hours = "sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))"
         measures = F.sum("events"), F.count("*"), F.collect_set(F.expr(hours)), F.max(F.size("lines"))
-        seen, count, spans, orders = fresh.agg(*measures).collect()[0]
+        seen, count, hours_of_each, orders = fresh.agg(*measures).collect()[0]
         batch.counts.read += seen or 0
         if batch.replaces:
             rows = fresh.transform(first_sends).transform(as_sessions(overlong))
@@ -45,14 +52,18 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             return
         if not count:
             return
-        near = {hour for span in spans for hour in span}
-        present = tables.read(events.sparkSession, lake, silver.SESSIONS)
+        near = {hour for some in hours_of_each for hour in some}
+        present = (
+            _of_visitors(fresh, lake, near, margin, bool(orders))
+            if few
+            else tables.read(events.sparkSession, lake, silver.SESSIONS)
+        )
         bounded = present.where(time_ranges(near, "started_at", "ended_at", margin))
         touched = bounded.transform(session_intervals).transform(near_intervals(fresh, settings.sessions))
         if orders:
             again = present.transform(same_orders(fresh)).transform(session_intervals)
             touched = touched.unionByName(again).dropDuplicates(["session_id"])
-        touched = batch.hold(touched)
+        touched = batch.hold(touched, few)
 
         merged = fresh.unionByName(touched.drop("session_id")).transform(merge)
         if orders:
@@ -70,6 +81,15 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             tables.merge(changes, lake, silver.SESSIONS, commit, prune)
 
     return run_query(spark, settings, trigger, "build_sessions", (silver.SESSIONS,), source, process)
+
+
+def _of_visitors(fresh: DataFrame, lake: Lake, near: Collection[int], margin: int, orders: bool) -> DataFrame:
+    """The sessions of the visitors of few `fresh` intervals, in the files of the hours `near` these; of `orders`, in all."""
+    owners = fresh.select(*OWNER).distinct().toArrow()
+    name = silver.SESSIONS.name
+    files = None if orders else lookup.overlapping(lake, name, spans(near, margin), "started_at", "ended_at")
+    rows = lookup.matching(lake, name, owners, silver.SESSIONS.column_names, files)
+    return tables.local(fresh.sparkSession, silver.SESSIONS, rows)
 
 
 if __name__ == "__main__":

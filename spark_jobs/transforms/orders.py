@@ -1,5 +1,6 @@
 """What purchases and refunds come to: an order counts once, however often it is sent; no pieces are no purchase; a refund is negative."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from pyspark.sql import Column, DataFrame, Window
@@ -17,7 +18,7 @@ NO_ORDER: Final = (
 )  # fmt: skip
 """Words that programs write where they know no order, in lower case: purchases with them are not one order."""
 
-NAMED: Final = f"(order_id IS NOT NULL AND lower(trim(order_id)) NOT IN ({', '.join(repr(word) for word in NO_ORDER)}))"
+NAMED: Final = f"(order_id IS NOT NULL AND lower(trim(order_id)) NOT IN ({', '.join(map(repr, NO_ORDER))}))"
 """SQL: the event names its order."""
 
 ORDERED: Final = f"(event = 'purchase' AND NOT quantity <=> 0 AND {NAMED})"
@@ -28,13 +29,22 @@ _PART: Final = "#[0-9]+$"
 
 def of_kind(*kinds: str) -> Column:
     """The event is of one of the kinds, and not of 0 pieces."""
-    return F.col("event").isin(*kinds) & ~(F.col("event").isin(*WITH_PIECES) & F.col("quantity").eqNullSafe(0))
+    return F.expr(_of_kind(*kinds))
 
 
 def amount() -> Column:
     """What a purchase brought, or a refund took; null for any other event, and where no price is said."""
-    sign = F.when(of_kind("purchase"), 1).when(of_kind("refund"), -1)
-    return (F.col("price") * F.coalesce("quantity", F.lit(1)) * sign).cast(AMOUNT)
+    sign = f"CASE WHEN {_of_kind('purchase')} THEN 1 WHEN {_of_kind('refund')} THEN -1 END"
+    return F.expr(f"cast(price * coalesce(quantity, 1) * {sign} AS {AMOUNT})")
+
+
+def _of_kind(*kinds: str) -> str:
+    """SQL, one text: built operator by operator, the kinds of a session were a thousand calls into the JVM for every batch."""
+    return f"(event IN ({_listed(kinds)}) AND NOT (event IN ({_listed(WITH_PIECES)}) AND quantity <=> 0))"
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(repr(word) for word in words)
 
 
 def counts(at: str, id: str, first: str) -> str:

@@ -19,18 +19,26 @@ def time_ranges(hours: Iterable[int], start: str, end: str | None = None, margin
     '(t >= timestamp_seconds(0) AND t < timestamp_seconds(7200))'
     """
     end = end or start
-    spans: list[tuple[int, int]] = []
+    terms = (
+        f"({end} >= timestamp_seconds({low}) AND {start} < timestamp_seconds({high}))"
+        for low, high in spans(hours, margin_seconds)
+    )
+    return " OR ".join(terms) or "false"
+
+
+def spans(hours: Iterable[int], margin_seconds: int = 0) -> list[tuple[int, int]]:
+    """The ranges of `time_ranges`: their first second, and the first after them."""
+    merged: list[tuple[int, int]] = []
     for hour in sorted(set(hours)):
         low, high = hour * HOUR - margin_seconds, (hour + 1) * HOUR + margin_seconds
-        if spans and low <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], high)
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], high)
         else:
-            spans.append((low, high))
-    while len(spans) > MAX_RANGES:
-        nearest = min(range(len(spans) - 1), key=lambda index: spans[index + 1][0] - spans[index][1])
-        spans[nearest : nearest + 2] = [(spans[nearest][0], spans[nearest + 1][1])]
-    terms = (f"({end} >= timestamp_seconds({low}) AND {start} < timestamp_seconds({high}))" for low, high in spans)
-    return " OR ".join(terms) or "false"
+            merged.append((low, high))
+    while len(merged) > MAX_RANGES:
+        nearest = min(range(len(merged) - 1), key=lambda index: merged[index + 1][0] - merged[index][1])
+        merged[nearest : nearest + 2] = [(merged[nearest][0], merged[nearest + 1][1])]
+    return merged
 
 
 def among(days: Iterable[date], column: str) -> str:
