@@ -23,8 +23,7 @@ def source_bytes(batch: DataFrame) -> int:
 def here(rows: DataFrame) -> DataFrame:
     """`rows`, few, made now and part of every plan that reads them.
 
-    Such a plan is short: nothing of what made the rows is planned again, and Spark's optimizer runs much of the rest by itself,
-    without a job. A cache costs a small batch as much as all of its work.
+    Such a plan is short: nothing of what made the rows is planned again. A cache costs a small batch as much as all of its work.
     """
     execution = cast(Any, rows)._jdf.queryExecution()
     java = cast(Any, rows.sparkSession)._jvm
