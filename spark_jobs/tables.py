@@ -20,7 +20,7 @@ from nextclick import formats
 from nextclick.contracts.gold_anomalies import SUSPECTS, TIMES
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, TableMissing
-from nextclick.lake import commits, delta
+from nextclick.lake import commits, delta, lookup
 from nextclick.lake.delta import open_table
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
@@ -34,6 +34,10 @@ _FEW = 50_000
 """Rows that this process holds without a thought."""
 _FEW_BYTES = 16 << 20
 """Bytes of files with about so many rows."""
+MOST_EXCHANGED = 50_000
+"""Rows that `exchange` takes out at most."""
+_NAMED = 10_000
+"""Those of them that are named one by one, where Spark exchanges them: the table's files are filtered then, not joined."""
 _SMALL = 32 << 20
 """Bytes of a table that is gone through sooner than Spark plans to."""
 
@@ -112,6 +116,16 @@ def local(spark: SparkSession, table: Table, rows: pa.Table) -> DataFrame:
     return spark.createDataFrame(rows, StructType([types[name] for name in rows.column_names]))
 
 
+def alike(
+    rows: DataFrame, lake: Lake, table: Table, columns: Sequence[str], few: bool, some: Collection[str] | None = None
+) -> DataFrame:
+    """The rows of a table, or of `some` of its files, that are as one of `rows` in `columns`, which are never null; of `few`, looked up."""
+    if not few:
+        return read(rows.sparkSession, lake, table).join(rows.select(*columns), list(columns), "left_semi")
+    wanted = rows.select(*columns).distinct().toArrow()
+    return local(rows.sparkSession, table, lookup.matching(lake, table.name, wanted, table.column_names, some))
+
+
 def stream(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     """Rows as they are appended. Everything there is makes one batch, so a version is never cut."""
     reader = spark.readStream.format("delta").option("skipChangeCommits", True).option("maxFilesPerTrigger", 2**31 - 1)
@@ -184,12 +198,17 @@ def rows_on(lake: Lake, table: Table, days: Collection[date]) -> int:
     return delta.rows_on(delta.require(lake, table.name), days)
 
 
+def can_exchange(lake: Lake, table: Table, gone: int, at_most: int) -> bool:
+    """Whether `exchange` takes so many keys, and rows."""
+    return gone <= _NAMED or (gone <= MOST_EXCHANGED and at_most <= _FEW and is_small(lake, table))
+
+
 def exchange(
     rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, gone: Sequence[str], at_most: int
 ) -> None:
     """`rows`, `at_most` so many, in the place of those whose key is in `gone`, in one commit: files are filtered, where a merge joins them.
 
-    `gone` are ids of letters and digits; a few thousand at most, since the condition names them all.
+    `gone` are ids of letters and digits, no more than `can_exchange` says.
     """
     [key] = table.key
     if at_most <= _FEW and is_small(lake, table):

@@ -6,6 +6,7 @@ from nextclick.contracts import silver
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
+from spark_jobs.held import are_few
 from spark_jobs.launch import launch
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.identities import KEY, as_identities, as_links, identity_links, merge_links
@@ -19,14 +20,14 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        fresh = batch.hold(events.transform(identity_links(settings.events.nobody_words)))
+        few = are_few(events)
+        fresh = batch.hold(events.transform(identity_links(settings.events.nobody_words)), few)
         count = fresh.count()
         batch.counts.read += count
         if batch.replaces:
             tables.replace(fresh.transform(as_identities), lake, silver.IDENTITIES, batch.commit("links"))
         elif count:  # most batches of anonymous traffic link nobody
-            present = tables.read(events.sparkSession, lake, silver.IDENTITIES)
-            touched = present.join(fresh.select(*KEY), list(KEY), "left_semi").transform(as_links)
+            touched = tables.alike(fresh, lake, silver.IDENTITIES, KEY, few).transform(as_links)
             rows = fresh.unionByName(touched).transform(merge_links).transform(as_identities)
             tables.merge(rows, lake, silver.IDENTITIES, batch.commit("links"), only_changed=True, at_most=count)
 

@@ -7,6 +7,7 @@ from nextclick.contracts import silver
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
+from spark_jobs.held import are_few
 from spark_jobs.launch import launch
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import orders
@@ -50,7 +51,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         ):  # nothing that an act could count for
             return
         everything = tables.read(events.sparkSession, lake, silver.EVENTS)
-        fresh, touching = batch.hold(events.transform(items_of_answers)), batch.hold(events.transform(acts))
+        few = are_few(events)
+        fresh, touching = batch.hold(events.transform(items_of_answers), few), batch.hold(events.transform(acts), few)
         if sends:  # another send of their orders may count now
             touching = touching.unionByName(everything.transform(orders.other_sends(events)).transform(acts))
         times = fresh.select(F.col("served_at").alias("at")).unionByName(touching.select("at"))

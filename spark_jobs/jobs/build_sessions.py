@@ -27,9 +27,6 @@ from spark_jobs.transforms.silver.sessionize import (
 )
 from spark_jobs.transforms.time_ranges import spans, time_ranges
 
-FEW = 10_000
-"""Sessions that are named one by one to be exchanged: the table's files are filtered then, not joined."""
-
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
     """Merge each batch's events with the sessions that they touch, and upsert the result."""
@@ -53,11 +50,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         if not count:
             return
         near = {hour for some in hours_of_each for hour in some}
-        present = (
-            _of_visitors(fresh, lake, near, margin, bool(orders))
-            if few
-            else tables.read(events.sparkSession, lake, silver.SESSIONS)
-        )
+        present = _present(fresh, lake, near, margin, bool(orders), few)
         bounded = present.where(time_ranges(near, "started_at", "ended_at", margin))
         touched = bounded.transform(session_intervals).transform(near_intervals(fresh, settings.sessions))
         if orders:
@@ -69,11 +62,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         if orders:
             merged = merged.transform(first_sends)
         sessions = merged.transform(as_sessions(overlong))
-        known = [row[0] for row in touched.select("session_id").limit(FEW + 1).collect()]
+        known = [row[0] for row in touched.select("session_id").limit(tables.MOST_EXCHANGED + 1).collect()]
         commit, most = batch.commit("sessions"), count + len(known)
         if not known:  # nothing to update: an append needs no scan of the table
             tables.append(sessions, lake, silver.SESSIONS, commit, most)
-        elif len(known) <= FEW:
+        elif tables.can_exchange(lake, silver.SESSIONS, len(known), most):
             tables.exchange(sessions, lake, silver.SESSIONS, commit, known, most)
         else:
             prune = "true" if orders else time_ranges(near, "t.started_at", "t.ended_at", margin)
@@ -83,13 +76,13 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     return run_query(spark, settings, trigger, "build_sessions", (silver.SESSIONS,), source, process)
 
 
-def _of_visitors(fresh: DataFrame, lake: Lake, near: Collection[int], margin: int, orders: bool) -> DataFrame:
-    """The sessions of the visitors of few `fresh` intervals, in the files of the hours `near` these; of `orders`, in all."""
-    owners = fresh.select(*OWNER).distinct().toArrow()
-    name = silver.SESSIONS.name
-    files = None if orders else lookup.overlapping(lake, name, spans(near, margin), "started_at", "ended_at")
-    rows = lookup.matching(lake, name, owners, silver.SESSIONS.column_names, files)
-    return tables.local(fresh.sparkSession, silver.SESSIONS, rows)
+def _present(fresh: DataFrame, lake: Lake, near: Collection[int], margin: int, orders: bool, few: bool) -> DataFrame:
+    """The sessions that `fresh` intervals may touch, and more: of `few`, those of their visitors near them; of `orders`, at any time."""
+    if not few:
+        return tables.read(fresh.sparkSession, lake, silver.SESSIONS)
+    when = spans(near, margin), "started_at", "ended_at"
+    files = None if orders else lookup.overlapping(lake, silver.SESSIONS.name, *when)
+    return tables.alike(fresh, lake, silver.SESSIONS, OWNER, few, files)
 
 
 if __name__ == "__main__":

@@ -112,9 +112,10 @@ class _Work(NamedTuple):
     def write(self, spans: DataFrame, days: set[date], seen: int) -> None:
         near, events = self._near(days)
         most = self.settings.analytics.pages_max
-        rows = self.batch.hold(near._replace(few=events <= _FEW)._with_visits().transform(only_days(days)))
+        few = events <= _FEW
+        rows = self.batch.hold(near._replace(few=few)._with_visits().transform(only_days(days)), few)
         self._write_days(rows, most if events > most else None, days, events + seen)
-        self._write_conversions(rows, spans)
+        self._write_conversions(rows, spans, few)
 
     def _write_days(self, rows: DataFrame, pages_max: int | None, days: set[date] | None = None, more: int = 0) -> None:
         analytics = self.settings.analytics
@@ -123,16 +124,17 @@ class _Work(NamedTuple):
         self._write(gold.PAGE_DAILY, rows.transform(page_daily(pages_max)), days, more)
         self._write(gold.EVENT_DAILY, rows.transform(event_daily), days, more)
 
-    def _write_conversions(self, rows: DataFrame, spans: DataFrame) -> None:
+    def _write_conversions(self, rows: DataFrame, spans: DataFrame, few: bool) -> None:
         """Recompute all conversions of the visitors who have one and of whom a span is; replace the days on which rows differ."""
         present, owner = self._read(gold.CONVERSIONS), list(OWNER)
-        who = self.batch.hold(present.transform(who_converts(rows, spans)))
+        who = self.batch.hold(present.transform(who_converts(rows, spans)), few)
         since, visitors, parts = who.agg(F.min("since"), F.count("*"), F.sum("parts")).collect()[0]
         if visitors:
             recent = f"ended_at >= timestamp_micros({since}) - INTERVAL {self.settings.analytics.lookback_days} DAYS"
             recent_visits = self._read(gold.VISITS).where(recent).join(who, owner, "left_semi")
-            theirs = self._of(who, since)._replace(few=visitors <= _FEW_VISITORS)._with_visits()
-            fresh = self.batch.hold(self._conversions(theirs, recent_visits))
+            few = visitors <= _FEW_VISITORS
+            theirs = self._of(who, since)._replace(few=few)._with_visits()
+            fresh = self.batch.hold(self._conversions(theirs, recent_visits), few)
             former = present.join(who, owner, "left_semi")
             dates = former.transform(changed_dates(fresh)).agg(F.collect_set("date")).collect()[0][0]
             if dates:

@@ -4,6 +4,7 @@ One lake is built in two batches, from everything that the tests want to see; ea
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from pyspark.sql import Row, SparkSession
 from nextclick.lake.delta import open_table
 from nextclick.report import JobReport
 from nextclick.settings import load
+from spark_jobs import held
 from spark_jobs.jobs import build_events, ingest_events, ingest_rejects
 from tests.spark import path
 from tests.spark.conftest import RECEIVED, new_events, publish
@@ -71,8 +73,17 @@ class Built:
         return sorted((row for row in self.silver if row.site == name), key=lambda row: row.seq)
 
 
-@pytest.fixture(scope="module")
-def built(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Built:
+@pytest.fixture(scope="module", params=[-1, 1 << 20], ids=["cached", "held by the plan"])
+def built(
+    request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Built]:
+    """As batches of many rows are built, and as those of few."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(held, "_FEW_BYTES", request.param)
+        yield _build(spark, tmp_path_factory)
+
+
+def _build(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Built:
     every_second = {"NEXTCLICK_STREAMING__COMPACT_BATCHES": "2"}
     settings = load(tmp_path_factory.mktemp("built") / "lake", profile="test", environ=every_second)
     settings.lake.prepare()

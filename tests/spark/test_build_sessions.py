@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from nextclick.contracts import silver
 from nextclick.lake import delta
 from nextclick.settings import Settings
-from spark_jobs import tables
+from spark_jobs import held, tables
 from spark_jobs.jobs import build_sessions
 from spark_jobs.transforms.silver.sessionize import as_sessions, event_intervals, merge_intervals
 from tests.spark import path
@@ -31,24 +31,26 @@ SECOND = [view("a", 25), view("b", 10), view("d", 0)]
 
 
 @pytest.mark.parametrize(
-    ("module", "limits", "written"),
+    ("few_bytes", "limits", "written"),
     [
-        (build_sessions, {"FEW": 0}, ("MERGE", "Apache-Spark")),
-        (tables, {"_FEW": 0}, ("WRITE", "Apache-Spark")),
-        (tables, {}, ("WRITE", "delta-rs")),
+        (-1, {"_FEW": 0, "_NAMED": 0}, ("MERGE", "Apache-Spark")),
+        (-1, {"_FEW": 0}, ("WRITE", "Apache-Spark")),
+        (-1, {}, ("WRITE", "delta-rs")),
+        (1 << 20, {}, ("WRITE", "delta-rs")),
     ],
 )
 def test_touched_sessions_become_what_one_pass_over_all_events_gives(
     spark: SparkSession,
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
-    module: Any,
+    few_bytes: int,
     limits: dict[str, int],
     written: tuple[str, str],
 ) -> None:
-    """Many are merged by Spark, fewer exchanged, and few exchanged by deltalake."""
+    """Many are merged by Spark, fewer exchanged, and few exchanged by deltalake; of a small batch they are looked up first."""
+    monkeypatch.setattr(held, "_FEW_BYTES", few_bytes)
     for name, limit in limits.items():
-        monkeypatch.setattr(module, name, limit)
+        monkeypatch.setattr(tables, name, limit)
     for cut in (FIRST, SECOND):
         write(settings.lake, "silver.events", cut)
         build_sessions.run(spark, settings)
