@@ -27,10 +27,10 @@ def here(rows: DataFrame) -> DataFrame:
     """
     execution = cast(Any, rows)._jdf.queryExecution()
     java = cast(Any, rows.sparkSession)._jvm
-    made = java.scala.collection.immutable.ArraySeq.unsafeWrapArray(execution.executedPlan().executeCollect())
+    rows_there = java.scala.collection.immutable.ArraySeq.unsafeWrapArray(execution.executedPlan().executeCollect())
     no_stream = java.scala.Option.empty()
     relation = java.org.apache.spark.sql.catalyst.plans.logical.LocalRelation
-    return _frame(rows, relation(execution.analyzed().output(), made, False, no_stream))
+    return _frame(rows, relation(execution.analyzed().output(), rows_there, False, no_stream))
 
 
 @contextmanager

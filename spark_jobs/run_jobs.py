@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import jobs
-from spark_jobs.retention import refuse_loss
+from spark_jobs.checkpoints.retention import refuse_loss
 from spark_jobs.session import open_session
 from spark_jobs.streaming import Trigger, forget
 

@@ -30,7 +30,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import held, jobs, tables
 from spark_jobs.always_on.turns import BatchTurns
-from spark_jobs.checkpoints import damaged, follow
+from spark_jobs.checkpoints.damage import damaged, follow
 from spark_jobs.tables import WriteIdentity
 
 

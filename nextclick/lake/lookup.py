@@ -32,8 +32,8 @@ def matching(
         database.register("wanted", wanted)
         same = " AND ".join(f"present.{each} IS NOT DISTINCT FROM wanted.{each}" for each in wanted.column_names)
         listed = ", ".join(f"present.{each}" for each in columns)
-        found: pa.Table = database.sql(f"SELECT {listed} FROM present SEMI JOIN wanted ON {same}").to_arrow_table()
-    return found if found.num_rows else found.schema.empty_table()  # of no chunk at all, others cannot know the type
+        rows: pa.Table = database.sql(f"SELECT {listed} FROM present SEMI JOIN wanted ON {same}").to_arrow_table()
+    return rows if rows.num_rows else rows.schema.empty_table()  # of no chunk at all, others cannot know the type
 
 
 def repeat(rows: pa.Table) -> bool:

@@ -40,8 +40,8 @@ from orchestration.new_data import has_new_data
 from orchestration.pipeline import step
 from serving.metrics import ServingMetrics
 from serving.served_log import open_record
+from spark_jobs.checkpoints.retention import refuse_loss
 from spark_jobs.jars import KAFKA, wanting
-from spark_jobs.retention import refuse_loss
 from tests import wait
 from tests.collector_process import Collector, collecting
 from tests.integration.test_live import Load

@@ -9,7 +9,7 @@ from collector.http import server
 from collector.replay import replay
 from nextclick.errors import SetupError
 from nextclick.settings import Settings, load
-from spark_jobs import retention
+from spark_jobs.checkpoints import retention
 
 TOLD = r"confluent-kafka is not installed\. Run `make extras` in a checkout, or `pip install 'nextclick\[kafka\]'` elsewhere"
 

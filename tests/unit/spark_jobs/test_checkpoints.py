@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nextclick.errors import LakeError
-from spark_jobs.checkpoints import damaged, follow
+from spark_jobs.checkpoints.damage import damaged, follow
 
 PLACE = "file:///new%20place/lake"
 
