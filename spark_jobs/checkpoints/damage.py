@@ -21,13 +21,14 @@ _PIECE: Final = 512
 def damaged(checkpoint: str) -> Path | None:
     """A file that is not what was written; None where all are, or have no checksum (a crash came between the two).
 
+    A file that a kill left half written beside them, under a name of its own (`.1.….tmp`), is read by nobody.
     In an object store there are none: the store checks what it keeps itself.
     """
     if bucket.holds(checkpoint):
         return None
     for sidecar in sorted(Path(checkpoint).rglob(".*.crc")):
         file = sidecar.with_name(sidecar.name.removeprefix(".").removesuffix(".crc"))
-        if file.exists() and not _holds(file.read_bytes(), sidecar.read_bytes()):
+        if not file.name.startswith(".") and file.exists() and not _holds(file.read_bytes(), sidecar.read_bytes()):
             return file
     return None
 

@@ -42,6 +42,18 @@ def test_segments_are_named_by_their_new_place_with_new_checksums(checkpoint: Pa
     assert damaged(str(checkpoint)) == logs / "0"
 
 
+def test_what_a_kill_left_half_written_damages_nothing(tmp_path: Path) -> None:
+    """Spark renames a file into its place when it is whole; Hadoop's sums of the other are those of what it was going to hold."""
+    commits = tmp_path / "commits"
+    commits.mkdir()
+    for name in ("0", ".1.01cbf84a-3f89-4790-9a86-ad9f87ca41c5.tmp"):
+        (commits / name).write_text("v1")
+        (commits / f".{name}.crc").write_bytes(b"crc\0" + bytes([0, 0, 2, 0]) + b"sums")
+    assert damaged(str(tmp_path)) == commits / "0"
+    (commits / "0").unlink()
+    assert damaged(str(tmp_path)) is None
+
+
 def test_a_lake_that_stayed_is_not_written(checkpoint: Path, tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in checkpoint.rglob("*") if path.is_file()}
     follow(str(checkpoint), tmp_path / "lake", "file:///old")
