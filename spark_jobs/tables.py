@@ -22,6 +22,7 @@ from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, TableMissing
 from nextclick.lake import commits, delta, lookup
 from nextclick.lake.delta import open_table
+from nextclick.lake.lookup import Reach
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 from spark_jobs.held import source_bytes
@@ -117,13 +118,13 @@ def local(spark: SparkSession, table: Table, rows: pa.Table) -> DataFrame:
 
 
 def alike(
-    rows: DataFrame, lake: Lake, table: Table, columns: Sequence[str], few: bool, some: Collection[str] | None = None
+    rows: DataFrame, lake: Lake, table: Table, columns: Sequence[str], few: bool, reach: Reach | None = None
 ) -> DataFrame:
-    """The rows of a table, or of `some` of its files, that are as one of `rows` in `columns`, which are never null; of `few`, looked up."""
+    """The rows of a table that are as one of `rows` in `columns`, which are never null; of `few`, looked up, within `reach`."""
     if not few:
         return read(rows.sparkSession, lake, table).join(rows.select(*columns), list(columns), "left_semi")
     wanted = rows.select(*columns).distinct().toArrow()
-    return local(rows.sparkSession, table, lookup.matching(lake, table.name, wanted, table.column_names, some))
+    return local(rows.sparkSession, table, lookup.matching(lake, table.name, wanted, table.column_names, reach))
 
 
 def stream(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:

@@ -4,7 +4,7 @@ A query opens the files that it needs, and no other: Delta's log names the files
 the days that a query leaves out are left out by their folders' names.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -73,14 +73,21 @@ def files(table: "DeltaTable") -> frozenset[str]:
 
 def within(table: "DeltaTable", column: str, first: Any, last: Any) -> frozenset[str]:
     """The data files that may hold a `column` from `first` to `last`, both included, by the bounds that the log keeps of each file."""
+    return overlapping(table, [(first, last)], column, column)
+
+
+def overlapping(table: "DeltaTable", spans: Sequence[tuple[Any, Any]], start: str, end: str) -> frozenset[str]:
+    """The data files that may hold a row whose `start` to `end` reaches into one of `spans`, their ends included, by the same bounds."""
     added = delta.added(table)
-    bounds = (f"min.{column}", f"max.{column}")
+    bounds = (f"min.{start}", f"max.{end}")
     if not {*bounds} <= {*added.column_names}:  # no file says
         return files(table)
+
+    def may(low: Any, high: Any) -> bool:
+        return any((low is None or low <= last) and (high is None or high >= first) for first, last in spans)
+
     rows = zip(*(added[name].to_pylist() for name in ("path", *bounds)), strict=True)
-    return frozenset(
-        path for path, low, high in rows if (low is None or low <= last) and (high is None or high >= first)
-    )
+    return frozenset(path for path, low, high in rows if may(low, high))
 
 
 def least(table: "DeltaTable", column: str, some: Collection[str]) -> Any:

@@ -1,34 +1,39 @@
 """Rows of a table that are asked for by some of their columns: read by DuckDB, in a fraction of the time of Spark's plans."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 
-
-def overlapping(
-    lake: Lake, name: str, spans: Iterable[tuple[int, int]], start: str, end: str | None = None
-) -> frozenset[str]:
-    """The data files that may hold rows from `start` to `end`, columns of times, that reach into one of `spans`, in seconds since 1970."""
-    if not (table := delta.open_table(lake, name)):
-        return frozenset()
-    times = (tuple(datetime.fromtimestamp(second, UTC) for second in span) for span in spans)
-    ever = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-    some = (
-        duck.within(table, end or start, low, ever[1]) & duck.within(table, start, ever[0], high) for low, high in times
-    )
-    return frozenset().union(*some)
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 
-def matching(
-    lake: Lake, name: str, wanted: pa.Table, columns: Collection[str], some: Collection[str] | None = None
-) -> pa.Table:
-    """`columns` of the rows of table `name`, or of `some` of its files, that are as one of `wanted` in all its columns; null is as null."""
+class Reach(NamedTuple):
+    """Rows from `start` to `end`, columns of times, that reach into one of `spans`, in seconds since 1970; of moments both are one."""
+
+    spans: Sequence[tuple[int, int]]
+    start: str
+    end: str
+
+    def files(self, table: "DeltaTable") -> frozenset[str]:
+        """Those of a table that may hold such rows."""
+        spans = [(datetime.fromtimestamp(low, UTC), datetime.fromtimestamp(high, UTC)) for low, high in self.spans]
+        return duck.overlapping(table, spans, self.start, self.end)
+
+
+def matching(lake: Lake, name: str, wanted: pa.Table, columns: Collection[str], reach: Reach | None = None) -> pa.Table:
+    """`columns` of the rows of table `name` that are as one of `wanted` in all its columns; null is as null.
+
+    Of a `reach` only files are opened that may hold its rows, which are all that are wanted.
+    """
+    table = delta.open_table(lake, name)
     with duck.answering(lake, name) as database:
-        duck.show(database, "present", lake, name, delta.open_table(lake, name), some)
+        duck.show(database, "present", lake, name, table, reach.files(table) if table and reach else None)
         database.register("wanted", wanted)
         same = " AND ".join(f"present.{each} IS NOT DISTINCT FROM wanted.{each}" for each in wanted.column_names)
         listed = ", ".join(f"present.{each}" for each in columns)

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from nextclick.contracts import bronze, silver
 from nextclick.lake import lookup
+from nextclick.lake.lookup import Reach
 from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -49,8 +50,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         seen, rejected, hours = typed.agg(
             F.count("*"), F.count("reject"), F.collect_set(F.when(F.col("reject").isNull(), hour))
         ).collect()[0]
-        present = _present(good, lake, hours, few and not any_moved(lake), batch.replaces)
-        if present is not None and any_moved(lake):
+        has_moved = any_moved(lake)
+        present = _present(good, lake, hours, few and not has_moved, batch.replaces)
+        if present is not None and has_moved:
             moved = tables.read(rows.sparkSession, lake, silver.QUARANTINE).transform(still_moved)
             present = present.unionByName(moved.transform(typing).select(*COMPARED))
         verdicts = batch.hold(copies(good, present), few) if present is not None else None
@@ -84,8 +86,8 @@ def _present(good: DataFrame, lake: Lake, hours: Iterable[int], few: bool, repla
         hours_there = "false" if replaced else time_ranges(hours, "client_time")
         return tables.read(good.sparkSession, lake, silver.EVENTS).where(hours_there).select(*COMPARED)
     identities = good.select(*IDENTITY).toArrow()
-    files = lookup.overlapping(lake, silver.EVENTS.name, spans(hours), "client_time")
-    known = lookup.matching(lake, silver.EVENTS.name, identities, COMPARED, files)
+    reach = Reach(spans(hours), "client_time", "client_time")
+    known = lookup.matching(lake, silver.EVENTS.name, identities, COMPARED, reach)
     if not known.num_rows and not lookup.repeat(identities):
         return None
     return tables.local(good.sparkSession, silver.EVENTS, known)

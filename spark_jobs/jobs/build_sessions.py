@@ -6,7 +6,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from nextclick.contracts import silver
-from nextclick.lake import lookup
+from nextclick.lake.lookup import Reach
 from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -80,9 +80,8 @@ def _present(fresh: DataFrame, lake: Lake, near: Collection[int], margin: int, o
     """The sessions that `fresh` intervals may touch, and more: of `few`, those of their visitors near them; of `orders`, at any time."""
     if not few:
         return tables.read(fresh.sparkSession, lake, silver.SESSIONS)
-    when = spans(near, margin), "started_at", "ended_at"
-    files = None if orders else lookup.overlapping(lake, silver.SESSIONS.name, *when)
-    return tables.alike(fresh, lake, silver.SESSIONS, OWNER, few, files)
+    reach = None if orders else Reach(spans(near, margin), "started_at", "ended_at")
+    return tables.alike(fresh, lake, silver.SESSIONS, OWNER, few, reach)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from nextclick.lake import lookup
+from nextclick.lake import delta, lookup
+from nextclick.lake.lookup import Reach
 from nextclick.lake.paths import Lake
 from nextclick.settings import load
 from tests.table_rows import NOON, write
@@ -47,7 +48,7 @@ def test_files_are_those_whose_rows_may_reach_into_a_span(tmp_path: Path) -> Non
 
     def there(*spans: tuple[datetime, datetime]) -> int:
         seconds = [(int(low.timestamp()), int(high.timestamp())) for low, high in spans]
-        return len(lookup.overlapping(lake, "silver.sessions", seconds, "started_at", "ended_at"))
+        return len(Reach(seconds, "started_at", "ended_at").files(delta.require(lake, "silver.sessions")))
 
     def at(minutes: int) -> datetime:
         return NOON + timedelta(minutes=minutes)
