@@ -6,7 +6,7 @@ import click
 
 from cli.parts.progress import progress_bars, show_reports
 from nextclick.command import common_options, json_option
-from nextclick.contracts import silver
+from nextclick.contracts import silver, silver_served
 from nextclick.lake import delta
 from nextclick.settings import Settings
 
@@ -33,7 +33,7 @@ def train(settings: Settings, force: bool, as_json: bool) -> None:
 
     with progress_bars() as progress:
         reports = [training.run(settings, progress, force)]
-        if delta.open_table(settings.lake, silver.SERVED_ITEMS.name):  # something was served
+        if delta.open_table(settings.lake, silver_served.SERVED_ITEMS.name):  # something was served
             from ml.jobs import train_ctr, train_ranker
 
             reports += [job.run(settings, progress, force) for job in (train_ctr, train_ranker)]

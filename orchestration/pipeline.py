@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from nextclick.contracts import bronze, gold, silver
+from nextclick.contracts import bronze, gold, silver, silver_served
 from nextclick.contracts.catalog import JOBS, TABLES, written_by
-from nextclick.contracts.gold_analytics import ATTRIBUTION_DAILY, MODEL_DAILY
+from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.contracts.gold_anomalies import ANOMALIES
+from nextclick.contracts.gold_attribution import ATTRIBUTION_DAILY
 from nextclick.contracts.table import Layer
 
 
@@ -63,19 +64,19 @@ LEARNED_FROM = tuple(dict.fromkeys(name for table in written_by("lists") for nam
 STEPS: tuple[Step, ...] = (
     *_jobs(Layer.BRONZE, Layer.SILVER),
     Step(
-        silver.SENDS.job,
-        silver.SENDS.does,
+        silver_served.SENDS.job,
+        silver_served.SENDS.does,
         StepKind.WORK,
-        silver.SENDS.reads,
-        (silver.SENDS.name,),
+        silver_served.SENDS.reads,
+        (silver_served.SENDS.name,),
         "triggers.sends:run",
     ),
     Step(
-        silver.AUDIENCE_CHANGES.job,
-        silver.AUDIENCE_CHANGES.does,
+        silver_served.AUDIENCE_CHANGES.job,
+        silver_served.AUDIENCE_CHANGES.does,
         StepKind.WORK,
-        silver.AUDIENCE_CHANGES.reads,
-        (silver.AUDIENCE_CHANGES.name,),
+        silver_served.AUDIENCE_CHANGES.reads,
+        (silver_served.AUDIENCE_CHANGES.name,),
         "analytics.audiences.changes:run",
     ),
     _check("check_silver", "what silver must hold", (bronze.EVENTS.name, *SILVER)),
@@ -132,12 +133,14 @@ STEPS: tuple[Step, ...] = (
         "serving.next_best_action.learn:run",
     ),
     Step("train", "fit, judge, promote", StepKind.WORK, LEARNED_FROM, (), "ml.jobs.train:run"),
-    Step("train_ctr", "what is clicked", StepKind.WORK, (silver.SERVED_ITEMS.name,), (), "ml.jobs.train_ctr:run"),
+    Step(
+        "train_ctr", "what is clicked", StepKind.WORK, (silver_served.SERVED_ITEMS.name,), (), "ml.jobs.train_ctr:run"
+    ),
     Step(
         "train_ranker",
         "what is ranked first",
         StepKind.WORK,
-        (silver.SERVED_ITEMS.name,),
+        (silver_served.SERVED_ITEMS.name,),
         (),
         "ml.jobs.train_ranker:run",
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS
+from nextclick.contracts.gold_lists import POPULAR_ITEMS, RECOMMENDATIONS
 from nextclick.contracts.persons import ACCOUNT, VISITOR, id_of
 from nextclick.contracts.silver import EVENTS, IDENTITIES, ITEMS
 from nextclick.lake import delta, duck

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from nextclick.contracts import arrow
 from nextclick.contracts.events import SERVER, TRIGGER_DECISION
-from nextclick.contracts.silver import EVENTS, SENDS
+from nextclick.contracts.silver import EVENTS
+from nextclick.contracts.silver_served import SENDS
 from nextclick.lake import commits, delta, duck, locks
 from nextclick.lake.day_changes import DayCursor, changed_files, cursor_at, last_cursor
 from nextclick.report import JobReport

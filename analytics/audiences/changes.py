@@ -17,7 +17,8 @@ from nextclick.audiences import definitions
 from nextclick.contracts import arrow
 from nextclick.contracts.events import AUDIENCE_CHANGES as KINDS
 from nextclick.contracts.events import SERVER
-from nextclick.contracts.silver import AUDIENCE_CHANGES, EVENTS
+from nextclick.contracts.silver import EVENTS
+from nextclick.contracts.silver_served import AUDIENCE_CHANGES
 from nextclick.lake import commits, delta, duck, locks
 from nextclick.lake.day_changes import DayCursor, changed_files, cursor_at, last_cursor
 from nextclick.report import JobReport

@@ -20,7 +20,7 @@ from nextclick.audiences.standing import AudienceStanding, Change, Subject
 from nextclick.contracts import arrow
 from nextclick.contracts.events import SERVER
 from nextclick.contracts.gold import AUDIENCE_MEMBERS
-from nextclick.contracts.silver import AUDIENCE_CHANGES
+from nextclick.contracts.silver_served import AUDIENCE_CHANGES
 from nextclick.kv import open_profiles
 from nextclick.kv.profiles.protocol import Profiles
 from nextclick.lake import commits, delta, duck, locks

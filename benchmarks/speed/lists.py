@@ -29,7 +29,7 @@ from ml.models.registry import plain_als
 from ml.models.user_item.als import AlsModel
 from ml.models.user_item.popular import Popular, PopularModel
 from ml.registry.artifact import Artifact, Card
-from nextclick.contracts.gold import RECOMMENDATIONS
+from nextclick.contracts.gold_lists import RECOMMENDATIONS
 from nextclick.lake import delta, table_files
 from nextclick.settings import Settings, load
 from spark_jobs.session import open_session

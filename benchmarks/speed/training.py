@@ -29,7 +29,8 @@ from deltalake import write_deltalake
 
 from benchmarks.measure import measured, ratio
 from nextclick.contracts import arrow
-from nextclick.contracts.gold import INTERACTIONS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.contracts.gold import INTERACTIONS
+from nextclick.contracts.gold_lists import RECOMMENDATIONS, SIMILAR_ITEMS
 from nextclick.settings import Settings, load
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ import msgspec
 from collector.request.numbers import Money, money
 from nextclick.conf_files import Form, toml
 from nextclick.contracts.events import Event, derived_id
-from nextclick.contracts.silver import COSTS, MARKET
+from nextclick.contracts.silver_imported import COSTS, MARKET
 from nextclick.contracts.table import Column, Table
 from nextclick.errors import MappingError
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from expectations.measures.measure_context import Fact, Measure, MeasureContext
-from nextclick.contracts.silver import AUDIENCE_CHANGES
+from nextclick.contracts.silver_served import AUDIENCE_CHANGES
 
 _SUBJECT: Final = ", ".join(AUDIENCE_CHANGES.key[:-1])
 

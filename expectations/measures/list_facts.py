@@ -7,13 +7,13 @@ cursor): what a person used since then cannot be masked yet.
 from typing import Final
 
 from expectations.measures.measure_context import Fact, Measure, MeasureContext
-from nextclick.contracts import gold, silver
+from nextclick.contracts import gold, gold_lists, silver
 from nextclick.lake import lists_manifest
 
 
 def _with_interactions(look: MeasureContext) -> None:
     """Add the views `used` (site, person_id, item_id) and `known` (site, item_id)."""
-    lists = look.part.version if look.part.table is gold.RECOMMENDATIONS else None
+    lists = look.part.version if look.part.table is gold_lists.RECOMMENDATIONS else None
     manifest = lists_manifest.read(look.settings.lake, lists)
     cursor = manifest.interactions_version if manifest else None
     look.neighbour("used", gold.INTERACTIONS.name, cursor)
@@ -85,7 +85,7 @@ def broken_vectors(look: MeasureContext) -> Fact:
 
 
 FACTS: Final[dict[str, dict[str, Measure]]] = {
-    gold.RECOMMENDATIONS.name: {
+    gold_lists.RECOMMENDATIONS.name: {
         "repeated_items": no_item_twice("site", "person_id", "item_id"),
         "seen_items": seen_items,
         "unknown_items": known_items("item_id"),
@@ -93,19 +93,19 @@ FACTS: Final[dict[str, dict[str, Measure]]] = {
         "broken_ranks": broken_ranks,
         "wrong_lengths": wrong_lengths,
     },
-    gold.POPULAR_ITEMS.name: {
+    gold_lists.POPULAR_ITEMS.name: {
         "repeated_items": no_item_twice("site", "item_id"),
         "unknown_items": known_items("item_id"),
     },
-    gold.SIMILAR_ITEMS.name: {
+    gold_lists.SIMILAR_ITEMS.name: {
         "repeated_items": no_item_twice("site", "item_id", "similar_item_id"),
         "own_items": own_items("similar_item_id"),
         "unknown_items": known_items("item_id", "similar_item_id"),
     },
-    gold.NEXT_ITEMS.name: {
+    gold_lists.NEXT_ITEMS.name: {
         "repeated_items": no_item_twice("site", "item_id", "next_item_id"),
         "own_items": own_items("next_item_id"),
         "unknown_items": known_items("item_id", "next_item_id"),
     },
-    gold.ITEM_VECTORS.name: {"broken_vectors": broken_vectors, "unknown_items": known_items("item_id")},
+    gold_lists.ITEM_VECTORS.name: {"broken_vectors": broken_vectors, "unknown_items": known_items("item_id")},
 }

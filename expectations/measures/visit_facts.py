@@ -5,7 +5,7 @@ from typing import Final
 
 from expectations.measures.measure_context import Fact, Measure, MeasureContext
 from nextclick.contracts import gold_analytics as gold
-from nextclick.contracts import silver
+from nextclick.contracts import silver_imported
 from nextclick.lake import delta
 
 
@@ -41,10 +41,10 @@ def broken_paths(look: MeasureContext) -> Fact:
 
 def unlike_visits_and_costs(look: MeasureContext) -> Fact:
     """Days, sites and currencies (empty: that of visits) whose sums are not those of gold.visits and silver.costs."""
-    if newer := _newer(look, gold.VISITS.name, silver.COSTS.name):
+    if newer := _newer(look, gold.VISITS.name, silver_imported.COSTS.name):
         return Fact(None, f"{', '.join(newer)}: written since, so not compared")
     look.neighbour("visits", gold.VISITS.name)
-    look.neighbour("costs", silver.COSTS.name)
+    look.neighbour("costs", silver_imported.COSTS.name)
     sums = ("visits", "cost", "impressions", "clicks")
     differ = " OR ".join(f"coalesce(sum({name}), 0) <> 0" for name in sums)
     rows = f"""

@@ -1,61 +1,24 @@
-"""What a schema cannot say, by hand: times in order, every event accounted for, flow, lists that can be shown."""
+"""What a schema cannot say, by hand: times in order, every event accounted for, flow."""
 
-import sys
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from expectations.suites.expectation import Expectation, Of, Severity, fact, none_of, rows
-from nextclick.contracts import bronze, gold, gold_analytics, gold_anomalies, silver
-from nextclick.contracts.table import Table
+from expectations.suites.expectation import Expectation, Of, Severity, fact, none_of
+from expectations.suites.rulebook import WARN, Rulebook, finite, of, ordered
+from nextclick.contracts import (
+    bronze,
+    gold,
+    gold_analytics,
+    gold_anomalies,
+    gold_attribution,
+    silver,
+    silver_imported,
+    silver_served,
+)
 from nextclick.settings import Settings
 
-WARN: Final = Severity.WARN
-
-Rules = Callable[[str, Settings], tuple[Expectation, ...]]
-"""What is expected of the table of that name."""
-WRITTEN: Final[dict[str, Callable[[Settings], tuple[Expectation, ...]]]] = {}
-"""By table; `_of` adds those below."""
-
-
-def _of(table: Table) -> Callable[[Rules], Rules]:
-    def add(rules: Rules) -> Rules:
-        WRITTEN[table.name] = partial(rules, table.name)
-        return rules
-
-    return add
-
-
-def ordered(table: str, low: str, high: str) -> Expectation:
-    """`low` is at most `high` in every row that has both."""
-    return rows(
-        table,
-        f"{low}_at_most_{high}",
-        f"{low} is at most {high}.",
-        "ExpectColumnPairValuesAToBeGreaterThanB",
-        column_A=high,
-        column_B=low,
-        or_equal=True,
-        ignore_row_if="either_value_is_missing",
-    )
-
-
-def finite(table: str, column: str, positive: bool = False) -> Expectation:
-    """Neither NaN, which Spark sorts above everything, nor infinite."""
-    return rows(
-        table,
-        f"{column}_finite",
-        f"{column} is finite{' and above 0' if positive else ''}.",
-        "ExpectColumnValuesToBeBetween",
-        column=column,
-        min_value=0 if positive else -sys.float_info.max,
-        max_value=sys.float_info.max,
-        strict_min=positive,
-    )
-
-
-def _known_items(table: str) -> Expectation:
-    return none_of(table, "unknown_items", "Every item is known in gold.interactions or silver.items.", of=Of.NEW)
+WRITTEN: Final[Rulebook] = {}
+_of = partial(of, WRITTEN)
 
 
 @_of(bronze.EVENTS)
@@ -118,12 +81,12 @@ def _silver_sessions(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (ordered(table, "started_at", "ended_at"),)
 
 
-@_of(silver.SERVED_ITEMS)
+@_of(silver_served.SERVED_ITEMS)
 def _silver_served_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return tuple(ordered(table, "shown_at", at) for at in ("clicked_at", "carted_at", "purchased_at"))
 
 
-@_of(silver.MARKET)
+@_of(silver_imported.MARKET)
 def _silver_market(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (finite(table, "value"),)
 
@@ -218,8 +181,8 @@ def _gold_campaign_daily(table: str, settings: Settings) -> tuple[Expectation, .
     )
 
 
-@_of(gold_analytics.ATTRIBUTION_DAILY)
-@_of(gold_analytics.ATTRIBUTION_FITTED)
+@_of(gold_attribution.ATTRIBUTION_DAILY)
+@_of(gold_attribution.ATTRIBUTION_FITTED)
 def _gold_attribution(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (
         none_of(
@@ -230,7 +193,7 @@ def _gold_attribution(table: str, settings: Settings) -> tuple[Expectation, ...]
     )
 
 
-@_of(silver.AUDIENCE_CHANGES)
+@_of(silver_served.AUDIENCE_CHANGES)
 def _silver_audience_changes(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (none_of(table, "repeated_changes", "Each change of a subject says other than the one before it."),)
 
@@ -245,64 +208,4 @@ def _gold_predictions(table: str, settings: Settings) -> tuple[Expectation, ...]
             "uneven_deciles",
             "Each tenth of a site's people holds as many as another, and the higher one higher probabilities.",
         ),
-    )
-
-
-@_of(gold.RECOMMENDATIONS)
-def _gold_recommendations(table: str, settings: Settings) -> tuple[Expectation, ...]:
-    length = settings.lists.top_n
-    masked = (none_of(table, "seen_items", "No list holds an item that its person already used.", of=Of.NEW),)
-    return (
-        finite(table, "score"),
-        none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
-        *(masked if settings.lists.mask_seen else ()),
-        _known_items(table),
-        none_of(table, "unknown_people", "Every person is known in gold.interactions.", of=Of.NEW),
-        none_of(table, "broken_ranks", "The ranks of a list are 1, 2, 3, … without a gap.", of=Of.NEW),
-        none_of(
-            table,
-            "wrong_lengths",
-            f"A list holds lists.top_n = {length} items, or all items that its person can be shown.",
-            WARN,
-            Of.NEW,
-        ),
-    )
-
-
-@_of(gold.POPULAR_ITEMS)
-def _gold_popular_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
-    return (
-        finite(table, "score"),
-        none_of(table, "repeated_items", "The list holds no item twice.", of=Of.NEW),
-        _known_items(table),
-    )
-
-
-@_of(gold.SIMILAR_ITEMS)
-def _gold_similar_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
-    return (
-        finite(table, "score"),
-        none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
-        none_of(table, "own_items", "No item is similar to itself.", of=Of.NEW),
-        _known_items(table),
-    )
-
-
-@_of(gold.NEXT_ITEMS)
-def _gold_next_items(table: str, settings: Settings) -> tuple[Expectation, ...]:
-    return (
-        finite(table, "score"),
-        none_of(table, "repeated_items", "No list holds an item twice.", of=Of.NEW),
-        none_of(table, "own_items", "No item follows itself.", of=Of.NEW),
-        _known_items(table),
-    )
-
-
-@_of(gold.ITEM_VECTORS)
-def _gold_item_vectors(table: str, settings: Settings) -> tuple[Expectation, ...]:
-    return (
-        none_of(
-            table, "broken_vectors", "Every vector is of finite numbers, as many as every other of its site.", of=Of.NEW
-        ),
-        _known_items(table),
     )

@@ -1,13 +1,15 @@
-"""The suite of each table: what its contract says, and what stands in expectations/suites/rules.py."""
+"""The suite of each table: what its contract says, and what is written by hand in rules.py and list_rules.py."""
 
 from typing import Final
 
+from expectations.suites import list_rules, rules
 from expectations.suites.expectation import Expectation
 from expectations.suites.from_contract import from_contract
-from expectations.suites.rules import WRITTEN
+from expectations.suites.rulebook import Rulebook
 from nextclick.contracts import catalog, gold
 from nextclick.settings import Settings
 
+WRITTEN: Final[Rulebook] = rules.WRITTEN | list_rules.WRITTEN
 CHECKED: Final = tuple(table.name for table in catalog.TABLES if table is not gold.DATA_QUALITY)
 """Tables with a suite, in flow order: all but the one that holds the results."""
 

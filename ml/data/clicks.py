@@ -8,7 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ml.data.interactions import TableVersion
-from nextclick.contracts import silver
+from nextclick.contracts import silver_served
 from nextclick.ctr import FEATURES
 from nextclick.lake import delta, duck
 from nextclick.lake.people import human_events
@@ -53,7 +53,7 @@ def read(settings: Settings) -> tuple[Clicks, TableVersion]:
 
     Left out: bots, what was shown so lately that it may still be clicked, and rows from before the newest of FEATURES was logged.
     """
-    lake, name = settings.lake, silver.SERVED_ITEMS.name
+    lake, name = settings.lake, silver_served.SERVED_ITEMS.name
     table = delta.require(lake, name)
     with duck.connect(lake) as database:
         human_events.show(database, "served_items", settings, name, table, learned=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ml.models.protocol import Stages, quiet
 from ml.report.model_figures import ModelFigure, put
-from nextclick.contracts import gold, silver
+from nextclick.contracts import gold, silver_served
 from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.ctr import FORESEEN
 from nextclick.definitions.intervals import wilson
@@ -75,7 +75,7 @@ HAVING sum(shown) > 0 AND (grouping(variant) = 1 OR experiment <> 'none')
 
 def _answers(settings: Settings, database: "DuckDBPyConnection", days: set[date]) -> list[tuple[Any, ...]]:
     """By day, site and model version: answers that say whether they were makeshifts, and what of the items that were shown."""
-    name = silver.SERVED_ITEMS.name
+    name = silver_served.SERVED_ITEMS.name
     human_events.show(database, "served_items", settings, name, delta.require(settings.lake, name))
     params = [sorted(days), min(days) - timedelta(days=1), max(days) + timedelta(days=2)]
     return database.execute(_of_answers(settings), params).fetchall()

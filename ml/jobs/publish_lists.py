@@ -16,7 +16,7 @@ from ml.registry.artifact import Artifact
 from ml.registry.champion import Model
 from ml.report import model_figures
 from nextclick import formats
-from nextclick.contracts import catalog, gold
+from nextclick.contracts import catalog, gold_lists
 from nextclick.lake import files, lists_manifest, locks, table_files
 from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.lake.paths import Lake
@@ -67,10 +67,10 @@ def write(
     name = f"{now:%Y%m%dT%H%M%S%f}-{served.version}"
     state = _keep_state(lake, name, served.artifact)
     people = np.arange(len(artifact.people), dtype=np.int32)
-    popular_version = table_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(artifact, settings.lists, stamp))
+    popular_version = table_files.replace(lake, gold_lists.POPULAR_ITEMS, popular_rows(artifact, settings.lists, stamp))
     alike, ids, items = similar_items.of(settings, artifact)
     similar = similar_rows(alike, ids, items, settings.lists.similar_n, stamp)
-    similar_version = table_files.replace(lake, gold.SIMILAR_ITEMS, similar)
+    similar_version = table_files.replace(lake, gold_lists.SIMILAR_ITEMS, similar)
     follows = next_items.publish(settings, artifact.items, stamp, f"{FOLDER}/{name}", progress)
     vectors = item_vectors.publish(settings, artifact, alike, stamp)
     manifest = ListsManifest(
@@ -83,7 +83,7 @@ def write(
     )  # fmt: skip
     if why_here := on_executors.why_not(settings, artifact):
         rows = personal_rows(artifact, people, settings.lists, stamp, partial(progress, "lists"))
-        table_files.replace(lake, gold.RECOMMENDATIONS, rows, manifest)
+        table_files.replace(lake, gold_lists.RECOMMENDATIONS, rows, manifest)
     else:
         on_executors.replace(settings, artifact, stamp, f"{lake.shared}/{FOLDER}/{name}/people", manifest)
     forget_old(settings)
@@ -114,11 +114,11 @@ def forget_old(settings: Settings) -> None:
     states |= {f"{Path(manifest.state).parent}/full" for _, manifest in commits}
     states |= {manifest.session.folder for _, manifest in newest if manifest.session.folder}
     versions = {
-        gold.RECOMMENDATIONS: {version for version, _ in newest},
-        gold.POPULAR_ITEMS: {manifest.popular_version for _, manifest in newest},
-        gold.SIMILAR_ITEMS: {manifest.similar_version for _, manifest in newest},
-        gold.NEXT_ITEMS: {manifest.next_version for _, manifest in newest if manifest.next_version is not None},
-        gold.ITEM_VECTORS: {manifest.vectors.table_version for _, manifest in newest if manifest.vectors},
+        gold_lists.RECOMMENDATIONS: {version for version, _ in newest},
+        gold_lists.POPULAR_ITEMS: {manifest.popular_version for _, manifest in newest},
+        gold_lists.SIMILAR_ITEMS: {manifest.similar_version for _, manifest in newest},
+        gold_lists.NEXT_ITEMS: {manifest.next_version for _, manifest in newest if manifest.next_version is not None},
+        gold_lists.ITEM_VECTORS: {manifest.vectors.table_version for _, manifest in newest if manifest.vectors},
     }
     for table, kept in versions.items():
         if kept:  # none of a table that is younger than the lists

@@ -13,7 +13,7 @@ from ml.jobs import publish_lists
 from ml.registry import champion, tracking
 from ml.registry.artifact import read_card
 from ml.registry.champion import Model, ModelStatus
-from nextclick.contracts import gold
+from nextclick.contracts import gold_lists
 from nextclick.contracts.table import Table
 from nextclick.errors import ModelError
 from nextclick.lake import commits, delta, files, lists_manifest, locks
@@ -50,13 +50,13 @@ def _restore(lake: Lake, wanted: ListsManifest) -> ListsManifest:
         raise ModelError(f"gold.recommendations remembers no lists {wanted.lists_id}. Call `nextclick train`.")
     if not files.exists(f"{lake.shared}/{wanted.state}/card.json"):
         wanted = _from_full(lake, wanted)
-    _back(lake, gold.POPULAR_ITEMS, wanted.popular_version)
-    _back(lake, gold.SIMILAR_ITEMS, wanted.similar_version)
+    _back(lake, gold_lists.POPULAR_ITEMS, wanted.popular_version)
+    _back(lake, gold_lists.SIMILAR_ITEMS, wanted.similar_version)
     if wanted.next_version is not None:
-        _back(lake, gold.NEXT_ITEMS, wanted.next_version)
+        _back(lake, gold_lists.NEXT_ITEMS, wanted.next_version)
     if wanted.vectors is not None:
-        _back(lake, gold.ITEM_VECTORS, wanted.vectors.table_version)
-    _back(lake, gold.RECOMMENDATIONS, version, wanted)
+        _back(lake, gold_lists.ITEM_VECTORS, wanted.vectors.table_version)
+    _back(lake, gold_lists.RECOMMENDATIONS, version, wanted)
     return wanted
 
 

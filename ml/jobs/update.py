@@ -27,7 +27,7 @@ from ml.models.protocol import FoldIn, Stages, quiet
 from ml.registry import artifact, tracking
 from ml.registry.artifact import Artifact
 from ml.report import model_figures
-from nextclick.contracts import gold
+from nextclick.contracts import gold_lists
 from nextclick.errors import ModelError
 from nextclick.lake import lists_manifest, locks, table_files
 from nextclick.lake.lists_manifest import ListsManifest
@@ -103,13 +103,13 @@ def _write(settings: Settings, current: ListsManifest, update: Update, progress:
     stamp = ListStamp(settings.site, current.model_version, now)
     state = f"{publish_lists.FOLDER}/{current.lists_id}/update-{fresh.card.source.version}"
     digest = fresh.save(f"{lake.shared}/{state}")
-    popular_version = table_files.replace(lake, gold.POPULAR_ITEMS, popular_rows(fresh, settings.lists, stamp))
+    popular_version = table_files.replace(lake, gold_lists.POPULAR_ITEMS, popular_rows(fresh, settings.lists, stamp))
     similar_version, vectors = current.similar_version, current.vectors
     if len(update.new_items):
         new = fresh.items.take(update.new_items)
         alike = similar_items.of(settings, fresh, update.new_items)
         similar = similar_rows(*alike, settings.lists.similar_n, stamp)
-        similar_version = table_files.upsert(lake, gold.SIMILAR_ITEMS, "item_id", new, similar)
+        similar_version = table_files.upsert(lake, gold_lists.SIMILAR_ITEMS, "item_id", new, similar)
         vectors = item_vectors.add(settings, fresh, update.new_items, stamp, current.vectors)
     manifest = msgspec.structs.replace(
         _with_next_items(settings, current, fresh, stamp),
@@ -127,7 +127,7 @@ def _write(settings: Settings, current: ListsManifest, update: Update, progress:
     )
     lists = personal_rows(fresh, update.people, settings.lists, stamp, partial(progress, "lists"))
     whose = pa.concat_arrays([fresh.people.take(update.people), update.removed])
-    table_files.upsert(lake, gold.RECOMMENDATIONS, "person_id", whose, lists, manifest)
+    table_files.upsert(lake, gold_lists.RECOMMENDATIONS, "person_id", whose, lists, manifest)
     publish_lists.forget_old(settings)
     return manifest
 

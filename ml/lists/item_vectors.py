@@ -20,7 +20,7 @@ from ml.lists.similar_items import ByUse
 from ml.models.item_item.item2vec import Item2Vec
 from ml.models.protocol import Embedding, Embeds
 from ml.registry.artifact import Artifact
-from nextclick.contracts import arrow, gold
+from nextclick.contracts import arrow, gold_lists
 from nextclick.lake import commits, table_files
 from nextclick.lake.lists_manifest import Vectors
 from nextclick.lake.paths import Lake
@@ -59,7 +59,7 @@ def add(
     some = new_items[embedding.vectors[new_items].any(axis=1)]
     if not len(some):
         return current
-    table = commits.create(settings.lake, gold.ITEM_VECTORS)
+    table = commits.create(settings.lake, gold_lists.ITEM_VECTORS)
     if table.version() != current.table_version:  # an update that was killed before its last commit left rows
         table.restore(current.table_version)
     version = write(settings.lake, artifact.items.take(some), embedding.vectors[some], stamp, "append")
@@ -70,7 +70,7 @@ def write(
     lake: Lake, ids: pa.StringArray, vectors: Floats, stamp: ListStamp, mode: Literal["overwrite", "append"]
 ) -> int:
     """Commit a row for each of `ids` with its row of `vectors`; returns the table's version."""
-    schema = arrow.schema(gold.ITEM_VECTORS)
+    schema = arrow.schema(gold_lists.ITEM_VECTORS)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start in range(0, len(ids), _BATCH):
@@ -82,10 +82,10 @@ def write(
             }
             yield pa.record_batch([columns[name].cast(schema.field(name).type) for name in schema.names], schema=schema)
 
-    commits.create(lake, gold.ITEM_VECTORS)
+    commits.create(lake, gold_lists.ITEM_VECTORS)
     rows = pa.RecordBatchReader.from_batches(schema, batches())
-    commits.write(lake, gold.ITEM_VECTORS, rows, mode)
-    return table_files.delta_version(lake, gold.ITEM_VECTORS)
+    commits.write(lake, gold_lists.ITEM_VECTORS, rows, mode)
+    return table_files.delta_version(lake, gold_lists.ITEM_VECTORS)
 
 
 def _of(model: object) -> Embedding | None:

@@ -30,7 +30,7 @@ from ml.models.session.popular import SessionPopular
 from ml.models.session.vmis_knn import VmisKnn
 from ml.registry import tracking
 from ml.selection import session_choice
-from nextclick.contracts import gold, silver
+from nextclick.contracts import gold_lists, silver
 from nextclick.errors import ModelError
 from nextclick.lake import delta, duck, table_files
 from nextclick.lake.lists_manifest import ListsManifest, PinnedSessionModel
@@ -194,7 +194,7 @@ def publish(settings: Settings, items: IdMap, stamp: ListStamp, folder: str, pro
     lists: Iterable[pa.Table] = ()
     if data and judged and judged.hit_rate > judged.floor:
         lists = next_rows(judged.recipe.fit(data[0]), items, settings.next_items.n, stamp)
-    version = table_files.replace(settings.lake, gold.NEXT_ITEMS, lists)
+    version = table_files.replace(settings.lake, gold_lists.NEXT_ITEMS, lists)
     if not (data and judged):
         few = PinnedSessionModel(reason=f"There are fewer than {FEWEST} clicks to judge by.")
         return Published(version, None, "", few, {"session_model": few.reason})
@@ -238,7 +238,7 @@ def refresh(
     if recipe is None or data is None:
         return None
     lists = next_rows(recipe.fit(data[0]), items, settings.next_items.n, stamp)
-    version = table_files.replace(settings.lake, gold.NEXT_ITEMS, lists)
+    version = table_files.replace(settings.lake, gold_lists.NEXT_ITEMS, lists)
     return version, live_session.again(settings.lake, _folder(folder, version), current.session, data[0])
 
 

@@ -19,7 +19,7 @@ from ml.data.interactions import IdMap
 from ml.lists.rows import BATCH, ListStamp, person_rows
 from ml.models.protocol import RanksVectors
 from ml.registry.artifact import Artifact
-from nextclick.contracts import gold
+from nextclick.contracts import gold_lists
 from nextclick.lake import commits, files, table_files
 from nextclick.lake.lists_manifest import ListsManifest
 from nextclick.lake.paths import Lake
@@ -54,10 +54,10 @@ def replace(
     from spark_jobs.session import open_session
 
     lake = settings.lake
-    commits.create(lake, gold.RECOMMENDATIONS)
+    commits.create(lake, gold_lists.RECOMMENDATIONS)
     commits.write_folder(folder, pa.RecordBatchReader.from_batches(_PEOPLE, _people(artifact)))
     written = _written(open_session(settings), settings, artifact, stamp, folder)
-    return table_files.replace_by(lake, gold.RECOMMENDATIONS, table_files.adds_of(written), manifest)
+    return table_files.replace_by(lake, gold_lists.RECOMMENDATIONS, table_files.adds_of(written), manifest)
 
 
 def _people(artifact: Artifact) -> Iterator[pa.RecordBatch]:
@@ -94,7 +94,7 @@ def _written(
         if lake.address:
             bucket.reach(lake.address, endpoint)
         alone, items, mask = shared.value
-        written, ids = table_files.Files(lake, gold.RECOMMENDATIONS), IdMap(items)
+        written, ids = table_files.Files(lake, gold_lists.RECOMMENDATIONS), IdMap(items)
         for batch in batches:
             vectors = batch["vector"].flatten().to_numpy().reshape(len(batch), -1)
             lists = alone.rank(vectors, n, _seen(batch["seen"], len(ids)) if mask else None)

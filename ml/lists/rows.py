@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ml.data.interactions import IdMap, Rows
 from ml.models.protocol import Lists, NextItem, Progress, SimilarItems, quiet
 from ml.registry.artifact import Artifact
-from nextclick.contracts import gold
+from nextclick.contracts import gold_lists
 from nextclick.contracts.table import Table
 from nextclick.settings import ListsSettings
 
@@ -60,13 +60,13 @@ def personal_rows(
 
 def person_rows(stamp: ListStamp, lists: Lists, items: IdMap, people: IdMap, whose: Rows) -> pa.Table:
     """Rows of gold.recommendations of these lists; `whose` each is, by rows of `people`."""
-    return _rows(gold.RECOMMENDATIONS, stamp, lists, items, "item_id", ("person_id", people, whose))
+    return _rows(gold_lists.RECOMMENDATIONS, stamp, lists, items, "item_id", ("person_id", people, whose))
 
 
 def popular_rows(artifact: Artifact, limits: ListsSettings, stamp: ListStamp) -> Iterator[pa.Table]:
     """Rows of gold.popular_items: one list, for everybody."""
     lists = artifact.popular.recommend(np.zeros(1, np.int32), min(limits.popular_n, len(artifact.items)))
-    yield _rows(gold.POPULAR_ITEMS, stamp, lists, artifact.items, "item_id")
+    yield _rows(gold_lists.POPULAR_ITEMS, stamp, lists, artifact.items, "item_id")
 
 
 def similar_rows(model: SimilarItems, ids: IdMap, items: Rows, n: int, stamp: ListStamp) -> Iterator[pa.Table]:
@@ -75,7 +75,7 @@ def similar_rows(model: SimilarItems, ids: IdMap, items: Rows, n: int, stamp: Li
     for start in range(0, len(items) if n > 0 else 0, BATCH):
         batch = items[start : start + BATCH]
         lists = model.similar(batch, n)
-        yield _rows(gold.SIMILAR_ITEMS, stamp, lists, ids, "similar_item_id", ("item_id", ids, batch))
+        yield _rows(gold_lists.SIMILAR_ITEMS, stamp, lists, ids, "similar_item_id", ("item_id", ids, batch))
 
 
 def next_rows(model: NextItem, items: IdMap, n: int, stamp: ListStamp) -> Iterator[pa.Table]:
@@ -84,7 +84,7 @@ def next_rows(model: NextItem, items: IdMap, n: int, stamp: ListStamp) -> Iterat
     for start in range(0, len(items), BATCH):
         batch = every[start : start + BATCH]
         lists = model.next_items(batch[:, None], min(n, len(items)))
-        yield _rows(gold.NEXT_ITEMS, stamp, lists, items, "next_item_id", ("item_id", items, batch))
+        yield _rows(gold_lists.NEXT_ITEMS, stamp, lists, items, "next_item_id", ("item_id", items, batch))
 
 
 def _rows(

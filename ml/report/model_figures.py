@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from ml.evaluation.evaluate import Evaluation
 from ml.selection import gate
-from nextclick.contracts import gold
+from nextclick.contracts import gold_lists
 from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.errors import LakeError, TableBusy
 from nextclick.lake import commits, delta, duck, locks
@@ -62,9 +62,9 @@ def _offline(
 
 def of_lists(settings: Settings, manifest: ListsManifest, as_of: int) -> Iterator[ModelFigure]:
     """How old what the lists know is (`as_of`: their newest event, in microseconds), and who has one, as they were published."""
-    table = delta.require(settings.lake, gold.RECOMMENDATIONS.name)
+    table = delta.require(settings.lake, gold_lists.RECOMMENDATIONS.name)
     with duck.connect(settings.lake) as database:
-        duck.show(database, "lists", settings.lake, gold.RECOMMENDATIONS.name, table)
+        duck.show(database, "lists", settings.lake, gold_lists.RECOMMENDATIONS.name, table)
         [(people,)] = database.sql("SELECT count(*) FROM lists WHERE rank = 1").fetchall()
     hours = (manifest.generated_at.timestamp() - as_of / 1e6) / 3600
     values = {"lists_age_hours": hours, "lists_people_share": people / manifest.people if manifest.people else 0.0}

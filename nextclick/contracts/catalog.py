@@ -2,7 +2,17 @@
 
 from collections.abc import Iterator
 
-from nextclick.contracts import bronze, gold, gold_analytics, gold_anomalies, silver
+from nextclick.contracts import (
+    bronze,
+    gold,
+    gold_analytics,
+    gold_anomalies,
+    gold_attribution,
+    gold_lists,
+    silver,
+    silver_imported,
+    silver_served,
+)
 from nextclick.contracts.table import Job, Table
 from nextclick.errors import UsageError
 
@@ -14,11 +24,11 @@ TABLES: tuple[Table, ...] = (
     silver.ITEMS,
     silver.USER_AGENTS,
     silver.SESSIONS,
-    silver.SERVED_ITEMS,
-    silver.SENDS,
-    silver.AUDIENCE_CHANGES,
-    silver.COSTS,
-    silver.MARKET,
+    silver_served.SERVED_ITEMS,
+    silver_served.SENDS,
+    silver_served.AUDIENCE_CHANGES,
+    silver_imported.COSTS,
+    silver_imported.MARKET,
     gold_anomalies.ANOMALIES,
     gold_anomalies.SUSPECTS,
     gold.INTERACTIONS,
@@ -31,21 +41,20 @@ TABLES: tuple[Table, ...] = (
     gold_analytics.EVENT_DAILY,
     gold_analytics.CONVERSIONS,
     gold_analytics.CAMPAIGN_DAILY,
-    gold_analytics.ATTRIBUTION_DAILY,
-    gold_analytics.ATTRIBUTION_FITTED,
+    gold_attribution.ATTRIBUTION_DAILY,
+    gold_attribution.ATTRIBUTION_FITTED,
     gold_analytics.MODEL_DAILY,
     gold.PREDICTIONS,
     gold.AUDIENCE_MEMBERS,
-    gold.RECOMMENDATIONS,
-    gold.POPULAR_ITEMS,
-    gold.SIMILAR_ITEMS,
-    gold.NEXT_ITEMS,
-    gold.ITEM_VECTORS,
+    gold_lists.RECOMMENDATIONS,
+    gold_lists.POPULAR_ITEMS,
+    gold_lists.SIMILAR_ITEMS,
+    gold_lists.NEXT_ITEMS,
+    gold_lists.ITEM_VECTORS,
     gold.DATA_QUALITY,
 )
 
-_BY_NAME = {table.name: table for table in (*gold_analytics.TABLES, *TABLES)}
-"""Also those that reports read and no job writes yet: they are empty."""
+_BY_NAME = {table.name: table for table in TABLES}
 
 
 def written_by(job: str) -> tuple[Table, ...]:

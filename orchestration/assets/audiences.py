@@ -6,7 +6,7 @@ from typing import Any
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
 from nextclick.contracts.gold import AUDIENCE_MEMBERS
-from nextclick.contracts.silver import AUDIENCE_CHANGES
+from nextclick.contracts.silver_served import AUDIENCE_CHANGES
 from orchestration.assets.asset_specs import build, spec
 from orchestration.step_runner import StepRunner
 

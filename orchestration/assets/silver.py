@@ -5,7 +5,7 @@ from typing import Any
 
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
-from nextclick.contracts import silver
+from nextclick.contracts import silver, silver_served
 from nextclick.contracts.catalog import TABLES
 from nextclick.contracts.table import Layer, Table
 from orchestration.assets.asset_specs import build, spec
@@ -36,7 +36,7 @@ def silver_of_events(context: AssetExecutionContext, steps: ResourceParam[StepRu
     yield from build(context, steps)
 
 
-@multi_asset(specs=[spec(silver.SENDS)], pool="sends")
+@multi_asset(specs=[spec(silver_served.SENDS)], pool="sends")
 def silver_sends(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
     """Who was sent what, and who was not."""
     yield from build(context, steps)

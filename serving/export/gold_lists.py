@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from nextclick.contracts.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.contracts.gold_lists import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from nextclick.errors import LakeError, ModelError, NextclickError, TableMissing
 from nextclick.kv.lists.packing import HEADER, LONG, PAIRS, POPULAR, SHORT, next_key, pack_ids, person_key, similar_key
 from nextclick.kv.lists.protocol import Entry

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nextclick.contracts.gold import INTERACTIONS, RECOMMENDATIONS
+from nextclick.contracts.gold import INTERACTIONS
+from nextclick.contracts.gold_lists import RECOMMENDATIONS
 from nextclick.kv.lists.packing import History, encode_history, history_key
 from nextclick.kv.lists.protocol import Entry
 from nextclick.lake import duck

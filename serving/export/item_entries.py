@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from nextclick.contracts.gold import INTERACTIONS, ITEM_VECTORS
+from nextclick.contracts.gold import INTERACTIONS
+from nextclick.contracts.gold_lists import ITEM_VECTORS
 from nextclick.contracts.silver import ITEMS
 from nextclick.errors import LakeError
 from nextclick.kv.lists.packing import CHUNK, DescribedItems, chunks, encode_shelf, shelf_key, vectors_key

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nextclick.contracts.silver import SERVED_ITEMS
+from nextclick.contracts.silver_served import SERVED_ITEMS
 from nextclick.errors import UsageError
 from nextclick.lake import delta, duck
 from nextclick.lake.people import human_events

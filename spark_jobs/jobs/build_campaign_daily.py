@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from nextclick.contracts import silver
+from nextclick.contracts import silver_imported
 from nextclick.contracts.gold_analytics import CAMPAIGN_DAILY, VISITS
 from nextclick.report import JobReport
 from nextclick.settings import Settings
@@ -13,7 +13,7 @@ from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.gold.campaigns import campaign_daily
 from spark_jobs.transforms.time_ranges import among
 
-_SOURCES = (VISITS, silver.COSTS)
+_SOURCES = (VISITS, silver_imported.COSTS)
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:

@@ -2,7 +2,7 @@
 
 from pyspark.sql import SparkSession
 
-from nextclick.contracts import gold, silver
+from nextclick.contracts import gold, silver_served
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
@@ -14,7 +14,7 @@ from spark_jobs.transforms.gold.performance import recommendation_performance
 _DAYS = DailyTable(
     job="build_recommendation_performance",
     table=gold.RECOMMENDATION_PERFORMANCE,
-    source=silver.SERVED_ITEMS,
+    source=silver_served.SERVED_ITEMS,
     time_column="served_at",
     follow=tables.stream_changes,
     agents_to_recount=agents_that_are_bots,

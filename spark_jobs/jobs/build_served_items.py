@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from nextclick.contracts import silver
+from nextclick.contracts import silver, silver_served
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
@@ -40,14 +40,14 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             everything = tables.read(events.sparkSession, lake, silver.EVENTS)
             counted = everything.transform(orders.once("visitor_id")).transform(acts)
             rows = everything.transform(items_of_answers).transform(attribute(counted, settings.attribution))
-            tables.replace(rows, lake, silver.SERVED_ITEMS, batch.commit("rows"))
+            tables.replace(rows, lake, silver_served.SERVED_ITEMS, batch.commit("rows"))
             return
         answers, done, sends = events.agg(
             F.count_if(is_answer()), F.count_if(is_act()), F.count_if(F.expr(orders.ORDERED))
         ).collect()[0]
         batch.counts.read += answers + done
         if not answers and (
-            not done or tables.is_empty(lake, silver.SERVED_ITEMS)
+            not done or tables.is_empty(lake, silver_served.SERVED_ITEMS)
         ):  # nothing that an act could count for
             return
         everything = tables.read(events.sparkSession, lake, silver.EVENTS)
@@ -61,17 +61,19 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         def near(lengths: int, column: str) -> str:
             return time_ranges(hours, column, margin_seconds=lengths * window)
 
-        present = tables.read(events.sparkSession, lake, silver.SERVED_ITEMS).where(near(READ, "served_at"))
-        served = batch.hold(present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver.SERVED_ITEMS.key)))
+        present = tables.read(events.sparkSession, lake, silver_served.SERVED_ITEMS).where(near(READ, "served_at"))
+        served = batch.hold(
+            present.select(*SERVED).unionByName(fresh).dropDuplicates(list(silver_served.SERVED_ITEMS.key))
+        )
         if known := served.count():
             rows = served.join(served.transform(touched_owners(touching, fresh)), list(OWNER), "left_semi")
             purchased = everything.transform(orders.once("visitor_id"))
             counted = acts(purchased.where(near(EVENTS, "occurred_at")))
             changed = rows.transform(attribute(counted, settings.attribution)).where(near(CHANGED, "served_at"))
             prune, commit = near(CHANGED, "t.served_at"), batch.commit("rows")
-            tables.merge(changed, lake, silver.SERVED_ITEMS, commit, prune, only_changed=True, at_most=known)
+            tables.merge(changed, lake, silver_served.SERVED_ITEMS, commit, prune, only_changed=True, at_most=known)
 
-    return run_query(spark, settings, trigger, "build_served_items", (silver.SERVED_ITEMS,), source, process)
+    return run_query(spark, settings, trigger, "build_served_items", (silver_served.SERVED_ITEMS,), source, process)
 
 
 if __name__ == "__main__":

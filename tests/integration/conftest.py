@@ -17,7 +17,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from nextclick.contracts import arrow
-from nextclick.contracts.gold import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.contracts.gold_lists import ITEM_VECTORS, NEXT_ITEMS, POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
 from nextclick.contracts.table import Table
 from nextclick.kv.backends import BACKENDS
 from nextclick.lake import lists_manifest

@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 
 from cli.main import main
 from nextclick import kv
-from nextclick.contracts.gold import POPULAR_ITEMS, RECOMMENDATIONS
+from nextclick.contracts.gold_lists import POPULAR_ITEMS, RECOMMENDATIONS
 from nextclick.errors import LakeError, ModelError, SettingsError, TableBusy, TableMissing
 from nextclick.kv.lists.lmdb import LmdbTable, _LmdbWriter
 from nextclick.kv.lists.protocol import Entry

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from collector.request.cookieless import AnonymousIds
-from nextclick.contracts.gold import POPULAR_ITEMS
-from nextclick.contracts.silver import MARKET
+from nextclick.contracts.gold_lists import POPULAR_ITEMS
+from nextclick.contracts.silver_imported import MARKET
 from nextclick.errors import LakeError, StoreUnreachable, TableBusy
 from nextclick.lake import commits, delta, duck, files, locks, sql, table_files
 from nextclick.lake.paths import Lake

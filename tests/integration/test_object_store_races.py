@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
-from nextclick.contracts.silver import MARKET
+from nextclick.contracts.silver_imported import MARKET
 from nextclick.errors import TableBusy
 from nextclick.lake import commits, delta
 from nextclick.lake.paths import Lake

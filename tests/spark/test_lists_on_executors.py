@@ -17,7 +17,7 @@ from ml.lists.rows import ListStamp, personal_rows
 from ml.models.registry import plain_als
 from ml.models.user_item.popular import Popular
 from ml.registry.artifact import Artifact
-from nextclick.contracts import gold
+from nextclick.contracts import gold_lists
 from nextclick.lake import delta, table_files
 from nextclick.settings import Settings, load
 from tests.conftest import LAKE, WriteInteractions, tastes
@@ -32,7 +32,7 @@ def trained(settings: Settings, write: WriteInteractions) -> Artifact:
 
 
 def listed(settings: Settings) -> list[Mapping[str, Any]]:
-    table = delta.require(settings.lake, gold.RECOMMENDATIONS.name).to_pyarrow_table()
+    table = delta.require(settings.lake, gold_lists.RECOMMENDATIONS.name).to_pyarrow_table()
     rows: list[Mapping[str, Any]] = table.sort_by([("person_id", "ascending"), ("rank", "ascending")]).to_pylist()
     return rows
 
@@ -53,7 +53,7 @@ def test_each_row_is_that_of_one_process(
     monkeypatch.setattr(on_executors, "BATCH", 25)  # sixty people: several batches, and a last one that is not full
     people = artifact.people.rows(artifact.people.ids)
     rows = personal_rows(artifact, people, settings.lists, stamp)
-    table_files.replace(settings.lake, gold.RECOMMENDATIONS, rows)
+    table_files.replace(settings.lake, gold_lists.RECOMMENDATIONS, rows)
     here = listed(settings)
     on_executors.replace(settings, artifact, stamp, f"{settings.lake.shared}/lists/test/people")
     assert listed(settings) == here

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from nextclick.contracts.events import may_personalize_sql
 from nextclick.contracts.gold_anomalies import SUSPECTS, TIMES
-from nextclick.contracts.silver import EVENTS, SERVED_ITEMS, SESSIONS, USER_AGENTS
+from nextclick.contracts.silver import EVENTS, SESSIONS, USER_AGENTS
+from nextclick.contracts.silver_served import SERVED_ITEMS
 from nextclick.lake import delta, duck
 from nextclick.settings import Settings
 

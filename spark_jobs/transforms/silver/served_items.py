@@ -9,7 +9,8 @@ from typing import Final
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from nextclick.contracts.silver import AMOUNT, REVENUE, SERVED_ITEMS
+from nextclick.contracts.silver import AMOUNT, REVENUE
+from nextclick.contracts.silver_served import SERVED_ITEMS
 from nextclick.settings import AttributionSettings
 from spark_jobs.transforms import Transformer, orders
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytics.audiences import changes
 from nextclick.contracts.events import SERVER
-from nextclick.contracts.silver import AUDIENCE_CHANGES
+from nextclick.contracts.silver_served import AUDIENCE_CHANGES
 from nextclick.lake import commits, delta, duck
 from nextclick.lake.day_changes import changed_files, cursor_at
 from nextclick.settings import Settings

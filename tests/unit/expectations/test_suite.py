@@ -9,8 +9,7 @@ import pytest
 from expectations.measures import facts
 from expectations.suites.expectation import Expectation, Of, Severity
 from expectations.suites.from_contract import from_contract
-from expectations.suites.rules import WRITTEN
-from expectations.suites.suite import CHECKED, suite
+from expectations.suites.suite import CHECKED, WRITTEN, suite
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Column, Table
 from nextclick.settings import CHECKOUT, Settings, load

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from nextclick.contracts import catalog, gold_analytics
+from nextclick.contracts import catalog
 from nextclick.contracts.duckdb_types import duckdb_type
 from nextclick.lake import duck, sql
 from nextclick.lake.delta import require
@@ -19,7 +19,7 @@ from tests.table_rows import arrow_type, write
 
 TRAFFIC, EVENTS = "gold.traffic_daily", "silver.events"
 DAYS = [date(2026, 1, day) for day in range(1, 6)]
-CONTRACTS = {table.name: table for table in (*catalog.TABLES, *gold_analytics.TABLES)}
+CONTRACTS = {table.name: table for table in catalog.TABLES}
 
 
 @pytest.fixture(params=["lake", "what? *#1 ä'x"])

@@ -9,7 +9,7 @@ import pytest
 from ml.jobs import publish_lists
 from ml.registry import artifact
 from nextclick import formats
-from nextclick.contracts import catalog, gold, silver
+from nextclick.contracts import catalog, gold, gold_lists, silver
 from nextclick.contracts.gold import COUNTED
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, ModelError
@@ -101,7 +101,7 @@ def test_a_newer_table_is_refused(tmp_path: Path) -> None:
 
 def test_what_is_written_without_spark_says_its_format(tmp_path: Path) -> None:
     lake = lake_at(tmp_path)
-    commits.create(lake, gold.POPULAR_ITEMS)
+    commits.create(lake, gold_lists.POPULAR_ITEMS)
     assert delta.require(lake, "gold.popular_items").metadata().configuration[formats.FORMAT_PROPERTY] == "1"
 
 
