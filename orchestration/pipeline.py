@@ -6,9 +6,8 @@ from enum import Enum
 
 from nextclick.contracts import bronze, gold, silver, silver_served
 from nextclick.contracts.catalog import JOBS, TABLES, written_by
-from nextclick.contracts.gold_analytics import MODEL_DAILY
+from nextclick.contracts.gold_analytics import ATTRIBUTION_DAILY, MODEL_DAILY
 from nextclick.contracts.gold_anomalies import ANOMALIES
-from nextclick.contracts.gold_attribution import ATTRIBUTION_DAILY
 from nextclick.contracts.table import Layer
 
 

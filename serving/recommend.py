@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 
 from nextclick import kv
-from nextclick.contracts import persons
 from nextclick.errors import ModelError, VersionGone
+from nextclick.identity import persons
 from nextclick.kv.lists.packing import CHUNK, POPULAR, chunk_key, person_key, similar_key, unpack, unpack_ids
 from nextclick.kv.lists.protocol import ListsTable, Snapshot
 from nextclick.lake import lists_manifest

@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from nextclick import kv
-from nextclick.contracts import persons
+from nextclick.identity import persons
 from nextclick.kv.lists.protocol import ListsTable
 from nextclick.settings import Settings
 from serving.index import index as indexes

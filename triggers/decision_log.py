@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from nextclick.contracts.events import SERVER, TRIGGER_DECISION, Event, encode
-from nextclick.contracts.persons import ACCOUNT
+from nextclick.identity.persons import ACCOUNT
 from nextclick.landing import outgoing
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import Settings

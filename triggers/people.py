@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nextclick.contracts.gold_lists import POPULAR_ITEMS, RECOMMENDATIONS
-from nextclick.contracts.persons import ACCOUNT, VISITOR, id_of
 from nextclick.contracts.silver import EVENTS, IDENTITIES, ITEMS
+from nextclick.identity.persons import ACCOUNT, VISITOR, id_of
 from nextclick.lake import delta, duck
 from nextclick.lake.people import persons
 from triggers.decisions import Contact

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from nextclick.contracts.gold_attribution import ATTRIBUTION_FITTED
+from nextclick.contracts.gold_analytics import ATTRIBUTION_FITTED
 from nextclick.lake import delta
 from nextclick.lake.paths import Lake
 

@@ -15,8 +15,7 @@ from analytics.attribution import refusals
 from analytics.attribution.credits import LINES, Lines
 from analytics.attribution.fit import Fit, SiteGoal, fits
 from nextclick.contracts import arrow
-from nextclick.contracts.gold_analytics import CONVERSIONS, VISITS
-from nextclick.contracts.gold_attribution import ATTRIBUTION_DAILY, ATTRIBUTION_FITTED
+from nextclick.contracts.gold_analytics import ATTRIBUTION_DAILY, ATTRIBUTION_FITTED, CONVERSIONS, VISITS
 from nextclick.contracts.table import Table
 from nextclick.definitions.attribution import FITTED, RULES
 from nextclick.lake import commits, delta, duck, locks

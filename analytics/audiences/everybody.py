@@ -15,8 +15,8 @@ from nextclick.audiences.standing import Subject
 from nextclick.contracts.events import ALIASES
 from nextclick.contracts.gold import PREDICTIONS
 from nextclick.contracts.gold_analytics import VISITS
-from nextclick.contracts.persons import ACCOUNT, USER, VISITOR
 from nextclick.contracts.silver import EVENTS
+from nextclick.identity.persons import ACCOUNT, USER, VISITOR
 from nextclick.lake import delta, duck
 from nextclick.lake.people import human_events
 from nextclick.profile import profile

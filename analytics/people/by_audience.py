@@ -9,9 +9,9 @@ from analytics.report import Report
 from nextclick.audiences import definitions
 from nextclick.contracts import catalog
 from nextclick.contracts.gold import AUDIENCE_MEMBERS
-from nextclick.contracts.persons import ACCOUNT
 from nextclick.contracts.silver import IDENTITIES, USER_AGENTS
 from nextclick.errors import UsageError
+from nextclick.identity.persons import ACCOUNT
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings

@@ -30,8 +30,8 @@ from benchmarks.measure import ratio
 from ml.lists import item_vectors
 from ml.lists.rows import ListStamp
 from nextclick import kv
-from nextclick.contracts import persons
 from nextclick.contracts.gold_lists import POPULAR_ITEMS, RECOMMENDATIONS, SIMILAR_ITEMS
+from nextclick.identity import persons
 from nextclick.lake import lists_manifest
 from nextclick.lake.table_files import replace, upsert
 from nextclick.settings import Settings, load

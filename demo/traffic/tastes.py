@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demo.traffic.catalogue import CATEGORIES, STYLES, ShopItems
-from nextclick.contracts import persons
+from nextclick.identity import persons
 
 THEMES: Final = 8
 _LOVED_CATEGORIES, _LOVED_STYLES = 2, 2

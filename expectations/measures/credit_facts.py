@@ -5,7 +5,6 @@ from typing import Final
 
 from expectations.measures.measure_context import Fact, Measure, MeasureContext
 from nextclick.contracts import gold_analytics as gold
-from nextclick.contracts import gold_attribution
 from nextclick.definitions.attribution import FITTED, RULES
 from nextclick.lake.day_changes import last_cursor
 
@@ -36,8 +35,8 @@ def unlike_conversions(rules: Sequence[str], days: str = "") -> Measure:
 
 
 FACTS: Final[dict[str, dict[str, Measure]]] = {
-    gold_attribution.ATTRIBUTION_DAILY.name: {"unlike_conversions": unlike_conversions(RULES)},
-    gold_attribution.ATTRIBUTION_FITTED.name: {
+    gold.ATTRIBUTION_DAILY.name: {"unlike_conversions": unlike_conversions(RULES)},
+    gold.ATTRIBUTION_FITTED.name: {
         "unlike_conversions": unlike_conversions(FITTED, "SEMI JOIN whole USING (date, site, goal)")
     },
 }

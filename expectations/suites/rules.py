@@ -10,7 +10,6 @@ from nextclick.contracts import (
     gold,
     gold_analytics,
     gold_anomalies,
-    gold_attribution,
     silver,
     silver_imported,
     silver_served,
@@ -181,8 +180,8 @@ def _gold_campaign_daily(table: str, settings: Settings) -> tuple[Expectation, .
     )
 
 
-@_of(gold_attribution.ATTRIBUTION_DAILY)
-@_of(gold_attribution.ATTRIBUTION_FITTED)
+@_of(gold_analytics.ATTRIBUTION_DAILY)
+@_of(gold_analytics.ATTRIBUTION_FITTED)
 def _gold_attribution(table: str, settings: Settings) -> tuple[Expectation, ...]:
     return (
         none_of(

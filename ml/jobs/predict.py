@@ -19,9 +19,10 @@ from ml.predictions.foreseen import Foreseen
 from ml.predictions.frames import NUMBERS, WORDS, Frame, frame
 from ml.predictions.history import KnownEvents, open_history
 from ml.registry import linear, store, tracking
-from nextclick.contracts import arrow, persons
+from nextclick.contracts import arrow
 from nextclick.contracts.gold import PREDICTIONS
 from nextclick.contracts.silver import EVENTS, USER_AGENTS
+from nextclick.identity import persons
 from nextclick.lake import commits, delta, duck, files, locks
 from nextclick.lake.paths import Lake
 from nextclick.profile import predictions

@@ -205,13 +205,13 @@ CONVERSIONS = Table(
     change_feed=True,
 )
 
-CAMPAIGN = (
+_CAMPAIGN = (
     Column("channel", "string", "Marketing channel.", nullable=False),
     Column("source", "string", "As in gold.visits.", nullable=False),
     Column("medium", "string", "As in gold.visits.", nullable=False),
     Column("campaign", "string", "As in gold.visits.", nullable=False),
 )
-CURRENCY = Column("currency", "string", "ISO 4217 code; empty where nothing was paid.", nullable=False)
+_CURRENCY = Column("currency", "string", "ISO 4217 code; empty where nothing was paid.", nullable=False)
 
 CAMPAIGN_DAILY = Table(
     name="gold.campaign_daily",
@@ -219,7 +219,7 @@ CAMPAIGN_DAILY = Table(
     columns=(
         DATE,
         SITE,
-        *CAMPAIGN,
+        *_CAMPAIGN,
         Column("content", "string", "utm_content, or the advertisement; or `(none)`.", nullable=False),
         Column("currency", "string", "ISO 4217 code of what was paid; empty in the row of the visits.", nullable=False),
         Column("impressions", "bigint", "As silver.costs says; null where nobody says.", minimum=0),
@@ -233,6 +233,46 @@ CAMPAIGN_DAILY = Table(
     made_with=COUNTED,
     reads=("gold.visits", "silver.costs"),
     partitioned_by=("date",),
+)
+
+_CREDITS = (
+    DATE,
+    SITE,
+    Column("goal", "string", "purchase, or a goal of the settings.", nullable=False),
+    Column("rule", "string", "Rule of nextclick/definitions/attribution.py.", nullable=False),
+    *_CAMPAIGN,
+    _CURRENCY,
+    Column(
+        "conversions",
+        AMOUNT,
+        "Conversions credited to it; of one in several currencies, in the row without a currency.",
+        nullable=False,
+        minimum=0,
+    ),
+    Column("revenue", AMOUNT, "Revenue credited to it.", nullable=False),
+)
+_CREDITS_KEY = ("date", "site", "goal", "rule", "channel", "source", "medium", "campaign", "currency")
+
+ATTRIBUTION_DAILY = Table(
+    name="gold.attribution_daily",
+    doc="One row per day, site, goal, rule, channel, source, medium, campaign and currency: who gets the credit, by rules of one path.",
+    columns=_CREDITS,
+    key=_CREDITS_KEY,
+    job="attribution",
+    does="who gets the credit of conversions",
+    spark=False,
+    reads=("gold.conversions", "gold.visits"),
+    partitioned_by=("date",),
+)
+
+ATTRIBUTION_FITTED = Table(
+    name="gold.attribution_fitted",
+    doc="As gold.attribution_daily, by rules that are fitted to the last 90 days of a site and goal; no rows where these say too little.",
+    columns=(*_CREDITS, Column("fitted_to", "date", "Last of the days that it was fitted to.", nullable=False)),
+    key=_CREDITS_KEY,
+    job="attribution",
+    spark=False,
+    reads=ATTRIBUTION_DAILY.reads,
 )
 
 MODEL_DAILY = Table(

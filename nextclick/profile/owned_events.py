@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from nextclick.contracts.events import OUTSIDE_SESSIONS, Event
-from nextclick.contracts.persons import ACCOUNT
+from nextclick.identity.persons import ACCOUNT
 from nextclick.profile import profile
 from nextclick.profile.profile import Action
 

@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 
 from nextclick import kv
-from nextclick.contracts import persons
 from nextclick.errors import NextclickError
+from nextclick.identity import persons
 from nextclick.kv.lists.packing import (
     FORESEEN,
     decode_history,

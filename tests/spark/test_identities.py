@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from nextclick.contracts.events import somebody
-from nextclick.contracts.merges import MOST_USERS
+from nextclick.identity.merges import MOST_USERS
 from nextclick.settings import load
 from spark_jobs.transforms.gold.interactions import touched_persons
 from spark_jobs.transforms.silver import nobody

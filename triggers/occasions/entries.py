@@ -5,9 +5,9 @@ from typing import Final
 
 from nextclick.contracts.events import AUDIENCE_CHANGES as KINDS
 from nextclick.contracts.events import SERVER
-from nextclick.contracts.persons import ACCOUNT
 from nextclick.contracts.silver import EVENTS
 from nextclick.contracts.silver_served import AUDIENCE_CHANGES
+from nextclick.identity.persons import ACCOUNT
 from nextclick.lake import delta, duck
 from nextclick.lake.people import human_events, persons
 from triggers.definition import EntersAudience, TriggerDefinition

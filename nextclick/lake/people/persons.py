@@ -8,9 +8,9 @@ from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from nextclick.contracts.events import BLANKS
-from nextclick.contracts.merges import MOST_USERS, ONE_SPACE, closed
-from nextclick.contracts.persons import ACCOUNT, USER, VISITOR
 from nextclick.contracts.silver import IDENTITIES
+from nextclick.identity.merges import MOST_USERS, ONE_SPACE, closed
+from nextclick.identity.persons import ACCOUNT, USER, VISITOR
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake
 

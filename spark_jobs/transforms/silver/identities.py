@@ -5,8 +5,8 @@ from collections.abc import Set
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from nextclick.contracts import persons as forms
-from nextclick.contracts.merges import MOST_USERS, ONE_SPACE, closed
+from nextclick.identity import persons as forms
+from nextclick.identity.merges import MOST_USERS, ONE_SPACE, closed
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.silver.nobody import is_nobody
 
@@ -91,13 +91,13 @@ def persons(events: DataFrame, identities: DataFrame, merged: DataFrame | None =
 
 
 def user_person(user: Column) -> Column:
-    """nextclick.contracts.persons.of_user for a column."""
+    """nextclick.identity.persons.of_user for a column."""
     clashes = user.startswith(forms.VISITOR) | user.startswith(forms.USER)
     return F.when(clashes, F.concat(F.lit(forms.USER), user)).otherwise(user)
 
 
 def visitor_person(visitor: str) -> Column:
-    """nextclick.contracts.persons.of_visitor for a column."""
+    """nextclick.identity.persons.of_visitor for a column."""
     return F.concat(F.lit(forms.VISITOR), F.col(visitor))
 
 

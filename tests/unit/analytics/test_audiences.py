@@ -16,7 +16,7 @@ from analytics.audiences import changes, nightly
 from collector.live.audience_watch import AudienceWatch
 from nextclick.audiences.standing import decode_standing
 from nextclick.contracts.events import SERVER, Event, encode
-from nextclick.contracts.persons import ACCOUNT
+from nextclick.identity.persons import ACCOUNT
 from nextclick.kv import open_profiles
 from nextclick.lake import delta
 from nextclick.landing.reader import read_segment, segments

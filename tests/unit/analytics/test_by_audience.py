@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from analytics.answers import Reports
-from nextclick.contracts.persons import ACCOUNT
 from nextclick.errors import UsageError
+from nextclick.identity.persons import ACCOUNT
 from nextclick.lake.memory import TableMemory
 from nextclick.lake.paths import lake_at
 from tests.report_rows import SETTINGS, answer_of, figures

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from expectations.measures import live_profiles
-from nextclick.contracts.persons import ACCOUNT
+from nextclick.identity.persons import ACCOUNT
 from nextclick.kv import open_profiles
 from nextclick.profile.live_arrivals import Arrivals
 from nextclick.settings import load

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ml.predictions import judge, nightly
 from ml.predictions.frames import Frame, Window, frame
 from ml.predictions.history import KnownEvents, open_history
-from nextclick.contracts.merges import MOST_USERS
 from nextclick.errors import ModelError
+from nextclick.identity.merges import MOST_USERS
 from nextclick.lake import delta, duck
 from nextclick.lake.people import persons
 from nextclick.settings import Settings, load

@@ -6,7 +6,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextclick.contracts.merges import closed
+from nextclick.identity.merges import closed
 from tests import oracle
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

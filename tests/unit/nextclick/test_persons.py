@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nextclick.contracts.merges import MOST_USERS
+from nextclick.identity.merges import MOST_USERS
 from nextclick.lake import delta, duck
 from nextclick.lake.paths import Lake, lake_at
 from nextclick.lake.people import persons
