@@ -8,15 +8,21 @@ import msgspec
 _STAMP: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
 _BSD: Final = r"[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _LONG: Final = r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})? [A-Z]{3,5}"  # journalctl -o short-full
-_TAG: Final = r"[\w./@-]{1,64}(?:\[\d{1,10}\])?: "
-_AHEAD: Final = r"(?=\{|[\[\dA-Fa-f.:]*[.:][\], \dA-Fa-f.:]* - [^\[]{1,256}\[)"
+_BARE: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"  # Ruby's and Python's loggers
+_TAG: Final = r"[\w./@-]{1,64}(?:\[[\w.]{1,32}\])?: "
+_AHEAD: Final = r"(?=\{|[\[\dA-Fa-f.:]*[.:][\], \dA-Fa-f.:]* (?:- [^\[]{1,256})?\[)"
 _PREFIX: Final = re.compile(
     rf"(?:<\d{{1,3}}>)?(?:{_BSD}|{_STAMP}|{_LONG}) (?:[\w.:-]{{1,255}} )?(?:{_TAG}|{_AHEAD})"  # RFC 3164, files of rsyslog, journald
-    rf"|<\d{{1,3}}>1 (?:{_STAMP}|-) \S{{1,255}} \S{{1,48}} \S{{1,128}} \S{{1,32}} "  # RFC 5424
-    r'(?:-|(?:\[(?:[^\]\\"]|\\.|"(?:[^"\\]|\\.)*+")*+\])+) ?(?:\ufeff)?'
+    rf"|(?:\d{{1,6}} )?<\d{{1,3}}>1 (?:{_STAMP}|-) \S{{1,255}} \S{{1,48}} \S{{1,128}} \S{{1,32}} "  # RFC 5424, also as RFC 6587 counts it
+    r'(?:-|(?=\w+=)|(?:\[(?:[^\]\\"]|\\.|"(?:[^"\\]|\\.)*+")*+\])+) ?(?:\ufeff)?'
     rf"|{_STAMP} (?:stdout|stderr) [FP](?::\S{{1,64}})? "  # Kubernetes' CRI
+    rf"|[A-Z], \[{_BARE} #\d{{1,10}}\] ++[A-Z]{{1,8}} -- [^:]{{0,64}}: (?:\[[\w.:-]{{1,64}}\] )*+"  # Ruby
+    rf"|(?:\[{_BARE}(?: [+-]\d{{4}})?\] \[\d{{1,10}}\] \[[A-Z]{{1,8}}\] |[A-Z]{{4,8}}:[\w.]{{1,64}}:){_AHEAD}"  # Python
+    r'|"(?=[\dA-Fa-f.:]{2,45} \S{1,64} \S{1,64} \[)'  # OpenLiteSpeed puts its lines in quotes
     r"|(?:\[pod/\S{1,255}\] |[\w.-]{1,255} +\| )"  # kubectl logs --prefix, docker compose logs
 )
+_PAIRS: Final = re.compile(r"\w{1,32}=(?!.*\b(?:time|ts|t)=)")
+_TIME: Final = re.compile(f"{_STAMP}|{_BARE}")
 _COLOURS: Final = re.compile(r"\x1b\[[\d;]{0,16}m")
 """What Docker Compose and others paint a line's beginning with."""
 _NAMES: Final = ("log", "message", "MESSAGE", "textPayload", "line", "short_message")
@@ -49,7 +55,14 @@ def _within(line: str) -> str | None:
     if line.startswith("{"):
         return _text(line) if any(name in line for name in _QUOTED_NAMES) else None
     match = _PREFIX.match(line)
-    return line[match.end() :] if match else None
+    if match is None:
+        return None
+    rest = line[match.end() :]
+    if match[0] == '"':
+        return rest.rstrip("\r\n").removesuffix('"')
+    if _PAIRS.match(rest) and (time := _TIME.search(match[0])):  # logfmt often leaves it to what carries it
+        return f'time="{time[0]}" {rest}'
+    return rest
 
 
 def _text(line: str) -> str | None:

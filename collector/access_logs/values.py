@@ -35,7 +35,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 _CLF_TIME: Final = re.compile(
     r"(\d{1,2})/(\w{3})/(\d{4})[: ](\d\d):(\d\d):([0-5]\d|60)(\.\d+)?(?: ?([+-])(\d\d):?(\d\d)| ?Z)?"
 )
-_PROTOCOL: Final = re.compile(r"HTTP/[\w.]{1,8}")
+_PROTOCOL: Final = re.compile(r"HTTP/[\w.]{1,8}|1\.[01]|[23]")  # Hypercorn writes the number alone
 _METHOD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")
 _ESCAPE: Final = re.compile(rb"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _CONTROLS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"v": b"\v", b'"': b'"', b"\\": b"\\"}
@@ -83,8 +83,10 @@ def request(fields: Row, names: Names, time: Callable[[Any], int]) -> Row:
 
 
 def _is_secret(name: str, value: Any) -> bool:
-    """Whether it is a header with a secret, or a list of headers that has one, by name and value as Amazon's WAF writes them."""
-    return bool(_SECRETS.search(name) or (isinstance(value, list) and _SECRETS.search(text(value))))
+    """Whether it is a header with a secret, or a list of headers that has one, as Amazon's WAF and CloudFront write them."""
+    return bool(
+        _SECRETS.search(name) or ((isinstance(value, list) or "headers" in name) and _SECRETS.search(text(value)))
+    )
 
 
 def missing(value: Any) -> bool:

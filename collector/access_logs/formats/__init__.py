@@ -10,8 +10,10 @@ from collector.access_logs.formats import (
     haproxy,
     json_objects,
     load_balancers,
+    logfmt,
     ltsv,
     own_words,
+    programs,
     proxies,
     storage,
     w3c,
@@ -22,7 +24,7 @@ from nextclick.errors import UsageError
 
 FORMATS: Final[dict[str, Format]] = {
     format.name: format
-    for module in (common, json_objects, ltsv, w3c, load_balancers, haproxy, proxies, storage, own_words)
+    for module in (common, json_objects, ltsv, logfmt, w3c, load_balancers, haproxy, proxies, programs, storage, own_words)
     for format in module.FORMATS
 }  # fmt: skip
 _ALIASES: Final = {"iis": "w3c", "nginx": "combined", "apache": "combined", "json": "nginx_json"}
@@ -33,11 +35,11 @@ NAMES: Final = ("auto", *FORMATS, *_ALIASES)
 
 def named(name: str) -> Format:
     """The format of a name, or the one that a server's own words describe; UsageError if it is neither."""
-    format = FORMATS.get(_ALIASES.get(name, name)) or own_words.own_words(name)
+    format = FORMATS.get(_ALIASES.get(name, name)) or w3c.own_fields(name) or own_words.own_words(name)
     if format is None:
         raise UsageError(
             f"{name!r} is no format of access logs. Name one: {', '.join(NAMES)}; or give the server's own words: "
-            "nginx's log_format or Apache's LogFormat (docs/access-logs.md)."
+            "nginx's log_format, Apache's LogFormat or a #Fields: line (docs/access-logs.md)."
         )
     return format
 

@@ -34,7 +34,7 @@ _NO_HOST: Final = rf"{_ADDRESS}(?: - \[(?P<forwarded>[^\]]*+)\] - (?P<ingress_us
 _QUOTED: Final = r'"(?P<{}>(?:[^"\\]|\\.)*+)"'
 _LOOSE: Final = r'"(?P<request>.*?)"'
 _ANSWER: Final = r" ++\[(?P<time>[^\]]{16,40})\] ++(?:(?P<between>[^\s\"][^\"]{0,254}?) )?REQUEST ++(?P<status>\d{3}|-) ++(?P<bytes>\d+|-)"
-_NUMBERS: Final = r"(?: (?P<tail>[\d.]+(?: [\d.]+)*+))?"
+_WORDS: Final = r"(?: (?P<tail>[^\s\"]++(?: [^\s\"]++)*+))?"
 _PAGE: Final = f" ++{_QUOTED.format('referrer')} ++{_QUOTED.format('agent')}(?: (?P<tail>.*))?"
 _NO_HOSTS: Final = ("-", "_")
 """nginx's `server_name _` is for any host."""
@@ -74,6 +74,7 @@ def _row(row: Row) -> Row:
     client(row.get("host"))  # so that a word that is no host makes no page's address
     for name in ("referrer", "agent", "user"):
         row[name] = None if missing(row.get(name)) else unescaped(row[name])
+    row["user"] = row["user"] and row["user"].strip('"')  # so Domino writes a name with blanks
     split_request(row, unescaped(row.pop("request")))
     forwarded = row.pop("forwarded", None)
     if tail := row.pop("tail", None):
@@ -110,6 +111,6 @@ def _is_forwarded(row: Row) -> bool:
 FORMATS: Final = (  # that with a host first: the other reads its lines too, as those of a user with a blank in the name
     Format("combined_vhost", "Apache's vhost_combined, nginx with $host in front", _reader(_HOST, _PAGE)),
     Format("combined", "Apache, nginx, Traefik", _reader(_NO_HOST, _PAGE)),
-    Format("common_vhost", "Apache's vhost_common", _reader(_HOST, _NUMBERS)),
-    Format("common", "Apache, and most servers since 1995", _reader(_NO_HOST, _NUMBERS)),
+    Format("common_vhost", "Apache's vhost_common", _reader(_HOST, _WORDS)),
+    Format("common", "Apache, and most servers since 1995", _reader(_NO_HOST, _WORDS)),
 )

@@ -10,11 +10,22 @@ https://developers.cloudflare.com/logs/logpush/logpush-job/datasets/zone/http_re
 import re
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 import msgspec
 
 from collector.access_logs.formats.other_names import OTHERS
-from collector.access_logs.values import CLIENT_HEADERS, Format, Names, Reader, any_time, missing, request, unescaped
+from collector.access_logs.values import (
+    CLIENT_HEADERS,
+    Format,
+    Names,
+    Reader,
+    any_time,
+    first_address,
+    missing,
+    request,
+    unescaped,
+)
 from collector.dialects.shared.json_text import json_of
 from collector.imports.cells import Row
 from collector.imports.formats.json_lines import flat
@@ -70,7 +81,7 @@ NGINX: Final[Names] = {
     "host": ("http_host", "host", "server_name", "vhost", "domain", "url.domain"),
     "content_type": ("sent_http_content_type",),
 }
-_ANY: Final[Names] = {name: (*names, *OTHERS.get(name, ())) for name, names in NGINX.items()}
+ANY: Final[Names] = {name: (*names, *OTHERS.get(name, ())) for name, names in NGINX.items()}
 _CADDY: Final[Names] = {
     "time": ("ts",),
     "address": ("request.client_ip", "request.remote_ip", "request.remote_addr"),
@@ -130,6 +141,8 @@ def _reader(names: Names) -> Callable[[], Reader]:
     def read(line: str) -> Row:
         console = _CONSOLE.match(line)
         values = json_object(line[console.end() :]) | {"ts": console[1]} if console else json_object(line)
+        if names is ANY:
+            _renamed(values)
         if not any(name in values for name in (*names["address"], *names.get("forwarded", ()))):
             raise Unmappable("missing_visitor", f"the line has no {' or '.join(names['address'])}")
         fields = {name: _single(value) for name, value in values.items() if not missing(value)}
@@ -141,6 +154,20 @@ def _reader(names: Names) -> Callable[[], Reader]:
         return row
 
     return lambda: read
+
+
+def _renamed(values: Row) -> None:
+    """Fluentd's and Vector's parsers call a status `code` and the client `host`; Akamai writes agents as addresses are written."""
+    if "method" in values and "code" in values:
+        values.setdefault("status", values.pop("code"))
+    if (
+        "method" in values
+        and all(missing(values.get(name)) for name in ANY["address"])
+        and first_address(str(values.get("host")))
+    ):
+        values["remote_addr"] = values.pop("host")
+    if isinstance(agent := values.get("UA"), str):
+        values["UA"] = unquote_plus(agent)
 
 
 def json_object(line: str) -> Row:
@@ -177,5 +204,5 @@ FORMATS: Final = (
     Format("caddy", "Caddy's JSON", _reader(_CADDY)),
     Format("traefik", "Traefik's JSON", _reader(_TRAEFIK)),
     Format("cloudflare", "Cloudflare's Logpush, HTTP requests", _reader(_CLOUDFLARE)),
-    Format("nginx_json", "nginx with a log_format of JSON, and others' JSON", _reader(_ANY)),
+    Format("nginx_json", "nginx with a log_format of JSON, and others' JSON", _reader(ANY)),
 )

@@ -116,8 +116,40 @@ SAMPLES = {
     "bunny": [
         f"HIT|200|1767323045250|5120|1234567|203.0.113.9|{REFERRER}|https://shop.example/shoes?size=42|DE|{FIREFOX}|289735f3|BR"
     ],
+    "logfmt": [
+        "2026-01-02T03:04:05.250000+00:00 heroku[router]: at=info method=GET path=\"/shoes?size=42\" host=shop.example request_id=86-01 "
+        'fwd="203.0.113.9" dyno=web.1 connect=0ms service=15ms status=200 bytes=5120 protocol=https'
+    ],
+    "cloudfront_realtime": [
+        "\t".join(
+            ["1767323045.250", "203.0.113.9", "0.001", "200", "5120", "GET", "https", "shop.example", "/shoes?size=42", "440", "FRA56-C1",
+             "abc==", "shop.example", "0.015", "HTTP/2.0", "IPv4", CLOUDFRONT_AGENT, REFERRER, "session=secret", "size=42", "Hit", "-",
+             "TLSv1.3", "TLS_AES_128_GCM_SHA256", "Hit", "-", "-", "text/html", "5000", "-", "-", "51234", "Hit", "DE", "gzip", "*/*", "*",
+             "Host:shop.example%0ACookie:session=secret", "Host%0ACookie", "2", "-", "-", "-", "-", "64496"]
+        )
+    ],
+    "uwsgi": [
+        "[pid: 7|app: 0|req: 1/1] 203.0.113.9 () {40 vars in 765 bytes} [Fri Jan  2 03:04:05 2026] GET /shoes?size=42 => generated 5120 "
+        "bytes in 15 msecs (HTTP/2.0 200) 4 headers in 200 bytes (1 switches on core 0)"
+    ],
+    "gin": [
+        "[GIN] 2026/01/02 - 03:04:05 |\x1b[97;42m 200 \x1b[0m|      1.234567ms |     203.0.113.9 |"
+        '\x1b[97;44m GET     \x1b[0m "/shoes?size=42"'
+    ],
+    "chi": [
+        '2026/01/02 03:04:05 [web/Ab-000001] "GET https://shop.example/shoes?size=42 HTTP/2.0" from 203.0.113.9:51234 - 200 5120B in 15.5µs'
+    ],
+    "aiohttp": [f'203.0.113.9 [{CLF}] "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}"'],
+    "mod_ssl": [f'[{CLF}] 203.0.113.9 TLSv1.3 TLS_AES_256_GCM_SHA384 "GET /shoes?size=42 HTTP/2.0" 5120'],
+    "iis_native": ["203.0.113.9, -, 01/02/26, 3:04:05, W3SVC2, WEB01, 10.0.0.1, 15, 163, 5120, 200, 0, GET, /shoes, size=42,"],
 }  # fmt: skip
-BARE, UNENCRYPTED = ("common", "combined"), ("gcs", "envoy")
+BARE, UNENCRYPTED = ("common", "combined", "uwsgi", "gin", "aiohttp", "iis_native", "mod_ssl"), ("gcs", "envoy")
+WITHOUT_AGENT = ("common", "squid", "logfmt", "uwsgi", "gin", "chi", "mod_ssl", "iis_native")
+WITHOUT = {
+    "protocol": ("bunny", "gcs", "nginx_proxy_manager", "squid", "logfmt", "gin", "iis_native"),
+    "bytes": ("gin",),
+    "status": ("mod_ssl",),
+}
 
 
 def events(name: str, *lines: str) -> list[dict[str, Any]]:
@@ -141,11 +173,12 @@ def test_a_page_request_is_a_page_view_whoever_wrote_it_down(name: str) -> None:
     assert event["page_url"] == f"{host}/shoes?size=42"
     assert event["ip"] == "203.0.0.0"
     assert "user_id" not in event
-    assert event.get("user_agent") == (None if name.startswith(("common", "squid")) else FIREFOX)
-    assert event.get("referrer") == (None if name.startswith(("common", "elb", "alb", "envoy", "squid")) else REFERRER)
-    told = {name: event["properties"].get(name) for name in ("label", "status", "method", "bytes", "protocol")}
-    protocol = None if name in ("bunny", "gcs", "nginx_proxy_manager", "squid") else "HTTP/2.0"
-    assert told == {"label": "page", "status": "200", "method": "GET", "bytes": "5120", "protocol": protocol}
+    assert event.get("user_agent") == (None if name.startswith(WITHOUT_AGENT) else FIREFOX)
+    assert event.get("referrer") == (None if name.startswith((*WITHOUT_AGENT, "elb", "alb", "envoy")) else REFERRER)
+    told = {"label": "page", "status": "200", "method": "GET", "bytes": "5120", "protocol": "HTTP/2.0"}
+    assert {word: event["properties"].get(word) for word in told} == {
+        word: None if name in WITHOUT.get(word, ()) else value for word, value in told.items()
+    }
 
 
 @pytest.mark.parametrize("name", SAMPLES)

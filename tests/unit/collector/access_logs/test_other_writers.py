@@ -53,6 +53,22 @@ OTHERS = {
                 "bytes_written": 5120}},
     "gunicorn": {"time": f"[{CLF}]", "remote_address": "203.0.113.9", "request": "GET /shoes?size=42 HTTP/1.1", "status": "200",
                  "response_length": "5120", "user_agent": FIREFOX, "host": "shop.example", "bytes": 5120},
+    "Fluentd": {"host": "203.0.113.9", "user": None, "method": "GET", "path": "http://shop.example/shoes?size=42", "code": 200,
+                "size": 5120, "referer": REFERRER, "agent": FIREFOX, "time": "2026-01-02T03:04:05Z"},
+    "Vector": {"host": "203.0.113.9", "identity": "-", "user": "-", "method": "GET", "path": "http://shop.example/shoes?size=42",
+               "size": 5120, "status": 200, "agent": FIREFOX, "message": "GET /shoes",
+               "timestamp": "2026-01-02T03:04:05Z"},
+    "Akamai": {"version": 2, "reqTimeSec": "1767323045.25", "totalBytes": "5120", "cliIP": "203.0.113.9", "statusCode": "200",
+               "proto": "HTTP", "reqHost": "shop.example", "reqMethod": "GET", "reqPath": "/shoes", "queryStr": "size=42",
+               "UA": FIREFOX.replace("/", "%2F").replace(" ", "%20")},
+    "Zeek": {"ts": 1767323045.25, "uid": "C1", "id.orig_h": "203.0.113.9", "id.orig_p": 51234, "id.resp_h": "10.0.0.1", "method": "GET",
+             "host": "shop.example", "uri": "/shoes?size=42", "user_agent": FIREFOX, "response_body_len": 5120, "status_code": 200},
+    "Suricata": {"timestamp": "2026-01-02T03:04:05.250000+0000", "event_type": "http", "src_ip": "203.0.113.9", "http": {
+        "hostname": "shop.example", "url": "/shoes?size=42", "http_user_agent": FIREFOX, "http_method": "GET", "status": 200,
+        "length": 5120}},
+    "VPC Lattice": {"eventTimestamp": "2026-01-02T03:04:05.250Z", "requestMethod": "GET", "requestPath": "/shoes?size=42",
+                    "responseCode": 200, "sourceIpPort": "203.0.113.9:51234", "userAgent": FIREFOX, "bytesSent": 5120,
+                    "hostHeader": "shop.example"},
     "Google's container": {"jsonPayload": NGINX | {"scheme": "http"}, "timestamp": "2026-01-02T03:04:06Z"},
     "Google's container without a time": {
         "jsonPayload": NGINX | {"scheme": "http", "time_iso8601": ""}, "timestamp": "2026-01-02T03:04:05Z"
@@ -172,3 +188,58 @@ def test_ltsv_with_nginxs_variables_means_the_sites_host() -> None:
         "time_iso8601:2026-01-02T03:04:05+00:00\thost:shop.example\tremote_addr:203.0.113.9\trequest:GET /a HTTP/1.1\tstatus:200"
     )
     assert (event["page_url"], event["ip"]) == ("http://shop.example/a", "203.0.0.0")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"[2026-01-02 03:04:06 +0000] [7] [INFO] {COMBINED}",
+        f"INFO:werkzeug:{COMBINED}",
+        f'"{COMBINED}"',
+        f"293 <158>1 2026-01-02T03:04:06Z web1 nginx 7 - - {COMBINED}",
+        COMBINED.replace(" HTTP/2.0", " 2"),
+        COMBINED.replace(" - - ", ' - "-" '),
+    ],
+    ids=["gunicorn's logger", "Python's logger", "OpenLiteSpeed", "RFC 6587", "Hypercorn", "a name in quotes"],
+)
+def test_what_stands_around_a_line_makes_no_other_visitor_and_no_user(line: str) -> None:
+    (event,) = read(line)
+    plain = read(COMBINED)[0]
+    assert [event.get(name) for name in ("visitor_id", "user_id", "page_url", "client_time")] == [
+        plain.get(name) for name in ("visitor_id", "user_id", "page_url", "client_time")
+    ]
+
+
+def test_name_and_value_take_their_time_from_what_carries_them() -> None:
+    router = 'at=info method=GET path="/shoes?size=42" host=shop.example fwd="203.0.113.9" status=200 bytes=5120 protocol=http'
+    ruby = "method=GET path=/shoes?size=42 host=shop.example status=200 remote_ip=203.0.113.9"
+    grafana = 't=2026-01-02T03:04:05Z level=info msg="Request Completed" ' + ruby
+    lines = (
+        f"<158>1 2026-01-02T03:04:05+00:00 host heroku router - {router}",
+        f"I, [2026-01-02T03:04:05.000000 #7]  INFO -- : [86-01] {ruby}",
+        grafana,
+    )
+    for line in lines:
+        (event,) = read(line)
+        assert (event["client_time"], event["page_url"]) == (
+            AT.timestamp() * 1000,
+            "http://shop.example/shoes?size=42",
+        ), line
+        assert (event["ip"], event["properties"]["status"]) == ("203.0.0.0", "200")
+
+
+def test_a_log_of_pairs_without_a_request_is_none() -> None:
+    assert recognized([b"time=2026-01-02T03:04:05Z level=info msg=login ip=203.0.113.9 user=joe"]) is None
+
+
+def test_columns_of_ones_own_need_no_header_in_the_file() -> None:
+    fields = "#Fields: timestamp c-ip cs-method cs-host cs-uri-stem sc-status cs-user-agent"
+    agent = FIREFOX.replace(" ", "%20")
+    (event,) = events(fields, f"1767323045.250\t203.0.113.9\tGET\tshop.example\t/shoes?size=42\t200\t{agent}")
+    assert (event["page_url"], event["user_agent"]) == ("http://shop.example/shoes?size=42", FIREFOX)
+    assert event["visitor_id"] == read(COMBINED)[0]["visitor_id"]
+
+
+def test_a_word_behind_the_numbers_is_a_property() -> None:
+    (squid,) = read(f'203.0.113.9 - - [{CLF}] "GET http://shop.example/shoes HTTP/1.1" 200 5120 TCP_MISS:HIER_DIRECT')
+    assert (squid["page_url"], squid["properties"]["tail"]) == ("http://shop.example/shoes", "TCP_MISS:HIER_DIRECT")
