@@ -10,7 +10,7 @@ _BSD: Final = r"[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _LONG: Final = r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})? [A-Z]{3,5}"  # journalctl -o short-full
 _BARE: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"  # Ruby's and Python's loggers
 _TAG: Final = r"[\w./@-]{1,64}(?:\[[\w.]{1,32}\])?: "
-_AHEAD: Final = r"(?=\{|[\[\dA-Fa-f.:]*[.:][\], \dA-Fa-f.:]* (?:- [^\[]{1,256})?\[)"
+_AHEAD: Final = r"(?=\{|[\[\dA-Fa-f.:]{0,45}[.:][\], \dA-Fa-f.:]{0,512} (?:- [^\[]{1,256})?\[)"
 _PREFIX: Final = re.compile(
     rf"(?:<\d{{1,3}}>)?(?:{_BSD}|{_STAMP}|{_LONG}) (?:[\w.:-]{{1,255}} )?(?:{_TAG}|{_AHEAD})"  # RFC 3164, files of rsyslog, journald
     rf"|(?:\d{{1,6}} )?<\d{{1,3}}>1 (?:{_STAMP}|-) \S{{1,255}} \S{{1,48}} \S{{1,128}} \S{{1,32}} "  # RFC 5424, also as RFC 6587 counts it

@@ -52,7 +52,9 @@ class CollectorApp:
         self._keys = Keys(self._settings, settings.lake.rates)
         self._memory = BodyMemory(settings.collector.bodies_bytes)
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="large-bodies")
-        self._intake = Intake(settings, self._keys, RejectBudget(settings.collector), metrics.lose)
+        self._intake = Intake(
+            settings, self._keys, RejectBudget(settings.collector, folder=settings.lake.rates), metrics.lose
+        )
         self._recent = Recent()
         self._open_sink = open_sink
         self._metrics = metrics

@@ -76,7 +76,7 @@ class Keys:
     def __init__(self, settings: Collector, rates: Path | None = None) -> None:
         """`rates` is the folder in which the workers count together how often each key asks."""
         self._keys = SiteKeys(settings.write_keys, "collector.write_keys", settings.requests_per_second, rates)
-        self._secret = Secret(settings.secret_key, "collector.secret_key")
+        self._secret = Secret(settings.secret_key, "collector.secret_key", rates)
         self._signs_with = settings.signs_with
         self._words = {key: re.compile(rf"(?<![\w-]){re.escape(key)}(?![\w-])") for key in settings.write_keys}
         """Each key as it stands in what cannot be read."""

@@ -1,9 +1,11 @@
 """The secret key: what is not for pages wants it, and what a page may not say of a user counts with it."""
 
 import hmac
+from pathlib import Path
 from typing import Final
 
 from nextclick.web.answers import Refused
+from nextclick.web.buckets import buckets
 from nextclick.web.failures import FailureLog
 from nextclick.web.rates import UNKNOWN, RateLimiter
 
@@ -13,11 +15,13 @@ _GUESSES_PER_SECOND: Final = 10.0
 class Secret:
     """The secret key that `setting` names; empty: nobody has it."""
 
-    def __init__(self, secret: str, setting: str) -> None:
+    def __init__(self, secret: str, setting: str, folder: Path | None = None) -> None:
+        """Workers that are handed one `folder` count wrong ones together."""
         self._expected = secret.encode()
         self._setting = setting
         self._failures = FailureLog(setting)
-        self._guesses = RateLimiter(_GUESSES_PER_SECOND)
+        shared = folder / setting if folder and secret else None
+        self._guesses = RateLimiter(_GUESSES_PER_SECOND, buckets=buckets(shared, (UNKNOWN,)))
 
     def brought(self, authorization: str) -> bool:
         """Whether the Authorization header (latin-1, as servers hand it over) brings it.

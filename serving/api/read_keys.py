@@ -23,7 +23,7 @@ class Access:
         serving = settings.serving
         self._site = settings.site
         self._keys = SiteKeys(serving.read_keys, "serving.read_keys", serving.requests_per_second, settings.lake.rates)
-        self._secret = Secret(serving.secret_key, "serving.secret_key")
+        self._secret = Secret(serving.secret_key, "serving.secret_key", settings.lake.rates)
         self._signs_with = serving.signs_with
         self._metrics = metrics
 

@@ -41,7 +41,7 @@ _NAMES: Final[Names] = {
     "agent": ("user_agent", "cs_user_agent"),
     "host": ("host_header", "site", "cs_host"),
 }
-_TOKEN: Final = re.compile(r'\[([^\]]*)\]|"((?:[^"\\]|\\.)*+)"|(\S+)')
+_TOKEN: Final = re.compile(r'\[([^\]]{0,64})\]|"((?:[^"\\]|\\.)*+)"|(\S+)')
 _OPERATION: Final = re.compile(r"[A-Z0-9]+(\.[A-Z0-9_-]+)+")
 
 

@@ -90,9 +90,19 @@ def test_a_budget_fills_again_and_is_each_senders_own() -> None:
     assert [budget.admits("b", size) for size in (2000, 1000, 1000)] == [False, True, False]
     now[0] = 30.0
     assert [budget.admits("a", 10) for _ in range(2)] == [True, False]
-    for number in range(5_000):
+    for number in range(20_000):
         budget.admits(f"10.{number}", 1)
-    assert not budget.admits("10.9999", 1), "strangers without end share one budget"
+    assert not budget.admits("11.9999", 1), "strangers without end share some budgets"
+
+
+def test_workers_count_rejects_together_and_no_stranger_takes_a_keys_budget(tmp_path: Path) -> None:
+    few = {"NEXTCLICK_COLLECTOR__REJECTS_PER_MINUTE": "2", "NEXTCLICK_COLLECTOR__WRITE_KEYS": json.dumps(KEYS)}
+    settings = load(environ=few).collector
+    one, other = (RejectBudget(settings, lambda: 50.0, tmp_path) for _ in range(2))
+    assert [budget.admits("10.1", 1) for budget in (one, other, one, other)] == [True, True, False, False]
+    for number in range(20_000):
+        one.admits(f"10.{number}", 1)
+    assert other.admits("pk_shop", 1)
 
 
 def test_a_cut_payload_is_not_replayable(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from collector.access_logs import lines as lines_module
+from collector.access_logs.envelopes import content
 from collector.access_logs.formats import FORMATS, recognized
 from collector.access_logs.reading import LogReading
 from collector.access_logs.values import decoded
 from collector.imports.chunks import Chunk, chunks
+from collector.request.errors import Unmappable
 from nextclick.errors import UsageError
 from nextclick.settings import Settings, load
 
@@ -225,3 +229,22 @@ def _read_bytes(folder: Path, format: str, lines: list[bytes]) -> None:
     records = [text for text in texts if text.strip() and not text.startswith(directives)]
     assert sum(len(chunk.accepted) + len(chunk.rejected) for chunk in parts) == len(records)
     recognized(lines)
+
+
+def test_no_line_of_any_format_takes_long() -> None:
+    begun = time.process_time()
+    for format in FORMATS.values():
+        read = format.reader()
+        for bad in (
+            '{"remote_addr": "203.0.113.9", "time":' + " " * 60_000,
+            '{"a": ' + '\\"' * 30_000,
+            "INFO:a:" + "\t" * 60_000,
+            "a=1 " * 15_000 + '"',
+            'x="' * 20_000,
+            "203.0.113.9 [" + "1.1.1.1 " * 7_000,
+            "2026-01-02T03:04:05Z " + "." * 60_000,
+            "203.0.113.9 " + "[1 " * 20_000,
+        ):
+            with suppress(Unmappable, ValueError):
+                read(content(bad))
+    assert time.process_time() - begun < 5

@@ -61,6 +61,15 @@ def test_guesses_of_the_secret_are_bounded_and_the_right_one_is_not() -> None:
     assert secret.brought(f"Bearer {SECRET}")
 
 
+def test_workers_count_guesses_of_a_secret_together(tmp_path: Path) -> None:
+    one, other = (Secret(SECRET, "serving.secret_key", tmp_path) for _ in range(2))
+    assert not any(secret.brought("Bearer guess") for secret in (one, other) for _ in range(5))
+    for secret in (one, other):
+        with pytest.raises(Refused, match="Too many"):
+            secret.brought("Bearer guess")
+        assert secret.brought(f"Bearer {SECRET}")
+
+
 def test_keys_that_nobody_issued_share_one_bucket_and_known_ones_have_their_own() -> None:
     keys = SiteKeys({"k": ReadKey(site="shop")}, "serving.read_keys", 3)
     statuses = []
