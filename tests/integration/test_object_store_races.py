@@ -31,7 +31,7 @@ SECONDS = 3.0
 WRITER = """
 import sys
 from datetime import date
-from nextclick.contracts.silver import MARKET
+from nextclick.contracts.silver_imported import MARKET
 from nextclick.lake import commits, delta, locks
 from nextclick.object_store import lease
 from nextclick.settings import load
