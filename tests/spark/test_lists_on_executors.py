@@ -45,7 +45,7 @@ def alike(there: list[Mapping[str, Any]], here: list[Mapping[str, Any]]) -> None
         assert one["score"] == pytest.approx(other["score"], abs=1e-6)
         own = scores.get((one["person_id"], one["item_id"]), one["score"])  # else it is the last, beside one as good
         assert own == pytest.approx(other["score"], abs=1e-6)
-        assert one | {"score": 0, "item_id": ""} == other | {"score": 0, "item_id": ""}
+        assert {**one, "score": 0, "item_id": ""} == {**other, "score": 0, "item_id": ""}
 
 
 @pytest.mark.parametrize("mask", ["true", "false"])
