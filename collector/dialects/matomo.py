@@ -174,9 +174,9 @@ def _items(written: Any) -> list[Json] | None:
     items = inner_json(written) if isinstance(written, str) and written else written or []
     if isinstance(items, dict):
         items = list(items.values())
-    if not isinstance(items, list) or not all(isinstance(item, list) for item in items):
+    if not isinstance(items, list):
         return None
-    return [_item(item) for item in items]
+    return [_item(item if isinstance(item, list) else [item]) for item in items if item not in (None, "", [])]
 
 
 def _item(item: list[Any]) -> Json:

@@ -85,7 +85,7 @@ def records(body: bytes, limits: RequestLimits) -> tuple[list[Any], Json]:
     try:
         value = decode(body, limits)
     except Refused:
-        written = [line for line in body.split(b"\n") if line.strip()]
+        written = [line.rstrip(b", \t\r") for line in body.split(b"\n") if line.strip()]
         lines = [_line(line, limits) for line in objects(written, limits)]
         if len(lines) < 2 or not any(isinstance(line, dict) for line in lines):
             raise

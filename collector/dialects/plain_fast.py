@@ -23,8 +23,10 @@ _Time = Annotated[int, msgspec.Meta(ge=PLAIN_MILLIS[0], lt=PLAIN_MILLIS[1])]
 """What `plain` takes for milliseconds too."""
 _TIMES: Final = ("client_time", "occurred_at", "sent_at")
 _Timezone = Annotated[str, msgspec.Meta(pattern=f"^({IANA.pattern})$")]
-_ODD: Final = re.compile(rb"\\[bfnrt]|\\u(?:00[01789]|[fF]{3}[dD])|\x7f|\xc2[\x80-\x9f]|\xef\xbf\xbd")
-"""A control character, or U+FFFD, as they stand in JSON."""
+_ODD: Final = re.compile(
+    rb"\\[bfnrt]|\\u(?:00[01789]|20[06]|[fF](?:[fF]{2}[dD]|[eE][fF]{2}))|\x7f|\xc2[\x80-\x9f]|\xef\xbf\xbd|\xe2\x80[\x8b-\x8d]|\xe2\x81\xa0|\xef\xbb\xbf"
+)
+"""A control character, U+FFFD, or a blank of no width, as they stand in JSON."""
 _BLANK, _BACKSLASH, _DELETE = b" \\\x7f"
 
 

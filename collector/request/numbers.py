@@ -11,7 +11,7 @@ from html import unescape
 from typing import Any, Final, NamedTuple
 
 from babel import Locale
-from babel.numbers import NumberFormatError, parse_decimal
+from babel.numbers import NumberFormatError, get_currency_precision, get_territory_currencies, parse_decimal
 from iso4217 import Currency
 
 LONGEST: Final = 64
@@ -31,6 +31,11 @@ _NONE: Final = frozenset(("XXX", "XTS"))
 _CODES: Final = frozenset(currency.code for currency in Currency) - _NONE
 _AMBIGUOUS: Final = frozenset((*"$£¥", "kr", "kr.", "rs", "rs.", "fr", "fr."))
 """Signs that stand alone for the money of several countries."""
+_THOUSANDS: Final = re.compile(r"[1-9]\d{0,2}\.\d{3}")
+"""Beside a currency nobody can tell whether `1.299` is one or more than a thousand, unless it has thousandths."""
+_MILLS: Final = 3
+_HOMES: Final = ("bg_BG", "cs_CZ", "hu_HU", "id_ID", "ms_MY", "pl_PL", "ro_RO", "ru_RU", "th_TH", "tr_TR", "uk_UA")
+"""Where a sign is used that English does not have: `zł`, `Kč`, `Ft`."""
 _NO_CENTS: Final = re.compile(r"(?<=\d)[.,][-–—]{1,2}(?!\d)")
 """How German, Swiss and Dutch shops write that there are none: `299,-`."""
 
@@ -88,6 +93,8 @@ def money(value: Any, decimal: str = "") -> Money:
 @lru_cache(1 << 12)
 def _money(written: str, decimal: str) -> Money:
     plain = unescape(written) if "&" in written else written
+    if no_cents := _NO_CENTS.search(plain):
+        decimal = no_cents[0][0]
     match = _AMOUNT.fullmatch(_NO_CENTS.sub("", plain).replace("−", "-").replace("’", "'"))
     if match is None or (match["before"] and match["behind"]) or len(match["sign"] + match["number"]) > LONGEST:
         return _no_money(written)
@@ -96,6 +103,8 @@ def _money(written: str, decimal: str) -> Money:
     if beside and code is None and beside.casefold() not in _AMBIGUOUS:
         return _no_money(written)
     digits = match["number"].strip()
+    if beside and not decimal and _THOUSANDS.fullmatch(digits) and get_currency_precision(code or "") != _MILLS:
+        return _no_money(written)
     try:
         read = (
             number(digits) if decimal != "," and _is_plain(digits) else _grouped(re.sub(r"\s", _SPACE, digits), decimal)
@@ -171,6 +180,9 @@ def _names() -> dict[str, str]:
         names |= {name: code for code, name in english.currencies.items() if code not in _NONE}
         names |= {sign: code for sign, code in signs.items() if sign not in _AMBIGUOUS}
         names |= {code: code for code in {*_CODES, *english.currencies} - _NONE}
+    for home in map(Locale.parse, _HOMES):
+        own = get_territory_currencies(home.territory or "")[0]
+        names.setdefault(home.currency_symbols.get(own, own), own)
     names |= {
         f"{currency.number:03}": currency.code for currency in Currency if currency.number and currency.code in _CODES
     }

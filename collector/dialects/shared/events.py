@@ -1,5 +1,6 @@
 """What a dialect read of a record → an event, each field by its own reader; or a reject that a replay can send again."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,8 +20,19 @@ from collector.request.errors import Unmappable
 from collector.request.model import EventLimits, Request
 from collector.request.numbers import Money
 from nextclick.contracts.availability import is_unread
-from nextclick.contracts.events import Consent, Event, Reject, derived_id, encode, is_unfilled, payload_id, somebody
+from nextclick.contracts.events import (
+    IN_NO_ID,
+    Consent,
+    Event,
+    Reject,
+    derived_id,
+    encode,
+    is_unfilled,
+    payload_id,
+    somebody,
+)
 
+_IN_NO_NAME: Final = re.compile(f"[{IN_NO_ID}]")
 _MEANT: Final = ("previous_id", "available", "user_signature")
 """Properties that mean something: the last to go where there are too many."""
 _READERS: Final = readers(Event)
@@ -115,6 +127,10 @@ def _with_browsers(own: Consent | None, browsers: Consent) -> Consent:
 
 def _kind(value: Any, limits: EventLimits) -> str:
     kind = identifier(value)
+    if isinstance(kind, Unread) and isinstance(
+        value, str
+    ):  # it names what happened, not who or what: a damaged one is mended
+        kind = " ".join(_IN_NO_NAME.sub(" ", value).split()) or None
     if kind is None:
         raise Unmappable("missing_event", "there is no kind of event")
     if isinstance(kind, Unread):

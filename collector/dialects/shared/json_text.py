@@ -1,12 +1,14 @@
 """A body's bytes → JSON, mended where its meaning is plain, so that one bad token costs no other event.
 
 JSON is UTF-8 (RFC 8259). What else comes: a byte order mark, other encodings that the Content-Type names, NaN
-and Infinity (Python writes them), half of an emoji (JavaScript and PHP cut texts), line breaks inside a text.
+and Infinity (Python writes them), `nan`, `undefined` or `None` of other languages, half of an emoji (JavaScript and PHP cut texts),
+line breaks inside a text, escapes that JSON does not have (`\\'`).
 """
 
 import codecs
 import json
 import math
+import re
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +26,12 @@ _CHARSETS: Final = frozenset((
     "big5", "euc_kr", "utf-16", "utf-16-le", "utf-16-be", "utf-32",
 ))  # fmt: skip
 """Python's names of the encodings that a sender may say; others of Python's cost more than a table look-up."""
+_TOKENS: Final = re.compile(
+    r'"(?:[^"\\]|\\.)*+"|(?<![\w.])[+-]?(?:nan|inf(?:inity)?|undefined|None|True|False)(?![\w.])', re.DOTALL
+)
+_WORDS: Final = {"True": "true", "False": "false"}
+_ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_ESCAPES: Final = '"\\/bfnrtu'
 _MOST_DIGITS: Final = 400
 
 
@@ -92,14 +100,34 @@ def json_of(body: bytes, deepest: int) -> Any:
 def _mended(body: bytes, problem: str) -> Any:
     written = body.decode("utf-8", "replace").removeprefix("\ufeff")
     try:
-        value = json.loads(written, strict=False, parse_constant=_nothing, parse_float=_finite, parse_int=_integer)
+        value = _read(written)
     except ValueError:
-        raise ValueError(problem) from None
+        try:
+            value = _read(_TOKENS.sub(_meant, written))
+        except ValueError:
+            raise ValueError(problem) from None
     if "\\ud" not in written and "\\uD" not in written:
         return value
     # Written out and read again, since pairs are known as such only here; text by text it takes ten times as long.
     whole = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return msgspec.json.decode(whole)
+
+
+def _read(written: str) -> Any:
+    return json.loads(written, strict=False, parse_constant=_nothing, parse_float=_finite, parse_int=_integer)
+
+
+def _meant(match: re.Match[str]) -> str:
+    """What a word that JSON does not have, or an escape in a text, is in JSON."""
+    token = match[0]
+    if token[0] != '"':
+        return _WORDS.get(token, "null")
+    return _ESCAPE.sub(_escaped, token) if "\\" in token else token
+
+
+def _escaped(match: re.Match[str]) -> str:
+    byte, character = match.groups()
+    return f"\\u00{byte}" if byte else match[0] if character in _ESCAPES else character
 
 
 def _nothing(word: str) -> None:

@@ -20,6 +20,8 @@ from nextclick.contracts.events import IDS, NO_ITEM, Consent, Event, encode, is_
 Json = dict[str, Any]
 CUT: Final = "…"
 """What stands at the end of a text that was too long."""
+_INVISIBLE: Final = "\u200b\u200c\u200d\u2060\ufeff"
+"""Blanks of no width, and the mark with which files begin: around an id they are no part of it."""
 _LARGEST_FLOAT: Final = 1 << 53  # above it a float is not the number that was meant
 IANA: Final = re.compile(r"UTC|GMT|[A-Z]{3}(\d[A-Z]{3})?|[A-Z][A-Za-z_]{1,30}(/[A-Za-z0-9_+-]{1,30}){1,2}")
 
@@ -62,6 +64,8 @@ def identifier(value: Any) -> Any:
     if isinstance(value, int):
         return str(value) if value.bit_length() < numbers.LONGEST * 8 else Unread("a number of too many digits")
     written = str(value).strip()
+    if not written.isascii():
+        written = written.strip(_INVISIBLE).strip()
     return (written if is_id(written) else Unread(value)) if written else None
 
 

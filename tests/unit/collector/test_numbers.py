@@ -36,6 +36,13 @@ from collector.request.numbers import currency, money, whole
         ("€ 299,--", "299", "EUR"),
         ("Rs. 1,29,900.00", "129900.00", None),
         ("12.50&nbsp;&euro;", "12.50", "EUR"),
+        ("1.299,-", "1299", None),
+        ("1,299.-", "1299", None),
+        ("12.50 zł", "12.50", "PLN"),
+        ("1 299,00 Kč", "1299.00", "CZK"),
+        ("KWD 1.299", "1.299", "KWD"),
+        ("0.125 USD", "0.125", "USD"),
+        ("1.299", "1.299", None),
     ],
 )
 def test_money_is_read_where_it_can_mean_one_thing(written: Any, amount: str, beside: str | None) -> None:
@@ -45,7 +52,8 @@ def test_money_is_read_where_it_can_mean_one_thing(written: Any, amount: str, be
 @pytest.mark.parametrize(
     "written",
     ["12,50", "1,299", "0,99", "Free", "n/a", "", "5 pcs", "1,2,3", "1_000", "NaN", "Infinity", float("nan"), float("inf"), True, False,
-     [], {}, "1e999999", "1e15", "9" * 15, "9" * 5000, 10**400, "1,299.00,5", "1 €/m", "5-", "5,-5", "5-,", "x.5", "Rs.", None],
+     [], {}, "1e999999", "1e15", "9" * 15, "9" * 5000, 10**400, "1,299.00,5", "1 €/m", "5-", "5,-5", "5-,", "x.5", "Rs.", None,
+     "1.299 €", "$1.299", "Rp 10.000", "CHF 1.299"],
 )  # fmt: skip
 def test_money_that_cannot_be_read_or_may_mean_two_things_raises(written: Any) -> None:
     with pytest.raises((ValueError, OverflowError)):

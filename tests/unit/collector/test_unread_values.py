@@ -152,6 +152,7 @@ def test_money_may_be_an_object_of_amount_and_currency() -> None:
         ("42.0", "42.0"),
         (0, "0"),
         (" lamp ", "lamp"),
+        ("\ufefflamp\u200b", "lamp"),
         (12345678901234567890123, "12345678901234567890123"),
     ],
 )
@@ -226,6 +227,8 @@ def test_limits_are_those_of_the_settings() -> None:
         (b'"name": "caf\\ud83d"', b'"price": NaN, "quantity": Infinity'),
         (b'"name": "caf\\ufffd"', b'"quantity": 1e999'),
         (b'"name": "caf\xe2\x82"', b'"price": null'),
+        (b'"name": "caf\\ud83d", "price": undefined', b'"price": -nan, "quantity": inf'),
+        (b'"name": "caf\\ud83d", "price": None', b'"quantity": undefined'),
     ],
 )
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -236,6 +239,23 @@ def test_one_bad_token_costs_no_event(mark: bytes, tokens: tuple[bytes, bytes]) 
     assert [(event.event, event.name, event.price, event.quantity) for event in read.events] == [
         ("x", "caf\ufffd", None, None), ("y", None, None, None),
     ]  # fmt: skip
+
+
+def test_an_escape_that_json_does_not_have_is_the_character() -> None:
+    event = only("/v1/events", rb"""{"event": "x", "visitor_id": "v", "name": "it\'s None, \x41 \\ \"q\" \u00e9"}""")
+    assert event.name == 'it\'s None, A \\ "q" é'
+
+
+def test_the_name_of_what_happened_is_mended_since_it_is_nobodys_id() -> None:
+    for written, kind in (("cut \ud83d", "cut"), ("a\nb\tc", "a b c"), ("caf\ufffd x", "caf x")):
+        for path, body in (
+            ("/v1/events", {"event": written, "visitor_id": "v", "timestamp": NOW}),
+            ("/v1/track", {"type": "track", "userId": "u", "event": written}),
+            ("/2/httpapi", {"api_key": "k", "events": [{"event_type": written, "device_id": "v"}]}),
+        ):
+            assert only(path, body).event == kind
+    [reject] = parsed(request("/v1/events", {"event": "\x00\ufffd", "visitor_id": "v"})).rejects
+    assert reject.reason == "missing_event"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +292,12 @@ def test_a_product_that_is_a_word_is_a_property() -> None:
 def test_a_batch_may_be_phps_list_with_gaps() -> None:
     event = {"type": "track", "userId": "u", "event": "x"}
     assert len(parsed(request("/v1/batch", {"batch": {"0": event, "2": event}})).events) == 2
+
+
+def test_lines_may_end_in_commas() -> None:
+    line = b'{"event": "x", "visitor_id": "v"}'
+    read = parsed(request("/v1/events", line + b",\r\n" + line + b" ,\n" + line))
+    assert (len(read.events), read.rejects) == (3, [])
 
 
 def test_a_line_that_is_no_json_costs_that_line() -> None:

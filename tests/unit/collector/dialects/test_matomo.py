@@ -51,6 +51,13 @@ def test_an_order_becomes_one_purchase_an_item() -> None:
     assert (first.properties or {})["categories"] == '["home","kitchen"]'
 
 
+def test_items_that_lack_fields_or_are_none_cost_no_other_item() -> None:
+    bought = events(idgoal=0, ec_id="o1", ec_items=json.dumps([["a"], ["b", None, None, "n/a", "-"], None, [], "c"]))
+    assert [(event.item_id, event.price, event.quantity) for event in bought] == [
+        ("a", None, None), ("b", None, None), ("c", None, None),
+    ]  # fmt: skip
+
+
 def test_an_order_without_items_is_a_purchase_of_its_total() -> None:
     event = only(idgoal=0, ec_id="o1", revenue=12)
     assert (event.event, event.order_id, event.price) == ("purchase", "o1", "12")
