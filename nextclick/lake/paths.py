@@ -16,7 +16,7 @@ _BUCKET: Final = re.compile(rf"s3a?://(?P<bucket>[a-z0-9][a-z0-9.-]{{1,61}}[a-z0
 """Keys of plain signs alone: each client of S3 has its own way to write the others down."""
 _UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f\[\]\\^|]|%[0-9A-Fa-f]{2}")
 """deltalake 1.6.6 panics at [ ] ^ |, reads another folder for \\ and for %20, and refuses control characters, also behind a
-link, which it resolves, and as a percent-encoded address.
+link, a relative path or /proc/self/fd, which it resolves, and as a percent-encoded address; a bind mount it does not see through.
 """
 
 
@@ -218,6 +218,7 @@ def lake_at(
         raise UsageError(
             f"The lake {root} has {match[0]!r} in its path, which readers of Delta tables take for a part of an "
             "address: they would find another folder, or none. Choose a folder without [ ] \\ ^ | and without % before "
-            "two hexadecimal digits; blanks, other signs and letters of any language are fine."
+            "two hexadecimal digits (blanks, other signs and letters of any language are fine), or bind this one to another "
+            "name: mount --bind."
         )
     return Lake(root)
