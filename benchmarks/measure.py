@@ -1,6 +1,8 @@
 """What the benchmarks share: seconds, the memory of a whole process tree, and a ratio in words."""
 
 import os
+import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -38,6 +40,18 @@ def measured(interval: float = 0.5) -> Iterator[Figure]:
         figure.seconds = time.monotonic() - started
         stop.set()
         sampler.join()
+
+
+@contextmanager
+def lake_folder(benchmark: str, kept: str | None) -> Iterator[Path]:
+    """A folder for what a benchmark makes: `kept`, which stays, or one that is removed at the end."""
+    folder = Path(kept or tempfile.mkdtemp(prefix=f"nextclick-{benchmark}-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        if not kept:
+            shutil.rmtree(folder)
 
 
 def resident_mb(root: int) -> float:

@@ -1,21 +1,19 @@
 """Copies of gold for BI tools: a DuckDB file, and a PostgreSQL at first, with nothing new, and with one changed day.
 
-    make bench ARGS="copies [--rows 1000000] [--to postgresql://shop@localhost/bench]"
+    make bench ARGS="copies [--rows 1000000] [--keep DIR] [--to postgresql://shop@localhost/bench]"
 
-Makes tables of gold with so many rows in all, of 365 days, in a folder that is removed at the end. Without --to the file alone. The
-database should be an empty one: its schemas gold and report are written. Seconds of the clock, also for each million of the rows that
-are written (the reports are rows of their own), and those of this process's processors.
+Makes tables of gold with so many rows in all, of 365 days, in a folder that is removed at the end unless it is kept. Without --to the
+file alone. The database should be an empty one: its schemas gold and report are written. Seconds of the clock, also for each million of
+the rows that are written (the reports are rows of their own), and those of this process's processors.
 """
 
 import argparse
-import shutil
-import tempfile
 import time
 from datetime import date
-from pathlib import Path
 from typing import Final
 
 from analytics import copies
+from benchmarks.measure import lake_folder
 from benchmarks.speed.reports import SHARES, make_gold
 from nextclick.contracts import catalog
 from nextclick.lake import commits, delta
@@ -28,11 +26,13 @@ _DAY: Final = date(2025, 12, 31)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument(
+        "--keep", metavar="DIR", help="Make the lake there, leave it, and take it as it is the next time."
+    )
     parser.add_argument("--to")
     parser.add_argument("--only", default="gold.*", help="tables like this, such as '*' for the reports as well")
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="nextclick-copies-"))
-    try:
+    with lake_folder("copies", options.keep) as folder:
         settings = load(folder / "lake")
         make_gold(lake_at(folder / "lake"), options.rows)
         measure("a DuckDB file", settings, str(folder / "copy.duckdb"), options.only)
@@ -41,8 +41,6 @@ def main() -> None:
             measure("with nothing new", settings, options.to, options.only)
             write_a_day_anew(settings.lake)
             measure("with one changed day", settings, options.to, options.only)
-    finally:
-        shutil.rmtree(folder)
 
 
 def measure(what: str, settings: Settings, target: str, pattern: str) -> None:

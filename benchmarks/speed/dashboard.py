@@ -1,6 +1,6 @@
 """The dashboard's pages over gold of a year: linked ranges, others, asked again, by fifty people at once; ready, memory.
 
-    make bench ARGS="dashboard [--rows 10000000] [--people 50] [--rounds 4]"
+    make bench ARGS="dashboard [--rows 10000000] [--people 50] [--rounds 4] [--keep DIR]"
 
 Makes gold as the benchmark `reports` does, starts `nextclick dashboard` on it, and asks each page first of the ranges that it links, when
 the server has come to rest, then of days that nobody has asked for, then of the first again; then people ask pages at random, each the
@@ -11,21 +11,18 @@ machine changes them less.
 import argparse
 import json
 import random
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median, quantiles
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from benchmarks.measure import cpu_seconds, own_mb, resident_mb
+from benchmarks.measure import cpu_seconds, lake_folder, own_mb, resident_mb
 from benchmarks.speed.reports import make_gold
 from dashboard.pages import PAGES
 from nextclick.lake.paths import Lake, lake_at
@@ -55,15 +52,15 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--people", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=4, help="Pages that each of them asks for.")
+    parser.add_argument(
+        "--keep", metavar="DIR", help="Make the lake there, leave it, and take it as it is the next time."
+    )
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="nextclick-dashboard-"))
-    try:
+    with lake_folder("dashboard", options.keep) as folder:
         lake = lake_at(folder / "lake")
         lake.prepare()
         make_gold(lake, options.rows)
         measure(lake, options.people, options.rounds)
-    finally:
-        shutil.rmtree(folder)
 
 
 class _Server(NamedTuple):

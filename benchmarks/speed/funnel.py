@@ -1,19 +1,17 @@
 """A funnel of three steps over 3 M events, against the plain SQL of its definition, side by side in one run.
 
-    make bench ARGS="funnel [--events 3000000] [--visitors 200000] [--times 3]"
+    make bench ARGS="funnel [--events 3000000] [--visitors 200000] [--times 3] [--keep DIR]"
 
-Makes a silver.events of random views, carts and purchases of 30 days in a folder that is removed at the end: each of them a step, so
-nothing is left out early. The plain SQL keeps, per step, the latest start as a window over the visitor's events. Seconds of the
-processor, of all cores, stand beside those of the clock: what else runs changes them less.
+Makes a silver.events of random views, carts and purchases of 30 days in a folder that is removed at the end unless it is kept: each of
+them a step, so nothing is left out early. The plain SQL keeps, per step, the latest start as a window over the visitor's events. Seconds
+of the processor, of all cores, stand beside those of the clock: what else runs changes them less.
 """
 
 import argparse
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple, TypeVar
 
@@ -21,7 +19,7 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from analytics.funnel import answer, question
-from benchmarks.measure import ratio
+from benchmarks.measure import lake_folder, ratio
 from nextclick.contracts import arrow
 from nextclick.contracts.duckdb_types import duckdb_type
 from nextclick.contracts.silver import EVENTS, USER_AGENTS
@@ -46,19 +44,21 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=3_000_000)
     parser.add_argument("--visitors", type=int, default=200_000)
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument(
+        "--keep", metavar="DIR", help="Make the lake there, leave it, and take it as it is the next time."
+    )
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="nextclick-funnel-"))
-    try:
-        settings = load(lake=folder)
-        make(settings.lake, options.events, options.visitors)
+    with lake_folder("funnel", options.keep) as folder:
+        settings = load(lake=folder / "lake")
+        if not delta.exists(settings.lake, USER_AGENTS.name):  # what is written last
+            make(settings.lake, options.events, options.visitors)
         compare(settings, options.events, options.times)
-    finally:
-        shutil.rmtree(folder)
 
 
 def make(lake: Lake, events: int, visitors: int) -> None:
     """silver.events of random events, in files of half a million, and silver.user_agents, where one of fifty is a bot's."""
     lake.prepare()
+    shutil.rmtree(lake.table(EVENTS.name), ignore_errors=True)  # what was begun and never ended
     drawn = ("site", "event_id", "event", "occurred_at", "visitor_id", "user_agent")
     columns = (
         each.name if each.name in drawn else f"NULL::{duckdb_type(each.type)} AS {each.name}" for each in EVENTS.columns
