@@ -29,6 +29,8 @@ _LONGEST_LINE: Final = 1 << 16
 class LogReading:
     """Access logs of one site; each file's format is the one that was named, or with `auto` what its first lines are."""
 
+    splits = False
+
     source: Final = "log"
 
     def __init__(self, settings: Settings, format: str, site: str) -> None:

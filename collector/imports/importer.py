@@ -3,14 +3,15 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import msgspec
 
 from collector.imports import files
-from collector.imports.chunks import Chunk, chunks
+from collector.imports.chunks import Chunk, FileEnd, pieces
 from collector.imports.journal import FileProgress, Journal
+from collector.imports.readers import Readers, worth_it
 from collector.imports.reading import Reading
 from nextclick.contracts.events import derived_id, encode
 from nextclick.errors import LakeError, TableBusy
@@ -50,6 +51,7 @@ class Importer:
         self._shipper = shipper.Shipper(settings) if shipper.has_to_ship(settings) else None
         self._unshipped = ""
         self._uncommitted: dict[str, FileProgress] = {}
+        self._keys: dict[Path, str] = {}
         self._counts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._notes: list[str] = []
@@ -66,11 +68,12 @@ class Importer:
 
     def run(self, paths: Iterable[Path], again: bool, tell: Callable[[int], None]) -> ImportReport:
         """Import the files; `tell` hears how many bytes of history are done. `again`: also what was imported before."""
-        done = 0
-        for path in paths:
-            self._file(path, again, lambda read, before=done: tell(before + read))  # type: ignore[misc]
-            done += path.stat().st_size
-            tell(done)
+        paths, done = [*paths], 0
+        with self._readers(paths, again) as readers:
+            for path in paths:
+                self._file(path, again, lambda read, before=done: tell(before + read), readers)  # type: ignore[misc]
+                done += path.stat().st_size
+                tell(done)
         self.commit()
         return self.report()
 
@@ -83,24 +86,41 @@ class Importer:
             seconds=round(time.monotonic() - self._started, 3),
         )
 
-    def _file(self, path: Path, again: bool, tell: Callable[[int], None]) -> None:
+    def _readers(self, paths: Iterable[Path], again: bool) -> AbstractContextManager[Readers | None]:
+        """Processes that read what is to be read of the files; None where this one does."""
+        unread: dict[str, tuple[Path, int]] = {}
+        for path in paths:
+            progress = self._progress(path, again)
+            if not progress.complete:
+                unread.setdefault(progress.key, (path, progress.last))
+        files = [*unread.values()]
+        processes = worth_it(self._reading, files)
+        return nullcontext() if processes < 2 else Readers(self._reading, files, self._max_bytes, processes)
+
+    def _file(self, path: Path, again: bool, tell: Callable[[int], None], readers: Readers | None) -> None:
         progress = self._progress(path, again)
         if progress.complete:
             self._counts["skipped"] += 1
             return
         self.begin(progress)
-        with closing(self._reading.open(path)) as source:
-            for chunk in chunks(source, self._reading.to_payload(path), progress.last, self._max_bytes):
-                progress = self.land(chunk, progress)
-                tell(source.tell())
-        if source.damage:
-            self._notes.append(f"{path}: cut short, {source.damage}; the rows before are in")
+        damage = None
+        shared = readers and readers.gives(path)
+        for piece in shared or pieces(self._reading, path, progress.last, self._max_bytes):
+            if isinstance(piece, FileEnd):
+                damage = piece.damage
+            else:
+                progress = self.land(piece.chunk, progress)
+                tell(piece.bytes_read)
+        if damage:
+            self._notes.append(f"{path}: cut short, {damage}; the rows before are in")
         elif not progress.accepted + progress.rejected:
             self._notes.append(f"{path}: empty, 0 rows")
         self.complete(progress)
 
     def _progress(self, path: Path, again: bool) -> FileProgress:
-        key = derived_id(files.digest(path), *self._reading.key(path))
+        if path not in self._keys:
+            self._keys[path] = derived_id(files.digest(path), *self._reading.key(path))
+        key = self._keys[path]
         known = self._uncommitted.get(key) or (None if again else self.journal.progress(key))
         return known or FileProgress(key=key, path=str(path))
 

@@ -21,6 +21,10 @@ class Reading(Protocol):
     def source(self) -> str:
         """Who sent what is landed, as the landing log has it."""
 
+    @property
+    def splits(self) -> bool:
+        """Whether what a row becomes hangs on no other row, so that several processes can share a file."""
+
     def find(self, paths: Iterable[Path]) -> list[Path]:
         """The files that are meant; UsageError if there are none, or one cannot be read this way."""
 
@@ -35,6 +39,8 @@ class Reading(Protocol):
 
 class MappedReading:
     """Files of rows, by a mapping."""
+
+    splits = True
 
     def __init__(self, settings: Settings, mapping: Mapping, kind: str, site: str) -> None:
         self._settings, self._mapping, self._kind, self._site = settings, mapping, kind, site

@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from cli.main import cli
+from collector.imports import readers
+from collector.imports.reading import MappedReading
 from nextclick.errors import LakeError, MappingError, TableBusy, UsageError
 from nextclick.landing.reader import check_segment, read_segment, segments
 from nextclick.settings import CHECKOUT, load
@@ -160,6 +162,43 @@ def test_of_a_file_cut_in_the_middle_the_rows_before_are_in_and_the_cut_is_one_r
     history.write_bytes(whole)
     call(lake, history, "--mapping", "globo")
     assert set(items(lake)) == {str(number) for number in range(5_000)}
+
+
+def test_several_processes_land_what_one_does_in_the_same_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = tmp_path / "history"
+    history.mkdir()
+    (history / "a.csv").write_text(clicks(*range(4_500)) + "no,click\n")
+    (history / "b.csv").write_text(clicks(1))
+    (history / "c.csv").write_text(clicks(1))  # imported as b
+    (history / "d.csv").write_text(HEADER)
+    whole = gzip.compress(clicks(*range(5_000, 8_000)).encode())
+    (history / "e.csv.gz").write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    landed = []
+    for name, worth_it in (("one", 1 << 40), ("two", 0)):
+        monkeypatch.setattr(readers, "WORTH_IT", worth_it)
+        report = call(tmp_path / name, *sorted(history.iterdir()), "--mapping", "globo")
+        landed.append((report | {"seconds": 0}, items(tmp_path / name), records(tmp_path / name / "quarantine")))
+    assert landed[0] == landed[1]
+    assert {name: landed[0][0][name] for name in ("files", "skipped", "rejected")} == {
+        "files": 4,
+        "skipped": 1,
+        "rejected": 2,
+    }
+    assert len(landed[0][1]) > 4_501
+
+
+def test_rows_are_mapped_by_other_processes_where_it_is_worth_it(
+    tmp_path: Path, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = tmp_path / "clicks.csv"
+    history.write_text(clicks(1))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr(readers, "WORTH_IT", 0)
+    monkeypatch.setattr(MappedReading, "to_payload", None)  # here alone: the processes are others
+    assert call(lake, history, "--mapping", "globo")["accepted"] == 1
 
 
 def test_a_missing_column_is_named_before_anything_is_landed(tmp_path: Path, lake: Path) -> None:
