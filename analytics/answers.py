@@ -19,6 +19,7 @@ from analytics.people import by_audience
 from analytics.people.first_days import FirstDays
 from analytics.question import DAYS, Question, conditions, day
 from analytics.report import FIRSTS_AROUND, Report, earliest_today, report_values
+from nextclick.contracts.gold_anomalies import SUSPECTS, TIMES
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake import duck
 from nextclick.lake.memory import TableMemory
@@ -75,7 +76,9 @@ class Reports:
         settings: AnalyticsSettings,
         now: datetime | None = None,
         answer_bytes: int = 64 * 2**20,
+        leave_out_suspects: bool = False,
     ) -> None:
+        self._leaves_out = leave_out_suspects
         self.tables, self.settings, self._now = tables, settings, now
         self._answers = AnswerCache[Answer](answer_bytes)
         self._firsts: dict[str, FirstDays] = {}
@@ -142,7 +145,7 @@ class Reports:
         report, keeps = questions[0].report, not (questions[0].report.of_states or questions[0].asks_who)
         with self._turns.of(passes.shared(questions[0])), duck.counting(f"The report {report.name}"):
             with self._shown(report) as database:
-                stamp = (self.today, *map(self.tables.stamp, report.reads))
+                stamp = (self.today, *map(self.tables.stamp, self._reads(report)))
                 kept = {each: self._answers.get((each, *stamp)) for each in questions if keeps}
                 answers = {each: answer for each, answer in kept.items() if answer}
                 if missing := [each for each in questions if each not in answers]:
@@ -190,8 +193,12 @@ class Reports:
             notes,
         )
 
+    def _reads(self, report: Report) -> tuple[str, ...]:
+        """Its tables, and suspects where what they did is left out of rows of silver; gold is without them by itself."""
+        return (*report.reads, SUSPECTS.name) if self._leaves_out and "{counts}" in report.rows else tuple(report.reads)
+
     def _shown(self, report: Report) -> duckdb.DuckDBPyConnection:
-        database = self.tables.connection(report.reads)
+        database = self.tables.connection(self._reads(report))
         if report.of_states:
             database.execute(_STATES)
             states = table_states(self.tables.lake, self._states).items()
@@ -238,7 +245,16 @@ class Reports:
     def _values(self, question: Question) -> dict[str, str]:
         newest = self._last_full_day(question.report)
         sql = f"DATE '{newest}'" if newest else "CAST(NULL AS DATE)"
-        return report_values(self.settings, sql, question.first, question.last)
+        values = report_values(self.settings, sql, question.first, question.last)
+        return values | {"counts": self._counts(question.report)} if self._leaves_out else values
+
+    def _counts(self, report: Report) -> str:
+        """SQL: the row is of nobody who was a suspect on its day, in UTC, as the step `anomalies` counts days."""
+        time = next((TIMES[name] for name in report.reads if name in TIMES), "NULL")
+        day = f"CAST({time} AT TIME ZONE 'UTC' AS DATE)"
+        return (
+            f"(site, visitor_id, {day}) NOT IN (SELECT (site, visitor_id, date) FROM {SUSPECTS.name} WHERE is_suspect)"
+        )
 
     def sql(self, question: Question) -> str:
         """What makes the rows of an answer, in any order, for `nextclick sql`: of all visitors, where it is of persons or an audience."""

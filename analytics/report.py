@@ -128,9 +128,9 @@ def report_values(
     settings: AnalyticsSettings, newest: str, first: date = _EVER[0], last: date = _EVER[1]
 ) -> dict[str, str]:
     """What stands in `rows` for {since} and {until} (the range's days), {newest} (SQL of the last full day that there is),
-    {active_days} and {zone} (that of a row's site).
+    {active_days}, {zone} (that of a row's site) and {counts} (whether a row of silver is of somebody who counts).
     """
-    days = {"since": f"DATE '{first}'", "until": f"DATE '{last}'", "newest": newest}
+    days = {"since": f"DATE '{first}'", "until": f"DATE '{last}'", "newest": newest, "counts": "true"}
     return days | {"active_days": str(settings.active_days), "zone": _zone(settings)}
 
 

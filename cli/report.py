@@ -74,7 +74,11 @@ def report(
     if name is None:
         report_output.show_reports(as_json)
         return
-    reports = Reports(TableMemory(settings.lake, most_bytes=0), settings.analytics)  # nothing is asked a third time
+    reports = Reports(
+        TableMemory(settings.lake, most_bytes=0),
+        settings.analytics,
+        leave_out_suspects=settings.anomalies.leave_out_suspects,
+    )  # nothing is asked a third time
     whom = known_audience(settings, audience or "")
     question = reports.question(named(name), first, last, _names(by), where, _names(figures), unit == "person", whom)
     answer = reports.answer(replace(question, rows_alone=as_csv and not as_json))

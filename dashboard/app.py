@@ -130,7 +130,11 @@ class Dashboard:
 def app(settings: Settings, token: str, reports: Reports | None = None) -> Starlette:
     """The app, for whoever brings the token."""
     access, metrics = PageAccess(settings.lake), LakeMetrics(settings)
-    reports = reports or Reports(TableMemory(settings.lake, _TABLE_BYTES, _DATABASE_BYTES), settings.analytics)
+    reports = reports or Reports(
+        TableMemory(settings.lake, _TABLE_BYTES, _DATABASE_BYTES),
+        settings.analytics,
+        leave_out_suspects=settings.anomalies.leave_out_suspects,
+    )
     ahead = AnswersAhead(settings, reports, PAGES)
     application = Starlette(
         lifespan=partial(_running, ahead),

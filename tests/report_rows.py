@@ -70,9 +70,11 @@ class _Tables:
         return max(rows["date"].to_pylist(), default=None) if rows and "date" in rows.column_names else None
 
 
-def reports(tables: Rows, today: date = TODAY, settings: AnalyticsSettings = SETTINGS) -> Reports:
+def reports(
+    tables: Rows, today: date = TODAY, settings: AnalyticsSettings = SETTINGS, leave_out_suspects: bool = False
+) -> Reports:
     noon = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
-    return Reports(cast(TableMemory, _Tables(tables)), settings, noon)
+    return Reports(cast(TableMemory, _Tables(tables)), settings, noon, leave_out_suspects=leave_out_suspects)
 
 
 def answer(name: str, tables: Rows, today: date = TODAY, **asked: Any) -> Answer:

@@ -11,6 +11,7 @@ _PEOPLE: Final = """
     SELECT *, CAST(occurred_at AT TIME ZONE {zone} AS DATE) AS date, (site, visitor_id) AS visitor FROM silver.events
     WHERE occurred_at >= {since} - INTERVAL 2 DAY AND occurred_at < {until} + INTERVAL 2 DAY AND visitor_id IS NOT NULL
         AND (user_agent IS NULL OR user_agent NOT IN (SELECT user_agent FROM silver.user_agents WHERE is_bot))
+        AND {counts}
 """
 _PATH: Final = "regexp_replace(page_url, '[?#].*', '')"
 

@@ -62,6 +62,7 @@ CALIBRATION: Final = Report(
             FROM silver.served_items
             WHERE shown_at IS NOT NULL AND served_at >= {{since}} - INTERVAL 2 DAY AND served_at < {{until}} + INTERVAL 2 DAY
                 AND (user_agent IS NULL OR user_agent NOT IN (SELECT user_agent FROM silver.user_agents WHERE is_bot))
+                AND {{counts}}
         ) WHERE foreseen BETWEEN 0 AND 1
     """,
     dimensions=("date", "site", "surface", "model_version", "foreseen_up_to"),

@@ -173,3 +173,33 @@ def test_a_figure_of_one_row_is_absent_where_two_meet() -> None:
     there = figures(answer("events", {"gold.event_daily": both}, by=("event", "platform")), "event_visitors")
     assert there == {("share", "web"): 3, ("share", "ios"): 5}
     assert figures(answer("events", {"gold.event_daily": both}), "event_visitors") == {"share": None}
+
+
+@pytest.mark.parametrize(
+    ("name", "did"),
+    [
+        ("elements", {"kind": "click", "target": "buy", "page_url": "https://s/p"}),
+        ("files", {"kind": "download", "file": "/list.pdf"}),
+        ("media", {"kind": "play", "item_id": "film"}),
+    ],
+)
+def test_what_suspects_did_on_their_day_is_left_out_where_the_settings_say_so(name: str, did: dict[str, Any]) -> None:
+    kind, rest = did["kind"], {field: value for field, value in did.items() if field != "kind"}
+    rows = [event(kind, who, **rest) for who in ("good", "bad", "doubted")]
+    rows.append(event(kind, "bad", **rest, at=later(days=1)))
+    suspects = [
+        {"date": NOON.date(), "site": "s", "visitor_id": who, "is_suspect": who == "bad"} for who in ("bad", "doubted")
+    ]
+    tables = {"silver.events": rows, "gold.suspects": suspects}
+    counted = [
+        sum(figures(answer_of(reports(tables, leave_out_suspects=out), name), "visitors").values())
+        for out in (False, True)
+    ]
+    alone = answer_of(reports({"silver.events": rows}, leave_out_suspects=True), name)
+    assert (counted, sum(figures(alone, "visitors").values())) == ([3, 3], 3)
+    day = {"first": NOON.date().isoformat(), "last": NOON.date().isoformat()}
+    of_day = [
+        sum(figures(answer_of(reports(tables, leave_out_suspects=out), name, **day), "visitors").values())
+        for out in (False, True)
+    ]
+    assert of_day == [3, 2]
