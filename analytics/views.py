@@ -35,7 +35,8 @@ def in_spark(sql: str) -> str:
     """The same in Spark's; sqlglot.UnsupportedError where Spark has no such thing."""
     import sqlglot
 
-    return sqlglot.transpile(sql, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE)[0]
+    [query] = sqlglot.transpile(sql, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
+    return query.replace("EPOCH_US(", "UNIX_MICROS(")  # sqlglot does not know it
 
 
 def comments(report: Report) -> dict[str, str]:

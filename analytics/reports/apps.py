@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from analytics.report import Report
+from analytics.report import Report, seconds_between
 from analytics.reports.events import SOURCES, of_people
 from nextclick.definitions import apps as a
 from nextclick.definitions.visits import VISITS
@@ -23,7 +23,7 @@ GAMES: Final = Report(
         ), newest AS (SELECT max(occurred_at) AS newest_at FROM levels)
         SELECT date, site, level, visitor, event, CAST(event = 'level_start' AS INT) AS starts,
             CAST(event = 'level_complete' AS INT) AS completes, CAST(event = 'level_fail' AS INT) AS fails,
-            CASE WHEN event = 'level_complete' AND before = 'level_start' THEN date_diff('millisecond', before_at, occurred_at) / 1000
+            CASE WHEN event = 'level_complete' AND before = 'level_start' THEN {seconds_between('before_at', 'occurred_at')}
                 END AS seconds,
             CAST(back = 1 AND occurred_at <= newest_at - INTERVAL 7 DAY AS INT) AS quit_here
         FROM tries CROSS JOIN newest

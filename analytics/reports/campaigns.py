@@ -3,7 +3,7 @@
 from typing import Final
 
 from analytics.attribution import refusals
-from analytics.report import Report
+from analytics.report import Report, seconds_between
 from nextclick.definitions import campaigns as a
 from nextclick.definitions.visits import VISITS
 
@@ -74,13 +74,13 @@ SENDS: Final = Report(
             FROM judged JOIN devices ON devices.site = judged.site AND devices.person_id = judged.person_id
                 JOIN gold.conversions AS bought ON bought.site = devices.site AND bought.visitor_id = devices.visitor_id
             WHERE bought.goal = 'purchase' AND bought.at >= decided_at
-                AND date_diff('millisecond', decided_at, bought.at) < window_s * 1000
+                AND {seconds_between('decided_at', 'bought.at')} < window_s
         ), firsts AS (
             SELECT judged.site AS of_site, judged.send_id AS of_send, CAST(outcome <> 'held_out' AS INT) AS was_sent,
                 coalesce(bought, 0) AS bought
             FROM judged CROSS JOIN known
                 LEFT JOIN buyers ON buyers.site = judged.site AND buyers.send_id = judged.send_id
-            WHERE nth = 1 AND date_diff('millisecond', decided_at, known_at) >= window_s * 1000
+            WHERE nth = 1 AND {seconds_between('decided_at', 'known_at')} >= window_s
         )
         SELECT CAST(decided_at AT TIME ZONE {{zone}} AS DATE) AS date, site, trigger, outcome, {_COUNTS},
             was_sent AS people_sent, 1 - was_sent AS people_held_out,

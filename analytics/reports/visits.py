@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from analytics.report import Report
+from analytics.report import Report, seconds_between
 from nextclick.definitions import visits as v
 
 OF_A_VISIT: Final = (
@@ -18,7 +18,7 @@ TRAFFIC: Final = Report(
     rows=f"""
         SELECT {_COLUMNS}, (site, visitor_id) AS visitor, 1 AS visits,
             CAST(is_bounce AS INT) AS bounces, CAST(is_engaged AS INT) AS engaged_visits, views,
-            date_diff('millisecond', started_at, ended_at) / 1000 AS seconds, engaged_ms / 1000 AS engaged_seconds,
+            {seconds_between('started_at', 'ended_at')} AS seconds, engaged_ms / 1000 AS engaged_seconds,
             searches, carts, orders, CAST(orders > 0 AS INT) AS buying_visits
         FROM gold.visits
     """,
