@@ -1,6 +1,7 @@
 """The live embedding: where a visitor stands among the vectors of the items, by what the profile says they used."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,19 +9,22 @@ from numpy.typing import NDArray
 from nextclick.profile.profile import KINDS_BY_CODE, Action
 
 Floats = NDArray[np.float64]
+Item = TypeVar("Item", bound=Hashable)
 
 
 def strengths(
-    actions: Iterable[Action], now: int, weights: Mapping[str, float], half_life_ms: float
-) -> dict[str, float]:
+    used: Iterable[tuple[Item, Action]], now: int, weights: Mapping[str, float], half_life_ms: float
+) -> dict[Item, float]:
     """How strongly each item was used: Σ weight(kind) · 2^(−age / half-life), as gold.interactions has it, decayed to `now` (ms).
 
-    Items whose sum is not positive are left out. An action ahead of `now` has just happened.
+    `used`: actions, each with its item. Items whose sum is not positive are left out. An action ahead of `now` has just happened.
     """
-    sums: dict[str, float] = {}
-    for action in actions:
-        if action.item and (weight := weights.get(KINDS_BY_CODE[action.code], 0.0)):
-            sums[action.item] = sums.get(action.item, 0.0) + weight * 2.0 ** (-max(0, now - action.at) / half_life_ms)
+    sums: dict[Item, float] = {}
+    for item, action in used:
+        if weight := weights.get(KINDS_BY_CODE[action.code]):
+            age = now - action.at
+            fresh = weight * 2.0 ** (-age / half_life_ms) if age > 0 else weight
+            sums[item] = sums.get(item, 0.0) + fresh
     return {item: strength for item, strength in sums.items() if strength > 0}
 
 

@@ -73,29 +73,48 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(name for name, score in self.interest.items() if score > 0)
 
 
+_NOTHING: Final = Features(
+    last_items=(),
+    last_category="",
+    last_at=None,
+    seconds_since_last=None,
+    interest={},
+    attributes={},
+    last_minute={},
+    last_5_minutes={},
+    last_day={},
+    session={},
+    session_started_at=None,
+    session_category="",
+    session_dwell_ms=0,
+    searches=(),
+)
+
+
 def features(profile: Profile, now: int, rules: FeatureRules, categories: Sequence[str] | None = None) -> Features:
     """All features as of `now`; `categories` of the profile's actions, "" where one has none, None: those that the events named."""
     actions = profile.since(now - rules.keep_ms).actions
+    if not actions:
+        return _NOTHING
     if categories is None:
         categories = [action.category for action in actions]
     session = open_session(actions, now, rules.gap_ms)
     kinds = [KINDS_BY_CODE[action.code] for action in actions]
     words = [(category,) if category else () for category in categories[: len(actions)]]
 
-    def since(age: int) -> dict[str, int]:
-        return _counts(kinds[: bisect_left(actions, age - now, key=lambda action: -action.at)])
-
+    ends = [bisect_left(actions, age - now, key=lambda action: -action.at) for age in (MINUTE, 5 * MINUTE, DAY)]
+    last_minute, last_5_minutes, last_day, in_session = _counts(kinds, (*ends, len(session)))
     return Features(
         last_items=_firsts([(action.item, action.at) for action in actions if action.item]),
         last_category=next(filter(None, categories[: len(actions)]), ""),
-        last_at=actions[0].at if actions else None,
-        seconds_since_last=max(0, now - actions[0].at) / 1000 if actions else None,
+        last_at=actions[0].at,
+        seconds_since_last=max(0, now - actions[0].at) / 1000,
         interest=interest(zip(actions, words, strict=True), now, rules),
         attributes={},
-        last_minute=since(MINUTE),
-        last_5_minutes=since(5 * MINUTE),
-        last_day=since(DAY),
-        session=_counts(kinds[: len(session)]),
+        last_minute=last_minute,
+        last_5_minutes=last_5_minutes,
+        last_day=last_day,
+        session=in_session,
         session_started_at=session[-1].at if session else None,
         session_category=_most_viewed(kinds, categories[: len(session)]),
         session_dwell_ms=sum(action.dwell_ms for action in session),
@@ -120,17 +139,27 @@ def interest(named: Iterable[tuple[Action, Iterable[str]]], now: int, rules: Fea
     one fresh view gives +0.5, more of the same come near 1, a removal from the cart counts against.
     """
     sums: dict[str, float] = {}
+    weights, half_life_ms = rules.weights, rules.half_life_ms
     for action, words in named:
-        if weight := rules.weights.get(KINDS_BY_CODE[action.code], 0.0):
-            decayed: float = weight * 2.0 ** (-max(0, now - action.at) / rules.half_life_ms)
+        if weight := weights.get(KINDS_BY_CODE[action.code]):
+            age = now - action.at
+            decayed: float = weight * 2.0 ** (-age / half_life_ms) if age > 0 else weight
             for word in words:
                 sums[word] = sums.get(word, 0.0) + decayed
     whole = 1.0 + sum(map(abs, sums.values()))
     return {word: sums[word] / whole for word in sorted(sorted(sums), key=sums.__getitem__, reverse=True)}
 
 
-def _counts(kinds: Sequence[str]) -> dict[str, int]:
-    return dict(Counter(kinds))
+def _counts(kinds: Sequence[str], ends: Sequence[int]) -> list[dict[str, int]]:
+    """By kind how often it is among the first so many, for each of `ends`."""
+    counts: dict[str, int] = {}
+    until: dict[int, dict[str, int]] = {}
+    start = 0
+    for end in sorted(ends):
+        for kind in kinds[start:end]:
+            counts[kind] = counts.get(kind, 0) + 1
+        until[end], start = counts.copy(), end
+    return [until[end] for end in ends]
 
 
 def _firsts(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:

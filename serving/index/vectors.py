@@ -13,7 +13,7 @@ from nextclick.kv.lists.packing import CHUNK, vectors_key
 from nextclick.kv.lists.protocol import Snapshot
 from nextclick.lake import lists_manifest
 from nextclick.profile import embedding
-from serving.index.items import Floats, ItemColumns, Numbers, read_chunks
+from serving.index.items import Floats, Numbers, read_chunks
 
 
 class Embedded(NamedTuple):
@@ -37,15 +37,16 @@ class ItemVectors:
     inverse: Floats
     """What a visitor is folded in with (nextclick/profile/embedding.py)."""
 
-    def embed(self, stock: ItemColumns, strengths: Mapping[str, float]) -> Embedded | None:
-        """Who used these items as strongly as that; None for who used none that has a vector."""
-        number, strength = stock.numbers(list(strengths)), np.array(list(strengths.values()))
+    def embed(self, strengths: Mapping[int, float]) -> Embedded | None:
+        """Who used these items, by index, as strongly as that; None for who used none that has a vector."""
+        number, strength = np.array(list(strengths), np.int64), np.array(list(strengths.values()))
         length = self.length.take(number)
-        known = length > 0
-        if not known.any():
+        known = np.flatnonzero(length > 0)
+        if not len(known):
             return None
-        number, strength = number[known], strength[known]
-        used = (self.direction.take(number, axis=0) * length[known, None]).astype(np.float64)
+        if len(known) < len(number):
+            number, strength, length = number.take(known), strength.take(known), length.take(known)
+        used = (self.direction.take(number, axis=0) * length[:, None]).astype(np.float64)
         mean = embedding.mean(used, strength)
         if self.about.method != "als":
             return Embedded(mean, mean, number)

@@ -118,6 +118,8 @@ def annotate(
     joined = [np.concatenate([candidates.number[:0], *several]) for _, _, several, _ in lists]
     rows = index.rows(candidates.number, *joined, *(items for _, items in others))
     for (origin, column, several, decay), row in zip(lists, rows[: len(lists)], strict=True):
+        if not several:
+            continue
         there = row >= 0
         row, worth = row[there], _worths(tuple(map(len, several)), decay)[there]
         np.maximum.at(column, row, worth)

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from itertools import islice
@@ -200,7 +200,7 @@ class VisitorLookup:
             similar = [follows]
         elif not similar:
             session = NO_SESSION
-        embedded = self._embed(index, whole, now)
+        embedded = self._embed(index, whole, numbers, now)
         return Known(
             whole,
             live,
@@ -231,12 +231,13 @@ class VisitorLookup:
             return follows, SessionAnswer("lists", reason=why)
         return follows, SessionAnswer("live", sessions.model.card.name)
 
-    def _embed(self, index: ServingIndex, whole: Profile, now: int) -> Embedded | None:
-        if index.vectors is None:
+    def _embed(self, index: ServingIndex, whole: Profile, numbers: Sequence[int], now: int) -> Embedded | None:
+        """`numbers`: of each action of the profile the item's index."""
+        if index.vectors is None or not numbers:
             return None
         actions = whole.since(now - self._rules.keep_ms).actions
-        used = embedding.strengths(actions, now, self._rules.weights, self._half_life_ms)
-        return index.vectors.embed(index.catalogue, used)
+        used = zip(numbers, actions, strict=False)  # what is too old are the last ones
+        return index.vectors.embed(embedding.strengths(used, now, self._rules.weights, self._half_life_ms))
 
     def _personal(self, index: ServingIndex, value: bytes | None) -> Numbers | None:
         """A person's list; one that the popular model made is not theirs."""

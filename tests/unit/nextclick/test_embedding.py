@@ -21,17 +21,21 @@ def action(kind: str, item: str, hours_ago: float = 0) -> Action:
     return Action(int(-hours_ago * HOUR), 0, profile._CODE_OF[kind], item)
 
 
+def strengths(half_life_ms: int, *actions: Action) -> dict[str, float]:
+    return embedding.strengths(((each.item, each) for each in actions), 0, WEIGHTS, half_life_ms)
+
+
 def test_strengths_add_up_by_item_and_fade() -> None:
-    actions = [action(VIEW, "a"), action(CART, "a", 24), action(VIEW, "b", 48), action(VIEW, "", 1)]
-    assert embedding.strengths(actions, 0, WEIGHTS, 24 * HOUR) == {"a": 3.0, "b": 0.25}
+    actions = action(VIEW, "a"), action(CART, "a", 24), action(VIEW, "b", 48), action("scroll", "c")
+    assert strengths(24 * HOUR, *actions) == {"a": 3.0, "b": 0.25}
 
 
 def test_what_was_taken_out_of_the_cart_again_is_not_used() -> None:
-    assert embedding.strengths([action(REMOVED, "a"), action(VIEW, "a")], 0, WEIGHTS, HOUR) == {}
+    assert strengths(HOUR, action(REMOVED, "a"), action(VIEW, "a")) == {}
 
 
 def test_what_lies_ahead_has_just_happened() -> None:
-    assert embedding.strengths([action(VIEW, "a", -5)], 0, WEIGHTS, HOUR) == {"a": 1.0}
+    assert strengths(HOUR, action(VIEW, "a", -5)) == {"a": 1.0}
 
 
 def test_folding_in_gives_the_vector_that_the_library_gives() -> None:
@@ -73,7 +77,8 @@ def index() -> ServingIndex:
 def test_a_visitor_of_one_item_stands_in_its_direction(index: ServingIndex) -> None:
     stock, space = index.catalogue, index.vectors
     assert space is not None
-    embedded = space.embed(stock, {"lamp": 2.0, "gift": 9.0, "never": 9.0})  # of the other two nothing is known
+    lamp, gift, never = stock.numbers(["lamp", "gift", "never"]).tolist()
+    embedded = space.embed({lamp: 2.0, gift: 9.0, never: 9.0})  # of the other two nothing is known
     assert embedded is not None
     # gram [[6, 0], [0, 1]], c = 3: x = 3 / (6 + 2 + 1)
     np.testing.assert_allclose(embedded.vector, [1 / 3, 0])
@@ -85,8 +90,8 @@ def test_a_visitor_of_one_item_stands_in_its_direction(index: ServingIndex) -> N
 
 def test_who_used_nothing_that_has_a_vector_stands_nowhere(index: ServingIndex) -> None:
     assert index.vectors is not None
-    assert index.vectors.embed(index.catalogue, {"gift": 1.0}) is None
-    assert index.vectors.embed(index.catalogue, {}) is None
+    assert index.vectors.embed({index.catalogue.number["gift"]: 1.0}) is None
+    assert index.vectors.embed({}) is None
     lost = Embedded(np.array([np.nan, 1.0]), np.zeros(2), np.zeros(0, np.int64))
     assert index.vectors.affinity(lost, np.array([0, 1]), np.zeros(2, bool)).tolist() == [0, 0]
 
