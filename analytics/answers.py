@@ -225,7 +225,7 @@ class Reports:
         firsts = self._first_days(database, question)
         if report.around is None:
             return firsts
-        days = question.around(report.around)
+        days = question.around(report.around + report.looks_back * self.settings.active_days)
         return firsts | {name: self.tables.between(name, *days) for name in report.reads}
 
     def _first_days(self, database: duckdb.DuckDBPyConnection, question: Question) -> dict[str, str]:

@@ -70,6 +70,8 @@ ACTIVE: Final = Report(
     """,
     quick=_ACTIVE_OF_BITS,
     dimensions=_SITES,
+    around=0,
+    looks_back=True,
     metrics=(p.DAU, p.WAU, p.MAU, p.STICKINESS),
     last_day=True,
 )
