@@ -11,21 +11,21 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet -
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras demo shop test servers lint bench stress fresh up kafka s3 store validators docs lock clean
+.PHONY: help setup extras ready demo shop test servers lint bench stress fresh up kafka s3 store validators docs lock clean
 
 help:  ## print this
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
 setup:  ## virtual environment, locked packages, Delta jars (under a second when there)
 extras:  ## the same, and the packages that few need: clients of Kafka, PostgreSQL, buckets; later set-ups keep them
-setup extras:
+setup extras ready:
 	@for python in $(PYTHON); do \
-		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && exec $$python bootstrap.py $(filter extras,$@); \
+		$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && exec $$python bootstrap.py $(filter extras,$@)$(if $(filter ready,$@),demo); \
 	done; \
 	echo "set-up: Python 3.11 was not found. Install it (Debian, Ubuntu: \`apt-get install python3.11 python3.11-venv\`)," \
 		"or name it: \`make setup PYTHON=/path/to/python3.11\`." >&2; exit 1
 
-demo: setup  ## a made-up shop's clicks become recommendations
+demo: ready  ## a made-up shop's clicks become recommendations
 	@$(VENV)/python -m demo $(ARGS)
 
 test: setup  ## the test suite, in two processes

@@ -1,5 +1,6 @@
 """`make setup`: everything that a checkout needs, below the checkout, from nothing or from a half-finished attempt.
 `make extras`: the same, with the packages of all extras of pyproject.toml; later set-ups keep them.
+`make demo`: the same as `make setup`, but the archive is made beside the demo, with what the machine has left.
 
     Java 17, libgomp → .venv → uv (pinned in requirements.lock) → the locked packages → this project → .jars → their classes as an archive
 
@@ -39,8 +40,11 @@ _NO_VENV = "On Debian and Ubuntu `apt-get install python3.11-venv` brings what i
 _NETWORK = "The package index must be reachable (a mirror: name it in pip's configuration): mend what it says, then call again."
 
 
-def set_up(extras: bool = False) -> None:
-    """Bring .venv and .jars to what the committed files say; under a second where they are. Extras that are there stay."""
+def set_up(extras: bool = False, archive_later: bool = False) -> None:
+    """Bring .venv and .jars to what the committed files say; under a second where they are. Extras that are there stay.
+
+    `archive_later`: who waits has more of the time that the archive takes than of what it saves the next JVM.
+    """
     java = require_java()
     require_libgomp()
     start = time.monotonic()
@@ -51,7 +55,10 @@ def set_up(extras: bool = False) -> None:
         STAMP.write_text("\n".join(_stamp(extras)), encoding="utf-8")
     if jars.wanting(jars.FOLDER):
         _step("Delta jars", [PYTHON, "-m", "spark_jobs.jars"], "Nothing half-done is left behind.")
-    if class_archive.wanting(java):
+    if class_archive.wanting(java) and archive_later:
+        _begin([PYTHON, "-m", "spark_jobs.class_archive", class_archive.BESIDE])
+        print(f"{'class archive':<20}is made beside")
+    elif class_archive.wanting(java):
         _step("class archive", [PYTHON, "-m", "spark_jobs.class_archive"], "Call again to try once more.")
     if (seconds := time.monotonic() - start) > 1:
         print(f"set up in {seconds:.0f} s")
@@ -146,23 +153,45 @@ def _step(name: str, command: Command, advice: str) -> None:
         raise SetupError(f"{name} failed:\n{output.strip()[-2000:]}\n{advice}")
 
 
+def _begin(command: Command) -> None:
+    """Start a step that nobody waits for, at the lowest priority; it goes on when this process ends, and holds its lock till then."""
+    subprocess.Popen(
+        ["nice", "-n", "19", *command],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        pass_fds=_LOCK,
+    )
+
+
+_LOCK: list[int] = []
+"""The file that this process has locked."""
+
+
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One set-up of a checkout at a time; the lock is on this very file and dies with the process."""
+    """One set-up of a checkout at a time; the lock is on this very file and dies with the process, and with what it began."""
     with open(__file__, "rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             print("Another set-up of this checkout is running; waiting for it.", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        _LOCK.append(file.fileno())
+        try:
+            yield
+        finally:
+            _LOCK.clear()
 
 
 def main() -> None:
-    """Set up, with extras where the argument is `extras`, or say in one message what to do, with exit code 1."""
+    """Set up, with `extras` or for the `demo` where that is the argument, or say in one message what to do, with exit code 1."""
+    wanted = sys.argv[1:]
     try:
         with _alone():
-            set_up(extras=sys.argv[1:] == ["extras"])
+            set_up(extras=wanted == ["extras"], archive_later=wanted == ["demo"])
     except NextclickError as error:
         sys.exit(f"set-up: {error}")
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ was new. That holds alike for appends, merges, replaced days and rebuilds, needs
 feed, and looks at rows as the table holds them now, not at what they were in between.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from nextclick.contracts.bronze import EVENTS as BRONZE
 from nextclick.contracts.silver import EVENTS
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError
-from nextclick.lake.delta import committed_ms, open_table
+from nextclick.lake.delta import added, committed_ms, open_table
 from nextclick.lake.duck import files
 from nextclick.settings import Settings
 
@@ -42,6 +43,12 @@ class CheckTask:
     @property
     def version(self) -> int:
         return int(self.delta.version())
+
+    @property
+    def rows(self) -> float:
+        """Of these files, as the log counts them; without end where it does not."""
+        counts = {file["path"]: file.get("num_records") for file in added(self.delta).to_pylist()}
+        return sum(math.inf if (rows := counts[path]) is None else rows for path in self.files)
 
     @property
     def table_id(self) -> str:

@@ -5,6 +5,7 @@ expectations of one frame share one pass over it.
 """
 
 import logging
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -14,6 +15,7 @@ from expectations.measures.measure_context import Fact
 from expectations.suites.expectation import Expectation
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 _SAMPLES: Final = 5
@@ -48,9 +50,18 @@ class Validator:
 
     def rows(self, table: str, frame: "DataFrame", suite: Sequence[Expectation]) -> dict[str, Validation]:
         """Judge every row of a Spark frame; those that fail are looked at again, to say what was seen."""
-        verdicts = self._judge(self._spark, table, frame, suite, "BOOLEAN_ONLY")
+        return self._judge_rows(self._spark, table, frame, suite)
+
+    def few_rows(self, table: str, rows: "pa.Table", suite: Sequence[Expectation]) -> dict[str, Validation]:
+        """As `rows`, of so few that Spark would plan longer than it looks; to Spark, too, NaN is above every number."""
+        import pandas as pd
+
+        return self._judge_rows(self._pandas, table, _nan_above_all(rows).to_pandas(types_mapper=pd.ArrowDtype), suite)
+
+    def _judge_rows(self, source: Any, table: str, frame: Any, suite: Sequence[Expectation]) -> dict[str, Validation]:
+        verdicts = self._judge(source, table, frame, suite, "BOOLEAN_ONLY")
         failed = [one for one in suite if not verdicts[one.name].success]
-        return verdicts | self._judge(self._spark, table, frame, failed, "BASIC")
+        return verdicts | self._judge(source, table, frame, failed, "BASIC")
 
     def facts(self, table: str, facts: Mapping[str, Fact], suite: Sequence[Expectation]) -> dict[str, Validation]:
         """Judge measured numbers."""
@@ -74,6 +85,18 @@ class Validator:
         )
         source.delete_asset(name)
         return {one.expectation_config.meta["name"]: _verdict(one) for one in report.results}
+
+
+def _nan_above_all(rows: "pa.Table") -> "pa.Table":
+    """Infinity for NaN, which no comparison would let through."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for at, column in enumerate(rows.columns):
+        if pa.types.is_floating(column.type):
+            high = pc.if_else(pc.is_nan(column), pa.scalar(math.inf, column.type), column)
+            rows = rows.set_column(at, rows.field(at), high)
+    return rows
 
 
 def _verdict(result: Any) -> Validation:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -71,8 +72,14 @@ def append(lake: Lake, results: Iterable[Result]) -> None:
         table.vacuum(dry_run=False)  # what was compacted a week ago
 
 
-def latest_results(lake: Lake) -> dict[str, TableStatus]:
+def latest_results(lake: Lake) -> Mapping[str, TableStatus]:
     """By table: its newest checked version, and what was found there."""
+    return _as_of(lake, delta.log_stamp(lake, DATA_QUALITY.name))
+
+
+@lru_cache(maxsize=4)
+def _as_of(lake: Lake, stamp: tuple[str, int]) -> Mapping[str, TableStatus]:
+    """Each step of a run asks: read once a version of the table."""
     table = open_table(lake, DATA_QUALITY.name)
     if table is None:
         return {}

@@ -3,14 +3,14 @@
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from expectations.due import CheckTask, due
 from expectations.ge_validator import Validation, Validator
 from expectations.measures.facts import measure
 from expectations.measures.measure_context import RunCache
 from expectations.results import Result, append
-from expectations.suites.expectation import Of
+from expectations.suites.expectation import Expectation, Of
 from nextclick.contracts.gold import DATA_QUALITY
 from nextclick.lake import locks
 from nextclick.lake.duck import paths
@@ -18,11 +18,14 @@ from nextclick.lake.paths import literal
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 Session = Callable[[], "SparkSession"]
-"""Opens Spark; called only where rows are to be looked at."""
+"""Opens Spark; called only where many rows are to be looked at."""
 
+_FEW: Final = 50_000
+"""Rows that this process looks at sooner than Spark plans to."""
 
 Progress = Callable[[str, int, int], None]
 """Called before each table: its name, tables done, tables in all."""
@@ -96,7 +99,25 @@ def _of_rows(session: Session, part: CheckTask, judge: Validator, settings: Sett
         return {}
     if not part.files:  # of no rows everything holds
         return {one.name: Validation(True) for one in suite}
+    if part.rows <= _FEW:
+        import pyarrow as pa
+
+        try:
+            return judge.few_rows(part.table.name, _held(part, suite), suite)
+        except (OSError, pa.ArrowException) as error:
+            return dict.fromkeys((one.name for one in suite), Validation(False, f"could not be judged: {error}"))
     return judge.rows(part.table.name, _frame(session(), part, settings), suite)
+
+
+def _held(part: CheckTask, suite: Iterable[Expectation]) -> "pa.Table":
+    """What the suite looks at of the part's files, in this process."""
+    from pyarrow.dataset import FileSystemDataset
+
+    whole = part.delta.to_pyarrow_dataset()
+    fragments = {fragment.path: fragment for fragment in whole.get_fragments()}
+    wanted = {column for one in suite for column in one.columns}
+    some = FileSystemDataset([fragments[file] for file in part.files], whole.schema, whole.format, whole.filesystem)
+    return some.to_table([name for name in whole.schema.names if name in wanted])
 
 
 def _frame(spark: "SparkSession", part: CheckTask, settings: Settings) -> "DataFrame":

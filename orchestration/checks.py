@@ -1,4 +1,4 @@
-"""The expectations as Dagster's asset checks: one op a table, one result an expectation.
+"""The expectations as Dagster's asset checks: one op for tables that are made together, one result an expectation.
 
 The specs are plain data. A failure of severity stop blocks what is downstream in the
 same run; what blocks every other run is the row in gold.data_quality (orchestration/stop_guard.py).
@@ -11,6 +11,7 @@ from dagster import (
     AssetChecksDefinition,
     AssetCheckSeverity,
     AssetCheckSpec,
+    AssetsDefinition,
     ResourceParam,
     multi_asset_check,
 )
@@ -21,24 +22,36 @@ from expectations.suites.suite import CHECKED, suite
 from nextclick.settings import Settings
 from orchestration import stop_guard
 from orchestration.assets.asset_specs import key
+from orchestration.pipeline import STEPS, StepKind
 from orchestration.step_runner import StepRunner
 
 
-def asset_checks(settings: Settings) -> list[AssetChecksDefinition]:
-    """One definition for each table that has a suite."""
-    return [_of_table(table, suite(table, settings)) for table in CHECKED]
+def asset_checks(settings: Settings, assets: Iterable[AssetsDefinition]) -> list[AssetChecksDefinition]:
+    """One definition for the tables that are made together and read by the same steps: a stop on one keeps back what all would."""
+    of_assets = [{spec.metadata.get("dagster/table_name") for spec in asset.specs} for asset in assets]
+    together: dict[tuple[int | None, frozenset[str]], list[str]] = {}
+    for table in CHECKED:
+        maker = next((number for number, tables in enumerate(of_assets) if table in tables), None)  # None: an import
+        readers = frozenset(step.name for step in STEPS if step.kind is not StepKind.CHECK and table in step.reads)
+        together.setdefault((maker, readers), []).append(table)
+    return [_of_tables(settings, tuple(tables)) for tables in together.values()]
 
 
-def _of_table(table: str, expected: tuple[Expectation, ...]) -> AssetChecksDefinition:
+def _of_tables(settings: Settings, tables: tuple[str, ...]) -> AssetChecksDefinition:
+    """Named by the first of them."""
+    expected = {table: suite(table, settings) for table in tables}
     specs = [
         AssetCheckSpec(one.name, asset=key(table), description=one.meaning, blocking=one.severity is Severity.STOP)
-        for one in expected
+        for table in tables
+        for one in expected[table]
     ]
 
-    @multi_asset_check(name=f"check_{table.replace('.', '_')}", specs=specs)
+    @multi_asset_check(name=f"check_{tables[0].replace('.', '_')}", specs=specs)
     def check(steps: ResourceParam[StepRunner]) -> Iterable[AssetCheckResult]:
-        stop_guard.look(steps.settings, (table,))
-        yield from _results(table, expected, latest_results(steps.settings.lake).get(table))
+        stop_guard.look(steps.settings, tables)
+        newest = latest_results(steps.settings.lake)
+        for table in tables:
+            yield from _results(table, expected[table], newest.get(table))
 
     return check
 

@@ -8,6 +8,7 @@ and no table of the lake depends on it. (Seen for a nightly run with nothing to 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Self
 
 from dagster._core.storage.event_log import SqliteEventLogStorage
@@ -29,6 +30,11 @@ class DagsterEventLog(SqliteEventLogStorage):
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Any) -> Self:
         return cls(inst_data=inst_data, **config_value)
+
+    @cached_property
+    def supports_asset_checks(self) -> bool:
+        """Asked at every event, which would look through the schema each time."""
+        return bool(super().supports_asset_checks)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

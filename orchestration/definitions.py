@@ -86,9 +86,10 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
         description="What is new, up to the lists of those whom it touches; the model stays.",
         op_retry_policy=again,
     )
+    assets = _assets(settings)
     return Definitions(
-        assets=[*_assets(settings), *map(asset_specs.spec, (*map(catalog.table, IMPORTED), gold.DATA_QUALITY))],
-        asset_checks=asset_checks(settings),
+        assets=[*assets, *map(asset_specs.spec, (*map(catalog.table, IMPORTED), gold.DATA_QUALITY))],
+        asset_checks=asset_checks(settings, assets),
         jobs=[nightly, incremental, silence.job(again)],
         schedules=[
             ScheduleDefinition(job=nightly, cron_schedule=chosen.nightly_cron, execution_timezone=chosen.timezone)

@@ -22,7 +22,10 @@ ARCHIVE: Final = FOLDER / "classes.jsa"
 _MADE_FOR: Final = FOLDER / "classes.txt"
 """Of which Java and packages the archive was made; it stays where Java can make none, so that nobody tries again."""
 _QUIET: Final = ("-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off")
+BESIDE: Final = "beside"
+"""The argument that says that nobody waits for the archive."""
 _LIMIT_SECONDS: Final = 180
+_LIMIT_SECONDS_BESIDE: Final = 3600
 
 
 def java_options() -> tuple[str, ...]:
@@ -35,7 +38,7 @@ def wanting(java: str) -> bool:
     return not _MADE_FOR.exists() or _MADE_FOR.read_text(encoding="utf-8") != _key(java)
 
 
-def make(java: str) -> bool:
+def make(java: str, limit_seconds: int = _LIMIT_SECONDS) -> bool:
     """Run a job in a JVM that writes the archive at its end; False where this Java writes none, or not soon enough.
 
     Raises SetupError if the job itself fails, as every other would.
@@ -46,7 +49,7 @@ def make(java: str) -> bool:
         command = (sys.executable, "-m", "spark_jobs.class_archive_job", str(target))
         try:
             # The pipes end when the last process that has them does: the JVM, which writes after Python is gone.
-            done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, timeout=_LIMIT_SECONDS)
+            done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, timeout=limit_seconds)
         except subprocess.TimeoutExpired:
             target.unlink(missing_ok=True)
         else:
@@ -66,9 +69,9 @@ def _key(java: str) -> str:
 
 def main() -> None:
     """Make the archive."""
-    start = time.monotonic()
+    start, limit = time.monotonic(), _LIMIT_SECONDS_BESIDE if sys.argv[1:] == [BESIDE] else _LIMIT_SECONDS
     try:
-        written = make(require_java())
+        written = make(require_java(), limit)
     except NextclickError as error:
         sys.exit(f"nextclick: {error}")
     print(f"class archive: {'made' if written else 'this Java makes none'}, {time.monotonic() - start:.1f} s")

@@ -19,7 +19,7 @@ class Of(StrEnum):
     """What is looked at."""
 
     ROWS = "rows"
-    """Each new row, in Spark."""
+    """Each new row."""
     NEW = "new"
     """A fact: one number measured over the new rows (expectations/measures/facts.py), the column of a one-row frame."""
     TABLE = "table"
@@ -39,6 +39,11 @@ class Expectation:
     judge: str
     """The class of great_expectations.expectations that judges it."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """What it looks at."""
+        return frozenset(value for name, value in self.arguments.items() if name.startswith("column"))
 
 
 def rows(

@@ -1,10 +1,11 @@
-"""Checks as they run, Great Expectations on Spark: faults are found, written down, and stop what is downstream."""
+"""Checks as they run, Great Expectations on rows and facts: faults are found, written down, and stop what is downstream."""
 
 import json
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from pyspark.sql import SparkSession
 
 from cli.check import check
+from expectations import runner
 from expectations.results import Result
 from expectations.runner import run
 from expectations.stops import open_stops, override, refuse
@@ -84,6 +86,14 @@ FAULTS: dict[str, tuple[str, dict[str, Any], str]] = {
 }  # fmt: skip
 
 
+@pytest.fixture(params=["here", "by Spark"])
+def rows_are_judged(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By this process, as few rows are, or by Spark, as many."""
+    if request.param == "by Spark":
+        monkeypatch.setattr(runner, "_FEW", -1)
+
+
+@pytest.mark.usefixtures("rows_are_judged")
 def test_each_fault_is_found_and_stops(checked: Check, settings: Settings) -> None:
     write(settings.lake, "silver.sessions", [{"session_id": "one"}])
     write(settings.lake, "gold.interactions", [{"item_id": "inf", "strength": math.inf}])
@@ -108,6 +118,7 @@ def test_new_rows_alone_are_looked_at_and_keys_against_all(checked: Check, setti
     assert results["silver.sessions events_in_range"].scope == "changed"
 
 
+@pytest.mark.usefixtures("rows_are_judged")
 def test_days_that_are_folders_are_read_with_their_dates(checked: Check, settings: Settings) -> None:
     write(settings.lake, "gold.item_daily", [{"item_id": "a"}])
     checked()
@@ -133,6 +144,7 @@ def test_a_stop_is_lifted_by_a_mended_table_or_by_a_person(checked: Check, setti
     refuse(settings, "gold.traffic_daily")
 
 
+@pytest.mark.usefixtures("rows_are_judged")
 def test_what_cannot_be_judged_fails(checked: Check, settings: Settings) -> None:
     import pyarrow as pa
     from deltalake import write_deltalake
@@ -145,6 +157,14 @@ def test_what_cannot_be_judged_fails(checked: Check, settings: Settings) -> None
     assert failed["gold.popular_items unknown_items"] == "1 items are unknown"  # what is not there is null
     assert "could not be judged" in (failed["gold.popular_items score_finite"] or "")
     assert "gold.popular_items rank_in_range" not in failed
+
+
+@pytest.mark.usefixtures("rows_are_judged")
+def test_rows_of_a_damaged_file_are_no_sound_rows(checked: Check, settings: Settings) -> None:
+    write(settings.lake, "silver.sessions", [{"session_id": "s"}])
+    [file] = Path(settings.lake.table("silver.sessions")).glob("*.parquet")
+    file.write_bytes(file.read_bytes()[:-9])
+    assert "could not be judged" in (failures(checked())["silver.sessions events_in_range"] or "")
 
 
 @pytest.fixture

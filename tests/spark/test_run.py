@@ -223,9 +223,12 @@ def dagster(settings: Settings) -> Callable[[], DagsterInstance]:
 
 
 @pytest.mark.usefixtures("no_spark")
-def test_dagster_records_versions_rows_and_checks(settings: Settings, dagster: Callable[[], DagsterInstance]) -> None:
+def test_dagster_records_versions_rows_and_checks_and_observes_what_a_stream_holds(
+    settings: Settings, dagster: Callable[[], DagsterInstance]
+) -> None:
     before = states(settings)
-    assert run_nightly(settings)
+    with another_process_holds(settings, "bronze.events") as pid:
+        assert run_nightly(settings)
     assert states(settings) == before
     with dagster() as instance:
         event = instance.get_latest_materialization_event(AssetKey("silver_sessions"))
@@ -233,6 +236,10 @@ def test_dagster_records_versions_rows_and_checks(settings: Settings, dagster: C
         assert event.asset_materialization is not None
         facts = event.asset_materialization.metadata
         assert (facts["dagster/row_count"].value, facts["version"].value) == (5, 1)
+        assert "written_by" not in facts
+        [observed] = instance.fetch_observations(AssetKey("bronze_events"), limit=5).records
+        assert observed.asset_observation is not None
+        assert f"process {pid} " in str(observed.asset_observation.metadata["written_by"].value)
         [run] = instance.get_runs()
         checks = [
             entry.dagster_event.asset_check_evaluation_data
@@ -250,15 +257,3 @@ def test_dagster_refuses_what_a_stop_blocks(settings: Settings) -> None:
     fail(settings, "gold.interactions")
     with pytest.raises(CheckStopped, match=r"gold\.interactions version 1"):
         run_nightly(settings)
-
-
-@pytest.mark.usefixtures("no_spark")
-def test_dagster_observes_tables_that_a_stream_holds(
-    settings: Settings, dagster: Callable[[], DagsterInstance]
-) -> None:
-    with another_process_holds(settings, "silver.items") as pid:
-        assert run_nightly(settings)
-    with dagster() as instance:
-        [observed] = instance.fetch_observations(AssetKey("silver_items"), limit=5).records
-    assert observed.asset_observation is not None
-    assert f"process {pid} " in str(observed.asset_observation.metadata["written_by"].value)

@@ -110,15 +110,36 @@ def test_an_environment_of_another_place_is_built_anew_with_its_extras(bootstrap
     assert steps == WITH_EXTRAS
 
 
-@pytest.mark.parametrize(("arguments", "wanted"), [([], False), (["extras"], True)])
-def test_make_extras_asks_for_them(
-    arguments: list[str], wanted: bool, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+def test_the_archive_of_classes_is_waited_for_but_by_the_demo(
+    bootstrap: ModuleType, steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls: list[bool] = []
-    monkeypatch.setattr(bootstrap, "set_up", lambda extras: calls.append(extras))
+    begun: list[str] = []
+    monkeypatch.setattr(bootstrap.class_archive, "wanting", lambda java: True)
+    monkeypatch.setattr(bootstrap, "_begin", lambda command: begun.append(command[2]))
+    bootstrap.set_up(archive_later=True)
+    assert (steps, begun) == (FROM_NOTHING, ["spark_jobs.class_archive"])
+    bootstrap.set_up()
+    assert (steps, begun) == ([*FROM_NOTHING, "class archive"], ["spark_jobs.class_archive"])
+
+
+def test_what_goes_on_beside_keeps_the_next_set_up_waiting(bootstrap: ModuleType, tmp_path: Path) -> None:
+    with bootstrap._alone():
+        bootstrap._begin([sys.executable, "-c", "import pathlib, time; time.sleep(1); pathlib.Path('done').touch()"])
+    with bootstrap._alone():
+        assert (tmp_path / "done").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extras", "later"), [([], False, False), (["extras"], True, False), (["demo"], False, True)]
+)
+def test_make_says_what_it_asks_for(
+    arguments: list[str], extras: bool, later: bool, bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[bool, bool]] = []
+    monkeypatch.setattr(bootstrap, "set_up", lambda extras, archive_later: calls.append((extras, archive_later)))
     monkeypatch.setattr(sys, "argv", ["bootstrap.py", *arguments])
     bootstrap.main()
-    assert calls == [wanted]
+    assert calls == [(extras, later)]
 
 
 def no_library(name: str) -> None:
