@@ -10,6 +10,9 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" $(VENV)/uv pip compile --quiet -
 # Another Spark or Python of the machine must not leak into this one.
 unexport SPARK_HOME SPARK_CONF_DIR PYSPARK_PYTHON PYSPARK_DRIVER_PYTHON PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
+# Compiled code is kept (`make clean` removes it): each process of a test run would compile all tests, and what it runs, again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup extras ready demo shop test servers lint bench stress fresh up kafka s3 store validators docs lock clean
 

@@ -1,11 +1,16 @@
 """What tests of several folders share."""
 
 import gc
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
+
+# Two processes test on two cores: further threads of OpenMP spin while they wait for a core, and models of few rows took five
+# times the processor.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pyarrow as pa
 import pytest

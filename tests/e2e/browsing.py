@@ -13,6 +13,8 @@ import pytest
 from tests.npm import installed
 
 _AXE = "axe-core@4.14.1"
+_OPTIONS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu"]
+"""Without a graphics card Chromium emulates one, for a third of its work."""
 _TYPES = {"js": "text/javascript", "wav": "audio/wav"}
 
 
@@ -65,9 +67,7 @@ def chromium() -> Iterator[Callable[..., Any]]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
+        browser = playwright.chromium.launch(executable_path=program, args=_OPTIONS)
         contexts = []
 
         def open_page(script: str = "", **options: Any) -> Any:
