@@ -45,7 +45,7 @@ ACQUISITION: Final = DashboardPage(
             "Visits by source", "traffic", by=_SOURCES,
             figures=("visits", "visitors", "engagement_rate", "bounce_rate", "orders", "conversion_rate"), most=15, is_wide=True,
         ),
-        Panel("Newcomers", "newcomers", figures=("visits", "visitors", "bounce_rate", "conversion_rate")),
+        Panel("Newcomers", "newcomers", figures=("visits", "bounce_rate", "conversion_rate")),
         Panel("Entry pages", "traffic", by=("entry_page", "exit_page"), figures=("visits", "bounce_rate")),
         Panel(
             "Credit of conversions", "attribution", by=("channel", "channel,currency", "source", "medium", "campaign", "goal"),

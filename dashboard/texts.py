@@ -84,12 +84,12 @@ def duration_text(seconds: float | None) -> str:
     """Seconds in a unit that a reader takes in.
 
     >>> [duration_text(seconds) for seconds in (None, 7.25, 600, 9_000, 259_200)]
-    ['–', '7.2 s', '10.0 min', '2.5 h', '3.0 d']
+    ['–', '7.2 s', '10 min', '2.5 h', '3 d']
     """
     if seconds is None:
         return "–"
     size, unit = next(((size, unit) for least, size, unit in _LONG if seconds >= least), (1, "s"))
-    return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds / size:,.1f}".removesuffix(".0") + f" {unit}"
 
 
 def change_text(metric: Metric, now: Any, before: Any) -> tuple[str, str]:

@@ -64,7 +64,7 @@ const nextclickCharts = (() => {
   function whiskers({ ends }, at, count) {
     const ink = { stroke: colour("text"), lineWidth: 1.3, opacity: .7 };
     return {
-      type: "custom", silent: true, tooltip: { show: false }, z: 5, data: (ends ?? []).map((pair, place) => [place, ...(pair ?? [NaN, NaN])]),
+      type: "custom", silent: true, tooltip: { show: false }, z: 5, encode: { x: 0, y: [1, 2] }, data: (ends ?? []).map((pair, place) => [place, ...(pair ?? [NaN, NaN])]),
       renderItem: (_, api) => {
         const x = api.coord([api.value(0), 0])[0] + api.barLayout({ ...BARS, count })[at].offsetCenter;
         const [low, high] = [1, 2].map((end) => api.coord([api.value(0), api.value(end)])[1]);
