@@ -45,7 +45,7 @@ _USERINFO: Final = re.compile(r"^([a-z][a-z0-9+.-]*:)?//[^/?#@]*(?:@[^/?#@]*)*@"
 _HOST: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/]*", re.IGNORECASE)
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|//|/|\?", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
-    rf"""((?<![\w.$-]){SECRET_PARAMETER}\\{{0,9}}["']?\s{{0,9}}[=:]\s{{0,9}})"""
+    rf"""(?=[\w.$-])((?<![\w.$-]){SECRET_PARAMETER}\\{{0,9}}["']?\s{{0,9}}[=:]\s{{0,9}})"""
     r"""(\\{1,9}"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s&;,"'}\]\\]+)""",
     re.IGNORECASE,
 )
