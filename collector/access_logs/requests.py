@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.access_logs.labels import label
+from collector.access_logs.values import first_address
 from collector.access_logs.visitors import LogVisitors
 from collector.dialects.shared.readers import Unread, cut, identifier
 from collector.imports.cells import Row, text
@@ -56,6 +57,10 @@ class RequestMapper:
         visitor = self._visitors(text(address), agent, row["time"])
         more = _more(row, url)
         user = identifier(row.get("user"))
+        if isinstance(user, str) and first_address(
+            user
+        ):  # some write it twice: it is nobody's name, and not to be kept
+            user = None
         if is_unread := isinstance(user, Unread) or len(user or "") > self._limits.max_id_chars:
             more, user = {"user_id": text(row["user"]), **more}, None
         most = self._limits.max_text_chars

@@ -243,3 +243,16 @@ def test_columns_of_ones_own_need_no_header_in_the_file() -> None:
 def test_a_word_behind_the_numbers_is_a_property() -> None:
     (squid,) = read(f'203.0.113.9 - - [{CLF}] "GET http://shop.example/shoes HTTP/1.1" 200 5120 TCP_MISS:HIER_DIRECT')
     assert (squid["page_url"], squid["properties"]["tail"]) == ("http://shop.example/shoes", "TCP_MISS:HIER_DIRECT")
+
+
+def test_an_address_where_a_name_would_stand_is_nobodys_name() -> None:
+    lines = (
+        COMBINED.replace(" - - ", " - 203.0.113.9 "),
+        COMBINED.replace(" - - ", " - 2001:db8::9 "),
+        json.dumps(NGINX | {"remote_user": "203.0.113.9"}),
+    )
+    for line in lines:
+        (event,) = read(line)
+        assert "user_id" not in event
+        assert event["visitor_id"] == read(COMBINED)[0]["visitor_id"]
+        assert "203.0.113.9" not in json.dumps(event)
