@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -86,11 +87,17 @@ class Files:
 
 
 def replace(lake: Lake, table: Table, rows: Iterable[pa.Table], manifest: ListsManifest | None = None) -> int:
-    """Make `rows` the whole table in one commit; returns its version."""
+    """Make `rows` the whole table in one commit; returns its version. Each part is written while the next is made."""
     commits.create(lake, table)
     fresh = Files(lake, table)
-    for part in rows:
-        fresh.write(part)
+    with ThreadPoolExecutor(1) as writer:
+        written: Future[None] | None = None
+        for part in rows:
+            if written:
+                written.result()
+            written = writer.submit(fresh.write, part)
+        if written:
+            written.result()
     return replace_by(lake, table, fresh.close(), manifest)
 
 
