@@ -46,16 +46,20 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         typed = batch.hold(typed.withColumn("payload", F.expr("CASE WHEN reject IS NOT NULL THEN payload END")), few)
         good = typed.where("reject IS NULL")
         # One pass fills the cache and says what there is: how many, how many rejects, which hours.
-        hour = F.expr("div(unix_seconds(client_time), 3600)")
-        seen, rejected, hours = typed.agg(
-            F.count("*"), F.count("reject"), F.collect_set(F.when(F.col("reject").isNull(), hour))
-        ).collect()[0]
+        hour = F.expr("CASE WHEN reject IS NULL THEN div(unix_seconds(client_time), 3600) END").alias("hour")
+        by_hour = typed.groupBy(hour).agg(F.count("*").alias("seen"), F.count("reject").alias("rejected")).collect()
+        seen, rejected = (sum(row[name] for row in by_hour) for name in ("seen", "rejected"))
+        hours = [row["hour"] for row in by_hour if row["hour"] is not None]
         has_moved = any_moved(lake)
-        present = _present(good, lake, hours, few and not has_moved, batch.replaces)
-        if present is not None and has_moved:
+        is_first = batch.replaces or (not few and tables.is_empty(lake, silver.EVENTS))
+        # Nothing is there yet: copies are sought among the events themselves.
+        present = None if is_first else _present(good, lake, hours, few and not has_moved)
+        alone = present is None and not is_first
+        if has_moved and not alone:
             moved = tables.read(rows.sparkSession, lake, silver.QUARANTINE).transform(still_moved)
-            present = present.unionByName(moved.transform(typing).select(*COMPARED))
-        verdicts = batch.hold(copies(good, present), few) if present is not None else None
+            moved = moved.transform(typing).select(*COMPARED)
+            present = present.unionByName(moved) if present else moved
+        verdicts = None if alone else batch.hold(copies(good, present), few)
         counts = _counted(verdicts) if verdicts else {}
         batch.counts.read += seen
         batch.counts.duplicate += counts.get("duplicate", 0)
@@ -80,11 +84,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     return run_query(spark, settings, trigger, "build_events", (silver.EVENTS, silver.QUARANTINE), source, process)
 
 
-def _present(good: DataFrame, lake: Lake, hours: Iterable[int], few: bool, replaced: bool) -> DataFrame | None:
+def _present(good: DataFrame, lake: Lake, hours: Iterable[int], few: bool) -> DataFrame | None:
     """What silver has already of the `hours` of `good` events; of `few` what has their identities, and None where each is alone with it."""
     if not few:
-        hours_there = "false" if replaced else time_ranges(hours, "client_time")
-        return tables.read(good.sparkSession, lake, silver.EVENTS).where(hours_there).select(*COMPARED)
+        there = tables.read(good.sparkSession, lake, silver.EVENTS)
+        return there.where(time_ranges(hours, "client_time")).select(*COMPARED)
     identities = good.select(*IDENTITY).toArrow()
     reach = Reach(spans(hours), "client_time", "client_time")
     known = lookup.matching(lake, silver.EVENTS.name, identities, COMPARED, reach)

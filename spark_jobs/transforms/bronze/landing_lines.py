@@ -19,11 +19,9 @@ def landing_lines(batch: int) -> Transformer:
     """
 
     def transform(lines: DataFrame) -> DataFrame:
-        rest = F.expr("substring(value, 10)")
-        intact = F.coalesce(
-            F.expr("try_to_number(conv(substring(value, 1, 8), 16, 10), '9999999999')").cast("bigint")
-            == F.crc32(F.encode(rest, "utf-8")),
-            F.lit(False),
+        # The form of the frame, which is looked at besides, allows small letters alone.
+        intact = F.expr(
+            "substring(value, 1, 8) = lower(lpad(hex(crc32(encode(substring(value, 10), 'utf-8'))), 8, '0'))"
         )
         return (
             lines.withColumn("framed", F.col("value").rlike("^[0-9a-f]{8} [0-9]+ [0-9]+ [^ ]+ ") & intact)

@@ -7,19 +7,20 @@ IDENTITY = ("site", "event_id", "client_time")
 COMPARED = (*IDENTITY, "seq", "payload_hash")
 
 
-def copies(arrivals: DataFrame, present: DataFrame) -> DataFrame:
+def copies(arrivals: DataFrame, present: DataFrame | None) -> DataFrame:
     """The arrivals that are not the first of their identity: columns `seq` and `verdict`.
 
     Both inputs have the columns COMPARED; `present` is what silver
-    holds already and always comes first. `verdict` is `duplicate` where the payload is the
+    holds already, if anything, and always comes first. `verdict` is `duplicate` where the payload is the
     first one's, `id_collision` where it is another, and `replay` where the arrival itself is
     present (its batch is run again). Only these narrow columns are shuffled, never rows.
     """
     narrow: list[Column | str] = [*COMPARED, F.xxhash64(*IDENTITY).alias("key")]
     new = arrivals.select(*narrow).withColumn("arrival", F.lit(True))
-    # A micro-batch is small enough to be looked up in: what is there is read, and not shuffled.
-    known = present.select(*narrow).join(new.select("key"), "key", "left_semi")
-    both = new.unionByName(known.withColumn("arrival", F.lit(False)))
+    both = new
+    if present is not None:  # a micro-batch is small enough to be looked up in: what is there is read, and not shuffled
+        known = present.select(*narrow).join(new.select("key"), "key", "left_semi")
+        both = new.unionByName(known.withColumn("arrival", F.lit(False)))
     # Copies are rare: a count of hashes finds the few identities that need a closer look.
     repeated = both.groupBy("key").count().where("count > 1").select("key")
     order = Window.partitionBy(*IDENTITY).orderBy("arrival", "seq")

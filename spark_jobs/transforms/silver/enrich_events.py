@@ -5,7 +5,7 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from spark_jobs.transforms.silver.channel import FOR_A_MOMENT, STEPS
+from spark_jobs.transforms.silver.channel import STEPS
 from spark_jobs.transforms.silver.clean_urls import cleaned
 
 UTM: Final = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
@@ -16,17 +16,15 @@ def enrich_events(events: DataFrame) -> DataFrame:
     """Add `channel`; UTM tags from the page's address where the event brings none; clean addresses, truncate `ip`.
 
     `payload_hash` stays that of what was sent. Nothing is evaluated twice, nor for events that
-    bring nothing to look at: each step is a projection of its own.
+    bring nothing to look at: each step is a projection of its own, of these columns and one that
+    holds all others, since each writes its rows anew.
     """
-    steps = (
-        {"page_query": _PAGE_QUERY},
-        {name: _tag(name) for name in UTM},
-        *STEPS,
-        {"page_url": cleaned("page_url"), "referrer": cleaned("referrer"), "ip": TRUNCATED_IP},
-    )
-    for step in steps:
-        events = events.withColumns({name: F.expr(sql) for name, sql in step.items()})
-    return events.drop("page_query", *FOR_A_MOMENT)
+    looked_at = (*UTM, *CLEANED)
+    others = [name for name in events.columns if name not in looked_at]
+    rows = events.select(F.struct(*others).alias("others"), *looked_at)
+    for step in ({"page_query": _PAGE_QUERY}, {name: _tag(name) for name in UTM}, *STEPS):
+        rows = rows.withColumns({name: F.expr(sql) for name, sql in step.items()})
+    return rows.selectExpr("others.*", *UTM, "channel", *(f"{sql} AS {name}" for name, sql in CLEANED.items()))
 
 
 def _tag(name: str) -> str:
@@ -46,3 +44,6 @@ CASE
 END
 """
 """At most 2 bytes of IPv4 and 48 bits of IPv6, as nextclick.address writes them, whatever was landed; what is no address is null."""
+
+CLEANED: Final = {"page_url": cleaned("page_url"), "referrer": cleaned("referrer"), "ip": TRUNCATED_IP}
+"""Columns that keep their name and lose what is not to be kept."""

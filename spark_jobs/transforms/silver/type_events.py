@@ -51,10 +51,21 @@ def type_events(site: str, nobody_words: Set[str]) -> Transformer:
     Nearly every payload takes its types at once (`raw`). One that does not is read again with
     each field as text (`loose`), so that a cast that fails is seen and named, never silent.
     """
-    strings = [name for name, kind in _TYPES.items() if kind == "string" and name != "site"]
     typed = {name: _typed(name) for name in (*TIMES, *NUMBERS)} | {name: _nested(name) for name in NESTED}
     visitor = nobody.visitor("raw.visitor_id", nobody_words)
     user = nobody.user("raw.user_id", visitor, nobody_words)
+    worked_out = {name: sql for name, sql in typed.items() if name not in ("occurred_at", "properties")} | {
+        "malformed": "unlike AND (loose IS NULL OR loose._corrupt IS NOT NULL)",
+        "user_id": user,
+        "visitor_id": visitor,
+        "event": _canonical("raw.event"),
+        "occurred_at": f"coalesce({typed['occurred_at']}, {typed['client_time']})",
+        "properties": _properties(),
+        "bad_fields": f"CASE WHEN unlike THEN {_bad_fields(typed)} ELSE '' END",
+    }
+    taken = {name: f"raw.`{name}`" for name in _TYPES if name not in worked_out and name != "site"}
+    final = taken | {"currency": _CURRENCY, "unread_fields": _UNREAD}
+    landed = ("seq", "received_at", "source", "payload", "intact", "site")
 
     def transform(bronze: DataFrame) -> DataFrame:
         return (
@@ -62,27 +73,23 @@ def type_events(site: str, nobody_words: Set[str]) -> Transformer:
             .selectExpr("*", f"coalesce({_unlike_its_types()}, true) AS unlike")
             .selectExpr("*", f"CASE WHEN unlike AND intact THEN {_parsed(_LOOSE)} END AS loose")
             .withColumn("site", F.coalesce("raw.site", F.lit(site)))
+            # What is only taken out of `raw` is laid out once, at the end: each step writes all columns of its rows anew.
+            .selectExpr(*landed, "raw", *(f"{sql} AS `{name}`" for name, sql in worked_out.items()))
             .selectExpr(
-                "seq", "received_at", "source", "payload", "intact", "site",
-                "unlike AND (loose IS NULL OR loose._corrupt IS NOT NULL) AS malformed",
-                *(f"raw.`{name}` AS `{name}`" for name in strings if name not in ("event", "visitor_id", "user_id")),
-                f"{user} AS user_id",
-                f"{visitor} AS visitor_id",
-                f"{_canonical('raw.event')} AS event",
-                *(f"{sql} AS `{name}`" for name, sql in typed.items() if name not in ("occurred_at", "properties")),
-                f"coalesce({typed['occurred_at']}, {typed['client_time']}) AS occurred_at",
-                f"{_properties()} AS properties",
-                f"CASE WHEN unlike THEN {_bad_fields(typed)} ELSE '' END AS bad_fields",
+                *landed,
+                *(name for name in worked_out if name not in final),
+                *(f"{sql} AS `{name}`" for name, sql in final.items()),
+                f"{_payload_hash(taken)} AS payload_hash",
             )
-            .selectExpr("*", f"{_payload_hash()} AS payload_hash")
-            .selectExpr("* EXCEPT (currency, unread_fields)", f"{_CURRENCY} AS currency", f"{_UNREAD} AS unread_fields")
-        )  # fmt: skip
+        )
 
     return transform
 
 
-_CURRENCY: Final = "CASE WHEN trim(currency) RLIKE '^[A-Za-z]{3}$' THEN upper(trim(currency)) ELSE currency END"
-"""After the hash, which an event keeps that an older version took as it was written."""
+_CURRENCY: Final = (
+    "CASE WHEN trim(raw.currency) RLIKE '^[A-Za-z]{3}$' THEN upper(trim(raw.currency)) ELSE raw.currency END"
+)
+"""Not what is hashed: an event keeps the hash of an older version, which took the currency as it was written."""
 
 _UNREAD: Final = (
     f"CASE WHEN event = 'item_update' AND {is_unread_sql('properties.available')} "
@@ -151,13 +158,13 @@ def _properties() -> str:
     return f"CASE WHEN {drifted} THEN map_concat({own}, {unknown}) ELSE {properties} END"
 
 
-def _payload_hash() -> str:
-    """xxhash64 of every field but the times and the network, which differ when an event is sent again.
+def _payload_hash(taken: Mapping[str, str]) -> str:
+    """xxhash64 of every field but the times and the network, which differ when an event is sent again; `taken` says where one lies.
 
     Null and empty count as equal, the order of properties does not count. Where there is no visitor, the user's id stands for it.
     """
-    sent = {"visitor_id": "coalesce(visitor_id, user_id)"}
+    sent = {**taken, "visitor_id": "coalesce(visitor_id, user_id)"}
     other = (*TIMES, "ip", "properties", "unread_fields", *_LATER)
     plain = (f"coalesce(cast({sent.get(name, f'`{name}`')} AS string), '')" for name in FIELDS if name not in other)
-    later = (f"cast(`{name}` AS string)" for name in _LATER)
+    later = (f"cast({sent.get(name, f'`{name}`')} AS string)" for name in _LATER)
     return f"xxhash64({', '.join(plain)}, sort_array(map_entries(properties)), {', '.join(later)})"

@@ -94,9 +94,10 @@ _BAD_TEXT: Final = r"""(contains(payload, r'\u') OR contains(payload, char(0)))
 def _missing() -> dict[str, str]:
     # bad_fields says more than "missing" where a time is there but is no time.
     marks = {
-        name: f"`{name}` IS NULL AND NOT contains(bad_fields, '{name}') OR cast(`{name}` AS string) = ''"
+        name: f"`{name}` IS NULL AND NOT contains(bad_fields, '{name}')"
         for name in ("event", "event_id", "client_time")
     }
+    marks |= {name: f"{marks[name]} OR `{name}` = ''" for name in ("event", "event_id")}
     marks["visitor_id or user_id"] = "coalesce(visitor_id, user_id, '') = '' AND NOT event <=> 'item_update'"
     marks["item_id"] = "event <=> 'item_update' AND item_id IS NULL"
     return marks
