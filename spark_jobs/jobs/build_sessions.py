@@ -57,12 +57,13 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             again = present.transform(same_orders(fresh)).transform(session_intervals)
             touched = touched.unionByName(again).dropDuplicates(["session_id"])
         touched = batch.hold(touched, few)
+        known = [row[0] for row in touched.select("session_id").limit(tables.MOST_EXCHANGED + 1).collect()]
 
-        merged = fresh.unionByName(touched.drop("session_id")).transform(merge)
+        # Intervals of one batch are merged with each other already.
+        merged = fresh.unionByName(touched.drop("session_id")).transform(merge) if known else fresh
         if orders:
             merged = merged.transform(first_sends)
         sessions = merged.transform(as_sessions(overlong))
-        known = [row[0] for row in touched.select("session_id").limit(tables.MOST_EXCHANGED + 1).collect()]
         commit, most = batch.commit("sessions"), count + len(known)
         if not known:  # nothing to update: an append needs no scan of the table
             tables.append(sessions, lake, silver.SESSIONS, commit, most)

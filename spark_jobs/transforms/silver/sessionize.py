@@ -28,6 +28,8 @@ COUNTS: Final = {
     "passive": PASSIVE,
 }
 OWNER: Final = ("site", "visitor_id")
+_SORTED_BY: Final = ("visitor_id", "site")
+"""The same, the one that differs first: eight bytes of it order most rows, and few are compared whole."""
 OF_FIRST: Final = ("channel", "device", "country", "user_agent")
 """What a session has of its first event."""
 _PAGE: Final = "struct<at:timestamp,id:string,page:string>"
@@ -159,7 +161,7 @@ def deleted_sessions(touched: DataFrame) -> Transformer:
 
 def merge_intervals(sessions: SessionsSettings) -> Transformer:
     """Merge a visitor's intervals wherever no gap longer than the site's lies between them."""
-    ordered = Window.partitionBy(*OWNER).orderBy("started_at")
+    ordered = Window.partitionBy(*_SORTED_BY).orderBy("started_at")
     before = ordered.rowsBetween(Window.unboundedPreceding, -1)
     gap = gap_of_site(sessions)
 
@@ -168,7 +170,9 @@ def merge_intervals(sessions: SessionsSettings) -> Transformer:
         grouped = intervals.withColumn("opens", F.coalesce(opens, F.lit(True)).cast("int")).withColumn(
             "run", F.sum("opens").over(ordered)
         )
-        return grouped.groupBy(*OWNER, "run").agg(*_measures()).withColumn("revenue", summed("revenue")).drop("run")
+        return (
+            grouped.groupBy(*_SORTED_BY, "run").agg(*_measures()).withColumn("revenue", summed("revenue")).drop("run")
+        )
 
     return transform
 
