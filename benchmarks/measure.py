@@ -15,21 +15,24 @@ TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class Figure:
-    """Seconds, and peak resident megabytes of this process and its descendants, of one measured block."""
+    """Seconds, processor time, and peak resident megabytes of this process and its descendants, of one measured block."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.processor = 0.0
+        """Seconds of all cores; as last sampled, since who has ended is no longer there to be asked."""
         self.peak_mb = 0.0
 
 
 @contextmanager
 def measured(interval: float = 0.5) -> Iterator[Figure]:
-    """Measure a block; memory is sampled every `interval` seconds."""
-    figure, stop = Figure(), threading.Event()
+    """Measure a block; memory and processor time are sampled every `interval` seconds."""
+    figure, stop, before = Figure(), threading.Event(), cpu_seconds(os.getpid())
 
     def sample() -> None:
         while not stop.wait(interval):
             figure.peak_mb = max(figure.peak_mb, resident_mb(os.getpid()))
+            figure.processor = max(figure.processor, cpu_seconds(os.getpid()) - before)
 
     sampler = threading.Thread(target=sample, daemon=True)
     sampler.start()
