@@ -102,11 +102,10 @@ class Intake:
         is_clean = route.name == "plain" and is_harmless(request.body)
         site, reserved = grant.site, () if route.is_secret else RESERVED
         is_limited = grant.limits is not None and grant.may_refuse
-        if is_clean and not (parsed.rejects or is_limited):
-            batch = self._as_they_stand(route, request, parsed.events, site)
-            if batch is not None:
-                return parsed.answer, batch
-        for event in parsed.events:
+        taken = 0
+        if is_clean and not is_limited:
+            taken = self._as_they_stand(parsed.events, site, payloads, visitors, identities)
+        for event in parsed.events[taken:]:
             refusal = grant.refusal(event, request.received_at) if is_limited else None
             whole = event if is_clean and event.properties is None else _unsigned(redacted_event(event))
             whole = msgspec.structs.replace(whole, site=site) if site else whole
@@ -134,25 +133,27 @@ class Intake:
         )
 
     def _as_they_stand(
-        self, route: DialectRoute, request: Request, events: Sequence[Event], site: str | None
-    ) -> RequestBatch | None:
-        """The short way of events that are kept as they stand, which most are; None where one of them is not."""
-        payloads: list[bytes] = []
-        visitors: list[str] = []
-        identities: list[int] = []
+        self,
+        events: Sequence[Event],
+        site: str | None,
+        payloads: list[bytes],
+        visitors: list[str],
+        identities: list[int],
+    ) -> int:
+        """The short way of events that are kept as they stand, which most are; how many they are before the first that is not."""
         add, most = payloads.append, self._max_bytes
         for event in events:
+            if event.properties or event.unread_fields or event.event in RESERVED:
+                break
             if site:
                 force_setattr(event, "site", site)  # nobody else has it
             payload = encode(event)
-            if event.properties or event.unread_fields or event.event in RESERVED or len(payload) > most:
-                return None
+            if len(payload) > most:
+                break
             add(payload)
             visitors.append(event.visitor_id or event.user_id or "")
             identities.append(hash((event.site, event.event_id, event.client_time)))
-        return RequestBatch(
-            route.name, request.received_at, tuple(payloads), tuple(visitors), (), (), tuple(identities)
-        )
+        return len(payloads)
 
     def _kept(
         self, rejects: Iterable[Reject], request: Request, key: str | None

@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from collector.dialects import choose
+from collector.http import intake as intakes
 from collector.http.intake import Intake
 from collector.http.write_keys import Keys
+from nextclick.contracts.events import encode
 from nextclick.settings import WriteKey, load
 from tests.tracker_requests import NOW, request
 
@@ -22,6 +24,7 @@ BODIES: tuple[Any, ...] = (
     [PLAIN, PLAIN | {"event": "served"}],
     [PLAIN, PLAIN | {"name": "x" * 3000}],
     [PLAIN, {"event": "view_item"}],
+    [PLAIN, PLAIN | {"event": "served"}, PLAIN | {"item_id": "bulb"}],
     [],
 )
 
@@ -38,7 +41,17 @@ def test_the_short_way_gives_what_the_long_way_gives(
     intake = Intake(settings, Keys(settings.collector))
     sent = request("/v1/events", body, x_write_key="k")
     ways = [intake.take(*choose(intake.routes(sent.path), sent))]
-    monkeypatch.setattr(Intake, "_as_they_stand", lambda *_: None)
+    monkeypatch.setattr(Intake, "_as_they_stand", lambda *_: 0)
     ways.append(intake.take(*choose(intake.routes(sent.path), sent)))
     assert ways[0] == ways[1]
     assert len(ways[0][1].events) + len(ways[0][1].rejects) == (len(body) if isinstance(body, list) else 1)
+
+
+def test_no_event_is_encoded_twice_because_another_one_goes_the_long_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(environ={})
+    intake = Intake(settings, Keys(settings.collector))
+    sent = request("/v1/events", [PLAIN, PLAIN, PLAIN | {"colour": "red"}, PLAIN])
+    encoded: list[Any] = []
+    monkeypatch.setattr(intakes, "encode", lambda event: (encoded.append(event), encode(event))[1])
+    _, batch = intake.take(*choose(intake.routes(sent.path), sent))
+    assert len(batch.events) == len(encoded) == 4
