@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import secrets
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Final
 
 _BUFFER_BYTES: Final = 1 << 20
 _STAMP: Final = "%Y%m%dT%H%M%S%f"
-_NAMES: Final = "[0-9]*T[0-9]*-*.log"
+_is_name: Final = re.compile(r"[0-9].*T[0-9].*-.*\.log").fullmatch
 
 
 class OpenSegment:
@@ -83,7 +84,7 @@ class OpenSegment:
 
 def create(folder: Path, hidden: Path) -> OpenSegment:
     """A new segment in `hidden` whose name sorts after all that are there and in `folder`."""
-    newest = max((entry.name for place in (folder, hidden) for entry in place.glob(_NAMES)), default="")
+    newest = max(map(_newest, (folder, hidden)))
     while True:
         path = hidden / f"{_stamp(newest)}-{secrets.token_hex(4)}.log"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -91,6 +92,13 @@ def create(folder: Path, hidden: Path) -> OpenSegment:
             sync_folder(hidden)
             return OpenSegment(path, descriptor)
         os.close(descriptor)  # a recovering writer took the empty file for an orphan
+
+
+def _newest(folder: Path) -> str:
+    """The last name of a segment; "" where there is none. A log may have a hundred thousand, and who answers waits for the interpreter."""
+    names = os.listdir(folder)
+    last = max(names, default="")
+    return last if _is_name(last) else max(filter(_is_name, names), default="")
 
 
 def claim(path: Path) -> OpenSegment | None:

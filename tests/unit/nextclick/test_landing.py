@@ -112,6 +112,7 @@ def test_nothing_is_visible_before_it_is_published_and_empty_segments_never_are(
 def test_names_go_on_sorting_when_the_clock_is_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with SegmentWriter(tmp_path, Limits()) as writer:
         writer.append(b"before", "test", 0)
+    (tmp_path / "lost+found").mkdir()
     monkeypatch.setattr(module, "datetime", _LastYear)
     for _ in range(3):
         with SegmentWriter(tmp_path, Limits()) as writer:
