@@ -4,8 +4,10 @@ They are TOML, bounded before they are parsed. A mistake is the error of its `Fo
 the line, of a value its key), and the page that shows how it is written.
 """
 
+import copy
 import tomllib
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -35,9 +37,15 @@ def toml(path: Path) -> dict[str, Any]:
     if len(text) > MOST_CHARS:
         raise ValueError(f"it has more than {MOST_CHARS:,} characters")
     try:
-        return tomllib.loads(text)
+        return copy.deepcopy(_parsed(text))
     except RecursionError as error:
         raise ValueError("its values lie too deep within each other") from error
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> dict[str, Any]:
+    """The same files are read again and again, for each lake and whenever they may have changed; never handed out itself."""
+    return tomllib.loads(text)
 
 
 def _no_faults(_: object) -> Iterable[str]:

@@ -94,8 +94,8 @@ class LosingProxy:
 
     def end(self) -> list[str]:
         """End it; the objects whose replies were lost."""
-        self._process.terminate()
-        return self._process.communicate()[0].split()
+        self._process.kill()  # what it said is flushed
+        return self._process.communicate(timeout=20)[0].split()
 
 
 def _lose_replies(port: int, folder: str) -> None:

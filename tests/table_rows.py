@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -73,6 +74,7 @@ def _value(column: Column) -> Any:
     )
 
 
+@cache
 def arrow_type(kind: str) -> pa.DataType:
     """A contract's type, nested ones too, as Arrow's."""
     if kind in _PLAIN:

@@ -118,11 +118,9 @@ CALLS = st.sampled_from(OPERATIONS).flatmap(lambda operation: st.tuples(st.just(
 REQUESTS = given(call=CALLS, value=TEXT, headers=HEADERS, body=BODIES)
 
 
-@generated(1_000)
+@generated(400)
 @REQUESTS
-def test_a_thousand_generated_requests_are_all_answered(
-    ask: Ask, call: Any, value: str, headers: Any, body: bytes
-) -> None:
+def test_generated_requests_are_all_answered(ask: Ask, call: Any, value: str, headers: Any, body: bytes) -> None:
     holds(ask, call, value, headers, body)
 
 

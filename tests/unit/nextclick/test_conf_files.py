@@ -71,6 +71,14 @@ def test_a_file_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
         Form("", "docs/rules.md", UsageError).file(tmp_path / "rules.toml", Rule)
 
 
+def test_what_one_reader_does_with_a_file_no_other_sees(tmp_path: Path) -> None:
+    (tmp_path / "one.toml").write_text("a.b = [1]")
+    toml(tmp_path / "one.toml")["a"]["b"].append(2)
+    assert toml(tmp_path / "one.toml") == {"a": {"b": [1]}}
+    (tmp_path / "one.toml").write_text("a.b = [3]")
+    assert toml(tmp_path / "one.toml") == {"a": {"b": [3]}}
+
+
 def test_more_files_than_may_be_there_are_refused(tmp_path: Path) -> None:
     for number in range(MOST_FILES + 1):
         (tmp_path / f"r{number}.toml").touch()
