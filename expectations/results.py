@@ -11,7 +11,7 @@ import msgspec
 from nextclick.contracts.gold import DATA_QUALITY
 from nextclick.lake import commits, delta
 from nextclick.lake.delta import open_table
-from nextclick.lake.duck import connect
+from nextclick.lake.duck import connect, show
 from nextclick.lake.paths import Lake
 
 _FILES: Final = 64
@@ -84,7 +84,7 @@ def _as_of(lake: Lake, stamp: tuple[str, int]) -> Mapping[str, TableStatus]:
     if table is None:
         return {}
     with connect(lake) as duck:
-        duck.register("results", table.to_pyarrow_dataset())
+        show(duck, "results", lake, DATA_QUALITY.name, table)
         answer = duck.execute(_NEWEST)
         names = [column[0] for column in answer.description or ()]
         rows = [Result(**dict(zip(names, row, strict=True))) for row in answer.fetchall()]
