@@ -55,7 +55,7 @@ def interactions(weights: Mapping[str, float], half_life: timedelta) -> Transfor
             ),
         )
         return (
-            counted.groupBy(*KEY)
+            counted.groupBy("person_id", "item_id", "site")  # as they are sorted
             .agg(
                 terms.alias("terms"),
                 F.max("at").alias("last"),
