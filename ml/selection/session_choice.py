@@ -110,8 +110,9 @@ class _NextTrials:
             ((at, place, kind) for place, kind in enumerate(every) for at in range(len(every[kind]))),
         )  # the usual one of each kind first
         for done, (at, _, kind) in enumerate(order):
-            if len(self.parts) < _FEWEST_KINDS or time.monotonic() < self.until:
-                self._try(kind, every[kind][at])
+            recipe = every[kind][at]
+            if len(self.parts) < _FEWEST_KINDS or time.monotonic() + kinds.foreseen(recipe, self.train) < self.until:
+                self._try(kind, recipe)
             progress(done + 1, len(order) + 1)
         self._blend()
         progress(len(order) + 1, len(order) + 1)

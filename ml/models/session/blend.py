@@ -23,6 +23,7 @@ from ml.models.protocol import Arrays, Layout, Lists, Progress, quiet
 from ml.models.session.factors import SessionFactors, SessionFactorsModel
 from ml.models.session.linear import SessionLinear
 from ml.models.session.links import LinksModel
+from ml.models.session.log_bilinear import LogBilinear
 from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular, SessionPopularModel
 from ml.models.session.returns import SessionReturns, SessionReturnsModel
@@ -32,7 +33,15 @@ from ml.models.session.walk import SessionWalk
 from ml.models.topk.sparse_topk import best_next
 
 Part = (
-    VmisKnn | Stan | MarkovTransitions | SessionWalk | SessionLinear | SessionFactors | SessionReturns | SessionPopular
+    VmisKnn
+    | Stan
+    | MarkovTransitions
+    | SessionWalk
+    | SessionLinear
+    | LogBilinear
+    | SessionFactors
+    | SessionReturns
+    | SessionPopular
 )
 PartModel = SessionKnnModel | StanModel | LinksModel | SessionFactorsModel | SessionReturnsModel | SessionPopularModel
 HELD = "held"

@@ -8,6 +8,7 @@ from ml.data.sessions import LONGEST, Sessions
 from ml.models.session.blend import Part
 from ml.models.session.factors import SessionFactors
 from ml.models.session.linear import SessionLinear
+from ml.models.session.log_bilinear import LogBilinear
 from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular
 from ml.models.session.returns import SessionReturns
@@ -18,6 +19,8 @@ WALKED = 1_500_000
 """Clicks up to which two steps are walked, in some seconds."""
 REGRESSED = 4_000
 """Items up to which their square is inverted, in some seconds."""
+LEARNED = 300_000
+"""Clicks up to which vectors are learned, in a minute."""
 
 
 def variants(train: Sessions, repeats: bool, hours: float | None = None) -> Mapping[str, Sequence[Part]]:
@@ -49,5 +52,11 @@ def variants(train: Sessions, repeats: bool, hours: float | None = None) -> Mapp
         "beside": (beside, replace(beside, half_life_places=4.0)),
         "popular": (SessionPopular(half_life_hours=hours),),
         "linear": (SessionLinear(last_items=every),) if len(train.items) <= REGRESSED else (),
+        "learned": (LogBilinear(),) if len(train.item) <= LEARNED else (),
     }
     return {kind: some for kind, some in kinds.items() if some}
+
+
+def foreseen(recipe: Part, train: Sessions) -> float:
+    """Seconds of processor time that a fit will take; 0 of what takes few."""
+    return recipe.effort(train) if isinstance(recipe, LogBilinear) else 0.0

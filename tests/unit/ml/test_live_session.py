@@ -17,6 +17,7 @@ from ml.models.session import kinds
 from ml.models.session.blend import HELD, SessionBlend
 from ml.models.session.factors import SessionFactors
 from ml.models.session.linear import SessionLinear
+from ml.models.session.log_bilinear import LogBilinear
 from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular
 from ml.models.session.returns import SessionReturns
@@ -36,6 +37,7 @@ PARTS: dict[str, Any] = {
     "walk": SessionWalk(kept=4),
     "linear": SessionLinear(kept=4),
     "factors": SessionFactors(factors=3),
+    "learned": LogBilinear(factors=3, passes=2, rivals=4),
     "near": Stan(half_life_hours=2.0),
     "returns": SessionReturns(),
     "popular": SessionPopular(half_life_hours=8.0),

@@ -16,6 +16,7 @@ from ml.models.protocol import NextItem, SessionRecipe
 from ml.models.session.blend import HELD, SessionBlend
 from ml.models.session.factors import SessionFactors
 from ml.models.session.linear import SessionLinear
+from ml.models.session.log_bilinear import LogBilinear
 from ml.models.session.markov import MarkovTransitions
 from ml.models.session.popular import SessionPopular
 from ml.models.session.returns import SessionReturns
@@ -42,6 +43,7 @@ RECIPES = [
     SessionWalk(kept=4),
     SessionLinear(kept=4),
     SessionFactors(factors=3),
+    LogBilinear(factors=3, kept=4),
     SessionReturns(),
     BLEND,
 ]
@@ -145,6 +147,7 @@ IN_ORDER = [
     MarkovTransitions(half_life_hours=None),
     Stan(near_places=0.5),
     SessionLinear(ridge=1.0, half_life_places=0.5),
+    LogBilinear(factors=16, forgotten=0.1, passes=60),
     SessionBlend(
         parts={"follows": MarkovTransitions(half_life_hours=None), "near": Stan()},
         weights={"follows": 1.0, "near": 0.1},
@@ -178,6 +181,21 @@ def test_where_nothing_leads_anywhere_lists_are_no_better_than_chance(recipe: An
     model = recipe.fit(shuffled.between(0, int(shuffled.at[learned[-1]])))
     hit = model.next_items(shuffled.before(asked, 4), 5, repeats=True).items == shuffled.item[asked][:, None]
     assert hit.any(axis=1).mean() == pytest.approx(5 / 20, abs=0.06)  # 800 questions: four standard errors
+
+
+def test_vectors_lead_to_what_is_used_alike_though_it_never_followed() -> None:
+    """After a and b come the same, after e and f the same; c never followed a, nor g e."""
+    model = LogBilinear(factors=8, forgotten=0.1, passes=40).fit(sessions(*(["bc", "bd", "ad", "fg", "fh", "eh"] * 20)))
+    links = model.links.toarray()
+    a, c, e, g = ITEMS.rows(list("aceg"))
+    assert links[a, c] > links[a, g]
+    assert links[e, g] > links[e, c]
+
+
+def test_what_nothing_followed_leads_nowhere() -> None:
+    links = LogBilinear(factors=3, passes=1).fit(sessions("ab", "cb")).links
+    assert np.flatnonzero(np.diff(links.indptr)).tolist() == ITEMS.rows(["a", "c"]).tolist()
+    assert not links.diagonal().any()
 
 
 @every_recipe
