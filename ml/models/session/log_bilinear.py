@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from msgspec.structs import replace
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
@@ -119,7 +120,7 @@ class _Learner:
         vectors = before.T @ ((to_asked @ self.mixing.T) * heard) + picked @ to_answers
         return _Gradients(vectors, summed.T @ to_asked)
 
-    def _surprise(self, query: Floats, right: Floats, wrong: Floats, same: Floats) -> tuple[Floats, Floats]:
+    def _surprise(self, query: Floats, right: Floats, wrong: Floats, same: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         """The derivatives of −ln P by the cosines with the right answers (a column) and with the rivals."""
         sharp = np.float32(self.recipe.sharpness)
         odds = np.exp(sharp * (query @ wrong.T - 1))
