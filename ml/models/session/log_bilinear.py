@@ -98,13 +98,13 @@ class _Learner:
                 for step, gradient in zip(steps, self._gradients(before[batch], after[batch]), strict=True):
                     step.down(gradient)
             progress(done + 1, self.recipe.passes)
-        return _directions(self.vectors @ self.mixing)[0], _directions(self.vectors)[0]
+        return _directions(np.asarray(self.vectors @ self.mixing, np.float32))[0], _directions(self.vectors)[0]
 
     def _gradients(self, before: csr_matrix, after: Rows) -> _Gradients:
         """Of the mean −ln P of what came after, among it and the rivals."""
         rng, left = self.rng, np.float32(1 - self.recipe.forgotten)
         before.data *= rng.random(before.nnz) < left
-        heard = (rng.random((len(after), self.recipe.factors)) < left) / left
+        heard = np.asarray((rng.random((len(after), self.recipe.factors)) < left) / left, np.float32)
         summed = (before @ self.vectors) * heard
         query, length = _directions(summed @ self.mixing)
         rivals = rng.integers(0, len(self.vectors), min(self.recipe.rivals, len(self.vectors)))
@@ -157,4 +157,4 @@ def _directions(vectors: Floats) -> tuple[Floats, Floats]:
 
 def _tangent(gradient: Floats, direction: Floats) -> Floats:
     """What of a gradient turns a vector: the rest would lengthen it."""
-    return gradient - direction * (gradient * direction).sum(axis=1, keepdims=True)
+    return np.asarray(gradient - direction * (gradient * direction).sum(axis=1, keepdims=True), np.float32)
