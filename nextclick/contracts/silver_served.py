@@ -39,7 +39,12 @@ SERVED_ITEMS = Table(
         Column("clicked_at", "timestamp", "First click that counts for this row: docs/loop.md says which do."),
         Column("carted_at", "timestamp", "First add_to_cart that counts for it."),
         Column("purchased_at", "timestamp", "First purchase that counts for it."),
-        Column("revenue", REVENUE, "Sum of price × quantity of those purchases, per currency.", nullable=False),
+        Column(
+            "revenue",
+            REVENUE,
+            "Sum of price × quantity of those purchases less their refunds, per currency.",
+            nullable=False,
+        ),
     ),
     key=("site", "request_id", "item_id"),
     job="build_served_items",

@@ -38,12 +38,12 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def process(events: DataFrame, batch: MicroBatch) -> None:
         if batch.replaces:
             everything = tables.read(events.sparkSession, lake, silver.EVENTS)
-            counted = everything.transform(orders.once("visitor_id")).transform(acts)
+            counted = everything.transform(orders.settled("visitor_id")).transform(acts)
             rows = everything.transform(items_of_answers).transform(attribute(counted, settings.attribution))
             tables.replace(rows, lake, silver_served.SERVED_ITEMS, batch.commit("rows"))
             return
         answers, done, sends = events.agg(
-            F.count_if(is_answer()), F.count_if(is_act()), F.count_if(F.expr(orders.ORDERED))
+            F.count_if(is_answer()), F.count_if(is_act()), F.count_if(F.expr(orders.SENT_OR_REFUNDED))
         ).collect()[0]
         batch.counts.read += answers + done
         if not answers and (
@@ -53,8 +53,10 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         everything = tables.read(events.sparkSession, lake, silver.EVENTS)
         few = are_few(events)
         fresh, touching = batch.hold(events.transform(items_of_answers), few), batch.hold(events.transform(acts), few)
-        if sends:  # another send of their orders may count now
-            touching = touching.unionByName(everything.transform(orders.other_sends(events)).transform(acts))
+        if sends:  # another send of their orders may count now, or less of one
+            touching = touching.unionByName(
+                everything.transform(orders.other_sends(events, orders.SENT_OR_REFUNDED)).transform(acts)
+            )
         times = fresh.select(F.col("served_at").alias("at")).unionByName(touching.select("at"))
         hours = times.agg(F.collect_set(F.expr("div(unix_seconds(at), 3600)"))).collect()[0][0]
 
@@ -67,7 +69,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         )
         if known := served.count():
             rows = served.join(served.transform(touched_owners(touching, fresh)), list(OWNER), "left_semi")
-            purchased = everything.transform(orders.once("visitor_id"))
+            purchased = everything.transform(orders.settled("visitor_id"))
             counted = acts(purchased.where(near(EVENTS, "occurred_at")))
             changed = rows.transform(attribute(counted, settings.attribution)).where(near(CHANGED, "served_at"))
             prune, commit = near(CHANGED, "t.served_at"), batch.commit("rows")

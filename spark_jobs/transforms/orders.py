@@ -24,6 +24,12 @@ NAMED: Final = f"(order_id IS NOT NULL AND lower(trim(order_id)) NOT IN ({', '.j
 ORDERED: Final = f"(event = 'purchase' AND NOT quantity <=> 0 AND {NAMED})"
 """SQL: the event is a purchase that names its order."""
 
+REFUNDED: Final = f"(event = 'refund' AND NOT quantity <=> 0 AND item_id IS NOT NULL AND {NAMED})"
+"""SQL: the event pays an item of an order back."""
+
+SENT_OR_REFUNDED: Final = f"({ORDERED} OR {REFUNDED})"
+"""SQL: the event names a line of an order."""
+
 _PART: Final = "#[0-9]+$"
 
 
@@ -66,6 +72,28 @@ def once(owner: str) -> Transformer:
     return transform
 
 
+def settled(owner: str) -> Transformer:
+    """`once`, with each refund of an item of an order in the place of what it pays back: its time and answer, and its currency where
+    the refund says none. Refunds of what is not known, or of no order, are left out.
+    """
+
+    def transform(events: DataFrame) -> DataFrame:
+        line = Window.partitionBy("site", owner, *LINE)
+        sent = F.struct(F.col("occurred_at").alias("at"), F.col("event_id").alias("id"), "request_id", "currency")
+        known = events.where(SENT_OR_REFUNDED).withColumn("_first", F.min(F.when(F.expr(ORDERED), sent)).over(line))
+        counted = known.where(
+            f"({ORDERED} AND {counts('occurred_at', 'event_id', '_first')}) OR ({REFUNDED} AND _first IS NOT NULL)"
+        )
+        moved = {"occurred_at": "_first.at", "request_id": "_first.request_id", "user_agent": "cast(NULL AS string)"}
+        columns = {name: F.expr(f"CASE WHEN {REFUNDED} THEN {value} ELSE {name} END") for name, value in moved.items()}
+        columns["currency"] = F.expr(f"CASE WHEN {REFUNDED} THEN coalesce(currency, _first.currency) ELSE currency END")
+        return events.where(f"NOT coalesce({ORDERED}, false) AND event <> 'refund'").unionByName(
+            counted.withColumns(columns).drop("_first")
+        )
+
+    return transform
+
+
 def once_in_place(owner: str) -> Transformer:
     """`once` in a single pass over the events: for those that cost more to make twice than to sort.
 
@@ -82,10 +110,13 @@ def once_in_place(owner: str) -> Transformer:
     return transform
 
 
-def other_sends(events: DataFrame) -> Transformer:
-    """Keep the purchases of the visitors' orders that `events` name: one of them may count in the place of another now."""
+def other_sends(events: DataFrame, naming: str = ORDERED) -> Transformer:
+    """Keep the purchases of the visitors' orders that `events` name: one of them may count in the place of another now.
+
+    `naming`: SQL of the events that do; refunds are among them where they count in the purchase's place.
+    """
     names = ("site", "visitor_id", *LINE)
-    lines = events.where(ORDERED).select(*(F.col(name).alias(f"_{name}") for name in names)).distinct()
+    lines = events.where(naming).select(*(F.col(name).alias(f"_{name}") for name in names)).distinct()
     same = F.expr(" AND ".join(f"{name} <=> _{name}" for name in names))
 
     def transform(everything: DataFrame) -> DataFrame:

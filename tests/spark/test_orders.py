@@ -78,5 +78,18 @@ def test_an_order_counts_once_at_its_first_send_even_if_that_comes_later(
         "visitor:bob": (1, 1),
     }
     assert pairs["visitor:ann"].strength == pytest.approx(8.0 * 4 - 8.0, rel=1e-3)  # within minutes of each other
-    [row] = path.rows(settings, "silver.served_items")
-    assert row.revenue == {"EUR": 22, "USD": 2}
+
+    def revenue() -> dict[str, Decimal]:
+        [row] = path.rows(settings, "silver.served_items")
+        assert row.purchased_at.replace(tzinfo=None) == NOON.replace(tzinfo=None)
+        return dict(row.revenue)
+
+    assert revenue() == {"EUR": 12, "USD": 2}
+    late = bought(40 * DAY, "late", "3", event="refund", currency=None)
+    strange = (
+        late | {"event_id": "who", "order_id": "O9"},
+        late | {"event_id": "bob", "visitor_id": "bob", "item_id": "rug"},
+    )
+    write(settings.lake, "silver.events", [late, *strange])
+    build_served_items.run(spark, settings)
+    assert revenue() == {"EUR": 9, "USD": 2}, "a refund takes from what it pays back, however late it comes"

@@ -16,7 +16,7 @@ from spark_jobs.transforms import Transformer, orders
 
 KEY: Final = SERVED_ITEMS.key
 OWNER: Final = ("site", "visitor_id", "item_id")
-ACTS: Final = ("impression", "click", "add_to_cart", "purchase")
+ACTS: Final = ("impression", "click", "add_to_cart", "purchase", "refund")
 SERVER: Final = "server"
 """The source of answers that count: the door takes no `served` from outside."""
 _STAMPS: Final = {"clicked_at": "click", "carted_at": "add_to_cart", "purchased_at": "purchase"}
@@ -61,7 +61,7 @@ def items_of_answers(events: DataFrame) -> DataFrame:
 
 
 def acts(events: DataFrame) -> DataFrame:
-    """The events that may count for an item that was served; `amount` is null but for a purchase with a price."""
+    """The events that may count for an item that was served; `amount` is null but for a purchase or refund with a price."""
     return events.where(is_act()).select(
         *OWNER,
         "request_id",
