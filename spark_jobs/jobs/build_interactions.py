@@ -1,5 +1,7 @@
 """silver.events, identities and user_agents → gold.interactions: whole persons, recomputed when anything of theirs changed."""
 
+from typing import Final
+
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -8,12 +10,17 @@ from nextclick.contracts.events import may_personalize_sql
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
+from spark_jobs.held import are_few
 from spark_jobs.launch import launch
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots
 from spark_jobs.transforms.gold.interactions import interactions, tombstones, touched_persons
 from spark_jobs.transforms.silver.identities import merges, persons
+
+_OWNER: Final = ("site", "person_id")
+_FEW_PERSONS: Final = 1_000
+"""Whose pairs are held by the plan."""
 
 
 def recompute(settings: Settings) -> Transformer:
@@ -42,20 +49,26 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         visits = allowed.transform(without_bots(tables.read(session, lake, silver.USER_AGENTS)))
         merged = merges(identities)
         events = visits.transform(lambda rows: persons(rows, identities, merged))
-        present = tables.read(session, lake, gold.INTERACTIONS)
-        if batch.replaces or present.isEmpty():  # everything is new: no need to say whom it touches
+        # Where everything is new, there is no need to say whom it touches.
+        if batch.replaces or tables.is_empty(lake, gold.INTERACTIONS):
             tables.replace(events.transform(recompute(settings)), lake, gold.INTERACTIONS, batch.commit("interactions"))
             return
+        few = are_few(changed)
+        changed = batch.hold(changed, few) if few else changed
         bots = changed.where("user_agent IS NOT NULL")
         if not bots.isEmpty():
+            few = False  # they may have had any number of visitors
             changed = changed.unionByName(
                 everything.transform(of_agents(bots)).select("site", ids), allowMissingColumns=True
             )
-        touched = batch.hold(changed.transform(touched_persons(identities, merged)))
-        batch.counts.read += touched.count()
-        rows = events.join(touched, ["site", "person_id"], "left_semi").transform(recompute(settings))
-        changes = rows.transform(tombstones(present.join(touched, ["site", "person_id"], "left_semi")))
-        changes = batch.hold(changes)
+        touched = batch.hold(changed.transform(touched_persons(identities, merged)), few)
+        people = touched.count()
+        batch.counts.read += people
+        few = few and people <= _FEW_PERSONS
+        rows = events.join(touched, list(_OWNER), "left_semi").transform(recompute(settings))
+        rows = batch.hold(rows, few) if few else rows  # they are read twice below
+        present = tables.alike(touched, lake, gold.INTERACTIONS, _OWNER, few)
+        changes = batch.hold(rows.transform(tombstones(present)), few)
         commit, most = batch.commit("interactions"), changes.count()
         tables.merge(changes, lake, gold.INTERACTIONS, commit, only_changed=True, at_most=most)
 
