@@ -48,7 +48,6 @@ def create(
             configuration={
                 **(properties or {formats.FORMAT_PROPERTY: str(table.format)}),
                 "delta.enableChangeDataFeed": str(table.change_feed).lower(),
-                **_bounded(table),
             },
             raise_if_key_not_exists=False,
             storage_options=bucket.options(lake.data),
@@ -57,19 +56,6 @@ def create(
         if (present := open_table(lake, table.name)) is None:
             raise
         return present
-
-
-def _bounded(table: Table) -> dict[str, str]:
-    """Which columns' bounds the log has for each file that Spark writes: times, by which jobs leave files out.
-
-    Delta's own choice, the first 32 columns, looks at each of them in each row: a quarter of the writing of wide rows.
-    """
-    if not table.spark:
-        return {}
-    times = [column.name for column in table.columns if column.type in ("timestamp", "date")]
-    if bounds := [name for name in times if name not in table.partitioned_by]:
-        return {"delta.dataSkippingStatsColumns": ",".join(bounds)}
-    return {"delta.dataSkippingNumIndexedCols": "0"}
 
 
 def write(

@@ -119,11 +119,3 @@ def test_every_tenth_version_leaves_a_checkpoint(tmp_path: Path) -> None:
     log = Path(lake.table(table.name), "_delta_log")
     assert [file.name for file in log.glob("*.checkpoint.parquet")] == [f"{10:020}.checkpoint.parquet"]
     assert len(sessions(lake)) == 12
-
-
-def test_of_tables_that_spark_writes_the_log_bounds_times_alone(tmp_path: Path) -> None:
-    lake, table = lake_at(tmp_path / "lake"), catalog.table("silver.identities")
-    commits.create(lake, table)
-    write(lake, table.name, [{"id": "v"}], partition_by=None)
-    bounds = {name for name in delta.added(delta.require(lake, table.name)).column_names if name.startswith("min.")}
-    assert bounds == {"min.first_at", "min.last_at"}
