@@ -134,7 +134,7 @@ _TELLS: Final = ("method", "target", "request", "status")
 _BYTES: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
 _CONSOLE: Final = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?)\t[A-Z]+\t[^\t]*\t[^\t]*\t(?=\{)")
 """What stands before Caddy's object in its format for people: the time, the level, the logger, the message."""
-_EMPTY: Final = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\Z))|:\s*+(?:-\s*+)?(?=[,}])|,\s*+(?=})', re.DOTALL)
+_EMPTY: Final = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|:\s*+(?:-\s*+)?(?=[,}])|,\s*+(?=})', re.DOTALL)
 
 
 def _reader(names: Names) -> Callable[[], Reader]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -519,3 +520,12 @@ def test_browsers_that_say_no_say_it_of_advertising_and_personalization_unless_t
         assert only("/v1/events", body, **{header: "0"}).consent is None
     said = only("/v1/events", body | {"consent": {"personalization": True}}, sec_gpc="1")
     assert said.consent == Consent(personalization=True, advertising=False)
+
+
+@pytest.mark.parametrize("end", [b"", b"\\"])
+def test_a_text_without_an_end_is_looked_through_once(end: bytes) -> None:
+    """Sought from each of its quotes anew, a body of this length takes minutes of the processor."""
+    begun = time.process_time()
+    with pytest.raises(Refused):
+        parsed(request("/v1/events", b'{"event": ' + b'\\"' * 150_000 + end))
+    assert time.process_time() - begun < 5
