@@ -52,6 +52,11 @@ def test_no_event_is_encoded_twice_because_another_one_goes_the_long_way(monkeyp
     intake = Intake(settings, Keys(settings.collector))
     sent = request("/v1/events", [PLAIN, PLAIN, PLAIN | {"colour": "red"}, PLAIN])
     encoded: list[Any] = []
-    monkeypatch.setattr(intakes, "encode", lambda event: (encoded.append(event), encode(event))[1])
+
+    def counted(event: Any) -> bytes:
+        encoded.append(event)
+        return encode(event)
+
+    monkeypatch.setattr(intakes, "encode", counted)
     _, batch = intake.take(*choose(intake.routes(sent.path), sent))
     assert len(batch.events) == len(encoded) == 4
