@@ -31,6 +31,9 @@ CLIENT_HEADERS: Final = (
 )  # fmt: skip
 """Headers in which a proxy says for whom it asks: without them all who come by it would be one visitor."""
 
+QUOTED: Final = r'"(?P<{}>(?:[^"\\]|\\.)*+)"'
+"""A field of that name in quotes, with its escapes."""
+
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CLF_TIME: Final = re.compile(
     r"(\d{1,2})/(\w{3})/(\d{4})[: ](\d\d):(\d\d):([0-5]\d|60)(\.\d+)?(?: ?([+-])(\d\d):?(\d\d)| ?Z)?"

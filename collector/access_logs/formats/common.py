@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from collector.access_logs.values import (
+    QUOTED,
     Format,
     Reader,
     any_time,
@@ -31,11 +32,10 @@ _HOST: Final = (
     rf"(?P<host>[^\s:,\[]++|\[[^\s\]]++\])(?::(?P<port>\d++))? (?P<address>(?!- )[^\s,]++(?:, *+[^\s,]++)*+){_WHO}"
 )
 _NO_HOST: Final = rf"{_ADDRESS}(?: - \[(?P<forwarded>[^\]]*+)\] - (?P<ingress_user>[^\[\]]*[^\[\]\s])|{_WHO})"
-_QUOTED: Final = r'"(?P<{}>(?:[^"\\]|\\.)*+)"'
 _LOOSE: Final = r'"(?P<request>.*?)"'
 _ANSWER: Final = r" ++\[(?P<time>[^\]]{16,40})\] ++(?:(?P<between>[^\s\"][^\"]{0,254}?) )?REQUEST ++(?P<status>\d{3}|-) ++(?P<bytes>\d+|-)"
 _WORDS: Final = r"(?: (?P<tail>[^\s\"]++(?: [^\s\"]++)*+))?"
-_PAGE: Final = f" ++{_QUOTED.format('referrer')} ++{_QUOTED.format('agent')}(?: (?P<tail>.*))?"
+_PAGE: Final = f" ++{QUOTED.format('referrer')} ++{QUOTED.format('agent')}(?: (?P<tail>.*))?"
 _NO_HOSTS: Final = ("-", "_")
 """nginx's `server_name _` is for any host."""
 _SECOND_HOST: Final = re.compile(r"(?:[\w-]+\.)+[A-Za-z]{2,}(?::\d{1,5})?")
@@ -46,7 +46,7 @@ _TOKEN: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"|(\S+)')
 def _reader(start: str, end: str) -> Callable[[], Reader]:
     patterns = [  # a server of 1995 wrote quotes inside a request as they came
         re.compile(start + _ANSWER.replace("REQUEST", request) + end + " *")
-        for request in (_QUOTED.format("request"), _LOOSE)
+        for request in (QUOTED.format("request"), _LOOSE)
     ]
 
     def read(line: str) -> Row:

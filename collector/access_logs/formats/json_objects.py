@@ -26,7 +26,7 @@ from collector.access_logs.values import (
     request,
     unescaped,
 )
-from collector.dialects.shared.json_text import json_of
+from collector.dialects.shared.json_text import TEXT, json_of
 from collector.imports.cells import Row
 from collector.imports.formats.json_lines import flat
 from collector.request.errors import Unmappable
@@ -134,7 +134,7 @@ _TELLS: Final = ("method", "target", "request", "status")
 _BYTES: Final = re.compile(r"(?:\\x[0-9A-Fa-f]{2})+")
 _CONSOLE: Final = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?)\t[A-Z]+\t[^\t]*\t[^\t]*\t(?=\{)")
 """What stands before Caddy's object in its format for people: the time, the level, the logger, the message."""
-_EMPTY: Final = re.compile(r'("(?:[^"\\]|\\.)*+(?:"|\\?\Z))|:\s*+(?:-\s*+)?(?=[,}])|,\s*+(?=})', re.DOTALL)
+_EMPTY: Final = re.compile(rf"({TEXT})|:\s*+(?:-\s*+)?(?=[,}}])|,\s*+(?=}})", re.DOTALL)
 
 
 def _reader(names: Names) -> Callable[[], Reader]:

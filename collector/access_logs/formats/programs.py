@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
-from collector.access_logs.values import Format, Names, Reader, any_time, request, unescaped
+from collector.access_logs.values import QUOTED, Format, Names, Reader, any_time, request, unescaped
 from collector.imports.cells import Row
 from collector.request.errors import Unmappable
 
-_QUOTED: Final = r'"(?P<{}>(?:[^"\\]|\\.)*+)"'
-_REQUEST: Final = _QUOTED.format("request")
-_PAGE: Final = f"{_QUOTED.format('referrer')} {_QUOTED.format('agent')}"
+_REQUEST: Final = QUOTED.format("request")
+_PAGE: Final = f"{QUOTED.format('referrer')} {QUOTED.format('agent')}"
 _DAY: Final = r"\d{4}[-/]\d\d[-/]\d\d"
 _CLOCK: Final = r"\d\d:\d\d:\d\d"
 _UWSGI: Final = (

@@ -8,16 +8,15 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from collector.access_logs.values import Format, Names, Reader, any_time, request, unescaped
+from collector.access_logs.values import QUOTED, Format, Names, Reader, any_time, request, unescaped
 from collector.imports.cells import Row
 from collector.request.errors import Unmappable
 
-_QUOTED: Final = r'"(?P<{}>(?:[^"\\]|\\.)*+)"'
 _ENVOY: Final = re.compile(
-    rf"\[(?P<time>[^\]\s]++)\] {_QUOTED.format('request')} (?P<status>\d{{1,3}}) (?P<response_flags>\S++) "
+    rf"\[(?P<time>[^\]\s]++)\] {QUOTED.format('request')} (?P<status>\d{{1,3}}) (?P<response_flags>\S++) "
     r'(?:(?P<details>[^\d\s]\S*+) (?P<termination>\S++) "(?P<failure>[^"]*+)" )?'  # Istio's
     r"(?P<bytes_received>\d++) (?P<bytes>\d++) (?P<duration>\d++|-) (?P<upstream_time>\S++) "
-    rf"{_QUOTED.format('forwarded')} {_QUOTED.format('agent')} {_QUOTED.format('request_id')} {_QUOTED.format('host')} "
+    rf"{QUOTED.format('forwarded')} {QUOTED.format('agent')} {QUOTED.format('request_id')} {QUOTED.format('host')} "
     r'"(?P<upstream>[^"]*+)"(?: (?P<cluster>\S++) \S++ (?P<local>\S++) (?P<client>\S++) (?P<tail>.*+))?'
 )
 _SQUID: Final = re.compile(

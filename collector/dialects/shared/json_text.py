@@ -26,10 +26,11 @@ _CHARSETS: Final = frozenset((
     "big5", "euc_kr", "utf-16", "utf-16-le", "utf-16-be", "utf-32",
 ))  # fmt: skip
 """Python's names of the encodings that a sender may say; others of Python's cost more than a table look-up."""
+TEXT: Final = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
+"""A text of JSON. Without an end it goes on to the end of all: sought from each of its quotes anew, it costs the square of its length."""
 _TOKENS: Final = re.compile(
-    r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|(?<![\w.])[+-]?(?:nan|inf(?:inity)?|undefined|None|True|False)(?![\w.])', re.DOTALL
+    rf"{TEXT}|(?<![\w.])[+-]?(?:nan|inf(?:inity)?|undefined|None|True|False)(?![\w.])", re.DOTALL
 )
-"""A text without an end goes on to the end of all: sought from each of its quotes anew, it costs the square of its length."""
 _WORDS: Final = {"True": "true", "False": "false"}
 _ESCAPE: Final = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _ESCAPES: Final = '"\\/bfnrtu'
