@@ -1,9 +1,9 @@
 """What was served, in the landing log or in Kafka: written behind the answer, never before it."""
 
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from typing import Final, Protocol
 
 from nextclick.contracts.events import SERVER
@@ -52,7 +52,9 @@ class Recorder:
         self._metrics = metrics
         self._gather = settings.serving.group_milliseconds / 1000
         self._roll_seconds = settings.serving.publish_seconds
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(settings.serving.record_queue)
+        self._waiting: deque[bytes] = deque()
+        self._woken = threading.Event()
+        self._closing = False
         self._rate = RateLimiter(settings.serving.records_per_second)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._writer: SegmentWriter | None = None
@@ -64,46 +66,39 @@ class Recorder:
         self._thread.start()
 
     def put(self, record: bytes) -> bool:
-        try:
-            if len(record) > self._settings.landing.max_event_bytes or not self._rate.take(UNKNOWN):
-                raise queue.Full
-            self._waiting.put_nowait(record)
-        except queue.Full:
+        limits = self._settings
+        fits = len(record) <= limits.landing.max_event_bytes and len(self._waiting) < limits.serving.record_queue
+        if not fits or not self._rate.take(UNKNOWN):
             self._metrics.records_lost.inc()
             return False
+        self._waiting.append(record)
+        if not self._woken.is_set():  # once a group: to wake a thread costs more than to hand it a record
+            self._woken.set()
         return True
 
     def close(self) -> None:
         if self._thread.is_alive():
-            self._waiting.put(None)
+            self._closing = True
+            self._woken.set()
             self._thread.join()
 
     def _run(self) -> None:
         ending = False
         while not ending:
-            group, ending = self._group()
-            if group:
+            if self._woken.wait(self._patience()) and not self._closing:
+                time.sleep(self._gather)
+            self._woken.clear()
+            ending = self._closing
+            if group := [self._waiting.popleft() for _ in range(len(self._waiting))]:
                 self._write(group)
             if self._opened_at is not None and (ending or time.monotonic() - self._opened_at >= self._roll_seconds):
                 self._publish()
 
-    def _group(self) -> tuple[list[bytes], bool]:
-        """The records that wait, and whether it is the end."""
-        patience = (
-            None if self._opened_at is None else max(0.01, self._opened_at + self._roll_seconds - time.monotonic())
-        )
-        try:
-            batch = [self._waiting.get(timeout=patience)]
-        except queue.Empty:
-            return [], False
-        if batch[0] is not None:
-            time.sleep(self._gather)
-        while batch[-1] is not None:
-            try:
-                batch.append(self._waiting.get_nowait())
-            except queue.Empty:
-                break
-        return [record for record in batch if record is not None], batch[-1] is None
+    def _patience(self) -> float | None:
+        """Seconds until what was written is to be published; None where nothing was."""
+        if self._opened_at is None:
+            return None
+        return max(0.01, self._opened_at + self._roll_seconds - time.monotonic())
 
     def _write(self, group: list[bytes]) -> None:
         try:

@@ -15,6 +15,7 @@ from nextclick.contracts.events import derived_id
 Bucket = tuple[float, float]
 """Tokens that were left, and when that was counted, in seconds of the machine's monotonic clock."""
 _BUCKET: Final = struct.Struct("=dd")
+_ALONE: Final = nullcontext()
 
 
 class OwnBuckets(dict[str, Bucket]):
@@ -22,7 +23,7 @@ class OwnBuckets(dict[str, Bucket]):
 
     def alone(self, name: str) -> nullcontext[None]:
         """A context in which nobody else changes the bucket."""
-        return nullcontext()
+        return _ALONE
 
 
 class SharedBuckets:

@@ -2,6 +2,7 @@
 
 import logging
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -19,7 +20,7 @@ from nextclick.profile.conversion import ConversionRates
 from nextclick.profile.predictions import Foreseeing
 from serving.index import items as catalogues
 from serving.index import vectors
-from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
+from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers, places
 from serving.index.lambdamart import Ranker
 from serving.index.next_action import ActionTransitions
 from serving.index.packed_lists import unpack_list
@@ -47,7 +48,7 @@ class ServingIndex:
     """n / (n + κ) of each item's strength n; κ is the median of those in use. One row more: 0."""
     in_categories: Numbers
     """All items by category, each category's by popularity."""
-    category_starts: Numbers
+    category_starts: Sequence[int]
     """Where a category's items start in `in_categories`; one row more, the end."""
     newest: Numbers
     """The FRESH items that were seen first most lately, the newest first."""
@@ -83,7 +84,7 @@ class ServingIndex:
 
         As `np.searchsorted` and `np.isin` would say, without sorting.
         """
-        self._row[numbers] = np.arange(len(numbers))
+        self._row[numbers] = places(len(numbers))
         rows = [self._row.take(each) for each in lists]
         self._row[numbers] = UNKNOWN
         return rows
@@ -130,7 +131,7 @@ def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIn
         rank=rank,
         popularity=popularity,
         in_categories=in_categories,
-        category_starts=starts,
+        category_starts=starts.tolist(),
         newest=newest,
         ctr=_click_model(model),
         ranker=_ranker(learned),

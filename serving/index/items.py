@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ UNKNOWN: Final = -1
 """The index of an item, or the code of a category, that is not known; as an index it is the last row."""
 _TRAITS: Final = 16
 """Attributes of an item that count for interests; it may have more."""
+_LENGTHS: Final = 1_024
 _TOGETHER: Final = 64
 """Chunks that are read at a time."""
 
@@ -69,6 +71,23 @@ class ItemColumns:
     def traits_of(self, item: str) -> tuple[str, ...]:
         """The attributes of an item."""
         return self.traits[self.number.get(item, UNKNOWN)]
+
+
+@lru_cache(_LENGTHS)
+def places(count: int) -> Numbers:
+    """0, 1, … below `count`; nobody may write in it."""
+    return _kept(np.arange(count))
+
+
+@lru_cache(_LENGTHS)
+def ones(count: int) -> Floats:
+    """So many ones; nobody may write in them."""
+    return _kept(np.ones(count))
+
+
+def _kept(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
 
 
 def load(snapshot: Snapshot) -> ItemColumns:

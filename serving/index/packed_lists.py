@@ -1,5 +1,7 @@
 """Packed lists as arrays: an item index and a score a place (nextclick/kv/lists/packing.py has the bytes)."""
 
+import struct
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,13 +22,40 @@ def unpack_list(value: bytes, count: int) -> tuple[int, NDArray[np.int64], NDArr
     try:
         form, model = HEADER.unpack_from(value)
         pairs: NDArray[Any] = np.frombuffer(value, DTYPES[form], offset=HEADER.size)
-    except (ValueError, KeyError, IndexError) as error:
-        raise ModelError(
-            f"A list of the key-value table is damaged: {error}. Run `nextclick export --full`."
-        ) from error
+    except (ValueError, KeyError, IndexError, struct.error) as error:
+        raise _damaged(error) from error
     items = pairs["item"].astype(np.int64)
     if len(items) and items.max() >= count:
         raise ModelError(
             "A list of the key-value table names an item that there is not. Run `nextclick export --full`."
         )
     return model, items, pairs["score"]
+
+
+def model_of(value: bytes, models: Sequence[str]) -> str:
+    """Which of the `models` made a list. ModelError if it is damaged."""
+    try:
+        model: int = HEADER.unpack_from(value)[1]
+        return models[model]
+    except (struct.error, IndexError) as error:
+        raise _damaged(error) from error
+
+
+def unpack_items(values: Sequence[bytes], count: int) -> list[NDArray[np.int64]]:
+    """The item indices of several lists. Those of one form are read and checked as one, since each costs more than its items do."""
+    form = DTYPES.get(values[0][0]) if values and values[0] else None
+    if form is None or any(
+        value[:1] != values[0][:1] or (len(value) - HEADER.size) % form.itemsize for value in values
+    ):
+        return [unpack_list(value, count)[1] for value in values]
+    _, joined, _ = unpack_list(values[0] + b"".join([value[HEADER.size :] for value in values[1:]]), count)
+    lists, first = list[NDArray[np.int64]](), 0
+    for value in values:
+        last = first + (len(value) - HEADER.size) // form.itemsize
+        lists.append(joined[first:last])
+        first = last
+    return lists
+
+
+def _damaged(error: Exception) -> ModelError:
+    return ModelError(f"A list of the key-value table is damaged: {error}. Run `nextclick export --full`.")

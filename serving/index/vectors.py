@@ -41,7 +41,7 @@ class ItemVectors:
         """Who used these items, by index, as strongly as that; None for who used none that has a vector."""
         number, strength = np.array(list(strengths), np.int64), np.array(list(strengths.values()))
         length = self.length.take(number)
-        known = np.flatnonzero(length > 0)
+        known = (length > 0).nonzero()[0]
         if not len(known):
             return None
         if len(known) < len(number):

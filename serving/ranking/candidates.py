@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.index.index import ServingIndex
-from serving.index.items import Floats, ItemColumns, Numbers
+from serving.index.items import Floats, ItemColumns, Numbers, places
 from serving.ranking.visitor import Known
 
 SESSION, PERSONAL, CATEGORY, POPULAR, SIMILAR = 1, 2, 4, 8, 16
@@ -56,10 +56,10 @@ def of_numbers(stock: ItemColumns, number: Numbers, origin: int = 0) -> Candidat
         category=stock.category.take(number),
         price=stock.price.take(number),
         available=stock.available.take(number),
-        origin=np.full(len(number), origin, np.int64),
+        origin=np.full(len(number), origin, np.int64) if origin else np.zeros(len(number), np.int64),
         personal=nothing,
         similar=nothing.copy(),
-        row=np.arange(len(number)),
+        row=places(len(number)),
     )
 
 
@@ -87,7 +87,7 @@ def _rooms(limit: int) -> dict[str, int]:
 
 def dedupe_keep_last(index: ServingIndex, items: Numbers) -> Numbers:
     """Each item where it stands last."""
-    last: Numbers = items[index.rows(items, items)[0] == np.arange(len(items))]
+    last: Numbers = items[index.rows(items, items)[0] == places(len(items))]
     return last
 
 
@@ -101,9 +101,14 @@ def _worths(lengths: tuple[int, ...], decay: float) -> Floats:
 def top_categories(index: ServingIndex, known: Known) -> list[int]:
     """The codes of the categories that the visitor leans to most: of the session, the last one, by interest."""
     features, code = known.features, index.catalogue.code
-    names = (features.session_category, features.last_category, *features.top_categories)
-    codes = dict.fromkeys(code[name] for name in names if name in code)
-    return list(islice(codes, _CATEGORIES))
+    liked = (name for name, score in features.interest.items() if score > 0)
+    codes: dict[int, None] = {}
+    for name in chain((features.session_category, features.last_category), liked):
+        if name in code:
+            codes[code[name]] = None
+            if len(codes) == _CATEGORIES:
+                break
+    return list(codes)
 
 
 def annotate(

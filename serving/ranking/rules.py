@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from nextclick.profile.profile import KINDS_BY_CODE
 from nextclick.settings import RuleSettings as Conf
 from serving.index.index import ServingIndex
-from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers
+from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers, ones
 from serving.ranking.candidates import POPULAR, Candidates, annotate, of_numbers
 from serving.ranking.visitor import Known
 from serving.schema.requests import FilteredRequest
@@ -97,9 +97,7 @@ def _never(conf: Conf, request: FilteredRequest, known: Known) -> tuple[list[str
 
 def may_show(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates) -> NDArray[np.bool_]:
     """Which of the candidates may be shown; where a rule needs a fact that nobody knows, the item may not."""
-    fine = np.ones(len(candidates), bool)
-    if ruleset.only_available:
-        fine &= candidates.available != 0
+    fine = candidates.available != 0 if ruleset.only_available else np.ones(len(candidates), bool)
     if ruleset.categories is not None:
         fine &= np.isin(candidates.category, ruleset.categories)
     if ruleset.only_recommendable:
@@ -120,6 +118,8 @@ def may_show(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates) 
 
 def boosts(ruleset: AnswerRules, candidates: Candidates) -> Floats:
     """The factor of each item's score."""
+    if not (ruleset.category_boost or ruleset.item_boost):
+        return ones(len(candidates))
     factor = np.ones(len(candidates))
     for code, by in ruleset.category_boost.items():
         factor[candidates.category == code] *= by
@@ -137,7 +137,7 @@ def filled(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates, ne
     """
     fine = may_show(index, ruleset, candidates)
     if not fine.all():
-        candidates = candidates.take(np.flatnonzero(fine))
+        candidates = candidates.take(fine.nonzero()[0])
     if not ruleset.per_category and len(candidates) >= need:
         return candidates
     used = _Used(ruleset.per_category, candidates.category)

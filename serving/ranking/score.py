@@ -68,7 +68,7 @@ def score(
 def _recency(index: ServingIndex, candidates: Candidates, now: int, half_life_days: float) -> Floats:
     """2^(−age / half-life), age since the item was first seen; 0 where nobody knows."""
     age = np.maximum(0.0, now - index.catalogue.first_seen.take(candidates.number)) / _DAY_MS
-    return np.fmax(np.exp2(-age / half_life_days), 0.0)  # of a number and none, fmax takes the number
+    return np.fmax(np.exp2(age / -half_life_days), 0.0)  # of a number and none, fmax takes the number
 
 
 def _affinity(index: ServingIndex, candidates: Candidates, known: Known) -> Floats:
@@ -82,12 +82,13 @@ def _affinity(index: ServingIndex, candidates: Candidates, known: Known) -> Floa
 def _category_match(index: ServingIndex, candidates: Candidates, known: Known) -> Floats:
     """1 in the category of this session or of the last event, else interest in the category over the strongest interest."""
     code, features = index.catalogue.code, known.features
-    match = np.zeros(int(max(candidates.category.max(initial=0), len(code))) + 2)  # the last row stands for UNKNOWN
     most = max(features.interest.values(), default=0.0)
-    for name, interest in features.interest.items():
-        if name in code and interest > 0:
-            match[code[name]] = interest / most
-    for name in (features.session_category, features.last_category):
-        if name in code:
-            match[code[name]] = 1.0
-    return match.take(candidates.category)
+    match = {
+        code[name]: interest / most for name, interest in features.interest.items() if interest > 0 and name in code
+    }
+    match |= {code[name]: 1.0 for name in (features.session_category, features.last_category) if name in code}
+    if not match:
+        return np.zeros(len(candidates))
+    by_code = np.zeros(max(int(candidates.category.max(initial=0)), len(code)) + 2)  # the last row stands for UNKNOWN
+    by_code[[*match]] = [*match.values()]
+    return by_code.take(candidates.category)

@@ -33,7 +33,7 @@ from nextclick.profile.profile import Profile
 from nextclick.settings import Settings
 from serving.index.index import ServingIndex
 from serving.index.items import UNKNOWN, Numbers
-from serving.index.packed_lists import unpack_list
+from serving.index.packed_lists import model_of, unpack_items, unpack_list
 from serving.index.vectors import Embedded
 from serving.metrics import ServingMetrics
 from serving.ranking.audiences import NOWHERE, AnswerAudiences
@@ -187,15 +187,12 @@ class VisitorLookup:
             *map(similar_key, viewed),
         ]
         values = iter(snapshot.get_many(wanted))
-        own = _first(*islice(values, len(people)))
+        own = _own(index, _first(*islice(values, len(people))))
         histories = [decode_history(value) for value in islice(values, len(people)) if value is not None]
-        bought, seen = (
-            tuple(number for raw in raws for number in np.frombuffer(raw, "<u4").tolist() if number < len(stock))
-            for raws in ([each.bought for each in histories], [each.seen for each in histories])
-        )
         after, like = list(islice(values, len(viewed))), values
-        lists = (_first(*pair) for pair in zip(after, like, strict=True))
-        similar = [unpack_list(value, len(stock))[1] for value in lists if value is not None]
+        lists = [value for pair in zip(after, like, strict=True) if (value := _first(*pair)) is not None]
+        items = unpack_items(lists if own is None else [own, *lists], len(stock))
+        personal, similar = (None, items) if own is None else (items[0], items[1:])
         if len(follows):
             similar = [follows]
         elif not similar:
@@ -204,11 +201,11 @@ class VisitorLookup:
         return Known(
             whole,
             live,
-            self._personal(index, own),
+            personal,
             tuple(similar),
             embedded,
-            bought,
-            seen,
+            _numbers([each.bought for each in histories], len(stock)),
+            _numbers([each.seen for each in histories], len(stock)),
             session,
             audiences=audiences,
         )
@@ -239,13 +236,6 @@ class VisitorLookup:
         used = zip(numbers, actions, strict=False)  # what is too old are the last ones
         return index.vectors.embed(embedding.strengths(used, now, self._rules.weights, self._half_life_ms))
 
-    def _personal(self, index: ServingIndex, value: bytes | None) -> Numbers | None:
-        """A person's list; one that the popular model made is not theirs."""
-        if value is None:
-            return None
-        model, items, _ = unpack_list(value, len(index.catalogue))
-        return None if index.snapshot.manifest.models[model] == lists_manifest.POPULAR else items
-
     def _list(self, index: ServingIndex, snapshot: Snapshot, key: bytes) -> Numbers | None:
         value = snapshot.get_many([key])[0]
         return None if value is None else unpack_list(value, len(index.catalogue))[1]
@@ -255,6 +245,18 @@ def _people(who: Who) -> list[str]:
     """The persons that it may be, the surest first."""
     user = [persons.of_user(who.user_id)] if who.user_id else []
     return user + ([persons.of_visitor(who.visitor_id)] if who.visitor_id else [])
+
+
+def _own(index: ServingIndex, value: bytes | None) -> bytes | None:
+    """A person's list as it is stored; one that the popular model made is not theirs."""
+    if value is None:
+        return None
+    return None if model_of(value, index.snapshot.manifest.models) == lists_manifest.POPULAR else value
+
+
+def _numbers(stored: Sequence[bytes], count: int) -> tuple[int, ...]:
+    """Indices of items below `count`."""
+    return tuple(number for raw in stored for number in np.frombuffer(raw, "<u4").tolist() if number < count)
 
 
 def _first(*values: bytes | None) -> bytes | None:

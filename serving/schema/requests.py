@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, TypeVar, get_origin
 from urllib.parse import parse_qsl, unquote_plus
 
 import msgspec
+import msgspec.inspect
 from msgspec import Meta
 
 from nextclick.contracts.events import IN_NO_ID, MOST_ID_CHARS
@@ -21,6 +22,8 @@ Money = Annotated[float, Meta(ge=0, le=1e15)]
 Boost = Annotated[str, Meta(max_length=512, pattern=r"^(item|category):.+=[0-9]{1,3}(\.[0-9]{1,6})?$")]
 Asked = TypeVar("Asked", bound=msgspec.Struct)
 _MAX_FIELDS: Final = 2_000
+_PLAIN_CHARS: Final = 1_000
+"""A query of so many characters has fewer fields than that."""
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -148,6 +151,8 @@ class ProfileRequest(_Request, frozen=True, kw_only=True):
 
 def key_of_query(query: bytes) -> str | None:
     """The read key of a query, before the rest of it is read."""
+    if b"key" not in query:
+        return None
     pairs = (pair.partition(b"=") for pair in query.split(b"&"))
     return next((unquote_plus(value.decode("latin-1")) for name, _, value in pairs if name == b"key"), None)
 
@@ -155,7 +160,7 @@ def key_of_query(query: bytes) -> str | None:
 def of_query(kind: type[Asked], query: bytes, more: Mapping[str, str]) -> Asked:
     """The question that a query asks. Refused 400, with the field named."""
     try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
+        pairs = _pairs(query)
     except ValueError as error:  # UnicodeDecodeError is one
         raise Refused(400, "bad_query", f"The query cannot be read: {error}.") from None
     many = _several(kind)
@@ -185,11 +190,32 @@ def checked(kind: type[Asked], data: Any, strict: bool) -> Asked:
         request = msgspec.convert(data, kind, strict=strict)
     except (msgspec.ValidationError, RecursionError) as error:
         raise Refused(400, "bad_field", f"{error}.") from None
-    for name in kind.__struct_fields__:
+    for name in _floats(kind):
         value = getattr(request, name)
-        if isinstance(value, float) and not math.isfinite(value):
+        if value is not None and not math.isfinite(value):
             raise Refused(400, "bad_field", f"{name} is not a finite number.")
     return request
+
+
+def _pairs(query: bytes) -> list[tuple[str, str]]:
+    """Names and values in their order. ValueError for what is not ASCII, for escapes that are not UTF-8, and for too many."""
+    text = query.decode("ascii")
+    if "%" in text or "+" in text or len(text) > _PLAIN_CHARS:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
+    return [(name, value) for name, _, value in (pair.partition("=") for pair in text.split("&") if pair)]
+
+
+@cache
+def _floats(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields that hold numbers which may have no end."""
+    fields = msgspec.inspect.type_info(kind)
+    assert isinstance(fields, msgspec.inspect.StructType)
+    return tuple(field.name for field in fields.fields if _is_float(field.type))
+
+
+def _is_float(kind: msgspec.inspect.Type) -> bool:
+    many = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
+    return any(isinstance(each, msgspec.inspect.FloatType) for each in many)
 
 
 @cache

@@ -13,9 +13,12 @@ from serving.served_log import Recorder, open_record
 from tests.wait import wait_until
 
 
-def test_records_above_the_rate_are_dropped_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("limit", ["RECORDS_PER_SECOND", "RECORD_QUEUE"])
+def test_records_above_a_limit_are_dropped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    settings = load(lake=tmp_path / "lake", environ={"NEXTCLICK_SERVING__RECORDS_PER_SECOND": "3"})
+    settings = load(lake=tmp_path / "lake", environ={f"NEXTCLICK_SERVING__{limit}": "3"})
     settings.lake.prepare()
     metrics = ServingMetrics()
     recorder = Recorder(settings, metrics)
