@@ -1,25 +1,25 @@
 """What a copy holds: the tables of gold as their contracts have them, and the reports, all of one version of each table."""
 
 import hashlib
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from analytics import views
+from analytics.people.first_days import plain
 from analytics.report import Report, earliest_today
 from nextclick.contracts import catalog
 from nextclick.contracts.duckdb_types import duckdb_type
 from nextclick.contracts.table import Column, Layer, Table
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake import delta, duck
-from nextclick.lake.day_changes import DayCursor, cursor_at, days_since
+from nextclick.lake.day_changes import DayCursor, cursor_at, days_since, files_of
 from nextclick.lake.sql import View
 from nextclick.settings import Settings
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _TYPES: Final = {"VARCHAR": "string", "TIMESTAMP WITH TIME ZONE": "timestamp", "INTEGER": "int", "HUGEINT": "bigint"}
 """Types of DuckDB as contracts name them, where the names differ. A sum of counts is a count."""
-_PLACE: Final = re.compile(r"\{(\w+)\}")
 
 SHARED: Final = Table(
     name="report.shared",
@@ -54,7 +53,7 @@ class Origin(msgspec.Struct, frozen=True):
     tables: dict[str, DayCursor]
     """The versions of the lake's tables; one that was never written is not in it."""
     parts: dict[str, str] = {}
-    """Of a table that does not follow days: a digest of the rows of each of its days (empty: of no day)."""
+    """Where files do not tell which rows changed: of each day (empty: of no day) a digest of its rows, or of who came first on it."""
 
 
 class Written(NamedTuple):
@@ -86,8 +85,10 @@ class Copied:
     """What its rows are, in the SQL of `PinnedLake.database`."""
     reads: tuple[str, ...]
     by_day: bool
-    """Its rows of a day follow from the rows of that day in the tables that it reads, and these lie by days."""
+    """Its rows of a day follow from the rows of that day in those of its tables that lie by days, and from all rows of the others."""
     describe: Callable[[], tuple[Column, ...]]
+    firsts: str = ""
+    """SQL in the query of who came first on which day: its rows of a day follow also from those of that day."""
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -98,6 +99,11 @@ class Copied:
     def day(self) -> str | None:
         """The column of a day, by which it may be written in parts."""
         return next((column.name for column in self.columns if column.type == "date"), None)
+
+    @property
+    def is_of_days_alone(self) -> bool:
+        """Nothing but a day's rows says what its rows of that day are."""
+        return self.by_day and all(map(lies_by_days, self.reads))
 
     @property
     def form(self) -> str:
@@ -129,7 +135,7 @@ def pinned(settings: Settings) -> Iterator["PinnedLake"]:
 
 
 class PinnedLake:
-    """The tables of a lake at their newest versions, as these were when it was opened, as views of a database."""
+    """The tables of a lake at their newest versions, as these were when it was opened, as views of a database once they are shown."""
 
     def __init__(self, settings: Settings, database: "DuckDBPyConnection") -> None:
         self.lake, self.database, self._settings = settings.lake, database, settings.analytics
@@ -138,8 +144,7 @@ class PinnedLake:
         self._tables = {name: delta.open_table(self.lake, name) for name in names}
         for layer in Layer:
             database.execute(f"CREATE SCHEMA {layer}")
-        for name, table in self._tables.items():
-            database.execute(f"CREATE VIEW {name} AS {duck.source(self.lake, name, table)}")
+        self._shown = dict[str, str]()
         self.copied = (*map(_of_gold, gold), *map(self._of_report, views.views()))
 
     def like(self, patterns: Sequence[str]) -> list[Copied]:
@@ -165,39 +170,59 @@ class PinnedLake:
         said = msgspec.json.encode(origin).decode()
         return {"table_name": table.name, "version": self.version(table), "at": datetime.now(UTC), "origin": said}
 
-    def changed_days(self, table: Copied, last: Origin | None) -> set[date | None] | None:
-        """Days whose rows changed since a copy that was made of `last`; None where any row may have."""
+    def changed_days(self, table: Copied, last: Origin | None) -> Set[date | None] | None:
+        """Days on which rows of its tables changed since a copy that was made of `last`; None where any row of its own may have."""
         if last is None or last.form != table.form or not table.by_day:
             return None
-        changed: set[date | None] = set()
-        for name in table.reads:
-            days = self._days_since(name, last.tables.get(name))
-            if days is None:
-                return None
-            changed |= days
-        return changed
+        changed = [self._days_since(name, last.tables.get(name)) for name in table.reads]
+        return None if None in changed else frozenset[date | None]().union(*filter(None, changed))
 
-    def hold(self, table: Copied) -> dict[str, str]:
-        """Make the rows of a table the temporary table `held`; a digest of the rows of each of its days, as Origin has them."""
-        self.database.execute(f"CREATE OR REPLACE TEMP TABLE held AS {table.query}")
-        day = f"coalesce(CAST(\"{table.day}\" AS VARCHAR), '')" if table.day else "''"
-        query = f"SELECT {day}, concat(count(*), '-', sum(hash(held))) FROM held GROUP BY ALL"
-        return dict(self.database.execute(query).fetchall())
+    def show_whole(self) -> None:
+        """Show all rows of all tables, for who asks the queries as they are."""
+        for name in self._tables:
+            self.show(name, self.source(name))
 
-    def _days_since(self, name: str, last: DayCursor | None) -> set[date] | None:
+    def show(self, name: str, query: str) -> None:
+        """Make a table the view of such a query."""
+        if self._shown.get(name) != query:
+            self.database.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+            self._shown[name] = query
+
+    def source(self, name: str, days: Set[date | None] | None = None) -> str:
+        """Its rows, and of a table by days no file of others than these: a query of few files is planned sooner."""
+        source = self._tables[name]
+        if source is None or days is None or not lies_by_days(name):
+            return duck.source(self.lake, name, source)
+        return duck.source(self.lake, name, source, files_of(duck.files(source), days))
+
+    @cache  # noqa: B019  one copy's alone
+    def _days_since(self, name: str, last: DayCursor | None) -> Set[date] | None:
+        """None: any, or it lies by no days and has changed."""
         source = self._tables[name]
         if source is None:
-            return None if last else set()
-        return days_since(self.lake, name, source, last)
+            return None if last else frozenset()
+        if lies_by_days(name):
+            return days_since(self.lake, name, source, last)
+        return frozenset[date]() if last == cursor_at(source) else None
+
+    @cached_property
+    def _without_rows(self) -> "DuckDBPyConnection":
+        """The tables with no file that a query would be bound to."""
+        database = duck.connect(self.lake)
+        for layer in Layer:
+            database.execute(f"CREATE SCHEMA {layer}")
+        for name in self._tables:
+            database.execute(f"CREATE VIEW {name} AS {duck.source(self.lake, name, None)}")
+        return database
 
     def _of_report(self, report: Report) -> Copied:
         view = views.of_report(self._settings, report, earliest_today(self._settings, datetime.now(UTC)))
-        return Copied(
-            view.name, report.doc, view.query, report.reads, _follows_days(report), partial(self._described, view)
-        )
+        firsts = plain(report.reads[0]) if "{firsts}" in report.rows else ""
+        described = partial(self._described, view)
+        return Copied(view.name, report.doc, view.query, report.reads, _follows_days(report), described, firsts)
 
     def _described(self, view: View) -> tuple[Column, ...]:
-        described = self.database.execute(f"DESCRIBE {view.query}").fetchall()
+        described = self._without_rows.execute(f"DESCRIBE {view.query}").fetchall()
         return tuple(Column(name, _contract_type(kind), view.comments.get(name, "")) for name, kind, *_ in described)
 
 
@@ -205,16 +230,16 @@ def _of_gold(name: str) -> Copied:
     table = catalog.table(name)
     listed = ", ".join(f'"{column.name}"::{duckdb_type(column.type)} AS "{column.name}"' for column in table.columns)
     query = f"SELECT {listed} FROM {name}"
-    return Copied(name, table.doc, query, (name,), _lies_by_days(name), lambda: table.columns)
+    return Copied(name, table.doc, query, (name,), lies_by_days(name), lambda: table.columns)
 
 
 def _follows_days(report: Report) -> bool:
-    """Whether the rows of a day follow from those of that day in its tables: it looks at no range, and joins nothing without days."""
-    ranges = set(_PLACE.findall(report.rows)) - {"zone"}
-    return report.date == "date" and not ranges and all(map(_lies_by_days, report.reads))
+    """Whether its rows of a day look at no other day of its tables by days."""
+    of_its_day = report.date == "date" and report.around == 0 and not report.looks_back
+    return of_its_day and any(map(lies_by_days, report.reads))
 
 
-def _lies_by_days(name: str) -> bool:
+def lies_by_days(name: str) -> bool:
     return catalog.table(name).partitioned_by == ("date",)
 
 

@@ -39,6 +39,7 @@ def _fill(
     lake: PinnedLake, draft: Path, tables: Sequence[Copied], progress: Callable[[int, int], None]
 ) -> list[Written]:
     database, written = lake.database, list[Written]()
+    lake.show_whole()
     database.execute(f"ATTACH {duck.text(str(draft))} AS copied (STORAGE_VERSION '{_STORAGE}')")
     database.begin()  # else each statement waits for the disk
     for schema in (Layer.GOLD, "report"):

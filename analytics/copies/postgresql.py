@@ -7,13 +7,13 @@ state of all tables: the former until the commit, then the new one; `report.shar
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from analytics.copies import postgresql_tables
+from analytics.copies.changes import Changes
 from analytics.copies.contents import SHARED, Copied, Origin, PinnedLake, Written, pinned
 from nextclick.errors import NextclickError, UsageError
 from nextclick.extras import importing
@@ -38,10 +38,10 @@ def share(
     _refuse_password(address)
     with _transaction(address) as cursor, pinned(settings) as lake:  # so that of two the later one has the newer lake
         chosen, former = lake.like(patterns), _former(cursor)
-        origins, written = dict[str, Origin](), list[Written]()
+        changes, origins, written = Changes(lake), dict[str, Origin](), list[Written]()
         for number, table in enumerate(chosen):
             progress(number, len(chosen))
-            origins[table.name], one = _bring(cursor, lake, table, former.get(table.name))
+            origins[table.name], one = _bring(cursor, lake, changes, table, former.get(table.name))
             written += [one] if one else []
         _say(cursor, lake, chosen, origins)
     progress(len(chosen), len(chosen))
@@ -87,7 +87,9 @@ def _former(cursor: "Cursor") -> dict[str, Origin]:
     return {name: msgspec.json.decode(text, type=Origin) for name, text in cursor.fetchall() if name in present}
 
 
-def _bring(cursor: "Cursor", lake: PinnedLake, table: Copied, last: Origin | None) -> tuple[Origin, Written | None]:
+def _bring(
+    cursor: "Cursor", lake: PinnedLake, changes: Changes, table: Copied, last: Origin | None
+) -> tuple[Origin, Written | None]:
     """Write what changed of one table; what it is made of then, and what was written: None where it is as it was."""
     origin = lake.origin(table)
     if last and (last.form, last.tables) == (origin.form, origin.tables):
@@ -96,11 +98,7 @@ def _bring(cursor: "Cursor", lake: PinnedLake, table: Copied, last: Origin | Non
         postgresql_tables.adapt(cursor, table.name, table.columns)
     else:
         postgresql_tables.create(cursor, table.name, table.doc, table.columns)
-    if table.by_day:
-        days, rows = lake.changed_days(table, last), table.query
-    else:
-        origin = msgspec.structs.replace(origin, parts=lake.hold(table))
-        days, rows = _differing(table, origin, last), "FROM held"
+    rows, days, parts = changes.since(table, last)
     condition = table.where(days)
     if last:
         cursor.execute(f"DELETE FROM {table.name} WHERE {condition}")
@@ -109,17 +107,8 @@ def _bring(cursor: "Cursor", lake: PinnedLake, table: Copied, last: Origin | Non
     count = postgresql_tables.append(cursor, table.name, answer.to_arrow_reader())
     if not last and table.day:
         postgresql_tables.index(cursor, table.name, table.day)
-    return origin, Written(table.name, lake.version(table), count, None if days is None else len(days))
-
-
-def _differing(table: Copied, origin: Origin, last: Origin | None) -> set[date | None] | None:
-    """Days whose rows have another digest than before; None: all."""
-    if last is None:
-        return None
-    days = {day for day, _ in last.parts.items() ^ origin.parts.items()}
-    if days and table.day is None:
-        return None
-    return {date.fromisoformat(day) if day else None for day in days}
+    written = Written(table.name, lake.version(table), count, None if days is None else len(days))
+    return msgspec.structs.replace(origin, parts=parts), written
 
 
 def _say(cursor: "Cursor", lake: PinnedLake, chosen: Sequence[Copied], origins: dict[str, Origin]) -> None:

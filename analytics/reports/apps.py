@@ -52,6 +52,7 @@ RELEASES: Final = Report(
         )})
     """,
     dimensions=("date", "site", "app_version", "os", "event"),
+    around=0,
     metrics=(
         VISITS, a.CRASHED_VISITS, a.CRASH_FREE, a.EVENTS, a.WITH_ERROR, a.ERROR_SHARE, a.ERROR_LOW, a.ERROR_HIGH, a.P50, a.P95,
     ),

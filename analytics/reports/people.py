@@ -220,6 +220,7 @@ AUDIENCES: Final = Report(
             AND members.subject_id = CASE WHEN subject_kind = 'visitor' THEN visits.visitor_id ELSE visits.user_id END
     """,
     dimensions=("date", "site", "audience", "subject_kind"),
+    around=0,
     metrics=(a.ENTERED, a.LEFT, a.VISITS, a.ORDERS, a.BUYING_VISITS, a.CONVERSION_RATE),
     by=("audience", "subject_kind"),
 )

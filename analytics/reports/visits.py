@@ -50,16 +50,16 @@ NEWCOMERS: Final = Report(
     reads=("gold.visits",),
     rows=f"""
         WITH newcomers AS (
-            SELECT site, visitor_id, min(started_at) AS first_at
+            SELECT site, visitor_id, date, min(started_at) AS first_at
             FROM gold.visits JOIN (
-                SELECT site, visitor_id FROM {{firsts}} WHERE first_date >= {{since}} AND first_date <= {{until}}
-            ) USING (site, visitor_id)
-            WHERE date >= {{since}} AND date <= {{until}} GROUP BY site, visitor_id
+                SELECT site, visitor_id, first_date AS date FROM {{firsts}} WHERE first_date >= {{since}} AND first_date <= {{until}}
+            ) USING (site, visitor_id, date)
+            WHERE date >= {{since}} AND date <= {{until}} GROUP BY site, visitor_id, date
         )
         SELECT {_COLUMNS}, CASE WHEN started_at = first_at THEN 'new' ELSE 'returning' END AS visitor_kind,
             (site, visitor_id) AS visitor, 1 AS visits, CAST(is_bounce AS INT) AS bounces, CAST(is_engaged AS INT) AS engaged_visits,
             orders, CAST(orders > 0 AS INT) AS buying_visits
-        FROM gold.visits LEFT JOIN newcomers USING (site, visitor_id) WHERE date >= {{since}} AND date <= {{until}}
+        FROM gold.visits LEFT JOIN newcomers USING (site, visitor_id, date) WHERE date >= {{since}} AND date <= {{until}}
     """,
     dimensions=("visitor_kind", *OF_A_VISIT),
     around=0,

@@ -1,6 +1,7 @@
 """What of a table has changed since another was made of it, without a JVM: its files, and of a table by days the days of these."""
 
 import re
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -86,6 +87,11 @@ def days_since(
     """Days of `source`, a version of table `name`, that changed since a cursor; None where that is not known."""
     changed = changed_files(lake, name, source, last, made_with)
     return None if changed is None else days_of(name, changed.came | changed.went)
+
+
+def files_of(files: Iterable[str], days: Container[date | None]) -> list[str]:
+    """Those of data files whose folders are of some days."""
+    return [path for path in files if (day := _DAY.search(path)) and date.fromisoformat(day[1]) in days]
 
 
 def days_of(name: str, files: frozenset[str]) -> set[date]:

@@ -37,6 +37,7 @@ def connect(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
             "autoinstall_known_extensions": "false",
             "python_enable_replacements": "false",
             "preserve_insertion_order": "false",
+            "parquet_metadata_cache": "true",  # files never change, and many are opened again and again
             "asof_loop_join_threshold": "0",  # DuckDB takes a view of files for one row, and would look at each pair
         }
     )
@@ -107,7 +108,8 @@ def least(table: "DeltaTable", column: str, some: Collection[str]) -> Any:
 
 def paths(lake: Lake, name: str, named: Iterable[str]) -> list[str]:
     """Files of table `name`, as its log names them, in full."""
-    return [f"{lake.table(name)}/{unquote(file)}" for file in sorted(named)]
+    folder = lake.table(name)
+    return [f"{folder}/{unquote(file)}" for file in sorted(named)]
 
 
 def source(lake: Lake, name: str, table: "DeltaTable | None", some: Iterable[str] | None = None) -> str:
