@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from analytics.journeys import units
@@ -26,7 +27,6 @@ from nextclick.lake import duck
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 MOST_STEPS: Final = 10
@@ -129,14 +129,14 @@ def _sum(question: FunnelQuestion, tallies: Iterable[_Tally]) -> _Tally:
 
 def _parts(
     database: "DuckDBPyConnection", settings: Settings, question: FunnelQuestion, parts: int
-) -> Iterator["pa.Table"]:
-    """Rows of site, unit, microsecond, steps (bits) and value: events that can be a step, or break a strict chain."""
+) -> Iterator[pa.Table]:
+    """Rows of site, unit, microsecond, steps (bits) and, with a break-down, value: events that can be a step, or break a strict chain."""
     values = Values()
     first, behind = moments_sql(settings, question.days, values)
     steps = [pattern_sql(step, values) for step in question.steps]
     steps[0] += f" AND occurred_at >= {first} AND occurred_at < {behind}"
     bits = " + ".join(f"({step})::INT * {1 << bit}" for bit, step in enumerate(steps))
-    by = f"coalesce({text_sql(question.by, values)}, '{ABSENT}')" if question.by else "''"
+    by = f", coalesce({text_sql(question.by, values)}, '{ABSENT}') AS value" if question.by else ""
     within = f"to_microseconds({values.add(question.within // _MICROSECOND)})"
     where = [f"occurred_at >= {first}", f"occurred_at < {behind} + {within}"]
     if question.days.site is not None:
@@ -150,19 +150,19 @@ def _parts(
         mine = [f"hash(unit) % {parts} = {part}"] * (parts > 1)
         yield database.sql(
             f"""
-            SELECT site, unit, epoch_us(occurred_at) AS at, steps, value
-            FROM (SELECT *, ({bits})::USMALLINT AS steps, {by} AS value FROM unit_events WHERE {" AND ".join(where + mine)})
+            SELECT site, unit, epoch_us(occurred_at) AS at, steps{", value" if by else ""}
+            FROM (SELECT *, ({bits})::USMALLINT AS steps{by} FROM unit_events WHERE {" AND ".join(where + mine)})
             WHERE {kept}
             """,
             params=values,
         ).to_arrow_table()
 
 
-def _tallies(rows: "pa.Table", question: FunnelQuestion) -> Iterator[tuple[str, _Tally]]:
+def _tallies(rows: pa.Table, question: FunnelQuestion) -> Iterator[tuple[str, _Tally]]:
     """By value of the break-down: of one part of the units, each counted once."""
-    n, (code, names) = len(question.steps), _codes(rows["value"])
+    n, (code, names) = len(question.steps), _values(rows)
     order = pc.sort_indices(names)
-    value = pc.sort_indices(order).to_numpy()[code]  # of several first steps the least text counts
+    value = pc.sort_indices(order).to_numpy().astype(np.int32)[code]  # of several first steps the least text counts
     reached = chains(
         _units(rows),
         rows["at"].to_numpy(),
@@ -180,7 +180,14 @@ def _tallies(rows: "pa.Table", question: FunnelQuestion) -> Iterator[tuple[str, 
     yield from zip(names.take(order).to_pylist(), map(_Tally, counts.reshape(-1, n + 1), gaps), strict=True)
 
 
-def _units(rows: "pa.Table") -> Numbers:
+def _values(rows: pa.Table) -> tuple[Numbers, pa.Array]:
+    """As `_codes`; where there is no break-down, all are of one value."""
+    if "value" in rows.column_names:
+        return _codes(rows["value"])
+    return np.zeros(len(rows), np.int8), pa.array([""])
+
+
+def _units(rows: pa.Table) -> Numbers:
     """A number for each unit, from 0: those of different sites differ."""
     (unit, names), (site, sites) = _codes(rows["unit"]), _codes(rows["site"])
     if len(sites) < 2:
@@ -189,7 +196,7 @@ def _units(rows: "pa.Table") -> Numbers:
     return dense
 
 
-def _codes(texts: "pa.ChunkedArray") -> tuple[Numbers, "pa.Array"]:
+def _codes(texts: pa.ChunkedArray) -> tuple[Numbers, pa.Array]:
     """A number for each text, from 0, and the texts by their numbers."""
     encoded = texts.dictionary_encode().combine_chunks()
     return encoded.indices.to_numpy(), encoded.dictionary

@@ -30,7 +30,7 @@ class Chains(NamedTuple):
 def chains(
     unit: Numbers, time: Numbers, steps: Numbers, value: Numbers, n: int, within: int, strict: bool = False
 ) -> Chains:
-    """The chains of rows in any order. `unit`: from 0; `steps`: bit k is set where the row can be step k, from 0, of `n`.
+    """The chains of rows in any order. `unit` and `value`: from 0; `steps`: bit k is set where the row can be step k, from 0, of `n`.
 
     A chain is whole within `within`, in the unit of `time`, of its start, both ends included. Strict: no row of the unit between.
     """
@@ -60,18 +60,41 @@ class _Instants(NamedTuple):
 
 
 def _instants(unit: Numbers, time: Numbers, steps: Numbers, value: Numbers, n: int) -> _Instants:
-    order = np.argsort(time)
-    order = order[
-        np.sort(unit[order].astype(np.int64) << 32 | np.arange(len(order))) & 0xFFFFFFFF
-    ]  # quicker than lexsort
-    unit, time, steps = unit[order], time[order], steps[order]
-    heads = np.flatnonzero(_changes(unit) | _changes(time))
+    unit, time, steps, value, is_head = _in_order(unit, time, steps, value, n)
+    heads = np.flatnonzero(is_head)
     size = np.diff(heads, append=len(unit))
-    first_step = np.where(steps & 1, value[order], np.iinfo(value.dtype).max)
+    first_step = np.where(steps & 1, value, np.iinfo(value.dtype).max)
     alone = np.array([_furthest((mask,), n) for mask in range(1 << n)], np.int8).T
     furthest = alone[:, steps[heads]]
     _tie(furthest, steps, size, n)
     return _Instants(unit[heads], time[heads], size, np.minimum.reduceat(first_step, heads), furthest)
+
+
+def _in_order(
+    unit: Numbers, time: Numbers, steps: Numbers, value: Numbers, n: int
+) -> tuple[Numbers, Numbers, Numbers, Numbers, NDArray[np.bool_]]:
+    """The rows by unit and time, and where one of these changes. Rows that fit into one number each are sorted as such."""
+    start = time.min()
+    places = n, int(value.max()).bit_length(), int(time.max() - start).bit_length()
+    if sum(places) + int(unit.max()).bit_length() < 64:
+        packed = unit.astype(np.int64)
+        for column, bits in ((time - start, places[2]), (value, places[1]), (steps, places[0])):
+            packed <<= bits
+            packed |= column.astype(np.int64, copy=False)
+        packed.sort()
+        is_head = _changes(packed >> places[0] + places[1])
+        unpacked = []
+        for bits in places:
+            unpacked.append(packed & (1 << bits) - 1)
+            packed >>= bits
+        steps, value, time = unpacked
+        return packed, time + start, steps, value, is_head
+    order = np.argsort(time)
+    order = order[
+        np.sort(unit[order].astype(np.int64) << 32 | np.arange(len(order))) & 0xFFFFFFFF
+    ]  # quicker than lexsort
+    unit, time, steps, value = unit[order], time[order], steps[order], value[order]
+    return unit, time, steps, value, _changes(unit) | _changes(time)
 
 
 def _changes(sorted_numbers: Numbers) -> NDArray[np.bool_]:

@@ -85,7 +85,12 @@ def test_random_rows_reach_what_a_search_through_all_chains_reaches(seed: int, s
     ]
     by_unit = [[row for row in rows if row[0] == unit] for unit in range(60)]
     draw.shuffle(rows)
-    assert ours(rows, n, within, strict) == [brute(one, n, within, strict) for one in by_unit]
+    reached = [brute(one, n, within, strict) for one in by_unit]
+    assert ours(rows, n, within, strict) == reached
+    far = [(unit, time << 55, steps, value) for unit, time, steps, value in rows]  # a row does not fit into one number
+    assert ours(far, n, within << 55, strict) == [
+        (*one, tuple(time << 55 for time in times)) for *one, times in reached
+    ]
 
 
 def test_without_rows_there_are_no_units() -> None:
