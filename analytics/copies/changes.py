@@ -35,10 +35,10 @@ class Changes:
         """The rows of days that differ from a copy that was made of `last`, or all."""
         days = self._lake.changed_days(table, last)
         if table.by_day and table.firsts:
-            parts = self._first_days(table)
+            parts = self._parts(self._first_days(table.reads[0], table.firsts), "first_date")
             if last and days is not None:
                 days |= _differing(last.parts, parts)
-            return Changed(self._rows(table, days).replace(table.firsts, "first_days"), days, parts)
+            return Changed(self._rows(table, days), days, parts)
         if table.by_day and all(map(lies_by_days, table.reads)):
             return Changed(self._rows(table, days), days, {})
         return self._by_digests(table, days, last)
@@ -54,13 +54,6 @@ class Changes:
         differing = _differing(last.parts, parts)
         return Changed("FROM held", None if differing and table.day is None else differing, parts)
 
-    def _first_days(self, table: Copied) -> Parts:
-        """Make who came first on which day the temporary table `first_days`; its digests."""
-        [name] = table.reads
-        self._lake.show(name, self._in_memory(name))
-        self._database.execute(f"CREATE OR REPLACE TEMP TABLE first_days AS FROM {table.firsts}")
-        return self._parts("first_days", "first_date")
-
     def _parts(self, rows: str, day: str | None) -> dict[str, str]:
         day = f"coalesce(CAST(\"{day}\" AS VARCHAR), '')" if day else "''"
         query = f"SELECT {day}, concat(count(*), '-', sum(hash({rows}))) FROM {rows} GROUP BY ALL"
@@ -68,10 +61,21 @@ class Changes:
 
     def _rows(self, table: Copied, days: Set[date | None] | None) -> str:
         """The query of its rows of these days, or of all, with its tables shown as it needs them."""
+        query = table.query
+        if table.firsts:
+            query = query.replace(table.firsts, self._first_days(table.reads[0], table.firsts))
         for name in table.reads:
             is_read = lies_by_days(name) and not table.by_day
             self._lake.show(name, self._in_memory(name) if is_read else self._lake.source(name, days))
-        return f"SELECT * FROM ({table.query}) WHERE {table.where(days)}"
+        return f"SELECT * FROM ({query}) WHERE {table.where(days)}"
+
+    @cache  # noqa: B019  it lives as long as the copy is written
+    def _first_days(self, name: str, firsts: str) -> str:
+        """A temporary table of who came first on which day."""
+        self._lake.show(name, self._in_memory(name))
+        view = f"first_days_in_{name.replace('.', '_')}"
+        self._database.execute(f"CREATE TEMP TABLE {view} AS FROM {firsts}")
+        return view
 
     @cache  # noqa: B019  it lives as long as the copy is written
     def _in_memory(self, name: str) -> str:
