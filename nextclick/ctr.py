@@ -73,8 +73,9 @@ def weights(ranking: RankingSettings) -> dict[Term, float]:
 
 def terms(features: Mapping[str, Floats], probability: Floats) -> dict[str, Floats]:
     """TERMS of each item, from its FEATURES and its probability of a click; popularity stands in where that is no number."""
+    popularity = features["popularity"]
     return {
-        "ctr": np.where(np.isfinite(probability), probability, features["popularity"]),
+        "ctr": popularity if probability is popularity else np.where(np.isfinite(probability), probability, popularity),
         "recency": features["recency"],
         "category_match": features["category_match"],
         "user_interest": 1.0

@@ -72,7 +72,7 @@ class Recorder:
             self._metrics.records_lost.inc()
             return False
         self._waiting.append(record)
-        if not self._woken.is_set():  # once a group: to wake a thread costs more than to hand it a record
+        if not self._woken.is_set():  # not while records come: to wake a thread costs more than to hand it one
             self._woken.set()
         return True
 
@@ -85,11 +85,12 @@ class Recorder:
     def _run(self) -> None:
         ending = False
         while not ending:
-            if self._woken.wait(self._patience()) and not self._closing:
+            if not self._closing and self._woken.wait(self._patience()):
                 time.sleep(self._gather)
-            self._woken.clear()
             ending = self._closing
-            if group := [self._waiting.popleft() for _ in range(len(self._waiting))]:
+            if not self._waiting:
+                self._woken.clear()
+            if group := [self._waiting.popleft() for _ in range(len(self._waiting))]:  # some may have come meanwhile
                 self._write(group)
             if self._opened_at is not None and (ending or time.monotonic() - self._opened_at >= self._roll_seconds):
                 self._publish()

@@ -4,7 +4,7 @@ Counts are capped at the K actions of a profile. An action after `now` (the read
 behind the collector's) counts as just happened.
 """
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self
@@ -102,7 +102,8 @@ def features(profile: Profile, now: int, rules: FeatureRules, categories: Sequen
     kinds = [KINDS_BY_CODE[action.code] for action in actions]
     words = [(category,) if category else () for category in categories[: len(actions)]]
 
-    ends = [bisect_left(actions, age - now, key=lambda action: -action.at) for age in (MINUTE, 5 * MINUTE, DAY)]
+    rising = [action.at for action in reversed(actions)]
+    ends = [len(rising) - bisect_right(rising, now - age) for age in (MINUTE, 5 * MINUTE, DAY)]
     last_minute, last_5_minutes, last_day, in_session = _counts(kinds, (*ends, len(session)))
     return Features(
         last_items=_firsts([(action.item, action.at) for action in actions if action.item]),

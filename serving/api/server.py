@@ -1,8 +1,5 @@
 """The API as a process: Granian around the app."""
 
-import sys
-from typing import Final
-
 from threadpoolctl import threadpool_limits
 
 from nextclick.audiences import definitions as audiences
@@ -13,15 +10,11 @@ from serving.engine import Engine
 from serving.metrics import ServingMetrics
 from serving.next_best_action import actions
 
-_SWITCH_SECONDS: Final = 0.0005
-"""How long a thread that reads an export, or writes what was served, may hold up an answer; Python's own 5 ms is a whole answer."""
-
 
 def app(settings: Settings | None = None) -> ApiApp:
     """The app of one worker; without `settings`, as the environment names them."""
     settings = settings or load()
     process.end_with_the_parent()
-    sys.setswitchinterval(_SWITCH_SECONDS)
     threadpool_limits(1, "blas")  # a worker is one core's: what threads of its own would win, other workers lose
     metrics = ServingMetrics()
     return ApiApp(settings, Engine(settings, metrics), metrics)

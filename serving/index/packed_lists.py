@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ DTYPES: Final = {
     SHORT: np.dtype([("item", "<u2"), ("score", "<f4")]),
     LONG: np.dtype([("item", "<u4"), ("score", "<f4")]),
 }
+_WIDTHS: Final = {bytes([form]): dtype.itemsize for form, dtype in DTYPES.items()}
 assert all(PAIRS[form].size == dtype.itemsize for form, dtype in DTYPES.items())
 
 
@@ -43,18 +45,17 @@ def model_of(value: bytes, models: Sequence[str]) -> str:
 
 def unpack_items(values: Sequence[bytes], count: int) -> list[NDArray[np.int64]]:
     """The item indices of several lists. Those of one form are read and checked as one, since each costs more than its items do."""
-    form = DTYPES.get(values[0][0]) if values and values[0] else None
-    if form is None or any(
-        value[:1] != values[0][:1] or (len(value) - HEADER.size) % form.itemsize for value in values
-    ):
-        return [unpack_list(value, count)[1] for value in values]
-    _, joined, _ = unpack_list(values[0] + b"".join([value[HEADER.size :] for value in values[1:]]), count)
-    lists, first = list[NDArray[np.int64]](), 0
+    form = values[0][:1] if values else b""
+    width, ends = _WIDTHS.get(form, 0), [0]
     for value in values:
-        last = first + (len(value) - HEADER.size) // form.itemsize
-        lists.append(joined[first:last])
-        first = last
-    return lists
+        places, rest = divmod(len(value) - HEADER.size, width or 1)
+        if rest or not width or value[:1] != form:
+            return [unpack_list(each, count)[1] for each in values]
+        ends.append(ends[-1] + places)
+    if not values:
+        return []
+    _, joined, _ = unpack_list(values[0] + b"".join([value[HEADER.size :] for value in values[1:]]), count)
+    return [joined[first:last] for first, last in pairwise(ends)]
 
 
 def _damaged(error: Exception) -> ModelError:

@@ -2,8 +2,10 @@
 
 import gc
 import logging
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from nextclick.errors import NextclickError
@@ -13,6 +15,9 @@ from serving.index.index import ServingIndex
 from serving.index.session_answers import SessionModels
 
 _log: Final = logging.getLogger("_granian.serving")
+_SWITCH_SECONDS: Final = 0.0005
+"""How long an export that is read may hold up an answer; Python's own 5 ms is more than a whole one."""
+_USUAL_SECONDS: Final = sys.getswitchinterval()
 
 
 class IndexRefresher:
@@ -67,12 +72,13 @@ class IndexRefresher:
             _log.exception("The newest lists cannot be taken up; those before are used on")
 
     def _follow(self) -> None:
-        while True:
+        with _short_turns():
             self._try(self._prepare, "The index of suggestions cannot be made now; the first use makes it")
-            if self._stopped.wait(self._seconds):
-                return
-            self.look()
-            self._try(self._also, "What goes with a look at the lists failed; the next look tries again")
+        while not self._stopped.wait(self._seconds):
+            with _short_turns():
+                self.look()
+                self._try(self._also, "What goes with a look at the lists failed; the next look tries again")
+                self._try(self._prepare, "The index of suggestions cannot be made now; the first use makes it")
 
     def _prepare(self) -> None:
         """Make what is made after the first use; then let no collection walk through what lives as long as a version.
@@ -90,3 +96,14 @@ class IndexRefresher:
             act()
         except Exception:  # nor may one here end the following
             _log.exception(otherwise)
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Threads take turns quickly as long as this one works. At other times the request that comes next, which waits for the interpreter
+    as well, would but interrupt the answer that is being made."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(_USUAL_SECONDS)

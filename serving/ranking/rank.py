@@ -28,9 +28,9 @@ class Ranked(NamedTuple):
     @property
     def source(self) -> Source:
         """Where the list comes from: of the ways that gave an item of it, the first in the chain."""
-        origins = int(np.bitwise_or.reduce(self.candidates.origin, initial=0))
         if not len(self.candidates):
             return "none"
+        origins = int(np.bitwise_or.reduce(self.candidates.origin))
         return next((name for flag, name in _CHAIN if origins & flag), "popular")
 
     def take(self, rows: Numbers) -> "Ranked":

@@ -61,7 +61,9 @@ def score(
     values = terms(features, features["popularity"] if foreseen is None else foreseen)
     if index.ranker and not overrides:  # an experiment that sets weights compares these
         return Scored(index.ranker.scores(features), values, features, {LAMBDAMART: 1.0}, foreseen)
-    total: Floats = sum((weight[term] * values[term] for term in TERMS), start=np.zeros(len(candidates)))
+    total = np.zeros(len(candidates))
+    for term in TERMS:
+        total += weight[term] * values[term]
     return Scored(np.fmax(total, 0.0), values, features, weight, foreseen)
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import sys
 import threading
 import weakref
 from types import SimpleNamespace
@@ -52,6 +53,17 @@ def test_what_goes_with_a_look_is_called_once(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(refresher, "_stopped", SimpleNamespace(wait=lambda _: next(rounds)))
     refresher._follow()
     assert calls == ["look", "also"] * 2
+
+
+def test_threads_take_short_turns_as_long_as_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, turns = sys.getswitchinterval(), list[float]()
+    store = cast(ListsTable, SimpleNamespace(pointer=lambda: turns.append(sys.getswitchinterval())))
+    refresher = IndexRefresher(store, 0.001)
+    rounds = iter([False, True])
+    monkeypatch.setattr(refresher, "_stopped", SimpleNamespace(wait=lambda _: next(rounds)))
+    refresher._follow()
+    assert turns == [pytest.approx(0.0005)]
+    assert sys.getswitchinterval() == usual
 
 
 def test_an_index_that_cannot_be_made_does_not_end_the_following() -> None:
