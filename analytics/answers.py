@@ -225,8 +225,10 @@ class Reports:
         firsts = self._first_days(database, question)
         if report.around is None:
             return firsts
-        days = question.around(report.around + report.looks_back * self.settings.active_days)
-        return firsts | {name: self.tables.between(name, *days) for name in report.reads}
+        days = report.around + report.looks_back * self.settings.active_days
+        first, last = question.around(days, self._last_full_day(report))  # some look back from there
+        last = date.max if report.onwards else last
+        return firsts | {name: self.tables.between(name, first, last) for name in report.reads}
 
     def _first_days(self, database: duckdb.DuckDBPyConnection, question: Question) -> dict[str, str]:
         """Of visitors, from files that hold nothing else; persons have theirs counted anew."""

@@ -98,10 +98,12 @@ class Question:
     def days(self) -> int:
         return (self.last - self.first).days + 1
 
-    def around(self, days: int) -> tuple[date, date]:
-        """The range with so many days before and behind it, as far as there are days."""
+    def around(self, days: int, newest: date | None = None) -> tuple[date, date]:
+        """The range, or `newest` where that is before it, with so many days before and behind, as far as there are days."""
         room = timedelta(days)
-        return max(self.first, date.min + room) - room, min(self.last, date.max - room) + room
+        return max(min(self.first, newest or self.first), date.min + room) - room, min(
+            self.last, date.max - room
+        ) + room
 
     def compared(self, to: Compared) -> "Question":
         """The same question of the range that this one is compared to."""

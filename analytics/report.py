@@ -47,6 +47,8 @@ class Report:
     """So many days before and behind the range's, rows of its tables count for something; farther ones are not even looked for.
     None: whichever `rows` names.
     """
+    onwards: bool = False
+    """All days behind the range's are among them."""
     looks_back: bool = False
     """The analytics.active_days days around the range's are among them."""
     last_day: bool = False

@@ -235,7 +235,7 @@ def _of_gold(name: str) -> Copied:
 
 def _follows_days(report: Report) -> bool:
     """Whether its rows of a day look at no other day of its tables by days."""
-    of_its_day = report.date == "date" and report.around == 0 and not report.looks_back
+    of_its_day = report.date == "date" and report.around == 0 and not (report.looks_back or report.onwards)
     return of_its_day and any(map(lies_by_days, report.reads))
 
 

@@ -127,6 +127,8 @@ RETENTION_DAY: Final = Report(
     by=("cohort", "n"),
     date="cohort",
     across="n",
+    around=0,
+    onwards=True,
 )
 
 RETENTION_WEEK: Final = Report(
@@ -139,6 +141,8 @@ RETENTION_WEEK: Final = Report(
     by=("cohort", "n"),
     date="cohort",
     across="n",
+    around=0,
+    onwards=True,
 )
 
 LIFECYCLE: Final = Report(
@@ -190,6 +194,8 @@ FREQUENCY: Final = Report(
     metrics=(p.DAYS_ACTIVE_VISITORS,),
     by=("days",),
     date=None,
+    around=0,
+    looks_back=True,
 )
 
 PREDICTIONS: Final = Report(

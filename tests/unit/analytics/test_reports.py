@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def test_what_stays_apart_has_no_figure_where_it_would_be_put_together(report: R
 def test_of_files_it_says_what_it_says_of_rows_though_it_looks_at_the_days_of_the_range_alone(
     report: Report, tmp_path: Path
 ) -> None:
-    lake, asked = lake_at(tmp_path), {"first": "2026-01-09", "last": "2026-01-12"}
+    lake, asked = lake_at(tmp_path), {"first": "2026-01-05", "last": "2026-01-12"}
     tables = {name: drawn(name, seed=0, number=80) for name in report.reads}
     for name, there in tables.items():
         write(lake, name, there)
@@ -95,6 +95,22 @@ def test_of_files_it_says_what_it_says_of_rows_though_it_looks_at_the_days_of_th
     assert of_rows.rows
     assert [*map(rounded, of_files.rows)] == [*map(rounded, of_rows.rows)]
     assert rounded(of_files.whole) == rounded(of_rows.whole)
+
+
+def test_of_files_days_behind_the_newest_look_back_from_that_one(tmp_path: Path) -> None:
+    """Of the 28 days up to the 3rd of January: two of one visitor, one of the other."""
+    lake = lake_at(tmp_path)
+    days = [("a", 1), ("a", 3), ("b", 3)]
+    write(
+        lake,
+        "gold.visitor_days",
+        [{"date": date(2026, 1, day), "site": "shop", "visitor_id": who} for who, day in days],
+    )
+    asked = {"first": "2026-03-01", "last": "2026-03-02"}
+    there = answer_of(
+        Reports(TableMemory(lake, most_bytes=0), SETTINGS, datetime(2026, 3, 9, tzinfo=UTC)), "frequency", **asked
+    )
+    assert there.rows == [(1, 1), (2, 1)]
 
 
 def rounded(row: tuple[Any, ...]) -> list[Any]:
