@@ -33,6 +33,8 @@ Term = Literal["ctr", "recency", "category_match", "user_interest"]
 TERMS: Final[tuple[Term, ...]] = get_args(Term)
 """What the score is the weighted sum of, each in [0, 1]; docs/api.md has the formula."""
 
+_SETTINGS: Final[Mapping[Term, str]] = {term: f"weight_{term}" for term in TERMS}
+
 Floats = NDArray[np.float64]
 
 
@@ -68,7 +70,7 @@ class CtrModel(msgspec.Struct, frozen=True, kw_only=True):
 
 def weights(ranking: RankingSettings) -> dict[Term, float]:
     """The weight of each term as conf/ has it."""
-    return {term: getattr(ranking, f"weight_{term}") for term in TERMS}
+    return {term: getattr(ranking, name) for term, name in _SETTINGS.items()}
 
 
 def terms(features: Mapping[str, Floats], probability: Floats) -> dict[str, Floats]:

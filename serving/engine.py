@@ -13,7 +13,7 @@ from nextclick.profile.profile import Action
 from nextclick.settings import RuleSettings, Settings
 from serving.bandits.live import Bandits, banners
 from serving.experiments import assignment
-from serving.experiments.assignment import Assignments
+from serving.experiments.assignment import NONE_ASSIGNED, Assignments
 from serving.index.index import ServingIndex
 from serving.index.refresh import IndexRefresher
 from serving.index.session_answers import SessionModels
@@ -112,9 +112,13 @@ class Engine:
             return None
         who = Who(site, *somebody(visitor_id, user_id, self._nobody))
         known = await self.visitors.known(index, who, now)
+        return AnswerContext(self.settings, index, who, known, now, self._assigned(who, known, now))
+
+    def _assigned(self, who: Who, known: Known, now: int) -> Assignments:
+        if not self._experiments:
+            return NONE_ASSIGNED
         at = datetime.fromtimestamp(now / 1000, UTC)
-        assigned = assignment.assign(self._experiments, site, who.visitor_id, who.user_id, at, known.audiences)
-        return AnswerContext(self.settings, index, who, known, now, assigned)
+        return assignment.assign(self._experiments, who.site, who.visitor_id, who.user_id, at, known.audiences)
 
 
 def now_ms() -> int:

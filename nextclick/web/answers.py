@@ -65,9 +65,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 async def send_answer(send: Send, scope: Scope, answer: HttpAnswer, headers: Iterable[tuple[str, str]]) -> None:
     """The answer as ASGI messages, with its length, these `headers` (the answer's own are among them), and `_SAFE` ones."""
-    whole = (_SAFE_HTTPS if scope.get("scheme") == "https" else _SAFE).copy()
-    for name, value in headers:
-        whole[name.encode("latin-1")] = value.encode("latin-1")
+    whole = _SAFE_HTTPS if scope.get("scheme") == "https" else _SAFE
+    if own := {name.encode("latin-1"): value.encode("latin-1") for name, value in headers}:
+        whole = whole | own
     about = ((b"content-type", answer.content_type.encode()), (b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": [*whole.items(), *about]})
     await send({"type": "http.response.body", "body": answer.body})

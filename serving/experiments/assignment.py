@@ -106,6 +106,9 @@ class Assignments(NamedTuple):
         return ",".join(each.variant for each in self.assigned) or None
 
 
+NONE_ASSIGNED: Final = Assignments((), {})
+
+
 def assign(
     experiments: Sequence[Experiment],
     site: str,

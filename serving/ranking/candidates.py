@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.index.index import ServingIndex
-from serving.index.items import Floats, ItemColumns, Numbers, places
+from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers, places
 from serving.ranking.visitor import Known
 
 SESSION, PERSONAL, CATEGORY, POPULAR, SIMILAR = 1, 2, 4, 8, 16
@@ -71,10 +71,9 @@ def gather(index: ServingIndex, known: Known, limit: int, fresh_since: float) ->
     similar = [items[:each] for items in known.similar]
     liked = [index.of_category(code)[: room["categories"] // _CATEGORIES + 1] for code in top_categories(index, known)]
     fresh = index.fresh(fresh_since)[: room["fresh"]]
-    chosen = dedupe_keep_last(index, np.concatenate([personal, *similar, *liked, fresh]))[:limit]
     popular = index.by_popularity[:limit]
-    more = popular[~index.among(popular, chosen)][: limit - len(chosen)]
-    candidates = of_numbers(index.catalogue, np.concatenate([chosen, more]))
+    chosen = _filled_up(index, np.concatenate([personal, *similar, *liked, fresh]), popular, limit)
+    candidates = of_numbers(index.catalogue, chosen)
     annotate(index, candidates, known, ((POPULAR, popular), (CATEGORY, np.concatenate([popular[:0], *liked]))))
     return candidates
 
@@ -89,6 +88,13 @@ def dedupe_keep_last(index: ServingIndex, items: Numbers) -> Numbers:
     """Each item where it stands last."""
     last: Numbers = items[index.rows(items, items)[0] == places(len(items))]
     return last
+
+
+def _filled_up(index: ServingIndex, items: Numbers, others: Numbers, limit: int) -> Numbers:
+    """Each of `items` where it stands last, then those of `others` that are not among them; at most `limit`."""
+    last, beside = index.rows(items, items, others)
+    chosen = items[last == places(len(items))][:limit]
+    return np.concatenate([chosen, others[beside == UNKNOWN][: limit - len(chosen)]])
 
 
 @lru_cache(1_024)

@@ -1,6 +1,6 @@
 """From candidates to a list: rules, fill, score, order, pick."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -35,14 +35,25 @@ class Ranked(NamedTuple):
 
     def take(self, rows: Numbers) -> "Ranked":
         """Some rows, in that order."""
+        terms, features = _taken(rows, self.scored.terms, self.scored.features)
         scored = Scored(
             self.scored.score.take(rows),
-            {name: values.take(rows) for name, values in self.scored.terms.items()},
-            {name: values.take(rows) for name, values in self.scored.features.items()},
+            terms,
+            features,
             self.scored.weights,
             None if self.scored.foreseen is None else self.scored.foreseen.take(rows),
         )
         return Ranked(self.candidates.take(rows), scored, self.boost.take(rows), self.score.take(rows))
+
+
+def _taken(rows: Numbers, *groups: dict[str, Floats]) -> Iterator[dict[str, Floats]]:
+    """Some rows of every column; one that stands in several groups is taken once."""
+    taken: dict[int, Floats] = {}
+    for group in groups:
+        for values in group.values():
+            if id(values) not in taken:
+                taken[id(values)] = values.take(rows)
+        yield {name: taken[id(values)] for name, values in group.items()}
 
 
 _CHAIN: tuple[tuple[int, Source], ...] = (
