@@ -3,17 +3,19 @@
 One lake is built in two batches, from everything that the tests want to see; each test looks at its own rows.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
 
-from nextclick.lake.delta import open_table
+from nextclick.lake import delta
 from nextclick.report import JobReport
-from nextclick.settings import load
+from nextclick.settings import Settings, load
 from spark_jobs import held
 from spark_jobs.jobs import build_events, ingest_events, ingest_rejects
 from tests.spark import path
@@ -66,7 +68,7 @@ class Built:
     reports: list[JobReport]
     """The third run's is of nothing new."""
     files: dict[str, int]
-    """Of two tables, after the batch that joins files."""
+    """Of two tables, whose second batch joined files."""
 
     def site(self, name: str) -> list[Row]:
         """Silver's events of one site, as they arrived."""
@@ -75,25 +77,27 @@ class Built:
 
 @pytest.fixture(scope="module", params=[-1, 1 << 20], ids=["cached", "held by the plan"])
 def built(
-    request: pytest.FixtureRequest, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    ingested: tuple[Path, Path],
+    spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Built]:
     """As batches of many rows are built, and as those of few."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(held, "_FEW_BYTES", request.param)
-        yield _build(spark, tmp_path_factory)
+        yield _build(spark, _load(tmp_path_factory.mktemp("built")), *ingested)
 
 
-def _build(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def _load(folder: Path) -> Settings:
     every_second = {"NEXTCLICK_STREAMING__COMPACT_BATCHES": "2"}
-    settings = load(tmp_path_factory.mktemp("built") / "lake", profile="test", environ=every_second)
+    return load(folder / "lake", profile="test", environ=every_second)
+
+
+@pytest.fixture(scope="module")
+def ingested(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The lake after each of two batches of bronze, to be built in a copy."""
+    settings = _load(tmp_path_factory.mktemp("ingested"))
     settings.lake.prepare()
-    reports = []
-
-    def build() -> None:
-        ingest_events.run(spark, settings)
-        ingest_rejects.run(spark, settings)
-        reports.append(build_events.run(spark, settings))
-
     publish(settings, [event(site="damaged", name=name) for name in ("whole", "flipped", "torn")])
     [segment] = settings.lake.landing.glob("*.log")
     segment.write_bytes(segment.read_bytes().replace(b"flipped", b"flippee")[:-20] + b"\n\n\nx\nx\n")
@@ -117,16 +121,22 @@ def _build(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Bui
     )
     door = {"reason": "bad_row", "message": "clicks.csv:3: no time", "payload": "a,b,,d"}
     publish(settings, [door], log="quarantine")
-    build()
+    ingest_events.run(spark, settings)
+    first = Path(shutil.copytree(settings.lake.root, tmp_path_factory.mktemp("first") / "lake"))
     again = COPIED | {"properties": {"y": "2", "x": "1"}}
     publish(settings, [again, COPIED | {"item_id": "2"}, COPIED | {"site": "later"}], received=RECEIVED + 1)
-    build()
-    files = {}
+    ingest_events.run(spark, settings)
+    return first, settings.lake.root
+
+
+def _build(spark: SparkSession, settings: Settings, first: Path, second: Path) -> Built:
+    reports, files = [], {}
+    for bronze in (first, second, second):
+        shutil.copytree(bronze, settings.lake.root, dirs_exist_ok=True)
+        ingest_rejects.run(spark, settings)
+        reports.append(build_events.run(spark, settings))
     for name in ("bronze.events", "silver.events"):
-        table = open_table(settings.lake, name)
-        assert table
-        files[name] = len(table.file_uris())
-    build()
+        files[name] = len(delta.require(settings.lake, name).file_uris())
     bronze, silver, quarantine = (
         path.rows(settings, name) for name in ("bronze.events", "silver.events", "silver.quarantine")
     )

@@ -1,6 +1,9 @@
 """The job's ways to write the sessions that a batch touches."""
 
+import shutil
+from collections import Counter
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,12 +12,13 @@ from pyspark.sql import SparkSession
 
 from nextclick.contracts import silver
 from nextclick.lake import delta
-from nextclick.settings import Settings
+from nextclick.settings import Settings, load
 from spark_jobs import held, tables
 from spark_jobs.jobs import build_sessions
 from spark_jobs.transforms.silver.sessionize import as_sessions, event_intervals, merge_intervals
+from tests.conftest import LAKE
 from tests.spark import path
-from tests.table_rows import NOON, write
+from tests.table_rows import NOON, arrow, write
 
 pytestmark = pytest.mark.spark
 
@@ -30,6 +34,22 @@ SECOND = [view("a", 25), view("b", 10), view("d", 0)]
 """One event joins two sessions into one, one makes a session longer, one opens one; that of `c` is not touched."""
 
 
+Lake = tuple[Path, Counter[str]]
+
+
+@pytest.fixture(scope="module")
+def first(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A lake with the sessions of FIRST, for copies; and what one pass over all events gives."""
+    settings = load(tmp_path_factory.mktemp("first") / "lake", profile="test", environ={})
+    settings.lake.prepare()
+    write(settings.lake, "silver.events", FIRST)
+    build_sessions.run(spark, settings)
+    events = tables.local(spark, silver.EVENTS, arrow("silver.events", [*FIRST, *SECOND]))
+    merged = events.transform(event_intervals).transform(merge_intervals(settings.sessions))
+    sessions = merged.transform(as_sessions(settings.sessions.overlong)).select(*silver.SESSIONS.column_names)
+    return settings.lake.root, path.digest_of(sessions.collect())
+
+
 @pytest.mark.parametrize(
     ("few_bytes", "limits", "written"),
     [
@@ -41,7 +61,8 @@ SECOND = [view("a", 25), view("b", 10), view("d", 0)]
 )
 def test_touched_sessions_become_what_one_pass_over_all_events_gives(
     spark: SparkSession,
-    settings: Settings,
+    first: Lake,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     few_bytes: int,
     limits: dict[str, int],
@@ -51,20 +72,16 @@ def test_touched_sessions_become_what_one_pass_over_all_events_gives(
     monkeypatch.setattr(held, "_FEW_BYTES", few_bytes)
     for name, limit in limits.items():
         monkeypatch.setattr(tables, name, limit)
-    for cut in (FIRST, SECOND):
-        write(settings.lake, "silver.events", cut)
-        build_sessions.run(spark, settings)
+    settings = load(shutil.copytree(first[0], tmp_path / LAKE), profile="test", environ={})
+    write(settings.lake, "silver.events", SECOND)
+    build_sessions.run(spark, settings)
     commit = next(delta.history(settings.lake, "silver.sessions", delta.require(settings.lake, "silver.sessions")))
     operation, engine = written
     assert commit["operation"] == operation
     assert commit["engineInfo"].startswith(engine)
     sessions = path.rows(settings, "silver.sessions")
     assert {(row.visitor_id, row.events) for row in sessions} == {("a", 3), ("b", 2), ("c", 1), ("d", 1)}
-    intervals = tables.read(spark, settings.lake, silver.EVENTS).transform(event_intervals)
-    merged = intervals.transform(merge_intervals(settings.sessions))
-    assert path.digest_of(sessions) == path.digest_of(
-        merged.transform(as_sessions(settings.sessions.overlong)).select(*silver.SESSIONS.column_names).collect()
-    )
+    assert path.digest_of(sessions) == first[1]
 
 
 def test_a_batch_finds_the_sessions_that_the_longest_gap_of_a_site_reaches(
