@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 _FEW_BYTES: Final = 1 << 20
 """Of files: some ten thousand events."""
@@ -26,11 +26,37 @@ def here(rows: DataFrame) -> DataFrame:
     Such a plan is short: nothing of what made the rows is planned again. A cache costs a small batch as much as all of its work.
     """
     execution = cast(Any, rows)._jdf.queryExecution()
-    java = cast(Any, rows.sparkSession)._jvm
-    rows_there = java.scala.collection.immutable.ArraySeq.unsafeWrapArray(execution.executedPlan().executeCollect())
-    no_stream = java.scala.Option.empty()
-    relation = java.org.apache.spark.sql.catalyst.plans.logical.LocalRelation
-    return _frame(rows, relation(execution.analyzed().output(), rows_there, False, no_stream))
+    if _is_held(execution):
+        return rows
+    return relation(rows.sparkSession, execution.analyzed().output(), execution.executedPlan().executeCollect())
+
+
+def rows_of(rows: DataFrame) -> Any:
+    """Spark's own form of few rows: of what is held already, as it is."""
+    execution = cast(Any, rows)._jdf.queryExecution()
+    if _is_held(execution):
+        return execution.analyzed().data()
+    return _wrapped(rows.sparkSession, execution.executedPlan().executeCollect())
+
+
+def _is_held(execution: Any) -> bool:
+    return bool(execution.analyzed().getClass().getSimpleName() == "LocalRelation")
+
+
+def relation(spark: SparkSession, output: Any, rows: Any) -> DataFrame:
+    """Rows in Spark's own form, and the columns that they have, as a frame."""
+    java = cast(Any, spark)._jvm
+    leaf = java.org.apache.spark.sql.catalyst.plans.logical.LocalRelation
+    return frame(spark, leaf(output, _wrapped(spark, rows), False, java.scala.Option.empty()))
+
+
+def sequence(spark: SparkSession, values: list[Any]) -> Any:
+    """A list of the JVM's objects as Scala's."""
+    return cast(Any, spark)._jvm.org.apache.spark.api.python.PythonUtils.toSeq(values)
+
+
+def _wrapped(spark: SparkSession, rows: Any) -> Any:
+    return cast(Any, spark)._jvm.scala.collection.immutable.ArraySeq.unsafeWrapArray(rows)
 
 
 @contextmanager
@@ -48,12 +74,12 @@ def cached(rows: DataFrame) -> Iterator[DataFrame]:
     leaf = sql.execution.columnar.InMemoryRelation(plan.output(), plan.cacheBuilder(), plan.output().empty())
     getattr(leaf, "statsOfPlanToCache_$eq")(plan.statsOfPlanToCache())
     try:
-        yield _frame(rows, leaf)
+        yield frame(rows.sparkSession, leaf)
     finally:
         kept.unpersist()
 
 
-def _frame(rows: DataFrame, leaf: Any) -> DataFrame:
-    spark = rows.sparkSession
+def frame(spark: SparkSession, plan: Any) -> DataFrame:
+    """A logical plan as a frame."""
     dataset = cast(Any, spark)._jvm.org.apache.spark.sql.classic.Dataset
-    return DataFrame(dataset.ofRows(cast(Any, spark)._jsparkSession, leaf), spark)
+    return DataFrame(dataset.ofRows(cast(Any, spark)._jsparkSession, plan), spark)

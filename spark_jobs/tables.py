@@ -123,7 +123,7 @@ def alike(
     """The rows of a table that are as one of `rows` in `columns`, which are never null; of `few`, looked up, within `reach`."""
     if not few:
         return read(rows.sparkSession, lake, table).join(rows.select(*columns), list(columns), "left_semi")
-    wanted = rows.select(*columns).distinct().toArrow()
+    wanted = rows.select(*columns).toArrow()
     return local(rows.sparkSession, table, lookup.matching(lake, table.name, wanted, table.column_names, reach))
 
 

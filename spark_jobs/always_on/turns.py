@@ -2,6 +2,9 @@
 
 Planned at the same time, their batches take as long as all of them together. So a batch waits for its turn: what people look
 at while it fills goes before what can wait.
+
+Spark says what is in a query's next batch as soon as the one before has ended. So who has had a turn lets the next have one
+before it goes on: else its next batch would wait as well, without what the others bring meanwhile.
 """
 
 import itertools
@@ -19,7 +22,8 @@ class BatchTurns:
 
     def __init__(self, order: Sequence[str], at_once: int = 1) -> None:
         """`order`: jobs that go first, in this order; all others come after them and are equal."""
-        self._order, self._free, self._working = order, at_once, 0
+        self._order, self._free = order, at_once
+        self._working: set[tuple[int, int]] = set()
         self.stopped = False
         self._numbers = itertools.count()
         self._waiting: list[tuple[int, int]] = []
@@ -27,7 +31,7 @@ class BatchTurns:
 
     @contextmanager
     def turn(self, job: str) -> Iterator[None]:
-        """Wait for a turn of `job`, which ends with the block; Stopped where none will come."""
+        """Wait for a turn of `job`, which ends with the block, and then for that of who is next; Stopped where none will come."""
         place = self._order.index(job) if job in self._order else len(self._order)
         with self._changed:
             ticket = place, next(self._numbers)
@@ -35,15 +39,21 @@ class BatchTurns:
             self._changed.wait_for(lambda: self.stopped or (self._free and ticket == min(self._waiting)))
             self._waiting.remove(ticket)
             if self.stopped:
+                self._changed.notify_all()
                 raise Stopped
-            self._free, self._working = self._free - 1, self._working + 1
+            self._free -= 1
+            self._working.add(ticket)
             self._changed.notify_all()  # another may be free for the next
         try:
             yield
         finally:
             with self._changed:
-                self._free, self._working = self._free + 1, self._working - 1
+                self._free += 1
+                self._working.remove(ticket)
                 self._changed.notify_all()
+                if self._waiting:
+                    following = min(self._waiting)
+                    self._changed.wait_for(lambda: following not in self._working and following not in self._waiting)
 
     def stop(self, seconds: float) -> None:
         """Let nobody begin, and those that work end: return when they have, or after so long."""

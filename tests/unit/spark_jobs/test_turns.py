@@ -13,7 +13,7 @@ class Batches:
     """Threads that take a turn each, and end it when they are let go."""
 
     def __init__(self, turns: BatchTurns) -> None:
-        self.turns, self.order = turns, list[str]()
+        self.turns, self.order, self.gone = turns, list[str](), list[str]()
         self.gates: dict[str, threading.Event] = {}
 
     def start(self, job: str, waiting: int) -> None:
@@ -28,6 +28,7 @@ class Batches:
             with self.turns.turn(job):
                 self.order.append(job)
                 self.gates[job].wait(10)
+            self.gone.append(job)
         except Stopped:
             self.order.append(f"no {job}")
 
@@ -80,4 +81,18 @@ def test_a_stop_lets_the_one_that_works_end_and_nobody_begin() -> None:
         batches.order.append("c")
     batches.gates["a"].set()
     batches.turns.stop(seconds=10)
-    assert batches.turns._working == 0
+    assert not batches.turns._working
+
+
+def test_who_has_had_a_turn_goes_on_when_the_next_has_had_one() -> None:
+    """So that its next batch has what the other brought."""
+    batches = Batches(BatchTurns(("events",)))
+    batches.start("events", waiting=0)
+    batches.start("ingest", waiting=1)
+    batches.start("rejects", waiting=2)
+    batches.end("events", ["events", "ingest"])
+    assert not batches.gone
+    batches.end("ingest", ["events", "ingest", "rejects"])
+    batches.until(lambda: batches.gone == ["events"])
+    batches.end("rejects", ["events", "ingest", "rejects"])
+    batches.until(lambda: sorted(batches.gone) == ["events", "ingest", "rejects"])
