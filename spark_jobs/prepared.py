@@ -61,10 +61,10 @@ class Prepared:
         rows = [held.rows_of(each) for each in inputs]
         made_for = [cast(Any, each)._jdf.schema().json() for each in inputs]
         if self._plan is None or self._plan.made_for != made_for:
-            self._plan = self._made(inputs, made_for)
+            self._plan = self._planned(inputs, made_for)
         return held.relation(spark, self._plan.output, _filled(spark, self._plan.top, rows).executeCollect())
 
-    def _made(self, inputs: Sequence[DataFrame], made_for: Sequence[str]) -> _Plan:
+    def _planned(self, inputs: Sequence[DataFrame], made_for: Sequence[str]) -> _Plan:
         spark = inputs[0].sparkSession
         nothing = [cast(Any, spark.sparkContext)._jsc.emptyRDD().rdd() for _ in inputs]
         frames = [_without_rows(like, rdd) for like, rdd in zip(inputs, nothing, strict=True)]
@@ -76,14 +76,14 @@ class Prepared:
 
 def once(make: Callable[..., T]) -> Callable[..., T]:
     """`make`, called once in a session of Spark for settings that say the same."""
-    made: dict[tuple[str, bytes], T] = {}
+    answers: dict[tuple[str, bytes], T] = {}
 
     @wraps(make)
     def ask(*settings: Any) -> T:
         key = SparkContext.getOrCreate().applicationId, msgspec.json.encode(settings, order="sorted")
-        if key not in made:
-            made[key] = make(*settings)
-        return made[key]
+        if key not in answers:
+            answers[key] = make(*settings)
+        return answers[key]
 
     return ask
 

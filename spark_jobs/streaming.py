@@ -25,7 +25,7 @@ from nextclick import formats
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError
-from nextclick.lake import checkpoints, files, locks
+from nextclick.lake import checkpoints, commits, files, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import held, jobs, tables
@@ -127,7 +127,7 @@ def run_query(
                     process(rows, MicroBatch(job, query, batch_id, counts, caches, replaces))
                 if (batch_id + 1) % settings.streaming.compact_batches == 0:
                     for table in targets:
-                        tables.compact(rows.sparkSession, lake, table)
+                        commits.compact(lake, table)
             gc.collect()  # a frame that only a cycle of Python's holds keeps its plan, and what that broadcast, in the JVM
 
         writer = (

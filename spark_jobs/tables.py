@@ -282,11 +282,6 @@ def merge(
         merger.execute()
 
 
-def compact(spark: SparkSession, lake: Lake, table: Table) -> None:
-    """Join the small files that batches left (conf/spark.conf says how small); rows stay as they are, and nothing streams again."""
-    DeltaTable.forPath(spark, lake.table(table.name)).optimize().executeCompaction()
-
-
 def _differ(table: Table) -> str:
     """SQL over s and t: a column outside the key differs. Maps cannot be compared, so their texts are."""
     terms = []

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _BETWEEN: Final = "\x1f"
 """Stands between the columns of a key that are compared as one text; no id holds it."""
+_SMALL_FILE: Final = 16 << 20
+"""Bytes; files of as much stay as they are, however often others are joined."""
 _CHECKPOINT_EVERY: Final = 10
 """Versions; whoever opens the table reads no more commits than these one by one."""
 
@@ -148,6 +150,15 @@ def merge(
         )
 
     _once(lake, table, transaction, write, facts)
+
+
+def compact(lake: Lake, table: Table) -> None:
+    """Join the table's small files, in their order: rows stay as they are, and no stream reads them again. The caller holds its lock."""
+
+    def write(present: "DeltaTable", said: "CommitProperties") -> None:
+        present.optimize.compact(target_size=_SMALL_FILE, commit_properties=said, writer_properties=_zstd())
+
+    _once(lake, table, None, write)
 
 
 def differing(lake: Lake, table: Table, rows: "pa.Table") -> "pa.Table":

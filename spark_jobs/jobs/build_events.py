@@ -31,7 +31,7 @@ _MADE_HERE = f"origin = 'silver' OR (origin = 'operator' AND reason = '{silver.R
 """What a rebuild makes anew; what is restored is among the events again."""
 
 
-class Steps(NamedTuple):
+class EventSteps(NamedTuple):
     """What is made of the rows of a batch."""
 
     typed: Prepared
@@ -45,11 +45,11 @@ class Steps(NamedTuple):
 
 
 @once
-def steps(site: str, nobody_words: Set[str], limits: EventsSettings) -> Steps:
+def steps(site: str, nobody_words: Set[str], limits: EventsSettings) -> EventSteps:
     typing, checks = type_events(site, nobody_words), validate_events(limits)
     payload = F.expr("CASE WHEN reject IS NOT NULL THEN payload END")  # good ones would be half of what is held
     hour = F.expr("CASE WHEN reject IS NULL THEN div(unix_seconds(client_time), 3600) END").alias("hour")
-    return Steps(
+    return EventSteps(
         Prepared(lambda rows: rows.transform(typing).transform(checks).withColumn("payload", payload)),
         Prepared(
             lambda typed: typed.groupBy(hour).agg(F.count("*").alias("seen"), F.count("reject").alias("rejected"))

@@ -30,7 +30,7 @@ from spark_jobs.transforms.silver.sessionize import (
 from spark_jobs.transforms.time_ranges import spans, time_ranges
 
 
-class Steps(NamedTuple):
+class SessionSteps(NamedTuple):
     """What is made of the rows of a batch; of some, two of a kind: whether there are lines of orders."""
 
     fresh: Prepared
@@ -48,7 +48,7 @@ class Steps(NamedTuple):
 
 
 @once
-def steps(settings: SessionsSettings) -> Steps:
+def steps(settings: SessionsSettings) -> SessionSteps:
     merge = merge_intervals(settings)
     hours = "sequence(div(unix_seconds(started_at), 3600), div(unix_seconds(ended_at), 3600))"
     measures = F.sum("events"), F.count("*"), F.collect_set(F.expr(hours)), F.max(F.size("lines"))
@@ -64,7 +64,7 @@ def steps(settings: SessionsSettings) -> Steps:
         merged = fresh.unionByName(touched.drop("session_id")).transform(merge)
         return _sessions(merged, settings, orders)
 
-    return Steps(
+    return SessionSteps(
         Prepared(lambda events: events.transform(event_intervals).transform(merge)),
         Prepared(lambda fresh: fresh.agg(*measures)),
         Prepared(lambda fresh: fresh.select(*OWNER)),

@@ -17,10 +17,12 @@ from nextclick.contracts import silver
 from nextclick.contracts.events import OUTSIDE_SESSIONS
 from nextclick.contracts.table import Table
 from nextclick.report import JobReport
-from nextclick.settings import Settings
+from nextclick.settings import AnalyticsSettings, Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
+from spark_jobs.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
+from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents
 from spark_jobs.transforms.gold.conversions import (
     changed_dates,
@@ -43,6 +45,28 @@ _SPAN = ("started_at", "ended_at")
 _HOUR = "div(unix_seconds({}), 3600)"
 _FEW, _FEW_VISITORS = 50_000, 1_000
 """Events of visits, and visitors who convert, that one task counts: moving rows between tasks costs more."""
+
+
+class DaySteps(NamedTuple):
+    """Events with their visits → the rows of each table of whole days."""
+
+    visits: Prepared
+    visitor_days: Prepared
+    page_daily: Prepared
+    event_daily: Prepared
+
+
+@once
+def day_steps(analytics: AnalyticsSettings, pages_max: int | None) -> DaySteps:
+    transforms = visits(analytics), visitor_days(analytics), page_daily(pages_max), event_daily
+    tables_of_days = (gold.VISITS, gold.VISITOR_DAYS, gold.PAGE_DAILY, gold.EVENT_DAILY)
+    return DaySteps(
+        *(Prepared(partial(_rows_of, table, make)) for table, make in zip(tables_of_days, transforms, strict=True))
+    )
+
+
+def _rows_of(table: Table, make: Transformer, events: DataFrame) -> DataFrame:
+    return events.transform(make).select(*table.column_names)
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
@@ -114,15 +138,22 @@ class _Work(NamedTuple):
         most = self.settings.analytics.pages_max
         few = events <= _FEW
         rows = self.batch.hold(near._replace(few=few)._with_visits().transform(only_days(days)), few)
-        self._write_days(rows, most if events > most else None, days, events + seen)
+        self._write_days(rows, most if events > most else None, days, events + seen, few)
         self._write_conversions(rows, spans, few)
 
-    def _write_days(self, rows: DataFrame, pages_max: int | None, days: set[date] | None = None, more: int = 0) -> None:
-        analytics = self.settings.analytics
-        self._write(gold.VISITS, rows.transform(visits(analytics)), days, more)
-        self._write(gold.VISITOR_DAYS, rows.transform(visitor_days(analytics)), days, more)
-        self._write(gold.PAGE_DAILY, rows.transform(page_daily(pages_max)), days, more)
-        self._write(gold.EVENT_DAILY, rows.transform(event_daily), days, more)
+    def _write_days(
+        self,
+        rows: DataFrame,
+        pages_max: int | None,
+        days: set[date] | None = None,
+        more: int = 0,
+        few: bool = False,
+    ) -> None:
+        step = day_steps(self.settings.analytics, pages_max)
+        self._write(gold.VISITS, step.visits(rows, few=few), days, more)
+        self._write(gold.VISITOR_DAYS, step.visitor_days(rows, few=few), days, more)
+        self._write(gold.PAGE_DAILY, step.page_daily(rows, few=few), days, more)
+        self._write(gold.EVENT_DAILY, step.event_daily(rows, few=few), days, more)
 
     def _write_conversions(self, rows: DataFrame, spans: DataFrame, few: bool) -> None:
         """Recompute all conversions of the visitors who have one and of whom a span is; replace the days on which rows differ."""

@@ -1,5 +1,6 @@
 """Days are replaced, rows appended and merged in one commit each, and a transaction that was done is not done again."""
 
+import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -119,3 +120,19 @@ def test_every_tenth_version_leaves_a_checkpoint(tmp_path: Path) -> None:
     log = Path(lake.table(table.name), "_delta_log")
     assert [file.name for file in log.glob("*.checkpoint.parquet")] == [f"{10:020}.checkpoint.parquet"]
     assert len(sessions(lake)) == 12
+
+
+def test_small_files_are_joined_and_nothing_says_that_rows_changed(tmp_path: Path) -> None:
+    lake, table = lake_at(tmp_path / "lake"), catalog.table("silver.sessions")
+    for name in ("a", "b", "c"):
+        write(lake, table.name, [{"session_id": name, "revenue": [("EUR", Decimal(1))]}])
+    before = sessions(lake)
+    commits.compact(lake, table)
+    joined = delta.require(lake, table.name)
+    assert len(joined.file_uris()) == 1
+    assert sessions(lake) == before
+    log = Path(lake.table(table.name), "_delta_log", f"{joined.version():020}.json").read_text().splitlines()
+    actions = [action for line in log for action in json.loads(line).values()]
+    assert {action["dataChange"] for action in actions if "dataChange" in action} == {False}
+    commits.compact(lake, table)
+    assert delta.require(lake, table.name).version() == joined.version()  # there was nothing to join
