@@ -70,8 +70,10 @@ class Prepared:
         frames = [_without_rows(like, rdd) for like, rdd in zip(inputs, nothing, strict=True)]
         with _configured(spark, _FOR_ANY_ROWS):
             execution = cast(Any, self._transform(*frames))._jdf.queryExecution()
-            top = _steps(execution.executedPlan(), [rdd.id() for rdd in nothing])
-        return _Plan(made_for, execution.analyzed().output(), top)
+            physical = execution.executedPlan()
+        if not physical.subqueriesAll().isEmpty():
+            raise ValueError(f"A plan that is made once cannot have subqueries, whose answer stays:\n{physical}")
+        return _Plan(made_for, execution.analyzed().output(), _steps(physical, [rdd.id() for rdd in nothing]))
 
 
 def once(make: Callable[..., T]) -> Callable[..., T]:
@@ -110,16 +112,18 @@ def _without_rows(like: DataFrame, rdd: Any) -> DataFrame:
 
 def _steps(plan: Any, inputs: Sequence[int]) -> _Step:
     """A physical plan; `inputs` are the ids of the RDDs that rows take the place of."""
+    children = plan.children()
+    if count := children.size():
+        reads = tuple(_steps(children.apply(place), inputs) for place in range(count))
+        return _Step(plan, reads, None, any(each.changes for each in reads))
     kind = plan.getClass().getSimpleName()
     if kind == "RDDScanExec" and plan.rdd().id() in inputs:
         return _Step(plan, (), inputs.index(plan.rdd().id()), True)
-    children = plan.children()
-    reads = tuple(_steps(children.apply(place), inputs) for place in range(children.size()))
-    if not plan.subqueries().isEmpty() or not (reads or kind in _CONSTANT):
+    if kind not in _CONSTANT:
         raise ValueError(
             f"A plan that is made once cannot read {kind}, which may be another in the next batch:\n{plan}"
         )
-    return _Step(plan, reads, None, any(each.changes for each in reads))
+    return _Step(plan, (), None, False)
 
 
 def _filled(spark: SparkSession, step: _Step, rows: Sequence[Any]) -> Any:

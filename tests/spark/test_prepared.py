@@ -1,6 +1,7 @@
 """A plan that was made once gives what the transform gives, whatever rows a batch has."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession, Window
@@ -70,12 +71,16 @@ def test_other_columns_are_planned_anew_and_steps_read_each_other(spark: SparkSe
         assert [row.visitor for row in narrow(chosen, few=True).collect()] == ["v1"]
 
 
-def test_a_table_has_no_place_in_a_plan_that_is_made_once(spark: SparkSession, tmp_path: object) -> None:
+def test_what_may_be_another_in_the_next_batch_has_no_place_in_a_plan_that_is_made_once(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     spark.range(3).write.parquet(f"{tmp_path}/numbers")
     numbers = spark.read.parquet(f"{tmp_path}/numbers")
-    step = Prepared(lambda rows: rows.crossJoin(numbers))
+    batch = frame(spark, _BATCHES[0])
     with pytest.raises(ValueError, match="cannot read FileSourceScanExec"):
-        step(frame(spark, _BATCHES[0]), few=True)
+        Prepared(lambda rows: rows.crossJoin(numbers))(batch, few=True)
+    with pytest.raises(ValueError, match="cannot have subqueries"):
+        Prepared(lambda rows: rows.where(F.col("amount") == rows.agg(F.max("amount")).scalar()))(batch, few=True)
 
 
 def test_steps_are_made_once_for_settings_that_say_the_same(spark: SparkSession) -> None:
