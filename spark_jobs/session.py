@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from nextclick.errors import LakeError, SettingsError, SetupError
 from nextclick.settings import CHECKOUT, Settings
-from spark_jobs import class_archive
+from spark_jobs import class_archive, java_names
 from spark_jobs.object_store import compiled
 from spark_jobs.object_store import properties as properties_of_store
 
@@ -90,6 +90,7 @@ def open_session(settings: Settings, name: str = "nextclick") -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
+    java_names.remember()
     # An embedded session asks this instead of spark.pyspark.python.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(name).master(settings.spark.master)

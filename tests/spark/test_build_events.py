@@ -131,8 +131,8 @@ def ingested(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> t
 
 def _build(spark: SparkSession, settings: Settings, first: Path, second: Path) -> Built:
     reports, files = [], {}
-    for bronze in (first, second, second):
-        shutil.copytree(bronze, settings.lake.root, dirs_exist_ok=True)
+    for stage in (first, second, second):
+        shutil.copytree(stage, settings.lake.root, dirs_exist_ok=True)
         ingest_rejects.run(spark, settings)
         reports.append(build_events.run(spark, settings))
     for name in ("bronze.events", "silver.events"):
