@@ -1,5 +1,6 @@
 """All jobs of bronze and silver at once, until stopped: a query each, in threads of one process."""
 
+import gc
 import signal
 import threading
 
@@ -16,10 +17,12 @@ def stream(settings: Settings) -> None:
     settings.lake.prepare()
     spark = open_session(settings, "nextclick stream")
     failures: list[NextclickError] = []
+    runs = {name: job(name) for name in jobs.STREAMED}
+    gc.freeze()  # what is loaded by now stays: each batch looks for cycles among what is newer
 
     def keep(name: str) -> None:
         try:
-            job(name)(spark, settings, Trigger.CONTINUOUS)
+            runs[name](spark, settings, Trigger.CONTINUOUS)
         except NextclickError as error:
             failures.append(error)
             stop_all(spark)

@@ -11,6 +11,8 @@ from spark_jobs import held
 from spark_jobs.prepared import Prepared, once
 from spark_jobs.transforms import Transformer
 
+pytestmark = pytest.mark.spark
+
 _COLUMNS = "site string, visitor string NOT NULL, amount bigint, tags map<string,string>"
 _BATCHES: Sequence[Sequence[tuple[str | None, str, int | None, dict[str, str]]]] = [
     [("a", "v1", 1, {"k": "x"}), ("a", "v1", 2, {}), ("b", "v2", None, {})],
