@@ -28,9 +28,10 @@ from nextclick.errors import LakeError
 from nextclick.lake import checkpoints, commits, files, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
-from spark_jobs import held, jobs, tables
+from spark_jobs import jobs, tables
 from spark_jobs.always_on.turns import BatchTurns
 from spark_jobs.checkpoints.damage import damaged, follow
+from spark_jobs.plans import held
 from spark_jobs.tables import WriteIdentity
 
 

@@ -25,7 +25,7 @@ from nextclick.lake.delta import open_table
 from nextclick.lake.lookup import Reach
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
-from spark_jobs.held import source_bytes
+from spark_jobs.plans.held import source_bytes
 from spark_jobs.transforms.gold.bots import without_suspects
 from spark_jobs.transforms.time_ranges import among
 

@@ -14,10 +14,10 @@ from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import EventsSettings, Settings
 from spark_jobs import tables
-from spark_jobs.held import are_few
 from spark_jobs.launch import launch
 from spark_jobs.moves import any_moved
-from spark_jobs.prepared import Prepared, once
+from spark_jobs.plans.held import are_few
+from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.deduplicate import COMPARED, IDENTITY, copies
 from spark_jobs.transforms.silver.enrich_events import enrich_events

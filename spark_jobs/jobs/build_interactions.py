@@ -10,8 +10,8 @@ from nextclick.contracts.events import may_personalize_sql
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
-from spark_jobs.held import are_few
 from spark_jobs.launch import launch
+from spark_jobs.plans.held import are_few
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots

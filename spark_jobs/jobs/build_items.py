@@ -8,9 +8,9 @@ from nextclick.contracts import silver
 from nextclick.report import JobReport
 from nextclick.settings import ItemsSettings, Settings
 from spark_jobs import tables
-from spark_jobs.held import are_few
 from spark_jobs.launch import launch
-from spark_jobs.prepared import Prepared, once
+from spark_jobs.plans.held import are_few
+from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.items import KEY, as_items, item_facts, merge_facts, stored_facts
 

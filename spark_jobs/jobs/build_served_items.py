@@ -7,8 +7,8 @@ from nextclick.contracts import silver, silver_served
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
-from spark_jobs.held import are_few
 from spark_jobs.launch import launch
+from spark_jobs.plans.held import are_few
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import orders
 from spark_jobs.transforms.silver.served_items import (

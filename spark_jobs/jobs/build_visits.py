@@ -20,7 +20,7 @@ from nextclick.report import JobReport
 from nextclick.settings import AnalyticsSettings, Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.prepared import Prepared, once
+from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents

@@ -16,8 +16,8 @@ from pyspark.sql import Row, SparkSession
 from nextclick.lake import delta
 from nextclick.report import JobReport
 from nextclick.settings import Settings, load
-from spark_jobs import held
 from spark_jobs.jobs import build_events, ingest_events, ingest_rejects
+from spark_jobs.plans import held
 from tests.spark import path
 from tests.spark.conftest import RECEIVED, new_events, publish
 

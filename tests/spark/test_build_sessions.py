@@ -13,8 +13,9 @@ from pyspark.sql import SparkSession
 from nextclick.contracts import silver
 from nextclick.lake import delta
 from nextclick.settings import Settings, load
-from spark_jobs import held, tables
+from spark_jobs import tables
 from spark_jobs.jobs import build_sessions
+from spark_jobs.plans import held
 from spark_jobs.transforms.silver.sessionize import as_sessions, event_intervals, merge_intervals
 from tests.conftest import LAKE
 from tests.spark import path

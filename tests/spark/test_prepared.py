@@ -7,8 +7,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
-from spark_jobs import held
-from spark_jobs.prepared import Prepared, once
+from spark_jobs.plans import held
+from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.transforms import Transformer
 
 pytestmark = pytest.mark.spark

@@ -14,7 +14,7 @@ import msgspec
 from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
-from spark_jobs import held
+from spark_jobs.plans import held
 
 T = TypeVar("T")
 
