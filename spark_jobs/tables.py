@@ -35,10 +35,8 @@ _FEW = 50_000
 """Rows that this process holds without a thought."""
 _FEW_BYTES = 16 << 20
 """Bytes of files with about so many rows."""
-MOST_EXCHANGED = 50_000
-"""Rows that `exchange` takes out at most."""
-_NAMED = 10_000
-"""Those of them that are named one by one, where Spark exchanges them: the table's files are filtered then, not joined."""
+MOST_EXCHANGED = 10_000
+"""Rows that `exchange` takes out at most: they are named one by one, so that files are filtered, not joined."""
 _SMALL = 32 << 20
 """Bytes of a table that is gone through sooner than Spark plans to."""
 
@@ -199,20 +197,15 @@ def rows_on(lake: Lake, table: Table, days: Collection[date]) -> int:
     return delta.rows_on(delta.require(lake, table.name), days)
 
 
-def can_exchange(lake: Lake, table: Table, gone: int, at_most: int) -> bool:
-    """Whether `exchange` takes so many keys, and rows."""
-    return gone <= _NAMED or (gone <= MOST_EXCHANGED and at_most <= _FEW and is_small(lake, table))
-
-
 def exchange(
     rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, gone: Sequence[str], at_most: int
 ) -> None:
     """`rows`, `at_most` so many, in the place of those whose key is in `gone`, in one commit: files are filtered, where a merge joins them.
 
-    `gone` are ids of letters and digits, no more than `can_exchange` says.
+    `gone` are ids of letters and digits, MOST_EXCHANGED or fewer.
     """
     [key] = table.key
-    if at_most <= _FEW and is_small(lake, table):
+    if _is_merged_here(lake, table, at_most + len(gone)):
         came = _arrow(rows, table)
         left = [{key: each, "_delete": True} for each in sorted({*gone}.difference(came[key].to_pylist()))]
         came = came.append_column("_delete", pa.repeat(False, came.num_rows))
@@ -231,8 +224,13 @@ def _arrow(rows: DataFrame, table: Table, *more: str) -> pa.Table:
     return rows.select(*table.column_names, *more).toArrow()
 
 
+def _is_merged_here(lake: Lake, table: Table, rows: int) -> bool:
+    """Whether this process merges so many into it, sooner than Spark plans to."""
+    return rows <= min(_FEW, commits.MOST_MERGED) and is_small(lake, table)
+
+
 def is_small(lake: Lake, table: Table) -> bool:
-    """Whether this process merges into it sooner than Spark plans to."""
+    """Whether a table is gone through sooner than Spark plans to."""
     return delta.size(delta.require(lake, table.name)) <= _SMALL
 
 
@@ -263,7 +261,7 @@ def merge(
     feed. `at_most` so many rows: few go into a small table by this process, in a fraction of the time of Spark's plans.
     """
     deletes = ["_delete"] if "_delete" in rows.columns else []
-    if at_most is not None and at_most <= _FEW and is_small(lake, table):
+    if at_most is not None and _is_merged_here(lake, table, at_most):
         came = _arrow(rows, table, *deletes)
         came = commits.differing(lake, table, came) if only_changed else came
         if came.num_rows:

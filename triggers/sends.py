@@ -48,10 +48,14 @@ def run(settings: Settings, progress: Callable[..., None] = lambda *_: None) -> 
         rows = _rows(settings, events, last) if last != cursor else None
         if rows is not None:
             changed = commits.differing(lake, SENDS, rows) if len(rows) else rows
-            if len(changed):
-                commits.merge(lake, SENDS, changed, None, cursor.fact(_CURSOR))
+            most = commits.MOST_MERGED
+            *others, final = [changed.slice(start, most) for start in range(0, max(1, len(changed)), most)]
+            for part in others:  # what a crash leaves undone differs still, and is brought in again
+                commits.merge(lake, SENDS, part, None)
+            if len(final):
+                commits.merge(lake, SENDS, final, None, cursor.fact(_CURSOR))
             else:
-                commits.write(lake, SENDS, changed, "append", cursor.fact(_CURSOR))
+                commits.write(lake, SENDS, final, "append", cursor.fact(_CURSOR))
     written = len(changed) if rows is not None else 0
     return JobReport(job=SENDS.job, read=len(rows or ()), written=written, seconds=time.monotonic() - started)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _BETWEEN: Final = "\x1f"
 """Stands between the columns of a key that are compared as one text; no id holds it."""
+MOST_MERGED: Final = 10_000
+"""Rows of one merge. deltalake 1.6.6 walks its list of keys deeper than a stack is: at 22,000 the process is gone, without a word."""
 _SMALL_FILE: Final = 16 << 20
 """Bytes; files of as much stay as they are, however often others are joined."""
 _CHECKPOINT_EVERY: Final = 10
@@ -125,7 +127,7 @@ def merge(
     transaction: tuple[str, int] | None,
     facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Upsert Arrow rows by the table's key, which is text; one whose `_delete`, if it has that, is true removes its key's row.
+    """Upsert Arrow rows, MOST_MERGED or fewer, by the table's key, which is text; one whose `_delete` is true removes its key's row.
 
     The commit says the `facts`. The change feed says of a changed row that it went and came. A `transaction` and the table's lock
     are as in `replace_days`.
@@ -133,6 +135,8 @@ def merge(
     import pyarrow.compute as pc
     from deltalake import write_deltalake
 
+    if rows.num_rows > MOST_MERGED:
+        raise ValueError(f"{rows.num_rows} rows are more than one merge takes ({MOST_MERGED})")
     keys = pc.binary_join_element_wise(*(rows[key] for key in table.key), _BETWEEN).to_pylist()
     listed = ", ".join("'" + key.replace("'", "''") + "'" for key in keys)
     columns = f", chr({ord(_BETWEEN)}), ".join(f'"{key}"' for key in table.key)

@@ -118,7 +118,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         commit, most = batch.commit("sessions"), count + len(known)
         if not known:  # nothing to update: an append needs no scan of the table
             tables.append(sessions, lake, silver.SESSIONS, commit, most)
-        elif tables.can_exchange(lake, silver.SESSIONS, len(known), most):
+        elif len(known) <= tables.MOST_EXCHANGED:
             tables.exchange(sessions, lake, silver.SESSIONS, commit, known, most)
         else:
             prune = "true" if orders else time_ranges(hours, "t.started_at", "t.ended_at", margin)

@@ -54,7 +54,7 @@ def first(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake
 @pytest.mark.parametrize(
     ("few_bytes", "limits", "written"),
     [
-        (-1, {"_FEW": 0, "_NAMED": 0}, ("MERGE", "Apache-Spark")),
+        (-1, {"_FEW": 0, "MOST_EXCHANGED": 0}, ("MERGE", "Apache-Spark")),
         (-1, {"_FEW": 0}, ("WRITE", "Apache-Spark")),
         (-1, {}, ("WRITE", "delta-rs")),
         (1 << 20, {}, ("WRITE", "delta-rs")),

@@ -136,3 +136,15 @@ def test_small_files_are_joined_and_nothing_says_that_rows_changed(tmp_path: Pat
     assert {action["dataChange"] for action in actions if "dataChange" in action} == {False}
     commits.compact(lake, table)
     assert delta.require(lake, table.name).version() == joined.version()  # there was nothing to join
+
+
+def test_a_merge_of_more_keys_than_deltalake_walks_is_refused_before_it_ends_the_process(tmp_path: Path) -> None:
+    lake, table = lake_at(tmp_path / "lake"), catalog.table("silver.identities")
+    keys = [f"v{number}" for number in range(commits.MOST_MERGED + 1)]
+    write(lake, table.name, [{"id": keys[0]}])
+    rows = delta.require(lake, table.name).to_pyarrow_table()
+    many = pa.concat_tables([rows] * len(keys)).set_column(rows.schema.get_field_index("id"), "id", [keys])
+    commits.merge(lake, table, many.slice(1), ("job", 1))
+    assert delta.require(lake, table.name).count() == len(keys)
+    with pytest.raises(ValueError, match="more than one merge takes"):
+        commits.merge(lake, table, many, ("job", 2))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nextclick.lake import delta
+from nextclick.lake import commits, delta
 from nextclick.settings import Settings
 from tests.table_rows import write
 from tests.trigger_lake import minutes, settings_of
@@ -52,7 +52,11 @@ def test_a_decision_is_a_row_with_times_and_items(settings: Settings) -> None:
     ]  # fmt: skip
 
 
-def test_what_was_sent_stays_sent_and_a_later_failure_wins_over_an_earlier_one(settings: Settings) -> None:
+@pytest.mark.parametrize("most", [commits.MOST_MERGED, 2])
+def test_what_was_sent_stays_sent_and_a_later_failure_wins_over_an_earlier_one(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(commits, "MOST_MERGED", most)  # two make three rows two merges
     lake = settings.lake
     write(
         lake, "silver.events", [decided("a", "failed", 5, 12), decided("b", "failed", 5), decided("c", "held_out", 5)]
