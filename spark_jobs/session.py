@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -97,3 +99,19 @@ def open_session(settings: Settings, name: str = "nextclick") -> SparkSession:
     for key, value in (properties(settings) | options(settings)).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+@contextmanager
+def configured(spark: SparkSession, options: Mapping[str, str]) -> Iterator[None]:
+    """Options for one statement, or one plan; a batch's session is a clone of its own."""
+    before = {key: spark.conf.get(key, None) for key in options}
+    for key, value in options.items():
+        spark.conf.set(key, value)
+    try:
+        yield
+    finally:
+        for key, earlier in before.items():
+            if earlier is None:
+                spark.conf.unset(key)
+            else:
+                spark.conf.set(key, earlier)

@@ -5,8 +5,8 @@ what a column means. Every write carries (application id, version), so that a co
 whose reply was lost, or a batch that is run again after a crash, is committed once.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
 from itertools import takewhile
 from typing import Any, NamedTuple, cast
@@ -26,6 +26,7 @@ from nextclick.lake.lookup import Reach
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
 from spark_jobs.plans.held import source_bytes
+from spark_jobs.session import configured
 from spark_jobs.transforms.gold.bots import without_suspects
 from spark_jobs.transforms.time_ranges import among
 
@@ -215,7 +216,7 @@ def exchange(
         )
         return
     names = ", ".join(f"'{each}'" for each in gone)
-    with _configured(rows.sparkSession, {"spark.databricks.delta.replaceWhere.constraintCheck.enabled": "false"}):
+    with configured(rows.sparkSession, {"spark.databricks.delta.replaceWhere.constraintCheck.enabled": "false"}):
         _write(rows, lake, table, commit, "overwrite", f"{key} IN ({names})")
 
 
@@ -226,12 +227,7 @@ def _arrow(rows: DataFrame, table: Table, *more: str) -> pa.Table:
 
 def _is_merged_here(lake: Lake, table: Table, rows: int) -> bool:
     """Whether this process merges so many into it, sooner than Spark plans to."""
-    return rows <= min(_FEW, commits.MOST_MERGED) and is_small(lake, table)
-
-
-def is_small(lake: Lake, table: Table) -> bool:
-    """Whether a table is gone through sooner than Spark plans to."""
-    return delta.size(delta.require(lake, table.name)) <= _SMALL
+    return rows <= min(_FEW, commits.MOST_MERGED) and delta.size(delta.require(lake, table.name)) <= _SMALL
 
 
 def _write(
@@ -293,16 +289,4 @@ def _differ(table: Table) -> str:
 
 def _transaction(spark: SparkSession, commit: WriteIdentity) -> AbstractContextManager[None]:
     """MERGE takes its (appId, version) from the session."""
-    return _configured(spark, {_TXN.format("txnAppId"): commit.app_id, _TXN.format("txnVersion"): str(commit.version)})
-
-
-@contextmanager
-def _configured(spark: SparkSession, options: dict[str, str]) -> Iterator[None]:
-    """Options for one statement; a batch's session is a clone of its own."""
-    for key, value in options.items():
-        spark.conf.set(key, value)
-    try:
-        yield
-    finally:
-        for key in options:
-            spark.conf.unset(key)
+    return configured(spark, {_TXN.format("txnAppId"): commit.app_id, _TXN.format("txnVersion"): str(commit.version)})

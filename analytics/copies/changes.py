@@ -39,7 +39,7 @@ class Changes:
             if last and days is not None:
                 days |= _differing(last.parts, parts)
             return Changed(self._rows(table, days), days, parts)
-        if table.by_day and all(map(lies_by_days, table.reads)):
+        if table.is_of_days_alone:
             return Changed(self._rows(table, days), days, {})
         return self._by_digests(table, days, last)
 

@@ -1,6 +1,6 @@
 """What the routes of lists share: the list for a visitor, what an answer says of itself, and its record."""
 
-import os
+import secrets
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -93,4 +93,4 @@ def most(engine: Engine, n: int) -> int:
 
 def new_id() -> str:
     """Names an answer."""
-    return os.urandom(16).hex()
+    return secrets.token_hex(16)

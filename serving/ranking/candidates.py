@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -107,9 +106,8 @@ def _worths(lengths: tuple[int, ...], decay: float) -> Floats:
 def top_categories(index: ServingIndex, known: Known) -> list[int]:
     """The codes of the categories that the visitor leans to most: of the session, the last one, by interest."""
     features, code = known.features, index.catalogue.code
-    liked = (name for name, score in features.interest.items() if score > 0)
     codes: dict[int, None] = {}
-    for name in chain((features.session_category, features.last_category), liked):
+    for name in (features.session_category, features.last_category, *features.top_categories):
         if name in code:
             codes[code[name]] = None
             if len(codes) == _CATEGORIES:

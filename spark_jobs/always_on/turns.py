@@ -22,7 +22,7 @@ class BatchTurns:
 
     def __init__(self, order: Sequence[str], at_once: int = 1) -> None:
         """`order`: jobs that go first, in this order; all others come after them and are equal."""
-        self._order, self._free = order, at_once
+        self._order, self._at_once = order, at_once
         self._working: set[tuple[int, int]] = set()
         self.stopped = False
         self._numbers = itertools.count()
@@ -36,24 +36,25 @@ class BatchTurns:
         with self._changed:
             ticket = place, next(self._numbers)
             self._waiting.append(ticket)
-            self._changed.wait_for(lambda: self.stopped or (self._free and ticket == min(self._waiting)))
+            self._changed.wait_for(lambda: self.stopped or (self._is_free() and ticket == min(self._waiting)))
             self._waiting.remove(ticket)
             if self.stopped:
                 self._changed.notify_all()
                 raise Stopped
-            self._free -= 1
             self._working.add(ticket)
             self._changed.notify_all()  # another may be free for the next
         try:
             yield
         finally:
             with self._changed:
-                self._free += 1
                 self._working.remove(ticket)
                 self._changed.notify_all()
                 if self._waiting:
                     following = min(self._waiting)
                     self._changed.wait_for(lambda: following not in self._working and following not in self._waiting)
+
+    def _is_free(self) -> bool:
+        return len(self._working) < self._at_once
 
     def stop(self, seconds: float) -> None:
         """Let nobody begin, and those that work end: return when they have, or after so long."""

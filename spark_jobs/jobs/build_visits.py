@@ -47,26 +47,20 @@ _FEW, _FEW_VISITORS = 50_000, 1_000
 """Events of visits, and visitors who convert, that one task counts: moving rows between tasks costs more."""
 
 
-class DaySteps(NamedTuple):
-    """Events with their visits → the rows of each table of whole days."""
-
-    visits: Prepared
-    visitor_days: Prepared
-    page_daily: Prepared
-    event_daily: Prepared
-
-
 @once
-def day_steps(analytics: AnalyticsSettings, pages_max: int | None) -> DaySteps:
-    transforms = visits(analytics), visitor_days(analytics), page_daily(pages_max), event_daily
-    tables_of_days = (gold.VISITS, gold.VISITOR_DAYS, gold.PAGE_DAILY, gold.EVENT_DAILY)
-    return DaySteps(
-        *(Prepared(partial(_rows_of, table, make)) for table, make in zip(tables_of_days, transforms, strict=True))
+def day_steps(analytics: AnalyticsSettings, pages_max: int | None) -> tuple[tuple[Table, Prepared], ...]:
+    """The tables of whole days, and what makes the rows of each of events with their visits."""
+    transforms = (
+        (gold.VISITS, visits(analytics)),
+        (gold.VISITOR_DAYS, visitor_days(analytics)),
+        (gold.PAGE_DAILY, page_daily(pages_max)),
+        (gold.EVENT_DAILY, event_daily),
     )
+    return tuple((table, Prepared(partial(_rows_of, table, transform))) for table, transform in transforms)
 
 
-def _rows_of(table: Table, make: Transformer, events: DataFrame) -> DataFrame:
-    return events.transform(make).select(*table.column_names)
+def _rows_of(table: Table, transform: Transformer, events: DataFrame) -> DataFrame:
+    return events.transform(transform).select(*table.column_names)
 
 
 def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAILABLE_NOW) -> JobReport:
@@ -149,11 +143,8 @@ class _Work(NamedTuple):
         more: int = 0,
         few: bool = False,
     ) -> None:
-        step = day_steps(self.settings.analytics, pages_max)
-        self._write(gold.VISITS, step.visits(rows, few=few), days, more)
-        self._write(gold.VISITOR_DAYS, step.visitor_days(rows, few=few), days, more)
-        self._write(gold.PAGE_DAILY, step.page_daily(rows, few=few), days, more)
-        self._write(gold.EVENT_DAILY, step.event_daily(rows, few=few), days, more)
+        for table, step in day_steps(self.settings.analytics, pages_max):
+            self._write(table, step(rows, few=few), days, more)
 
     def _write_conversions(self, rows: DataFrame, spans: DataFrame, few: bool) -> None:
         """Recompute all conversions of the visitors who have one and of whom a span is; replace the days on which rows differ."""

@@ -5,8 +5,7 @@ its input rows alone, so its plan is the same for every batch: it is made for le
 without an exchange, and the rows of each batch take their place. Joins, sorts and windows of it are one task of one job.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -15,6 +14,7 @@ from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs.plans import held
+from spark_jobs.session import configured
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class Prepared:
         spark = inputs[0].sparkSession
         nothing = [cast(Any, spark.sparkContext)._jsc.emptyRDD().rdd() for _ in inputs]
         frames = [_without_rows(like, rdd) for like, rdd in zip(inputs, nothing, strict=True)]
-        with _configured(spark, _FOR_ANY_ROWS):
+        with configured(spark, _FOR_ANY_ROWS):
             execution = cast(Any, self._transform(*frames))._jdf.queryExecution()
             physical = execution.executedPlan()
         if not physical.subqueriesAll().isEmpty():
@@ -144,18 +144,3 @@ def _filled(spark: SparkSession, step: _Step, rows: Sequence[Any]) -> Any:
     if not step.changes:
         return step.java
     return step.java.withNewChildren(held.sequence(spark, [_filled(spark, each, rows) for each in step.reads]))
-
-
-@contextmanager
-def _configured(spark: SparkSession, options: Mapping[str, str]) -> Iterator[None]:
-    before = {key: spark.conf.get(key, None) for key in options}
-    for key, value in options.items():
-        spark.conf.set(key, value)
-    try:
-        yield
-    finally:
-        for key, earlier in before.items():
-            if earlier is None:
-                spark.conf.unset(key)
-            else:
-                spark.conf.set(key, earlier)
