@@ -9,17 +9,19 @@ _STAMP: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\
 _BSD: Final = r"[A-Z][a-z]{2} [ \d]\d (?:\d{4} )?\d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _LONG: Final = r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})? [A-Z]{3,5}"  # journalctl -o short-full
 _BARE: Final = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"  # Ruby's and Python's loggers
+_LEVEL: Final = r"\[?(?:DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR)\]?:? ++"
 _TAG: Final = r"[\w./@-]{1,64}(?:\[[\w.]{1,32}\])?: "
 _AHEAD: Final = r"(?=\{|[\[\dA-Fa-f.:]{0,45}[.:][\], \dA-Fa-f.:]{0,512} (?:- [^\[]{1,256})?\[)"
 _PREFIX: Final = re.compile(
     rf"(?:<\d{{1,3}}>)?(?:{_BSD}|{_STAMP}|{_LONG}) (?:[\w.:-]{{1,255}} )?(?:{_TAG}|{_AHEAD})"  # RFC 3164, files of rsyslog, journald
+    rf"|\d{{9,10}}\.\d{{3,9}} [\w.:-]{{1,255}} {_TAG}"  # journalctl -o short-unix
     rf"|(?:\d{{1,6}} )?<\d{{1,3}}>1 (?:{_STAMP}|-) \S{{1,255}} \S{{1,48}} \S{{1,128}} \S{{1,32}} "  # RFC 5424, also as RFC 6587 counts it
     r'(?:-|(?=\w+=)|(?:\[(?:[^\]\\"]|\\.|"(?:[^"\\]|\\.)*+")*+\])+) ?(?:\ufeff)?'
     rf"|{_STAMP} (?:stdout|stderr) [FP](?::\S{{1,64}})? "  # Kubernetes' CRI
     rf"|[A-Z], \[{_BARE} #\d{{1,10}}\] ++[A-Z]{{1,8}} -- [^:]{{0,64}}: (?:\[[\w.:-]{{1,64}}\] )*+"  # Ruby
-    rf"|(?:\[{_BARE}(?: [+-]\d{{4}})?\] \[\d{{1,10}}\] \[[A-Z]{{1,8}}\] |[A-Z]{{4,8}}:[\w.]{{1,64}}:){_AHEAD}"  # Python
+    rf"|(?:\[{_BARE}(?: [+-]\d{{4}})?\] \[\d{{1,10}}\] \[[A-Z]{{1,8}}\] |[A-Z]{{4,8}}:[\w.]{{1,64}}:|{_LEVEL}){_AHEAD}"  # Python
     r'|"(?=[\dA-Fa-f.:]{2,45} \S{1,64} \S{1,64} \[)'  # OpenLiteSpeed puts its lines in quotes
-    r"|(?:\[pod/\S{1,255}\] |[\w.-]{1,255} +\| )"  # kubectl logs --prefix, docker compose logs
+    r"|(?:\[pod/\S{1,255}\] |[\w.@-]{1,255} +\| )"  # kubectl logs --prefix, docker compose logs, docker service logs
 )
 _PAIRS: Final = re.compile(r"\w{1,32}=(?!.*\b(?:time|ts|t)=)")
 _TIME: Final = re.compile(f"{_STAMP}|{_BARE}")

@@ -36,7 +36,7 @@ QUOTED: Final = r'"(?P<{}>(?:[^"\\]|\\.)*+)"'
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CLF_TIME: Final = re.compile(
-    r"(\d{1,2})/(\w{3})/(\d{4})[: ](\d\d):(\d\d):([0-5]\d|60)(\.\d+)?(?: ?([+-])(\d\d):?(\d\d)| ?Z)?"
+    r"(\d{1,2})/(\w{3})/(\d{4})[: ](\d\d):(\d\d):([0-5]\d|60)(\.\d+)?(?: ?([+-])(\d\d):?(\d\d)| ?(?:Z|UTC|GMT))?"
 )
 _PROTOCOL: Final = re.compile(r"HTTP/[\w.]{1,8}|1\.[01]|[23]")  # Hypercorn writes the number alone
 _METHOD: Final = re.compile(r"[A-Za-z][A-Za-z_-]{0,31}")

@@ -45,25 +45,26 @@ def named(name: str) -> Format:
 
 
 def recognized(lines: Sequence[bytes], expected: Format | None = None) -> Format | None:
-    """The format that reads most of these first lines of a file, and at least half of them; None if none does.
+    """The format that reads most of these first lines of a file, and at least half of those that are not its own without
+    being requests; None if none does.
 
     If the one that is `expected` does, it is that.
     """
     texts = [content(decoded(line).rstrip("\r\n")) for line in lines if line.strip()]
-    records = sum(not text.startswith(_HEADERS) for text in texts)
     for formats in ((expected,) if expected else (), tuple(FORMATS.values())):
-        count, best = max(((_read(format, texts), format) for format in formats), key=itemgetter(0), default=(0, None))
-        if count and 2 * count >= records:
+        read = ((*_read(format, texts), format) for format in formats)
+        requests, unread, best = max(read, key=itemgetter(0), default=(0, 0, None))
+        if requests and requests >= unread:
             return best
     return None
 
 
-def _read(format: Format, lines: list[str]) -> int:
-    """How many of the lines are requests of the format."""
-    reader, count = format.reader(), 0
+def _read(format: Format, lines: list[str]) -> tuple[int, int]:
+    """How many of the lines are requests of the format, and how many it cannot read."""
+    reader, requests, unread = format.reader(), 0, 0
     for line in lines:
         try:
-            count += reader(line) is not None
+            requests += reader(line) is not None
         except (Unmappable, ValueError):
-            continue
-    return count
+            unread += not line.startswith(_HEADERS)
+    return requests, unread

@@ -29,7 +29,8 @@ from collector.request.errors import Unmappable
 _ADDRESS: Final = r"(?P<address>[^\s,]++(?:, *+[^\s,]++)*+)"
 _WHO: Final = r" ++(?P<ident>\S++) ++(?P<user>[^\[\]]*[^\[\]\s])"
 _HOST: Final = (
-    rf"(?P<host>[^\s:,\[]++|\[[^\s\]]++\])(?::(?P<port>\d++))? (?P<address>(?!- )[^\s,]++(?:, *+[^\s,]++)*+){_WHO}"
+    r"(?P<host>[^\s:,\[]++(?:, *+[^\s,]++)*+|\[[^\s\]]++\])(?::(?P<port>\d++))? "
+    rf"(?P<address>(?!- )[^\s,]++(?:, *+[^\s,]++)*+){_WHO}"
 )
 _NO_HOST: Final = rf"{_ADDRESS}(?: - \[(?P<forwarded>[^\]]*+)\] - (?P<ingress_user>[^\[\]]*[^\[\]\s])|{_WHO})"
 _LOOSE: Final = r'"(?P<request>.*?)"'
@@ -90,7 +91,7 @@ def _row(row: Row) -> Row:
 def _tail(row: Row, tail: str) -> str | None:
     """What stands behind the user agent: the addresses of X-Forwarded-For, if they come first, and the rest."""
     token, forwarded = _TOKEN.match(tail), None
-    if token and token[1] and all(hop.strip() == "unknown" or first_address(hop) for hop in token[1].split(",")):
+    if token and token[1] and (first_address(token[1]) or token[1] == "unknown"):
         forwarded = token[1]
     if forwarded or (token and token[1] == "-"):
         tail = tail[token.end() :].strip() if token else tail
@@ -100,8 +101,12 @@ def _tail(row: Row, tail: str) -> str | None:
 
 
 def _is_forwarded(row: Row) -> bool:
-    """Whether what stands where the host would is the client, whom a proxy of the site's own network asked for."""
+    """Whether what stands where the host would is the client, whom a proxy of the site's own network, or several, asked for."""
     host, port = row.get("host"), row.get("port")
+    if host and "," in host:
+        if first_address(host) is None:
+            raise Unmappable("malformed_line", f"{host[:60]!r} is no host and no list of addresses")
+        return True
     if not host or port or first_address(host) is None:
         return False
     peer = first_address(row["address"])

@@ -26,7 +26,7 @@ OTHERS: Final[Names] = {
     "address": _names(
         "properties.clientIP properties.clientIp properties.CIp protoPayload.ip proxy.clientIp downstream_remote_address "
         "req.remoteAddress clientIp clientIP remoteAddress remote_address sourceIp httpRequest.clientIp network.client.ip client.address "
-        "source.address remoteAddr remote remote-address src_ip id.orig_h cliIP sourceIpPort"
+        "source.address remoteAddr remoteIP remoteIp remote remote-address src_ip id.orig_h cliIP sourceIpPort"
     ),
     "user": _names("auth"),
     "method": _names(

@@ -1,7 +1,7 @@
 """Access logs as programs and their frameworks write them, and IIS in its own form.
 
 Most write Common Log; these do not: uWSGI, gin, fiber and chi (Go), aiohttp (Python), Actix (Rust),
-the request log of Apache's mod_ssl, and IIS's native form, https://learn.microsoft.com/previous-versions/iis/6.0-sdk/ms525807(v=vs.90),
+the request log of Apache's mod_ssl, Rails, Zeek (its http.log), and IIS's native form, https://learn.microsoft.com/previous-versions/iis/6.0-sdk/ms525807(v=vs.90),
 whose dates are month/day/year. Times without a zone are UTC.
 """
 
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
+from collector.access_logs.formats.json_objects import ANY
 from collector.access_logs.values import QUOTED, Format, Names, Reader, any_time, request, unescaped
 from collector.imports.cells import Row
 from collector.request.errors import Unmappable
@@ -42,6 +43,9 @@ _ACTIX: Final = (
 )
 _MOD_SSL: Final = (
     rf"\[(?P<time>[^\]]++)\] (?P<client>\S++) (?P<tls>(?:TLS|SSL)v\S++) (?P<cipher>\S++) {_REQUEST} (?P<bytes>\d++|-)"
+)
+_RAILS: Final = re.compile(
+    r'(?:\[[^\]]{1,64}\] )*+Started (?P<method>[A-Z]++) "(?P<target>[^"]*+)" for (?P<client>\S++) at (?P<time>\d[^"]{15,40})'
 )
 _IIS: Final = [
     "client", "user", "date", "clock", "service", "server", "server_ip", "time_taken", "bytes_received", "bytes", "status",
@@ -77,6 +81,33 @@ def _reader(*patterns: str, time: Callable[[Any], int] = _any_time) -> Callable[
     return lambda: read
 
 
+def _read_rails(line: str) -> Row | None:
+    """What Rails says of a request when it starts; all else that it says of one is none."""
+    if match := _RAILS.fullmatch(line.rstrip()):
+        return request(match.groupdict(), _NAMES, any_time)
+    if "Started " in line:
+        raise Unmappable("malformed_line", "the line is not of the file's format")
+    return None
+
+
+def _zeek() -> Reader:
+    """Of one file: what `#fields` said last counts."""
+    fields: list[str] = []
+
+    def read(line: str) -> Row | None:
+        if line.startswith("#"):
+            fields[:] = line.split("\t")[1:] if line.startswith("#fields\t") else fields
+            return None
+        values = line.split("\t")
+        if "uri" not in fields or len(values) != len(fields):
+            raise Unmappable("malformed_line", "the line is not of the columns that #fields names")
+        return request(
+            dict(zip(fields, ("" if value == "(empty)" else value for value in values), strict=True)), ANY, any_time
+        )
+
+    return read
+
+
 def _read_iis(line: str) -> Row:
     values = line.rstrip(", ").split(", ")
     if not len(_IIS) - 1 <= len(values) <= len(_IIS) or not _IIS_SERVICE.fullmatch(values[4]):
@@ -94,5 +125,7 @@ FORMATS: Final = (
     Format("chi", "chi, of Go", _reader(_CHI)),
     Format("aiohttp", "aiohttp's default, and Actix's", _reader(_AIOHTTP, _ACTIX)),
     Format("mod_ssl", "the request log of Apache's mod_ssl", _reader(_MOD_SSL)),
+    Format("rails", "Rails' own log", lambda: _read_rails),
+    Format("zeek", "Zeek's http.log, tab-separated", _zeek),
     Format("iis_native", "IIS in its native form", lambda: _read_iis),
 )

@@ -141,14 +141,30 @@ SAMPLES = {
     ],
     "aiohttp": [f'203.0.113.9 [{CLF}] "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}"'],
     "mod_ssl": [f'[{CLF}] 203.0.113.9 TLSv1.3 TLS_AES_256_GCM_SHA384 "GET /shoes?size=42 HTTP/2.0" 5120'],
+    "rails": [
+        'I, [2026-01-02T03:04:05.000000 #7]  INFO -- : [86-01] Started GET "/shoes?size=42" for 203.0.113.9 at 2026-01-02 00:04:05 -0300',
+        "I, [2026-01-02T03:04:05.000000 #7]  INFO -- : [86-01] Processing by ShoesController#index as HTML",
+        "  Rendered shoes/index.html.erb within layouts/application (Duration: 1.2ms)",
+        "Completed 200 OK in 15ms (Views: 9.3ms | ActiveRecord: 1.1ms)",
+    ],
+    "zeek": [
+        "#separator \\x09",
+        "#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tmethod\thost\turi\treferrer\tversion\tuser_agent\tresponse_body_len\t"
+        "status_code\tusername\tpassword",
+        f"1767323045.250000\tC1\t203.0.113.9\t51234\t10.0.0.1\tGET\tshop.example\t/shoes?size=42\t{REFERRER}\t1.1\t{FIREFOX}\t5120\t"
+        "200\t-\tsecret",
+    ],
     "iis_native": ["203.0.113.9, -, 01/02/26, 3:04:05, W3SVC2, WEB01, 10.0.0.1, 15, 163, 5120, 200, 0, GET, /shoes, size=42,"],
 }  # fmt: skip
-BARE, UNENCRYPTED = ("common", "combined", "uwsgi", "gin", "aiohttp", "iis_native", "mod_ssl"), ("gcs", "envoy")
-WITHOUT_AGENT = ("common", "squid", "logfmt", "uwsgi", "gin", "chi", "mod_ssl", "iis_native")
+BARE, UNENCRYPTED = (
+    ("common", "combined", "uwsgi", "gin", "aiohttp", "iis_native", "mod_ssl", "rails"),
+    ("gcs", "envoy", "zeek"),
+)
+WITHOUT_AGENT = ("common", "squid", "logfmt", "uwsgi", "gin", "chi", "mod_ssl", "iis_native", "rails")
 WITHOUT = {
-    "protocol": ("bunny", "gcs", "nginx_proxy_manager", "squid", "logfmt", "gin", "iis_native"),
-    "bytes": ("gin",),
-    "status": ("mod_ssl",),
+    "protocol": ("bunny", "gcs", "nginx_proxy_manager", "squid", "logfmt", "gin", "iis_native", "rails", "zeek"),
+    "bytes": ("gin", "rails"),
+    "status": ("mod_ssl", "rails"),
 }
 
 

@@ -225,8 +225,10 @@ def _read_bytes(folder: Path, format: str, lines: list[bytes]) -> None:
     log.write_bytes(b"\n".join(lines))
     parts = read(load(folder / "lake", environ={}), log, format=format)
     texts = [decoded(line.removeprefix(b"\xef\xbb\xbf").lstrip(b"\0")) for line in log.read_bytes().split(b"\n")]
-    directives = "#" if format in ("w3c", "cloudfront") else "\n"
+    directives = "#" if format in ("w3c", "cloudfront", "zeek") else "\n"
     records = [text for text in texts if text.strip() and not text.startswith(directives)]
+    if format == "rails":  # says several lines of a request
+        records = [text for text in records if "Started " in text]
     assert sum(len(chunk.accepted) + len(chunk.rejected) for chunk in parts) == len(records)
     recognized(lines)
 

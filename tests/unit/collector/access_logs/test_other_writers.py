@@ -256,3 +256,45 @@ def test_an_address_where_a_name_would_stand_is_nobodys_name() -> None:
         assert "user_id" not in event
         assert event["visitor_id"] == read(COMBINED)[0]["visitor_id"]
         assert "203.0.113.9" not in json.dumps(event)
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["web.1.x7gabc@node1    | ", "1767323045.123456 web1 nginx[1]: ", "INFO ", "[warning]: ".upper()],
+    ids=["docker service logs", "journalctl -o short-unix", "a level", "a level in brackets"],
+)
+def test_what_carries_a_line_is_no_part_of_it(before: str) -> None:
+    assert [{**event, "event_id": ""} for event in read(before + COMBINED)] == [
+        {**event, "event_id": ""} for event in read(COMBINED)
+    ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "GMT", "Z", "+0000"])
+def test_utc_may_be_written_as_a_word(zone: str) -> None:
+    (event,) = read(f'203.0.113.9 - - [02/Jan/2026:03:04:05 {zone}] "GET /shoes HTTP/1.1" 200 5120')  # WEBrick's
+    assert event["client_time"] == AT.timestamp() * 1000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"203.0.113.9, 198.51.100.18 10.0.0.1 {HIT}", f"unknown, 203.0.113.9 198.51.100.1 {HIT}",
+     f'10.0.0.1 {HIT} "\\x22, 203.0.113.9"', f'10.0.0.1 {HIT} "me, 203.0.113.9, 198.51.100.18"'],
+    ids=["two proxies first", "one not known", "a client's own word", "another"],
+)  # fmt: skip
+def test_of_several_addresses_forwarded_the_first_is_the_visitor(line: str) -> None:
+    (event,) = read(line)
+    assert event["visitor_id"] == read(COMBINED)[0]["visitor_id"]
+    assert (event["page_url"], event.get("user_id")) == ("/shoes?size=42", None)
+    assert "203.0.113.9" not in json.dumps(event)
+
+
+def test_words_with_a_comma_before_an_address_are_no_host() -> None:
+    assert recognized([f"shop, web 203.0.113.9 {HIT}".encode()]) is None
+
+
+def test_apaches_json_as_it_is_often_copied() -> None:
+    said = {"time": f"[{CLF}]", "remoteIP": "203.0.113.9", "host": "shop.example", "request": "/shoes", "query": "?size=42",
+            "method": "GET", "status": "200", "userAgent": FIREFOX, "referer": REFERRER}  # fmt: skip
+    (event,) = read(json.dumps(said))
+    assert event["page_url"] == "http://shop.example/shoes?size=42"
+    assert event["visitor_id"] == read(COMBINED)[0]["visitor_id"]
