@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 _IPV4 = re.compile(r"(?<!\d)(?<!\d\.)(\d{1,3})([.\-_])(\d{1,3})\2(\d{1,3})\2(\d{1,3})(?!\d)(?!\2\d)")
 _DOTTED = re.compile(_IPV4.pattern.replace(r"([.\-_])", r"(\.)"))
-_IPV6 = re.compile(r"(?<![0-9A-Za-z:])(?=[0-9A-Fa-f]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![0-9A-Za-z:]|\.\d)")
+_IPV6 = re.compile(
+    r"(?:(?<![0-9A-Za-z:])|(?<=\\[nrt]))(?=[0-9A-Fa-f]*:[0-9A-Fa-f]*:)[0-9A-Fa-f:]{3,39}(?![0-9A-Za-z:]|\.\d)"
+)
 _VERSION = re.compile(r"version[\"'\\]{0,4}\s{0,3}[:=]?\s{0,3}[\"'\\]{0,4}v?\Z", re.IGNORECASE)
 _KEPT_BITS = {4: 16, 6: 48}
 _LONGEST = 64

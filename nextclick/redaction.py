@@ -19,11 +19,14 @@ from nextclick.address import masked
 from nextclick.contracts.events import Event
 
 SECRET_FIELD: Final = (
-    r"(?:[\w.$-]{0,64}(?:token|secret|password|passwd|pwd|api[_-]?key|user_signature)|token[_-]auth|authorization"
+    r"(?:[\w.$-]{0,64}(?:token|secret|password|passwd|pwd|passphrase|(?:api|access|private)[_-]?key|user_signature)|token[_-]auth|authorization"
     r"|auth[_-]?code|jwt|otp)"
 )
 """Names of secrets, as a pattern of Python and of Java; without regard to case."""
-SECRET_PARAMETER: Final = rf"(?:{SECRET_FIELD}|code|key|pass|auth|sig|signature|[\w.$-]{1, 64}-signature)"
+SECRET_PARAMETER: Final = (
+    rf"(?:{SECRET_FIELD}|code|key|pass|auth|sig|signature|[\w.$-]{{1,64}}-signature"
+    r"|(?:php|j|asp)?sess(?:ion)?id|asp[.]net_sessionid)"
+)
 """Names of secrets in a URL, where `code` and `key` are no words of a shop."""
 REMOVED: Final = "***"
 
@@ -32,20 +35,33 @@ _SHORT: Final = 64
 
 
 def _naming(pattern: str) -> Callable[[str], bool]:
-    """Whether a name is of the pattern; short ones are remembered, since trackers send the same again and again."""
+    """Whether a name is of the pattern, `auth[token]` and `token[]` as `auth.token` and `token`.
+
+    Short ones are remembered, since trackers send the same again and again.
+    """
     written = re.compile(pattern, re.IGNORECASE)
-    known = lru_cache(_REMEMBERED)(lambda name: written.fullmatch(name) is not None)
-    return lambda name: known(name) if len(name) <= _SHORT else written.fullmatch(name) is not None
+
+    def is_of(name: str) -> bool:
+        if "[" in name:
+            name = name.replace("[]", "").replace("[", ".").replace("]", "")
+        return written.fullmatch(name) is not None
+
+    known = lru_cache(_REMEMBERED)(is_of)
+    return lambda name: known(name) if len(name) <= _SHORT else is_of(name)
 
 
 is_secret_field: Final = _naming(SECRET_FIELD)
 _is_secret_parameter: Final = _naming(SECRET_PARAMETER)
 _PARTS: Final = re.compile(r"([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
-_USERINFO: Final = re.compile(r"^([a-z][a-z0-9+.-]*:)?//[^/?#@]*(?:@[^/?#@]*)*@", re.IGNORECASE)
+_USERINFO: Final = re.compile(
+    r"^(?:(https?:)[/\\]{1,9}|([a-z][a-z0-9+.-]*:)?[/\\]{2})[^/\\?#@]*(?:@[^/\\?#@]*)*@", re.IGNORECASE
+)
+"""Browsers take `https:/` and `https:\\\\` for `https://`."""
+_SESSION: Final = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
 _HOST: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/]*", re.IGNORECASE)
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|//|/|\?", re.IGNORECASE)
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|https?:[/\\]|//|/|\?", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
-    rf"""(?=[\w.$-])((?<![\w.$-]){SECRET_PARAMETER}\\{{0,9}}["']?\s{{0,9}}[=:]\s{{0,9}})"""
+    rf"""(?=[\w.$-])((?<![\w.$-]){SECRET_PARAMETER}(?:\[\])?\]?\\{{0,9}}["']?\s{{0,9}}[=:]\s{{0,9}})"""
     r"""(\\{1,9}"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s&;,"'}\]\\]+)""",
     re.IGNORECASE,
 )
@@ -135,8 +151,10 @@ def redacted_url(url: str) -> str:
     if match is None:
         return url
     path, query, fragment = match[1], match[2] or "", match[3] or ""
+    if ";" in path:
+        path = _SESSION.sub("", path)
     if "@" in path:
-        path = _USERINFO.sub(r"\1//", path)
+        path = _USERINFO.sub(r"\1\2//", path)
     host = _HOST.match(path)
     end = host.end() if host else 0
     within = _redacted_plain(path[:end]) + _redacted_plain(path[end:], dashed=False)
@@ -154,6 +172,14 @@ _NAMED_HOST: Final = r"//(?=[^/?#\s\"\-_]*+[-_])[^/?#\s\"]{0,253}[-_]\d{1,3}[-_]
 Most hosts have no dash, and are left at once: each event pays for this look.
 """
 _NAMED, _NAMED_IN_BYTES = re.compile(_NAMED_HOST), re.compile(_NAMED_HOST.encode())
+_HOSTS_NAME: Final = re.compile(r"\d([-_])\d{1,3}\1\d{1,3}\1\d{1,3}\.[a-z]|ip[-_]\d{1,3}[-_]\d{1,3}[-_]\d")
+"""Of such a host where no address of the web says that it is one; four numbers with dashes alone may be a part's."""
+
+
+def _is_a_hosts_name(small: str) -> bool:
+    if "//" in small:
+        return _NAMED.search(small) is not None
+    return ("." in small or "ip-" in small or "ip_" in small) and _HOSTS_NAME.search(small) is not None
 
 
 def is_harmless(body: bytes) -> bool:
@@ -165,6 +191,7 @@ def is_harmless(body: bytes) -> bool:
     return not (
         any(map(body.__contains__, _MARKS))
         or body.find(b"[", 1) > 0  # an address of IPv6 in a URL
+        or (b";" in body and b";jsessionid" in body.lower())
         or _DOTTED.search(body)
         or _NAMED_IN_BYTES.search(body)
     )
@@ -182,17 +209,16 @@ def may_hold(text: str) -> bool:
         or "%" in text
         or "token" in small  # what every name of SECRET_FIELD has one of
         or "secret" in small
-        or "passw" in small
+        or "pass" in small
         or "pwd" in small
-        or "apikey" in small
-        or "api_key" in small
-        or "api-key" in small
+        or "key" in small
+        or "sessionid" in small
         or "user_signature" in small
         or "auth" in small
         or "jwt" in small
         or "otp" in small
         or (text.count(".") > 1 and _DOTS.search(text) is not None)
-        or (text.count("-") + text.count("_") > 2 and _NAMED.search(text) is not None)
+        or (text.count("-") + text.count("_") > 2 and _is_a_hosts_name(small))
         or (text.count(":") > 1 and _COLONS.search(text) is not None)
         or text.startswith("ey")  # base64 of an object
         or "\ney" in text

@@ -30,6 +30,8 @@ ADDRESS, ADDRESS6, SECRET = "203.0.113.9", "2001:db8:1:2::9", "hunter2"
         ("app_version: 1.2.3.4", "app_version: 1.2.3.4"),
         ("1.2.3.4.5 and 2026-11-28-10 and 999.1.1.1", "1.2.3.4.5 and 2026-11-28-10 and 999.1.1.1"),
         ("12:34:56", "12:34:56"),
+        (r"a\n2001:db8:1:2::9\t2001:db8:1:2::9", r"a\n2001:db8:1::\t2001:db8:1::"),
+        (r"z2001:db8:1:2::9", r"z2001:db8:1:2::9"),
     ],
 )
 def test_addresses_are_cut_whatever_stands_beside_them(text: str, kept: str) -> None:
@@ -48,6 +50,14 @@ def test_addresses_are_cut_whatever_stands_beside_them(text: str, kept: str) -> 
         ("/reset?password=1", "/reset"),
         ("https://shop.example/a@b?q=a+b&utm_source=x%20y#reviews", "https://shop.example/a@b?q=a+b&utm_source=x%20y#reviews"),
         ("https://shop.example/?", "https://shop.example/?"),
+        ("https://shop.example/?X-Amz-Signature=1&X-Amz-Date=2", "https://shop.example/?X-Amz-Date=2"),
+        ("https://shop.example/?auth[token]=1&user%5Bpassword%5D=2&token[]=3&filter[key][]=4&a[b]=5",
+         "https://shop.example/?filter[key][]=4&a[b]=5"),
+        ("https://shop.example/?access_key=1&private-key=2&passphrase=3&sort_key=4", "https://shop.example/?sort_key=4"),
+        ("https://shop.example/a;jsessionid=1/b;c=2?PHPSESSID=3&sid=4", "https://shop.example/a/b;c=2?sid=4"),
+        ("https:/ann:pw@shop.example/a", "https://shop.example/a"),
+        ("HTTPS:\\\\ann:pw@shop.example\\a@b", "HTTPS://shop.example\\a@b"),
+        ("/@ann/lamp", "/@ann/lamp"),
         ("https://shop.example/?monkey=1&zipcode=2&tokens=3", "https://shop.example/?monkey=1&zipcode=2&tokens=3"),
     ],
 )  # fmt: skip
@@ -134,12 +144,33 @@ def test_anything_is_redacted_without_a_fault_and_twice_is_once(value: object, t
 def test_a_body_whose_urls_need_no_look_is_known_as_a_whole() -> None:
     event = b'{"event":"view_item","visitor_id":"v","timestamp":1,"page_url":"https://shop.example/%b"}'
     assert is_harmless(b"[%b,%b]" % (event % b"i", event % b"i"))
-    for part in (b"?token=1", b"#token=1", b"a:b@c", b"203.0.113.9", b"%32", b"\\u0032", b"[2001:db8::9]"):
+    for part in (
+        b"?token=1",
+        b"#token=1",
+        b"a;JSESSIONID=1",
+        b"a:b@c",
+        b"203.0.113.9",
+        b"%32",
+        b"\\u0032",
+        b"[2001:db8::9]",
+    ):
         assert not is_harmless(event % part)
 
 
 @pytest.mark.parametrize(
-    "name", ["jwt", "otp", "authorization", "auth-code", "token_auth", "x-api-key", "user_signature"]
+    "name",
+    [
+        "jwt",
+        "otp",
+        "authorization",
+        "auth-code",
+        "token_auth",
+        "x-api-key",
+        "user_signature",
+        "passphrase",
+        "access_key",
+        "passwd",
+    ],
 )
 @pytest.mark.parametrize("written", ['{{"{}":"hunter2"}}', "it was {}=hunter2 then"])
 def test_a_property_with_a_secret_of_any_name_in_it_is_looked_at_closer(name: str, written: str) -> None:
@@ -173,3 +204,20 @@ def test_the_path_of_a_page_is_the_same_with_a_query_and_without() -> None:
     assert (
         redacted_url("https://shop.example/from/203.0.113.9?lang=de") == "https://shop.example/from/203.0.0.0?lang=de"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("203-0-113-9.isp.example", "203-0-0-0.isp.example"),
+        ("from ec2-203-0-113-9.compute-1.example", "from ec2-203-0-0-0.compute-1.example"),
+        ("ip_203_0_113_9", "ip_203_0_0_0"),
+        ("12-34-56-78", "12-34-56-78"),
+        ("2026-01-02-03", "2026-01-02-03"),
+    ],
+)
+def test_a_property_that_is_such_a_hosts_name_is_masked_and_the_number_of_a_part_is_not(
+    written: str, kept: str
+) -> None:
+    event = Event(event_id="a", event="page_view", client_time=0, properties={"client": written})
+    assert redacted_event(event).properties == {"client": kept}
