@@ -13,7 +13,15 @@ import msgspec
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.events import previous_id, reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
-from collector.dialects.shared.payload import fields, first_record, payload, short, take, take_timezone
+from collector.dialects.shared.payload import (
+    anonymous_visitor,
+    fields,
+    first_record,
+    payload,
+    short,
+    take,
+    take_timezone,
+)
 from collector.dialects.shared.readers import Json, Unread, identifier, text
 from collector.dialects.shared.user_agent import of_visitor
 from collector.dialects.shared.values import address, corrected, first, mapping, millis, moment, objects, record
@@ -46,6 +54,8 @@ _TEXTS: Final = {
     **{name: (name,) for name in ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")},
 }
 _DIRECT: Final = "$direct"
+_COOKIELESS: Final = "$posthog_cookieless"
+"""The one id of all visitors in posthog-js's cookieless mode, where the server tells them apart."""
 _OWN: Final = ("batch", "distinct_id", "$distinct_id", "api_key", "token", "uuid", "timestamp", "offset")
 """Names at the top of a record that Mixpanel's have not."""
 _SETTINGS: Final = {
@@ -85,11 +95,12 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     written = _sent(request, around, params)
     sent = moment(written)
     results: Json = {}
+    cookieless = anonymous_visitor(request, parsed.key)
     for index, values in enumerate(records):
         uuid = text(values.get("uuid")) if isinstance(values, dict) else None
         results[uuid or ""] = {"result": "ok"}
         try:
-            parsed.events += _events(request, dict(record(values, "the event")), sent, index, budget)
+            parsed.events += _events(request, dict(record(values, "the event")), sent, index, budget, cookieless)
         except Unmappable as error:
             alone = {"api_key": short(parsed.key), "sent_at": written, "batch": [values]}
             parsed.rejects.append(reject(request, error, alone))
@@ -131,7 +142,9 @@ def _answer(request: Request, params: dict[str, str], parsed: Parsed, results: J
     return HttpAnswer(body=b'{"status":1}')
 
 
-def _events(request: Request, values: Json, sent: Any, index: int, budget: FanOutBudget) -> list[Event]:
+def _events(
+    request: Request, values: Json, sent: Any, index: int, budget: FanOutBudget, cookieless: str | None
+) -> list[Event]:
     inside = dict(mapping(values.pop("properties", None), "properties"))
     for each in (values, inside):
         take(each, "token"), take(each, "api_key")
@@ -139,6 +152,7 @@ def _events(request: Request, values: Json, sent: Any, index: int, budget: FanOu
     inner = inside.pop("distinct_id", None)
     outer = take(values, "distinct_id", "$distinct_id")
     distinct = identifier(inner if outer is None else outer)
+    distinct = cookieless if distinct == _COOKIELESS else distinct
     own: Json = {
         **_times(request, values, inside, sent),
         "own_id": take(values, "uuid") or take(inside, "$insert_id"),

@@ -55,9 +55,15 @@ NO_ITEM: Final = frozenset({
     "undefined", "null", "(null)", "<null>", "nan", "none", "nil", "<nil>", "n/a", "#n/a", "(not set)", "(none)", "[object object]", "\\n",
 })  # fmt: skip
 """Words that programs write as an item's id where they know none, in lower case. A product may be number 0, and have any other name."""
-UNFILLED: Final = "{$#<%[*"
+UNFILLED: Final = "{$#<%[*_@"
 """What a placeholder begins with that a template left as it was."""
-_UNFILLED: Final = re.compile(r"\{\{.*\}\}|[$#]\{.*\}|<%.*%>|%%.+%%|\[\[.*\]\]|\*\|.*\|\*", re.DOTALL)
+_NAME: Final = r"[A-Za-z]+(?:[._ ][A-Za-z]+)*"
+_UNFILLED: Final = re.compile(
+    r"\{\{.*\}\}|[$#]\{.*\}|<%.*%>|\{%.*%\}|%%.+%%|\[\[.*\]\]|\*\|.*\|\*"
+    rf"|\{{[!$]?{_NAME}\}}|<{_NAME}>|%{_NAME}%|\[[A-Za-z]+(?:[._ ][A-Za-z]+)+\]|@@{_NAME}@@"
+    r"|\$[A-Za-z]+(?:[._][A-Za-z]+)+\$?|__[A-Z]+(?:_[A-Z]+)*__",
+    re.DOTALL,
+)
 
 MILLIS: Final = (-62_135_596_800_000, 253_402_300_799_999)
 """Years 1 to 9999: outside, a timestamp overflows instead of being merely impossible."""

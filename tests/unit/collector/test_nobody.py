@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from nextclick.contracts.events import somebody
+from nextclick.contracts.events import is_unfilled, somebody
 from nextclick.profile.live_arrivals import Arrivals
 from nextclick.settings import load
 from tests.tracker_requests import NOBODY, parsed, request
@@ -52,6 +52,8 @@ def test_names_that_only_hold_such_a_word_are_names() -> None:
 
 PLACEHOLDERS = (
     "{{User ID}}", "{{ customer.id }}", "${userId}", "#{user}", "<%= id %>", "%%subscriber%%", "*|UNIQID|*", "[[user.id]]",
+    "{user_id}", "{!Contact.Id}", "{$smarty.user}", "{% user %}", "<user_id>", "%USER_ID%", "[CUSTOMER ID]", "@@user_id@@", "$user_id",
+    "$user.id$", "__USER_ID__",
 )  # fmt: skip
 
 
@@ -71,6 +73,15 @@ def test_a_placeholder_that_nobody_filled_in_links_nobody_and_is_seen(word: str)
         assert (event.properties or {})["user_id"] == word
     merged = {"type": "alias", "userId": "u", "previousId": word}
     assert [reject.reason for reject in parsed(request("/v1/alias", merged)).rejects] == ["missing_visitor"]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["{6f9619ff-8b86-d011-b42d-00c04fc964ff}", "$device:1-2", "@ann", "_ann_", "__ann__", "$ann", "<ann@shop.example>", "%41", "[1]", "*",
+     "$organization", "_", "@", "[a][b]"],
+)  # fmt: skip
+def test_an_id_that_only_looks_like_a_placeholder_is_one(word: str) -> None:
+    assert not is_unfilled(word)
 
 
 @pytest.mark.parametrize("item", ["undefined", "NULL", "(not set)", "[object Object]", "NaN", "None", "<nil>"])

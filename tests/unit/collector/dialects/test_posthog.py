@@ -5,6 +5,7 @@ import gzip
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 
@@ -189,3 +190,17 @@ def test_paths_that_collide_are_told_apart_by_the_body(path: str, body: Any, dia
 def test_no_json_breaks_it(body: Any) -> None:
     for path in ("/e", "/batch", "/i/v1/analytics/events"):
         survives(request(path, body))
+
+
+def test_in_cookieless_mode_visitors_are_told_apart_as_those_without_an_id_are() -> None:
+    sent = {"api_key": "k", "event": "$pageview", "distinct_id": "$posthog_cookieless", "timestamp": STAMPED,
+            "properties": {"$cookieless_mode": True, "$device_id": None, "$is_identified": False}}  # fmt: skip
+    one, same, other, elsewhere = (
+        parsed(msgspec.structs.replace(request("/posthog/e", sent | {"api_key": key}), anonymous_id=who)).events[0]
+        for who, key in (("ann", "k"), ("ann", "k"), ("bob", "k"), ("ann", "another"))
+    )
+    assert one.visitor_id == same.visitor_id
+    assert len({one.visitor_id, other.visitor_id, elsewhere.visitor_id, "$posthog_cookieless"}) == 4
+    assert one.user_id is None
+    nobody = msgspec.structs.replace(request("/posthog/e", sent), anonymous_id=None)
+    assert [reject.reason for reject in parsed(nobody).rejects] == ["missing_visitor"]
