@@ -14,15 +14,7 @@ from serving.engine import AnswerContext, Engine
 from serving.index.index import ServingIndex
 from serving.index.items import Numbers
 from serving.ranking import caller_candidates
-from serving.ranking.candidates import (
-    CATEGORY,
-    POPULAR,
-    SIMILAR,
-    Candidates,
-    annotate,
-    dedupe_keep_last,
-    of_numbers,
-)
+from serving.ranking.candidates import Candidates, annotate, dedupe_keep_last, of_numbers
 from serving.ranking.rank import rank as ranked
 from serving.ranking.rules import never
 from serving.response import Listed
@@ -63,7 +55,7 @@ async def popular(engine: Engine, site: str, request: requests.PopularRequest) -
     if context is None:
         return items_answer(engine, "/v1/popular", None, None, request)
     index, n = context.serving_index, most(engine, request.n)
-    everything = of_numbers(index.catalogue, index.by_popularity[:n], POPULAR)
+    everything = of_numbers(index.catalogue, index.by_popularity[:n])
     known = context.known._replace(personal=None, similar=(), embedded=None)
     best = ranked(index, everything, known, of_rules(context, request), n, context.order("popularity"))
     return items_answer(engine, "/v1/popular", context, ranked_lists.listed(index, best), request)
@@ -117,7 +109,8 @@ def _resembling(index: ServingIndex, like: Numbers | None, category: str, n: int
     """What resembles an item; without such a list the popular items of its category."""
     stock = index.catalogue
     if like is not None:
-        return of_numbers(stock, dedupe_keep_last(index, like), SIMILAR)
+        return of_numbers(stock, dedupe_keep_last(index, like))
     if category:
-        return of_numbers(stock, index.of_category(stock.code[category])[: n + 1], CATEGORY)
+        popular = index.of_category(stock.code[category])[: n + 1]
+        return of_numbers(stock, popular, popular)
     return of_numbers(stock, index.by_popularity[:0])

@@ -28,8 +28,10 @@ def for_visitor(engine: Engine, context: AnswerContext, request: requests.Filter
     positions = settings.bandits.positions
     need = n + (settings.bandits.pool if positions else 0)
     fresh_since = context.now - settings.ranking.fresh_days * _DAY_MS
-    candidates = gather(index, context.known, settings.ranking.candidates, fresh_since)
-    ranked = rank(index, candidates, context.known, of_rules(context, request), need, context.order())
+    ruleset = of_rules(context, request)
+    may_be = index.shown if ruleset.only_available else None
+    candidates = gather(index, context.known, settings.ranking.candidates, fresh_since, may_be)
+    ranked = rank(index, candidates, context.known, ruleset, need, context.order())
     best = listed(index, ranked)
     if not positions:
         return best

@@ -46,6 +46,8 @@ class ServingIndex:
     """Place of each item in by_popularity; one row more, for unknown items, the last place."""
     popularity: Floats
     """n / (n + κ) of each item's strength n; κ is the median of those in use. One row more: 0."""
+    shown: NDArray[np.bool_]
+    """Which items a list may hold where nobody asks for those that are not available. One row more, for unknown items."""
     in_categories: Numbers
     """All items by category, each category's by popularity."""
     category_starts: Sequence[int]
@@ -70,6 +72,8 @@ class ServingIndex:
     """Of `newest`, rising: when each was seen first, below 0."""
     _row: Numbers
     """Scratch of `rows`, UNKNOWN everywhere: answers are made one at a time."""
+    _value: Floats
+    """Scratch of `values`, 0 everywhere."""
 
     @property
     def version(self) -> int:
@@ -93,6 +97,13 @@ class ServingIndex:
         """Which of `numbers` are among `others`."""
         mask: NDArray[np.bool_] = self.rows(others, numbers)[0] != UNKNOWN
         return mask
+
+    def values(self, numbers: Numbers, items: Numbers, values: Floats) -> Floats:
+        """For each of `numbers` the last of the `values` that `items` give it; 0 where none does."""
+        self._value[items] = values
+        found = self._value.take(numbers)
+        self._value[items] = 0.0
+        return found
 
     def of_category(self, code: int) -> Numbers:
         """The items of a category, the most popular first."""
@@ -130,6 +141,7 @@ def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIn
         by_popularity=by_popularity,
         rank=rank,
         popularity=popularity,
+        shown=stock.recommendable & (stock.available != 0),
         in_categories=in_categories,
         category_starts=starts.tolist(),
         newest=newest,
@@ -143,6 +155,7 @@ def load(snapshot: Snapshot, sessions: SessionModels | None = None) -> ServingIn
         sessions=sessions.read(snapshot, stock) if sessions else NONE,
         _ages=(-stock.first_seen[newest]).tolist(),
         _row=np.full(count + 1, UNKNOWN, np.int64),
+        _value=np.zeros(count + 1),
     )
 
 

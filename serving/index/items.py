@@ -19,6 +19,8 @@ UNKNOWN: Final = -1
 """The index of an item, or the code of a category, that is not known; as an index it is the last row."""
 _TRAITS: Final = 16
 """Attributes of an item that count for interests; it may have more."""
+NOTHING: Final = np.empty(0, np.int64)
+"""No items."""
 _LENGTHS: Final = 1_024
 _TOGETHER: Final = 64
 """Chunks that are read at a time."""
@@ -83,6 +85,12 @@ def places(count: int) -> Numbers:
 def ones(count: int) -> Floats:
     """So many ones; nobody may write in them."""
     return _kept(np.ones(count))
+
+
+@lru_cache(_LENGTHS)
+def zeros(count: int) -> Floats:
+    """So many zeros; nobody may write in them."""
+    return _kept(np.zeros(count))
 
 
 def _kept(array: NDArray[Any]) -> NDArray[Any]:

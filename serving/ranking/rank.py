@@ -9,11 +9,14 @@ from nextclick.settings import RankingSettings
 from serving.index.index import ServingIndex
 from serving.index.items import Floats, Numbers
 from serving.ranking import rules as ruling
-from serving.ranking.candidates import CATEGORY, PERSONAL, SESSION, SIMILAR, Candidates
+from serving.ranking.candidates import Candidates
 from serving.ranking.rules import AnswerRules
 from serving.ranking.score import Scored, score
 from serving.ranking.visitor import Known
 from serving.schema.responses import Source
+
+By = Literal["score", "popularity", "likeness"]
+"""What decides: the score; popularity alone; or how like it is, before everything that resembles nothing."""
 
 
 class Ranked(NamedTuple):
@@ -24,14 +27,19 @@ class Ranked(NamedTuple):
     boost: Floats
     score: Floats
     """Of the scored terms, times the boost."""
+    by: By
 
     @property
     def source(self) -> Source:
         """Where the list comes from: of the ways that gave an item of it, the first in the chain."""
-        if not len(self.candidates):
+        of = self.candidates
+        if not len(of):
             return "none"
-        origins = int(np.bitwise_or.reduce(self.candidates.origin))
-        return next((name for flag, name in _CHAIN if origins & flag), "popular")
+        if of.similar.any():
+            return "similar" if self.by == "likeness" else "session"
+        if of.personal.any():
+            return "personal"
+        return "popular_in_categories" if np.isin(of.number, of.in_categories).any() else "popular"
 
     def take(self, rows: Numbers) -> "Ranked":
         """Some rows, in that order."""
@@ -43,7 +51,7 @@ class Ranked(NamedTuple):
             self.scored.weights,
             None if self.scored.foreseen is None else self.scored.foreseen.take(rows),
         )
-        return Ranked(self.candidates.take(rows), scored, self.boost.take(rows), self.score.take(rows))
+        return Ranked(self.candidates.take(rows), scored, self.boost.take(rows), self.score.take(rows), self.by)
 
 
 def _taken(rows: Numbers, *groups: dict[str, Floats]) -> Iterator[dict[str, Floats]]:
@@ -54,18 +62,6 @@ def _taken(rows: Numbers, *groups: dict[str, Floats]) -> Iterator[dict[str, Floa
             if id(values) not in taken:
                 taken[id(values)] = values.take(rows)
         yield {name: taken[id(values)] for name, values in group.items()}
-
-
-_CHAIN: tuple[tuple[int, Source], ...] = (
-    (SIMILAR, "similar"),
-    (SESSION, "session"),
-    (PERSONAL, "personal"),
-    (CATEGORY, "popular_in_categories"),
-)
-
-
-By = Literal["score", "popularity", "likeness"]
-"""What decides: the score; popularity alone; or how like it is, before everything that resembles nothing."""
 
 
 class Order(NamedTuple):
@@ -95,7 +91,7 @@ def rank(
     total = _deciding(scored, order.by) * boost
     first = np.lexsort((index.rank.take(candidates.number), -total))
     rows = ruling.pick(first, candidates.category, need, rules.per_category)
-    return Ranked(candidates, scored, boost, total).take(rows)
+    return Ranked(candidates, scored, boost, total, order.by).take(rows)
 
 
 def _deciding(scored: Scored, by: By) -> Floats:

@@ -10,7 +10,7 @@ from nextclick.profile.profile import KINDS_BY_CODE
 from nextclick.settings import RuleSettings as Conf
 from serving.index.index import ServingIndex
 from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers, ones
-from serving.ranking.candidates import POPULAR, Candidates, annotate, of_numbers
+from serving.ranking.candidates import Candidates, annotate, of_numbers
 from serving.ranking.visitor import Known
 from serving.schema.requests import FilteredRequest
 
@@ -147,9 +147,10 @@ def filled(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates, ne
     more = [number for block in blocks for number in used.fitting(block, index, need)]
     if not more:
         return candidates
-    extra = of_numbers(index.catalogue, np.array(more, np.int64), POPULAR)
-    columns = zip(vars(candidates).values(), vars(extra).values(), strict=True)
-    whole = Candidates(*(np.concatenate(pair) for pair in columns))
+    extra = of_numbers(index.catalogue, np.array(more, np.int64), candidates.in_categories)
+    pairs = zip(candidates.columns(), extra.columns(), strict=True)
+    columns = {name: np.concatenate([column, more]) for (name, column), (_, more) in pairs}
+    whole = Candidates(**columns, in_categories=candidates.in_categories)
     annotate(index, whole, known)
     return whole
 
