@@ -99,7 +99,8 @@ def embedding(index: ServingIndex, known: Known) -> LiveEmbedding | None:
     """Where the visitor stands, as the client sees it."""
     if index.vectors is None or known.embedded is None:
         return None
-    vector, mean = (np.round(each, _PLACES).tolist() for each in known.embedded[:2])
+    vectors = known.embedded.vector, index.vectors.mean(known.embedded)
+    vector, mean = (np.round(each, _PLACES).tolist() for each in vectors)
     return LiveEmbedding(method=index.vectors.about.method, vector=vector, mean=mean)
 
 

@@ -6,25 +6,25 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nextclick.profile.profile import KINDS_BY_CODE, Action
+from nextclick.profile.live_features import decayed
+from nextclick.profile.profile import Action
 
 Floats = NDArray[np.float64]
 Item = TypeVar("Item", bound=Hashable)
 
 
 def strengths(
-    used: Iterable[tuple[Item, Action]], now: int, weights: Mapping[str, float], half_life_ms: float
+    items: Iterable[Item], actions: Iterable[Action], now: int, weights: Mapping[str, float], half_life_ms: float
 ) -> dict[Item, float]:
     """How strongly each item was used: Σ weight(kind) · 2^(−age / half-life), as gold.interactions has it, decayed to `now` (ms).
 
-    `used`: actions, each with its item. Items whose sum is not positive are left out. An action ahead of `now` has just happened.
+    `items`: of each action its item; there may be more. Items whose sum is not positive are left out. An action ahead of `now` has just
+    happened.
     """
     sums: dict[Item, float] = {}
-    for item, action in used:
-        if weight := weights.get(KINDS_BY_CODE[action.code]):
-            age = now - action.at
-            fresh = weight * 2.0 ** (-age / half_life_ms) if age > 0 else weight
-            sums[item] = sums.get(item, 0.0) + fresh
+    for item, count in zip(items, decayed(actions, now, weights, half_life_ms), strict=False):
+        if count is not None:
+            sums[item] = sums.get(item, 0.0) + count
     return {item: strength for item, strength in sums.items() if strength > 0}
 
 
@@ -42,7 +42,8 @@ def fold_in(inverse: Floats, used: Floats, strength: Floats, alpha: float) -> Fl
     """
     confidence = 1.0 + alpha * strength
     near = used @ inverse
-    system = (confidence - 1.0)[:, None] * (near @ used.T)
+    system = near @ used.T
+    system *= (confidence - 1.0)[:, None]
     system.flat[:: len(used) + 1] += 1.0  # the diagonal
     return np.asarray(np.linalg.solve(system, confidence) @ near)
 

@@ -5,8 +5,7 @@ behind the collector's) counts as just happened.
 """
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Self
 
 import msgspec
@@ -68,9 +67,9 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """Distinct queries, the newest first."""
 
     @property
-    def top_categories(self) -> tuple[str, ...]:
+    def top_categories(self) -> Iterator[str]:
         """Categories that the profile leans to, the strongest first."""
-        return tuple(name for name, score in self.interest.items() if score > 0)
+        return (name for name, score in self.interest.items() if score > 0)
 
 
 _NOTHING: Final = Features(
@@ -98,19 +97,18 @@ def features(profile: Profile, now: int, rules: FeatureRules, categories: Sequen
         return _NOTHING
     if categories is None:
         categories = [action.category for action in actions]
+    categories = categories[: len(actions)]
     session = open_session(actions, now, rules.gap_ms)
     kinds = [KINDS_BY_CODE[action.code] for action in actions]
-    words = [(category,) if category else () for category in categories[: len(actions)]]
-
     rising = [action.at for action in reversed(actions)]
     ends = [len(rising) - bisect_right(rising, now - age) for age in (MINUTE, 5 * MINUTE, DAY)]
     last_minute, last_5_minutes, last_day, in_session = _counts(kinds, (*ends, len(session)))
     return Features(
         last_items=_firsts([(action.item, action.at) for action in actions if action.item]),
-        last_category=next(filter(None, categories[: len(actions)]), ""),
+        last_category=next(filter(None, categories), ""),
         last_at=actions[0].at,
         seconds_since_last=max(0, now - actions[0].at) / 1000,
-        interest=interest(zip(actions, words, strict=True), now, rules),
+        interest=_interest(categories, decayed(actions, now, rules.weights, rules.half_life_ms)),
         attributes={},
         last_minute=last_minute,
         last_5_minutes=last_5_minutes,
@@ -133,20 +131,37 @@ def open_session(actions: tuple[Action, ...], now: int, gap_ms: int) -> tuple[Ac
     return actions
 
 
-def interest(named: Iterable[tuple[Action, Iterable[str]]], now: int, rules: FeatureRules) -> dict[str, float]:
+def decayed(
+    actions: Iterable[Action], now: int, weights: Mapping[str, float], half_life_ms: float
+) -> list[float | None]:
+    """What each action counts at `now`: weight(kind) · 2^(−age / half-life); None where its kind has no weight."""
+    weight_of = [*map(weights.get, KINDS_BY_CODE)]
+    return [
+        (weight * 2.0 ** ((action.at - now) / half_life_ms) if action.at < now else weight)
+        if (weight := weight_of[action.code])
+        else None
+        for action in actions
+    ]
+
+
+def interest(
+    actions: Sequence[Action], words: Iterable[Iterable[str]], now: int, rules: FeatureRules
+) -> dict[str, float]:
     """How much a profile leans to each word, by its actions and the words of each; in (−1, 1), the strongest first.
 
     score(w) = s(w) / (1 + Σ|s|), with s(w) = Σ weight(kind) · 2^(−age / half-life) over its actions:
     one fresh view gives +0.5, more of the same come near 1, a removal from the cart counts against.
     """
+    counts = zip(words, decayed(actions, now, rules.weights, rules.half_life_ms), strict=True)
+    pairs = [(word, count) for several, count in counts for word in several]
+    return _interest([word for word, _ in pairs], [count for _, count in pairs])
+
+
+def _interest(words: Iterable[str], counts: Iterable[float | None]) -> dict[str, float]:
     sums: dict[str, float] = {}
-    weights, half_life_ms = rules.weights, rules.half_life_ms
-    for action, words in named:
-        if weight := weights.get(KINDS_BY_CODE[action.code]):
-            age = now - action.at
-            decayed: float = weight * 2.0 ** (-age / half_life_ms) if age > 0 else weight
-            for word in words:
-                sums[word] = sums.get(word, 0.0) + decayed
+    for word, count in zip(words, counts, strict=True):
+        if word and count is not None:
+            sums[word] = sums.get(word, 0.0) + count
     whole = 1.0 + sum(map(abs, sums.values()))
     return {word: sums[word] / whole for word in sorted(sorted(sums), key=sums.__getitem__, reverse=True)}
 
@@ -172,6 +187,8 @@ def _firsts(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
 
 
 def _most_viewed(kinds: Iterable[str], categories: Sequence[str]) -> str:
-    named = [category for kind, category in zip(kinds, categories, strict=False) if category and kind in _VIEWS]
-    views = Counter(named)
+    views: dict[str, int] = {}
+    for kind, category in zip(kinds, categories, strict=False):
+        if category and kind in _VIEWS:
+            views[category] = views.get(category, 0) + 1
     return max(views, key=views.__getitem__, default="")

@@ -101,9 +101,9 @@ class ServingIndex:
     def values(self, numbers: Numbers, items: Numbers, values: Floats) -> Floats:
         """For each of `numbers` the last of the `values` that `items` give it; 0 where none does."""
         self._value[items] = values
-        found = self._value.take(numbers)
+        given = self._value.take(numbers)
         self._value[items] = 0.0
-        return found
+        return given
 
     def of_category(self, code: int) -> Numbers:
         """The items of a category, the most popular first."""
@@ -174,8 +174,8 @@ def _popularity(listed: Numbers, scores: NDArray[np.floating[Any]], strength: Fl
 
 def _newest(stock: ItemColumns) -> Numbers:
     seen = stock.first_seen[: len(stock)]
-    order = np.argsort(-seen, kind="stable")[:FRESH]  # not-a-number sorts last
-    return order[~np.isnan(seen[order])]
+    order = np.argsort(-seen, kind="stable")[:FRESH]
+    return order[np.isfinite(seen[order])]
 
 
 def _click_model(value: bytes | None) -> ctr.CtrModel | None:

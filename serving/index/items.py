@@ -49,7 +49,7 @@ class ItemColumns:
     available: NDArray[np.int8]
     """1 or 0; UNKNOWN where nobody said."""
     first_seen: Floats
-    """Milliseconds since 1970-01-01 UTC; not a number where unknown."""
+    """Milliseconds since 1970-01-01 UTC; before everything, −inf, where unknown."""
     strength: Floats
     recommendable: NDArray[np.bool_]
     """The catalogue knows it, or, where the site has none, people used it; true for an unknown item, which is a caller's own."""
@@ -135,7 +135,7 @@ def of_shelves(ids: Sequence[str], shelves: Sequence[DescribedItems]) -> ItemCol
         traits=[*(_traits(each) for shelf in shelves for each in shelf.attributes), ()],
         price=_floats([price for shelf in shelves for price in shelf.prices]),
         available=np.array([*said, UNKNOWN], np.int8),
-        first_seen=_floats([at for shelf in shelves for at in shelf.first_seen]),
+        first_seen=np.nan_to_num(_floats([at for shelf in shelves for at in shelf.first_seen]), nan=-np.inf),
         strength=np.nan_to_num(_floats([strength for shelf in shelves for strength in shelf.strengths])),
         recommendable=np.array([*recommendable, True], np.bool_),
         currency=np.array([*(code_of_currency.get(name or "", UNKNOWN) for name in currencies), UNKNOWN], np.int64),

@@ -21,10 +21,10 @@ class Embedded(NamedTuple):
 
     vector: Floats
     """Folded in, where a factorization made the vectors of the items; else their mean."""
-    mean: Floats
-    """The mean of the vectors of the items used, weighted by strength."""
     used: Numbers
-    """These items."""
+    """The items used that have a vector."""
+    strength: Floats
+    """How strongly each of them was used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +46,18 @@ class ItemVectors:
             return None
         if len(known) < len(number):
             number, strength, length = number.take(known), strength.take(known), length.take(known)
-        used = (self.direction.take(number, axis=0) * length[:, None]).astype(np.float64)
-        mean = embedding.mean(used, strength)
+        used = self._of(number, length)
         if self.about.method != "als":
-            return Embedded(mean, mean, number)
-        folded = embedding.fold_in(self.inverse, used, strength, self.about.alpha)
-        return Embedded(folded, mean, number)
+            return Embedded(embedding.mean(used, strength), number, strength)
+        return Embedded(embedding.fold_in(self.inverse, used, strength, self.about.alpha), number, strength)
+
+    def mean(self, embedded: Embedded) -> Floats:
+        """The mean of the vectors of the items used, weighted by strength."""
+        used = embedded.used
+        return embedding.mean(self._of(used, self.length.take(used)), embedded.strength)
+
+    def _of(self, number: Numbers, length: NDArray[np.float32]) -> Floats:
+        return (self.direction.take(number, axis=0) * length[:, None]).astype(np.float64)
 
     def affinity(self, embedded: Embedded, number: Numbers, used: NDArray[np.bool_]) -> Floats:
         """Cosine of the angle between a visitor and items, 0 for a right one and more.

@@ -1,6 +1,6 @@
 """From candidates to a list: rules, fill, score, order, pick."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -43,25 +43,8 @@ class Ranked(NamedTuple):
 
     def take(self, rows: Numbers) -> "Ranked":
         """Some rows, in that order."""
-        terms, features = _taken(rows, self.scored.terms, self.scored.features)
-        scored = Scored(
-            self.scored.score.take(rows),
-            terms,
-            features,
-            self.scored.weights,
-            None if self.scored.foreseen is None else self.scored.foreseen.take(rows),
-        )
-        return Ranked(self.candidates.take(rows), scored, self.boost.take(rows), self.score.take(rows), self.by)
-
-
-def _taken(rows: Numbers, *groups: dict[str, Floats]) -> Iterator[dict[str, Floats]]:
-    """Some rows of every column; one that stands in several groups is taken once."""
-    taken: dict[int, Floats] = {}
-    for group in groups:
-        for values in group.values():
-            if id(values) not in taken:
-                taken[id(values)] = values.take(rows)
-        yield {name: taken[id(values)] for name, values in group.items()}
+        taken = self.candidates.take(rows), self.scored.take(rows), self.boost.take(rows), self.score.take(rows)
+        return Ranked(*taken, self.by)
 
 
 class Order(NamedTuple):
@@ -89,9 +72,18 @@ def rank(
     scored = score(index, candidates, known, order.ranking, order.now, order.weights)
     boost = ruling.boosts(rules, candidates)
     total = _deciding(scored, order.by) * boost
-    first = np.lexsort((index.rank.take(candidates.number), -total))
+    first = _ordered(total, index.rank.take(candidates.number), len(total) if rules.per_category else need)
     rows = ruling.pick(first, candidates.category, need, rules.per_category)
     return Ranked(candidates, scored, boost, total, order.by).take(rows)
+
+
+def _ordered(total: Floats, rank: Numbers, n: int) -> Numbers:
+    """Rows by falling `total`, of equal ones by rising `rank`: the first n, and what equals the last of them."""
+    if n >= len(total):
+        return np.lexsort((rank, -total))
+    last = np.partition(total, -n)[-n]
+    best: Numbers = (total >= last).nonzero()[0]
+    return best[np.lexsort((rank.take(best), -total.take(best)))]
 
 
 def _deciding(scored: Scored, by: By) -> Floats:

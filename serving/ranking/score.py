@@ -9,7 +9,7 @@ from nextclick import ctr
 from nextclick.ctr import TERMS, terms
 from nextclick.settings import RankingSettings
 from serving.index.index import ServingIndex
-from serving.index.items import Floats
+from serving.index.items import Floats, Numbers, zeros
 from serving.ranking.candidates import Candidates
 from serving.ranking.visitor import Known
 
@@ -22,13 +22,23 @@ class Scored(NamedTuple):
     """The scores of candidates; arrays as long as these."""
 
     score: Floats
-    terms: dict[str, Floats]
     features: dict[str, Floats]
     """By the names of nextclick.ctr.FEATURES: what the record of the answer keeps."""
     weights: dict[str, float]
     """Of the terms; of LAMBDAMART alone where that ranked."""
     foreseen: Floats | None = None
     """The probability of a click, where a click model says it."""
+
+    @property
+    def terms(self) -> dict[str, Floats]:
+        """By nextclick.ctr.TERMS: what the weighted score is made of."""
+        return terms(self.features, self.features["popularity"] if self.foreseen is None else self.foreseen)
+
+    def take(self, rows: Numbers) -> "Scored":
+        """Some rows, in that order."""
+        features = {name: column.take(rows) for name, column in self.features.items()}
+        foreseen = None if self.foreseen is None else self.foreseen.take(rows)
+        return Scored(self.score.take(rows), features, self.weights, foreseen)
 
 
 def weights(ranking: RankingSettings, index: ServingIndex, overrides: Mapping[str, float]) -> dict[str, float]:
@@ -58,25 +68,25 @@ def score(
         "affinity": _affinity(index, candidates, known),
     }
     foreseen = index.ctr.predict(features) if index.ctr else None
-    values = terms(features, features["popularity"] if foreseen is None else foreseen)
     if index.ranker and not overrides:  # an experiment that sets weights compares these
-        return Scored(index.ranker.scores(features), values, features, {LAMBDAMART: 1.0}, foreseen)
-    total = np.zeros(len(candidates))
-    for term in TERMS:
-        total += weight[term] * values[term]
-    return Scored(np.fmax(total, 0.0), values, features, weight, foreseen)
+        return Scored(index.ranker.scores(features), features, {LAMBDAMART: 1.0}, foreseen)
+    values = terms(features, features["popularity"] if foreseen is None else foreseen)
+    total = sum((weight[term] * values[term] for term in TERMS), start=zeros(len(candidates)))
+    return Scored(np.fmax(total, 0.0), features, weight, foreseen)
 
 
 def _recency(index: ServingIndex, candidates: Candidates, now: int, half_life_days: float) -> Floats:
     """2^(−age / half-life), age since the item was first seen; 0 where nobody knows."""
-    age = np.maximum(0.0, now - index.catalogue.first_seen.take(candidates.number)) / _DAY_MS
-    return np.fmax(np.exp2(age / -half_life_days), 0.0)  # of a number and none, fmax takes the number
+    older = np.minimum(index.catalogue.first_seen.take(candidates.number) - now, 0.0)
+    older /= _DAY_MS * half_life_days
+    recency: Floats = np.exp2(older, out=older)
+    return recency
 
 
 def _affinity(index: ServingIndex, candidates: Candidates, known: Known) -> Floats:
     """How near an item is to the visitor's live embedding; 0 without one."""
     if index.vectors is None or known.embedded is None:
-        return np.zeros(len(candidates))
+        return zeros(len(candidates))
     number = candidates.number
     return index.vectors.affinity(known.embedded, number, index.among(number, known.embedded.used))
 
@@ -84,13 +94,13 @@ def _affinity(index: ServingIndex, candidates: Candidates, known: Known) -> Floa
 def _category_match(index: ServingIndex, candidates: Candidates, known: Known) -> Floats:
     """1 in the category of this session or of the last event, else interest in the category over the strongest interest."""
     code, features = index.catalogue.code, known.features
+    # The first place stands for UNKNOWN, the last for categories that the catalogue does not have.
+    by_code = np.zeros(len(code) + 2)
     most = max(features.interest.values(), default=0.0)
-    match = {
-        code[name]: interest / most for name, interest in features.interest.items() if interest > 0 and name in code
-    }
-    match |= {code[name]: 1.0 for name in (features.session_category, features.last_category) if name in code}
-    if not match:
-        return np.zeros(len(candidates))
-    by_code = np.zeros(max(int(candidates.category.max(initial=0)), len(code)) + 2)  # the last row stands for UNKNOWN
-    by_code[[*match]] = [*match.values()]
-    return by_code.take(candidates.category)
+    for name in features.top_categories:
+        if name in code:
+            by_code[code[name] + 1] = features.interest[name] / most
+    for name in (features.session_category, features.last_category):
+        if name in code:
+            by_code[code[name] + 1] = 1.0
+    return by_code.take(candidates.category + 1, mode="clip")

@@ -32,7 +32,7 @@ from nextclick.profile.predictions import NIGHTLY
 from nextclick.profile.profile import Profile
 from nextclick.settings import Settings
 from serving.index.index import ServingIndex
-from serving.index.items import UNKNOWN, Numbers
+from serving.index.items import NOTHING, UNKNOWN, Numbers
 from serving.index.packed_lists import model_of, unpack_items, unpack_list
 from serving.index.vectors import Embedded
 from serving.metrics import ServingMetrics
@@ -42,7 +42,6 @@ from serving.schema.responses import NO_SESSION, SessionAnswer
 Found = TypeVar("Found")
 _THREADS: Final = 8
 _SITES: Final = 64
-_NOTHING: Final = np.empty(0, np.int64)
 
 
 class Who(NamedTuple):
@@ -150,8 +149,8 @@ class VisitorLookup:
     def attributes(self, index: ServingIndex, known: Known, now: int) -> dict[str, float]:
         """Interest by attribute of the items; for requests of a profile, since no list depends on it."""
         actions = known.profile.since(now - self._rules.keep_ms).actions
-        named = ((action, index.catalogue.traits_of(action.item)) for action in actions)
-        return interest(named, now, self._rules)
+        traits = (index.catalogue.traits_of(action.item) for action in actions)
+        return interest(actions, traits, now, self._rules)
 
     def nobody(self, now: int, degraded: bool = False) -> Known:
         """Nothing is known."""
@@ -173,9 +172,9 @@ class VisitorLookup:
         whole = profile.union(*profiles)
         audiences = self._audiences.of(who.site, keys[-1], profiles[-1], self._profiles, now)
         stock = index.catalogue
-        numbers = [stock.number.get(action.item, UNKNOWN) for action in whole.actions]
-        named = zip(numbers, whole.actions, strict=True)
-        categories = [stock.categories[number] or action.category for number, action in named]
+        number, category = stock.number.get, stock.categories
+        numbers = [number(action.item, UNKNOWN) for action in whole.actions]
+        categories = [category[at] or action.category for at, action in zip(numbers, whole.actions, strict=True)]
         live = features(whole, now, self._rules_of(who.site), categories)
         follows, session = self._after(index, whole, now, who.site)
         viewed = [item for item, _ in live.last_items[: self._last_views] if item in stock.number and not len(follows)]
@@ -214,7 +213,7 @@ class VisitorLookup:
         """What follows the open session, by the session model; nothing where it says nothing, and why."""
         sessions, stock = index.sessions, index.catalogue
         if sessions.model is None:
-            return _NOTHING, SessionAnswer("lists", reason=sessions.reason)
+            return NOTHING, SessionAnswer("lists", reason=sessions.reason)
         actions = whole.since(now - self._rules.keep_ms).actions
         used = open_session(actions, now, self._settings.sessions.gap_ms_for(site))
         items = [
@@ -233,8 +232,8 @@ class VisitorLookup:
         if index.vectors is None or not numbers:
             return None
         actions = whole.since(now - self._rules.keep_ms).actions
-        used = zip(numbers, actions, strict=False)  # what is too old are the last ones
-        return index.vectors.embed(embedding.strengths(used, now, self._rules.weights, self._half_life_ms))
+        used = embedding.strengths(numbers, actions, now, self._rules.weights, self._half_life_ms)
+        return index.vectors.embed(used)
 
     def _list(self, index: ServingIndex, snapshot: Snapshot, key: bytes) -> Numbers | None:
         value = snapshot.get_many([key])[0]

@@ -22,7 +22,7 @@ def action(kind: str, item: str, hours_ago: float = 0) -> Action:
 
 
 def strengths(half_life_ms: int, *actions: Action) -> dict[str, float]:
-    return embedding.strengths(((each.item, each) for each in actions), 0, WEIGHTS, half_life_ms)
+    return embedding.strengths([each.item for each in actions], actions, 0, WEIGHTS, half_life_ms)
 
 
 def test_strengths_add_up_by_item_and_fade() -> None:
@@ -82,7 +82,7 @@ def test_a_visitor_of_one_item_stands_in_its_direction(index: ServingIndex) -> N
     assert embedded is not None
     # gram [[6, 0], [0, 1]], c = 3: x = 3 / (6 + 2 + 1)
     np.testing.assert_allclose(embedded.vector, [1 / 3, 0])
-    assert embedded.mean.tolist() == [1, 0]
+    assert space.mean(embedded).tolist() == [1, 0]
     number = stock.numbers(["lamp", "bulb", "sofa", "stool", "gift", "never"])
     near = space.affinity(embedded, number, index.among(number, embedded.used))
     assert near.tolist() == [0, 1, 0, 0, 0, 0]  # the lamp was used; right angles and more are nothing
@@ -92,7 +92,7 @@ def test_who_used_nothing_that_has_a_vector_stands_nowhere(index: ServingIndex) 
     assert index.vectors is not None
     assert index.vectors.embed({index.catalogue.number["gift"]: 1.0}) is None
     assert index.vectors.embed({}) is None
-    lost = Embedded(np.array([np.nan, 1.0]), np.zeros(2), np.zeros(0, np.int64))
+    lost = Embedded(np.array([np.nan, 1.0]), np.zeros(0, np.int64), np.zeros(0))
     assert index.vectors.affinity(lost, np.array([0, 1]), np.zeros(2, bool)).tolist() == [0, 0]
 
 
