@@ -101,9 +101,9 @@ class ServingIndex:
     def values(self, numbers: Numbers, items: Numbers, values: Floats) -> Floats:
         """For each of `numbers` the last of the `values` that `items` give it; 0 where none does."""
         self._value[items] = values
-        given = self._value.take(numbers)
+        last = self._value.take(numbers)
         self._value[items] = 0.0
-        return given
+        return last
 
     def of_category(self, code: int) -> Numbers:
         """The items of a category, the most popular first."""
