@@ -161,3 +161,17 @@ def test_a_large_body_is_read_beside_the_loop_and_means_the_same(tmp_path: Path)
         reply = app.post("/v1/events", [VIEW | {"name": "x" * 100, "event_id": str(i)} for i in range(600)])
         assert (reply.status, len(reply.events)) == (200, 600)
         assert [each["event_id"] for each in reply.events] == [str(i) for i in range(600)]
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd"])
+def test_a_body_that_cannot_be_unpacked_is_held_to_every_limit_and_leaves_nothing(
+    tmp_path: Path, encoding: str
+) -> None:
+    settings = {"NEXTCLICK_COLLECTOR__BODY_BYTES": "524288", "NEXTCLICK_COLLECTOR__BODIES_BYTES": "1048576"}
+    with in_process(tmp_path, **settings) as door:
+        for _ in range(3):  # the room that a body took is free again
+            reply = door.post("/v1/events", b"\x0b" * 500_000, content_encoding=encoding)
+            assert (reply.status, reply.events, reply.rejects) == (415, [], [])
+        assert door.post("/v1/events", b"\x0b" * 600_000, content_encoding=encoding).status == 413
+        assert door.post("/v1/events", b"\x0b" * 1_100_000, content_encoding=encoding).status == 503
+        assert door.post("/v1/events", VIEW).status == 200
