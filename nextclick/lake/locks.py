@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from nextclick.errors import LakeError, TableBusy
+from nextclick.lake.paths import make_private
 from nextclick.object_store import bucket, lease
 
 
@@ -104,7 +105,7 @@ class _FileLock:
 
     def __init__(self, path: Path, record: Mapping[str, object]) -> None:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path.parent)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise LakeError(

@@ -156,6 +156,13 @@ class Lake:
             bucket.names(self.data)
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder of a lake, and what is missing above it, which may be the lake: none but their owner may look into them."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+
+
 def literal(path: str | Path) -> str:
     """For readers of Spark that take a path for a pattern: one that stands for itself."""
     return re.sub(r"[{}*?]", r"\\\g<0>", str(path))

@@ -81,8 +81,9 @@ class Guard:
             answer.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
             answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict")
             return answer
-        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if self._is_token(request.cookies.get(self._cookie, "")) or self._is_token(bearer) or self._opens(request):
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        is_bearer = scheme.lower() == "bearer" and self._is_token(bearer.strip())
+        if is_bearer or self._is_token(request.cookies.get(self._cookie, "")) or self._opens(request):
             return None
         return PlainTextResponse(f"Open the link that `nextclick {self._verb}` printed: it brings the token.", 401)
 

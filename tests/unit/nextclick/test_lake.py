@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from cli.main import cli
 from nextclick.errors import UsageError
+from nextclick.lake.locks import hold
 from nextclick.lake.paths import lake_at, open_to_others
 from nextclick.object_store.bucket import Endpoint
 
@@ -63,3 +64,10 @@ def test_none_but_its_owner_may_look_into_a_new_lake(tmp_path: Path) -> None:
     lake.prepare()  # whose it is, and who else may read it, stays its owner's decision
     assert "chmod 700" in (open_to_others(lake) or "")
     assert open_to_others(lake_at(tmp_path / "none")) is None
+
+
+def test_a_verb_that_finds_no_lake_and_takes_a_lock_makes_none_that_others_may_look_into(tmp_path: Path) -> None:
+    lake = lake_at(tmp_path / "above" / "lake")
+    with hold(lake.locks, "gold.visits", purpose="a test"):
+        assert {each.stat().st_mode & 0o777 for each in (lake.root, lake.state, Path(lake.locks))} == {0o700}
+    assert open_to_others(lake) is None
