@@ -66,7 +66,8 @@ def foreseen(
 def items(index: ServingIndex, listed: Listed, explain: bool) -> list[Item]:
     """The places of a list with the facts of their items."""
     stock, ranked = index.catalogue, listed.ranked
-    terms = [_terms(ranked, row) if explain else UNSET for row in range(len(listed.ids))]
+    names, currencies, categories = stock.names, stock.currencies, stock.category_names
+    terms = [_terms(ranked, row) for row in range(len(listed.ids))] if explain else [UNSET] * len(listed.ids)
     rows = zip(
         listed.ids,
         ranked.score.round(_PLACES).tolist(),
@@ -80,10 +81,10 @@ def items(index: ServingIndex, listed: Listed, explain: bool) -> list[Item]:
         Item(
             item_id=item,
             score=score,
-            name=(stock.names[number] if number >= 0 else None) or UNSET,
-            category=stock.category_names[code] if 0 <= code < len(stock.category_names) else UNSET,
+            name=names[number],
+            category=categories[code] if 0 <= code < len(categories) else UNSET,
             price=price if price == price else UNSET,
-            currency=(stock.currencies[number] if number >= 0 else None) or UNSET,
+            currency=currencies[number],
             terms=why,
         )
         for item, score, number, code, price, why in rows

@@ -25,6 +25,8 @@ def strengths(
     for item, count in zip(items, decayed(actions, now, weights, half_life_ms), strict=False):
         if count is not None:
             sums[item] = sums.get(item, 0.0) + count
+    if min(sums.values(), default=1.0) > 0:
+        return sums
     return {item: strength for item, strength in sums.items() if strength > 0}
 
 

@@ -44,7 +44,7 @@ def for_visitor(engine: Engine, context: AnswerContext, request: requests.Filter
 
 def listed(index: ServingIndex, ranked: Ranked) -> Listed:
     """A ranked list with its ids; nothing of it was drawn."""
-    ids = [index.catalogue.ids[number] for number in ranked.candidates.number.tolist()]
+    ids = [*map(index.catalogue.ids.__getitem__, ranked.candidates.number.tolist())]
     return Listed(ids, ranked, [1.0] * len(ids))
 
 

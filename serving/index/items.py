@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
+from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from nextclick.errors import ModelError
@@ -33,8 +34,9 @@ class ItemColumns:
     ids: Sequence[str]
     number: dict[str, int]
     """Index by id."""
-    names: Sequence[str | None]
-    currencies: Sequence[str | None]
+    names: Sequence[str | UnsetType]
+    """UNSET where nobody said, which stands for no field in an answer; so is the last."""
+    currencies: Sequence[str | UnsetType]
     category_names: Sequence[str]
     code: dict[str, int]
     """Index of a category by its name."""
@@ -126,8 +128,8 @@ def of_shelves(ids: Sequence[str], shelves: Sequence[DescribedItems]) -> ItemCol
     return ItemColumns(
         ids=ids,
         number={item: number for number, item in enumerate(ids)},
-        names=[name for shelf in shelves for name in shelf.names],
-        currencies=currencies,
+        names=[*(name or UNSET for shelf in shelves for name in shelf.names), UNSET],
+        currencies=[*(currency or UNSET for currency in currencies), UNSET],
         category_names=names,
         code=code,
         categories=[*(name or None for name in categories), None],

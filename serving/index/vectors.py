@@ -69,7 +69,7 @@ class ItemVectors:
             return np.zeros(len(number))
         near = self.direction.take(number, axis=0) @ (embedded.vector / length).astype(np.float32)
         near[used] = 0.0
-        return np.minimum(np.maximum(near, 0.0), 1.0).astype(np.float64)
+        return near.clip(0.0, 1.0).astype(np.float64)
 
 
 def load(snapshot: Snapshot) -> ItemVectors | None:

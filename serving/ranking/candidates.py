@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -124,7 +125,7 @@ def top_categories(index: ServingIndex, known: Known) -> list[int]:
     """The codes of the categories that the visitor leans to most: of the session, the last one, by interest."""
     features, code = known.features, index.catalogue.code
     codes: dict[int, None] = {}
-    for name in (features.session_category, features.last_category, *features.top_categories):
+    for name in chain((features.session_category, features.last_category), features.top_categories):
         if name in code:
             codes[code[name]] = None
             if len(codes) == _CATEGORIES:

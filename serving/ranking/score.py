@@ -97,9 +97,9 @@ def _category_match(index: ServingIndex, candidates: Candidates, known: Known) -
     # The first place stands for UNKNOWN, the last for categories that the catalogue does not have.
     by_code = np.zeros(len(code) + 2)
     most = max(features.interest.values(), default=0.0)
-    for name in features.top_categories:
-        if name in code:
-            by_code[code[name] + 1] = features.interest[name] / most
+    for name, interest in features.interest.items():
+        if interest > 0 and name in code:
+            by_code[code[name] + 1] = interest / most
     for name in (features.session_category, features.last_category):
         if name in code:
             by_code[code[name] + 1] = 1.0

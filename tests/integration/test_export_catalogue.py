@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from msgspec import UNSET
 
 from nextclick import ctr, kv
 from nextclick.errors import ModelError
@@ -50,7 +51,7 @@ def test_the_catalogue_is_what_silver_says_with_the_lists_of_its_version(lake: S
     assert (stock.names[number], stock.category_of("sofa"), stock.price[number]) == ("Soft sofa", "seats", 900.0)
     assert (stock.currencies[number], stock.available[number]) == ("EUR", 0)
     assert stock.first_seen[number] == START.timestamp() * 1000
-    assert (stock.names[stock.number["new"]], stock.category_of("new")) == (None, None)
+    assert (stock.names[stock.number["new"]], stock.category_of("new")) == (UNSET, None)
     assert stock.available[stock.number["cord"]] == -1, "nobody said"
 
 
