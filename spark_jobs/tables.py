@@ -128,13 +128,20 @@ def alike(
 
 def stream(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     """Rows as they are appended. Everything there is makes one batch, so a version is never cut."""
-    reader = spark.readStream.format("delta").option("skipChangeCommits", True).option("maxFilesPerTrigger", 2**31 - 1)
-    return reader.load(lake.table(table.name))
+    return _follow(spark, lake, table, "skipChangeCommits")
 
 
 def stream_changes(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     """Rows inserted, updated (before and after) and deleted, from the change data feed."""
-    reader = spark.readStream.format("delta").option("readChangeFeed", True).option("maxFilesPerTrigger", 2**31 - 1)
+    return _follow(spark, lake, table, "readChangeFeed")
+
+
+def _follow(spark: SparkSession, lake: Lake, table: Table, how: str) -> DataFrame:
+    """Where each commit only added rows, the log says them all from its beginning: a stream that starts reads it, and needs no
+    snapshot of the table, whose files Spark would list and sort in jobs of their own."""
+    reader = spark.readStream.format("delta").option(how, True).option("maxFilesPerTrigger", 2**31 - 1)
+    if delta.only_grew(lake, table.name):
+        reader = reader.option("startingVersion", 0)
     return reader.load(lake.table(table.name))
 
 

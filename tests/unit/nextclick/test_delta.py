@@ -50,6 +50,32 @@ def test_rows_of_days_are_counted_by_the_log(lake: Lake) -> None:
     assert delta.rows_on(delta.require(lake, "gold.page_daily"), [SECOND]) == 2
 
 
+def test_a_table_only_grew_until_a_commit_takes_rows_away_or_says_other_columns(lake: Lake, tmp_path: Path) -> None:
+    write(lake, TABLE.name, [{"session_id": "another"}])
+    assert delta.only_grew(lake, TABLE.name)
+    assert not delta.only_grew(lake, "gold.page_daily"), "was never written"
+    other = lake_at(tmp_path / "of other columns")
+    write(other, TABLE.name, [{"session_id": "old"}])
+    delta.require(other, TABLE.name).alter.set_table_properties({"a": "b"}, raise_if_not_exists=False)
+    assert not delta.only_grew(other, TABLE.name)
+    replace(lake, "new", 0)
+    assert not delta.only_grew(lake, TABLE.name)
+
+
+def test_a_log_without_its_beginning_or_of_many_commits_is_not_read_from_there(lake: Lake) -> None:
+    for number in range(delta.FEW_COMMITS - 1):
+        write(lake, TABLE.name, [{"session_id": f"new {number}"}])
+    assert delta.only_grew(lake, TABLE.name)
+    write(lake, TABLE.name, [{"session_id": "newest"}])
+    assert not delta.only_grew(lake, TABLE.name)
+    log = Path(lake.table(TABLE.name), "_delta_log")
+    for version in range(1, delta.FEW_COMMITS + 1):
+        (log / f"{version:020}.json").unlink()
+    assert delta.only_grew(lake, TABLE.name)
+    (log / f"{0:020}.json").rename(log / f"{1:020}.json")
+    assert not delta.only_grew(lake, TABLE.name)
+
+
 def sessions(lake: Lake) -> list[tuple[str, int, dict[str, Decimal]]]:
     rows = delta.require(lake, "silver.sessions").to_pyarrow_table().to_pylist()
     return sorted((row["session_id"], row["events"], dict(row["revenue"])) for row in rows)
