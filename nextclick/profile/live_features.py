@@ -4,10 +4,8 @@ Counts are capped at the K actions of a profile. An action after `now` (the read
 behind the collector's) counts as just happened.
 """
 
-from bisect import bisect_left
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import neg
 from typing import Final, Self
 
 import msgspec
@@ -17,7 +15,7 @@ from nextclick.settings import Settings
 
 MINUTE: Final = 60_000
 DAY: Final = 24 * 60 * MINUTE
-_VIEWS: Final = frozenset(("view_item", "page_view", "click", "play"))
+_VIEWS: Final = ("view_item", "page_view", "click", "play")
 
 
 class FeatureRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,26 +95,29 @@ def features(profile: Profile, now: int, rules: FeatureRules, categories: Sequen
     actions = profile.since(now - rules.keep_ms).actions
     if not actions:
         return _NOTHING
-    at, _, codes, items, named, queries, _, dwells = zip(*map(msgspec.structs.astuple, actions), strict=True)
-    categories = named if categories is None else categories[: len(actions)]
-    kinds = [KINDS_BY_CODE[code] for code in codes]
-    newest = dict(zip(reversed(items), reversed(at), strict=True))
-    session = len(open_session(actions, now, rules.gap_ms))
+    if categories is None:
+        categories = [action.category for action in actions]
+    categories = categories[: len(actions)]
+    session = open_session(actions, now, rules.gap_ms)
+    kinds = [KINDS_BY_CODE[action.code] for action in actions]
+    rising = [action.at for action in reversed(actions)]
+    ends = [len(rising) - bisect_right(rising, now - age) for age in (MINUTE, 5 * MINUTE, DAY)]
+    last_minute, last_5_minutes, last_day, in_session = _counts(kinds, (*ends, len(session)))
     return Features(
-        last_items=tuple((item, newest[item]) for item in dict.fromkeys(items) if item),
+        last_items=_firsts([(action.item, action.at) for action in actions if action.item]),
         last_category=next(filter(None, categories), ""),
-        last_at=at[0],
-        seconds_since_last=max(0, now - at[0]) / 1000,
+        last_at=actions[0].at,
+        seconds_since_last=max(0, now - actions[0].at) / 1000,
         interest=_interest(categories, decayed(actions, now, rules.weights, rules.half_life_ms)),
         attributes={},
-        last_minute=_counts(kinds, at, now - MINUTE),
-        last_5_minutes=_counts(kinds, at, now - 5 * MINUTE),
-        last_day=_counts(kinds, at, now - DAY),
-        session=_count(kinds[:session]),
-        session_started_at=at[session - 1] if session else None,
-        session_category=_most_viewed(kinds, categories[:session]),
-        session_dwell_ms=sum(dwells[:session]),
-        searches=tuple(dict.fromkeys(filter(None, queries))),
+        last_minute=last_minute,
+        last_5_minutes=last_5_minutes,
+        last_day=last_day,
+        session=in_session,
+        session_started_at=session[-1].at if session else None,
+        session_category=_most_viewed(kinds, categories[: len(session)]),
+        session_dwell_ms=sum([action.dwell_ms for action in session]),
+        searches=tuple(dict.fromkeys([action.query for action in actions if action.query])),
     )
 
 
@@ -167,16 +168,29 @@ def _interest(words: Iterable[str], counts: Iterable[float | None]) -> dict[str,
     return {word: sums[word] / whole for word in sorted(sorted(sums), key=sums.__getitem__, reverse=True)}
 
 
-def _counts(kinds: Sequence[str], at: Sequence[int], since: int) -> dict[str, int]:
-    """By kind how many happened after `since`; `at` falls."""
-    return _count(kinds[: bisect_left(at, -since, key=neg)])
+def _counts(kinds: Sequence[str], ends: Sequence[int]) -> list[dict[str, int]]:
+    """By kind how often it is among the first so many, for each of `ends`."""
+    counts: dict[str, int] = {}
+    until: dict[int, dict[str, int]] = {}
+    start = 0
+    for end in sorted(ends):
+        for kind in kinds[start:end]:
+            counts[kind] = counts.get(kind, 0) + 1
+        until[end], start = counts.copy(), end
+    return [until[end] for end in ends]
 
 
-def _count(kinds: Sequence[str]) -> dict[str, int]:
-    """How often each is there, the newest first."""
-    return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
+def _firsts(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """The first pair of each name, in order."""
+    first: dict[str, int] = {}
+    for name, at in pairs:
+        first.setdefault(name, at)
+    return tuple(first.items())
 
 
-def _most_viewed(kinds: Sequence[str], categories: Sequence[str]) -> str:
-    views = Counter([name for kind, name in zip(kinds, categories, strict=False) if name and kind in _VIEWS])
+def _most_viewed(kinds: Iterable[str], categories: Sequence[str]) -> str:
+    views: dict[str, int] = {}
+    for kind, category in zip(kinds, categories, strict=False):
+        if category and kind in _VIEWS:
+            views[category] = views.get(category, 0) + 1
     return max(views, key=views.__getitem__, default="")
