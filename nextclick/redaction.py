@@ -19,7 +19,7 @@ from nextclick.address import masked
 from nextclick.contracts.events import Event
 
 SECRET_FIELD: Final = (
-    r"(?:[\w.$-]{0,64}(?:token|secret|password|passwd|pwd|passphrase|(?:api|access|private)[_-]?key|user_signature)|token[_-]auth|authorization"
+    r"(?:[\w.$-]{0,64}(?:token|secret|password|passwd|pwd|passphrase|(?:api|access|private)[_-]?key|user_signature)|token[_-]auth|(?:proxy[_-])?authorization"
     r"|auth[_-]?code|jwt|otp)"
 )
 """Names of secrets, as a pattern of Python and of Java; without regard to case."""
@@ -61,8 +61,8 @@ _SESSION: Final = re.compile(r";jsessionid=[^/;]*", re.IGNORECASE)
 _HOST: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/]*", re.IGNORECASE)
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|https?:[/\\]|//|/|\?", re.IGNORECASE)
 _ASSIGNED: Final = re.compile(
-    rf"""(?=[\w.$-])((?<![\w.$-]){SECRET_PARAMETER}(?:\[\])?\]?\\{{0,9}}["']?\s{{0,9}}[=:]\s{{0,9}})"""
-    r"""(\\{1,9}"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s&;,"'}\]\\]+)""",
+    rf"""(?=[\w.$-])((?<![\w.$-]){SECRET_PARAMETER}(?:\[\])?\]?\\{{0,9}}["']?\s{{0,9}}[=:]>?\s{{0,9}})"""
+    r"""(\\{1,9}"[^"\\]*|"(?:[^"\\]|\\.)*"?|'[^']*'?|(?:(?:Bearer|Basic|Digest|Token) )?[^\s&;,"'}\]\\]+)""",
     re.IGNORECASE,
 )
 _IN_PROSE: Final = re.compile(rf"((?<![\w.$-]){SECRET_FIELD}=)[^\s&;,\"']+", re.IGNORECASE)

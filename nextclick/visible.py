@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters (C0, DEL, C1, with which every escape sequence begins), other line ends, what turns the direction of
 writing, and halves of characters, which no terminal can be sent."""
 

@@ -109,6 +109,8 @@ class LogLines(LineSource):
             return None
         if len(text) > self._max_bytes:
             return Unmappable("too_large", f"the line is longer than landing.max_event_bytes = {self._max_bytes:,}")
+        if "\r" in text:  # servers escape it within a line
+            return Unmappable("malformed_line", "a line ends with LF or CR LF, and here stands CR alone")
         try:
             return self._read(content(text))
         except Unmappable as fault:

@@ -14,14 +14,16 @@ AVAILABLE: Final = (
 UNAVAILABLE: Final = (
     "false", "no", "n", "f", "off", "outofstock", "outstock", "oos", "nostock", "notinstock", "soldout", "unavailable", "notavailable",
     "temporarilyunavailable", "temporarilyoutofstock", "currentlyunavailable", "discontinued", "reserved", "inactive",
+    "comingsoon",
 )  # fmt: skip
 UNSAID: Final = ("", "null", "none", "na", "nan", "nil", "unknown", "undefined", "notset")
 """Nobody said."""
 
 _SCHEMA: Final = r"^(https?:)?(//)?(www\.)?(schema\.org/|schema:|og:)"
 _SIGNS: Final = r"[\s_.,:;/()\[\]'-]+"
-_PIECES: Final = r"^[0-9]{1,9}(\.[0-9]{1,9})?$"
-_NO_PIECES: Final = r"^0+(\.0+)?$"
+_PIECES: Final = r"^(-?[0-9]{1,9}(\.[0-9]{1,9})?|[0-9]{1,9}\+)$"
+_NO_PIECES: Final = r"^(0+(\.0+)?|-.*)$"
+"""Fewer than none are what shops have that sold more than they had."""
 
 
 def available(text: str) -> bool | None:

@@ -69,6 +69,7 @@ _SHAPES: Final[Mapping[str, str]] = {
 """Of values that stand without quotes and may hold blanks."""
 _CHARACTERS: Final[Mapping[str, str]] = {
     "scheme": "[A-Za-z-]",
+    "time_fraction": r"\d",
     "uri": r'[^?\s"]',
     "is_args": r"\?",
     **dict.fromkeys(("host", "http_host", "server_name"), r'[^/\s"|]'),

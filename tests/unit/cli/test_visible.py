@@ -13,8 +13,8 @@ from nextclick.command import print_json, run_command
 from nextclick.errors import LakeError
 from nextclick.visible import visible
 
-EVIL = "\x1b]0;pwned\x07\r\nnextclick: forged \x9b2J\u202e\ud800"
-SHOWN = r"\x1b]0;pwned\x07\r\nnextclick: forged \x9b2J\u202e\ud800"
+EVIL = "\x1b]0;pwned\x07\r\nnextclick: forged \x9b2J\u202e\u200f\ud800"
+SHOWN = r"\x1b]0;pwned\x07\r\nnextclick: forged \x9b2J\u202e\u200f\ud800"
 
 
 def test_a_text_is_shown_with_its_control_characters_in_words() -> None:

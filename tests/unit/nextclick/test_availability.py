@@ -23,6 +23,7 @@ CAN += [
     "back-order",
     "limited availability",
     "available for order",
+    "10+",
     "Low stock",
 ]
 CANNOT = [
@@ -38,9 +39,9 @@ CANNOT = [
     "Sold Out",
     "unavailable",
 ]
-CANNOT += ["http://schema.org/Discontinued", "//schema.org/SoldOut", "not available", "n"]
+CANNOT += ["http://schema.org/Discontinued", "//schema.org/SoldOut", "not available", "n", "-3", "-0.5", "Coming soon"]
 UNSAID = ["", " ", "null", "None", "n/a", "(not set)", "unknown"]
-UNREAD = ["ask us", "-3", "2026-05-01", "ausgelistet", "instock?", "1e3", "true or false", "✓"]
+UNREAD = ["ask us", "--3", "-x", "3-", "2026-05-01", "ausgelistet", "instock?", "1e3", "true or false", "✓"]
 
 
 @pytest.mark.parametrize(("words", "says"), [(CAN, True), (CANNOT, False), (UNSAID, None), (UNREAD, None)])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nextclick.address import masked
 from nextclick.contracts.events import Event
-from nextclick.redaction import is_harmless, redacted, redacted_event, redacted_url, redacted_value
+from nextclick.redaction import is_harmless, redacted, redacted_event, redacted_line, redacted_url, redacted_value
 
 ADDRESS, ADDRESS6, SECRET = "203.0.113.9", "2001:db8:1:2::9", "hunter2"
 
@@ -221,3 +221,12 @@ def test_a_property_that_is_such_a_hosts_name_is_masked_and_the_number_of_a_part
 ) -> None:
     event = Event(event_id="a", event="page_view", client_time=0, properties={"client": written})
     assert redacted_event(event).properties == {"client": kept}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Authorization: Bearer hunter2", 'curl -H "authorization: basic hunter2" https://shop.example', "Proxy-Authorization: Digest hunter2",
+     "'secret' => 'hunter2', 'a' => 1", '{"a": "x", "authorization": "Bearer hunter2", ', "token = hunter2"],
+)  # fmt: skip
+def test_a_line_that_is_no_json_keeps_no_credentials(line: str) -> None:
+    assert SECRET not in redacted_line(line)

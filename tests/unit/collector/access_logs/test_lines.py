@@ -86,6 +86,18 @@ def test_each_line_that_is_none_of_the_format_is_one_reject(settings: Settings, 
     assert chunk.rejected[0].payload == "not a hit of 203.0.0.0"
 
 
+def test_lines_that_end_with_a_carriage_return_alone_are_not_taken_for_one_request(
+    settings: Settings, tmp_path: Path
+) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(
+        (HIT.format("/a") + "\r" + HIT.format("/b")).encode() + b"\r\n" + HIT.format("/c").encode() + b"\r\r\n"
+    )
+    (chunk,) = read(settings, log)
+    assert [reject.reason for reject in chunk.rejected] == ["malformed_line"]
+    assert len(chunk.accepted) == 1
+
+
 def test_of_a_file_cut_in_the_middle_the_lines_before_are_in(settings: Settings, tmp_path: Path) -> None:
     log = tmp_path / "access.log.gz"
     whole = gzip.compress("".join(HIT.format(f"/{n * 7919 % 10_007}") + "\n" for n in range(5_000)).encode())

@@ -96,6 +96,10 @@ WORDS = {
                     "host": "shop.example", "request": "/shoes", "query": "?size=42", "method": "GET", "status": "200",
                     "userAgent": FIREFOX, "referer": REFERRER, "size": 5120, "protocol": "HTTP/2.0"}),
     ),
+    "Apache with parts of a second before the zone": (
+        r'%h %l %u %{%Y-%m-%dT%T}t.%{msec_frac}t%{%z}t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"',
+        f'203.0.113.9 - - 2026-01-02T00:04:05.000-0300 "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}"',
+    ),
     "Apache with seconds since 1970, piped": (
         r'CustomLog "|/usr/bin/rotatelogs -l /var/log/access.%Y%m%d 86400" "%{%s}t %h \"%r\" %>s %B \"%{Referer}i\" \"%{User-Agent}i\""',
         f'{int(AT)} 203.0.113.9 "GET /shoes?size=42 HTTP/2.0" 200 5120 "{REFERRER}" "{FIREFOX}"',
