@@ -50,20 +50,23 @@ CHANNELS: dict[str, list[Fields]] = {
     "organic_social": [
         came("https://l.facebook.com/l.php"), came("https://t.co/x"), page("fbclid=x"), tagged("instagram", "social"),
         tagged("linkedin.com", "referral"), came("https://news.ycombinator.com/item"), came("android-app://com.reddit.frontpage/"),
+        came("https://www.pinterest.se/"), came("https://m.weibo.cn/"),
         came("android-app://org.telegram.messenger/"), came("https://lm.facebook.com/"), came("https://lemmy.world/"), page("ref=twitter"),
     ],
     "paid_social": [
         page("ttclid=x"), page("li_fat_id=x"), page("twclid=x"), tagged("facebook", "cpc"), tagged("x", "Paid-Social"),
         tagged("meta", "cpc"), tagged("facebook_ads", "cpc"), page("utm_source=an&utm_medium=paid&fbclid=x"),
         page("utm_medium=paid&fbclid=x"), tagged("instagram", "social-paid"), tagged("tiktok ads", "ppc"),
-        page("utm_medium=cpc") | {"referrer": "https://m.facebook.com/"},
+        page("utm_medium=cpc") | {"referrer": "https://m.facebook.com/"}, tagged("Facebook_Mobile_Feed", "cpc"),
+        tagged("Instagram_Stories", "paid"), tagged("linkedin-sponsored", "ppc"),
     ],
     "display": [
         page("dclid=x"), tagged("site", "banner"), page("utm_medium=cpm&utm_source=google"), tagged("criteo", "retargeting"),
         tagged("kelkoo", "cpc"), tagged("taboola", "referral"), came("https://tpc.googlesyndication.com/"), came("https://cas.criteo.com/"),
     ],
     "email": [
-        tagged("may", "e-mail"), page("utm_source=newsletter"), came("https://mail.google.com/mail/u/0/"), page("mc_eid=x"),
+        tagged("may", "e-mail"), tagged("june", "Email Newsletter"),
+        page("utm_source=newsletter"), came("https://mail.google.com/mail/u/0/"), page("mc_eid=x"),
         came("https://mail.yahoo.co.jp/"), came("https://webmail.provider.example/"), page("UTM_SOURCE=newsletter&Utm_Medium=Email"),
         {"page_url": PAGE + "#utm_source=newsletter&utm_medium=email"}, page("utm_source=%E2%9C%93%zz&utm_medium=email"),
     ],

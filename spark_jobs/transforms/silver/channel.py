@@ -37,13 +37,15 @@ _WEBMAIL: Final = rf"^(web|e)?mail\d?\.[^.]+\.|\.mail\.({_BELOW}){_COUNTRY}"
 _ALONE: Final = tuple(host for host in SEARCH_HOSTS if not re.search(_SEARCH, host))
 _REF: Final = r"(?i)[?&;](?:ref|source)=(?=[^&;#]*[a-z])([^&;#]+)"
 """Where many sites say who linked to them; a number is none."""
+_PLACEMENT: Final = r"(?<=^(?:facebook|instagram|messenger|tiktok|linkedin|pinterest|snapchat))[ _+-].*$"
+"""What networks write behind their name for where an ad stood: `Facebook_Mobile_Feed`."""
 _SOCIAL: Final = ("paid_social", "organic_social")
 _BOUGHT: Final = ("display", "paid_social", "paid_search", "email", "affiliate")
 """Channels of media that say enough, whatever else is there."""
 
 STEPS: Final[tuple[Mapping[str, str], ...]] = (
     {
-        "source_word": r"regexp_replace(lower(trim(utm_source)), r'^www\.|(?<=.)[ _.+-]+(ads?|paid|cpc|ppc)$', '')",
+        "source_word": rf"regexp_replace(lower(trim(utm_source)), r'^www\.|(?<=.)[ _.+-]+(ads?|paid|cpc|ppc)$|{_PLACEMENT}', '')",
         "medium_word": "translate(lower(trim(utm_medium)), ' -', '__')",
         "click_id": f"CASE WHEN page_query IS NOT NULL THEN lower(regexp_extract(page_query, r'{_CLICK_ID}', 1)) END",
         "referred_by": rf"""

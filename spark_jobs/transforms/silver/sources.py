@@ -65,7 +65,7 @@ MEDIA: Final = {
     "paid_social": ("paid_social", "paidsocial", "social_paid", "socialpaid", "cpc_social", "social_cpc", "social_ads"),
     "paid_search": ("sem", "paid_search", "paidsearch", "search_paid", "search_ads", "adwords"),
     "paid": ("cpc", "ppc", "cpv", "paid", "paid_media", "ads", "shopping", "paid_shopping", "pla"),
-    "email": ("email", "e_mail", "mail", "newsletter"),
+    "email": ("email", "e_mail", "mail", "newsletter", "email_newsletter", "newsletter_email", "emailing", "mailing"),
     "affiliate": ("affiliate", "affiliates", "partner"),
     "organic_social": ("social", "organic_social", "social_organic", "social_network", "social_media", "sm"),
     "organic_search": ("organic", "organic_search"),
