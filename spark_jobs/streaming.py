@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -52,6 +52,8 @@ _FROM_SILVER: Final = BatchTurns(jobs.PROMPT, at_once=max(1, (os.cpu_count() or 
 _GRACE_SECONDS: Final = 15
 """For batches that work when the stream shall stop: Spark's way to cut one off can end in an overflow of its stack (PROXY_ERROR)."""
 
+_STOP_SECONDS: Final = 0.1
+"""How often a batch that waits for its plans is asked whether it shall begin at all."""
 _LOOK_SECONDS: Final = 5
 """How often a query that runs is asked whether its locks are still held."""
 
@@ -119,7 +121,11 @@ def run_query(
         _mark(checkpoint)
         before = {table.name: tables.version(lake, table) for table in targets}
 
+        rehearsed = threading.Event()
+
         def each_batch(rows: DataFrame, batch_id: int) -> None:
+            while not rehearsed.wait(_STOP_SECONDS) and not _TO_SILVER.stopped:
+                pass
             query = str(rows.sparkSession.sparkContext.getLocalProperty("sql.streaming.queryId"))
             with _turn(job, trigger):
                 require_locks()
@@ -139,6 +145,10 @@ def run_query(
         else:
             prompt, later = settings.streaming.trigger_seconds, settings.streaming.later_seconds
             writer = writer.trigger(processingTime=f"{prompt if job in jobs.PROMPT else later} seconds")
+        if trigger is Trigger.CONTINUOUS and job in jobs.REHEARSED:
+            threading.Thread(target=_rehearse, args=(source(spark), job, process, rehearsed), daemon=True).start()
+        else:
+            rehearsed.set()
         try:
             _follow(writer.start(), require_locks)
         except StreamingQueryException as error:
@@ -154,6 +164,16 @@ def run_query(
         duplicate=counts.duplicate,
         seconds=time.monotonic() - started,
     )
+
+
+def _rehearse(source: DataFrame, job: str, process: Process, done: threading.Event) -> None:
+    """A batch without rows, which writes none: it makes the plans that later ones ask again, while the first rows are on their way.
+
+    What fails here fails in the first batch, which can say it.
+    """
+    with suppress(Exception), ExitStack() as caches, held.without_rows(source) as rows:
+        process(rows, MicroBatch(job, "rehearsal", 0, Counts(), caches))
+    done.set()
 
 
 def _follow(query: StreamingQuery, require_locks: locks.Require) -> None:

@@ -16,4 +16,6 @@ STREAMED: Final = (*INGEST, *SILVER)
 """What `nextclick stream` keeps running."""
 PROMPT: Final = ("ingest_events", "build_events", "build_sessions")
 """Those of them whose rows people wait for; the others look for news at a slower beat."""
+REHEARSED: Final = tuple(name for name in PROMPT if name not in INGEST)
+"""Those whose plans are made while the first rows are on their way to them."""
 ALL: Final = (*STREAMED, *GOLD)

@@ -50,6 +50,21 @@ def relation(spark: SparkSession, output: Any, rows: Any) -> DataFrame:
     return frame(spark, leaf(output, _wrapped(spark, rows), False, java.scala.Option.empty()))
 
 
+@contextmanager
+def without_rows(like: DataFrame) -> Iterator[DataFrame]:
+    """The columns of `like`, also of a stream, and no row; in a session of its own, so that no other query has the options of its plans."""
+    spark = like.sparkSession.newSession()
+    java, sessions = cast(Any, spark)._jvm, cast(Any, spark)._jvm.org.apache.spark.sql.classic.SparkSession
+    nothing = cast(Any, spark.sparkContext)._gateway.new_array(java.org.apache.spark.sql.catalyst.InternalRow, 0)
+    sessions.setActiveSession(
+        cast(Any, spark)._jsparkSession
+    )  # of this thread: a plan is run by the one that it was made in
+    try:
+        yield relation(spark, cast(Any, like)._jdf.queryExecution().analyzed().output(), nothing)
+    finally:
+        sessions.clearActiveSession()
+
+
 def sequence(spark: SparkSession, values: list[Any]) -> Any:
     """A list of the JVM's objects as Scala's."""
     return cast(Any, spark)._jvm.org.apache.spark.api.python.PythonUtils.toSeq(values)

@@ -23,6 +23,7 @@ _FOR_ANY_ROWS: Final = {
     "spark.sql.exchange.reuse": "false",  # what is reused is no child of a plan, where rows could take a place
     "spark.sql.autoBroadcastJoinThreshold": "-1",  # a job of its own, where both sides are one partition already
     "spark.sql.shuffle.partitions": "1",
+    "spark.sql.codegen.wholeStage": "false",  # of a wide projection it is written in each batch, found too long, and left
 }
 _CONSTANT: Final = frozenset({"LocalTableScanExec", "OneRowRelationExec", "RangeExec"})
 """Leaves that are the same for every batch."""
