@@ -80,6 +80,8 @@ class MicroBatch:
     caches: ExitStack
     replaces: bool = False
     """The first batch of a rebuild: it takes everything there is, and its result replaces the table."""
+    rehearsal: bool = False
+    """It has no rows, and goes through what others do with theirs: for its plans."""
 
     def hold(self, rows: DataFrame, few: bool = False) -> DataFrame:
         """`rows` to the end of the batch, for what is read more than once; `few` are made at once, others when first read."""
@@ -172,7 +174,7 @@ def _rehearse(source: DataFrame, job: str, process: Process, done: threading.Eve
     What fails here fails in the first batch, which can say it.
     """
     with suppress(Exception), ExitStack() as caches, held.without_rows(source) as rows:
-        process(rows, MicroBatch(job, "rehearsal", 0, Counts(), caches))
+        process(rows, MicroBatch(job, "", 0, Counts(), caches, rehearsal=True))
     done.set()
 
 

@@ -111,7 +111,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             if rejected or counts.get("id_collision"):
                 most = rejected + counts.get("id_collision", 0)
                 tables.append(refused, lake, silver.QUARANTINE, batch.commit("quarantine"), most)
-            tables.append(first, lake, silver.EVENTS, batch.commit("events"), seen - rejected - sum(counts.values()))
+            if good_ones := seen - rejected - sum(counts.values()):
+                tables.append(first, lake, silver.EVENTS, batch.commit("events"), good_ones)
 
     return run_query(spark, settings, trigger, "build_events", (silver.EVENTS, silver.QUARANTINE), source, process)
 

@@ -98,6 +98,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
                 _sessions(fresh, settings.sessions, orders=True), lake, silver.SESSIONS, batch.commit("sessions")
             )
             return
+        if not count and not batch.rehearsal:
+            return
         orders, hours = bool(most_lines), {hour for some in hours_of_each for hour in some}
         if few:  # the sessions of their visitors near them; where there are orders, at any time
             reach = None if orders else Reach(spans(hours, margin), "started_at", "ended_at")
