@@ -50,12 +50,12 @@ def steps(site: str, nobody_words: Set[str], limits: EventsSettings) -> EventSte
     payload = F.expr("CASE WHEN reject IS NOT NULL THEN payload END")  # good ones would be half of what is held
     hour = F.expr("CASE WHEN reject IS NULL THEN div(unix_seconds(client_time), 3600) END").alias("hour")
     return EventSteps(
-        Prepared(lambda rows: rows.transform(typing).transform(checks).withColumn("payload", payload)),
+        Prepared(lambda rows: rows.transform(typing).transform(checks).withColumn("payload", payload), wide=True),
         Prepared(
             lambda typed: typed.groupBy(hour).agg(F.count("*").alias("seen"), F.count("reject").alias("rejected"))
         ),
         Prepared(lambda typed: typed.where("reject IS NULL").select(*IDENTITY)),
-        Prepared(lambda typed: _accepted(typed.where("reject IS NULL"))),
+        Prepared(lambda typed: _accepted(typed.where("reject IS NULL")), wide=True),
     )
 
 

@@ -23,7 +23,6 @@ _FOR_ANY_ROWS: Final = {
     "spark.sql.exchange.reuse": "false",  # what is reused is no child of a plan, where rows could take a place
     "spark.sql.autoBroadcastJoinThreshold": "-1",  # a job of its own, where both sides are one partition already
     "spark.sql.shuffle.partitions": "1",
-    "spark.sql.codegen.wholeStage": "false",  # of a wide projection it is written in each batch, found too long, and left
 }
 _CONSTANT: Final = frozenset({"LocalTableScanExec", "OneRowRelationExec", "RangeExec"})
 """Leaves that are the same for every batch."""
@@ -50,8 +49,11 @@ class _Plan(NamedTuple):
 class Prepared:
     """A transform that follows from its inputs alone: no table, no clock, nothing of a batch is in it."""
 
-    def __init__(self, transform: Callable[..., DataFrame]) -> None:
+    def __init__(self, transform: Callable[..., DataFrame], wide: bool = False) -> None:
+        """`wide`: of so many columns that one method of all its steps, which Spark writes in each batch, is longer than HotSpot compiles
+        and left again; so each step has its own."""
         self._transform = transform
+        self._options = _FOR_ANY_ROWS | {"spark.sql.codegen.wholeStage": "false"} if wide else _FOR_ANY_ROWS
         self._plan: _Plan | None = None
 
     def __call__(self, *inputs: DataFrame, few: bool) -> DataFrame:
@@ -69,7 +71,7 @@ class Prepared:
         spark = inputs[0].sparkSession
         nothing = [cast(Any, spark.sparkContext)._jsc.emptyRDD().rdd() for _ in inputs]
         frames = [_without_rows(like, rdd) for like, rdd in zip(inputs, nothing, strict=True)]
-        with configured(spark, _FOR_ANY_ROWS):
+        with configured(spark, self._options):
             execution = cast(Any, self._transform(*frames))._jdf.queryExecution()
             physical = execution.executedPlan()
         if not physical.subqueriesAll().isEmpty():
