@@ -24,7 +24,8 @@ from collector.request.model import (
 )
 from collector.sinks import RequestBatch
 from nextclick.contracts.events import AUDIENCE_CHANGES, TRIGGER_DECISION, Event, Reject, encode
-from nextclick.redaction import is_harmless, redacted, redacted_event, redacted_form
+from nextclick.harmless import is_harmless
+from nextclick.redaction import redacted, redacted_event, redacted_form
 from nextclick.settings import Settings
 
 RESERVED: Final = ("item_update", "served", TRIGGER_DECISION, *AUDIENCE_CHANGES)

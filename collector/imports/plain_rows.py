@@ -15,7 +15,8 @@ from collector.imports.mapping import EVENT_FIELDS
 from collector.request.model import Request
 from collector.request.numbers import PLAIN_MONEY, is_code
 from nextclick.contracts.events import NO_ITEM, UNFILLED, Event, payload_id, somebody
-from nextclick.redaction import may_hold, redacted_event
+from nextclick.harmless import may_hold
+from nextclick.redaction import redacted_event
 
 _SPECIAL: Final = ("alias", "item_update")
 """Kinds of which more is asked than of others."""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from nextclick.address import masked
 from nextclick.contracts.events import Event
-from nextclick.redaction import is_harmless, redacted, redacted_event, redacted_line, redacted_url, redacted_value
+from nextclick.harmless import is_harmless
+from nextclick.redaction import redacted, redacted_event, redacted_line, redacted_url, redacted_value
 
 ADDRESS, ADDRESS6, SECRET = "203.0.113.9", "2001:db8:1:2::9", "hunter2"
 
