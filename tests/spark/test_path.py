@@ -22,6 +22,7 @@ from nextclick.errors import LakeError
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings, load
 from spark_jobs import tables
+from spark_jobs.plans import held
 from spark_jobs.run_jobs import REBUILDS
 from spark_jobs.streaming import forget
 from tests.spark import path
@@ -69,10 +70,13 @@ BY_SPARK = ("build_items", "build_served_items")
 """Jobs that write by Spark's plans here, which are for many rows."""
 
 
-def run(spark: SparkSession, settings: Settings, job: str) -> None:
+def run(spark: SparkSession, settings: Settings, job: str, many: bool = False) -> None:
+    """`many`: a job of BY_SPARK takes its rows for many, too."""
     with pytest.MonkeyPatch.context() as patch:
         if job in BY_SPARK:
             patch.setattr(tables, "_FEW", 0)
+            if many:
+                patch.setattr(held, "_FEW_BYTES", -1)
         path.run_jobs(spark, settings, [job])
 
 
@@ -124,7 +128,7 @@ def streamed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> S
         if commit and job in AT_ONCE:
             crash_after_commit(spark, settings, job, *commit)
         elif job != "build_user_agents":
-            run(spark, settings, job)
+            run(spark, settings, job, many=True)
     assert {row.item_id for row in path.rows(settings, "gold.item_daily")} > {"crawled"}
     publish(settings, events[len(events) // 2 :])
     for job, commit in WRITERS.items():
@@ -143,6 +147,21 @@ def test_a_batch_that_is_run_again_commits_nothing_more(streamed: Streamed) -> N
 def test_cuts_and_crashes_between_commit_and_checkpoint_give_the_tables_of_the_oracle(streamed: Streamed) -> None:
     assert list(WRITERS) == [job.name for job in catalog.JOBS]
     path.assert_equals_oracle(*streamed)
+
+
+@pytest.mark.stress
+def test_what_was_served_is_the_same_by_plans_for_few_rows_and_for_many(spark: SparkSession, tmp_path: Path) -> None:
+    """In five cuts of three histories, each by either."""
+    for seed in range(3):
+        settings, events = load(tmp_path / str(seed), profile="test", environ={}), [*answers(seed, 60), *clicks(seed)]
+        settings.lake.prepare()
+        random.Random(seed).shuffle(events)
+        for cut in range(5):
+            publish(settings, events[cut::5])
+            for job in ("ingest_events", "build_events", "build_sessions"):
+                path.run_jobs(spark, settings, [job])
+            run(spark, settings, "build_served_items", many=(cut + seed) % 2 == 0)
+        path.assert_silver_equals_oracle(settings, [event for cut in range(5) for event in events[cut::5]])
 
 
 def test_a_run_with_nothing_new_commits_nothing(spark: SparkSession, streamed: Streamed) -> None:
