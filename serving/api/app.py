@@ -116,7 +116,7 @@ class ApiApp:
         if not in_body:
             self._access.require_site(key, headers)
         try:
-            request = await self._question(route, value, scope, body)
+            request = await self._question(route, value, scope, headers, body)
         except Refused:
             if in_body:
                 self._access.count_unread()
@@ -125,9 +125,12 @@ class ApiApp:
             self._access.require_site(getattr(request, "key", None), headers)
         return self._access.seen(self._access.proven(request, headers), headers)
 
-    async def _question(self, route: routes.ApiRoute, value: str, scope: Scope, body: bodies.Body) -> msgspec.Struct:
+    async def _question(
+        self, route: routes.ApiRoute, value: str, scope: Scope, headers: dict[str, str], body: bodies.Body
+    ) -> msgspec.Struct:
         if route.method == "POST":
-            return requests.of_body(route.request, await body.read(self._settings, "serving"))
+            sent = await body.read(self._settings, "serving")
+            return requests.of_body(route.request, sent, headers.get("content-encoding", ""))
         return requests.of_query(
             route.request, scope["query_string"], {route.parameter: value} if route.parameter else {}
         )

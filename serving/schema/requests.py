@@ -175,8 +175,10 @@ def of_query(kind: type[Asked], query: bytes, more: Mapping[str, str]) -> Asked:
     return checked(kind, fields, strict=False)
 
 
-def of_body(kind: type[Asked], body: bytes) -> Asked:
-    """The question that a JSON body asks. Refused 400, with the field named."""
+def of_body(kind: type[Asked], body: bytes, encoding: str = "") -> Asked:
+    """The question that a JSON body asks. Refused 400, with the field named; 415 where its Content-Encoding says that it is packed."""
+    if encoding.strip().lower() not in ("", "identity"):
+        raise Refused(415, "unknown_encoding", f"Content-Encoding is {encoding[:60]!r}. Send the body as it is.")
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
