@@ -167,8 +167,8 @@ def test_a_large_body_is_read_beside_the_loop_and_means_the_same(tmp_path: Path)
 def test_a_body_that_cannot_be_unpacked_is_held_to_every_limit_and_leaves_nothing(
     tmp_path: Path, encoding: str
 ) -> None:
-    settings = {"NEXTCLICK_COLLECTOR__BODY_BYTES": "524288", "NEXTCLICK_COLLECTOR__BODIES_BYTES": "1048576"}
-    with in_process(tmp_path, **settings) as door:
+    limits = {"NEXTCLICK_COLLECTOR__BODY_BYTES": "524288", "NEXTCLICK_COLLECTOR__BODIES_BYTES": "1048576"}
+    with in_process(tmp_path, {}, **limits) as door:
         for _ in range(3):  # the room that a body took is free again
             reply = door.post("/v1/events", b"\x0b" * 500_000, content_encoding=encoding)
             assert (reply.status, reply.events, reply.rejects) == (415, [], [])
