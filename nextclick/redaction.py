@@ -233,13 +233,18 @@ def _redacted_text(text: str, name: str, depth: int) -> str:
 
 def _redacted_plain(text: str, dashed: bool = True) -> str:
     """A text with its addresses masked, those too that are percent-encoded: such a text is kept decoded."""
-    plain = text
-    for _ in range(_LAYERS):
-        if "%" not in plain or (plainer := unquote(plain)) == plain:
-            break
-        plain = plainer
+    plain = _decoded(text)
     kept = masked(_IN_PROSE.sub(rf"\1{REMOVED}", plain) if "=" in plain else plain, dashed)
     return text if kept == plain else kept
+
+
+def _decoded(text: str) -> str:
+    """Without percent-encoding, in as many layers as are looked into."""
+    for _ in range(_LAYERS):
+        if "%" not in text or (plainer := unquote(text)) == text:
+            break
+        text = plainer
+    return text
 
 
 def _redacted_base64(text: str, depth: int) -> str | None:
@@ -259,11 +264,7 @@ def _redacted_base64(text: str, depth: int) -> str | None:
 
 def _redacted_raw(text: str, without: Collection[str]) -> str:
     """What could not be parsed: escapes are undone, then what looks like a secret or an address is taken out."""
-    plain = _ESCAPE.sub(_unescaped, text)
-    for _ in range(_LAYERS):
-        if "%" not in plain or (plainer := unquote(plain)) == plain:
-            break
-        plain = plainer
+    plain = _decoded(_ESCAPE.sub(_unescaped, text))
     kept = _PACKED.sub(lambda match: _redacted_base64(match[0], 0) or "", plain)
     kept = _IN_TEXT.sub(lambda match: redacted_url(match[0]), kept)
     kept = masked(_ASSIGNED.sub(rf"\1{REMOVED}", kept))

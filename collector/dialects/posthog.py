@@ -95,12 +95,11 @@ def parse(request: Request, limits: RequestLimits) -> Parsed:
     written = _sent(request, around, params)
     sent = moment(written)
     results: Json = {}
-    cookieless = anonymous_visitor(request, parsed.key)
     for index, values in enumerate(records):
         uuid = text(values.get("uuid")) if isinstance(values, dict) else None
         results[uuid or ""] = {"result": "ok"}
         try:
-            parsed.events += _events(request, dict(record(values, "the event")), sent, index, budget, cookieless)
+            parsed.events += _events(request, dict(record(values, "the event")), sent, index, budget, parsed.key)
         except Unmappable as error:
             alone = {"api_key": short(parsed.key), "sent_at": written, "batch": [values]}
             parsed.rejects.append(reject(request, error, alone))
@@ -143,7 +142,7 @@ def _answer(request: Request, params: dict[str, str], parsed: Parsed, results: J
 
 
 def _events(
-    request: Request, values: Json, sent: Any, index: int, budget: FanOutBudget, cookieless: str | None
+    request: Request, values: Json, sent: Any, index: int, budget: FanOutBudget, key: str | None
 ) -> list[Event]:
     inside = dict(mapping(values.pop("properties", None), "properties"))
     for each in (values, inside):
@@ -152,7 +151,8 @@ def _events(
     inner = inside.pop("distinct_id", None)
     outer = take(values, "distinct_id", "$distinct_id")
     distinct = identifier(inner if outer is None else outer)
-    distinct = cookieless if distinct == _COOKIELESS else distinct
+    if distinct == _COOKIELESS:
+        distinct = anonymous_visitor(request, key)
     own: Json = {
         **_times(request, values, inside, sent),
         "own_id": take(values, "uuid") or take(inside, "$insert_id"),

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import DeltaTable
 
-
 FEW_COMMITS: Final = 20
 
 
@@ -94,11 +93,12 @@ def only_grew(lake: Lake, name: str) -> bool:
     logs = [file for file in files.names(folder) if file.endswith(".json") and file[:-5].isdigit()]
     if logs != [f"{version:020}.json" for version in range(len(logs))] or not 0 < len(logs) <= FEW_COMMITS:
         return False
-    return not any(
-        line.startswith((b'{"remove"', *((b'{"metaData"', b'{"protocol"') if number else ())))
-        for number, log in enumerate(logs)
-        for line in (files.read(f"{folder}/{log}") or b'{"remove"').splitlines()
-    )
+    for log in reversed(logs):  # where rows are taken away at all, the newest commit mostly says so
+        said = files.read(f"{folder}/{log}")
+        others = (b'{"remove"', *(() if log == logs[0] else (b'{"metaData"', b'{"protocol"')))
+        if not said or any(line.startswith(others) for line in said.splitlines()):
+            return False
+    return True
 
 
 def history(lake: Lake, name: str, table: "DeltaTable") -> Iterator[dict[str, Any]]:

@@ -37,7 +37,6 @@ CHANGED, READ, EVENTS = 4, 7, 8
 """How far from a new event, in lengths of the longest window, lie rows that it can change; rows that these
 compete with for acts; and the events of all of them. docs/loop.md counts them out."""
 
-_LINE: Final = ("site", "visitor_id", *orders.LINE)
 _ACTED: Final = (*OWNER, "request_id", "occurred_at", "order_id")
 _COUNTED: Final = (*_ACTED, "event", "event_id", "user_agent", "currency", "price", "quantity")
 """Columns of events that say what became of an item."""
@@ -62,8 +61,7 @@ class ServedSteps(NamedTuple):
 @once
 def steps(limits: AttributionSettings) -> ServedSteps:
     def rows(fresh: DataFrame, present: DataFrame, events: DataFrame) -> DataFrame:
-        counted = events.transform(orders.settled("visitor_id")).transform(acts)
-        return _served(present, fresh).transform(attribute(counted, limits))
+        return _served(present, fresh).transform(attribute(_counted(events), limits))
 
     counts = F.count_if(is_answer()), F.count_if(is_act()), F.count_if(F.expr(orders.SENT_OR_REFUNDED))
     return ServedSteps(
@@ -94,8 +92,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
     def process(events: DataFrame, batch: MicroBatch) -> None:
         if batch.replaces:
             everything = tables.read(events.sparkSession, lake, silver.EVENTS)
-            counted = everything.transform(orders.settled("visitor_id")).transform(acts)
-            rows = everything.transform(items_of_answers).transform(attribute(counted, settings.attribution))
+            rows = everything.transform(items_of_answers).transform(
+                attribute(_counted(everything), settings.attribution)
+            )
             tables.replace(rows, lake, SERVED_ITEMS, batch.commit("rows"))
             return
         few = are_few(events)
@@ -118,6 +117,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 def _window(settings: Settings) -> int:
     """Seconds of the longest window."""
     return int(settings.attribution.longest.total_seconds())
+
+
+def _counted(events: DataFrame) -> DataFrame:
+    """The acts that count: of an order each line once, and a refund in the place of what it pays back."""
+    return events.transform(orders.settled("visitor_id")).transform(acts)
 
 
 def _served(present: DataFrame, fresh: DataFrame) -> DataFrame:
@@ -152,7 +156,7 @@ def _of_few(mine: DataFrame, settings: Settings) -> _Touched:
 def _with_orders(of: pa.Table, events: Callable[..., pa.Table], columns: tuple[str, ...]) -> pa.Table:
     """Events, and where one names an order, all sends and refunds of that line of it, whenever they were."""
     ordered = pc.is_valid(of["order_id"])
-    lines = of.filter(ordered).select(_LINE)
+    lines = of.filter(ordered).select(orders.VISITORS_LINE)
     return _together(of.filter(pc.invert(ordered)), events(lines, columns)) if lines.num_rows else of
 
 
@@ -176,8 +180,7 @@ def _of_many(mine: DataFrame, batch: MicroBatch, settings: Settings, ordered: bo
     present = tables.read(mine.sparkSession, lake, SERVED_ITEMS).where(near(READ, "served_at"))
     served = batch.hold(_served(present.select(*SERVED), fresh))
     rows = served.join(served.transform(touched_owners(touching, fresh)), list(OWNER), "left_semi")
-    purchased = everything.transform(orders.settled("visitor_id"))
-    counted = acts(purchased.where(near(EVENTS, "occurred_at")))
+    counted = _counted(everything).where(near(EVENTS, "at"))
     return _Touched(hours, served.count(), rows.transform(attribute(counted, settings.attribution)))
 
 

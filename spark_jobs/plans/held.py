@@ -56,9 +56,8 @@ def without_rows(like: DataFrame) -> Iterator[DataFrame]:
     spark = like.sparkSession.newSession()
     java, sessions = cast(Any, spark)._jvm, cast(Any, spark)._jvm.org.apache.spark.sql.classic.SparkSession
     nothing = cast(Any, spark.sparkContext)._gateway.new_array(java.org.apache.spark.sql.catalyst.InternalRow, 0)
-    sessions.setActiveSession(
-        cast(Any, spark)._jsparkSession
-    )  # of this thread: a plan is run by the one that it was made in
+    # Of this thread: a plan is run by the session that it was made in.
+    sessions.setActiveSession(cast(Any, spark)._jsparkSession)
     try:
         yield relation(spark, cast(Any, like)._jdf.queryExecution().analyzed().output(), nothing)
     finally:

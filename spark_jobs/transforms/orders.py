@@ -13,6 +13,9 @@ from spark_jobs.transforms import Transformer
 LINE: Final = ("order_id", "item_id")
 """What names a line of an order within its owner."""
 
+VISITORS_LINE: Final = ("site", "visitor_id", *LINE)
+"""What names a line of a visitor's order."""
+
 NO_ORDER: Final = (
     "", "0", "-", "null", "none", "nil", "nan", "undefined", "unknown", "false", "true", "n/a", "(not set)", "[object object]",
 )  # fmt: skip
@@ -115,9 +118,8 @@ def other_sends(events: DataFrame, naming: str = ORDERED) -> Transformer:
 
     `naming`: SQL of the events that do; refunds are among them where they count in the purchase's place.
     """
-    names = ("site", "visitor_id", *LINE)
-    lines = events.where(naming).select(*(F.col(name).alias(f"_{name}") for name in names)).distinct()
-    same = F.expr(" AND ".join(f"{name} <=> _{name}" for name in names))
+    lines = events.where(naming).select(*(F.col(name).alias(f"_{name}") for name in VISITORS_LINE)).distinct()
+    same = F.expr(" AND ".join(f"{name} <=> _{name}" for name in VISITORS_LINE))
 
     def transform(everything: DataFrame) -> DataFrame:
         return everything.where(ORDERED).join(lines, same, "left_semi")

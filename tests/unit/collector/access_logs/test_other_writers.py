@@ -260,7 +260,7 @@ def test_an_address_where_a_name_would_stand_is_nobodys_name() -> None:
 
 @pytest.mark.parametrize(
     "before",
-    ["web.1.x7gabc@node1    | ", "1767323045.123456 web1 nginx[1]: ", "INFO ", "[warning]: ".upper()],
+    ["web.1.x7gabc@node1    | ", "1767323045.123456 web1 nginx[1]: ", "INFO ", "[WARNING]: "],
     ids=["docker service logs", "journalctl -o short-unix", "a level", "a level in brackets"],
 )
 def test_what_carries_a_line_is_no_part_of_it(before: str) -> None:
