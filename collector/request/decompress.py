@@ -5,12 +5,10 @@ from typing import Final
 
 from collector.request.model import Refused, RequestLimits
 from nextclick.settings import Collector
-from nextclick.web.bodies import TooLarge
+from nextclick.web.bodies import TooLarge, packings
 
 _GZIP: Final = b"\x1f\x8b"
 _PACKED: Final = ("gzip", "x-gzip", "deflate")
-_AS_IT_IS: Final = ("", "identity", "utf-8", "utf8", "none", "binary", "7bit", "8bit")
-"""None of them packs: charsets and the words of e-mails are what people write there, too."""
 _WINDOWS: Final = (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS)
 """With a header of gzip or zlib; without one (raw deflate, which some libraries call deflate)."""
 _PIECE: Final = 4096
@@ -38,13 +36,13 @@ def unpack(body: bytes, encoding: str, limits: Collector | RequestLimits) -> byt
 def _plain(body: bytes, encoding: str, limits: Collector | RequestLimits) -> bytes:
     if not encoding and not body.startswith(_GZIP):
         return body
-    packings = [word for part in encoding.split(",") if (word := part.strip().lower()) not in _AS_IT_IS]
-    if len(packings) > 1 or not set(packings) <= {*_PACKED}:
+    named = packings(encoding)
+    if len(named) > 1 or not set(named) <= {*_PACKED}:
         known = "gzip or deflate, once, or send the body as it is"
         raise Refused(415, "unknown_encoding", f"Content-Encoding is {encoding[:60]!r}. Pack with {known}.")
     if body.startswith(_GZIP):
         return _unpacked(body, _WINDOWS[0], limits)
-    for window in _WINDOWS if packings and body else ():
+    for window in _WINDOWS if named and body else ():
         try:
             return _unpacked(body, window, limits)
         except Refused as refused:

@@ -2,9 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from nextclick.settings import ServerSettings
 from nextclick.web.answers import Receive, Refused
+
+_AS_IT_IS: Final = ("", "identity", "utf-8", "utf8", "none", "binary", "7bit", "8bit")
+"""None of them packs: charsets and the words of e-mails are what people write there, too."""
+
+
+def packings(encoding: str) -> list[str]:
+    """How a Content-Encoding says that a body is packed, in that order (RFC 9110, 8.4); none where it is sent as it is."""
+    return [word for part in encoding.split(",") if (word := part.strip().lower()) not in _AS_IT_IS]
 
 
 class TooLarge(Refused):

@@ -20,6 +20,7 @@ _REFUSALS: Final = {
     "403": "Pages of this origin may not ask here, or the route is closed.",
     "408": "The body did not come in time.",
     "413": "The body is too large.",
+    "415": "The body is packed.",
     "429": "Too many requests with this key.",
 }
 _COMMON: Final = ("400", "401", "403", "429")

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from nextclick.contracts.events import IN_NO_ID, MOST_ID_CHARS
 from nextclick.web.answers import Refused
+from nextclick.web.bodies import packings
 
 _PATTERN: Final = rf"^[^{IN_NO_ID}]+$"
 Id = Annotated[str, Meta(min_length=1, max_length=MOST_ID_CHARS, pattern=_PATTERN)]
@@ -177,7 +178,7 @@ def of_query(kind: type[Asked], query: bytes, more: Mapping[str, str]) -> Asked:
 
 def of_body(kind: type[Asked], body: bytes, encoding: str = "") -> Asked:
     """The question that a JSON body asks. Refused 400, with the field named; 415 where its Content-Encoding says that it is packed."""
-    if encoding.strip().lower() not in ("", "identity"):
+    if packings(encoding):
         raise Refused(415, "unknown_encoding", f"Content-Encoding is {encoding[:60]!r}. Send the body as it is.")
     try:
         data = msgspec.json.decode(body)
