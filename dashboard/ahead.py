@@ -22,6 +22,8 @@ _LOOKS_SECONDS: Final = 900.0
 """For so long somebody who asked for a page is taken to look at it."""
 _FIRST: Final = ("", "7d", "90d")
 """Ranges of the start, in this order: the usual one comes first. A year's answers would fill the memory for who may never ask."""
+_QUICK_SECONDS: Final = 0.2
+"""A page that is counted within this in its usual range is not counted ahead in others: who asks for them hardly waits."""
 _log: Final = logging.getLogger("uvicorn.error")
 
 
@@ -29,9 +31,14 @@ class AnswersAhead:
     """A thread that asks what pages ask, by their ranges, where the address says nothing more."""
 
     def __init__(
-        self, settings: Settings, reports: Reports, pages: Sequence[DashboardPage], pause: float = _PAUSE_SECONDS
+        self,
+        settings: Settings,
+        reports: Reports,
+        pages: Sequence[DashboardPage],
+        pause: float = _PAUSE_SECONDS,
+        quick: float = _QUICK_SECONDS,
     ) -> None:
-        self._settings, self._reports, self._pause = settings, reports, pause
+        self._settings, self._reports, self._pause, self._quick = settings, reports, pause, quick
         self._pages = {page.stem: page for page in pages}
         self._until = {(page.stem, range_): float("inf") for range_ in _FIRST for page in pages}
         """Of each page and range: until when it is looked at."""
@@ -62,16 +69,20 @@ class AnswersAhead:
 
     def round(self) -> None:
         """Ask once what is looked at; what cannot be read says so to who asks for its page."""
-        now = time.monotonic()
+        now, quick = time.monotonic(), set[str]()
         with self._lock:
-            looked_at = [key for key, until in self._until.items() if until > now]
-            self._until = {key: until for key, until in self._until.items() if now < until < float("inf")}
-        for stem, range_ in looked_at:
-            if not self._ends.is_set():
-                try:
-                    self._ask(self._pages[stem], range_)
-                except (NextclickError, duckdb.Error, OSError) as error:
-                    _log.warning("The answers of %s were not made ahead: %s", stem, error)
+            looked_at = {key: until for key, until in self._until.items() if until > now}
+            self._until = {key: until for key, until in looked_at.items() if until < float("inf")}
+        for (stem, range_), until in looked_at.items():
+            if self._ends.is_set() or (stem in quick and until == float("inf")):
+                continue
+            began = time.monotonic()
+            try:
+                self._ask(self._pages[stem], range_)
+            except (NextclickError, duckdb.Error, OSError) as error:
+                _log.warning("The answers of %s were not made ahead: %s", stem, error)
+            if time.monotonic() - began < self._quick:
+                quick.add(stem)
 
     def _ask(self, page: DashboardPage, range_: str) -> None:
         address = view(self._reports, f"/{page.stem}", (("range", range_),))

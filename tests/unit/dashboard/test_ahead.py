@@ -45,7 +45,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_pages_are_counted_ahead_and_anew_where_a_table_moved(settings: Settings, passes: list[str]) -> None:
     reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
     ahead = AnswersAhead(
-        settings, reports, [page for page in PAGES if page.stem in ("overview", "people", "conversion")]
+        settings, reports, [page for page in PAGES if page.stem in ("overview", "people", "conversion")], quick=0.0
     )
     ahead.round()
     assert {"traffic", "retention_week", "pages"} <= {*passes}
@@ -69,7 +69,7 @@ def test_the_ranges_that_pages_link_are_counted_ahead_and_so_are_funnels_and_pat
 ) -> None:
     reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
     looked_at = ("behaviour", "conversion")
-    AnswersAhead(settings, reports, [page for page in PAGES if page.stem in looked_at]).round()
+    AnswersAhead(settings, reports, [page for page in PAGES if page.stem in looked_at], quick=0.0).round()
     passes.clear()
     for journey in (funnel, paths):
         monkeypatch.setattr(journey, "answer", None)  # whoever counted one now would fail
@@ -80,6 +80,26 @@ def test_the_ranges_that_pages_link_are_counted_ahead_and_so_are_funnels_and_pat
     assert passes == []
     with pytest.raises(TypeError):  # a year is counted for who asks
         client.get("/conversion?range=365d")
+
+
+def test_a_page_that_is_counted_quickly_is_counted_ahead_in_its_usual_range_alone(
+    settings: Settings, passes: list[str]
+) -> None:
+    reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
+    ahead = AnswersAhead(settings, reports, [page for page in PAGES if page.stem == "overview"], quick=float("inf"))
+    ahead.round()
+    client = TestClient(app(settings, TOKEN, reports), "http://127.0.0.1", headers={"Authorization": f"Bearer {TOKEN}"})
+    passes.clear()
+    client.get("/overview")
+    assert {*passes} <= {"freshness"}
+    ahead.want("overview", "7d")  # somebody looks at it
+    ahead.round()
+    assert "traffic" in passes
+    passes.clear()
+    client.get("/overview?range=7d")
+    assert {*passes} <= {"freshness"}
+    client.get("/overview?range=90d")
+    assert "traffic" in passes
 
 
 def test_a_server_begins_with_it_and_goes_on_while_somebody_looks(settings: Settings, passes: list[str]) -> None:
