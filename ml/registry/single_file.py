@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ml.registry import pinned
 from ml.registry.store import connected
-from ml.registry.tracking import CHALLENGER, CHAMPION, Run, record, without_advice
+from ml.registry.tracking import CHALLENGER, CHAMPION, Run, begin, log_model
 from nextclick.lake.paths import Lake
 
 
@@ -32,23 +32,23 @@ def register(
 
     `also` is called with the client and the id of the run.
     """
-    import mlflow.pyfunc
-
     with connected(lake) as client, tempfile.TemporaryDirectory() as folder:
-        run_id = record(client, lake, run)
+        run_id = begin(client, lake, run)
         also(client, run_id)
         if not client.search_registered_models(f"name = '{model.name}'"):
             client.create_registered_model(model.name)
         stored = Path(folder) / "model"
         stored.write_bytes(model.stored)
-        with mlflow.start_run(run_id), without_advice():
-            info = mlflow.pyfunc.log_model(
-                name=model.name,
-                python_model=str(Path(__file__).with_name(model.code)),
-                artifacts={"model": str(stored)},
-                signature=_signature(model.columns, model.output),
-                pip_requirements=[f"{name}=={installed(name)}" for name in model.packages],
-            )
+        info = log_model(
+            client,
+            run_id,
+            run,
+            name=model.name,
+            python_model=str(Path(__file__).with_name(model.code)),
+            artifacts={"model": str(stored)},
+            signature=_signature(model.columns, model.output),
+            pip_requirements=[f"{name}=={installed(name)}" for name in model.packages],
+        )
         version = str(client.create_model_version(model.name, info.model_uri, run_id, model_id=info.model_id).version)
         with pinned.folder(client, info.model_id) as kept:
             pinned.pin(client, model.name, version, kept)

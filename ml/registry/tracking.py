@@ -58,23 +58,26 @@ def champion(lake: Lake, alias: str = CHAMPION) -> Model | None:
 def log(lake: Lake, run: Run) -> str:
     """Log a run without a model; returns its id."""
     with connected(lake) as client:
-        return record(client, lake, run)
+        run_id = begin(client, lake, run)
+        _measure(client, run_id, run)
+        client.set_terminated(run_id)
+        return run_id
 
 
 def register(lake: Lake, run: Run, folder: Path, facts: Model) -> Model:
     """Log a run with its model, and register it as the next version; returns its facts, completed."""
-    import mlflow.pyfunc
-
     with connected(lake) as client:
-        run_id = record(client, lake, run)
-        with mlflow.start_run(run_id), without_advice():
-            info = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(Path(__file__).with_name("pyfunc.py")),
-                artifacts={"model": str(folder)},
-                signature=_signature(),
-                pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas", "scipy")],
-            )
+        run_id = begin(client, lake, run)
+        info = log_model(
+            client,
+            run_id,
+            run,
+            name="model",
+            python_model=str(Path(__file__).with_name("pyfunc.py")),
+            artifacts={"model": str(folder)},
+            signature=_signature(),
+            pip_requirements=[f"{name}=={installed(name)}" for name in ("numpy", "pandas", "scipy")],
+        )
         if not client.search_registered_models(f"name = '{NAME}'"):
             client.create_registered_model(NAME)
         version = client.create_model_version(NAME, info.model_uri, run_id, model_id=info.model_id).version
@@ -151,23 +154,43 @@ def promote(lake: Lake, version: str | None) -> tuple[Model | None, Model | None
         return _facts(now) if now else None, _facts(then) if then else None
 
 
-def record(client: Any, lake: Lake, run: Run) -> str:
-    from mlflow.entities import Metric, Param
+def begin(client: Any, lake: Lake, run: Run) -> str:
+    """A run with all but its figures, still running; returns its id."""
+    from mlflow.entities import Param
 
-    started = int(run.started * 1000)
-    created = client.create_run(_experiment(client, lake), started, dict(run.tags), run.name)
+    created = client.create_run(_experiment(client, lake), _milliseconds(run), dict(run.tags), run.name)
     run_id: str = created.info.run_id
-    client.log_batch(
-        run_id,
-        metrics=[Metric(_metric(name), value, started, 0) for name, value in run.metrics.items()],
-        params=[Param(name, str(value)) for name, value in run.params.items()],
-    )
+    client.log_batch(run_id, params=[Param(name, str(value)) for name, value in run.params.items()])
     client.log_inputs(run_id, [_dataset(run)])
     client.log_dict(run_id, _environment(), "environment.json")
     for name, page in run.pages.items():
         client.log_text(run_id, page, name)
-    client.set_terminated(run_id)
     return run_id
+
+
+def log_model(client: Any, run_id: str, run: Run, **model: Any) -> Any:
+    """Log the model of a run that began, and end the run; `model` are the arguments of MLflow's `log_model`, whose facts are returned.
+
+    The figures follow the model, whose they are too: MLflow would ask for the history of each that it found, one by one.
+    """
+    import mlflow.pyfunc
+
+    with mlflow.start_run(run_id), _without_advice():
+        info = mlflow.pyfunc.log_model(**model)
+        _measure(client, run_id, run, info.model_id)
+    return info
+
+
+def _measure(client: Any, run_id: str, run: Run, model_id: str | None = None) -> None:
+    from mlflow.entities import Metric
+
+    at = _milliseconds(run)
+    figures = [Metric(_metric(name), value, at, 0, model_id, run_id=run_id) for name, value in run.metrics.items()]
+    client.log_batch(run_id, metrics=figures)
+
+
+def _milliseconds(run: Run) -> int:
+    return int(run.started * 1000)
 
 
 def _experiment(client: Any, lake: Lake) -> str:
@@ -243,7 +266,7 @@ def _metric(name: str) -> str:
 
 
 @contextmanager
-def without_advice() -> Iterator[None]:
+def _without_advice() -> Iterator[None]:
     """MLflow advises on type hints and examples; the signature is given here by hand."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

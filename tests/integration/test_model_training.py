@@ -166,6 +166,10 @@ def test_the_run_in_mlflow_says_from_what_with_what_and_how_well(trained_templat
     assert run.data.params["factors"] == "16"
     assert run.data.metrics["recall_at_20"] == pytest.approx(standing.champion.metrics["recall@20"])
     assert {"seconds", "seconds.fit", "peak_memory_mb"} <= run.data.metrics.keys()
+    assert run.outputs is not None
+    model = client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    assert {figure.key: figure.value for figure in model.metrics or ()} == run.data.metrics
+    assert (run.info.status, model.status) == ("FINISHED", "READY")
     assert run.inputs is not None
     data = run.inputs.dataset_inputs[0]
     assert "gold/interactions" in data.dataset.source
@@ -174,11 +178,13 @@ def test_the_run_in_mlflow_says_from_what_with_what_and_how_well(trained_templat
     assert not [name for name in files if name.endswith((".pkl", ".pickle", ".joblib", ".cloudpickle"))]
 
 
-def test_each_training_leaves_its_report_with_the_run(trained_template: Path) -> None:
-    lake = settings_of(trained_template).lake
+def test_each_training_leaves_its_report_with_the_run(trained: Path) -> None:
+    lake = settings_of(trained).lake
+    train.run(settings_of(trained, REPORT__ENABLED="true"), force=True)
     standing = champion.model_status(lake)
     assert standing.champion is not None
-    (page,) = (lake.state / "mlartifacts").rglob(f"{standing.champion.run_id}/artifacts/report.html")
+    (page,) = (lake.state / "mlartifacts").rglob("report.html")
+    assert standing.champion.run_id in page.parts
     assert page.read_text().count("<svg") == 5
     assert standing.attempt is not None
     assert standing.attempt.chosen in ("als", "als_trending")
