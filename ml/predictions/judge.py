@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ml.models.ctr import logistic
+from ml.predictions.frames import Floats
 from ml.predictions.learn import Rows, log_losses, losses
 from ml.selection import gate
 from nextclick.definitions.intervals import wilson
-from nextclick.profile.predictions import Floats, Predictor
+from nextclick.profile.predictions import Predictor
 
 MAX_AUC: Final = 0.98
 """Nobody foresees people so well: a feature knows the label."""

@@ -11,7 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from ml.models.ctr import logistic
 from ml.models.ctr.logistic import CALIBRATIONS, Calibration, Curve
-from nextclick.profile.predictions import COUNTED, Floats, Name, Predictor
+from ml.predictions.frames import Floats
+from nextclick.profile.predictions import COUNTED, Name, Predictor
 
 STRENGTH: Final = 20.0
 """People of the rate of all that a counted rate is drawn towards."""

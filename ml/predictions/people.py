@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from ml.predictions.frames import NUMBERS, WORDS, Frame
+from ml.predictions.frames import NUMBERS, WORDS, Floats, Frame
 from ml.predictions.learn import Rows
-from nextclick.profile.predictions import Floats, Name, Predictor
+from nextclick.profile.predictions import Name, Predictor
 
 Vocabulary = Mapping[str, Sequence[str]]
 _MOST_WORDS: Final = 12

@@ -4,18 +4,24 @@ docs/predictions.md says what is foreseen, of which features, and when a model i
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
-from typing import Annotated, Final, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
-import numpy as np
 from msgspec import Meta
-from numpy.typing import NDArray
 
 from nextclick import formats
 from nextclick.errors import ModelError
 from nextclick.lake import files
 from nextclick.lake.paths import Lake
+
+if TYPE_CHECKING:  # who follows audiences, as the collector does, needs no numpy before a model is there
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 Name = Literal["churn", "conversion_7d", "conversion_session"]
 NIGHTLY: Final[tuple[Name, ...]] = ("churn", "conversion_7d")
@@ -25,7 +31,6 @@ SESSION: Final[Name] = "conversion_session"
 COUNTED: Final = "counted"
 """The version of rates that were counted, where no model is surely better."""
 MOST_TERMS: Final = 1_000
-Floats = NDArray[np.float64]
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +91,10 @@ class Predictor(msgspec.Struct, frozen=True, kw_only=True):
     rates: tuple[Annotated[float, Meta(ge=0, le=1)], ...] = ()
     """p at each knot."""
 
-    def odds(self, terms: Mapping[str, Floats]) -> Floats:
+    def odds(self, terms: Mapping[str, "Floats"]) -> "Floats":
         """z of each row; ModelError for a term that nobody gives."""
+        import numpy as np
+
         if unknown := self.coefficients.keys() - terms.keys():
             raise ModelError(
                 f"{self.name} {self.version} names terms that there are not: {', '.join(sorted(unknown))}."
@@ -98,11 +105,15 @@ class Predictor(msgspec.Struct, frozen=True, kw_only=True):
 
     def of(self, terms: Mapping[str, float]) -> float:
         """p of one row, of plain numbers."""
+        import numpy as np
+
         odds = sum((value * terms[name] for name, value in self.coefficients.items()), self.intercept)
         return float(self.probability(np.array([odds]))[0])
 
-    def probability(self, odds: Floats) -> Floats:
+    def probability(self, odds: "Floats") -> "Floats":
         """p at each z."""
+        import numpy as np
+
         if self.knots:
             return np.asarray(np.interp(odds, self.knots, self.rates))
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(odds, -700, 700))))
@@ -171,8 +182,8 @@ def _check(model: Predictor) -> None:
     named = f"Version {model.version} of {model.name}"
     if len(model.coefficients) > MOST_TERMS:
         raise ModelError(f"{named} has {len(model.coefficients):,} terms, more than {MOST_TERMS:,}.")
-    if len(model.knots) != len(model.rates) or np.any(np.diff(model.knots) < 0):
+    if len(model.knots) != len(model.rates) or any(later < before for before, later in pairwise(model.knots)):
         raise ModelError(f"{named} has knots that do not rise, or rates without one.")
     numbers = [model.intercept, *model.coefficients.values(), *model.means.values(), *model.knots]
-    if not np.isfinite(numbers).all():
+    if not all(map(math.isfinite, numbers)):
         raise ModelError(f"{named} holds a number that is not finite.")
