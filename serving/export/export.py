@@ -19,11 +19,13 @@ from nextclick.errors import ModelError
 from nextclick.kv.backends import BACKENDS
 from nextclick.kv.lists.packing import CTR_MODEL, RANKER
 from nextclick.kv.lists.protocol import Entry, ListsTable, Pointer, VersionManifest, Writer
-from nextclick.lake import locks
+from nextclick.lake import duck, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 
 if TYPE_CHECKING:  # pyarrow and deltalake are for exports alone: a look at what is served starts without them
+    from duckdb import DuckDBPyConnection
+
     from serving.export.build import Beside
     from serving.export.gold_lists import ListsVersion, Packer
 
@@ -51,6 +53,8 @@ class Plan(NamedTuple):
     beside: "Beside"
     """What goes along."""
     served: VersionManifest | None
+    database: "DuckDBPyConnection"
+    """What counts, with a cursor for each question."""
 
 
 def quiet(done: int, total: int) -> None:
@@ -79,8 +83,9 @@ def run(settings: Settings, progress: Progress | None = None, full: bool = False
         if sealed:
             done = Outcome(sealed, _adopt(table, sealed))
         else:
-            plan = Plan(settings, source, beside, None if full else table.current())
-            done = _build(table, plan, progress or quiet)
+            with duck.connect(lake) as database:
+                plan = Plan(settings, source, beside, None if full else table.current(), database)
+                done = _build(table, plan, progress or quiet)
             _flip(table, done.manifest.version)
         _drop_old(table, settings.export.keep_versions)
         served = table.current() or done.manifest
@@ -209,8 +214,8 @@ def _build(table: ListsTable, plan: Plan, progress: Progress) -> Outcome:
             with _writer(table, base) as writer:
                 snapshot = table.snapshot(base.version) if base else None
                 beside = partial(_beside, plan, base is None)
-                histories = partial(item_histories.entries, plan.settings, source)
-                foreseen = partial(person_predictions.entries, plan.settings, source, plan.beside.predictions)
+                histories = partial(item_histories.entries, plan.database, plan.settings, source)
+                foreseen = partial(person_predictions.entries, plan.database, source, plan.beside.predictions)
                 filling = VersionBuilder(writer, source, beside, histories, foreseen, snapshot, updates, ordered)
                 filling.fill(progress)
                 manifest = filling.seal(pointer.version if pointer else None, plan.beside)
@@ -233,7 +238,7 @@ def _beside(plan: Plan, full: bool, packer: "Packer") -> list[Entry]:
 
     settings, source = plan.settings, plan.source
     entries = item_entries.vectors(source, packer)  # these two number items, and the catalogue has a place for each
-    entries += item_entries.entries(settings, source, packer, plan.beside.catalogue)
+    entries += item_entries.entries(plan.database, settings, source, packer, plan.beside.catalogue)
     entries += behaviour_counts.entries(settings, source.lists.site) if full else []
     model = plan.beside.click_model
     entries += person_predictions.said(settings, plan.beside.predictions)

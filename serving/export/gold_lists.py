@@ -5,7 +5,9 @@ gold.recommendations ─► whole lists, in order ─► arrays ─► (key, pac
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,15 +38,25 @@ class Disordered(NextclickError):
     """Rows of a list are not together, in rank order from 1, and once: sort them, or refuse them."""
 
 
-class ListsVersion(NamedTuple):
-    """The lists of one export, pinned."""
+@dataclass(frozen=True)
+class ListsVersion:
+    """The lists of one export, pinned; each table is opened once."""
 
     lake: Lake
     version: int
     """Delta version of gold.recommendations."""
     lists: lists_manifest.ListsManifest
 
+    @cached_property
+    def _opened(self) -> dict[str, "DeltaTable"]:
+        return {}
+
     def table(self, name: str) -> "DeltaTable":
+        if name not in self._opened:
+            self._opened[name] = delta.require(self.lake, name, self._pinned(name))
+        return self._opened[name]
+
+    def _pinned(self, name: str) -> int | None:
         versions = {
             RECOMMENDATIONS.name: self.version,
             POPULAR_ITEMS.name: self.lists.popular_version,
@@ -52,7 +64,7 @@ class ListsVersion(NamedTuple):
             NEXT_ITEMS.name: self.lists.next_version,
             ITEM_VECTORS.name: self.lists.vectors.table_version if self.lists.vectors else None,
         }
-        return delta.require(self.lake, name, versions[name])
+        return versions[name]
 
 
 def pin(lake: Lake) -> ListsVersion:

@@ -5,6 +5,7 @@ The live profile knows the last days alone, and nothing before a collector ran.
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,9 @@ from nextclick.settings import Settings
 from serving.export.gold_lists import ROWS, ListsVersion, Packer
 from serving.export.item_entries import show
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 _HISTORIES = """
     SELECT person_id,
         (list(item_id ORDER BY last_at DESC, item_id) FILTER (purchases > 0))[:$most] AS bought,
@@ -28,12 +32,14 @@ _HISTORIES = """
 _CHANGED = "AND person_id IN (SELECT person_id FROM lists WHERE site = $site AND generated_at > $since)"
 
 
-def entries(settings: Settings, source: ListsVersion, packer: Packer, since: datetime | None) -> Iterator[list[Entry]]:
+def entries(
+    database: "DuckDBPyConnection", settings: Settings, source: ListsVersion, packer: Packer, since: datetime | None
+) -> Iterator[list[Entry]]:
     """The newest export.history_items of each kind, by person; with `since`, of people whose lists are newer. Numbers new items."""
     params = {"site": source.lists.site, "most": settings.export.history_items}
     if not params["most"]:
         return
-    with duck.connect(settings.lake) as connection:
+    with database.cursor() as connection:
         show(connection, settings, "interactions", INTERACTIONS.name, source.lists.interactions_version)
         if since is not None:
             duck.show(connection, "lists", settings.lake, RECOMMENDATIONS.name, source.table(RECOMMENDATIONS.name))

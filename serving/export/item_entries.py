@@ -46,12 +46,14 @@ def version(settings: Settings) -> int | None:
     return None if table is None else int(table.version())
 
 
-def entries(settings: Settings, source: ListsVersion, packer: Packer, at: int | None) -> list[Entry]:
+def entries(
+    database: "DuckDBPyConnection", settings: Settings, source: ListsVersion, packer: Packer, at: int | None
+) -> list[Entry]:
     """The whole catalogue: items of silver.items at version `at`, and of gold.interactions as the lists account for.
 
     Items that are new to the version are numbered.
     """
-    rows, known = _catalogue(settings, source, at)
+    rows, known = _catalogue(database, settings, source, at)
     unknown = (*_UNKNOWN, not known)  # without a catalogue, what a list names was used by people
     facts: dict[int, tuple[Any, ...]] = {}
     if len(rows):
@@ -80,9 +82,11 @@ def vectors(source: ListsVersion, packer: Packer) -> list[Entry]:
     ]
 
 
-def _catalogue(settings: Settings, source: ListsVersion, at: int | None) -> tuple[pa.Table, bool]:
+def _catalogue(
+    database: "DuckDBPyConnection", settings: Settings, source: ListsVersion, at: int | None
+) -> tuple[pa.Table, bool]:
     """One row an item that silver or gold knows; and whether the site has a catalogue, which alone says then what is recommended."""
-    with duck.connect(settings.lake) as connection:
+    with database.cursor() as connection:
         show(connection, settings, "items", ITEMS.name, at)
         show(connection, settings, "interactions", INTERACTIONS.name, source.lists.interactions_version)
         half_life = settings.interactions.half_life.total_seconds()

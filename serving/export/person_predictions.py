@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -15,6 +15,9 @@ from nextclick.profile.predictions import COUNTED, NIGHTLY, SESSION, Foreseeing,
 from nextclick.settings import Settings
 from serving.export.gold_lists import ListsVersion
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 _ROWS: Final = 50_000
 _OF_PEOPLE: Final = f"""
 SELECT subject_id, {", ".join(f"max(calibrated) FILTER (model = '{name}') AS {name}" for name in NIGHTLY)}
@@ -22,14 +25,14 @@ FROM predictions WHERE site = $site GROUP BY subject_id ORDER BY subject_id
 """
 
 
-def entries(settings: Settings, source: ListsVersion, known: Predictions | None) -> Iterator[list[Entry]]:
+def entries(database: "DuckDBPyConnection", source: ListsVersion, known: Predictions | None) -> Iterator[list[Entry]]:
     """An entry for each person; none before the first training of predictions."""
     if known is None:
         return
-    with duck.connect(settings.lake) as database:
-        table = delta.require(settings.lake, TABLE.name, known.table_version)
-        duck.show(database, "predictions", settings.lake, TABLE.name, table)
-        rows = database.execute(_OF_PEOPLE, {"site": source.lists.site})
+    with database.cursor() as connection:
+        table = delta.require(source.lake, TABLE.name, known.table_version)
+        duck.show(connection, "predictions", source.lake, TABLE.name, table)
+        rows = connection.execute(_OF_PEOPLE, {"site": source.lists.site})
         while block := rows.fetchmany(_ROWS):
             yield [(prediction_key(person), _packed(known.as_of, *values)) for person, *values in block]
 
