@@ -11,6 +11,7 @@ from typing import Literal
 # Two processes test on two cores: further threads of OpenMP spin while they wait for a core, and models of few rows took five
 # times the processor.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKIO_WORKER_THREADS", "1")  # of deltalake: a third less for a table of few rows
 
 import pyarrow as pa
 import pytest
@@ -44,7 +45,7 @@ def pytest_sessionfinish() -> None:
     gc.unfreeze()  # libraries tell of what is left when Python ends
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_interactions() -> WriteInteractions:
     """`write(lake, pairs, mode="append", site="default")` puts pairs into gold.interactions, without Spark; its version."""
     return _write

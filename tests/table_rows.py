@@ -30,11 +30,12 @@ _PLAIN: Mapping[str, tuple[pa.DataType, Any]] = {
 
 def write(lake: Lake, name: str, rows: Iterable[Mapping[str, Any]], **options: Any) -> int:
     """Append rows to a table (`options` go to write_deltalake); returns its version. Nulls are let through: that is what checks are for."""
-    table, filled = catalog.table(name), arrow(name, rows)
+    table, filled, place = catalog.table(name), arrow(name, rows), lake.table(name)
     store = bucket.options(lake.data)
     options = {"mode": "append", "partition_by": list(table.partitioned_by) or None, "storage_options": store} | options
-    write_deltalake(lake.table(name), filled, **options)
-    return int(DeltaTable(lake.table(name), storage_options=store).version())
+    there = DeltaTable(place, storage_options=store) if DeltaTable.is_deltatable(place, store) else None
+    write_deltalake(there or place, filled, **options)
+    return int(there.version()) if there else 0
 
 
 def arrow(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:

@@ -240,6 +240,7 @@ def test_readers_ask_the_same_version_all_along_while_exports_come(settings: Set
         while not stop.is_set():
             answers = [lists.of_person(person, 3) for person in PEOPLE[:1]]
             seen.append({item.item_id.split("-")[0] for answer in answers for item in answer.items})
+            time.sleep(0.0005)  # a turn for the exports
 
     reader = threading.Thread(target=read)
     reader.start()

@@ -257,7 +257,9 @@ def killed_under_load(lake: Path, times: int, seed: int) -> None:
             load_.stop()
             reading.join(SOON)
     with collecting(lake, **QUICK):
-        wait_until(lambda: bool(from_log(settings)) and is_caught_up(settings))
+        wait_until(
+            lambda: segments(settings.lake.landing) and is_caught_up(settings), every=0.1
+        )  # it reads the whole log
     answers_are_those_of_the_log(settings)
 
 
@@ -302,7 +304,7 @@ def test_two_workers_on_one_store_give_what_one_would(
     settings = furnished(load(lake, environ=store))
     with collecting(lake, "--workers", "2", **QUICK | store) as collector:
         load_ = Load(collector, "both", clients=6)
-        time.sleep(1.0)
+        time.sleep(0.4)
         load_.stop()
         collector.stop()
     recover(settings.lake.landing)
