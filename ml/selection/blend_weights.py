@@ -9,7 +9,7 @@ from ml.data.interactions import Rows
 from ml.data.split import Split
 from ml.evaluation import metrics
 from ml.models.protocol import Recommender
-from ml.models.user_item.blend import Blend, joined
+from ml.models.user_item.blend import Blend, joined, shares
 
 _STEPS = (0.0, 0.5, 0.75, 1.33, 2.0)
 _ROUNDS = 3
@@ -25,16 +25,16 @@ def weigh(blend: Blend, members: Sequence[Recommender], validation: Split, peopl
     round helps no more. Best is the sum of recall@k and NDCG@k; it is no worse than any member's.
     """
     seen, truth = validation.seen[people], validation.test.seen[people]
-    lists = [one.recommend(people, blend.depth, seen) for one in members]
+    each = shares([one.recommend(people, blend.depth, seen) for one in members])
     relevant = np.diff(truth.indptr).astype(np.int64)
 
     def worth(weights: Sequence[float]) -> float:
-        hit = metrics.hits(joined(lists, weights, k).items, truth)
+        hit = metrics.hits(joined(each, weights, k).items, truth)
         return metrics.recall(hit, relevant) + metrics.ndcg(hit, relevant)
 
-    alone = np.eye(len(lists))
+    alone = np.eye(len(each))
     best = int(np.argmax([worth(one) for one in alone.tolist()]))
-    starts = (np.ones(len(lists)), np.maximum(alone[best], _LITTLE))
+    starts = (np.ones(len(each)), np.maximum(alone[best], _LITTLE))
     candidates = [_climbed(worth, tuple(start.tolist())) for start in starts]
     return msgspec.structs.replace(blend, weights=max([*candidates, tuple(alone[best].tolist())], key=worth))
 

@@ -77,9 +77,8 @@ class BlendModel:
         return {f"{at}.{name}": array for at, one in enumerate(self.members) for name, array in one.arrays.items()}
 
     def recommend(self, people: Rows, n: int, seen: csr_matrix | None = None) -> Lists:
-        return joined(
-            [one.recommend(people, max(n, self.recipe.depth), seen) for one in self.members], self.recipe.weights, n
-        )
+        lists = [one.recommend(people, max(n, self.recipe.depth), seen) for one in self.members]
+        return joined(shares(lists), self.recipe.weights, n)
 
     def similar(self, items: Rows, n: int) -> Lists:
         """Of the heaviest member that knows likeness; empty lists if none does."""
@@ -116,10 +115,15 @@ class BlendModel:
         return BlendModel(self.recipe, tuple(members))
 
 
-def joined(lists: Sequence[Lists], weights: Sequence[float], n: int) -> Lists:
-    """The n best by the weighted sum of the lists' scores, each as a share of its list's first; equal ones by row."""
+def joined(each: Sequence[csr_matrix], weights: Sequence[float], n: int) -> Lists:
+    """The n best by the weighted sum of the members' `shares`; equal ones by row."""
+    return best(sum(weight * one for one, weight in zip(each, weights, strict=True)), n)
+
+
+def shares(lists: Sequence[Lists]) -> list[csr_matrix]:
+    """The lists' scores, each as a share of its list's first, of each member."""
     columns = max(int(one.items.max(initial=0)) for one in lists) + 1
-    return best(sum(weight * _shares(one, columns) for one, weight in zip(lists, weights, strict=True)), n)
+    return [_shares(one, columns) for one in lists]
 
 
 def _shares(lists: Lists, columns: int) -> csr_matrix:
