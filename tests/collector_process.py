@@ -10,11 +10,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nextclick.lake.paths import lake_at
-from nextclick.landing.reader import read_segment, segments
+from nextclick.landing.reader import Segment, read_segment, segments
 from nextclick.settings import environment, load
 
 Records = list[dict[str, Any]]
@@ -136,5 +137,10 @@ def _wait(read: Callable[[], Records], holds: Callable[[Records], bool]) -> Reco
 
 
 def _records(log: Path) -> Records:
-    lines = (line for segment in segments(log) for line in read_segment(segment.path))
-    return [json.loads(line.payload) | {"source": line.source} for line in lines]
+    return [record for segment in segments(log) for record in _records_of(segment)]
+
+
+@lru_cache(10_000)
+def _records_of(segment: Segment) -> Records:
+    """Of a segment, which never changes: who waits looks at the new ones alone."""
+    return [json.loads(line.payload) | {"source": line.source} for line in read_segment(segment.path)]

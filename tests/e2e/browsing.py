@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,17 @@ from tests.npm import installed
 _AXE = "axe-core@4.14.1"
 _OPTIONS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu"]
 """Without a graphics card Chromium emulates one, for a third of its work."""
+_SHOWN: dict[str, Any] = {
+    "viewport": {"width": 1280, "height": 720},
+    "color_scheme": "light",
+    "reduced_motion": "no-preference",
+}
+"""Options that any page can be changed to."""
 _TYPES = {"js": "text/javascript", "wav": "audio/wav"}
+
+Open = Callable[..., Any]
+"""`open(script="", **options)`: a page; the options are those of Playwright's new_context."""
+Options = tuple[tuple[str, Any], ...]
 
 
 class Site:
@@ -58,9 +69,78 @@ def serving() -> Iterator[Site]:
         server.shutdown()
 
 
+class Browser:
+    """A Chromium that opens pages, each in a profile of its own.
+
+    A new profile costs a second of processor. So a page that was lent is lent again to who asks for the same options, with nothing left
+    in it.
+    """
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+        self._free = defaultdict[Options, list[LentPage]](list)
+
+    def open(self, script: str = "", **options: Any) -> Any:
+        """A page for good; `script` runs before those of what is opened in it."""
+        return self._page(script, options).page
+
+    @contextmanager
+    def lending(self) -> Iterator[Open]:
+        """Opens pages until the body ends."""
+        lent: list[LentPage] = []
+
+        def open_page(script: str = "", **options: Any) -> Any:
+            lent.append(self._page(script, options))
+            return lent[-1].page
+
+        yield open_page
+        for each in lent:
+            if not each.page.is_closed():
+                each.empty()
+                self._free[each.options].append(each)
+
+    def _page(self, script: str, options: dict[str, Any]) -> "LentPage":
+        shown = {name: options.pop(name, usual) for name, usual in _SHOWN.items()}
+        key = tuple(sorted(options.items()))
+        free = self._free[key]
+        lent = free.pop() if free else LentPage(self._browser.new_context(**options).new_page(), key)
+        lent.page.set_viewport_size(shown.pop("viewport"))
+        lent.page.emulate_media(**shown)
+        if script:
+            lent.run_first(script)
+        return lent
+
+
+class LentPage:
+    """A page, the options of its profile, and what has to be undone before another has it."""
+
+    def __init__(self, page: Any, options: Options) -> None:
+        self.page, self.options = page, options
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Page.enable")
+        self._scripts = list[str]()
+        self._origins = set[tuple[str, str]]()
+        page.on("framenavigated", lambda frame: self._origins.add(urlsplit(frame.url)[:2]))
+
+    def run_first(self, script: str) -> None:
+        added = self._session.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        self._scripts.append(added["identifier"])
+
+    def empty(self) -> None:
+        self.page.goto("about:blank")
+        self.page.context.clear_cookies()
+        for scheme, host in self._origins:
+            if host:
+                wanted = {"origin": f"{scheme}://{host}", "storageTypes": "all"}
+                self._session.send("Storage.clearDataForOrigin", wanted)
+        for script in self._scripts:
+            self._session.send("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
+        self._origins.clear()
+        self._scripts.clear()
+
+
 @contextmanager
-def chromium() -> Iterator[Callable[..., Any]]:
-    """Opens pages, each in a profile of its own: `open(script="…")` runs the script before the page's own."""
+def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not installed (Debian: apt-get install chromium)")
@@ -68,15 +148,7 @@ def chromium() -> Iterator[Callable[..., Any]]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_OPTIONS)
-        contexts = []
-
-        def open_page(script: str = "", **options: Any) -> Any:
-            contexts.append(browser.new_context(**options))
-            if script:
-                contexts[-1].add_init_script(script)
-            return contexts[-1].new_page()
-
-        yield open_page
+        yield Browser(browser)
         browser.close()
 
 

@@ -1,17 +1,24 @@
-"""The dashboard in a process of its own, and a Chromium that goes through its pages."""
+"""The dashboard, in a process of its own or in this one, and a Chromium that goes through its pages."""
 
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import uvicorn
+
+from dashboard.app import app
 from dashboard.pages import PAGES
+from nextclick import ports
 from nextclick.lake.paths import Lake
-from nextclick.settings import CHECKOUT
+from nextclick.settings import CHECKOUT, load
+from nextclick.web import guard
 from tests.e2e.browsing import drawn, faults_of_page
+from tests.wait import listens, wait_until
 
 RANGE: Final = "from=2026-01-01&to=2026-01-28"
 WIDTHS: Final = (1280, 360)
@@ -29,6 +36,29 @@ def dashboard(lake: Lake, *options: str) -> Iterator[str]:
         finally:
             process.terminate()
         assert process.wait(20) == 0
+
+
+@contextmanager
+def dashboard_here(lake: Lake) -> Iterator[str]:
+    """The link to one in a thread, which makes no answers ahead: half the processor time of a process's start."""
+    token, port = guard.new_token(), ports.free(guard.HOST, 0)
+    config = uvicorn.Config(
+        app(load(lake.root, environ={}), token),
+        host=guard.HOST,
+        port=port,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until(lambda: listens(port))
+        yield f"http://{guard.HOST}:{port}/?token={token}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 class Visit:

@@ -9,7 +9,7 @@ import pytest
 
 from nextclick.settings import DEFAULT_CONF
 from tests.collector_process import Collector, Records, collecting
-from tests.e2e.browsing import Site, chromium, serving
+from tests.e2e.browsing import Browser, Site, serving
 from tests.npm import installed
 
 PACKAGES: Final = (
@@ -124,22 +124,21 @@ def collector(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def visited(collector: Collector, site: Site, request: pytest.FixtureRequest) -> Iterator[Visited]:
+def visited(collector: Collector, site: Site, browser: Browser, request: pytest.FixtureRequest) -> Visited:
     """One page a tracker, visited and left."""
-    with chromium() as browser:
-        assert request.config.cache
-        modules = installed(request.config.cache, *PACKAGES)
-        complaints: list[str] = []
-        pages = [_visit(browser(), site, collector, modules, name, complaints) for name in SCRIPTS]
-        tracked = Visited(collector, complaints)
-        tracked.events("snowplow", "engagement")
-        tracked.events("posthog", "purchase")
-        tracked.events("mixpanel", "identify")
-        for name in SEGMENTS:
-            tracked.visitor(name)
-        for page in pages:
-            page.goto("about:blank")
-        yield tracked
+    assert request.config.cache
+    modules = installed(request.config.cache, *PACKAGES)
+    complaints: list[str] = []
+    pages = [_visit(browser.open(), site, collector, modules, name, complaints) for name in SCRIPTS]
+    tracked = Visited(collector, complaints)
+    tracked.events("snowplow", "engagement")
+    tracked.events("posthog", "purchase")
+    tracked.events("mixpanel", "identify")
+    for name in SEGMENTS:
+        tracked.visitor(name)
+    for page in pages:
+        page.goto("about:blank")
+    return tracked
 
 
 def _visit(page: Any, site: Site, collector: Collector, modules: Path, name: str, complaints: list[str]) -> Any:

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from nextclick.lake.sql import ask
 from nextclick.landing.reader import read_segment, segments
 from nextclick.settings import load
 from orchestration.step_runner import step_runner
-from tests.e2e.browsing import axe_source, chromium, faults_of_pages
+from tests.e2e.browsing import Browser, Open, axe_source, faults_of_pages
 from tests.wait import wait_until
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -116,16 +116,6 @@ def test_the_policy_of_actions_is_worth_about_what_it_is_said_to_be(facts: DemoF
     assert not fact.unmoved_serves
 
 
-def test_each_left_cart_is_a_verified_webhook_or_held_out_and_is_on_record(facts: DemoFacts, lake: Path) -> None:
-    assert facts.sent is not None
-    assert facts.sent.received == facts.sent.decided["sent"] > 0
-    assert "still lies in your cart" in facts.sent.subject
-    settings = load(lake, profile="demo", environ={})
-    for job in ("ingest_events", "build_events", "sends"):
-        step_runner(settings).perform(job)
-    assert dict(ask(settings.lake, "select outcome, count(*) from silver.sends group by 1")[1]) == facts.sent.decided
-
-
 def test_abusers_are_suspected_and_nobody_else(facts: DemoFacts) -> None:
     assert facts.abuse.planted == 7
     assert facts.abuse.missed == ()
@@ -158,24 +148,23 @@ def test_the_truth_beside_the_traffic_is_not_in_any_table(facts: DemoFacts, lake
 
 
 @pytest.fixture(scope="module")
-def shop(facts: DemoFacts, lake: Path) -> Iterator[tuple[dict[str, str], Callable[..., Any]]]:
-    """What the shop that the demo made says of itself, and a browser to visit it."""
+def shop(facts: DemoFacts, lake: Path) -> Iterator[dict[str, str]]:
+    """What the shop that the demo made says of itself."""
     command = [str(Path(sys.executable).parent / "nextclick"), "--lake", str(lake), "shop", "--port", "0", "--json"]
-    with chromium() as open_page, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            yield json.loads(process.stdout.readline()), open_page
+            yield json.loads(process.stdout.readline())
         finally:
             process.terminate()
     assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")
-def visit(shop: tuple[dict[str, str], Callable[..., Any]]) -> Iterator[Any]:
-    """A browser in the shop."""
-    said, open_page = shop
-    page = open_page()
-    page.goto(said["address"])
+def visit(shop: dict[str, str], browser: Browser) -> Iterator[Any]:
+    """A page of the shop."""
+    page = browser.open()
+    page.goto(shop["address"])
     yield page
     page.close()
 
@@ -194,20 +183,37 @@ def test_three_clicks_on_electronics_reorder_the_next_page(visit: Any, lake: Pat
     assert visit.locator(".card img").evaluate_all("images => images.every(image => image.naturalWidth > 0)")
 
 
-def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(visit: Any, facts: DemoFacts, lake: Path) -> None:
+@pytest.fixture(scope="module")
+def clicked(visit: Any, lake: Path) -> tuple[str, str]:
+    """The shop's first card, shown and clicked: the item and the answer that named it, once both are in silver with all that was sent."""
     first = visit.locator(".card").first
-    item, request = (first.get_attribute(f"data-nextclick-{name}") for name in ("item-id", "request-id"))
+    item, request = (str(first.get_attribute(f"data-nextclick-{name}")) for name in ("item-id", "request-id"))
     visit.wait_for_timeout(1_500)  # half visible for a second: shown
     first.locator("a").click()
     visit.locator("#panel >> text='4 × view item'").wait_for()
     settings = load(lake, profile="demo", environ={})
     wait_until(lambda: {"served", "impression", "click"} <= landed(settings.lake, request))
-    for job in ("ingest_events", "build_events", "build_served_items"):
+    for job in ("ingest_events", "build_events", "build_served_items", "sends"):
         step_runner(settings).perform(job)
+    return item, request
+
+
+def test_what_the_shop_showed_and_what_was_clicked_meet_in_silver(clicked: tuple[str, str], lake: Path) -> None:
+    item, request = clicked
     query = f"select position, shown_at, clicked_at from silver.served_items where request_id = '{request}' and item_id = '{item}'"
-    [(position, shown_at, clicked_at)] = ask(settings.lake, query)[1]
+    [(position, shown_at, clicked_at)] = ask(load(lake, environ={}).lake, query)[1]
     assert position == 1
     assert shown_at < clicked_at
+
+
+def test_each_left_cart_is_a_verified_webhook_or_held_out_and_is_on_record(
+    clicked: tuple[str, str], facts: DemoFacts, lake: Path
+) -> None:
+    assert facts.sent is not None
+    assert facts.sent.received == facts.sent.decided["sent"] > 0
+    assert "still lies in your cart" in facts.sent.subject
+    outcomes = ask(load(lake, environ={}).lake, "select outcome, count(*) from silver.sends group by 1")[1]
+    assert dict(outcomes) == facts.sent.decided
 
 
 def landed(lake: Lake, request: str) -> set[str]:
@@ -218,13 +224,12 @@ def landed(lake: Lake, request: str) -> set[str]:
 
 
 def test_what_one_clicks_in_the_shop_moves_the_dashboards_live_page(
-    visit: Any, shop: tuple[dict[str, str], Callable[..., Any]]
+    visit: Any, shop: dict[str, str], open_page: Open
 ) -> None:
-    said, open_page = shop
     live = open_page()
-    live.goto(said["live"])
+    live.goto(shop["live"])
     before = views(live)
-    visit.goto(said["address"])
+    visit.goto(shop["address"])
     visit.locator(".card a").first.click()
     for _ in range(100):
         if views(live) > before:
@@ -241,12 +246,11 @@ def views(live: Any) -> int:
 
 @pytest.mark.stress
 def test_axe_finds_nothing_on_the_dashboards_pages_of_the_demo(
-    shop: tuple[dict[str, str], Callable[..., Any]], request: pytest.FixtureRequest
+    shop: dict[str, str], open_page: Open, request: pytest.FixtureRequest
 ) -> None:
-    said, open_page = shop
     page = open_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    page.goto(said["live"])
-    addresses = [said["live"].partition("?")[0].replace("/live", f"/{each.stem}") for each in PAGES]
+    page.goto(shop["live"])
+    addresses = [shop["live"].partition("?")[0].replace("/live", f"/{each.stem}") for each in PAGES]
     assert faults_of_pages(page, addresses, axe_source(request.config.cache)) == []
 
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,7 +12,7 @@ import pytest
 from nextclick.web.signatures import sign
 from serving.schema.responses import Item, Personalized
 from tests.collector_process import Collector, collecting
-from tests.e2e.browsing import chromium, serving
+from tests.e2e.browsing import Open, Site, serving
 
 Queries = list[dict[str, list[str]]]
 Visit = Callable[..., Any]
@@ -30,6 +29,7 @@ TEMPLATE = """
   <img data-slot-src="/pictures/{item_id}.png" data-slot-alt="{name}"> <button data-nextclick-click="add_to_cart">Add</button>
 </article></template>"""
 
+SECRET = "a secret key of tests"
 BANNER = {"id": "summer", "text": "Summer sale", "link": "/sale?all=1"}
 BANNER_TEMPLATE = """
 <template data-slot-banner><a data-slot-href="{link}" data-slot-text="{text}" style="display: block">x</a></template>"""
@@ -78,38 +78,50 @@ def api() -> Iterator[tuple[str, Queries]]:
         server.shutdown()
 
 
-@pytest.fixture
-def collector(tmp_path: Path) -> Iterator[Collector]:
-    with collecting(tmp_path / "lake") as running:
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """One that takes the name of a user by its signature alone."""
+    keys: Any = {
+        "NEXTCLICK_COLLECTOR__WRITE_KEYS": '{"page": {"site": "shop", "users": "signed"}}',
+        "NEXTCLICK_COLLECTOR__SIGNING_SECRET": SECRET,
+    }
+    with collecting(tmp_path_factory.mktemp("slots") / "lake", **keys) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def visit() -> Iterator[Visit]:
-    """Opens a page of this content in a profile of its own."""
-    with serving() as site, chromium() as open_page:
-
-        def visit(content: str, **options: Any) -> Any:
-            page = open_page(viewport={"width": 800, "height": 500}, **options)
-            page.goto(site.put("/shop", content))
-            return page
-
-        yield visit
+def site() -> Iterator[Site]:
+    with serving() as running:
+        yield running
 
 
-def of_kind(collector: Collector, kind: str) -> list[dict[str, Any]]:
-    return [event for event in collector.landed() if event["event"] == kind]
+@pytest.fixture
+def visit(site: Site, open_page: Open) -> Visit:
+    """Opens a page of this path and content in a profile of its own."""
+
+    def visit(path: str, content: str, script: str = "") -> Any:
+        page = open_page(script, viewport={"width": 800, "height": 500})
+        page.goto(site.put(path, content))
+        return page
+
+    return visit
+
+
+def of_kind(collector: Collector, path: str, kind: str) -> list[dict[str, Any]]:
+    """Events of the pages of a path."""
+    return [event for event in collector.landed() if event["event"] == kind and event["page_url"].endswith(path)]
 
 
 def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_answer(
     collector: Collector, api: tuple[str, Queries], visit: Visit
 ) -> None:
     address, queries = api
-    tag = f'<script async src="{collector.address}/n.js" data-api="{address}" data-api-key="read"></script>'
+    keys = f'data-key="page" data-api="{address}" data-api-key="read"'
+    tag = f'<script async src="{collector.address}/n.js" {keys}></script>'
     slots = "".join(f'<div data-nextclick-slot="{name}">{TEMPLATE}</div>' for name in ("broken", "empty"))
     page = f"""<!doctype html>{tag}{slots}<div data-nextclick-slot="home" data-slot-n="3">{TEMPLATE}</div>"""
     private = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
-    opened = visit(page)
+    opened = visit("/shop", page)
     opened.wait_for_selector("[data-nextclick-slot=home] article")
     cards = opened.query_selector_all("[data-nextclick-slot=home] article")
     assert [card.query_selector("h3").inner_text() for card in cards] == [
@@ -128,11 +140,11 @@ def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_an
         ["/api/v1/personalize"], ["3"], ["read"],
     )  # fmt: skip
 
-    collector.wait_for(lambda _: len(of_kind(collector, "impression")) == 2)
+    collector.wait_for(lambda _: len(of_kind(collector, "/shop", "impression")) == 2)
     cards[1].query_selector("button").click()
     cards[0].query_selector(".go").click()  # leaves the page
-    collector.wait_for(lambda _: bool(of_kind(collector, "click")))
-    shown = of_kind(collector, "impression")
+    collector.wait_for(lambda _: bool(of_kind(collector, "/shop", "click")))
+    shown = of_kind(collector, "/shop", "impression")
     assert [(event["item_id"], event["position"]) for event in shown] == [
         ("A 1", 1),
         ("A2", 2),
@@ -141,60 +153,58 @@ def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_an
         ("r-home", "home", "7")
     }
     assert {event["visitor_id"] for event in shown} == {by_surface["home"]["visitor_id"][0]}
-    (clicked,), (added,) = of_kind(collector, "click"), of_kind(collector, "add_to_cart")
+    (clicked,), (added,) = of_kind(collector, "/shop", "click"), of_kind(collector, "/shop", "add_to_cart")
     assert (clicked["request_id"], clicked["item_id"], clicked["position"]) == ("r-home", "A 1", 1)
     assert (added["request_id"], added["item_id"], added["position"]) == ("r-home", "A2", 2)
 
     declined = "localStorage._nextclickconsent = JSON.stringify({analytics: true, personalization: false})"
     for script in (private, declined):
         queries.clear()
-        opened = visit(page, script=script)
+        opened = visit("/shop", page, script=script)
         opened.wait_for_selector("[data-nextclick-slot=home] article")
         assert all("visitor_id" not in query for query in queries)  # it is filled for nobody in particular
 
 
 def test_a_signed_user_is_named_with_the_signature_to_the_api_and_the_collector(
-    tmp_path: Path, api: tuple[str, Queries], visit: Visit
+    collector: Collector, api: tuple[str, Queries], visit: Visit
 ) -> None:
-    secret = "a secret key of tests"
-    signature = sign(secret, "shop", "u7")
-    keys: Any = {
-        "NEXTCLICK_COLLECTOR__WRITE_KEYS": '{"page": {"site": "shop", "users": "signed"}}',
-        "NEXTCLICK_COLLECTOR__SIGNING_SECRET": secret,
-    }
-    with collecting(tmp_path / "lake", **keys) as collector:
-        page = f"""<!doctype html>
-            <script>window.nextclick = function () {{ (nextclick.q = nextclick.q || []).push(arguments) }}
-            nextclick('identify', 'u7', {{ user_signature: '{signature}' }})</script>
-            <script async src="{collector.address}/n.js" data-key="page" data-api="{api[0]}"></script>
-            <div data-nextclick-slot="home">{TEMPLATE}</div>"""
-        visit(page).wait_for_selector("[data-nextclick-slot=home] article")
-        collector.wait_for(lambda _: bool(of_kind(collector, "identify") and of_kind(collector, "impression")))
-        assert [(query["user_id"], query["signature"]) for query in api[1]] == [(["u7"], [signature])]
-        assert "user_signature" not in api[1][0], "addresses are logged on the way"
-        assert {event.get("user_id") for event in of_kind(collector, "impression")} == {"u7"}
-        assert signature not in str(collector.landed())
-        assert collector.rejects() == []
+    signature = sign(SECRET, "shop", "u7")
+    page = f"""<!doctype html>
+        <script>window.nextclick = function () {{ (nextclick.q = nextclick.q || []).push(arguments) }}
+        nextclick('identify', 'u7', {{ user_signature: '{signature}' }})</script>
+        <script async src="{collector.address}/n.js" data-key="page" data-api="{api[0]}"></script>
+        <div data-nextclick-slot="home">{TEMPLATE}</div>"""
+    visit("/signed", page).wait_for_selector("[data-nextclick-slot=home] article")
+
+    def own(kind: str) -> list[dict[str, Any]]:
+        return of_kind(collector, "/signed", kind)
+
+    collector.wait_for(lambda _: bool(own("identify") and own("impression")))
+    assert [(query["user_id"], query["signature"]) for query in api[1]] == [(["u7"], [signature])]
+    assert "user_signature" not in api[1][0], "addresses are logged on the way"
+    assert {event.get("user_id") for event in own("impression")} == {"u7"}
+    assert signature not in str(collector.landed())
+    assert collector.rejects() == []
 
 
 def test_a_banner_is_shown_in_its_slot_and_seen_and_clicked_as_one(
     collector: Collector, api: tuple[str, Queries], visit: Visit
 ) -> None:
-    tag = f'<script async src="{collector.address}/n.js" data-api="{api[0]}"></script>'
+    tag = f'<script async src="{collector.address}/n.js" data-key="page" data-api="{api[0]}"></script>'
     page = f"""<!doctype html>{tag}<div data-nextclick-slot="home">{BANNER_TEMPLATE}{TEMPLATE}</div>"""
-    opened = visit(page)
+    opened = visit("/banners", page)
     opened.wait_for_selector("[data-nextclick-banner=summer]")
     assert opened.get_attribute("[data-nextclick-banner]", "href") == "/sale?all=1"
     assert opened.inner_text("[data-nextclick-banner]") == "Summer sale"
 
     def seen(_: object) -> bool:
-        return any(event.get("properties") for event in of_kind(collector, "impression"))
+        return any(event.get("properties") for event in of_kind(collector, "/banners", "impression"))
 
     collector.wait_for(seen)
     opened.click("[data-nextclick-banner]")  # leaves the page
-    collector.wait_for(lambda _: bool(of_kind(collector, "click")))
-    [shown] = [event for event in of_kind(collector, "impression") if "item_id" not in event]
-    [clicked] = of_kind(collector, "click")
+    collector.wait_for(lambda _: bool(of_kind(collector, "/banners", "click")))
+    [shown] = [event for event in of_kind(collector, "/banners", "impression") if "item_id" not in event]
+    [clicked] = of_kind(collector, "/banners", "click")
     for event in (shown, clicked):
         assert (event["request_id"], event["surface"]) == ("r-home", "home")
         assert event["properties"]["banner"] == "summer"

@@ -4,14 +4,14 @@ import io
 import re
 import wave
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.collector_process import Collector, collecting
-from tests.e2e.browsing import Site, chromium, serving
+from tests.e2e.browsing import Open, Site, serving
 
 ATTENTION = ("engagement", "scroll")
 KEPT = "localStorage.length + document.cookie.length"
@@ -19,7 +19,6 @@ PURPOSES = ("analytics", "personalization", "advertising")
 GRANTED = "(value) => nextclick('consent', value)"
 
 Records = list[dict[str, Any]]
-Open = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +33,11 @@ def site() -> Iterator[Site]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Open]:
-    with chromium() as open_page:
-        yield open_page
-
-
 class Visit:
     """A page with the tag, and what landed of it."""
 
-    def __init__(self, collector: Collector, site: Site, browser: Open, name: str) -> None:
-        self.collector, self.site, self.browser = collector, site, browser
+    def __init__(self, collector: Collector, site: Site, open_page: Open, name: str) -> None:
+        self.collector, self.site, self.open_page = collector, site, open_page
         self.name = name
         self.page: Any = None
 
@@ -53,7 +46,7 @@ class Visit:
     ) -> Any:
         """A browser of its own on `/NAME` + path, with the tag before `body`."""
         self.put(body, options)
-        self.page = self.browser(script, **context)
+        self.page = self.open_page(script, **context)
         self.page.goto(self.site.address + f"/{self.name}{path}")
         return self.page
 
@@ -78,8 +71,8 @@ class Visit:
 
 
 @pytest.fixture
-def visit(collector: Collector, site: Site, browser: Open, request: pytest.FixtureRequest) -> Visit:
-    return Visit(collector, site, browser, re.sub(r"\W+", "-", request.node.name))
+def visit(collector: Collector, site: Site, open_page: Open, request: pytest.FixtureRequest) -> Visit:
+    return Visit(collector, site, open_page, re.sub(r"\W+", "-", request.node.name))
 
 
 def kinds(events: Records) -> list[str]:
@@ -409,38 +402,29 @@ def test_a_visitor_keeps_an_id_of_the_site_for_13_months(visit: Visit) -> None:
 
 
 def test_what_could_not_be_sent_waits_in_the_browser_and_arrives_once(
-    site: Site, browser: Open, tmp_path: Path
+    site: Site, open_page: Open, tmp_path: Path
 ) -> None:
+    """From a page that stays, which sends again by itself, and from one that was left, once its site is visited again."""
     with collecting(tmp_path / "lake") as first:
-        visit = Visit(first, site, browser, "retry")
-        page = visit.open()
-        visit.ready()
-        visit.collector.wait_for(lambda _: "page_view" in kinds(visit.landed()))
+        left, stays = (Visit(first, site, open_page, name) for name in ("left", "stays"))
+        for visit in (left, stays):
+            visit.open()
+            visit.ready()
+        first.wait_for(lambda _: all("page_view" in kinds(visit.landed()) for visit in (left, stays)))
         first.stop()
     unsent = "JSON.parse(localStorage._nextclickretry || '[]').length"
-    page.evaluate("nextclick('view_item', {item_id: 'A1'})")
-    page.wait_for_function(f"{unsent} >= 1")
-    page.evaluate("nextclick('add_to_cart', {item_id: 'A1'})")
-    visit.leave()  # with one that failed and one that was never sent
-    with collecting(tmp_path / "lake", "--port", str(first.port)) as visit.collector:
-        page.goto(f"{site.address}/retry/back")
-        visit.ready()
-        visit.collector.wait_for(lambda _: "add_to_cart" in kinds(visit.landed()))
-        assert page.evaluate(unsent) == 0
-        events = visit.wait("page_view", 2)
+    for visit in (left, stays):
+        visit.page.evaluate("nextclick('view_item', {item_id: 'A1'})")
+        visit.page.wait_for_function(f"{unsent} >= 1")
+    left.page.evaluate("nextclick('add_to_cart', {item_id: 'A1'})")
+    left.leave()  # with one that failed and one that was never sent
+    with collecting(tmp_path / "lake", "--port", str(first.port)) as left.collector:
+        left.page.goto(f"{site.address}/left/back")
+        left.ready()
+        left.collector.wait_for(lambda _: "add_to_cart" in kinds(left.landed()))
+        assert left.page.evaluate(unsent) == 0
+        events = left.wait("page_view", 2)
+        left.collector.wait_for(lambda _: "view_item" in kinds(stays.landed()))
     assert Counter(kinds(events)) == {"page_view": 2, "view_item": 1, "add_to_cart": 1}
-    assert len({event["event_id"] for event in visit.landed()}) == len(visit.landed())
-
-
-def test_a_page_that_stays_sends_again_by_itself(site: Site, browser: Open, tmp_path: Path) -> None:
-    with collecting(tmp_path / "lake") as first:
-        visit = Visit(first, site, browser, "again")
-        page = visit.open()
-        visit.ready()
-        visit.collector.wait_for(lambda _: "page_view" in kinds(visit.landed()))
-        first.stop()
-    page.evaluate("nextclick('view_item', {item_id: 'A1'})")
-    page.wait_for_function("JSON.parse(localStorage._nextclickretry || '[]').length")
-    with collecting(tmp_path / "lake", "--port", str(first.port)) as visit.collector:
-        visit.collector.wait_for(lambda _: "view_item" in kinds(visit.landed()))
-    assert Counter(kinds(visit.landed()))["view_item"] == 1
+    assert len({event["event_id"] for event in left.landed()}) == len(left.landed())
+    assert Counter(kinds(stays.landed()))["view_item"] == 1
