@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from ml.data.interactions import TableVersion
 from ml.models.protocol import Stages, quiet
@@ -43,7 +44,10 @@ def run(settings: Settings, progress: Stages = quiet, force: bool = False) -> Jo
             return _report(before, 0, started, "Nothing has changed since the last training.")
         store.check(lake)
         progress("predictions", 0, 3)
-        with duck.answering(lake, "What people will do") as database:
+        with (
+            duck.answering(lake, "What people will do") as database,
+            threadpool_limits(1, "blas"),  # two dozen columns: threads of its own cost more than they take over
+        ):
             history = open_history(database, settings)
             if history is None:
                 commits.create(lake, PREDICTIONS)
