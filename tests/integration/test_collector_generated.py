@@ -80,7 +80,7 @@ def holds(app: InProcess, route: tuple[str, str], query: bytes, headers: dict[st
 REQUESTS = given(route=st.sampled_from(ROUTES), query=FORM, headers=HEADERS, body=BODIES)
 
 
-@generated(600)
+@generated(300)
 @REQUESTS
 def test_generated_requests_are_all_answered(
     app: InProcess, route: Any, query: bytes, headers: Any, body: bytes

@@ -395,6 +395,7 @@ def test_no_answer_mixes_two_exports(
         def ask() -> None:
             while not ended.is_set():
                 answers.append(api.ask("/v1/personalize?visitor_id=ann&n=30&feed=30"))
+                time.sleep(0.002)  # a turn for the exports
 
         def served(version: str) -> bool:
             return bool(answers) and answers[-1].json["model_version"] == version

@@ -119,7 +119,7 @@ CALLS = st.sampled_from(OPERATIONS).flatmap(lambda operation: st.tuples(st.just(
 REQUESTS = given(call=CALLS, value=TEXT, headers=HEADERS, body=BODIES)
 
 
-@generated(400)
+@generated(200)
 @REQUESTS
 def test_generated_requests_are_all_answered(ask: Ask, call: Any, value: str, headers: Any, body: bytes) -> None:
     holds(ask, call, value, headers, body)

@@ -51,7 +51,7 @@ def test_one_number_is_that_of_the_last_full_day_and_today_is_not_one() -> None:
     assert there.rows[-1] == (date(2026, 1, 3), 1, 2, 2, 0.5)
 
 
-@generated(25)
+@generated(15)
 @given(
     visitor_days,
     st.integers(0, 45),
@@ -106,7 +106,7 @@ def test_on_how_many_of_28_days_visitors_were_active() -> None:
     assert figures(answer("frequency", days, last="2026-01-03"), "visitors") == {2: 2}
 
 
-@generated(25)
+@generated(15)
 @given(visitor_days, st.integers(1, 50))
 def test_retention_by_day_equals_counting(days: Days, today: int) -> None:
     now = FIRST + today * DAY
@@ -128,7 +128,7 @@ def test_retention_by_day_equals_counting(days: Days, today: int) -> None:
     assert figures(there, "cohort_size", "retained", "retained_since") == expected
 
 
-@generated(25)
+@generated(15)
 @given(visitor_days, st.integers(1, 50), st.integers(0, 4))
 def test_retention_by_week_and_lifecycle_equal_counting(days: Days, today: int, skipped: int) -> None:
     now = FIRST + today * DAY

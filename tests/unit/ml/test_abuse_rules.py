@@ -150,7 +150,7 @@ def test_the_tail_of_a_poisson_is_its_sum() -> None:
         assert float(tail(np.array([n]), np.array([mean]))[0]) == pytest.approx(1 - below, abs=1e-12)
 
 
-@generated(200)
+@generated(100)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30), st.integers(0, 50), st.floats(0.001, 0.5))
 def test_discoveries_are_those_of_benjamini_and_hochberg(p: list[float], more: int, rate: float) -> None:
     tests = len(p) + more

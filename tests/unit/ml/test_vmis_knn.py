@@ -58,7 +58,7 @@ recipes = st.builds(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     recipes,
     st.lists(texts, min_size=1, max_size=25),

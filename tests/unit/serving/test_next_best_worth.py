@@ -101,7 +101,7 @@ TRIALS = st.lists(
 )
 
 
-@generated(60)
+@generated(30)
 @given(trials=TRIALS)
 def test_estimates_are_those_of_plain_loops(trials: list[DecisionTrial]) -> None:
     worth = judge(trials, SITE, load("nowhere", environ={}))

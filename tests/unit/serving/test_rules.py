@@ -67,7 +67,7 @@ def fits(
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     goods=st.lists(GOOD, max_size=12).map(lambda rows: dict(zip(ITEMS, rows, strict=False))),
     fields=FIELDS,

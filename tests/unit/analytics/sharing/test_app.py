@@ -340,7 +340,7 @@ def test_a_copy_that_nobody_asks_for_goes_in_a_week(tmp_path: Path) -> None:
     assert len(acme.rows(VISITS)) == 5
 
 
-@hypothesis(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=60)
     | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps).map(str.encode)
