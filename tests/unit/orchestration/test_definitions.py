@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from dagster import (
     RunRequest,
     RunsFilter,
     ScheduleDefinition,
+    SensorDefinition,
     build_sensor_context,
 )
 from dagster._core.storage.tags import GRPC_INFO_TAG
@@ -121,10 +123,16 @@ def dagster() -> Iterator[DagsterInstance]:
         yield instance
 
 
+@cache
+def sensors(lake: Path) -> dict[str, SensorDefinition]:
+    return {
+        one.name: one for one in definitions(load(lake, environ={})).sensors or () if isinstance(one, SensorDefinition)
+    }
+
+
 def look(settings: Settings, dagster: DagsterInstance, name: str = "news") -> RunRequest | None:
     """What the sensor wants, at its next look."""
-    [sensor] = [one for one in definitions(settings).sensors or () if one.name == name]
-    result = sensor(build_sensor_context(dagster))
+    result = sensors(settings.lake.root)[name](build_sensor_context(dagster))
     return result if isinstance(result, RunRequest) else None
 
 
