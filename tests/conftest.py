@@ -86,7 +86,18 @@ def tastes() -> list[Pair]:
 
 
 @pytest.fixture(scope="session")
-def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database as its first call leaves it, by more than a second of migrations; to be copied into a lake's state folder."""
+    from ml.registry import tracking
+    from nextclick.settings import load
+
+    lake = load(tmp_path_factory.mktemp("mlflow"), environ={}).lake
+    assert tracking.champions(lake) == {}
+    return lake.state / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def trained_template(tmp_path_factory: pytest.TempPathFactory, mlflow_store: Path) -> Path:
     """A lake with `tastes` in gold.interactions, a champion and its lists; copied by `trained`, never changed."""
     from ml.jobs import publish_lists, train
     from nextclick.settings import load
@@ -94,6 +105,8 @@ def trained_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = tmp_path_factory.mktemp("trained") / LAKE
     _write(lake, tastes())
     settings = load(lake, profile="test", environ={})
+    settings.lake.prepare()
+    shutil.copy(mlflow_store, settings.lake.state)
     assert train.run(settings).details["passed"]
     publish_lists.run(settings)
     return lake

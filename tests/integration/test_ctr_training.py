@@ -1,6 +1,8 @@
 """The click model from silver.served_items to what the next export takes along, with MLflow."""
 
+import shutil
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +21,11 @@ ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1)"
 
 
 @pytest.fixture
-def settings(tmp_path: Any) -> Settings:
+def settings(tmp_path: Any, mlflow_store: Path) -> Settings:
     few = {"NEXTCLICK_CTR__MIN_SHOWN": "500", "NEXTCLICK_CTR__MIN_CLICKS": "20"}
     settings = load(tmp_path / "lake", profile="test", environ=few)
     settings.lake.prepare()
+    shutil.copy(mlflow_store, settings.lake.state)
     return settings
 
 

@@ -1,6 +1,8 @@
 """The step `predict`: from silver.events to gold.predictions, registered in MLflow where it passed, once for the same data."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,14 @@ DAYS = {"CHURN_DAYS": "2", "STEP_DAYS": "1", "FRAMES": "3", "MIN_HAPPENED": "20"
 
 
 @pytest.fixture
-def settings(tmp_path: Any) -> Settings:
+def settings(tmp_path: Any, mlflow_store: Path) -> Settings:
     settings = load(
         tmp_path / "lake",
         profile="test",
         environ={f"NEXTCLICK_PREDICTIONS__{key}": value for key, value in DAYS.items()},
     )
     settings.lake.prepare()
+    shutil.copy(mlflow_store, settings.lake.state)
     return settings
 
 

@@ -3,10 +3,12 @@
 import asyncio
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,10 +36,11 @@ from tests.table_rows import NOON
 
 
 @pytest.fixture
-def settings(tmp_path: Any) -> Settings:
+def settings(tmp_path: Any, mlflow_store: Path) -> Settings:
     few = {"NEXTCLICK_CTR__MIN_SHOWN": "500", "NEXTCLICK_CTR__MIN_CLICKS": "20"}
     settings = load(tmp_path / "lake", profile="test", environ=few)
     settings.lake.prepare()
+    shutil.copy(mlflow_store, settings.lake.state)
     return settings
 
 
