@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from ml.data.interactions import Floats, Rows
@@ -35,6 +34,8 @@ class Item2Vec(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag
     seed: int = 1
 
     def fit(self, train: Sessions, threads: int = 0, progress: Progress = quiet) -> "Item2VecModel":
+        from sklearn.utils.extmath import randomized_svd  # takes a second, which who reads a model does not need
+
         from_end = train.start[1:][train.number] - np.arange(len(train.item))
         used = train.where(from_end <= self.longest).used
         information = self.information(csr_matrix(used.T @ used))

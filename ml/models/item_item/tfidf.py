@@ -11,7 +11,6 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
 from ml.data.interactions import Rows
 from ml.models.protocol import Arrays, Layout, Lists
@@ -35,6 +34,11 @@ class Tfidf(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="t
 
     def fit(self, items: Sequence[DescribedItem]) -> "TfidfModel":
         """`items` in the order of their rows; one of which nothing is known resembles none."""
+        from sklearn.feature_extraction.text import (
+            HashingVectorizer,
+            TfidfTransformer,
+        )  # takes a second, which who reads a model does not need
+
         hashing = HashingVectorizer(
             analyzer=words, n_features=self.features, alternate_sign=False, norm=None, dtype=np.float32
         )

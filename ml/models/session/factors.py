@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
-from sklearn.utils.extmath import randomized_svd
 from threadpoolctl import threadpool_limits
 
 from ml.data.interactions import Floats, Rows
@@ -36,6 +35,8 @@ class SessionFactors(msgspec.Struct, frozen=True, kw_only=True, tag_field="model
     seed: int = 1
 
     def fit(self, train: Sessions, threads: int = 0, progress: Progress = quiet) -> "SessionFactorsModel":
+        from sklearn.utils.extmath import randomized_svd  # takes a second, which who reads a model does not need
+
         used = train.used
         items, sessions = sums(used, 0), sums(used, 1)
         scaled = (power(sessions, -0.5) @ used @ power(items, -0.5)).tocsr()

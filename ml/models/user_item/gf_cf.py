@@ -21,7 +21,6 @@ from functools import cached_property
 import msgspec
 import numpy as np
 from scipy.sparse import csr_matrix, hstack, vstack
-from sklearn.utils.extmath import randomized_svd
 
 from ml.data.interactions import Floats, Interactions, Rows
 from ml.models.protocol import Arrays, Layout, Lists, Progress, Recommender, quiet
@@ -85,6 +84,8 @@ class GfCf(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="gf
 
     def _basis(self, histories: csr_matrix) -> Floats:
         """σ V, filled up with columns of zeros where there are fewer singular vectors than factors."""
+        from sklearn.utils.extmath import randomized_svd  # takes a second, which who reads a model does not need
+
         basis = np.zeros((histories.shape[1], self.factors), np.float32)
         if k := min(self.factors, *histories.shape):
             people, items = power(sums(histories, 1), -self.busy / 2), power(sums(histories, 0), -0.5)
