@@ -14,7 +14,7 @@ from ml.data import split
 from ml.data.interactions import Interactions, from_ids
 from ml.models.protocol import Explains, FoldIn, Lists, SimilarItems
 from ml.models.topk.dense_topk import best_dense
-from ml.models.user_item.blend import Blend, BlendModel, joined
+from ml.models.user_item.blend import Blend, BlendModel, joined, shares
 from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
 from ml.models.user_item.user_knn import UserKnn
@@ -114,13 +114,13 @@ def lists(*rows: list[tuple[int, float]]) -> Lists:
 
 def test_a_blend_adds_the_shares_of_each_lists_first_score() -> None:
     one, other = lists([(5, 10.0), (2, 5.0), (-1, 0.0)]), lists([(2, 0.4), (7, 0.3), (5, 0.1)])
-    found = joined([one, other], (1.0, 0.5), 4)
+    found = joined(shares([one, other]), (1.0, 0.5), 4)
     assert found.items.tolist() == [[5, 2, 7, -1]]
     assert found.scores[0] == pytest.approx([1 + 0.5 / 4, 0.5 + 0.5, 0.5 * 3 / 4, 0])
 
 
 def test_equal_scores_of_a_blend_are_listed_by_row() -> None:
-    found = joined([lists([(9, 1.0), (3, 1.0)]), lists([(4, 2.0), (1, 2.0)])], (1.0, 1.0), 3)
+    found = joined(shares([lists([(9, 1.0), (3, 1.0)]), lists([(4, 2.0), (1, 2.0)])]), (1.0, 1.0), 3)
     assert found.items.tolist() == [[1, 3, 4]]
 
 
