@@ -1,7 +1,8 @@
 """Thirteen bad models, each blocked with its own reason; and the same model, trained again, which passes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,29 @@ def shop(seed: int) -> Interactions:
     return from_arrow(pa.table([person, item, strength, times, times], names=names))
 
 
-PAIRS = shop(seed=1)
-TEST = split.by_time(PAIRS, 0.2)
-VALIDATION = split.before(PAIRS, TEST.cut or 0, 0.2)
-NIGHT = train.TrainingRun(SETTINGS, PAIRS, TableVersion("", 7, "table"))
-FITTED = train.fit(NIGHT, GOOD, Popular())
+@cache
+def pairs() -> Interactions:
+    return shop(seed=1)
+
+
+@cache
+def last_part() -> Split:
+    return split.by_time(pairs(), 0.2)
+
+
+@cache
+def validation() -> Split:
+    return split.before(pairs(), last_part().cut or 0, 0.2)
+
+
+@cache
+def night() -> train.TrainingRun:
+    return train.TrainingRun(SETTINGS, pairs(), TableVersion("", 7, "table"))
+
+
+@cache
+def fitted() -> Artifact:
+    return train.fit(night(), GOOD, Popular())
 
 
 @dataclass
@@ -63,7 +82,7 @@ class Case:
 
     recipe: AnyRecipe
     fitted: Artifact
-    test: Split = TEST
+    test: Split = field(default_factory=last_part)
     after_save: Callable[[Path], None] = lambda folder: None
     champion: Model | None = None
 
@@ -73,42 +92,45 @@ def compare(part: Split, challenger: AnyRecipe) -> Evaluation:
     return evaluate.compare({"own": challenger, "champion": GOOD, gate.FLOOR: Popular()}, part, evaluation, seed=1)
 
 
-JUDGED, VALIDATED = compare(TEST, GOOD), compare(VALIDATION, GOOD)
+@cache
+def good(on: Callable[[], Split]) -> Evaluation:
+    return compare(on(), GOOD)
 
 
 def verdict(case: Case, folder: Path) -> list[str]:
     """All reasons against it, as a training gathers them."""
-    same = case.recipe is GOOD and case.test is TEST
-    judged = JUDGED if same else compare(case.test, case.recipe)
+    same = case.recipe is GOOD and case.test is last_part()
+    judged = good(last_part) if same else compare(case.test, case.recipe)
     reasons = gate.judge(judged, "own", "champion", GATE)
-    reasons += gate.leaks(case.test, VALIDATED, judged, "own", GATE)
+    reasons += gate.leaks(case.test, good(validation), judged, "own", GATE)
     digest = case.fitted.save(str(folder))
     case.after_save(folder)
     try:
         read = artifact.load(str(folder), digest)
     except ModelError as error:
         return [*reasons, str(error)]
-    return reasons + gate.inspect(read, PAIRS, case.champion, GATE, K, seed=1)
+    return reasons + gate.inspect(read, pairs(), case.champion, GATE, K, seed=1)
 
 
 def factors(**changed: Any) -> Artifact:
-    assert isinstance(FITTED.model, AlsModel)
-    return replace(FITTED, model=replace(FITTED.model, **changed))
+    model = fitted().model
+    assert isinstance(model, AlsModel)
+    return replace(fitted(), model=replace(model, **changed))
 
 
 def not_a_number() -> Case:
-    spoiled = FITTED.model.arrays["item_factors"].copy()
+    spoiled = fitted().model.arrays["item_factors"].copy()
     spoiled[3] = np.nan
     return Case(GOOD, factors(item_factors=spoiled))
 
 
 def empty() -> Case:
-    return Case(GOOD, factors(person_factors=np.zeros_like(FITTED.model.arrays["person_factors"])))
+    return Case(GOOD, factors(person_factors=np.zeros_like(fitted().model.arrays["person_factors"])))
 
 
 def permuted_ids() -> Case:
-    order = np.random.default_rng(2).permutation(len(FITTED.people))
-    return Case(GOOD, replace(FITTED, people=IdMap(FITTED.people.ids.take(pa.array(order)))))
+    order = np.random.default_rng(2).permutation(len(fitted().people))
+    return Case(GOOD, replace(fitted(), people=IdMap(fitted().people.ids.take(pa.array(order)))))
 
 
 def truncated() -> Case:
@@ -116,18 +138,20 @@ def truncated() -> Case:
         path = folder / "model.npz"
         path.write_bytes(path.read_bytes()[:-100])
 
-    return Case(GOOD, FITTED, after_save=cut)
+    return Case(GOOD, fitted(), after_save=cut)
 
 
 def one_item_for_all() -> Case:
-    single = np.zeros_like(FITTED.model.arrays["item_factors"])
+    single = np.zeros_like(fitted().model.arrays["item_factors"])
     single[3] = 1.0
-    return Case(GOOD, factors(item_factors=single, person_factors=np.ones_like(FITTED.model.arrays["person_factors"])))
+    return Case(
+        GOOD, factors(item_factors=single, person_factors=np.ones_like(fitted().model.arrays["person_factors"]))
+    )
 
 
 def stale() -> Case:
-    newer = train._model(NIGHT, FITTED, "", "", {})
-    return Case(GOOD, FITTED, champion=msgspec.structs.replace(newer, interactions_version=8))
+    newer = train._model(night(), fitted(), "", "", {})
+    return Case(GOOD, fitted(), champion=msgspec.structs.replace(newer, interactions_version=8))
 
 
 class Narrow(Als, frozen=True, kw_only=True, tag_field="model", tag="narrow"):
@@ -141,20 +165,20 @@ class Narrow(Als, frozen=True, kw_only=True, tag_field="model", tag="narrow"):
 
 
 def coverage_collapse() -> Case:
-    return Case(Narrow(**msgspec.structs.asdict(GOOD)), FITTED)
+    return Case(Narrow(**msgspec.structs.asdict(GOOD)), fitted())
 
 
 def popularity_in_disguise() -> Case:
     """A little of each person's taste beside much of what everybody uses."""
-    model = FITTED.model.arrays
-    counts = np.bincount(PAIRS.item, minlength=len(PAIRS.items)).astype(np.float32)
+    model = fitted().model.arrays
+    counts = np.bincount(pairs().item, minlength=len(pairs().items)).astype(np.float32)
     items, people = model["item_factors"].copy(), model["person_factors"].copy()
     items[:, 0], people[:, 0] = 30 * counts / counts.max(), 1.0
     return Case(GOOD, factors(item_factors=items, person_factors=people))
 
 
 def leaked_pairs() -> Case:
-    return Case(GOOD, FITTED, test=Split(PAIRS, TEST.test, TEST.seen, TEST.cut))
+    return Case(GOOD, fitted(), test=Split(pairs(), last_part().test, last_part().seen, last_part().cut))
 
 
 class Oracle(Als, frozen=True, kw_only=True, tag_field="model", tag="oracle"):
@@ -169,7 +193,7 @@ class Foreseen:
         self.recipe, self.arrays = model.recipe, model.arrays
 
     def recommend(self, people: Any, n: int, seen: Any = None) -> Lists:
-        truth = TEST.test.seen[people]
+        truth = last_part().test.seen[people]
         items = np.full((len(people), n), -1, np.int32)
         for row in range(len(people)):
             own = truth.indices[truth.indptr[row] : truth.indptr[row + 1]][:n]
@@ -178,31 +202,38 @@ class Foreseen:
 
 
 def leaked_future() -> Case:
-    return Case(Oracle(**msgspec.structs.asdict(GOOD)), FITTED)
+    return Case(Oracle(**msgspec.structs.asdict(GOOD)), fitted())
 
 
 def other_items() -> Case:
     """Half of its items are of another shop."""
-    ids = FITTED.items.ids.to_pylist()
+    ids = fitted().items.ids.to_pylist()
     return Case(
-        GOOD, replace(FITTED, items=IdMap(pa.array([f"other-{name}" if n % 2 else name for n, name in enumerate(ids)])))
+        GOOD,
+        replace(fitted(), items=IdMap(pa.array([f"other-{name}" if n % 2 else name for n, name in enumerate(ids)]))),
     )
 
 
 def worse() -> Case:
     """It has fewer factors than there are tastes."""
-    return Case(msgspec.structs.replace(GOOD, factors=4, iterations=3), FITTED)
+    return Case(msgspec.structs.replace(GOOD, factors=4, iterations=3), fitted())
 
 
 def missing_people() -> Case:
     """One in fifty is unknown to it."""
-    known = PAIRS.where(PAIRS.person % 50 != 0)
-    ids = IdMap(pa.array([name for n, name in enumerate(PAIRS.people.ids.to_pylist()) if n % 50]))
-    part = known.over(PAIRS.people, PAIRS.items)
+    known = pairs().where(pairs().person % 50 != 0)
+    ids = IdMap(pa.array([name for n, name in enumerate(pairs().people.ids.to_pylist()) if n % 50]))
+    part = known.over(pairs().people, pairs().items)
     part = Interactions(
-        ids, part.items, ids.rows(PAIRS.people.take(part.person)), part.item, part.strength, part.first_at, part.last_at
+        ids,
+        part.items,
+        ids.rows(pairs().people.take(part.person)),
+        part.item,
+        part.strength,
+        part.first_at,
+        part.last_at,
     )
-    return Case(GOOD, train.fit(replace(NIGHT, pairs=part), GOOD, Popular()))
+    return Case(GOOD, train.fit(replace(night(), pairs=part), GOOD, Popular()))
 
 
 BAD: list[tuple[Callable[[], Case], str]] = [
@@ -223,7 +254,7 @@ BAD: list[tuple[Callable[[], Case], str]] = [
 
 
 def test_the_good_model_passes(tmp_path: Path) -> None:
-    assert verdict(Case(GOOD, FITTED), tmp_path / "model") == []
+    assert verdict(Case(GOOD, fitted()), tmp_path / "model") == []
 
 
 @pytest.mark.parametrize(("make", "reason"), BAD, ids=[make.__name__ for make, _ in BAD])
@@ -235,7 +266,7 @@ def test_a_champion_that_is_trained_again_passes_19_times_of_20() -> None:
     """Twenty nights, each with another seed, which gives other vectors: each against the night before."""
     nights = {f"night {seed}": msgspec.structs.replace(GOOD, seed=seed) for seed in range(21)}
     evaluation = msgspec.structs.replace(SETTINGS.evaluation, k=K)
-    judged = evaluate.compare({**nights, gate.FLOOR: Popular()}, TEST, evaluation, seed=1)
+    judged = evaluate.compare({**nights, gate.FLOOR: Popular()}, last_part(), evaluation, seed=1)
     passed = [not gate.judge(judged, tonight, before, GATE) for before, tonight in pairwise(nights)]
     assert len(passed) == 20
     assert sum(passed) >= 19
