@@ -53,6 +53,7 @@ class DailyTable(NamedTuple):
             return rows.unionByName(agents, allowMissingColumns=True)
 
         def process(changed: DataFrame, batch: MicroBatch) -> None:
+            changed = batch.held_if_few(changed)
             seen, known, days, recounts = changed.agg(
                 F.count(self.time_column), F.count("user_agent"), F.collect_set(day), F.count_if(F.expr(self.recounts))
             ).collect()[0]

@@ -87,6 +87,10 @@ class MicroBatch:
         """`rows` to the end of the batch, for what is read more than once; `few` are made at once, others when first read."""
         return held.here(rows) if few else self.caches.enter_context(held.cached(rows))
 
+    def held_if_few(self, changed: DataFrame) -> DataFrame:
+        """What the batch brings, for what reads it more than once: only few rows are quicker held than read again."""
+        return held.here(changed) if held.are_few(changed) else changed
+
     def commit(self, purpose: str) -> WriteIdentity:
         """The identity of a write. Two writes of one batch need different purposes, or Delta skips the
         second; a new checkpoint starts at batch 0 again, so its query id is part of the identity."""
@@ -133,6 +137,7 @@ def run_query(
                 require_locks()
                 with ExitStack() as caches:
                     replaces = batch_id == 0 and files.exists(marker)
+                    held.expect(rows.sparkSession, held.are_few(rows))
                     process(rows, MicroBatch(job, query, batch_id, counts, caches, replaces))
                 if (batch_id + 1) % settings.streaming.compact_batches == 0:
                     for table in targets:

@@ -25,7 +25,7 @@ from nextclick.lake.delta import open_table
 from nextclick.lake.lookup import Reach
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
-from spark_jobs.plans.held import source_bytes
+from spark_jobs.plans import held
 from spark_jobs.session import configured
 from spark_jobs.transforms.gold.bots import without_suspects
 from spark_jobs.transforms.time_ranges import among
@@ -36,6 +36,8 @@ _FEW = 50_000
 """Rows that this process holds without a thought."""
 _FEW_BYTES = 16 << 20
 """Bytes of files with about so many rows."""
+_HELD_ROWS, _HELD_BYTES = 10_000, 16 << 20
+"""Rows of a table, and bytes of them in memory, that are read whole, sooner than Spark plans to read any."""
 MOST_EXCHANGED = 10_000
 """Rows that `exchange` takes out at most: they are named one by one, so that files are filtered, not joined."""
 _SMALL = 32 << 20
@@ -97,8 +99,13 @@ def claim(settings: Settings, table: Table, replaces: bool) -> None:
 
 
 def read(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
-    if not exists(spark, lake, table):
+    """The rows of a table as it is now. Few are held by the plan itself: Spark's of Delta's files asks the log, and each file, by jobs."""
+    if (present := open_table(lake, table.name)) is None:
         raise TableMissing(f"{table.name} was never written. Run `nextclick run`, or the job {table.job}, first.")
+    rows = lookup.whole(lake, table.name, present, _HELD_ROWS)
+    if rows is not None and rows.nbytes <= _HELD_BYTES:
+        return local(spark, table, rows)
+    held.expect(spark, few=False)
     return spark.read.format("delta").load(lake.table(table.name))
 
 
@@ -113,7 +120,7 @@ def read_counted(spark: SparkSession, settings: Settings, table: Table) -> DataF
 def local(spark: SparkSession, table: Table, rows: pa.Table) -> DataFrame:
     """Rows of a table that this process holds, of some of its columns, as a frame."""
     types = schema(table)
-    return spark.createDataFrame(rows, StructType([types[name] for name in rows.column_names]))
+    return held.local(spark.createDataFrame(rows, StructType([types[name] for name in rows.column_names])))
 
 
 def alike(
@@ -147,7 +154,7 @@ def _follow(spark: SparkSession, lake: Lake, table: Table, how: str) -> DataFram
 
 def most_of(source: DataFrame) -> int | None:
     """How many rows a batch has at most whose source is a few megabytes of files; None where nobody knows before it is read."""
-    return _FEW if source_bytes(source) <= _FEW_BYTES else None
+    return _FEW if held.source_bytes(source) <= _FEW_BYTES else None
 
 
 def version(lake: Lake, table: Table) -> int:

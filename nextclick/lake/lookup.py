@@ -41,6 +41,16 @@ def matching(lake: Lake, name: str, wanted: pa.Table, columns: Collection[str], 
     return rows if rows.num_rows else rows.schema.empty_table()  # of no chunk at all, others cannot know the type
 
 
+def whole(lake: Lake, name: str, table: "DeltaTable", most: int) -> pa.Table | None:
+    """All rows of a version of table `name`; None where they are more than `most`, or the log does not say how many they are."""
+    counts = [file.get("num_records") for file in delta.added(table).to_pylist()]
+    if None in counts or sum(counts) > most:
+        return None
+    with duck.answering(lake, name) as database:
+        rows: pa.Table = database.sql(duck.source(lake, name, table)).to_arrow_table()
+    return rows if rows.num_rows else rows.schema.empty_table()
+
+
 def repeat(rows: pa.Table) -> bool:
     """Whether two of `rows` are alike."""
     return bool(rows.group_by(rows.column_names).aggregate([]).num_rows < rows.num_rows)

@@ -16,7 +16,7 @@ from nextclick.settings import EventsSettings, Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
 from spark_jobs.moves import any_moved
-from spark_jobs.plans.held import are_few
+from spark_jobs.plans import held
 from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.deduplicate import COMPARED, IDENTITY, copies
@@ -72,11 +72,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, bronze.EVENTS)
 
     def process(rows: DataFrame, batch: MicroBatch) -> None:
-        few = are_few(rows) and not batch.replaces
+        few = held.are_few(rows) and not batch.replaces
         typed = batch.hold(step.typed(rows, few=few), few)
         good = typed.where("reject IS NULL")
         # One pass fills the cache and says what there is: how many, how many rejects, which hours.
-        by_hour = step.by_hour(typed, few=few).collect()
+        by_hour = held.collect(step.by_hour(typed, few=few))
         seen, rejected = (sum(row[name] for row in by_hour) for name in ("seen", "rejected"))
         hours = [row["hour"] for row in by_hour if row["hour"] is not None]
         has_moved = any_moved(lake)

@@ -10,7 +10,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.plans.held import are_few
+from spark_jobs.plans import held
 from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.identities import KEY, as_identities, as_links, identity_links, merge_links
@@ -43,9 +43,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        few = are_few(events)
+        few = held.are_few(events)
         fresh = batch.hold(step.fresh(events, few=few), few)
-        count = fresh.count()
+        count = held.count(fresh)
         batch.counts.read += count
         if batch.replaces:
             tables.replace(fresh.transform(as_identities), lake, silver.IDENTITIES, batch.commit("links"))

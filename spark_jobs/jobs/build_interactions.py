@@ -11,7 +11,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.plans.held import are_few
+from spark_jobs.plans import held
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots
@@ -53,7 +53,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         if batch.replaces or tables.is_empty(lake, gold.INTERACTIONS):
             tables.replace(events.transform(recompute(settings)), lake, gold.INTERACTIONS, batch.commit("interactions"))
             return
-        few = are_few(changed)
+        few = held.are_few(changed)
         changed = batch.hold(changed, few) if few else changed
         bots = changed.where("user_agent IS NOT NULL")
         if not bots.isEmpty():
@@ -62,14 +62,14 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
                 everything.transform(of_agents(bots)).select("site", ids), allowMissingColumns=True
             )
         touched = batch.hold(changed.transform(touched_persons(identities, merged)), few)
-        people = touched.count()
+        people = held.count(touched)
         batch.counts.read += people
         few = few and people <= _FEW_PERSONS
         rows = events.join(touched, list(_OWNER), "left_semi").transform(recompute(settings))
         rows = batch.hold(rows, few) if few else rows  # they are read twice below
         present = tables.alike(touched, lake, gold.INTERACTIONS, _OWNER, few)
         changes = batch.hold(rows.transform(tombstones(present)), few)
-        commit, most = batch.commit("interactions"), changes.count()
+        commit, most = batch.commit("interactions"), held.count(changes)
         tables.merge(changes, lake, gold.INTERACTIONS, commit, only_changed=True, at_most=most)
 
     return run_query(spark, settings, trigger, "build_interactions", (gold.INTERACTIONS,), source, process)

@@ -16,7 +16,7 @@ from nextclick.report import JobReport
 from nextclick.settings import AttributionSettings, Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.plans.held import are_few
+from spark_jobs.plans import held
 from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import orders
@@ -97,9 +97,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             )
             tables.replace(rows, lake, SERVED_ITEMS, batch.commit("rows"))
             return
-        few = are_few(events)
+        few = held.are_few(events)
         mine = batch.hold(events.where(is_answer() | is_act()).select(*_ASKED), few)
-        answers, done, sends = steps(settings.attribution).counts(mine, few=few).collect()[0]
+        [(answers, done, sends)] = held.collect(steps(settings.attribution).counts(mine, few=few))
         batch.counts.read += answers + done
         if not answers and (not done or tables.is_empty(lake, SERVED_ITEMS)):  # nothing that an act could count for
             return

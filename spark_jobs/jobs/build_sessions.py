@@ -13,7 +13,7 @@ from nextclick.report import JobReport
 from nextclick.settings import SessionsSettings, Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.plans.held import are_few
+from spark_jobs.plans import held
 from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.silver.sessionize import (
@@ -89,9 +89,9 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        few = are_few(events) and not batch.replaces
+        few = held.are_few(events) and not batch.replaces
         fresh = batch.hold(step.fresh(events, few=few), few)
-        seen, count, hours_of_each, most_lines = step.measures(fresh, few=few).collect()[0]
+        [(seen, count, hours_of_each, most_lines)] = held.collect(step.measures(fresh, few=few))
         batch.counts.read += seen or 0
         if batch.replaces:
             tables.replace(
@@ -108,7 +108,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             present = tables.read(events.sparkSession, lake, silver.SESSIONS)
             near = present.where(time_ranges(hours, "started_at", "ended_at", margin))
         touched = batch.hold(step.touched[orders](fresh, near, present, few=few), few)
-        known = [row[0] for row in step.ids(touched, few=few).collect()]
+        known = [row[0] for row in held.collect(step.ids(touched, few=few))]
 
         # Intervals of one batch are merged with each other already.
         alone = not known and not few

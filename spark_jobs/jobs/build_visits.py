@@ -77,6 +77,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return spans
 
     def process(changed: DataFrame, batch: MicroBatch) -> None:
+        changed = batch.held_if_few(changed)
         read = partial(tables.read_counted, changed.sparkSession, settings)
         agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
         work = _Work(settings, batch, read(silver.EVENTS), read(silver.SESSIONS), agents)

@@ -4,10 +4,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 _FEW_BYTES: Final = 1 << 20
 """Of files: some ten thousand events."""
+_ROWS: Final = "_held_rows"
+"""The attribute of a frame in which they are remembered."""
+_BROADCAST: Final = "spark.sql.autoBroadcastJoinThreshold"
+
+
+def expect(spark: SparkSession, few: bool) -> None:
+    """How this session joins from here on: what is `few` lies in one partition already, and to broadcast it is a job of its own."""
+    usual = spark.sparkContext.getConf().get(_BROADCAST, "10MB")
+    spark.conf.set(_BROADCAST, "-1" if few else usual)
 
 
 def are_few(batch: DataFrame) -> bool:
@@ -25,29 +34,92 @@ def here(rows: DataFrame) -> DataFrame:
 
     Such a plan is short: nothing of what made the rows is planned again. A cache costs a small batch as much as all of its work.
     """
-    execution = cast(Any, rows)._jdf.queryExecution()
-    if _is_held(execution):
+    if _data(rows) is not None:
         return rows
-    return relation(rows.sparkSession, execution.analyzed().output(), execution.executedPlan().executeCollect())
+    execution = cast(Any, rows)._jdf.queryExecution()
+    return relation(rows.sparkSession, execution.analyzed().output(), _made(rows))
 
 
 def rows_of(rows: DataFrame) -> Any:
     """Spark's own form of few rows: of what is held already, as it is."""
-    execution = cast(Any, rows)._jdf.queryExecution()
-    if _is_held(execution):
-        return execution.analyzed().data()
-    return _wrapped(rows.sparkSession, execution.executedPlan().executeCollect())
+    data = _data(rows)
+    if data is not None:
+        return data
+    return _wrapped(rows.sparkSession, _made(rows))
 
 
-def _is_held(execution: Any) -> bool:
-    return bool(execution.analyzed().getClass().getSimpleName() == "LocalRelation")
+def _made(rows: DataFrame) -> Any:
+    plan = cast(Any, rows)._jdf.queryExecution().executedPlan()
+    leaves = plan.collectLeaves()
+    # Files may be of any size: several tasks read them.
+    if all(_is_held(leaves.apply(place)) for place in range(leaves.size())):
+        plan = without_exchanges(rows.sparkSession, plan)
+    return plan.executeCollect()
+
+
+def _is_held(leaf: Any) -> bool:
+    return bool(leaf.getClass().getSimpleName() == "RDDScanExec" and leaf.outputPartitioning().numPartitions() == 1)
+
+
+def collect(rows: DataFrame) -> list[Row]:
+    """`rows.collect()`; what is held is no job."""
+    if (data := _data(rows)) is None:
+        return rows.collect()
+    spark, none = rows.sparkSession, cast(Any, rows.sparkSession)._jvm.scala.Option.empty()
+    output = cast(Any, rows)._jdf.queryExecution().analyzed().output()
+    return frame(spark, _local_relation(spark)(output, data, False, none)).collect()
+
+
+def count(rows: DataFrame) -> int:
+    """`rows.count()`; what is held is no job."""
+    return rows.count() if (data := _data(rows)) is None else int(data.size())
+
+
+def _data(rows: DataFrame) -> Any:
+    """Of a frame that `relation` made its rows; None of another."""
+    return vars(rows).get(_ROWS)
 
 
 def relation(spark: SparkSession, output: Any, rows: Any) -> DataFrame:
-    """Rows in Spark's own form, and the columns that they have, as a frame."""
+    """Rows in Spark's own form, and the columns that they have, as a frame of one partition: joined with its like no row is moved."""
+    return _in_one_partition(spark, output, _wrapped(spark, rows))
+
+
+def local(rows: DataFrame) -> DataFrame:
+    """Rows that this process gave Spark, as `relation`."""
+    plan = cast(Any, rows)._jdf.queryExecution().analyzed()
+    return _in_one_partition(rows.sparkSession, plan.output(), plan.data())
+
+
+def _in_one_partition(spark: SparkSession, output: Any, rows: Any) -> DataFrame:
+    java, none = cast(Any, spark)._jvm, cast(Any, spark)._jvm.scala.Option.empty()
+    size = _local_relation(spark)(output, rows, False, none).stats()
+    of_any = getattr(getattr(java.scala.reflect, "ClassTag$"), "MODULE$").Any()
+    one_slice = cast(Any, spark.sparkContext)._jsc.sc().parallelize(rows, 1, of_any)
+    held = frame(spark, leaf(spark, output, one_slice, size))
+    setattr(held, _ROWS, rows)
+    return held
+
+
+def _local_relation(spark: SparkSession) -> Any:
+    return cast(Any, spark)._jvm.org.apache.spark.sql.catalyst.plans.logical.LocalRelation
+
+
+def leaf(spark: SparkSession, output: Any, rdd: Any, statistics: Any) -> Any:
+    """An RDD of one partition as a logical plan, which needs no exchange for what it is counted by, or joined with."""
     java = cast(Any, spark)._jvm
-    leaf = java.org.apache.spark.sql.catalyst.plans.logical.LocalRelation
-    return frame(spark, leaf(output, _wrapped(spark, rows), False, java.scala.Option.empty()))
+    one_partition = getattr(getattr(java.org.apache.spark.sql.catalyst.plans.physical, "SinglePartition$"), "MODULE$")
+    return java.org.apache.spark.sql.execution.LogicalRDD(
+        output,
+        rdd,
+        one_partition,
+        sequence(spark, []),
+        False,
+        java.scala.Option.empty(),
+        cast(Any, spark)._jsparkSession,
+        java.scala.Option.apply(statistics),
+        java.scala.Option.empty(),
+    )
 
 
 @contextmanager
@@ -67,6 +139,15 @@ def without_rows(like: DataFrame) -> Iterator[DataFrame]:
 def sequence(spark: SparkSession, values: list[Any]) -> Any:
     """A list of the JVM's objects as Scala's."""
     return cast(Any, spark)._jvm.org.apache.spark.api.python.PythonUtils.toSeq(values)
+
+
+def without_exchanges(spark: SparkSession, plan: Any) -> Any:
+    """A physical plan as one task: what moves rows between tasks, which is a stage of its own, leaves them in one partition."""
+    children = plan.children()
+    below = [without_exchanges(spark, children.apply(place)) for place in range(children.size())]
+    if plan.getClass().getSimpleName() == "ShuffleExchangeExec":
+        return cast(Any, spark)._jvm.org.apache.spark.sql.execution.CoalesceExec(1, below[0])
+    return plan.withNewChildren(sequence(spark, below)) if below else plan
 
 
 def _wrapped(spark: SparkSession, rows: Any) -> Any:

@@ -73,7 +73,7 @@ class Prepared:
         frames = [_without_rows(like, rdd) for like, rdd in zip(inputs, nothing, strict=True)]
         with configured(spark, self._options):
             execution = cast(Any, self._transform(*frames))._jdf.queryExecution()
-            physical = execution.executedPlan()
+            physical = held.without_exchanges(spark, execution.executedPlan())
         if not physical.subqueriesAll().isEmpty():
             raise ValueError(f"A plan that is made once cannot have subqueries, whose answer stays:\n{physical}")
         return _Plan(made_for, execution.analyzed().output(), _steps(physical, [rdd.id() for rdd in nothing]))
@@ -95,21 +95,9 @@ def once(make: Callable[..., T]) -> Callable[..., T]:
 
 def _without_rows(like: DataFrame, rdd: Any) -> DataFrame:
     """The columns of `like`, in one partition; Spark takes it for small, and does not know how many rows it has."""
-    spark = like.sparkSession
-    java = cast(Any, spark)._jvm
-    catalyst, option = java.org.apache.spark.sql.catalyst.plans, java.scala.Option
-    one_partition = getattr(getattr(catalyst.physical, "SinglePartition$"), "MODULE$")
-    leaf = java.org.apache.spark.sql.execution.LogicalRDD(
-        cast(Any, like)._jdf.queryExecution().analyzed().output(),
-        rdd,
-        one_partition,
-        held.sequence(spark, []),
-        False,
-        option.empty(),
-        cast(Any, spark)._jsparkSession,
-        option.apply(catalyst.logical.OneRowRelation().stats()),
-        option.empty(),
-    )
+    spark, output = like.sparkSession, cast(Any, like)._jdf.queryExecution().analyzed().output()
+    size = cast(Any, spark)._jvm.org.apache.spark.sql.catalyst.plans.logical.OneRowRelation().stats()
+    leaf = held.leaf(spark, output, rdd, size)
     return held.frame(spark, leaf.newInstance())  # columns of its own, where two inputs have the same
 
 

@@ -77,6 +77,7 @@ def run(spark: SparkSession, settings: Settings, job: str, many: bool = False) -
             patch.setattr(tables, "_FEW", 0)
             if many:
                 patch.setattr(held, "_FEW_BYTES", -1)
+                patch.setattr(tables, "_HELD_ROWS", -1)
         path.run_jobs(spark, settings, [job])
 
 

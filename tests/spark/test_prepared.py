@@ -1,6 +1,7 @@
 """A plan that was made once gives what the transform gives, whatever rows a batch has."""
 
 from collections.abc import Sequence
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,13 @@ def both(fresh: DataFrame, present: DataFrame) -> DataFrame:
     return union.join(known, "visitor", "left").groupBy("visitor").agg(F.sum("before"), F.count("amount"))
 
 
-@pytest.mark.parametrize("transform", [totals, runs])
+def joined(rows: DataFrame) -> DataFrame:
+    """Inner joins of joins, where Spark moves rows though all of them lie together."""
+    parts = [rows.groupBy("visitor").agg(F.sum("amount").alias(name)) for name in ("a", "b", "c")]
+    return reduce(lambda left, right: left.join(right, "visitor"), parts).groupBy("a").count()
+
+
+@pytest.mark.parametrize("transform", [totals, runs, joined])
 def test_each_batch_has_its_own_rows(spark: SparkSession, transform: Transformer) -> None:
     step = Prepared(transform)
     for rows in _BATCHES:

@@ -85,7 +85,7 @@ def test_late_visits_orders_and_bots_give_what_a_rebuild_gives(
     spark: SparkSession, shop: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By plans for many rows: tests/spark/test_path.py compares those for few with the oracle."""
-    for module, names in ((build_visits, ("_FEW", "_FEW_VISITORS")), (tables, ("_FEW",))):
+    for module, names in ((build_visits, ("_FEW", "_FEW_VISITORS")), (tables, ("_FEW", "_HELD_ROWS"))):
         for name in names:
             monkeypatch.setattr(module, name, 0)
 

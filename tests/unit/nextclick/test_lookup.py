@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from nextclick.contracts import catalog
 from nextclick.lake import delta, lookup
 from nextclick.lake.lookup import Reach
 from nextclick.lake.paths import Lake
@@ -41,6 +42,16 @@ def test_a_table_that_was_never_written_has_none_but_its_types(tmp_path: Path) -
     found = lookup.matching(lake, "silver.sessions", pa.table({"visitor_id": ["ann"]}), ["visitor_id", "started_at"])
     assert found.num_rows == 0
     assert [column.num_chunks for column in found.columns] == [1, 1]
+
+
+def test_a_small_table_is_read_whole_and_no_other(tmp_path: Path) -> None:
+    lake = _lake(tmp_path)
+    table = delta.require(lake, "silver.sessions")
+    whole = lookup.whole(lake, "silver.sessions", table, 3)
+    assert whole is not None
+    assert sorted(whole["visitor_id"].to_pylist()) == ["ann", "ann", "bob"]
+    assert whole.column_names == list(catalog.table("silver.sessions").column_names)
+    assert lookup.whole(lake, "silver.sessions", table, 2) is None
 
 
 def test_files_are_those_whose_rows_may_reach_into_a_span(tmp_path: Path) -> None:
