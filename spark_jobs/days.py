@@ -12,6 +12,7 @@ from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
+from spark_jobs.plans import held
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots
@@ -62,7 +63,8 @@ class DailyTable(NamedTuple):
             agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
             counted, compute = rows.transform(self.counted(agents)), self.transform(agents)
             if batch.replaces:
-                tables.replace(counted.transform(compute), lake, self.table, batch.commit("days"))
+                few = held.are_few(changed)
+                tables.replace(counted.transform(compute), lake, self.table, batch.commit("days"), few=few)
                 return
             if known:
                 theirs = rows.transform(of_agents(changed))

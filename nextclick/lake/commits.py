@@ -94,6 +94,16 @@ def append(lake: Lake, table: Table, rows: Any, transaction: tuple[str, int]) ->
     _once(lake, table, transaction, write)
 
 
+def replace(lake: Lake, table: Table, rows: Any, transaction: tuple[str, int]) -> None:
+    """Arrow rows in the place of all that are there, in one commit; a `transaction` and the table's lock are as in `replace_days`."""
+    from deltalake import write_deltalake
+
+    def write(present: "DeltaTable", said: "CommitProperties") -> None:
+        write_deltalake(present, rows, mode="overwrite", commit_properties=said, writer_properties=_zstd())
+
+    _once(lake, table, transaction, write)
+
+
 def replace_days(
     lake: Lake,
     table: Table,

@@ -9,6 +9,7 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
+from spark_jobs.plans import held
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.gold.campaigns import campaign_daily
 from spark_jobs.transforms.time_ranges import among
@@ -32,7 +33,8 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         batch.counts.read += seen
         sources = [tables.read(changed.sparkSession, lake, table) for table in _SOURCES]
         if batch.replaces:
-            tables.replace(campaign_daily(*sources), lake, CAMPAIGN_DAILY, batch.commit("days"))
+            few = held.are_few(changed)
+            tables.replace(campaign_daily(*sources), lake, CAMPAIGN_DAILY, batch.commit("days"), few=few)
         elif days:
             rows = campaign_daily(*(source.where(among(days, "date")) for source in sources))
             most = sum(tables.rows_on(lake, table, days) for table in _SOURCES)  # that each has a row of its own

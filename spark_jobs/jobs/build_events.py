@@ -72,7 +72,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, bronze.EVENTS)
 
     def process(rows: DataFrame, batch: MicroBatch) -> None:
-        few = held.are_few(rows) and not batch.replaces
+        few = held.are_few(rows)
         typed = batch.hold(step.typed(rows, few=few), few)
         good = typed.where("reject IS NULL")
         # One pass fills the cache and says what there is: how many, how many rejects, which hours.
@@ -82,7 +82,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         has_moved = any_moved(lake)
         is_first = batch.replaces or (not few and tables.is_empty(lake, silver.EVENTS))
         present = None  # nothing is there yet: copies are sought among the events themselves
-        if few and not has_moved:
+        if few and not has_moved and not batch.replaces:
             present = _copied(step.identities(typed, few=True).toArrow(), lake, hours, rows.sparkSession)
         elif not is_first:
             there = tables.read(rows.sparkSession, lake, silver.EVENTS)
@@ -106,7 +106,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             refused = refused.unionByName(collided.transform(collisions))
         if batch.replaces:
             tables.replace(refused, lake, silver.QUARANTINE, batch.commit("quarantine"), _MADE_HERE)
-            tables.replace(first, lake, silver.EVENTS, batch.commit("events"))
+            tables.replace(first, lake, silver.EVENTS, batch.commit("events"), few=few)
         else:
             if rejected or counts.get("id_collision"):
                 most = rejected + counts.get("id_collision", 0)

@@ -48,7 +48,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         count = held.count(fresh)
         batch.counts.read += count
         if batch.replaces:
-            tables.replace(fresh.transform(as_identities), lake, silver.IDENTITIES, batch.commit("links"))
+            tables.replace(fresh.transform(as_identities), lake, silver.IDENTITIES, batch.commit("links"), few=few)
         elif count:  # most batches of anonymous traffic link nobody
             rows = step.rows(fresh, tables.alike(fresh, lake, silver.IDENTITIES, KEY, few), few=few)
             tables.merge(rows, lake, silver.IDENTITIES, batch.commit("links"), only_changed=True, at_most=count)

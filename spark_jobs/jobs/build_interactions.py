@@ -49,11 +49,12 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         visits = allowed.transform(without_bots(tables.read(session, lake, silver.USER_AGENTS)))
         merged = merges(identities)
         events = visits.transform(lambda rows: persons(rows, identities, merged))
+        few = held.are_few(changed)
         # Where everything is new, there is no need to say whom it touches.
         if batch.replaces or tables.is_empty(lake, gold.INTERACTIONS):
-            tables.replace(events.transform(recompute(settings)), lake, gold.INTERACTIONS, batch.commit("interactions"))
+            rows = events.transform(recompute(settings))
+            tables.replace(rows, lake, gold.INTERACTIONS, batch.commit("interactions"), few=few)
             return
-        few = held.are_few(changed)
         changed = batch.hold(changed, few) if few else changed
         bots = changed.where("user_agent IS NOT NULL")
         if not bots.isEmpty():

@@ -47,7 +47,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         count = held.count(fresh)
         batch.counts.read += count
         if batch.replaces:
-            tables.replace(fresh.transform(as_items), lake, silver.ITEMS, batch.commit("items"))
+            tables.replace(fresh.transform(as_items), lake, silver.ITEMS, batch.commit("items"), few=few)
         elif count:
             rows = step.rows(fresh, tables.alike(fresh, lake, silver.ITEMS, KEY, few), few=few)
             tables.merge(rows, lake, silver.ITEMS, batch.commit("items"), only_changed=True, at_most=count)

@@ -90,14 +90,14 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
+        few = held.are_few(events)
         if batch.replaces:
             everything = tables.read(events.sparkSession, lake, silver.EVENTS)
             rows = everything.transform(items_of_answers).transform(
                 attribute(_counted(everything), settings.attribution)
             )
-            tables.replace(rows, lake, SERVED_ITEMS, batch.commit("rows"))
+            tables.replace(rows, lake, SERVED_ITEMS, batch.commit("rows"), few=few)
             return
-        few = held.are_few(events)
         mine = batch.hold(events.where(is_answer() | is_act()).select(*_ASKED), few)
         [(answers, done, sends)] = held.collect(steps(settings.attribution).counts(mine, few=few))
         batch.counts.read += answers + done

@@ -89,14 +89,13 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return tables.stream(spark, lake, silver.EVENTS)
 
     def process(events: DataFrame, batch: MicroBatch) -> None:
-        few = held.are_few(events) and not batch.replaces
+        few = held.are_few(events)
         fresh = batch.hold(step.fresh(events, few=few), few)
         [(seen, count, hours_of_each, most_lines)] = held.collect(step.measures(fresh, few=few))
         batch.counts.read += seen or 0
         if batch.replaces:
-            tables.replace(
-                _sessions(fresh, settings.sessions, orders=True), lake, silver.SESSIONS, batch.commit("sessions")
-            )
+            rows = _sessions(fresh, settings.sessions, orders=True)
+            tables.replace(rows, lake, silver.SESSIONS, batch.commit("sessions"), few=few)
             return
         if not count and not batch.rehearsal:
             return

@@ -30,7 +30,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         if agents or batch.replaces:
             rows = events.sparkSession.createDataFrame(agents, tables.schema(silver.USER_AGENTS)).coalesce(1)
             if batch.replaces:
-                tables.replace(rows, lake, silver.USER_AGENTS, batch.commit("agents"))
+                tables.replace(rows, lake, silver.USER_AGENTS, batch.commit("agents"), few=True)
             else:
                 tables.append(rows, lake, silver.USER_AGENTS, batch.commit("agents"), len(agents))
 

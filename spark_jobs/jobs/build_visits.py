@@ -20,6 +20,7 @@ from nextclick.report import JobReport
 from nextclick.settings import AnalyticsSettings, Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
+from spark_jobs.plans import held
 from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
@@ -77,14 +78,14 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return spans
 
     def process(changed: DataFrame, batch: MicroBatch) -> None:
-        changed = batch.held_if_few(changed)
+        few, changed = held.are_few(changed), batch.held_if_few(changed)
         read = partial(tables.read_counted, changed.sparkSession, settings)
         agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
         work = _Work(settings, batch, read(silver.EVENTS), read(silver.SESSIONS), agents)
         seen, known, days = changed.agg(F.count("site"), F.count("user_agent"), work.days()).collect()[0]
         batch.counts.read += seen
         if batch.replaces or tables.is_empty(lake, gold.VISITS):  # everything is new: no need to say what it touches
-            work.write_all()
+            work._replace(few=few).write_all()
             return
         spans = changed.where("site IS NOT NULL").select(*OWNER, *_SPAN)
         if known:
@@ -124,8 +125,8 @@ class _Work(NamedTuple):
         return visits.select(*OWNER, *_SPAN).unionByName(_moments(events))
 
     def write_all(self) -> None:
-        rows = self.batch.hold(self._with_visits())
-        self._write_days(rows, self.settings.analytics.pages_max)
+        rows = self.batch.hold(self._with_visits(), self.few)
+        self._write_days(rows, self.settings.analytics.pages_max, few=self.few)
         self._write(gold.CONVERSIONS, self._conversions(rows, self._read(gold.VISITS)))
 
     def write(self, spans: DataFrame, days: set[date], seen: int) -> None:
@@ -196,8 +197,8 @@ class _Work(NamedTuple):
     def _write(self, table: Table, rows: DataFrame, days: Collection[date] | None = None, more: int = 0) -> None:
         """The rows of `days`, or of all: at most `more` than those that are there."""
         lake, commit = self.settings.lake, self.batch.commit(table.name)
-        if days is None:  # a day by one task, so that it is one file
-            tables.replace(rows.repartition("date"), lake, table, commit)
+        if days is None:
+            tables.replace(rows, lake, table, commit, few=self.few)
         else:
             tables.replace_days(rows, lake, table, commit, days, tables.rows_on(lake, table, days) + more)
 

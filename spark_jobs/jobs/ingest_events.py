@@ -22,10 +22,11 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
 
     def process(lines: DataFrame, batch: MicroBatch) -> None:
         rows = lines.transform(landing_lines(batch.id))
+        commit, most = batch.commit("events"), tables.most_of(lines)
         if batch.replaces:
-            tables.replace(rows, lake, bronze.EVENTS, batch.commit("events"))
+            tables.replace(rows, lake, bronze.EVENTS, commit, few=most is not None)
         else:
-            tables.append(rows, lake, bronze.EVENTS, batch.commit("events"), tables.most_of(lines))
+            tables.append(rows, lake, bronze.EVENTS, commit, most)
 
     report = run_query(spark, settings, trigger, "ingest_events", (bronze.EVENTS,), source, process)
     return structs.replace(report, read=report.written)  # a line, or a record, is a row

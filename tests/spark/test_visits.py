@@ -12,6 +12,7 @@ from nextclick.lake import delta
 from nextclick.settings import Goal, Settings
 from spark_jobs import tables
 from spark_jobs.jobs import build_sessions, build_visits
+from spark_jobs.plans import held
 from spark_jobs.streaming import forget
 from tests.spark import path
 from tests.table_rows import NOON, write
@@ -85,7 +86,11 @@ def test_late_visits_orders_and_bots_give_what_a_rebuild_gives(
     spark: SparkSession, shop: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By plans for many rows: tests/spark/test_path.py compares those for few with the oracle."""
-    for module, names in ((build_visits, ("_FEW", "_FEW_VISITORS")), (tables, ("_FEW", "_HELD_ROWS"))):
+    for module, names in (
+        (build_visits, ("_FEW", "_FEW_VISITORS")),
+        (tables, ("_FEW", "_HELD_ROWS")),
+        (held, ("_FEW_BYTES",)),
+    ):
         for name in names:
             monkeypatch.setattr(module, name, 0)
 
