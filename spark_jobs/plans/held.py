@@ -37,7 +37,7 @@ def here(rows: DataFrame) -> DataFrame:
     if _data(rows) is not None:
         return rows
     execution = cast(Any, rows)._jdf.queryExecution()
-    return relation(rows.sparkSession, execution.analyzed().output(), _made(rows))
+    return relation(rows.sparkSession, execution.analyzed().output(), _collected(rows))
 
 
 def rows_of(rows: DataFrame) -> Any:
@@ -45,10 +45,10 @@ def rows_of(rows: DataFrame) -> Any:
     data = _data(rows)
     if data is not None:
         return data
-    return _wrapped(rows.sparkSession, _made(rows))
+    return _wrapped(rows.sparkSession, _collected(rows))
 
 
-def _made(rows: DataFrame) -> Any:
+def _collected(rows: DataFrame) -> Any:
     plan = cast(Any, rows)._jdf.queryExecution().executedPlan()
     leaves = plan.collectLeaves()
     # Files may be of any size: several tasks read them.
