@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(bool(object_store.missing()), reason=object_stor
 
 DAY = date(2026, 1, 1)
 WHO = {"pid": 1, "host": "a", "purpose": "a test", "since": "today"}
-SECONDS = 2.0
+SECONDS = 3.0
 """How long a lease lasts here."""
 WRITER = """
 import sys
