@@ -15,6 +15,8 @@ from nextclick.settings import Settings, load
 from spark_jobs.session import open_session
 from tests.conftest import LAKE
 
+pytest.register_assert_rewrite("tests.spark.path", "tests.spark.sites")  # so that they tell what differs
+
 RECEIVED = 1_767_225_600_000
 """2026-01-01T00:00:00Z in milliseconds: when test events arrive, unless a test says otherwise."""
 
@@ -57,12 +59,16 @@ def publish(settings: Settings, rows: Iterable[Row], log: str = "landing", recei
             writer.append(payload, "server" if served else "plain", received)
 
 
-def new_events() -> Callable[..., dict[str, Any]]:
+def new_events(**always: Any) -> Callable[..., dict[str, Any]]:
     """`event(minute, **fields)`: an event `minute` minutes before its arrival's day began, with an id of its own."""
     numbers = itertools.count()
 
     def make(minute: float = 0, **fields: Any) -> dict[str, Any]:
         time = RECEIVED - 24 * 60 * MINUTE + round(minute * MINUTE)
-        return {"event": "page_view", "event_id": f"e{next(numbers)}", "client_time": time, "visitor_id": "v"} | fields
+        return (
+            {"event": "page_view", "event_id": f"e{next(numbers)}", "client_time": time, "visitor_id": "v"}
+            | always
+            | fields
+        )
 
     return make

@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Row, SparkSession
 
 from nextclick.contracts import catalog
@@ -19,6 +20,8 @@ from tests import oracle
 from tests import oracle_of_visits as of_visits
 
 Event = Mapping[str, Any]
+SITE: Final = "default"
+"""Of events that name none: those which the oracle follows."""
 
 
 def run_jobs(spark: SparkSession, settings: Settings, names: Sequence[str] = jobs.ALL) -> None:
@@ -26,9 +29,11 @@ def run_jobs(spark: SparkSession, settings: Settings, names: Sequence[str] = job
         job(name)(spark, settings, Trigger.AVAILABLE_NOW)
 
 
-def rows(settings: Settings, table: str) -> list[Row]:
-    """What Spark's `collect` gives, read by another reader of the table."""
+def rows(settings: Settings, table: str, site: str | None = None) -> list[Row]:
+    """What Spark's `collect` gives, read by another reader of the table; of a `site`, where the table says whose a row is."""
     present = delta.require(settings.lake, table).to_pyarrow_table()
+    if site is not None and "site" in present.column_names:
+        present = present.filter(pc.field("site") == site)
     kinds = {field.name: field.type for field in present.schema}
     return [Row(**{name: _as_spark(row[name], kind) for name, kind in kinds.items()}) for row in present.to_pylist()]
 
@@ -52,9 +57,9 @@ def versions(settings: Settings) -> dict[str, int]:
     return {table.name: tables.version(settings.lake, table) for table in catalog.TABLES}
 
 
-def digest(settings: Settings, table: str) -> Counter[str]:
-    """What `digest_of` says of a whole table."""
-    return digest_of(rows(settings, table))
+def digest(settings: Settings, table: str, site: str | None = None) -> Counter[str]:
+    """What `digest_of` says of a table, or of what a site has there."""
+    return digest_of(rows(settings, table, site))
 
 
 def digest_of(table: Sequence[Row]) -> Counter[str]:
@@ -75,42 +80,40 @@ def _rounded(value: Any) -> Any:
 
 
 def assert_equals_oracle(settings: Settings, landed: Sequence[Event]) -> None:
-    """Silver and gold are what plain Python makes of the landed events."""
+    """Silver and gold are what plain Python makes of the landed events of SITE."""
+    read = partial(rows, settings, site=SITE)
     assert_silver_equals_oracle(settings, landed)
     events, _, _ = oracle.first_arrivals(landed)
-    pairs = {
-        (row.person_id, row.item_id): (round(row.strength, 9), row.events)
-        for row in rows(settings, "gold.interactions")
-    }
+    pairs = {(row.person_id, row.item_id): (round(row.strength, 9), row.events) for row in read("gold.interactions")}
     half_life = settings.interactions.half_life.total_seconds() * 1000
     assert pairs == oracle.interactions(events, settings.interactions.weights, half_life)
 
     zone = settings.analytics.timezone
     visits = of_visits.people_visits(events, *_gaps(settings))
     traffic = Counter[Any]()
-    for row in rows(settings, "gold.traffic_daily"):
+    for row in read("gold.traffic_daily"):
         traffic[row.date] += row.sessions
     assert traffic == Counter(oracle.day(visit.start, zone) for visit in visits)
 
     counts = Counter[Any]()
     columns = {"served": "served", "shown": "shown", "clicked": "clicks", "carted": "carts", "purchased": "purchases"}
-    for row in rows(settings, "gold.recommendation_performance"):
+    for row in read("gold.recommendation_performance"):
         counts += Counter({(row.date, row.position, name): row[column] for name, column in columns.items()})
         assert row.ctr == (row.clicks / row.shown if row.shown else None)
     assert counts == oracle.performance(_fates(settings, events).values(), zone)
 
     items = Counter[Any]()
-    for row in rows(settings, "gold.item_daily"):
+    for row in read("gold.item_daily"):
         items += Counter({(row.date, row.item_id, name): row[name] for name in ("views", "carts", "purchases")})
     assert items == oracle.items_a_day(events, zone)
     _assert_visits_equal_oracle(settings, events, visits)
-    came = [row.asDict() for row in rows(settings, "gold.visits")]
+    came = [row.asDict() for row in read("gold.visits")]
     assert campaigns(settings) == oracle.campaigns(came, ())
 
 
-def campaigns(settings: Settings) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+def campaigns(settings: Settings, site: str = SITE) -> dict[tuple[Any, ...], tuple[Any, ...]]:
     """gold.campaign_daily as the oracle says it."""
-    table = rows(settings, "gold.campaign_daily")
+    table = rows(settings, "gold.campaign_daily", site)
     said = {tuple(row[name] for name in oracle.CAMPAIGN): tuple(row[name] for name in oracle.PAID) for row in table}
     assert len(said) == len(table)
     return said
@@ -119,7 +122,7 @@ def campaigns(settings: Settings) -> dict[tuple[Any, ...], tuple[Any, ...]]:
 def _assert_visits_equal_oracle(settings: Settings, events: Sequence[Event], visits: Sequence[of_visits.Visit]) -> None:
     """What build_visits made is what plain Python makes of the visits; rows are said as the oracle says them."""
     zone, analytics = settings.analytics.timezone, settings.analytics
-    read = partial(rows, settings)
+    read = partial(rows, settings, site=SITE)
     starts = {row.session_id: _ms(row.started_at) for row in read("gold.visits")}
     assert Counter(
         (
@@ -161,11 +164,12 @@ def _ms(time: datetime) -> int:
 
 
 def assert_silver_equals_oracle(settings: Settings, landed: Sequence[Event]) -> None:
-    """Events, quarantine, sessions and served items are what plain Python makes of the landed events."""
+    """Events, quarantine, sessions and served items are what plain Python makes of the landed events of SITE; no other was refused."""
+    read = partial(rows, settings, site=SITE)
     events, duplicates, collisions = oracle.first_arrivals(landed)
-    silver = rows(settings, "silver.events")
+    silver = read("silver.events")
     assert Counter(row.event_id for row in silver) == Counter(event["event_id"] for event in events)
-    quarantine = rows(settings, "silver.quarantine")
+    quarantine = read("silver.quarantine")
     assert [row.reason for row in quarantine] == ["id_collision"] * collisions
     assert len(landed) == len(silver) + len(quarantine) + duplicates
     sessions = Counter(
@@ -180,7 +184,7 @@ def assert_silver_equals_oracle(settings: Settings, landed: Sequence[Event]) -> 
             row.entry_page,
             row.exit_page,
         )
-        for row in rows(settings, "silver.sessions")
+        for row in read("silver.sessions")
     )
     assert sessions == oracle.sessions(events, *_gaps(settings))
 
@@ -191,7 +195,7 @@ def assert_silver_equals_oracle(settings: Settings, landed: Sequence[Event]) -> 
             "revenue": row.revenue,
             **{name: row[f"{name}_at"] and _ms(row[f"{name}_at"]) for name in ("served", *oracle.ACTS)},
         }
-        for row in rows(settings, "silver.served_items")
+        for row in read("silver.served_items")
     } == _fates(settings, events)
 
 

@@ -1,120 +1,77 @@
 """Stream equals batch: any order, any cut, duplicates, restarts and crashes give the tables of the oracle."""
 
-import json
 import random
 import shutil
 from collections import Counter
-from functools import reduce
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from nextclick import formats
-from nextclick.contracts import catalog
-from nextclick.contracts.table import Layer, Table
+from nextclick.contracts import catalog, silver_imported
+from nextclick.contracts.table import Layer
 from nextclick.errors import LakeError
-from nextclick.lake.paths import Lake
+from nextclick.lake import delta
+from nextclick.reconciliation import reconcile
 from nextclick.settings import Settings, load
 from spark_jobs import tables
-from spark_jobs.plans import held
+from spark_jobs.moves import DERIVED as MADE_ANEW
 from spark_jobs.run_jobs import REBUILDS
 from spark_jobs.streaming import forget
+from tests.conftest import LAKE
 from tests.spark import path
 from tests.spark.conftest import MINUTE, RECEIVED, publish
+from tests.spark.cuts import AT_ONCE, WRITERS, batches, first_cut, run, second_cut, third_cut
 from tests.spark.histories import ROBOT, answers, clicks
+from tests.spark.sites import ARRIVED, costs, extremes, moves, orders, visits
 
 pytestmark = pytest.mark.spark
-
-Streamed = tuple[Settings, list[dict[str, Any]]]
 
 GOLD = tuple(name for job in catalog.JOBS if job.layer is Layer.GOLD for name in job.writes)
 SILVER = tuple(name for job in catalog.JOBS if "silver.events" in job.reads for name in job.writes if name not in GOLD)
 DERIVED = (*SILVER, *GOLD)
 
 
-class Crash(Exception):
-    """Thrown between a table's commit and the checkpoint's."""
+class World(NamedTuple):
+    """A lake that was built in two cuts, with a crash of each job."""
+
+    settings: Settings
+    first: Settings
+    """A copy, as it was after the first cut."""
+    followed: list[dict[str, Any]]
+    """What was landed that the oracle follows, in the order of its arrival."""
 
 
-WRITERS = {
-    "ingest_events": ("append", "bronze.events"),
-    "ingest_rejects": None,
-    "build_events": ("append", "silver.events"),
-    "build_identities": ("merge", "silver.identities"),
-    "build_items": ("merge", "silver.items"),
-    "build_user_agents": ("append", "silver.user_agents"),
-    "build_sessions": ("exchange", "silver.sessions"),
-    "build_served_items": ("merge", "silver.served_items"),
-    "build_interactions": ("merge", "gold.interactions"),
-    "build_traffic_daily": ("replace_days", "gold.traffic_daily"),
-    "build_item_daily": ("replace_days", "gold.item_daily"),
-    "build_recommendation_performance": ("replace_days", "gold.recommendation_performance"),
-    "build_visits": ("replace_days", "gold.visits"),
-    "build_campaign_daily": ("replace_days", "gold.campaign_daily"),
-}
-"""The function of spark_jobs.tables by which each job commits a batch, and to what; None: nothing comes its way."""
-
-AT_ONCE = (
-    "ingest_events", "build_events", "build_identities", "build_items", "build_traffic_daily", "build_recommendation_performance",
-    "build_campaign_daily",
-)  # fmt: skip
-"""Jobs that crash in their first batch, which they write as every other; the others crash in their second."""
-
-BY_SPARK = ("build_items", "build_served_items")
-"""Jobs that write by Spark's plans here, which are for many rows."""
+def settings_of(folder: Path) -> Settings:
+    """The history that the oracle follows is of a zone whose days begin at 18:30 UTC; the sites beside it name what they need."""
+    zone = {"NEXTCLICK_ANALYTICS__TIMEZONE": "Asia/Kolkata"}
+    settings = load(folder / LAKE, profile="test", environ=zone)
+    goals = settings.analytics.goals | visits.GOALS
+    analytics = msgspec.structs.replace(settings.analytics, timezones=visits.ZONES, goals=goals)
+    return msgspec.structs.replace(settings, analytics=analytics)
 
 
-def run(spark: SparkSession, settings: Settings, job: str, many: bool = False) -> None:
-    """`many`: a job of BY_SPARK takes its rows for many, too."""
-    with pytest.MonkeyPatch.context() as patch:
-        if job in BY_SPARK:
-            patch.setattr(tables, "_FEW", 0)
-            if many:
-                patch.setattr(held, "_FEW_BYTES", -1)
-                patch.setattr(tables, "_HELD_ROWS", -1)
-        path.run_jobs(spark, settings, [job])
-
-
-def crash_after_commit(spark: SparkSession, settings: Settings, job: str, writer: str, table: str) -> None:
-    """Run `job` into an exception after its commit to `table` and before the checkpoint's."""
-    write = getattr(tables, writer)
-
-    def commit_then_crash(rows: DataFrame, lake: Lake, target: Table, *args: Any, **kwargs: Any) -> None:
-        write(rows, lake, target, *args, **kwargs)
-        if target.name == table:
-            raise Crash
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tables, writer, commit_then_crash)
-        with pytest.raises(LakeError, match="Nothing is lost") as stopped:
-            run(spark, settings, job)
-        assert "Crash" in str(stopped.value)
-
-
-def batches(settings: Settings, table: str) -> list[int]:
-    """Of each commit of rows the batch that made it, oldest first."""
-    logs = sorted(Path(settings.lake.table(table), "_delta_log").glob("*.json"))
-    actions = [json.loads(line) for log in logs for line in log.read_text().splitlines()]
-    return [action["txn"]["version"] for action in actions if "txn" in action]
+def copied(settings: Settings, folder: Path) -> Settings:
+    shutil.copytree(settings.lake.root, folder / LAKE)
+    return settings_of(folder)
 
 
 @pytest.fixture(scope="module")
-def streamed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Streamed:
-    """A lake that was built in two cuts, with a crash of each job, and what was landed in it.
-
-    A job that crashed in the first cut goes on when more has come: it repeats a batch whose rows are committed, beside newer
+def world(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A job that crashed in the first cut goes on when more has come: it repeats a batch whose rows are committed, beside newer
     ones. In the first, gold is made before it is known who is a robot, so the second must take robots out again: also where
     nothing else changes. Tests leave the lake as it is, or equal to it.
     """
-    zone = {"NEXTCLICK_ANALYTICS__TIMEZONE": "Asia/Kolkata"}  # whose days begin at 18:30 UTC
-    settings = load(tmp_path_factory.mktemp("streamed") / "lake", profile="test", environ=zone)
+    settings = settings_of(tmp_path_factory.mktemp("world"))
     settings.lake.prepare()
+    tables.ensure(spark, settings, silver_imported.COSTS)
     crawl = {
         "event": "view_item",
         "event_id": "crawl",
@@ -125,29 +82,64 @@ def streamed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> S
     random.Random(4).shuffle(mixed)
     events = [crawl | {"item_id": "crawled", "user_agent": ROBOT}, *mixed]
     publish(settings, events[: len(events) // 2])
-    for job, commit in WRITERS.items():
-        if commit and job in AT_ONCE:
-            crash_after_commit(spark, settings, job, *commit)
-        elif job != "build_user_agents":
-            run(spark, settings, job, many=True)
-    assert {row.item_id for row in path.rows(settings, "gold.item_daily")} > {"crawled"}
+    publish(settings, [*orders.FIRST, *visits.FIRST, *moves.FIRST], received=ARRIVED)
+    costs.bring(settings, costs.FIRST)
+    first_cut(spark, settings)
+    first = copied(settings, tmp_path_factory.mktemp("first"))
     publish(settings, events[len(events) // 2 :])
-    for job, commit in WRITERS.items():
-        if commit and job not in AT_ONCE:
-            crash_after_commit(spark, settings, job, *commit)
-        run(spark, settings, job)
-    return settings, events
+    publish(settings, [*orders.SECOND, *visits.SECOND], received=ARRIVED)
+    costs.bring(settings, costs.SECOND)
+    second_cut(spark, settings)
+    return World(settings, first, events)
 
 
-def test_a_batch_that_is_run_again_commits_nothing_more(streamed: Streamed) -> None:
-    made = {job: batches(streamed[0], commit[1]) for job, commit in WRITERS.items() if commit}
+@pytest.fixture(scope="module")
+def grown(spark: SparkSession, world: World, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A copy, in which some sites went on in a third cut, and 10,000 extreme events came."""
+    settings = copied(world.settings, tmp_path_factory.mktemp("grown"))
+    publish(settings, [*orders.THIRD, *visits.THIRD], received=ARRIVED)
+    extremes.land(settings)
+    third_cut(spark, settings)
+    return settings
+
+
+def test_a_batch_that_is_run_again_commits_nothing_more(world: World) -> None:
+    made = {job: batches(world.settings, commit[1]) for job, commit in WRITERS.items() if commit}
     assert made == {job: sorted({*numbers}) for job, numbers in made.items()}
     assert {job: made[job] for job in AT_ONCE} == {job: [0, 1] for job in AT_ONCE}
 
 
-def test_cuts_and_crashes_between_commit_and_checkpoint_give_the_tables_of_the_oracle(streamed: Streamed) -> None:
+def test_cuts_and_crashes_between_commit_and_checkpoint_give_the_tables_of_the_oracle(world: World) -> None:
     assert list(WRITERS) == [job.name for job in catalog.JOBS]
-    path.assert_equals_oracle(*streamed)
+    assert {row.item_id for row in path.rows(world.first, "gold.item_daily", path.SITE)} > {"crawled"}
+    path.assert_equals_oracle(world.settings, world.followed)
+
+
+def test_an_order_counts_once_at_its_first_send_even_if_that_comes_later(world: World, grown: Settings) -> None:
+    orders.assert_first(world.first)
+    orders.assert_second(world.settings)
+    orders.assert_third(grown)
+
+
+def test_late_visits_orders_and_bots_change_what_was_counted(world: World, grown: Settings) -> None:
+    """By plans for few rows, and by those for many."""
+    visits.assert_first(world.first)
+    visits.assert_late_came(world.settings, visits.SITE)
+    visits.assert_late_came(grown, visits.SITE_OF_THIRD)
+
+
+def test_days_of_campaigns_follow_visits_and_costs_that_came_changed_or_went(world: World) -> None:
+    costs.assert_first(world.first)
+    costs.assert_second(world.settings)
+
+
+def test_each_column_at_its_limits_goes_through_every_table_and_leaves_other_sites_as_they_were(
+    world: World, grown: Settings
+) -> None:
+    extremes.assert_went_through(grown)
+    for table in DERIVED:
+        for site in (path.SITE, visits.SITE) if "site" in catalog.table(table).column_names else ():
+            assert path.digest(grown, table, site) == path.digest(world.settings, table, site), f"{table} of {site}"
 
 
 @pytest.mark.stress
@@ -165,8 +157,8 @@ def test_what_was_served_is_the_same_by_plans_for_few_rows_and_for_many(spark: S
         path.assert_silver_equals_oracle(settings, [event for cut in range(5) for event in events[cut::5]])
 
 
-def test_a_run_with_nothing_new_commits_nothing(spark: SparkSession, streamed: Streamed) -> None:
-    settings, _ = streamed
+def test_a_run_with_nothing_new_commits_nothing(spark: SparkSession, world: World) -> None:
+    settings = world.settings
     before = path.versions(settings)
     path.run_jobs(spark, settings)
     assert path.versions(settings) == before
@@ -189,22 +181,22 @@ ARROW = {
 """The contract's words as Arrow's."""
 
 
-def test_published_tables_open_in_other_readers_with_the_contracts_types(
-    spark: SparkSession, streamed: Streamed
-) -> None:
-    settings, _ = streamed
+def test_published_tables_open_in_other_readers_with_the_contracts_types(world: World) -> None:
+    settings = world.settings
     names = ("bronze.events", "silver.events", "silver.quarantine", *DERIVED)
-    read = (tables.read(spark, settings.lake, catalog.table(name)).select(F.lit(name).alias("table")) for name in names)
-    counts = dict(Counter(row.table for row in reduce(DataFrame.union, read).collect()))
     for name in names:
         table = catalog.table(name)
-        dataset = DeltaTable(settings.lake.table(name)).to_pyarrow_dataset()
+        opened = DeltaTable(settings.lake.table(name))
+        written = pa.table(opened.get_add_actions(flatten=True))["num_records"]
+        dataset = opened.to_pyarrow_dataset()
         assert dataset.schema.names == list(table.column_names)
         for field in dataset.schema:
             assert str(field.type).startswith(ARROW[table.column(field.name).type.split("<")[0]]), (
                 f"{name}.{field.name}"
             )
-        assert duckdb.from_arrow(dataset).count("*").fetchall() == [(counts.get(name, 0),)]
+        assert duckdb.from_arrow(dataset).count("*").fetchall() == [(sum(written.to_pylist()),)], (
+            f"as many as {name}'s writers say"
+        )
 
 
 def damage(content: bytes, how: str) -> bytes:
@@ -213,11 +205,8 @@ def damage(content: bytes, how: str) -> bytes:
     return content[:middle] + (bytes([content[middle] ^ 1]) + content[middle + 1 :] if how == "flipped" else b"")
 
 
-def test_a_damaged_or_lost_checkpoint_fails_loudly_and_a_rebuild_gives_the_same_tables(
-    spark: SparkSession, streamed: Streamed
-) -> None:
-    settings, _ = streamed
-    before = {table: path.digest(settings, table) for table in DERIVED}
+def test_a_damaged_or_lost_checkpoint_fails_loudly(spark: SparkSession, world: World, tmp_path: Path) -> None:
+    settings = copied(world.settings, tmp_path)
     checkpoint = Path(settings.lake.checkpoint("build_sessions"))
     for part in ("offsets/1", "commits/1", "metadata"):
         whole = (checkpoint / part).read_bytes()
@@ -229,16 +218,52 @@ def test_a_damaged_or_lost_checkpoint_fails_loudly_and_a_rebuild_gives_the_same_
     shutil.rmtree(checkpoint)
     with pytest.raises(LakeError, match="nextclick rebuild silver"):
         path.run_jobs(spark, settings, ["build_sessions"])
-    for name in REBUILDS["silver"]:
-        forget(settings, name)
-    path.run_jobs(spark, settings, REBUILDS["silver"])
-    assert {table: path.digest(settings, table) for table in DERIVED} == before
+    assert path.versions(settings) == path.versions(world.settings)
+
+
+def test_a_rebuild_gives_the_same_tables_without_what_was_moved_which_comes_back_by_replay(
+    spark: SparkSession, world: World, tmp_path: Path
+) -> None:
+    """All tables but silver.events are rebuilt after a move, visits by plans for many rows; then silver.events."""
+    settings, before = copied(world.settings, tmp_path), reconcile(world.settings)
+    moves.take_out(settings)
+    assert {"build_events", *MADE_ANEW} == {*REBUILDS["silver"]}
+    for job in MADE_ANEW:
+        run(spark, settings, job, many=job == "build_visits")
+    moves.assert_gone(settings, before)
+    assert_same(settings, world.settings, DERIVED)
+    for table in DERIVED:
+        folders = delta.require(settings.lake, table).metadata().partition_columns
+        assert tuple(folders) == catalog.table(table).partitioned_by
+
+    publish(settings, moves.SENT_AGAIN)
+    forget(settings, "build_events")
+    path.run_jobs(spark, settings, ("ingest_events", "build_events"))
+    moves.assert_kept_out(settings, before)
+    assert_same(settings, world.settings, ("silver.events",))
+
+    moves.let_in(settings)
+    path.run_jobs(spark, settings, ("ingest_events", "build_events", "build_sessions"))
+    moves.assert_back(settings)
+    forget(settings, "build_events")
+    path.run_jobs(spark, settings, ["build_events"])
+    moves.assert_back_for_good(settings, before)
+
+
+def assert_same(settings: Settings, others: Settings, names: Iterable[str]) -> None:
+    """These tables hold the same, but for what moves."""
+
+    def held(of: Settings, table: str) -> Counter[str]:
+        return path.digest_of([row for row in path.rows(of, table) if row.asDict().get("site") != moves.SITE])
+
+    for table in names:
+        assert held(settings, table) == held(others, table), table
 
 
 def test_other_settings_or_a_newer_format_are_refused_before_a_row_is_written(
-    spark: SparkSession, streamed: Streamed
+    spark: SparkSession, world: World
 ) -> None:
-    settings, _ = streamed
+    settings = world.settings
     before = path.versions(settings)
     with pytest.raises(LakeError, match=r"silver.sessions were made with other settings.*`nextclick rebuild silver`"):
         path.run_jobs(spark, _with_gap(settings, 60), ["build_sessions"])
@@ -255,10 +280,8 @@ def test_other_settings_or_a_newer_format_are_refused_before_a_row_is_written(
     events.alter.set_table_properties({formats.FORMAT_PROPERTY: "1"}, raise_if_not_exists=False)
 
 
-def test_the_rebuild_that_was_named_makes_every_row_with_the_new_setting(
-    spark: SparkSession, streamed: Streamed
-) -> None:
-    settings, _ = streamed
+def test_the_rebuild_that_was_named_makes_every_row_with_the_new_setting(spark: SparkSession, world: World) -> None:
+    settings = world.settings
     before, longer = path.digest(settings, "silver.sessions"), _with_gap(settings, 600)
     forget(settings, "build_sessions")
     path.run_jobs(spark, longer, ["build_sessions"])
