@@ -1,9 +1,10 @@
 """Sessions, by rows that a reader checks by eye, and by a property test against plain Python."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain, zip_longest
 from typing import Any
 
 import pytest
@@ -56,19 +57,42 @@ def sessionize(spark: SparkSession, *batches: list[dict[str, Any]]) -> list[Any]
     return sorted(sessions.collect(), key=lambda row: (row.visitor_id, row.started_at))
 
 
-def test_a_gap_of_thirty_minutes_stays_in_the_session_and_a_second_more_opens_a_new_one(spark: SparkSession) -> None:
-    found = sessionize(spark, [at(0), at(30), at(60 + 1 / 60)])
-    assert [row.events for row in found] == [2, 1]
+Cases = Callable[[int], list[Any]]
+CASES: list[tuple[list[dict[str, Any]], ...]] = []
 
 
-def test_sites_have_gaps_of_their_own(spark: SparkSession) -> None:
-    minutes = [0, 40, 90]  # gaps of 40 and 50 minutes
-    found = sessionize(
-        spark, [at(minute, f"{site}{minute}", site=site) for site in ("s", "shop") for minute in minutes]
-    )
-    assert [(row.site, row.events) for row in found if row.site == "shop"] == [("shop", 2), ("shop", 1)]
-    assert [(row.site, row.events) for row in found if row.site == "s"] == [("s", 1)] * 3
-    assert [row.events for row in sessionize(spark, [at(minute, site="it's") for minute in (0, 10, 21)])] == [2, 1]
+def case(*batches: list[dict[str, Any]]) -> int:
+    """Batches of visitors of their own, which go through Spark with all other cases: a plan costs the same for one."""
+    of = f"{len(CASES)} "
+    CASES.append(tuple([event | {"visitor_id": of + event["visitor_id"]} for event in batch] for batch in batches))
+    return len(CASES) - 1
+
+
+@pytest.fixture(scope="module")
+def cases(spark: SparkSession) -> Cases:
+    """The sessions of a case."""
+    together = [list(chain.from_iterable(batch)) for batch in zip_longest(*CASES, fillvalue=[])]
+    found = sessionize(spark, *together)
+    return lambda number: [row for row in found if row.visitor_id.startswith(f"{number} ")]
+
+
+GAPS = case([at(0), at(30), at(60 + 1 / 60)])
+
+
+def test_a_gap_of_thirty_minutes_stays_in_the_session_and_a_second_more_opens_a_new_one(cases: Cases) -> None:
+    assert [row.events for row in cases(GAPS)] == [2, 1]
+
+
+OF_SITES = case(
+    [at(minute, f"{site}{minute}", site=site) for site in ("s", "shop") for minute in (0, 40, 90)],
+    [at(minute, f"its{minute}", site="it's") for minute in (0, 10, 21)],
+)
+"""Gaps of 40 and 50 minutes, and of 10 and 11."""
+
+
+def test_sites_have_gaps_of_their_own(cases: Cases) -> None:
+    found = {site: [row.events for row in cases(OF_SITES) if row.site == site] for site in ("s", "shop", "it's")}
+    assert found == {"s": [1, 1, 1], "shop": [2, 1], "it's": [2, 1]}
 
 
 def test_a_session_is_near_a_fresh_event_by_the_gap_of_its_site(spark: SparkSession) -> None:
@@ -84,13 +108,19 @@ def test_a_session_is_near_a_fresh_event_by_the_gap_of_its_site(spark: SparkSess
     assert sorted(found) == sorted((visitor, site) for visitor, sites in expected.items() for site in sites)
 
 
-def test_late_event_joins_two_sessions_into_one(spark: SparkSession) -> None:
-    assert [row.events for row in sessionize(spark, [at(0), at(50)])] == [1, 1]
-    assert [row.events for row in sessionize(spark, [at(0), at(50)], [at(25)])] == [3]
+APART, JOINED = case([at(0), at(50)]), case([at(0), at(50)], [at(25)])
 
 
-def test_a_session_crosses_midnight(spark: SparkSession) -> None:
-    [session] = sessionize(spark, [at(0), at(20)])
+def test_late_event_joins_two_sessions_into_one(cases: Cases) -> None:
+    assert [row.events for row in cases(APART)] == [1, 1]
+    assert [row.events for row in cases(JOINED)] == [3]
+
+
+AT_MIDNIGHT = case([at(0), at(20)])
+
+
+def test_a_session_crosses_midnight(cases: Cases) -> None:
+    [session] = cases(AT_MIDNIGHT)
     assert session.started_at.astimezone(UTC).day != session.ended_at.astimezone(UTC).day
 
 
@@ -100,29 +130,36 @@ def test_an_earlier_late_event_changes_the_id_as_a_recomputation_would(spark: Sp
     assert late == whole
 
 
-def test_visitors_and_sites_do_not_share_sessions(spark: SparkSession) -> None:
-    assert len(sessionize(spark, [at(0, "a"), at(0, "b", "w"), at(0, "c", site="other")])) == 3
+UNLIKE = case([at(0, "a"), at(0, "b", "w"), at(0, "c", site="other")])
 
 
-def test_served_and_impressions_neither_open_nor_extend_a_session(spark: SparkSession) -> None:
-    found = sessionize(spark, [at(0), at(20, event="impression"), at(40), at(90, event="served")])
-    assert [row.events for row in found] == [1, 1]
+def test_visitors_and_sites_do_not_share_sessions(cases: Cases) -> None:
+    assert len(cases(UNLIKE)) == 3
 
 
-def test_measures_of_a_session(spark: SparkSession) -> None:
-    [session] = sessionize(
-        spark,
-        [
-            at(2, page_url="/b", event="view_item", scroll_pct=40.0),
-            at(1, page_url="/a", channel="email", device="phone", country="de", user_agent="later"),
-            at(1, "e0", page_url="/first", channel="referral", device="tablet", user_agent="first"),
-            at(3, event="add_to_cart"),
-            at(4, event="purchase", price=Decimal("2.50"), quantity=3, currency="EUR"),
-            at(5, event="purchase", price=Decimal("1.00"), currency="USD"),
-            at(6, event="purchase", price=Decimal("0.50"), currency="EUR"),
-            at(7, event="engagement", dwell_ms=1500, scroll_pct=75.5),
-        ],
-    )
+NO_ACTS = case([at(0), at(20, event="impression"), at(40), at(90, event="served")])
+
+
+def test_served_and_impressions_neither_open_nor_extend_a_session(cases: Cases) -> None:
+    assert [row.events for row in cases(NO_ACTS)] == [1, 1]
+
+
+MEASURED = case(
+    [
+        at(2, page_url="/b", event="view_item", scroll_pct=40.0),
+        at(1, page_url="/a", channel="email", device="phone", country="de", user_agent="later"),
+        at(1, "e0", page_url="/first", channel="referral", device="tablet", user_agent="first"),
+        at(3, event="add_to_cart"),
+        at(4, event="purchase", price=Decimal("2.50"), quantity=3, currency="EUR"),
+        at(5, event="purchase", price=Decimal("1.00"), currency="USD"),
+        at(6, event="purchase", price=Decimal("0.50"), currency="EUR"),
+        at(7, event="engagement", dwell_ms=1500, scroll_pct=75.5),
+    ]
+)
+
+
+def test_measures_of_a_session(cases: Cases) -> None:
+    [session] = cases(MEASURED)
     assert session.revenue == {"EUR": Decimal("8.0000"), "USD": Decimal("1.0000")}
     assert (session.page_views, session.item_views, session.carts, session.purchases, session.passive) == (
         2,
@@ -137,13 +174,19 @@ def test_measures_of_a_session(spark: SparkSession) -> None:
     assert (session.engaged_ms, session.max_scroll_pct, session.is_bounce) == (1500, 75.5, False)
 
 
-def test_attention_after_one_page_is_still_a_bounce(spark: SparkSession) -> None:
-    [session] = sessionize(spark, [at(0), at(1, event="engagement"), at(2, event="scroll")])
+BOUNCED = case([at(0), at(1, event="engagement"), at(2, event="scroll")])
+
+
+def test_attention_after_one_page_is_still_a_bounce(cases: Cases) -> None:
+    [session] = cases(BOUNCED)
     assert session.is_bounce
 
 
-def test_a_session_over_a_day_is_flagged_and_not_cut(spark: SparkSession) -> None:
-    [session] = sessionize(spark, [at(25 * number) for number in range(60)])
+LONG = case([at(25 * number) for number in range(60)])
+
+
+def test_a_session_over_a_day_is_flagged_and_not_cut(cases: Cases) -> None:
+    [session] = cases(LONG)
     assert session.is_overlong
     assert session.events == 60
 
