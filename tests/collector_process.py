@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nextclick.lake.paths import lake_at
-from nextclick.landing.reader import Segment, read_segment, segments
+from nextclick.landing.reader import Segment, SegmentLine, read_segment, segments
 from nextclick.settings import environment, load
 
 Records = list[dict[str, Any]]
@@ -137,10 +137,11 @@ def _wait(read: Callable[[], Records], holds: Callable[[Records], bool]) -> Reco
 
 
 def _records(log: Path) -> Records:
-    return [record for segment in segments(log) for record in _records_of(segment)]
+    lines = (line for segment in segments(log) for line in _lines_of(segment))
+    return [json.loads(line.payload) | {"source": line.source} for line in lines]
 
 
 @lru_cache(10_000)
-def _records_of(segment: Segment) -> Records:
+def _lines_of(segment: Segment) -> tuple[SegmentLine, ...]:
     """Of a segment, which never changes: who waits looks at the new ones alone."""
-    return [json.loads(line.payload) | {"source": line.source} for line in read_segment(segment.path)]
+    return (*read_segment(segment.path),)

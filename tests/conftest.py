@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,11 @@ WriteInteractions = Callable[..., int]
 
 LAKE = "läke 100%? #1 {it's} * 😀 (a+b & c)"
 """A folder as people name them: the tests of the tables and of the models work there."""
+
+
+def pytest_configure() -> None:
+    """In the background of a shell an interrupt is ignored; Dagster takes SIGTERM for one, and what tests start would ignore its end."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
