@@ -55,7 +55,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
             rows = events.transform(recompute(settings))
             tables.replace(rows, lake, gold.INTERACTIONS, batch.commit("interactions"), few=few)
             return
-        changed = batch.hold(changed, few) if few else changed
+        changed = batch.held_if_few(changed)
         bots = changed.where("user_agent IS NOT NULL")
         if not bots.isEmpty():
             few = False  # they may have had any number of visitors
