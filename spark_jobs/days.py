@@ -12,7 +12,6 @@ from nextclick.lake.paths import Lake
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
-from spark_jobs.plans import held
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
 from spark_jobs.transforms.gold.bots import of_agents, without_bots
@@ -63,7 +62,7 @@ class DailyTable(NamedTuple):
             agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
             counted, compute = rows.transform(self.counted(agents)), self.transform(agents)
             if batch.replaces:
-                few = held.are_few(changed)
+                few = tables.have_few(lake, self.source)
                 tables.replace(counted.transform(compute), lake, self.table, batch.commit("days"), few=few)
                 return
             if known:

@@ -197,7 +197,8 @@ def replace(
 ) -> None:
     """Replace all rows, or those that `where` selects, in one commit: readers see the old ones or the new.
 
-    `few`, of all, are written by this process, in a fraction of the time of Spark's plans, where the table has the contract's columns.
+    `few`, where all are replaced, are written by this process, in a fraction of the time of Spark's plans, if the table has the
+    contract's columns.
     """
     if few and not where and not delta.absent_columns(delta.require(lake, table.name), table):
         commits.replace(lake, table, _arrow(rows, table), commit)
@@ -215,6 +216,12 @@ def replace_days(
         commits.replace_days(lake, table, _arrow(rows, table), days, transaction=commit)
     else:  # a day by one task, so that it is one file
         replace(rows.repartition("date"), lake, table, commit, among(days, "date"))
+
+
+def have_few(lake: Lake, *names: Table) -> bool:
+    """Whether these tables have few rows together, by their logs."""
+    counts = [delta.rows(delta.require(lake, table.name)) for table in names]
+    return None not in counts and sum(filter(None, counts)) <= _FEW
 
 
 def rows_on(lake: Lake, table: Table, days: Collection[date]) -> int:

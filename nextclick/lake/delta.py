@@ -165,6 +165,12 @@ def rows_on(table: "DeltaTable", days: Collection[date]) -> int:
     return sum(file.get("num_records") or 0 for file in files if file.get("partition.date") in (None, *days))
 
 
+def rows(table: "DeltaTable") -> int | None:
+    """Rows of a table version, as the log counts them; None where it does not say."""
+    counts = [file.get("num_records") for file in added(table).to_pylist()]
+    return None if None in counts else sum(counts)
+
+
 def size(table: "DeltaTable") -> int:
     """Bytes of the data files of a table version."""
     return sum(added(table)["size_bytes"].to_pylist())

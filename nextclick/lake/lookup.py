@@ -43,8 +43,8 @@ def matching(lake: Lake, name: str, wanted: pa.Table, columns: Collection[str], 
 
 def whole(lake: Lake, name: str, table: "DeltaTable", most: int) -> pa.Table | None:
     """All rows of a version of table `name`; None where they are more than `most`, or the log does not say how many they are."""
-    counts = [file.get("num_records") for file in delta.added(table).to_pylist()]
-    if None in counts or sum(counts) > most:
+    count = delta.rows(table)
+    if count is None or count > most:
         return None
     with duck.answering(lake, name) as database:
         rows: pa.Table = database.sql(duck.source(lake, name, table)).to_arrow_table()

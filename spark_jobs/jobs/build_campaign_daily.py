@@ -9,7 +9,6 @@ from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.plans import held
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms.gold.campaigns import campaign_daily
 from spark_jobs.transforms.time_ranges import among
@@ -33,7 +32,7 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         batch.counts.read += seen
         sources = [tables.read(changed.sparkSession, lake, table) for table in _SOURCES]
         if batch.replaces:
-            few = held.are_few(changed)
+            few = tables.have_few(lake, *_SOURCES)
             tables.replace(campaign_daily(*sources), lake, CAMPAIGN_DAILY, batch.commit("days"), few=few)
         elif days:
             rows = campaign_daily(*(source.where(among(days, "date")) for source in sources))

@@ -49,13 +49,12 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         visits = allowed.transform(without_bots(tables.read(session, lake, silver.USER_AGENTS)))
         merged = merges(identities)
         events = visits.transform(lambda rows: persons(rows, identities, merged))
-        few = held.are_few(changed)
         # Where everything is new, there is no need to say whom it touches.
         if batch.replaces or tables.is_empty(lake, gold.INTERACTIONS):
-            rows = events.transform(recompute(settings))
-            tables.replace(rows, lake, gold.INTERACTIONS, batch.commit("interactions"), few=few)
+            rows, commit = events.transform(recompute(settings)), batch.commit("interactions")
+            tables.replace(rows, lake, gold.INTERACTIONS, commit, few=tables.have_few(lake, silver.EVENTS))
             return
-        changed = batch.held_if_few(changed)
+        few, changed = held.are_few(changed), batch.held_if_few(changed)
         bots = changed.where("user_agent IS NOT NULL")
         if not bots.isEmpty():
             few = False  # they may have had any number of visitors

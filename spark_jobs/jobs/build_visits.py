@@ -20,7 +20,6 @@ from nextclick.report import JobReport
 from nextclick.settings import AnalyticsSettings, Settings
 from spark_jobs import tables
 from spark_jobs.launch import launch
-from spark_jobs.plans import held
 from spark_jobs.plans.prepared import Prepared, once
 from spark_jobs.streaming import MicroBatch, Trigger, run_query
 from spark_jobs.transforms import Transformer
@@ -78,14 +77,14 @@ def run(spark: SparkSession, settings: Settings, trigger: Trigger = Trigger.AVAI
         return spans
 
     def process(changed: DataFrame, batch: MicroBatch) -> None:
-        few, changed = held.are_few(changed), batch.held_if_few(changed)
+        changed = batch.held_if_few(changed)
         read = partial(tables.read_counted, changed.sparkSession, settings)
         agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
         work = _Work(settings, batch, read(silver.EVENTS), read(silver.SESSIONS), agents)
         seen, known, days = changed.agg(F.count("site"), F.count("user_agent"), work.days()).collect()[0]
         batch.counts.read += seen
         if batch.replaces or tables.is_empty(lake, gold.VISITS):  # everything is new: no need to say what it touches
-            work._replace(few=few).write_all()
+            work._replace(few=tables.have_few(lake, silver.EVENTS, silver.SESSIONS)).write_all()
             return
         spans = changed.where("site IS NOT NULL").select(*OWNER, *_SPAN)
         if known:
