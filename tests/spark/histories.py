@@ -43,7 +43,7 @@ def clicks(seed: int, size: int = 120) -> list[dict[str, Any]]:
             event |= {"item_id": f"i{draw.randrange(5)}", "name": f"name {number}"}
         if kind == "purchase":
             event |= {"price": f"{draw.randrange(1, 9)}.50", "currency": draw.choice(["EUR", "USD"]), "quantity": 2}
-            if number % 3:  # no item twice in an order: whose sends count is told by test_orders.py
+            if number % 3:  # no item twice in an order: whose sends count is told by sites/orders.py
                 event |= {"order_id": f"O{number // 30}", "item_id": f"i{number % 30}"}
         elif kind == "add_to_cart":
             event["properties"] = {"plan": draw.choice(["pro", "free"])}
