@@ -25,7 +25,7 @@ from nextclick import formats
 from nextclick.contracts import catalog
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError
-from nextclick.lake import checkpoints, commits, files, locks
+from nextclick.lake import checkpoints, commits, delta, files, locks
 from nextclick.report import JobReport
 from nextclick.settings import Settings
 from spark_jobs import jobs, tables
@@ -161,7 +161,7 @@ def run_query(
         except StreamingQueryException as error:
             if not _TO_SILVER.stopped:  # else it was cut off, or told that no turn comes
                 raise _explain(job, checkpoint, error) from error
-        changed = {table.name: tables.rows_changed(lake, table, before[table.name]) for table in targets}
+        changed = {table.name: delta.rows_changed(lake, table.name, before[table.name]) for table in targets}
     rejected = changed.pop("silver.quarantine", 0) if len(changed) > 1 else 0
     return JobReport(
         job=job,
@@ -237,7 +237,7 @@ def _is_ingest(job: str) -> bool:
 
 def _is_orphan(spark: SparkSession, settings: Settings, table: Table, checkpoint: str) -> bool:
     known = files.exists(f"{checkpoint}/metadata") or files.exists(f"{checkpoint}/{REBUILD_MARKER}")
-    if known or not tables.exists(spark, settings.lake, table):
+    if known or not delta.exists(settings.lake, table.name):
         return False
     return not tables.read(spark, settings.lake, table).isEmpty()
 

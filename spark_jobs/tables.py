@@ -8,8 +8,7 @@ whose reply was lost, or a batch that is run again after a crash, is committed o
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
-from itertools import takewhile
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import pyarrow as pa
 from delta.tables import DeltaTable
@@ -21,7 +20,6 @@ from nextclick.contracts.gold_anomalies import SUSPECTS, TIMES
 from nextclick.contracts.table import Table
 from nextclick.errors import LakeError, TableMissing
 from nextclick.lake import commits, delta, lookup
-from nextclick.lake.delta import open_table
 from nextclick.lake.lookup import Reach
 from nextclick.lake.paths import Lake
 from nextclick.settings import Settings
@@ -43,8 +41,6 @@ MOST_EXCHANGED = 10_000
 _SMALL = 32 << 20
 """Bytes of a table that is gone through sooner than Spark plans to."""
 
-_MERGED = ("numtargetrowsinserted", "numtargetrowsupdated", "numtargetrowsdeleted")
-
 
 class WriteIdentity(NamedTuple):
     """The identity of one write: Delta skips a second write under the same one."""
@@ -57,17 +53,13 @@ def schema(table: Table) -> StructType:
     return cast(StructType, StructType.fromDDL(table.ddl))
 
 
-def exists(spark: SparkSession, lake: Lake, table: Table) -> bool:
-    return DeltaTable.isDeltaTable(spark, lake.table(table.name))
-
-
 def ensure(spark: SparkSession, settings: Settings, table: Table) -> None:
     """Create the table, empty, if it is not there yet, and add the nullable columns that its contract has gained.
 
     LakeError where a newer nextclick made it.
     """
     lake = settings.lake
-    if (present := open_table(lake, table.name)) is not None:
+    if (present := delta.open_table(lake, table.name)) is not None:
         absent = delta.absent_columns(present, table)
         if any(column.nullable for column in absent):
             made_anew = [column.name for column in absent if not column.nullable]
@@ -100,7 +92,7 @@ def claim(settings: Settings, table: Table, replaces: bool) -> None:
 
 def read(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
     """The rows of a table as it is now. Few are held by the plan itself: Spark's of Delta's files asks the log, and each file, by jobs."""
-    if (present := open_table(lake, table.name)) is None:
+    if (present := delta.open_table(lake, table.name)) is None:
         raise TableMissing(f"{table.name} was never written. Run `nextclick run`, or the job {table.job}, first.")
     rows = lookup.whole(lake, table.name, present, _HELD_ROWS)
     if rows is not None and rows.nbytes <= _HELD_BYTES:
@@ -112,7 +104,7 @@ def read(spark: SparkSession, lake: Lake, table: Table) -> DataFrame:
 def read_counted(spark: SparkSession, settings: Settings, table: Table) -> DataFrame:
     """The rows of a silver table that gold may count: without those of suspects, where the settings leave them out."""
     rows = read(spark, settings.lake, table)
-    if settings.anomalies.leave_out_suspects and exists(spark, settings.lake, SUSPECTS):
+    if settings.anomalies.leave_out_suspects and delta.exists(settings.lake, SUSPECTS.name):
         return rows.transform(without_suspects(read(spark, settings.lake, SUSPECTS), TIMES[table.name]))
     return rows
 
@@ -159,28 +151,13 @@ def most_of(source: DataFrame) -> int | None:
 
 def version(lake: Lake, table: Table) -> int:
     """The newest Delta version; -1 for a table that was never written."""
-    delta = open_table(lake, table.name)
-    return delta.version() if delta else -1
+    present = delta.open_table(lake, table.name)
+    return present.version() if present else -1
 
 
 def is_empty(lake: Lake, table: Table) -> bool:
     """Whether a table that is there has no file, so no row; said by its log."""
     return not delta.require(lake, table.name).file_uris()
-
-
-def rows_changed(lake: Lake, table: Table, since: int) -> int:
-    """Rows that commits after version `since` inserted, updated or deleted, by their operation metrics."""
-    present = open_table(lake, table.name)
-    history = delta.history(lake, table.name, present) if present else ()
-    newer = takewhile(lambda commit: commit["version"] > since, history)
-    return sum(_rows_of(commit.get("operationMetrics", {})) for commit in newer)
-
-
-def _rows_of(metrics: dict[str, Any]) -> int:
-    """Of one commit, in Spark's words or in deltalake's, which have a `_` for each capital."""
-    said = {name.replace("_", "").lower(): int(value) for name, value in metrics.items() if str(value).isdigit()}
-    merged = [said[name] for name in _MERGED if name in said]
-    return sum(merged) if merged else said.get("numoutputrows", said.get("numaddedrows", 0))
 
 
 def append(rows: DataFrame, lake: Lake, table: Table, commit: WriteIdentity, at_most: int | None = None) -> None:
@@ -197,8 +174,7 @@ def replace(
 ) -> None:
     """Replace all rows, or those that `where` selects, in one commit: readers see the old ones or the new.
 
-    `few`, where all are replaced, are written by this process, in a fraction of the time of Spark's plans, if the table has the
-    contract's columns.
+    `few`, of all, are written by this process, sooner than Spark plans to, where the table has the contract's columns.
     """
     if few and not where and not delta.absent_columns(delta.require(lake, table.name), table):
         commits.replace(lake, table, _arrow(rows, table), commit)

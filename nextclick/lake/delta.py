@@ -5,6 +5,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 FEW_COMMITS: Final = 20
+_MERGED: Final = ("numtargetrowsinserted", "numtargetrowsupdated", "numtargetrowsdeleted")
 
 
 def errors() -> tuple[type[Exception], ...]:
@@ -107,6 +109,20 @@ def history(lake: Lake, name: str, table: "DeltaTable") -> Iterator[dict[str, An
         if (said := commit(lake, name, version)) is None:
             return
         yield said
+
+
+def rows_changed(lake: Lake, name: str, since: int) -> int:
+    """Rows that commits after version `since` inserted, updated or deleted, by their operation metrics."""
+    table = open_table(lake, name)
+    newer = takewhile(lambda commit: commit["version"] > since, history(lake, name, table) if table else ())
+    return sum(_rows_of(commit.get("operationMetrics", {})) for commit in newer)
+
+
+def _rows_of(metrics: dict[str, Any]) -> int:
+    """Of one commit, in Spark's words or in deltalake's, which have a `_` for each capital."""
+    said = {name.replace("_", "").lower(): int(value) for name, value in metrics.items() if str(value).isdigit()}
+    merged = [said[name] for name in _MERGED if name in said]
+    return sum(merged) if merged else said.get("numoutputrows", said.get("numaddedrows", 0))
 
 
 def log_stamp(lake: Lake, name: str) -> tuple[str, int]:
