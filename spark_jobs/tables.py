@@ -194,9 +194,9 @@ def replace_days(
         replace(rows.repartition("date"), lake, table, commit, among(days, "date"))
 
 
-def have_few(lake: Lake, *names: Table) -> bool:
+def have_few(lake: Lake, *some: Table) -> bool:
     """Whether these tables have few rows together, by their logs."""
-    counts = [delta.rows(delta.require(lake, table.name)) for table in names]
+    counts = [delta.rows(delta.require(lake, table.name)) for table in some]
     return None not in counts and sum(filter(None, counts)) <= _FEW
 
 

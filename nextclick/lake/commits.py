@@ -86,20 +86,21 @@ def write_folder(address: str, batches: Any) -> None:
 
 def append(lake: Lake, table: Table, rows: Any, transaction: tuple[str, int]) -> None:
     """Append Arrow rows; a `transaction` and the table's lock are as in `replace_days`."""
-    from deltalake import write_deltalake
-
-    def write(present: "DeltaTable", said: "CommitProperties") -> None:
-        write_deltalake(present, rows, mode="append", commit_properties=said, writer_properties=_zstd())
-
-    _once(lake, table, transaction, write)
+    _write_once(lake, table, rows, "append", transaction)
 
 
 def replace(lake: Lake, table: Table, rows: Any, transaction: tuple[str, int]) -> None:
     """Arrow rows in the place of all that are there, in one commit; a `transaction` and the table's lock are as in `replace_days`."""
+    _write_once(lake, table, rows, "overwrite", transaction)
+
+
+def _write_once(
+    lake: Lake, table: Table, rows: Any, mode: Literal["append", "overwrite"], transaction: tuple[str, int]
+) -> None:
     from deltalake import write_deltalake
 
     def write(present: "DeltaTable", said: "CommitProperties") -> None:
-        write_deltalake(present, rows, mode="overwrite", commit_properties=said, writer_properties=_zstd())
+        write_deltalake(present, rows, mode=mode, commit_properties=said, writer_properties=_zstd())
 
     _once(lake, table, transaction, write)
 

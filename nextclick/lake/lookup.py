@@ -38,7 +38,7 @@ def matching(lake: Lake, name: str, wanted: pa.Table, columns: Collection[str], 
         same = " AND ".join(f"present.{each} IS NOT DISTINCT FROM wanted.{each}" for each in wanted.column_names)
         listed = ", ".join(f"present.{each}" for each in columns)
         rows: pa.Table = database.sql(f"SELECT {listed} FROM present SEMI JOIN wanted ON {same}").to_arrow_table()
-    return rows if rows.num_rows else rows.schema.empty_table()  # of no chunk at all, others cannot know the type
+    return _typed(rows)
 
 
 def whole(lake: Lake, name: str, table: "DeltaTable", most: int) -> pa.Table | None:
@@ -48,6 +48,11 @@ def whole(lake: Lake, name: str, table: "DeltaTable", most: int) -> pa.Table | N
         return None
     with duck.answering(lake, name) as database:
         rows: pa.Table = database.sql(duck.source(lake, name, table)).to_arrow_table()
+    return _typed(rows)
+
+
+def _typed(rows: pa.Table) -> pa.Table:
+    """`rows`, with a chunk where there are none: of no chunk at all, others cannot know the type."""
     return rows if rows.num_rows else rows.schema.empty_table()
 
 

@@ -42,8 +42,7 @@ def here(rows: DataFrame) -> DataFrame:
 
 def rows_of(rows: DataFrame) -> Any:
     """Spark's own form of few rows: of what is held already, as it is."""
-    data = _data(rows)
-    if data is not None:
+    if (data := _data(rows)) is not None:
         return data
     return _wrapped(rows.sparkSession, _collected(rows))
 
@@ -65,9 +64,8 @@ def collect(rows: DataFrame) -> list[Row]:
     """`rows.collect()`; what is held is no job."""
     if (data := _data(rows)) is None:
         return rows.collect()
-    spark, none = rows.sparkSession, cast(Any, rows.sparkSession)._jvm.scala.Option.empty()
-    output = cast(Any, rows)._jdf.queryExecution().analyzed().output()
-    return frame(spark, _local_relation(spark)(output, data, False, none)).collect()
+    spark, output = rows.sparkSession, cast(Any, rows)._jdf.queryExecution().analyzed().output()
+    return frame(spark, _local_relation(spark, output, data)).collect()
 
 
 def count(rows: DataFrame) -> int:
@@ -92,17 +90,22 @@ def local(rows: DataFrame) -> DataFrame:
 
 
 def _in_one_partition(spark: SparkSession, output: Any, rows: Any) -> DataFrame:
-    java, none = cast(Any, spark)._jvm, cast(Any, spark)._jvm.scala.Option.empty()
-    size = _local_relation(spark)(output, rows, False, none).stats()
-    of_any = getattr(getattr(java.scala.reflect, "ClassTag$"), "MODULE$").Any()
-    one_slice = cast(Any, spark.sparkContext)._jsc.sc().parallelize(rows, 1, of_any)
-    held = frame(spark, leaf(spark, output, one_slice, size))
+    size = _local_relation(spark, output, rows).stats()
+    held = frame(spark, leaf(spark, output, one_slice(spark, rows), size))
     setattr(held, _ROWS, rows)
     return held
 
 
-def _local_relation(spark: SparkSession) -> Any:
-    return cast(Any, spark)._jvm.org.apache.spark.sql.catalyst.plans.logical.LocalRelation
+def _local_relation(spark: SparkSession, output: Any, rows: Any) -> Any:
+    java = cast(Any, spark)._jvm
+    relation_of = java.org.apache.spark.sql.catalyst.plans.logical.LocalRelation
+    return relation_of(output, rows, False, java.scala.Option.empty())
+
+
+def one_slice(spark: SparkSession, rows: Any) -> Any:
+    """Rows in Spark's own form as an RDD of one partition."""
+    of_any = getattr(getattr(cast(Any, spark)._jvm.scala.reflect, "ClassTag$"), "MODULE$").Any()
+    return cast(Any, spark.sparkContext)._jsc.sc().parallelize(rows, 1, of_any)
 
 
 def leaf(spark: SparkSession, output: Any, rdd: Any, statistics: Any) -> Any:

@@ -121,12 +121,10 @@ def _filled(spark: SparkSession, step: _Step, rows: Sequence[Any]) -> Any:
     """A step that was not run yet, with these rows."""
     java = cast(Any, spark)._jvm
     if step.rows is not None:
-        any_class = getattr(getattr(java.scala.reflect, "ClassTag$"), "MODULE$").Any()
-        one_slice = cast(Any, spark.sparkContext)._jsc.sc().parallelize(rows[step.rows], 1, any_class)
         # A scan that says it is one partition, as the plan was told: of a union's parts, too, it is made one by that.
         return java.org.apache.spark.sql.execution.RDDScanExec(
             step.java.output(),
-            one_slice,
+            held.one_slice(spark, rows[step.rows]),
             step.java.name(),
             step.java.outputPartitioning(),
             step.java.outputOrdering(),
