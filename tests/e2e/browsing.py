@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ class Site:
     def __init__(self, address: str) -> None:
         self.address = address
         self.pages: dict[str, bytes] = {}
+        self.slow: set[str] = set()
+        """Pages that come in two halves."""
 
     def put(self, path: str, content: str | bytes) -> str:
         """Serve `content` at `path`; its address."""
@@ -57,7 +60,11 @@ def serving() -> Iterator[Site]:
             self.send_header("content-type", _TYPES.get(path.rpartition(".")[2], "text/html; charset=utf-8"))
             self.send_header("content-length", str(len(content or b"")))
             self.end_headers()
-            self.wfile.write(content or b"")
+            half = len(content) // 2 if content and path in site.slow else 0
+            if content and half:
+                self.wfile.write(content[:half])
+                time.sleep(0.3)
+            self.wfile.write((content or b"")[half:])
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

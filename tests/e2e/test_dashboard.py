@@ -18,7 +18,7 @@ from nextclick.lake.paths import Lake, lake_at
 from nextclick.landing.writer import SegmentWriter
 from nextclick.settings import load
 from tests.dashboard_lake import HOSTILE, conf_with_experiment, fill, fill_all
-from tests.e2e.browsing import Browser, Open, axe_source, drawn, faults, faults_of_pages
+from tests.e2e.browsing import Browser, Open, axe_source, drawn, faults, faults_of_pages, serving
 from tests.e2e.dashboard_tour import LOADED, RANGE, WIDTHS, Seen, Visit, dashboard, dashboard_here, tour
 
 STRESS: Final = pytest.mark.stress
@@ -155,6 +155,21 @@ def test_a_page_is_light_painted_before_charts_are_loaded_and_does_not_shift(
         assert loaded["bytes"] <= 60_000, f"{stem}: {loaded}"
         assert loaded["shift"] == 0, f"{stem}: {loaded}"
         assert loaded["charts"] is None or loaded["charts"] >= loaded["paint"], f"{stem}: {loaded}"
+
+
+def test_a_page_of_which_half_has_come_is_not_painted(link: str, open_page: Open) -> None:
+    page = open_page()
+    page.goto(link)
+    html = page.evaluate("fetch('/quality').then((answer) => answer.text())")
+    assert html.count("<tr") > 20
+    with serving() as site:
+        address = site.put("/quality", re.sub(r"<(script|link) .*?(/assets|src).*?>", "", html))
+        site.slow.add("/quality")
+        page.goto(address)
+        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
+        loaded = page.evaluate(LOADED)
+    assert loaded["paint"] >= 300
+    assert loaded["shift"] == 0
 
 
 @STRESS
