@@ -30,7 +30,7 @@ _loaded: list[tuple["_Tables", tuple[str, ...]]] = []
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    return duck.connect(_Tables.lake)
+    return duck.database(_Tables.lake)
 
 
 class _Tables:

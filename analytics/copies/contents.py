@@ -125,7 +125,7 @@ def pinned(settings: Settings) -> Iterator["PinnedLake"]:
     import duckdb
 
     try:
-        with duck.connect(settings.lake) as database:
+        with duck.database(settings.lake) as database:
             yield PinnedLake(settings, database)
     except duckdb.Error as error:
         raise LakeError(
@@ -208,7 +208,7 @@ class PinnedLake:
     @cached_property
     def _without_rows(self) -> "DuckDBPyConnection":
         """The tables with no file that a query would be bound to."""
-        database = duck.connect(self.lake)
+        database = duck.database(self.lake)
         for layer in Layer:
             database.execute(f"CREATE SCHEMA {layer}")
         for name in self._tables:

@@ -4,6 +4,7 @@ A query opens the files that it needs, and no other: Delta's log names the files
 the days that a query leaves out are left out by their folders' names.
 """
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def connect(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
+def database(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
     """A database in memory, in UTC; what does not fit there, or into `most_bytes` of it, spills into the lake's state folder."""
     import duckdb
 
-    database = duckdb.connect(
+    made = duckdb.connect(
         config={
             **({"memory_limit": f"{most_bytes}B"} if most_bytes else {}),
             "TimeZone": "UTC",
@@ -41,10 +42,31 @@ def connect(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
             "asof_loop_join_threshold": "0",  # DuckDB takes a view of files for one row, and would look at each pair
         }
     )
-    database.execute("SET enable_progress_bar = false")  # it would stand in what is printed
     if bucket.holds(lake.data):
-        database.register_filesystem(bucket.filesystem(lake.data))
-    return database
+        made.register_filesystem(bucket.filesystem(lake.data))
+    return _quiet(made)
+
+
+_kept: dict[tuple[str, int], "DuckDBPyConnection"] = {}
+"""By store and process: one that was forked has none of the threads of its parent's."""
+
+
+def connect(lake: Lake) -> "DuckDBPyConnection":
+    """A connection to the database that this process keeps for its answers; what is temporary there, no other connection sees.
+
+    To start a database takes 25 ms of the processor, such a connection less than one. Of several lakes the first one's folder
+    takes what does not fit into memory.
+    """
+    store = lake.data if bucket.holds(lake.data) else ""
+    key = store, os.getpid()
+    if key not in _kept:
+        _kept[key] = database(lake)
+    return _quiet(_kept[key].cursor())
+
+
+def _quiet(connection: "DuckDBPyConnection") -> "DuckDBPyConnection":
+    connection.execute("SET enable_progress_bar = false")  # it would stand in what is printed
+    return connection
 
 
 @contextmanager

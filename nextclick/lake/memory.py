@@ -43,7 +43,7 @@ class TableMemory:
     def __init__(self, lake: Lake, most_bytes: int = 512 * 2**20, database_bytes: int | None = None) -> None:
         """`most_bytes` of tables; `database_bytes` of these and of what answers need for a moment, which then spill to disk."""
         self.lake, self.most_bytes, self._database_bytes = lake, most_bytes, database_bytes
-        self._database = duck.connect(lake, database_bytes)
+        self._database = duck.database(lake, database_bytes)
         self._more = threading.Lock()
         self._seen: dict[str, _Seen] = {}
         self._bytes: OrderedDict[str, int] = OrderedDict()

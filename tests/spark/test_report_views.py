@@ -33,7 +33,7 @@ FORMS = ("revenue", "active", "retention_week", "files", "campaigns", "quality")
 def database(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[duckdb.DuckDBPyConnection]:
     """The same rows in both engines."""
     folder = tmp_path_factory.mktemp("views")
-    with duck.connect(lake_at(folder)) as database:
+    with duck.database(lake_at(folder)) as database:
         for name in {name: None for report in views.views() for name in report.reads}:
             rows, file = arrow(name, drawn(name, seed=1, number=120)), folder / f"{flat(name)}.parquet"
             pq.write_table(rows, file)

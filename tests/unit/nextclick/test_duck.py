@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
@@ -117,3 +118,12 @@ def test_of_a_table_by_arrival_files_are_left_out_by_what_the_log_says_of_them(l
         assert database.execute("SELECT DISTINCT occurred_at::date FROM events ORDER BY 1").fetchall() == [
             (day,) for day in DAYS[1:4]
         ]
+
+
+def test_connections_of_a_process_see_nothing_of_each_other(tmp_path: Path) -> None:
+    with duck.connect(lake_at(tmp_path / "one")) as one, duck.connect(lake_at(tmp_path / "other")) as other:
+        one.execute("CREATE TEMP TABLE mine AS SELECT 1")
+        with pytest.raises(duckdb.CatalogException, match="mine"):
+            other.execute("FROM mine")
+        other.register("mine", pa.table({"number": [2]}))
+        assert (one.sql("FROM mine").fetchall(), other.sql("FROM mine").fetchall()) == ([(1,)], [(2,)])
