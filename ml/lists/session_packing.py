@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, identity
 
 from ml.data.interactions import IdMap
 from ml.models.protocol import NextItem
@@ -21,7 +21,6 @@ from ml.models.session.returns import SessionReturnsModel
 from ml.models.session.stan import StanModel
 from ml.models.topk import sparse_arrays
 from ml.models.topk.dense_topk import dense_lists
-from ml.models.topk.diagonal import power
 from nextclick.next_item import parts
 from nextclick.next_item.parts import Arrays, Part
 from nextclick.next_item.session_model import SessionCard, SessionModel
@@ -66,13 +65,11 @@ def _part(model: PartModel, weight: float) -> tuple[Part, Arrays]:
 
 def _as_links(model: SessionFactorsModel) -> csr_matrix:
     """Where each item by itself leads to: a session's scores are the sum of its items'."""
-    inward = power(model.item_sums, -0.5) @ model.item_vectors
-    outward = (power(model.item_sums, model.recipe.popular) @ model.item_vectors).T
-    items = len(inward)
+    items = len(model.item_sums)
+    each = identity(items, np.float32, "csr")
     if items <= KEPT:
-        return csr_matrix(inward @ outward)
-    everything = np.arange(items, dtype=np.int32)
-    lists = dense_lists(lambda rows: np.asarray(inward[rows] @ outward), items, everything, KEPT)
+        return csr_matrix(model.leads(each))
+    lists = dense_lists(lambda rows: model.leads(each[rows]), items, np.arange(items, dtype=np.int32), KEPT)
     row, place = np.nonzero(lists.items >= 0)
     return csr_matrix((lists.scores[row, place], (row, lists.items[row, place])), (items, items))
 

@@ -30,7 +30,7 @@ def database(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
     """A database in memory, in UTC; what does not fit there, or into `most_bytes` of it, spills into the lake's state folder."""
     import duckdb
 
-    made = duckdb.connect(
+    connection = duckdb.connect(
         config={
             **({"memory_limit": f"{most_bytes}B"} if most_bytes else {}),
             "TimeZone": "UTC",
@@ -43,8 +43,8 @@ def database(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
         }
     )
     if bucket.holds(lake.data):
-        made.register_filesystem(bucket.filesystem(lake.data))
-    return _quiet(made)
+        connection.register_filesystem(bucket.filesystem(lake.data))
+    return _quiet(connection)
 
 
 _kept: dict[tuple[str, int], "DuckDBPyConnection"] = {}

@@ -20,6 +20,8 @@ from ml.models.topk.diagonal import power, sums
 from ml.models.topk.sparse_topk import best_next
 
 _BATCH = 512
+_ROUNDING = 1e-6
+"""Of the greatest score of a row."""
 
 
 class SessionFactors(msgspec.Struct, frozen=True, kw_only=True, tag_field="model", tag="session_factors"):
@@ -72,13 +74,19 @@ class SessionFactorsModel:
 
     def scores(self, recent: Rows) -> csr_matrix:
         """Lists × items: the `depth` best of each list."""
-        inward = power(self.item_sums, -0.5) @ self.item_vectors
-        outward = (power(self.item_sums, self.recipe.popular) @ self.item_vectors).T
         parts = [csr_matrix((0, len(self.item_sums)), dtype=np.float32)]
         for start in range(0, len(recent), _BATCH):
             query = counted(recent[start : start + _BATCH], self.recipe, len(self.item_sums))
-            lists = best_dense((query @ inward) @ outward, min(self.recipe.depth, len(self.item_sums)))
+            lists = best_dense(self.leads(query), min(self.recipe.depth, len(self.item_sums)))
             row, place = np.nonzero(lists.items >= 0)
             entries = (lists.scores[row, place], (row, lists.items[row, place]))
             parts.append(csr_matrix(entries, (len(lists.items), len(self.item_sums))))
         return csr_matrix(vstack(parts, "csr"))
+
+    def leads(self, query: csr_matrix) -> Floats:
+        """Where the items lead to by which each row of `query` asks: scores of all items. What rounding leaves of nothing is nothing."""
+        inward = power(self.item_sums, -0.5) @ self.item_vectors
+        outward = (power(self.item_sums, self.recipe.popular) @ self.item_vectors).T
+        scores = np.asarray((query @ inward) @ outward)
+        scores[np.abs(scores) < _ROUNDING * np.abs(scores).max(axis=1, initial=0.0, keepdims=True)] = 0.0
+        return scores

@@ -339,9 +339,10 @@ def test_workers_that_start_together_make_one_outbox_and_lease_each_webhook_once
         claimed = [*threads.map(lambda place: outboxes[place].claim(f"w{place}", 10, 1000, 3), range(8))]
         ids = [each.id for some in claimed for each in some]
         assert len(ids) == len({*ids}) == 20
-        assert not outboxes[0].begin_try(claimed[1][0].id, "w0", 2000)  # it is another's
+        owner = next(place for place, some in enumerate(claimed) if some)
+        assert not outboxes[0].begin_try(claimed[owner][0].id, "another", 2000)
         assert [each.id for each in outboxes[7].claim("w7", 1000, 2000, 99)] == sorted(ids)  # the leases ran out
-        assert not outboxes[1].begin_try(claimed[1][0].id, "w1", 2000)
+        assert not outboxes[owner].begin_try(claimed[owner][0].id, f"w{owner}", 2000)
         for outbox in outboxes:
             outbox.close()
 
