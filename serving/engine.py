@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from nextclick import kv
 from nextclick.contracts.events import somebody
-from nextclick.ctr import TERMS
+from nextclick.ctr import TERMS, Term
 from nextclick.profile.live_features import open_session
 from nextclick.profile.profile import Action
 from nextclick.settings import RuleSettings, Settings
@@ -126,7 +126,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _weights(params: Mapping[str, object]) -> dict[str, float]:
+def _weights(params: Mapping[str, object]) -> dict[Term, float]:
     """By term the weight that an experiment sets."""
     values = {term: params.get(f"ranking.weight_{term}") for term in TERMS} if params else {}
     return {term: float(value) for term, value in values.items() if isinstance(value, int | float)}

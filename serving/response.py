@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import UNSET
 
 from nextclick.contracts.events import Event, encode
-from nextclick.ctr import FORESEEN
+from nextclick.ctr import FEATURES, FORESEEN
 from nextclick.profile.predict_features import TERMS
 from nextclick.profile.predictions import COUNTED, SESSION
 from serving.bandits.live import Banner
@@ -119,8 +119,9 @@ def record(
 ) -> bytes:
     """The answer as a `served` event (docs/api.md has its properties)."""
     scored = listed.ranked.scored
-    known = scored.features if scored.foreseen is None else scored.features | {FORESEEN: scored.foreseen}
-    features = dict(zip(known, np.array([*known.values()]).round(4).tolist(), strict=True))
+    features = dict(zip(FEATURES, scored.columns.round(4).tolist(), strict=True))
+    if scored.foreseen is not None:
+        features[FORESEEN] = scored.foreseen.round(4).tolist()
     properties = {
         "items": _text(listed.ids),
         "propensities": _text(listed.propensities),

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from nextclick.ctr import Term
 from nextclick.settings import RankingSettings
 from serving.index.index import ServingIndex
 from serving.index.items import Floats, Numbers
@@ -39,7 +40,8 @@ class Ranked(NamedTuple):
             return "similar" if self.by == "likeness" else "session"
         if of.personal.any():
             return "personal"
-        return "popular_in_categories" if np.isin(of.number, of.in_categories).any() else "popular"
+        in_categories = set(of.in_categories.tolist())
+        return "popular" if in_categories.isdisjoint(of.number.tolist()) else "popular_in_categories"
 
     def take(self, rows: Numbers) -> "Ranked":
         """Some rows, in that order."""
@@ -53,7 +55,7 @@ class Order(NamedTuple):
     ranking: RankingSettings
     now: int
     """Milliseconds since 1970-01-01 UTC."""
-    weights: Mapping[str, float]
+    weights: Mapping[Term, float]
     """By term; they win over those in conf/."""
     by: By = "score"
 

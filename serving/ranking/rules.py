@@ -97,11 +97,14 @@ def _never(conf: Conf, request: FilteredRequest, known: Known) -> tuple[list[str
 
 def may_show(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates) -> NDArray[np.bool_]:
     """Which of the candidates may be shown; where a rule needs a fact that nobody knows, the item may not."""
-    fine = candidates.available != 0 if ruleset.only_available else np.ones(len(candidates), bool)
+    if ruleset.only_available and ruleset.only_recommendable:  # so they are the catalogue's, and no caller's own
+        fine = index.shown.take(candidates.number)
+    elif ruleset.only_recommendable:
+        fine = index.catalogue.recommendable.take(candidates.number)
+    else:
+        fine = candidates.available != 0 if ruleset.only_available else np.ones(len(candidates), bool)
     if ruleset.categories is not None:
         fine &= np.isin(candidates.category, ruleset.categories)
-    if ruleset.only_recommendable:
-        fine &= index.catalogue.recommendable.take(candidates.number)
     if ruleset.price_min is not None or ruleset.price_max is not None:
         own = index.catalogue.currency[candidates.number]
         fine &= np.where(own == UNKNOWN, index.catalogue.site_currency, own) == ruleset.currency

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from nextclick import ctr
-from nextclick.ctr import TERMS, terms
+from nextclick.ctr import FEATURES, TERMS, Term, terms
 from nextclick.settings import RankingSettings
 from serving.index.index import ServingIndex
 from serving.index.items import Floats, Numbers, zeros
@@ -22,31 +22,36 @@ class Scored(NamedTuple):
     """The scores of candidates; arrays as long as these."""
 
     score: Floats
-    features: dict[str, Floats]
-    """By the names of nextclick.ctr.FEATURES: what the record of the answer keeps."""
+    columns: Floats
+    """[features × candidates], in the order of nextclick.ctr.FEATURES: what the record of the answer keeps."""
     weights: dict[str, float]
     """Of the terms; of LAMBDAMART alone where that ranked."""
     foreseen: Floats | None = None
     """The probability of a click, where a click model says it."""
 
     @property
+    def features(self) -> dict[str, Floats]:
+        """By the names of nextclick.ctr.FEATURES."""
+        return dict(zip(FEATURES, self.columns, strict=True))
+
+    @property
     def terms(self) -> dict[str, Floats]:
         """By nextclick.ctr.TERMS: what the weighted score is made of."""
-        return terms(self.features, self.features["popularity"] if self.foreseen is None else self.foreseen)
+        features = self.features
+        return terms(features, features["popularity"] if self.foreseen is None else self.foreseen)
 
     def take(self, rows: Numbers) -> "Scored":
         """Some rows, in that order."""
-        features = {name: column.take(rows) for name, column in self.features.items()}
         foreseen = None if self.foreseen is None else self.foreseen.take(rows)
-        return Scored(self.score.take(rows), features, self.weights, foreseen)
+        return Scored(self.score.take(rows), self.columns.take(rows, axis=1), self.weights, foreseen)
 
 
-def weights(ranking: RankingSettings, index: ServingIndex, overrides: Mapping[str, float]) -> dict[str, float]:
+def weights(ranking: RankingSettings, index: ServingIndex, overrides: Mapping[Term, float]) -> dict[str, float]:
     """Weight of each term; they sum to 1. By falling precedence: `overrides` (an experiment's), the click model's, conf/."""
-    conf, learned = ctr.weights(ranking), index.ctr.weights if index.ctr else {}
-    raw = {term: overrides.get(term, learned.get(term, conf[term])) for term in TERMS}
+    learned = index.ctr.weights if index.ctr else {}
+    raw = {**ctr.weights(ranking), **learned, **overrides}
     whole = sum(raw.values()) or 1.0
-    return {term: raw[term] / whole for term in TERMS}
+    return {term: weight / whole for term, weight in raw.items()}
 
 
 def score(
@@ -55,7 +60,7 @@ def score(
     known: Known,
     ranking: RankingSettings,
     now: int,
-    overrides: Mapping[str, float],
+    overrides: Mapping[Term, float],
 ) -> Scored:
     """Score candidates at `now` (ms). What is not a number counts as 0, or, from the click model, as popularity."""
     weight = weights(ranking, index, overrides)
@@ -67,12 +72,15 @@ def score(
         "similar": candidates.similar,
         "affinity": _affinity(index, candidates, known),
     }
+    columns = np.array([features[name] for name in FEATURES])
     foreseen = index.ctr.predict(features) if index.ctr else None
     if index.ranker and not overrides:  # an experiment that sets weights compares these
-        return Scored(index.ranker.scores(features), features, {LAMBDAMART: 1.0}, foreseen)
+        return Scored(index.ranker.scores(features), columns, {LAMBDAMART: 1.0}, foreseen)
     values = terms(features, features["popularity"] if foreseen is None else foreseen)
-    total = sum((weight[term] * values[term] for term in TERMS), start=zeros(len(candidates)))
-    return Scored(np.fmax(total, 0.0), features, weight, foreseen)
+    total = np.zeros(len(candidates))
+    for term in TERMS:
+        total += weight[term] * values[term]
+    return Scored(np.fmax(total, 0.0), columns, weight, foreseen)
 
 
 def _recency(index: ServingIndex, candidates: Candidates, now: int, half_life_days: float) -> Floats:
@@ -96,10 +104,12 @@ def _category_match(index: ServingIndex, candidates: Candidates, known: Known) -
     code, features = index.catalogue.code, known.features
     # The first place stands for UNKNOWN, the last for categories that the catalogue does not have.
     by_code = np.zeros(len(code) + 2)
-    most = max(features.interest.values(), default=0.0)
+    most = next(iter(features.interest.values()), 0.0)  # the strongest comes first
     for name, interest in features.interest.items():
-        if interest > 0 and name in code:
-            by_code[code[name] + 1] = interest / most
+        if interest <= 0:
+            break
+        if (at := code.get(name)) is not None:
+            by_code[at + 1] = interest / most
     for name in (features.session_category, features.last_category):
         if name in code:
             by_code[code[name] + 1] = 1.0
