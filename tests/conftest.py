@@ -122,3 +122,9 @@ def trained_template(tmp_path_factory: pytest.TempPathFactory, mlflow_store: Pat
 def trained(trained_template: Path, tmp_path: Path) -> Path:
     """A copy of the trained lake, to be changed at will."""
     return shutil.copytree(trained_template, tmp_path / LAKE)
+
+
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries of a webhook that come in a row have no seconds between them; tests/unit/triggers/test_sender.py looks at those."""
+    monkeypatch.setattr("triggers.sender._LONGEST_WAIT", 0.0)

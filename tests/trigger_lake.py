@@ -63,6 +63,11 @@ def minutes(count: float) -> datetime:
     return AT + timedelta(minutes=count)
 
 
+class WebhookServer(ThreadingHTTPServer):
+    request_queue_size = 128
+    """With the usual 5, some of those who call at once are not heard, and call again after a second."""
+
+
 class Hook:
     """A receiver on loopback: what it was sent, verified, by id; `answers` are the statuses of its next answers, then 204."""
 
@@ -86,7 +91,7 @@ class Hook:
 
             def log_message(self, *_: object) -> None: ...
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = WebhookServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from standardwebhooks.webhooks import Webhook
 
 from nextclick.object_store import lease
 from nextclick.settings import Settings
-from tests.trigger_lake import SECRET, settings_of
+from tests.trigger_lake import SECRET, WebhookServer, settings_of
 from triggers.definition import TriggerDefinition
 from triggers.outbox.outbox import Outbox
 from triggers.receiver import Receiver
@@ -88,7 +88,7 @@ def receive(port: int, path: Path, troubles: bool) -> None:
 
         def log_message(self, *_: object) -> None: ...
 
-    class Server(ThreadingHTTPServer):
+    class Server(WebhookServer):
         def handle_error(self, *_: object) -> None:
             """A sender that was killed hung up."""
 

@@ -23,7 +23,10 @@ from triggers.outbox.turn import WorkerTurn
 from triggers.receiver import Receiver
 from triggers.worker import TriggerReport, TriggerWorker
 
-pytestmark = pytest.mark.skipif(bool(object_store.missing()), reason=object_store.missing())
+pytestmark = [
+    pytest.mark.skipif(bool(object_store.missing()), reason=object_store.missing()),
+    pytest.mark.usefixtures("no_waits"),
+]
 RULE = trigger(cap={"times": 1, "days": 7})
 
 

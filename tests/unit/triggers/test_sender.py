@@ -64,6 +64,23 @@ def test_a_stop_leaves_what_was_refused_for_now_to_the_next_start_at_once(tmp_pa
     assert all(each.tries <= 1 for each in left)
 
 
+def test_tries_in_a_row_have_seconds_between_them_and_later_ones_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    async def sleep(sender: Sender, seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(Sender, "_sleep", sleep)
+    with Hook(503, 503, 503) as hook:
+        settings = settings_of(tmp_path, hook.url)
+        send(settings, outbox_with(settings, "a"))
+    first, second = waited
+    assert 0.2 <= first <= 1.2
+    assert 0.4 <= second <= 1.4
+
+
 def test_what_workers_died_of_is_given_up(tmp_path: Path) -> None:
     with Hook() as hook:
         settings = settings_of(tmp_path, hook.url, tries=3)

@@ -23,6 +23,8 @@ from triggers.outbox.outbox import Outbox
 from triggers.receiver import Receiver
 from triggers.worker import TriggerReport, TriggerWorker
 
+pytestmark = pytest.mark.usefixtures("no_waits")
+
 
 def once(settings: Settings, minute: float, *triggers: TriggerDefinition) -> TriggerReport:
     """One round of a worker of its own at that minute."""
