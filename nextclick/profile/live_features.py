@@ -5,6 +5,7 @@ behind the collector's) counts as just happened.
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Self
 
@@ -104,7 +105,7 @@ def features(profile: Profile, now: int, rules: FeatureRules, categories: Sequen
     ends = [len(rising) - bisect_right(rising, now - age) for age in (MINUTE, 5 * MINUTE, DAY)]
     last_minute, last_5_minutes, last_day, in_session = _counts(kinds, (*ends, len(session)))
     return Features(
-        last_items=_firsts([(action.item, action.at) for action in actions if action.item]),
+        last_items=_last_items(actions),
         last_category=next(filter(None, categories), ""),
         last_at=actions[0].at,
         seconds_since_last=max(0, now - actions[0].at) / 1000,
@@ -180,17 +181,16 @@ def _counts(kinds: Sequence[str], ends: Sequence[int]) -> list[dict[str, int]]:
     return [until[end] for end in ends]
 
 
-def _firsts(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    """The first pair of each name, in order."""
-    first: dict[str, int] = {}
-    for name, at in pairs:
-        first.setdefault(name, at)
-    return tuple(first.items())
+def _last_items(actions: Iterable[Action]) -> tuple[tuple[str, int], ...]:
+    """Of actions, the newest first, each item and when it was first named."""
+    newest: dict[str, int] = {}
+    for action in actions:
+        if action.item:
+            newest.setdefault(action.item, action.at)
+    return tuple(newest.items())
 
 
 def _most_viewed(kinds: Iterable[str], categories: Sequence[str]) -> str:
-    views: dict[str, int] = {}
-    for kind, category in zip(kinds, categories, strict=False):
-        if category and kind in _VIEWS:
-            views[category] = views.get(category, 0) + 1
+    pairs = zip(kinds, categories, strict=False)
+    views = Counter([category for kind, category in pairs if category and kind in _VIEWS])
     return max(views, key=views.__getitem__, default="")

@@ -1,5 +1,6 @@
 """The items of one version as arrays: row i is the item with index i, and the last row stands for every unknown item."""
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -120,7 +121,8 @@ def of_shelves(ids: Sequence[str], shelves: Sequence[DescribedItems]) -> ItemCol
     names = sorted({name for name in categories if name})
     code = {name: number for number, name in enumerate(names)}
     codes = [code.get(name or "", UNKNOWN) for name in categories]
-    currencies = [currency for shelf in shelves for currency in shelf.currencies]
+    # One text for all items of a currency, as of a category: few texts, looked at by every answer, are at hand.
+    currencies = [sys.intern(each) if each else None for shelf in shelves for each in shelf.currencies]
     counts = Counter(currency for currency in currencies if currency)
     code_of_currency = {name: number for number, (name, _) in enumerate(counts.most_common())}
     recommendable = [each for shelf in shelves for each in shelf.recommendable or [True] * len(shelf.names)]
@@ -132,7 +134,7 @@ def of_shelves(ids: Sequence[str], shelves: Sequence[DescribedItems]) -> ItemCol
         currencies=[*(currency or UNSET for currency in currencies), UNSET],
         category_names=names,
         code=code,
-        categories=[*(name or None for name in categories), None],
+        categories=[*(None if each == UNKNOWN else names[each] for each in codes), None],
         category=np.array([*codes, UNKNOWN], np.int64),
         traits=[*(_traits(each) for shelf in shelves for each in shelf.attributes), ()],
         price=_floats([price for shelf in shelves for price in shelf.prices]),

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ DTYPES: Final = {
     SHORT: np.dtype([("item", "<u2"), ("score", "<f4")]),
     LONG: np.dtype([("item", "<u4"), ("score", "<f4")]),
 }
-_WIDTHS: Final = {bytes([form]): dtype.itemsize for form, dtype in DTYPES.items()}
+_DTYPES: Final = {bytes([form]): dtype for form, dtype in DTYPES.items()}
 assert all(PAIRS[form].size == dtype.itemsize for form, dtype in DTYPES.items())
 
 
@@ -26,12 +26,7 @@ def unpack_list(value: bytes, count: int) -> tuple[int, NDArray[np.int64], NDArr
         pairs: NDArray[Any] = np.frombuffer(value, DTYPES[form], offset=HEADER.size)
     except (ValueError, KeyError, IndexError, struct.error) as error:
         raise _damaged(error) from error
-    items = pairs["item"].astype(np.int64)
-    if len(items) and items.max() >= count:
-        raise ModelError(
-            "A list of the key-value table names an item that there is not. Run `nextclick export --full`."
-        )
-    return model, items, pairs["score"]
+    return model, _items(pairs, count), pairs["score"]
 
 
 def model_of(value: bytes, models: Sequence[str]) -> str:
@@ -45,17 +40,24 @@ def model_of(value: bytes, models: Sequence[str]) -> str:
 
 def unpack_items(values: Sequence[bytes], count: int) -> list[NDArray[np.int64]]:
     """The item indices of several lists. Those of one form are read and checked as one, since each costs more than its items do."""
-    form = values[0][:1] if values else b""
-    width, ends = _WIDTHS.get(form, 0), [0]
-    for value in values:
-        places, rest = divmod(len(value) - HEADER.size, width or 1)
-        if rest or not width or value[:1] != form:
-            return [unpack_list(each, count)[1] for each in values]
-        ends.append(ends[-1] + places)
-    if not values:
-        return []
-    _, joined, _ = unpack_list(values[0] + b"".join([value[HEADER.size :] for value in values[1:]]), count)
+    forms = {value[:1] for value in values}
+    dtype = _DTYPES.get(forms.pop()) if len(forms) == 1 else None
+    sizes = [len(value) - HEADER.size for value in values]
+    if dtype is None or any(size < 0 or size % dtype.itemsize for size in sizes):
+        return [unpack_list(each, count)[1] for each in values]
+    joined = _items(np.frombuffer(b"".join([value[HEADER.size :] for value in values]), dtype), count)
+    ends = accumulate([size // dtype.itemsize for size in sizes], initial=0)
     return [joined[first:last] for first, last in pairwise(ends)]
+
+
+def _items(pairs: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """The item indices of a list. ModelError where one is not below `count`."""
+    items = pairs["item"].astype(np.int64)
+    if len(items) and items.max() >= count:
+        raise ModelError(
+            "A list of the key-value table names an item that there is not. Run `nextclick export --full`."
+        )
+    return items
 
 
 def _damaged(error: Exception) -> ModelError:

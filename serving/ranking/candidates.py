@@ -1,6 +1,5 @@
 """The items that are ranked for one answer, as arrays: a row an item."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -24,6 +23,8 @@ _CATEGORIES: Final = 3
 class Candidates:
     """Candidates; the arrays are as long as `number`, but for `in_categories`."""
 
+    in_categories: Numbers
+    """Items that are popular in the categories that the visitor leans to, whether they are candidates or not."""
     number: Numbers
     """Index of each item; UNKNOWN for what the catalogue does not have."""
     category: Numbers
@@ -35,21 +36,17 @@ class Candidates:
     """The same for lists of what resembles the last views, 0.8 times as much for each view since."""
     row: Numbers
     """Which row of the candidates it began in this was."""
-    in_categories: Numbers
-    """Items that are popular in the categories that the visitor leans to, whether they are candidates or not."""
 
     def __len__(self) -> int:
         return len(self.number)
 
     def take(self, rows: NDArray[Any]) -> "Candidates":
         """Some rows, in that order."""
-        return Candidates(
-            **{name: column.take(rows) for name, column in self.columns()}, in_categories=self.in_categories
-        )
+        return Candidates(self.in_categories, *[column.take(rows) for column in self.columns()])
 
-    def columns(self) -> Iterable[tuple[str, NDArray[Any]]]:
-        """What has a row a candidate, by name."""
-        return list(vars(self).items())[:-1]
+    def columns(self) -> list[NDArray[Any]]:
+        """What has a row a candidate: all fields but the first."""
+        return list(vars(self).values())[1:]
 
 
 def of_numbers(stock: ItemColumns, number: Numbers, in_categories: Numbers = NOTHING) -> Candidates:

@@ -139,7 +139,7 @@ def filled(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates, ne
     Fewer come back only where the rules leave fewer in the whole catalogue.
     """
     fine = may_show(index, ruleset, candidates)
-    if not fine.all():
+    if np.count_nonzero(fine) < len(fine):
         candidates = candidates.take(fine.nonzero()[0])
     if not ruleset.per_category and len(candidates) >= need:
         return candidates
@@ -151,9 +151,8 @@ def filled(index: ServingIndex, ruleset: AnswerRules, candidates: Candidates, ne
     if not more:
         return candidates
     extra = of_numbers(index.catalogue, np.array(more, np.int64), candidates.in_categories)
-    pairs = zip(candidates.columns(), extra.columns(), strict=True)
-    columns = {name: np.concatenate([column, more]) for (name, column), (_, more) in pairs}
-    whole = Candidates(**columns, in_categories=candidates.in_categories)
+    columns = map(np.concatenate, zip(candidates.columns(), extra.columns(), strict=True))
+    whole = Candidates(candidates.in_categories, *columns)
     annotate(index, whole, known)
     return whole
 
