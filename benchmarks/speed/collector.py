@@ -97,7 +97,7 @@ def need_wrk() -> None:
 def measure(folder: Path, seconds: int, workers: int, soak: int) -> None:
     """Print the rates and their ratios."""
     server = str(Path(sys.executable).parent / "granian")
-    options = ("--interface", "asgi", "--loop", "asyncio", "--no-ws", "--log-level", "error", "--workers", str(workers))
+    options = ("--interface", "asgi", "--loop", "uvloop", "--no-ws", "--log-level", "error", "--workers", str(workers))
     with serving((server, *options, "--port", "8091", "benchmarks.speed.collector:empty"), 8091, folder):
         baseline = load_of("http://127.0.0.1:8091/", seconds)
     print(f"empty reply          {baseline.rate:>10,.0f} requests/s")

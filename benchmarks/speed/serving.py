@@ -135,7 +135,7 @@ def furnish(settings: Settings, people: int, items: int) -> None:
 def measure(settings: Settings, options: argparse.Namespace) -> None:
     """Print the figures."""
     folder, seconds, rate = settings.lake.root.parent, options.seconds, options.rate
-    granian = (str(Path(sys.executable).parent / "granian"), "--interface", "asgi", "--loop", "asyncio", "--no-ws")
+    granian = (str(Path(sys.executable).parent / "granian"), "--interface", "asgi", "--loop", "uvloop", "--no-ws")
     workers = ("--workers", str(options.workers))
     ask = ASK.format(people=options.people)
     with serving(
