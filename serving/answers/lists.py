@@ -14,7 +14,7 @@ from serving.engine import AnswerContext, Engine
 from serving.index.index import ServingIndex
 from serving.index.items import Numbers
 from serving.ranking import caller_candidates
-from serving.ranking.candidates import Candidates, annotate, dedupe_keep_last, of_numbers
+from serving.ranking.candidates import Candidates, annotate, of_numbers
 from serving.ranking.rank import rank as ranked
 from serving.ranking.rules import never
 from serving.response import Listed
@@ -109,7 +109,7 @@ def _resembling(index: ServingIndex, like: Numbers | None, category: str, n: int
     """What resembles an item; without such a list the popular items of its category."""
     stock = index.catalogue
     if like is not None:
-        return of_numbers(stock, dedupe_keep_last(index, like))
+        return of_numbers(stock, index.distinct(like))
     if category:
         popular = index.of_category(stock.code[category])[: n + 1]
         return of_numbers(stock, popular, popular)

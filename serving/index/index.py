@@ -20,7 +20,7 @@ from nextclick.profile.conversion import ConversionRates
 from nextclick.profile.predictions import Foreseeing
 from serving.index import items as catalogues
 from serving.index import vectors
-from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers, places
+from serving.index.items import NOTHING, UNKNOWN, Floats, ItemColumns, Numbers, places
 from serving.index.lambdamart import Ranker
 from serving.index.next_action import ActionTransitions
 from serving.index.packed_lists import unpack_list
@@ -71,7 +71,7 @@ class ServingIndex:
     _ages: list[float]
     """Of `newest`, rising: when each was seen first, below 0."""
     _row: Numbers
-    """Scratch of `rows`, UNKNOWN everywhere: answers are made one at a time."""
+    """Scratch of `distinct` and `among`, UNKNOWN everywhere: answers are made one at a time."""
     _value: Floats
     """Scratch of `values`, 0 everywhere."""
 
@@ -83,19 +83,21 @@ class ServingIndex:
     def model_version(self) -> str:
         return self.snapshot.manifest.lists.model_version
 
-    def rows(self, numbers: Numbers, *lists: Numbers) -> list[Numbers]:
-        """For each of the lists, the row of `numbers` at which each of its items stands; UNKNOWN where at none.
-
-        As `np.searchsorted` and `np.isin` would say, without sorting.
-        """
-        self._row[numbers] = places(len(numbers))
-        rows = [self._row.take(each) for each in lists]
-        self._row[numbers] = UNKNOWN
-        return rows
+    def distinct(self, items: Numbers, others: Numbers = NOTHING) -> Numbers:
+        """Each of `items` where it stands last, then those of `others`, no two of which are one, that are not among them."""
+        both = np.concatenate([items, others])
+        place = places(len(both))
+        self._row[others] = place[len(items) :]
+        self._row[items] = place[: len(items)]
+        kept: Numbers = both[self._row.take(both) == place]
+        self._row[both] = UNKNOWN
+        return kept
 
     def among(self, numbers: Numbers, others: Numbers) -> NDArray[np.bool_]:
-        """Which of `numbers` are among `others`."""
-        mask: NDArray[np.bool_] = self.rows(others, numbers)[0] != UNKNOWN
+        """Which of `numbers` are among `others`; as `np.isin` would say, without sorting."""
+        self._row[others] = 0
+        mask: NDArray[np.bool_] = self._row.take(numbers) != UNKNOWN
+        self._row[others] = UNKNOWN
         return mask
 
     def values(self, numbers: Numbers, items: Numbers, values: Floats) -> Floats:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.index.index import ServingIndex
-from serving.index.items import NOTHING, UNKNOWN, Floats, ItemColumns, Numbers, places, zeros
+from serving.index.items import NOTHING, Floats, ItemColumns, Numbers, places, zeros
 from serving.ranking.visitor import Known
 
 _VIEW_DECAY: Final = 0.8
@@ -79,7 +79,7 @@ def gather(
     in_categories = np.concatenate([NOTHING, *liked])
     fresh = index.fresh(fresh_since)[: room["fresh"]]
     several = np.concatenate([personal, *similar, in_categories, fresh])
-    chosen = _filled_up(index, several, index.by_popularity[:limit], limit)
+    chosen = index.distinct(several, index.by_popularity[:limit])[:limit]
     if may_be is not None:
         chosen = chosen[may_be.take(chosen)]
     candidates = of_numbers(index.catalogue, chosen, in_categories)
@@ -91,19 +91,6 @@ def gather(
 def _rooms(limit: int) -> dict[str, int]:
     """How many of so many candidates each way may give."""
     return {name: max(1, int(share * limit)) for name, share in _SHARES.items()}
-
-
-def dedupe_keep_last(index: ServingIndex, items: Numbers) -> Numbers:
-    """Each item where it stands last."""
-    last: Numbers = items[index.rows(items, items)[0] == places(len(items))]
-    return last
-
-
-def _filled_up(index: ServingIndex, items: Numbers, others: Numbers, limit: int) -> Numbers:
-    """Each of `items` where it stands last, then those of `others` that are not among them; at most `limit`."""
-    last, beside = index.rows(items, items, others)
-    chosen = items[last == places(len(items))][:limit]
-    return np.concatenate([chosen, others[beside == UNKNOWN][: limit - len(chosen)]])
 
 
 @lru_cache(1_024)

@@ -36,9 +36,9 @@ class Ranked(NamedTuple):
         of = self.candidates
         if not len(of):
             return "none"
-        if of.similar.any():
+        if np.count_nonzero(of.similar):
             return "similar" if self.by == "likeness" else "session"
-        if of.personal.any():
+        if np.count_nonzero(of.personal):
             return "personal"
         in_categories = set(of.in_categories.tolist())
         return "popular" if in_categories.isdisjoint(of.number.tolist()) else "popular_in_categories"
@@ -74,18 +74,9 @@ def rank(
     scored = score(index, candidates, known, order.ranking, order.now, order.weights)
     boost = ruling.boosts(rules, candidates)
     total = _deciding(scored, order.by) * boost
-    first = _ordered(total, index.rank.take(candidates.number), len(total) if rules.per_category else need)
-    rows = ruling.pick(first, candidates.category, need, rules.per_category)
+    best_first = np.lexsort((index.rank.take(candidates.number), -total))  # of equal ones the more popular
+    rows = ruling.pick(best_first, candidates.category, need, rules.per_category)
     return Ranked(candidates, scored, boost, total, order.by).take(rows)
-
-
-def _ordered(total: Floats, rank: Numbers, n: int) -> Numbers:
-    """Rows by falling `total`, of equal ones by rising `rank`: the first n, and what equals the last of them."""
-    if n >= len(total):
-        return np.lexsort((rank, -total))
-    last = np.partition(total, -n)[-n]
-    best: Numbers = (total >= last).nonzero()[0]
-    return best[np.lexsort((rank.take(best), -total.take(best)))]
 
 
 def _deciding(scored: Scored, by: By) -> Floats:
