@@ -85,7 +85,9 @@ def score(
 
 def _recency(index: ServingIndex, candidates: Candidates, now: int, half_life_days: float) -> Floats:
     """2^(−age / half-life), age since the item was first seen; 0 where nobody knows."""
-    older = np.minimum(index.catalogue.first_seen.take(candidates.number) - now, 0.0)
+    older = index.catalogue.first_seen.take(candidates.number)
+    older -= now
+    np.minimum(older, 0.0, out=older)
     older /= _DAY_MS * half_life_days
     recency: Floats = np.exp2(older, out=older)
     return recency

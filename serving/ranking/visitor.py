@@ -189,7 +189,8 @@ class VisitorLookup:
         own = _own(index, _first(*islice(values, len(people))))
         histories = [decode_history(value) for value in islice(values, len(people)) if value is not None]
         after, like = list(islice(values, len(viewed))), values
-        lists = [value for pair in zip(after, like, strict=True) if (value := _first(*pair)) is not None]
+        either = [one if one is not None else other for one, other in zip(after, like, strict=True)]
+        lists = [value for value in either if value is not None]
         items = unpack_items(lists if own is None else [own, *lists], len(stock))
         personal, similar = (None, items) if own is None else (items[0], items[1:])
         if len(follows):
