@@ -41,12 +41,12 @@ class Validator:
         self._context = gx.get_context(mode="ephemeral")
         self._context.enable_analytics(False)
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
-        self._pandas = self._context.data_sources.add_pandas("pandas")
+        self._pandas = _frames(self._context.data_sources.add_pandas("pandas"))
 
     @cached_property
     def _spark(self) -> Any:
         """Made when a frame is there: without a session of ours it would start one of its own."""
-        return self._context.data_sources.add_spark("spark", persist=False)
+        return _frames(self._context.data_sources.add_spark("spark", persist=False))
 
     def rows(self, table: str, frame: "DataFrame", suite: Sequence[Expectation]) -> dict[str, Validation]:
         """Judge every row of a Spark frame; those that fail are looked at again, to say what was seen."""
@@ -58,10 +58,10 @@ class Validator:
 
         return self._judge_rows(self._pandas, table, _nan_above_all(rows).to_pandas(types_mapper=pd.ArrowDtype), suite)
 
-    def _judge_rows(self, source: Any, table: str, frame: Any, suite: Sequence[Expectation]) -> dict[str, Validation]:
-        verdicts = self._judge(source, table, frame, suite, "BOOLEAN_ONLY")
+    def _judge_rows(self, frames: Any, table: str, frame: Any, suite: Sequence[Expectation]) -> dict[str, Validation]:
+        verdicts = self._judge(frames, table, frame, suite, "BOOLEAN_ONLY")
         failed = [one for one in suite if not verdicts[one.name].success]
-        return verdicts | self._judge(source, table, frame, failed, "BASIC")
+        return verdicts | self._judge(frames, table, frame, failed, "BASIC")
 
     def facts(self, table: str, facts: Mapping[str, Fact], suite: Sequence[Expectation]) -> dict[str, Validation]:
         """Judge measured numbers."""
@@ -72,19 +72,21 @@ class Validator:
         return {name: Validation(verdict.success, facts[name].observed) for name, verdict in verdicts.items()}
 
     def _judge(
-        self, source: Any, table: str, frame: Any, suite: Sequence[Expectation], result_format: str
+        self, frames: Any, table: str, frame: Any, suite: Sequence[Expectation], result_format: str
     ) -> dict[str, Validation]:
         if not suite:
             return {}
-        name = f"{table}-{result_format}"
-        batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
         classes = self._gx.expectations
         expectations = [getattr(classes, one.judge)(**one.arguments, meta={"name": one.name}) for one in suite]
-        report = batch.get_batch(batch_parameters={"dataframe": frame}).validate(
-            self._gx.ExpectationSuite(name=name, expectations=expectations), result_format=result_format
+        report = frames.get_batch(batch_parameters={"dataframe": frame}).validate(
+            self._gx.ExpectationSuite(name=table, expectations=expectations), result_format=result_format
         )
-        source.delete_asset(name)
         return {one.expectation_config.meta["name"]: _verdict(one) for one in report.results}
+
+
+def _frames(source: Any) -> Any:
+    """Any frame as a batch. One for all: the context writes all its configuration anew for each that is added or removed."""
+    return source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all")
 
 
 def _nan_above_all(rows: "pa.Table") -> "pa.Table":
