@@ -102,7 +102,10 @@ def _with_banner(
 ) -> Listed:
     vector = bandit_context(context.known.features)
     drawn = engine.bandits.banner(surface or "", vector, context.method(), foreseen, context.known.audiences)
-    return listed._replace(banner=drawn[0], draws=[*listed.draws, drawn[1]]) if drawn else listed
+    if drawn is None:
+        return listed
+    banner, draw = drawn
+    return Listed(listed.ids, listed.ranked, listed.propensities, [*listed.draws, draw], banner)
 
 
 def _resembling(index: ServingIndex, like: Numbers | None, category: str, n: int) -> Candidates:

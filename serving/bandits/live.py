@@ -41,8 +41,9 @@ class Banner(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """Whether it may be shown there, to somebody of whom this was foreseen and who belongs to these audiences."""
         if self.audience and self.audience not in audiences:
             return False
-        likely = all(foreseen.get(name, -1.0) >= least for name, least in self.least.items())
-        return likely and (not self.surfaces or surface in self.surfaces)
+        if self.surfaces and surface not in self.surfaces:
+            return False
+        return not self.least or all(foreseen.get(name, -1.0) >= least for name, least in self.least.items())
 
 
 class Explored(NamedTuple):
@@ -68,6 +69,8 @@ class Bandits:
         self, lake: Lake, settings: BanditSettings, banners: Sequence[Banner], rng: np.random.Generator | None = None
     ) -> None:
         self._lake, self._settings, self._banners = lake, settings, banners
+        self.asks_what_is_foreseen = any(banner.least for banner in banners)
+        """Whether a banner is for some people alone."""
         self._rng = rng or np.random.default_rng()
         self._stamp = 0
         self._learned = _Learned({}, {})
@@ -88,11 +91,6 @@ class Bandits:
             _log.warning("%s The state before is used on.", error)
             return
         self._learned = _Learned(latest.bandits if latest else {}, {})
-
-    @property
-    def asks_what_is_foreseen(self) -> bool:
-        """Whether a banner is for some people alone."""
-        return any(banner.least for banner in self._banners)
 
     def banner(
         self,

@@ -1,6 +1,6 @@
 """Which items may be in a list, and how many of a category: what conf/ says and what the request adds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from nextclick.profile.profile import KINDS_BY_CODE
 from nextclick.settings import RuleSettings as Conf
 from serving.index.index import ServingIndex
-from serving.index.items import UNKNOWN, Floats, ItemColumns, Numbers, ones
+from serving.index.items import NOTHING, UNKNOWN, Floats, ItemColumns, Numbers, ones
 from serving.ranking.candidates import Candidates, annotate, of_numbers
 from serving.ranking.visitor import Known
 from serving.schema.requests import FilteredRequest
@@ -45,10 +45,10 @@ class AnswerRules(NamedTuple):
 
 
 def rules(
-    stock: ItemColumns, conf: Conf, request: FilteredRequest, known: Known, hidden: Iterable[str] = ()
+    stock: ItemColumns, conf: Conf, request: FilteredRequest, known: Known, hidden: Collection[str] = ()
 ) -> AnswerRules:
     """The rules of conf/ and of a request together: lists of items meet or add up, single values of the request win."""
-    boosts = conf.boost | dict(_boost(each) for each in request.boost)
+    boosts = conf.boost | dict(map(_boost, request.boost))
     return AnswerRules(
         categories=_codes(stock, request.categories) if request.categories else None,
         price_min=request.price_min,
@@ -61,16 +61,8 @@ def rules(
         allow=_allowed(stock, conf.allow, request.allow),
         hidden=_hidden(stock, conf, request, known, hidden),
         per_category=conf.per_category if request.per_category is None else request.per_category,
-        item_boost={
-            stock.number[name[5:]]: factor
-            for name, factor in boosts.items()
-            if name.startswith("item:") and name[5:] in stock.number
-        },
-        category_boost={
-            stock.code[name[9:]]: factor
-            for name, factor in boosts.items()
-            if name.startswith("category:") and name[9:] in stock.code
-        },
+        item_boost=_boosted(boosts, "item:", stock.number),
+        category_boost=_boosted(boosts, "category:", stock.code),
     )
 
 
@@ -80,9 +72,11 @@ def never(stock: ItemColumns, conf: Conf, request: FilteredRequest, known: Known
     return {*ids, *(stock.ids[number] for number in numbers)}
 
 
-def _hidden(stock: ItemColumns, conf: Conf, request: FilteredRequest, known: Known, more: Iterable[str]) -> Numbers:
+def _hidden(stock: ItemColumns, conf: Conf, request: FilteredRequest, known: Known, more: Collection[str]) -> Numbers:
     """The same, and `more`, by index of item."""
     ids, numbers = _never(conf, request, known)
+    if not (ids or numbers or more):
+        return NOTHING
     return np.array([stock.number[item] for item in (*ids, *more) if item in stock.number] + numbers, np.int64)
 
 
@@ -232,6 +226,12 @@ def _popular_first(index: ServingIndex, items: Numbers) -> Numbers:
 def _boost(text: str) -> tuple[str, float]:
     name, _, factor = text.rpartition("=")
     return name, float(factor)
+
+
+def _boosted(boosts: Mapping[str, float], kind: str, places: Mapping[str, int]) -> dict[int, float]:
+    """The factors of names of one kind, by their place; of those that have one."""
+    named = ((name.removeprefix(kind), factor) for name, factor in boosts.items() if name.startswith(kind))
+    return {places[name]: factor for name, factor in named if name in places}
 
 
 def _codes(stock: ItemColumns, names: Sequence[str]) -> Numbers:
