@@ -119,14 +119,17 @@ def _look(visit: Visit, address: str, axe: str) -> Seen:
 LOADED: Final = """() => new Promise((done) => {
     const files = performance.getEntriesByType("resource"), [page] = performance.getEntriesByType("navigation");
     const charts = files.find((file) => file.name.includes("echarts"));
-    let paint, shift = 0;
-    const keep = (list) => [paint] = list.getEntriesByName("first-contentful-paint");
-    new PerformanceObserver(keep).observe({ type: "paint", buffered: true });
+    const tell = (paint, shift) => done({
+        bytes: page.encodedBodySize + files.filter((file) => file !== charts).reduce((sum, file) => sum + file.encodedBodySize, 0),
+        charts: charts ? charts.startTime : null, paint, shift,
+    });
+    let shift = 0;
     const add = (list) => list.getEntries().forEach((each) => shift += each.value);
     new PerformanceObserver(add).observe({ type: "layout-shift", buffered: true });
-    setTimeout(() => done({
-        bytes: page.encodedBodySize + files.filter((file) => file !== charts).reduce((sum, file) => sum + file.encodedBodySize, 0),
-        charts: charts ? charts.startTime : null, paint: paint?.startTime, shift,
-    }), 100);
+    const keep = (list) => {
+        const [paint] = list.getEntriesByName("first-contentful-paint");
+        if (paint) setTimeout(() => tell(paint.startTime, shift));  // observers are told in one go
+    };
+    new PerformanceObserver(keep).observe({ type: "paint", buffered: true });
 })"""
 """Bytes of a page and its files without ECharts; when that began to load, and the page was painted, in milliseconds; what moved."""
