@@ -1,6 +1,7 @@
 """`python -m benchmarks` lists what can be measured; `python -m benchmarks NAME [OPTION…]` measures it."""
 
 import ast
+import os
 import runpy
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ def main() -> None:
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name in FILES:
         sys.argv = sys.argv[1:]
+        os.environ.setdefault("RUST_LOG", "error")  # deltalake warns of each text of each file that DuckDB wrote
         runpy.run_module(f"benchmarks.{FILES[name].parent.name}.{name}", run_name="__main__")
         return
     print("\n".join(f"  {stem:<16} {claim(path)}" for stem, path in FILES.items()))
