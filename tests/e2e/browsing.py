@@ -60,11 +60,12 @@ def serving() -> Iterator[Site]:
             self.send_header("content-type", _TYPES.get(path.rpartition(".")[2], "text/html; charset=utf-8"))
             self.send_header("content-length", str(len(content or b"")))
             self.end_headers()
-            half = len(content) // 2 if content and path in site.slow else 0
-            if content and half:
-                self.wfile.write(content[:half])
+            body = content or b""
+            half = len(body) // 2 if path in site.slow else 0
+            self.wfile.write(body[:half])
+            if half:
                 time.sleep(0.3)
-            self.wfile.write((content or b"")[half:])
+            self.wfile.write(body[half:])
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

@@ -163,10 +163,9 @@ def test_a_page_of_which_half_has_come_is_not_painted(link: str, open_page: Open
     html = page.evaluate("fetch('/quality').then((answer) => answer.text())")
     assert html.count("<tr") > 20
     with serving() as site:
-        address = site.put("/quality", re.sub(r"<(script|link) .*?(/assets|src).*?>", "", html))
+        address = site.put("/quality", html)
         site.slow.add("/quality")
         page.goto(address)
-        page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
         loaded = page.evaluate(LOADED)
     assert loaded["paint"] >= 300
     assert loaded["shift"] == 0

@@ -5,6 +5,7 @@ part of ml/models/user_item/gf_cf.py (Shen et al., CIKM 2021), asked with the la
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 import numpy as np
@@ -85,8 +86,14 @@ class SessionFactorsModel:
 
     def leads(self, query: csr_matrix) -> Floats:
         """Where the items lead to by which each row of `query` asks: scores of all items. What rounding leaves of nothing is nothing."""
-        inward = power(self.item_sums, -0.5) @ self.item_vectors
-        outward = (power(self.item_sums, self.recipe.popular) @ self.item_vectors).T
-        scores = np.asarray((query @ inward) @ outward)
+        scores = np.asarray((query @ self._inward) @ self._outward)
         scores[np.abs(scores) < _ROUNDING * np.abs(scores).max(axis=1, initial=0.0, keepdims=True)] = 0.0
         return scores
+
+    @cached_property
+    def _inward(self) -> Floats:
+        return np.asarray(power(self.item_sums, -0.5) @ self.item_vectors)
+
+    @cached_property
+    def _outward(self) -> Floats:
+        return np.asarray((power(self.item_sums, self.recipe.popular) @ self.item_vectors).T)
