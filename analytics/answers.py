@@ -40,9 +40,12 @@ _STATES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
-    """Rows of a report: first the values that they are grouped by, then the figures, each None where there is none."""
+    """Rows of a report: first the values that they are grouped by, then the figures, each None where there is none.
+
+    What is asked again is the same object while it is kept.
+    """
 
     question: Question
     rows: AnswerRows
@@ -118,7 +121,7 @@ class Reports:
         """Answer what will be asked in as few passes as it takes; what is not among the answers says why when it is asked."""
         shared = defaultdict[Hashable, list[Question]](list)
         for question in dict.fromkeys(questions):
-            if not (question.report.of_states or question.asks_who):
+            if question.follows_from_tables:
                 shared[passes.shared(question)].append(question)
 
         def answered(some: Sequence[Question]) -> Iterable[tuple[Question, Answer]]:
@@ -142,7 +145,7 @@ class Reports:
 
     def _answered(self, questions: Sequence[Question]) -> list[Answer]:
         """Of questions that share a pass. Who asks the same meanwhile waits, and has the same answers."""
-        report, keeps = questions[0].report, not (questions[0].report.of_states or questions[0].asks_who)
+        report, keeps = questions[0].report, questions[0].follows_from_tables
         with self._turns.of(passes.shared(questions[0])), duck.counting(f"The report {report.name}"):
             with self._shown(report) as database:
                 stamp = (self.today, *map(self.tables.stamp, self._reads(report)))

@@ -95,6 +95,11 @@ class Question:
         return self.by_person or bool(self.audience)
 
     @property
+    def follows_from_tables(self) -> bool:
+        """Whether the answer stays the same on a day while the report's own tables stand still."""
+        return not (self.report.of_states or self.asks_who)
+
+    @property
     def days(self) -> int:
         return (self.last - self.first).days + 1
 

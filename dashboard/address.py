@@ -183,8 +183,11 @@ class PageAddress:
 
 
 def view(reports: Reports, path: str, words: Sequence[tuple[str, str]], seal: PageSeal | None = None) -> PageAddress:
-    """The address of a request."""
-    return PageAddress(path, tuple(words), reports.question(named(_DAYS_OF)).last, reports.today, seal)
+    """The address of a request; of those that mean the same by what they leave out, the shortest."""
+    names = {name for name, value in words if value.strip()}
+    unsaid = ("range", _USUAL_RANGE) if names.isdisjoint(("from", "to")) else ()
+    said = tuple(word for word in words if word[1].strip() and word != unsaid)
+    return PageAddress(path, said, reports.question(named(_DAYS_OF)).last, reports.today, seal)
 
 
 def compared(text: str) -> Compared:

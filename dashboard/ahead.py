@@ -1,4 +1,4 @@
-"""Answers of pages before somebody asks: of all in the ranges that they link when the server starts, then anew where people look."""
+"""Pages before somebody asks: all in the ranges that they link when the server starts, then anew where people look."""
 
 import logging
 import threading
@@ -8,13 +8,10 @@ from typing import Final
 
 import duckdb
 
-from analytics.answers import Reports
 from dashboard.address import view
-from dashboard.answered import Answers
-from dashboard.panels import DashboardPage, Part
-from dashboard.parts import KEPT, PARTS
+from dashboard.panels import DashboardPage
+from dashboard.rendering import PageRenderer
 from nextclick.errors import NextclickError
-from nextclick.settings import Settings
 
 _PAUSE_SECONDS: Final = 30.0
 """Between two rounds at least: one of tables that did not move looks at their logs alone."""
@@ -27,24 +24,23 @@ _QUICK_SECONDS: Final = 0.2
 _log: Final = logging.getLogger("uvicorn.error")
 
 
-class AnswersAhead:
-    """A thread that asks what pages ask, by their ranges, where the address says nothing more."""
+class PagesAhead:
+    """A thread that makes those that have panels, by their ranges, where the address says nothing more."""
 
     def __init__(
         self,
-        settings: Settings,
-        reports: Reports,
+        renderer: PageRenderer,
         pages: Sequence[DashboardPage],
         pause: float = _PAUSE_SECONDS,
         quick: float = _QUICK_SECONDS,
     ) -> None:
-        self._settings, self._reports, self._pause, self._quick = settings, reports, pause, quick
-        self._pages = {page.stem: page for page in pages}
-        self._until = {(page.stem, range_): float("inf") for range_ in _FIRST for page in pages}
+        self._renderer, self._pause, self._quick = renderer, pause, quick
+        self._pages = {page.stem: page for page in pages if page.panels}
+        self._until = {(stem, range_): float("inf") for range_ in _FIRST for stem in self._pages}
         """Of each page and range: until when it is looked at."""
         self._lock = threading.Lock()
         self._ends, self._wanted = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._run, name="answers-ahead", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="pages-ahead", daemon=True)
 
     def start(self) -> None:
         self._wanted.set()
@@ -52,9 +48,10 @@ class AnswersAhead:
 
     def want(self, stem: str, range_: str) -> None:
         """Somebody looks at a page of a range: there is another round after the pause."""
-        with self._lock:
-            self._until[stem, range_] = time.monotonic() + _LOOKS_SECONDS
-        self._wanted.set()
+        if stem in self._pages:
+            with self._lock:
+                self._until[stem, range_] = time.monotonic() + _LOOKS_SECONDS
+            self._wanted.set()
 
     def stop(self) -> None:
         self._ends.set()
@@ -62,13 +59,14 @@ class AnswersAhead:
         self._thread.join(5)
 
     def _run(self) -> None:
+        self._renderer.compile()
         while self._wanted.wait() and not self._ends.is_set():
             self._wanted.clear()
             self.round()
             self._ends.wait(self._pause)
 
     def round(self) -> None:
-        """Ask once what is looked at; what cannot be read says so to who asks for its page."""
+        """Make once what is looked at; what cannot be read says so to who asks for its page."""
         now, quick = time.monotonic(), set[str]()
         with self._lock:
             looked_at = {key: until for key, until in self._until.items() if until > now}
@@ -78,15 +76,9 @@ class AnswersAhead:
                 continue
             began = time.process_time()
             try:
-                self._ask(self._pages[stem], range_)
+                address = view(self._renderer.reports, f"/{stem}", (("range", range_),))
+                self._renderer.page(self._pages[stem], address)
             except (NextclickError, duckdb.Error, OSError) as error:
-                _log.warning("The answers of %s were not made ahead: %s", stem, error)
+                _log.warning("The page %s was not made ahead: %s", stem, error)
             if time.process_time() - began < self._quick:
                 quick.add(stem)
-
-    def _ask(self, page: DashboardPage, range_: str) -> None:
-        address = view(self._reports, f"/{page.stem}", (("range", range_),))
-        Answers(self._reports, address, page.panels)
-        for block in page.blocks:
-            if isinstance(block, Part) and block.name in KEPT:
-                PARTS[block.name](self._settings, self._reports, address)

@@ -60,7 +60,12 @@ class Answered:
     question: Question
     answer: Answer
     comparison: Comparison | None
-    sql: str
+    reports: Reports
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether it looks the same while its answers do; a link that ends can be ended before, and another signed."""
+        return self.question.follows_from_tables and not self.view.seal
 
     @cached_property
     def metrics(self) -> Sequence[Metric]:
@@ -71,7 +76,8 @@ class Answered:
     @property
     def sql_text(self) -> str:
         """The query in lines."""
-        return re.sub(r"\n +", "\n    ", self.sql.replace(" GROUP BY GROUPING SETS", "\nGROUP BY GROUPING SETS"))
+        query = self.reports.sql(self.question).replace(" GROUP BY GROUPING SETS", "\nGROUP BY GROUPING SETS")
+        return re.sub(r"\n +", "\n    ", query)
 
     @property
     def tabs(self) -> Iterator[tuple[str, str, bool]]:
@@ -283,7 +289,7 @@ class Answers:
             before = self._compared(panel, answer)
         except LakeError as error:
             return str(error)
-        return Answered(panel, self._view, question, answer, before, self._reports.sql(question))
+        return Answered(panel, self._view, question, answer, before, self._reports)
 
     def _compared(self, panel: Panel, answer: Answer) -> Comparison | None:
         to = self._comparison(panel, answer.question)

@@ -5,7 +5,6 @@ import io
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -23,7 +22,6 @@ from starlette.responses import (
     StreamingResponse,
 )
 from starlette.routing import Route
-from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analytics.answers import Answer, Reports
@@ -31,18 +29,15 @@ from analytics.catalog import report as named
 from analytics.comparison import Comparison, compare
 from analytics.output import as_json, write_csv
 from analytics.people.by_audience import known_audience
-from dashboard import assets, charts
+from dashboard import assets
 from dashboard.access import METRICS, PageAccess
-from dashboard.address import RANGES, PageAddress, PageSeal, compared, view
-from dashboard.ahead import AnswersAhead
-from dashboard.answered import Answers
+from dashboard.address import PageAddress, PageSeal, compared, view
+from dashboard.ahead import PagesAhead
 from dashboard.filters import common_values
-from dashboard.live import live_window
 from dashboard.pages import PAGES
-from dashboard.panels import DashboardPage, Part
-from dashboard.parts import PARTS
+from dashboard.panels import DashboardPage
 from dashboard.recent import RecentPages
-from dashboard.texts import coded, duration_text, label, moment_text, share_text
+from dashboard.rendering import PageRenderer
 from dashboard.watching.metrics import CONTENT_TYPE, LakeMetrics
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake.memory import TableMemory
@@ -70,21 +65,9 @@ _FOR_GOOD: Final = "private, max-age=31536000, immutable"
 class Dashboard:
     """What the handlers share."""
 
-    def __init__(self, settings: Settings, reports: Reports, access: PageAccess, ahead: AnswersAhead) -> None:
-        self.settings, self.reports, self.access, self._ahead = settings, reports, access, ahead
-        self._recent = RecentPages()
-        self._templates = Jinja2Templates(Path(__file__).parent / "templates")
-        self._templates.env.globals |= {
-            "asset": assets.address,
-            "pages": PAGES,
-            "ranges": RANGES,
-            "in_page": charts.in_page,
-            "duration": duration_text,
-            "share": share_text,
-            "moment": moment_text,
-        }
-        self._templates.env.filters |= {"label": label, "coded": coded}
-        self._templates.env.trim_blocks = self._templates.env.lstrip_blocks = True
+    def __init__(self, settings: Settings, pages: PageRenderer, access: PageAccess, ahead: PagesAhead) -> None:
+        self.settings, self.pages, self.access, self._ahead = settings, pages, access, ahead
+        self.reports, self._recent = pages.reports, RecentPages()
 
     def view(self, request: Request) -> PageAddress:
         until = self.access.end(request)
@@ -100,31 +83,14 @@ class Dashboard:
     def _page(self, request: Request, page: DashboardPage) -> str:
         address = self.view(request)
         self._ahead.want(page.stem, address.range)
-        answered = Answers(self.reports, address, page.panels)
-        blocks = [
-            (block, self._part(block, address) if isinstance(block, Part) else answered(block)) for block in page.blocks
-        ]
-        return self._templates.get_template("page.html").render(page=page, view=address, blocks=blocks)
-
-    def _part(self, part: Part, address: PageAddress) -> Markup:
-        """What is wrong with a part stands in its place: the page shows the rest."""
-        try:
-            facts = PARTS[part.name](self.settings, self.reports, address)
-        except LakeError as error:
-            return Markup('<section class="panel wide"><p class="refusal" role="alert">{}</p></section>').format(error)
-        return Markup(self._templates.get_template(f"parts/{part.name}.html").render(view=address, **facts))
-
-    def live(self) -> str:
-        """The part of the Live page that moves."""
-        now = live_window(self.settings.lake.landing).look()
-        return self._templates.get_template("live_now.html").render(live=now)
+        return self.pages.page(page, address)
 
     def refuse(self, request: Request, error: Exception) -> Response:
         """What was wrong with an address, or with the lake."""
         status = 400 if isinstance(error, UsageError) else 500
         if request.url.path.startswith(("/api/", "/csv/")):
             return PlainTextResponse(str(error), status)
-        return self._templates.TemplateResponse(request, "refused.html", {"page": None, "message": str(error)}, status)
+        return HTMLResponse(self.pages.refused(str(error)), status)
 
 
 def app(settings: Settings, token: str, reports: Reports | None = None) -> Starlette:
@@ -135,7 +101,8 @@ def app(settings: Settings, token: str, reports: Reports | None = None) -> Starl
         settings.analytics,
         leave_out_suspects=settings.anomalies.leave_out_suspects,
     )
-    ahead = AnswersAhead(settings, reports, PAGES)
+    pages = PageRenderer(settings, reports)
+    ahead = PagesAhead(pages, PAGES)
     application = Starlette(
         lifespan=partial(_running, ahead),
         routes=[
@@ -156,13 +123,13 @@ def app(settings: Settings, token: str, reports: Reports | None = None) -> Starl
         ],
         exception_handlers={UsageError: _refused, LakeError: _refused},
     )
-    application.state.dashboard = Dashboard(settings, reports, access, ahead)
+    application.state.dashboard = Dashboard(settings, pages, access, ahead)
     return application
 
 
 @asynccontextmanager
-async def _running(ahead: AnswersAhead, _: Starlette) -> AsyncIterator[None]:
-    """While the server runs, so do answers ahead."""
+async def _running(ahead: PagesAhead, _: Starlette) -> AsyncIterator[None]:
+    """While the server runs, pages are made ahead."""
     ahead.start()
     yield
     await run_in_threadpool(ahead.stop)
@@ -210,7 +177,7 @@ async def _live(request: Request) -> Response:
 
     async def events() -> AsyncIterator[str]:
         while not await request.is_disconnected() and not (is_linked and there.access.end(request) is None):
-            text = await run_in_threadpool(there.live)
+            text = await run_in_threadpool(there.pages.live)
             yield "".join(f"data: {line}\n" for line in text.splitlines() if line.strip()) + "\n"
             await asyncio.sleep(_LIVE_SECONDS)
 

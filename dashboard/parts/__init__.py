@@ -43,5 +43,3 @@ PARTS: Final[Mapping[str, PartFacts]] = {
     "unusual": unusual,
 }
 """By name; the template is templates/parts/NAME.html."""
-KEPT: Final = ("funnel", "paths")
-"""Those whose answers stay in memory, so that it helps to make them ahead."""

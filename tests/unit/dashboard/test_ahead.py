@@ -9,9 +9,10 @@ from starlette.testclient import TestClient
 
 from analytics import funnel, paths
 from analytics.answers import Reports
-from dashboard.ahead import AnswersAhead
+from dashboard.ahead import PagesAhead
 from dashboard.app import app
 from dashboard.pages import PAGES
+from dashboard.rendering import PageRenderer
 from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings, load
 from tests.dashboard_lake import VISITS, fill
@@ -29,6 +30,10 @@ def settings(tmp_path: Path) -> Settings:
     return settings
 
 
+def renderer(settings: Settings) -> PageRenderer:
+    return PageRenderer(settings, Reports(TableMemory(settings.lake), settings.analytics, NOON))
+
+
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Reports that were counted, one entry a pass."""
@@ -44,8 +49,10 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_pages_are_counted_ahead_and_anew_where_a_table_moved(settings: Settings, passes: list[str]) -> None:
     reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
-    ahead = AnswersAhead(
-        settings, reports, [page for page in PAGES if page.stem in ("overview", "people", "conversion")], quick=0.0
+    ahead = PagesAhead(
+        PageRenderer(settings, reports),
+        [page for page in PAGES if page.stem in ("overview", "people", "conversion")],
+        quick=0.0,
     )
     ahead.round()
     assert {"traffic", "retention_week", "pages"} <= {*passes}
@@ -69,7 +76,7 @@ def test_the_ranges_that_pages_link_are_counted_ahead_and_so_are_funnels_and_pat
 ) -> None:
     reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
     looked_at = ("behaviour", "conversion")
-    AnswersAhead(settings, reports, [page for page in PAGES if page.stem in looked_at], quick=0.0).round()
+    PagesAhead(PageRenderer(settings, reports), [page for page in PAGES if page.stem in looked_at], quick=0.0).round()
     passes.clear()
     for journey in (funnel, paths):
         monkeypatch.setattr(journey, "answer", None)  # whoever counted one now would fail
@@ -86,7 +93,9 @@ def test_a_page_that_is_counted_quickly_is_counted_ahead_in_its_usual_range_alon
     settings: Settings, passes: list[str]
 ) -> None:
     reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
-    ahead = AnswersAhead(settings, reports, [page for page in PAGES if page.stem == "overview"], quick=float("inf"))
+    ahead = PagesAhead(
+        PageRenderer(settings, reports), [page for page in PAGES if page.stem == "overview"], quick=float("inf")
+    )
     ahead.round()
     client = TestClient(app(settings, TOKEN, reports), "http://127.0.0.1", headers={"Authorization": f"Bearer {TOKEN}"})
     passes.clear()
@@ -103,7 +112,7 @@ def test_a_page_that_is_counted_quickly_is_counted_ahead_in_its_usual_range_alon
 
 
 def test_a_server_begins_with_it_and_goes_on_while_somebody_looks(settings: Settings, passes: list[str]) -> None:
-    ahead = AnswersAhead(settings, Reports(TableMemory(settings.lake), settings.analytics, NOON), PAGES[:1], pause=0.0)
+    ahead = PagesAhead(renderer(settings), PAGES[:1], pause=0.0)
     ahead.start()
     wait_until(lambda: "traffic" in passes)
     write(settings.lake, "gold.visits", [VISITS[0] | {"session_id": "new"}])
@@ -116,7 +125,7 @@ def test_a_server_begins_with_it_and_goes_on_while_somebody_looks(settings: Sett
 def test_a_table_that_cannot_be_read_ends_nothing(settings: Settings) -> None:
     for file in Path(settings.lake.table("gold.visits"), "_delta_log").iterdir():
         file.write_bytes(b"no log")
-    AnswersAhead(settings, Reports(TableMemory(settings.lake), settings.analytics, NOON), PAGES).round()
+    PagesAhead(renderer(settings), PAGES).round()
 
 
 def test_a_funnel_is_counted_once_until_events_come(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
