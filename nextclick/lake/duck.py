@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+import msgspec
+
 from nextclick.contracts import catalog
 from nextclick.contracts.duckdb_types import duckdb_type
 from nextclick.contracts.table import Column
@@ -173,9 +175,13 @@ def show(
 
 
 def _schema(columns: Iterable[Column]) -> str:
-    """The columns that files hold, as `schema` of read_parquet; those of the partitioning are in the folders' names alone."""
-    entry = "'{0}': {{name: '{0}', type: {1}, default_value: NULL}}".format
-    return f"MAP {{{', '.join(entry(column.name, text(duckdb_type(column.type))) for column in columns)}}}"
+    """The columns that files hold, as `schema` of read_parquet; those of the partitioning are in the folders' names alone.
+
+    It is one text that is cast: DuckDB binds a MAP of as many expressions anew for each query that names the view, for twice the time.
+    """
+    entry = '"{0}"={{name: "{0}", type: {1}, default_value: NULL}}'.format
+    said = ", ".join(entry(column.name, msgspec.json.encode(duckdb_type(column.type)).decode()) for column in columns)
+    return f"{text(f'{{{said}}}')}::MAP(VARCHAR, STRUCT(name VARCHAR, type VARCHAR, default_value VARCHAR))"
 
 
 def _in_a_folder(column: Column) -> str:
