@@ -32,7 +32,7 @@ _FIELDS = (
 
 @pytest.mark.parametrize(
     ("seed", "visitors"),
-    [(8, 600), *(pytest.param(*each, marks=pytest.mark.stress) for each in ((7, 600), (9, 1_400)))],
+    [(8, 300), *(pytest.param(*each, marks=pytest.mark.stress) for each in ((7, 600), (9, 1_400)))],
 )
 def test_abusers_are_suspected_and_hardly_anybody_else(seed: int, visitors: int, tmp_path: Path) -> None:
     settings = load(tmp_path / "lake", profile="demo", environ={})

@@ -157,7 +157,7 @@ def test_events_carry_the_user_only_after_the_login(good: list[dict[str, Any]]) 
 
 def test_aliases_name_the_guest_account_that_is_merged() -> None:
     lines = make_traffic(seed=7, visitors=600, gap=GAP, items=48, days=5).lines
-    aliases = as_collected(line for line in lines if b'"alias"' in line.record)
+    aliases = as_collected([line for line in lines if b'"alias"' in line.record])
     assert aliases
     assert all(event["user_id"] == "u" + event["properties"]["previous_id"][1:] for event in aliases)
 
