@@ -19,22 +19,14 @@ _LOOKS_SECONDS: Final = 900.0
 """For so long somebody who asked for a page is taken to look at it."""
 _FIRST: Final = ("", "7d", "90d")
 """Ranges of the start, in this order: the usual one comes first. A year's answers would fill the memory for who may never ask."""
-_QUICK_SECONDS: Final = 0.2
-"""A page that costs less of the processor in its usual range is not counted ahead in others: who asks for them hardly waits."""
 _log: Final = logging.getLogger("uvicorn.error")
 
 
 class PagesAhead:
     """A thread that makes those that have panels, by their ranges, where the address says nothing more."""
 
-    def __init__(
-        self,
-        renderer: PageRenderer,
-        pages: Sequence[DashboardPage],
-        pause: float = _PAUSE_SECONDS,
-        quick: float = _QUICK_SECONDS,
-    ) -> None:
-        self._renderer, self._pause, self._quick = renderer, pause, quick
+    def __init__(self, renderer: PageRenderer, pages: Sequence[DashboardPage], pause: float = _PAUSE_SECONDS) -> None:
+        self._renderer, self._pause = renderer, pause
         self._pages = {page.stem: page for page in pages if page.panels}
         self._until = {(stem, range_): float("inf") for range_ in _FIRST for stem in self._pages}
         """Of each page and range: until when it is looked at."""
@@ -67,18 +59,17 @@ class PagesAhead:
 
     def round(self) -> None:
         """Make once what is looked at; what cannot be read says so to who asks for its page."""
-        now, quick = time.monotonic(), set[str]()
+        now = time.monotonic()
         with self._lock:
             looked_at = {key: until for key, until in self._until.items() if until > now}
             self._until = {key: until for key, until in looked_at.items() if until < float("inf")}
-        for (stem, range_), until in looked_at.items():
-            if self._ends.is_set() or (stem in quick and until == float("inf")):
-                continue
-            began = time.process_time()
+        for stem, range_ in looked_at:
+            if self._ends.is_set():
+                return
             try:
                 address = view(self._renderer.reports, f"/{stem}", (("range", range_),))
                 self._renderer.page(self._pages[stem], address)
             except (NextclickError, duckdb.Error, OSError) as error:
                 _log.warning("The page %s was not made ahead: %s", stem, error)
-            if time.process_time() - began < self._quick:
-                quick.add(stem)
+            except Exception:  # a mistake of ours must not end the thread
+                _log.exception("The page %s was not made ahead", stem)

@@ -9,9 +9,11 @@ from starlette.testclient import TestClient
 
 from analytics import funnel, paths
 from analytics.answers import Reports
+from dashboard.address import PageAddress
 from dashboard.ahead import PagesAhead
 from dashboard.app import app
-from dashboard.pages import PAGES
+from dashboard.pages import EVENTS, LIVE, OVERVIEW, PAGES
+from dashboard.panels import DashboardPage
 from dashboard.rendering import PageRenderer
 from nextclick.lake.memory import TableMemory
 from nextclick.settings import Settings, load
@@ -52,7 +54,6 @@ def test_pages_are_counted_ahead_and_anew_where_a_table_moved(settings: Settings
     ahead = PagesAhead(
         PageRenderer(settings, reports),
         [page for page in PAGES if page.stem in ("overview", "people", "conversion")],
-        quick=0.0,
     )
     ahead.round()
     assert {"traffic", "retention_week", "pages"} <= {*passes}
@@ -76,7 +77,7 @@ def test_the_ranges_that_pages_link_are_counted_ahead_and_so_are_funnels_and_pat
 ) -> None:
     reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
     looked_at = ("behaviour", "conversion")
-    PagesAhead(PageRenderer(settings, reports), [page for page in PAGES if page.stem in looked_at], quick=0.0).round()
+    PagesAhead(PageRenderer(settings, reports), [page for page in PAGES if page.stem in looked_at]).round()
     passes.clear()
     for journey in (funnel, paths):
         monkeypatch.setattr(journey, "answer", None)  # whoever counted one now would fail
@@ -87,28 +88,6 @@ def test_the_ranges_that_pages_link_are_counted_ahead_and_so_are_funnels_and_pat
     assert passes == []
     with pytest.raises(TypeError):  # a year is counted for who asks
         client.get("/conversion?range=365d")
-
-
-def test_a_page_that_is_counted_quickly_is_counted_ahead_in_its_usual_range_alone(
-    settings: Settings, passes: list[str]
-) -> None:
-    reports = Reports(TableMemory(settings.lake), settings.analytics, NOON)
-    ahead = PagesAhead(
-        PageRenderer(settings, reports), [page for page in PAGES if page.stem == "overview"], quick=float("inf")
-    )
-    ahead.round()
-    client = TestClient(app(settings, TOKEN, reports), "http://127.0.0.1", headers={"Authorization": f"Bearer {TOKEN}"})
-    passes.clear()
-    client.get("/overview")
-    assert {*passes} <= {"freshness"}
-    ahead.want("overview", "7d")  # somebody looks at it
-    ahead.round()
-    assert "traffic" in passes
-    passes.clear()
-    client.get("/overview?range=7d")
-    assert {*passes} <= {"freshness"}
-    client.get("/overview?range=90d")
-    assert "traffic" in passes
 
 
 def test_a_server_begins_with_it_and_goes_on_while_somebody_looks(settings: Settings, passes: list[str]) -> None:
@@ -126,6 +105,18 @@ def test_a_table_that_cannot_be_read_ends_nothing(settings: Settings) -> None:
     for file in Path(settings.lake.table("gold.visits"), "_delta_log").iterdir():
         file.write_bytes(b"no log")
     PagesAhead(renderer(settings), PAGES).round()
+
+
+def test_a_page_that_fails_keeps_no_other_from_being_made(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, page = list[str](), PageRenderer.page
+
+    def seen(self: PageRenderer, one: DashboardPage, address: PageAddress) -> str:
+        tried.append(one.stem)
+        return str(1 // 0) if one.stem == "overview" else page(self, one, address)
+
+    monkeypatch.setattr(PageRenderer, "page", seen)
+    PagesAhead(renderer(settings), [OVERVIEW, EVENTS, LIVE]).round()
+    assert tried == ["overview", "events"] * 3, "of three ranges; Live is of now"
 
 
 def test_a_funnel_is_counted_once_until_events_come(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
