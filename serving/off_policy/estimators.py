@@ -176,10 +176,9 @@ def bootstrap(
     count = len(grouped[names[0]])
     bins = np.arange(count) % _MOST_GROUPS
     joined = np.stack([np.bincount(bins, grouped[name]) for name in names], axis=1)
-    rng, sums = np.random.default_rng(seed), np.empty((resamples, len(names)))
-    even = np.full(len(joined), 1 / len(joined))
+    rng, sums, size = np.random.default_rng(seed), np.empty((resamples, len(names))), len(joined)
     for sample in range(resamples):
-        sums[sample] = rng.multinomial(len(joined), even) @ joined
+        sums[sample] = np.bincount(rng.integers(size, size=size), minlength=size) @ joined
     tail = (1 - confidence) / 2
     intervals = {}
     for name, (over, under) in ratios.items():

@@ -80,7 +80,7 @@ def test_linear_thompson_draws_from_the_posterior() -> None:
 
 @pytest.mark.parametrize("method", ["epsilon_greedy", "thompson", "linear"])
 def test_regret_is_well_below_that_of_uniform_choice(method: str) -> None:
-    """Rates .02 to .12, and for `linear` rates that swap with the context; updated every 100 choices, as in batches."""
+    """Rates .02 to .12, and for `linear` rates that swap with the context; updated every 200 choices, as in batches."""
     rates = np.array([[0.02, 0.12], [0.05, 0.05], [0.12, 0.02]])
     if method != "linear":
         rates = rates[:, :1]
@@ -89,7 +89,7 @@ def test_regret_is_well_below_that_of_uniform_choice(method: str) -> None:
     assert np.mean(lost) < uniform / 2
 
 
-def _regret(method: str, rates: Any, rng: np.random.Generator, batches: int = 40, size: int = 100) -> float:
+def _regret(method: str, rates: Any, rng: np.random.Generator, batches: int = 20, size: int = 200) -> float:
     """Mean loss against the best arm of each context."""
     seen: list[Trial] = []
     names, regret = ["x", "y", "z"], 0.0
