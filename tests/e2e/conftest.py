@@ -1,4 +1,4 @@
-"""A Chromium for the tests of a file, and pages for each of them."""
+"""A Chromium for the tests of this folder, and pages for each of them."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,9 @@ import pytest
 from tests.e2e.browsing import Browser, Open, chromium
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """It ends before tests of other folders begin: while it runs, so does a loop of asyncio, and no other can."""
     with chromium() as running:
         yield running
 

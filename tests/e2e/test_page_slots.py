@@ -112,16 +112,19 @@ def of_kind(collector: Collector, path: str, kind: str) -> list[dict[str, Any]]:
     return [event for event in collector.landed() if event["event"] == kind and event["page_url"].endswith(path)]
 
 
+def shop(collector: Collector, api: str) -> str:
+    """A page of three slots, of which one is filled."""
+    keys = f'data-key="page" data-api="{api}" data-api-key="read"'
+    tag = f'<script async src="{collector.address}/n.js" {keys}></script>'
+    slots = "".join(f'<div data-nextclick-slot="{name}">{TEMPLATE}</div>' for name in ("broken", "empty"))
+    return f"""<!doctype html>{tag}{slots}<div data-nextclick-slot="home" data-slot-n="3">{TEMPLATE}</div>"""
+
+
 def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_answer(
     collector: Collector, api: tuple[str, Queries], visit: Visit
 ) -> None:
     address, queries = api
-    keys = f'data-key="page" data-api="{address}" data-api-key="read"'
-    tag = f'<script async src="{collector.address}/n.js" {keys}></script>'
-    slots = "".join(f'<div data-nextclick-slot="{name}">{TEMPLATE}</div>' for name in ("broken", "empty"))
-    page = f"""<!doctype html>{tag}{slots}<div data-nextclick-slot="home" data-slot-n="3">{TEMPLATE}</div>"""
-    private = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})"
-    opened = visit("/shop", page)
+    opened = visit("/shop", shop(collector, address))
     opened.wait_for_selector("[data-nextclick-slot=home] article")
     cards = opened.query_selector_all("[data-nextclick-slot=home] article")
     assert [card.query_selector("h3").inner_text() for card in cards] == [
@@ -157,12 +160,22 @@ def test_a_slot_is_filled_from_the_api_and_what_is_seen_and_clicked_names_the_an
     assert (clicked["request_id"], clicked["item_id"], clicked["position"]) == ("r-home", "A 1", 1)
     assert (added["request_id"], added["item_id"], added["position"]) == ("r-home", "A2", 2)
 
-    declined = "localStorage._nextclickconsent = JSON.stringify({analytics: true, personalization: false})"
-    for script in (private, declined):
-        queries.clear()
-        opened = visit("/shop", page, script=script)
-        opened.wait_for_selector("[data-nextclick-slot=home] article")
-        assert all("visitor_id" not in query for query in queries)  # it is filled for nobody in particular
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', {get: () => true})",
+        "localStorage._nextclickconsent = JSON.stringify({analytics: true, personalization: false})",
+    ],
+    ids=["global privacy control", "declined"],
+)
+def test_for_who_allows_no_personalization_a_slot_is_filled_for_nobody_in_particular(
+    collector: Collector, api: tuple[str, Queries], visit: Visit, said: str
+) -> None:
+    address, queries = api
+    visit("/shop", shop(collector, address), script=said).wait_for_selector("[data-nextclick-slot=home] article")
+    assert {query["surface"][0] for query in queries} == {"broken", "empty", "home"}
+    assert all("visitor_id" not in query for query in queries)
 
 
 def test_a_signed_user_is_named_with_the_signature_to_the_api_and_the_collector(
