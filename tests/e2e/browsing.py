@@ -23,6 +23,11 @@ _SHOWN: dict[str, Any] = {
     "reduced_motion": "no-preference",
 }
 """Options that any page can be changed to."""
+_PRETENDED = {
+    "timezone_id": ("Emulation.setTimezoneOverride", "timezoneId"),
+    "user_agent": ("Emulation.setUserAgentOverride", "userAgent"),
+}
+"""Further ones, by how Chromium is told; with nothing it is itself again."""
 _TYPES = {"js": "text/javascript", "wav": "audio/wav"}
 
 Open = Callable[..., Any]
@@ -109,11 +114,13 @@ class Browser:
 
     def _page(self, script: str, options: dict[str, Any]) -> "LentPage":
         shown = {name: options.pop(name, usual) for name, usual in _SHOWN.items()}
+        pretended = {name: options.pop(name) for name in _PRETENDED if name in options}
         key = tuple(sorted(options.items()))
         free = self._free[key]
         lent = free.pop() if free else LentPage(self._browser.new_context(**options).new_page(), key)
         lent.page.set_viewport_size(shown.pop("viewport"))
         lent.page.emulate_media(**shown)
+        lent.pretend(pretended)
         if script:
             lent.run_first(script)
         return lent
@@ -127,8 +134,16 @@ class LentPage:
         self._session = page.context.new_cdp_session(page)
         self._session.send("Page.enable")
         self._scripts = list[str]()
+        self._pretended = set[str]()
         self._origins = set[tuple[str, str]]()
         page.on("framenavigated", lambda frame: self._origins.add(urlsplit(frame.url)[:2]))
+
+    def pretend(self, said: dict[str, str]) -> None:
+        """Say so of the browser and its place, and nothing of what was pretended before."""
+        for name in {*said} | self._pretended:
+            call, parameter = _PRETENDED[name]
+            self._session.send(call, {parameter: said.get(name, "")})
+        self._pretended = {*said}
 
     def run_first(self, script: str) -> None:
         added = self._session.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
