@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from expectations.due import CheckTask, due
@@ -26,6 +27,9 @@ Session = Callable[[], "SparkSession"]
 
 _FEW: Final = 50_000
 """Rows that this process looks at sooner than Spark plans to."""
+
+_one_at_a_time: Final = Lock()
+"""In this process: a lock of tables is open to all of its threads, and Great Expectations is not made for two."""
 
 Progress = Callable[[str, int, int], None]
 """Called before each table: its name, tables done, tables in all."""
@@ -55,7 +59,7 @@ def run(
     Returns what was found, in flow order, after it was written; nothing where nothing was
     due. A failure is a result: `expectations.stops.refuse` is what raises.
     """
-    with locks.hold(settings.lake.locks, DATA_QUALITY.name, purpose="check"):
+    with _one_at_a_time, locks.hold(settings.lake.locks, DATA_QUALITY.name, purpose="check"):
         started, parts = datetime.now(UTC), due(settings, tables, all_rows)
         if not parts:
             return []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -19,20 +20,33 @@ class ConsoleWatch:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True, highlight=False)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn())
+        self._bars = Bars(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self._lock, self._at_work = Lock(), 0
 
     @contextmanager
     def working(self, *steps: Step) -> Iterator[Progress]:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TimeElapsedColumn())
-        with Bars(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bars:
-            title = " · ".join(f"{step.name}: {step.does}" for step in steps)
-            task = bars.add_task(title, total=None)
+        """A line, below those of others that work at the same time."""
+        title = " · ".join(f"{step.name}: {step.does}" for step in steps)
+        self._count(+1)
+        task = self._bars.add_task(title, total=None)
 
-            def progress(*step: str | int) -> None:
-                *stage, done, total = step
-                words = ": ".join([title, *map(str, stage)])
-                bars.update(task, completed=int(done), total=int(total), description=words)
+        def progress(*step: str | int) -> None:
+            *stage, done, total = step
+            words = ": ".join([title, *map(str, stage)])
+            self._bars.update(task, completed=int(done), total=int(total), description=words)
 
+        try:
             yield progress
+        finally:
+            self._bars.remove_task(task)
+            self._count(-1)
+
+    def _count(self, change: int) -> None:
+        """The lines are there while anybody works."""
+        with self._lock:
+            self._at_work += change
+            self._bars.start() if self._at_work else self._bars.stop()
 
     def done(self, report: JobReport) -> None:
         reason = report.details.get("reason")

@@ -30,9 +30,11 @@ from dagster import (
     SensorEvaluationContext,
     SkipReason,
     define_asset_job,
-    in_process_executor,
     load_assets_from_modules,
 )
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.events import RunFailureReason
+from dagster._core.execution.execute_in_process import core_execute_in_process
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from expectations import stops
@@ -51,6 +53,7 @@ from orchestration.assets import gold as gold_assets
 from orchestration.assets import model as model_assets
 from orchestration.assets import silver as silver_assets
 from orchestration.checks import asset_checks
+from orchestration.executor import side_by_side
 from orchestration.new_data import topic_ends
 from orchestration.pipeline import IMPORTED
 from orchestration.step_runner import Watch, step_runner
@@ -96,7 +99,7 @@ def definitions(settings: Settings, watch: Watch | None = None) -> Definitions:
         ],
         sensors=[_news(settings), silence.sensor(settings)],
         resources={"steps": ResourceDefinition(lambda _: step_runner(settings, watch))},
-        executor=in_process_executor,
+        executor=side_by_side,
     )
 
 
@@ -167,7 +170,10 @@ def run_nightly(settings: Settings, watch: Watch | None = None) -> str:
     with DagsterInstance.from_config(str(dagster_home.prepare(settings.lake))) as instance:
         job = definitions(_at_once(settings), watch).resolve_job_def(NIGHTLY)
         quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        result = job.execute_in_process(run_config=quiet, instance=instance, raise_on_error=False)
+        # as JobDefinition.execute_in_process, which would put an executor of its own in the place of ours
+        result = core_execute_in_process(
+            quiet, InMemoryJob(job), instance, output_capturing_enabled=False, raise_on_error=False
+        )
     if not result.success:
         stops.refuse(settings, *CHECKED)
         raise NextclickError(f"The nightly job failed: {_reason(result)}")
@@ -180,11 +186,13 @@ def _at_once(settings: Settings) -> Settings:
 
 
 def _reason(result: ExecuteInProcessResult) -> str:
-    """What the first step that failed said."""
+    """What the first step that failed said. KeyboardInterrupt where none did, since somebody ended the run."""
     for event in result.all_events:
         error = event.step_failure_data.error if event.is_step_failure else None
         if error:
             return f"{event.step_key}: {(error.cause or error).message.strip()}"
+        if event.is_run_failure and event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION:
+            raise KeyboardInterrupt
     return f"see run {result.run_id} with `nextclick up`"
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from threading import Semaphore
 from typing import Protocol
 
 import msgspec
@@ -26,8 +27,8 @@ class JobRunner(Protocol):
     """Runs a Spark job by its stem, to the end of what there is."""
 
     @property
-    def at_once(self) -> int:
-        """How many jobs, of those that need nothing of each other, may run side by side."""
+    def slots(self) -> Semaphore:
+        """As many as jobs, of those that need nothing of each other, may run side by side."""
 
     def run(self, job: str) -> JobReport: ...
 
@@ -35,10 +36,9 @@ class JobRunner(Protocol):
 class InProcess:
     """One shared Spark session; it starts with the first job."""
 
-    at_once = 4  # of small jobs most time is planning, which one core does while the others wait
-
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.slots = Semaphore(4)  # of small jobs most time is planning, which one core does while the others wait
 
     def run(self, job: str) -> JobReport:
         from py4j.protocol import Py4JNetworkError  # type: ignore[import-untyped]
@@ -59,10 +59,9 @@ class InProcess:
 class SparkSubmit:
     """A `spark-submit` for each job; its log goes to stderr, its report comes back on stdout."""
 
-    at_once = 1  # each has the memory of a whole driver
-
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.slots = Semaphore(1)  # each has the memory of a whole driver
 
     def command(self, job: str) -> list[str]:
         """What is called for `job`, in full: it can be copied into a shell."""

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
+from threading import Lock
+from typing import Final, Protocol
 
 import msgspec
 
@@ -19,6 +20,9 @@ from orchestration.job_runner import JobRunner, job_runner
 from orchestration.new_data import has_new_data
 from orchestration.pipeline import Step, StepKind, step
 from spark_jobs.jobs import STREAMED
+
+_by_turns: Final = Lock()
+"""Held by work without Spark: two pieces of it would share one interpreter, and MLflow and its like are not made for two."""
 
 Progress = Callable[..., None]
 """Called with (done, in all), or (what is done now, done, in all)."""
@@ -63,7 +67,7 @@ class StepRunner:
         with self.watch.working(*steps) as progress:
             if len(steps) == 1:
                 return [self._report(steps[0], progress)]
-            with ThreadPoolExecutor(self.jobs.at_once) as threads:
+            with ThreadPoolExecutor(len(steps)) as threads:
                 working = [threads.submit(self._report, step, progress) for step in steps]
             return [done.result() for done in working]
 
@@ -82,7 +86,8 @@ class StepRunner:
         if absent:  # such as lists, in a lake without interactions
             return JobReport(job=step.name, details={"reason": f"{absent[0]} was never written: nothing to do."})
         module, _, function = step.target.partition(":")
-        report: JobReport = getattr(import_module(module), function)(self.settings, progress)
+        with _by_turns:
+            report: JobReport = getattr(import_module(module), function)(self.settings, progress)
         return report
 
     def _job(self, step: Step) -> JobReport:
@@ -92,7 +97,8 @@ class StepRunner:
         with locks.hold(lake.locks, *step.writes, purpose=step.name):  # TableBusy, before a JVM starts
             if not has_new_data(lake, step, self.settings if self.settings.streaming.source == "kafka" else None):
                 return JobReport(job=step.name, details={"reason": "nothing new"})
-        return self.jobs.run(step.name)
+        with self.jobs.slots:
+            return self.jobs.run(step.name)
 
 
 def writer(lake: Lake, tables: Iterable[str]) -> str | None:

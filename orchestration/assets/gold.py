@@ -5,7 +5,7 @@ from typing import Any
 
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
-from nextclick.contracts import catalog
+from nextclick.contracts import catalog, gold
 from nextclick.contracts.gold_analytics import MODEL_DAILY
 from nextclick.contracts.gold_anomalies import ANOMALIES
 from orchestration.assets.asset_specs import build, spec
@@ -21,12 +21,18 @@ def gold_anomalies(context: AssetExecutionContext, steps: ResourceParam[StepRunn
     yield from build(context, steps)
 
 
+@multi_asset(specs=[spec(gold.INTERACTIONS, "gold_suspects")], pool=gold.INTERACTIONS.job)
+def gold_interactions(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
+    """Who used what: what the model learns from, so that it need not wait for the other tables."""
+    yield from build(context, steps)
+
+
 @multi_asset(
-    specs=[spec(catalog.table(name), "gold_suspects") for name in GOLD],
+    specs=[spec(catalog.table(name), "gold_suspects") for name in GOLD if name != gold.INTERACTIONS.name],
     pool="gold_of_silver",
 )
 def gold_of_silver(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
-    """Who used what, traffic, items and answers by day, side by side."""
+    """Traffic, visits, items and answers by day, side by side."""
     yield from build(context, steps)
 
 

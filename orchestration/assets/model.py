@@ -44,7 +44,7 @@ def learned_ranker(steps: ResourceParam[StepRunner]) -> MaterializeResult[Any]:
     return MaterializeResult(metadata=counts(report))
 
 
-@multi_asset(specs=[spec(gold.PREDICTIONS)], pool=gold.PREDICTIONS.job)
+@multi_asset(specs=[spec(gold.PREDICTIONS, "gold_suspects")], pool=gold.PREDICTIONS.job)
 def gold_predictions(
     context: AssetExecutionContext, steps: ResourceParam[StepRunner]
 ) -> Iterable[MaterializeResult[Any]]:

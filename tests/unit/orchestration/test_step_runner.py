@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Semaphore
 
 import pytest
 
@@ -24,7 +25,7 @@ with locks.hold(sys.argv[1], *sys.argv[2:], purpose="stream"):
 
 
 class Jobs:
-    at_once = 1
+    slots = Semaphore(1)
 
     def run(self, job: str) -> JobReport:
         raise AssertionError(f"{job} was started")
