@@ -1,6 +1,7 @@
 """The step `anomalies`: from silver to gold.anomalies and gold.suspects, and what becomes of them when it is called again."""
 
 import json
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,21 @@ def _act(site: str, visitor: str, event: str, at: datetime, n: int, **more: Any)
     return {"site": site, "visitor_id": visitor, "event_id": f"{visitor} {n}", "event": event} | times | more
 
 
+@pytest.fixture(scope="module")
+def visited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with the visits of all days; copied by `visited`, never changed."""
+    lake = load(tmp_path_factory.mktemp("visited") / "lake", profile="test", environ={}).lake
+    lake.prepare()
+    write(lake, "silver.events", visits(range(24 * DAYS)))
+    return Path(lake.root)
+
+
+@pytest.fixture
+def visited(visited_once: Path, tmp_path: Path) -> Settings:
+    """A copy, to be changed at will."""
+    return load(shutil.copytree(visited_once, tmp_path / "lake"), profile="test", environ={})
+
+
 def flood(day: int) -> list[Row]:
     at = START + timedelta(days=day, hours=12)
     return [
@@ -61,60 +77,58 @@ def rows(settings: Settings, table: str) -> list[Row]:
     return there
 
 
-def test_a_hole_and_a_flood_are_seen_once_and_nothing_new_changes_nothing(settings: Settings) -> None:
-    write(settings.lake, "silver.events", [*visits(range(24 * DAYS)), *flood(3)])
-    report = anomalies.run(settings, now=LATER)
-    hole, click_flood = sorted(rows(settings, "gold.anomalies"), key=lambda row: row["kind"], reverse=True)
+def test_a_hole_and_a_flood_are_seen_once_and_nothing_new_changes_nothing(visited: Settings) -> None:
+    write(visited.lake, "silver.events", flood(3))
+    report = anomalies.run(visited, now=LATER)
+    hole, click_flood = sorted(rows(visited, "gold.anomalies"), key=lambda row: row["kind"], reverse=True)
     assert (hole["site"], hole["kind"], hole["subject"], hole["observed"]) == ("shop", "traffic", "events", 0)
     assert hole["step_start"] == START + timedelta(hours=HOLE.start)
     assert hole["step_end"] == START + timedelta(hours=HOLE.stop)
     assert hole["expected"] == pytest.approx(3 * 150, rel=0.2)
     assert (hole["z"] < -6, hole["p_value"], hole["state"], hole["first_seen"]) == (True, None, "closed", LATER)
     assert (click_flood["kind"], click_flood["subject"], click_flood["state"]) == ("click_flood", "i1", "closed")
-    [suspect] = rows(settings, "gold.suspects")
+    [suspect] = rows(visited, "gold.suspects")
     assert (suspect["date"], suspect["visitor_id"], suspect["is_suspect"]) == (date(2026, 1, 8), "bad", True)
     assert (suspect["reasons"], suspect["score"]) == (["click_flood"], None)
     assert report.details["open"] == 0
     assert "shop: 0 of" in str(report.details["reason"])
 
-    versions = [delta.require(settings.lake, name).version() for name in ("gold.anomalies", "gold.suspects")]
-    assert anomalies.run(settings, now=LATER + timedelta(minutes=1)).written == 0
-    assert [delta.require(settings.lake, name).version() for name in ("gold.anomalies", "gold.suspects")] == versions
+    versions = [delta.require(visited.lake, name).version() for name in ("gold.anomalies", "gold.suspects")]
+    assert anomalies.run(visited, now=LATER + timedelta(minutes=1)).written == 0
+    assert [delta.require(visited.lake, name).version() for name in ("gold.anomalies", "gold.suspects")] == versions
 
 
-def test_a_live_site_that_falls_silent_is_open_until_it_speaks_again(settings: Settings) -> None:
+def test_a_live_site_that_falls_silent_is_open_until_it_speaks_again(visited: Settings) -> None:
     silent = END + timedelta(hours=2, minutes=6)
-    write(settings.lake, "silver.events", visits(range(24 * DAYS)))
-    anomalies.run(settings, now=LATER)
-    assert [one.subject for one in read(settings.lake) or []] == []
-    anomalies.run(settings, now=silent)
-    [one] = read(settings.lake) or []
+    anomalies.run(visited, now=LATER)
+    assert [one.subject for one in read(visited.lake) or []] == []
+    anomalies.run(visited, now=silent)
+    [one] = read(visited.lake) or []
     assert (one.subject, one.step_start, one.state, one.observed) == ("events", END, "open", 0)
     first = one.first_seen
 
-    write(settings.lake, "silver.events", visits(range(24 * DAYS + 2, 24 * DAYS + 12)))
-    anomalies.run(settings, now=END + timedelta(hours=12, minutes=6))
-    assert read(settings.lake) == []
-    [one] = [one for one in read(settings.lake, every=True) or [] if one.step_start == END]
+    write(visited.lake, "silver.events", visits(range(24 * DAYS + 2, 24 * DAYS + 12)))
+    anomalies.run(visited, now=END + timedelta(hours=12, minutes=6))
+    assert read(visited.lake) == []
+    [one] = [one for one in read(visited.lake, every=True) or [] if one.step_start == END]
     assert (one.state, one.step_end, one.first_seen) == ("closed", END + timedelta(hours=2), first)
 
 
-def test_what_late_events_explain_is_withdrawn(settings: Settings) -> None:
-    write(settings.lake, "silver.events", visits(range(24 * DAYS)))
-    anomalies.run(settings, now=END + timedelta(hours=1, minutes=6))
-    assert [one.state for one in read(settings.lake, every=True) or [] if one.step_start == END] == ["open"]
-    write(settings.lake, "silver.events", visits(range(24 * DAYS, 24 * DAYS + 1)))
-    anomalies.run(settings, now=END + timedelta(hours=1, minutes=20))
-    assert [one.state for one in read(settings.lake, every=True) or [] if one.step_start == END] == ["withdrawn"]
+def test_what_late_events_explain_is_withdrawn(visited: Settings) -> None:
+    anomalies.run(visited, now=END + timedelta(hours=1, minutes=6))
+    assert [one.state for one in read(visited.lake, every=True) or [] if one.step_start == END] == ["open"]
+    write(visited.lake, "silver.events", visits(range(24 * DAYS, 24 * DAYS + 1)))
+    anomalies.run(visited, now=END + timedelta(hours=1, minutes=20))
+    assert [one.state for one in read(visited.lake, every=True) or [] if one.step_start == END] == ["withdrawn"]
 
 
-def test_what_was_decided_of_older_days_stays(settings: Settings) -> None:
-    write(settings.lake, "silver.events", [*visits(range(24 * DAYS)), *flood(1)])
-    anomalies.run(settings, now=LATER)
-    before = rows(settings, "gold.anomalies"), rows(settings, "gold.suspects")
-    write(settings.lake, "silver.events", [*visits(range(24 * DAYS)), *flood(5)], mode="overwrite")
-    anomalies.run(settings, now=LATER)
-    after = rows(settings, "gold.anomalies"), rows(settings, "gold.suspects")
+def test_what_was_decided_of_older_days_stays(visited: Settings) -> None:
+    write(visited.lake, "silver.events", flood(1))
+    anomalies.run(visited, now=LATER)
+    before = rows(visited, "gold.anomalies"), rows(visited, "gold.suspects")
+    write(visited.lake, "silver.events", [*visits(range(24 * DAYS)), *flood(5)], mode="overwrite")
+    anomalies.run(visited, now=LATER)
+    after = rows(visited, "gold.anomalies"), rows(visited, "gold.suspects")
     for time, old, new in zip(("step_start", "date"), before, after, strict=True):
         [older] = [row for row in old if str(row[time]) < "2026-01-08"]
         assert older in new, "the flood that is in silver.events no more"
@@ -149,13 +163,13 @@ def test_who_behaves_as_bots_do_is_suspected_whatever_the_agent_says(settings: S
     )
 
 
-def test_the_verb_lists_what_lasts_and_looks_anew_where_it_is_told_to(settings: Settings) -> None:
+def test_the_verb_lists_what_lasts_and_looks_anew_where_it_is_told_to(visited: Settings) -> None:
     def call(*options: str) -> Any:
-        place = ["--lake", str(settings.lake.root), "--profile", "test", "anomalies"]
+        place = ["--lake", str(visited.lake.root), "--profile", "test", "anomalies"]
         return CliRunner().invoke(cli, [*place, *options], catch_exceptions=False)
 
     assert "Nobody has looked yet" in call().stdout
-    write(settings.lake, "silver.events", [*visits(range(24 * DAYS)), *flood(5)])
+    write(visited.lake, "silver.events", flood(5))
     seen = json.loads(call("--detect", "--json").stdout)
     assert [(one["kind"], one["subject"], one["state"]) for one in seen] == [("click_flood", "i1", "open")]
     text = call("--all").stdout

@@ -63,10 +63,10 @@ def test_it_says_none_where_nothing_moves_anybody(settings: Settings) -> None:
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say(settings: Settings) -> None:
-    """25 worlds of 900 visits without any policy: of 95 % intervals, fewer than 20 would be a fault (p = 0.0012)."""
+    """25 worlds of 450 visits without any policy: of 95 % intervals, fewer than 20 would be a fault (p = 0.0012)."""
     world, held = World(SWAYABLE), {NONE: 0, VOUCHER: 0}
     for seed in range(25):
-        trials = world.visited(NextBestActions(settings, SITE), 900, seed, Random(seed))
+        trials = world.visited(NextBestActions(settings, SITE), 450, seed, Random(seed))
         worth = judge(trials, SITE, settings)
         for action, estimate in ((NONE, worth.none.value), (VOUCHER, worth.discounts[VOUCHER].value)):
             held[action] += estimate.low < world.always(action) < estimate.high
