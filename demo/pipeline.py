@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from rich.console import Console
 
@@ -12,13 +13,12 @@ from collector.imports.figures.importer import FigureImport, FigureReport
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.mapping import load
 from collector.imports.reading import MappedReading
-from expectations.ge_validator import Validator
 from nextclick.errors import NextclickError
 from nextclick.lake.locks import hold
 from nextclick.settings import Settings
 from spark_jobs.session import open_session
 
-_SLOW_TO_IMPORT = ("orchestration.definitions", "ml.registry.tracking", "demo.outcome.lake_facts")
+_SLOW_TO_IMPORT = ("ml.registry.tracking", "demo.outcome.lake_facts")
 
 
 @contextmanager
@@ -27,9 +27,7 @@ def spark_starting(settings: Settings) -> Iterator[None]:
     with ThreadPoolExecutor(1) as beside:
         starting = beside.submit(open_session, settings, "demo")
         yield
-        for module in _SLOW_TO_IMPORT:  # the steps would wait for them one by one
-            import_module(module)
-        Validator()  # imports Great Expectations, which takes seconds
+        import_module("orchestration.definitions")
         starting.result()
 
 
@@ -56,5 +54,6 @@ def walk(settings: Settings, console: Console) -> None:
     from orchestration.console import ConsoleWatch
     from orchestration.definitions import run_nightly
 
+    Thread(target=lambda: [*map(import_module, _SLOW_TO_IMPORT)], daemon=True).start()  # while Spark brings bronze
     if not run_nightly(settings, ConsoleWatch(console)):
         raise NextclickError(f"The nightly job failed; `nextclick --lake {settings.lake.root} up` shows the run.")

@@ -23,8 +23,8 @@ from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 
 _TURN: Final = 0.0005
-"""Seconds after which a thread that waits for Python gets it. Each of the thousand calls by which a plan is made in the JVM waits
-that long where another thread works in Python; by Python's own 5 ms plans would take twice as long beside a training."""
+"""Seconds after which a thread that waits for Python gets it. A plan is made by thousands of calls into the JVM, and each waits where
+another thread works in Python: beside one that only counts 154 microseconds by Python's own 5 ms, and 49 by this (22 alone)."""
 
 _Reported = SimpleQueue[DagsterEvent | BaseException]
 """What threads report of their steps: events, of which the last one ends a try, or an error that no event says."""
