@@ -73,7 +73,7 @@ class Pass:
         import pyarrow.compute as pc
 
         bound = {condition.dimension: list(condition.values) for condition in self.questions[0].where}
-        rows: pa.Table = database.sql(self.query(values), params=bound or None).to_arrow_table()
+        rows = duck.arrow(database, self.query(values), bound)
         ungrouped = {by: self._bits(name for name in self.names if name not in by) for by in self.groupings}
         return {by: rows.filter(pc.equal(rows["ungrouped"], bits)) for by, bits in ungrouped.items()}
 

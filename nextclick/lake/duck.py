@@ -5,7 +5,8 @@ the days that a query leaves out are left out by their folders' names.
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -22,10 +23,13 @@ from nextclick.lake.paths import Lake
 from nextclick.object_store import bucket
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import DeltaTable
     from duckdb import DuckDBPyConnection
 
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
+_COPIES: Final = "Arrow output on a DB-API result makes an extra copy"
+warnings.filterwarnings("ignore", _COPIES)  # as `arrow` says
 
 
 def database(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
@@ -89,6 +93,13 @@ def counting(what: str) -> Iterator[None]:
         raise LakeError(
             f"{what} cannot be counted: {error}. Tables are checked by `nextclick check`; see docs/jobs/recovery.md."
         ) from error
+
+
+def arrow(database: "DuckDBPyConnection", query: str, params: Mapping[str, Any]) -> "pa.Table":
+    """The rows of a query, where they are few: they are copied once more, but a relation would be planned twice, which costs 5 to 17 ms."""
+    database.execute(query, params or None)
+    rows: pa.Table = database.to_arrow_table()
+    return rows
 
 
 def files(table: "DeltaTable") -> frozenset[str]:
