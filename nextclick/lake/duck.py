@@ -38,7 +38,7 @@ def database(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
 
     connection = duckdb.connect(
         config={
-            **({"memory_limit": f"{most_bytes}B"} if most_bytes else {}),
+            **(_limited(most_bytes) if most_bytes else {}),
             "TimeZone": "UTC",
             "temp_directory": str(lake.state / "duckdb"),
             "autoinstall_known_extensions": "false",
@@ -51,6 +51,11 @@ def database(lake: Lake, most_bytes: int | None = None) -> "DuckDBPyConnection":
     if bucket.holds(lake.data):
         connection.register_filesystem(bucket.filesystem(lake.data))
     return _quiet(connection)
+
+
+def _limited(most_bytes: int) -> dict[str, str]:
+    """Threads of the allocator give back what an answer took for a moment: else it stays until the next one takes it."""
+    return {"memory_limit": f"{most_bytes}B", "allocator_background_threads": "true"}
 
 
 _kept: dict[tuple[str, int], "DuckDBPyConnection"] = {}
