@@ -92,9 +92,14 @@ def judged(
     """The models on the test part, asked about `people` or a sample of it; no figures where they are too few."""
     people, k = split.people(evaluation.max_people, seed) if people is None else people, evaluation.k
     lists = {name: listed(model, split, people, k) for name, model in models.items() if len(people) >= MIN_PEOPLE}
+    return compared(lists, split, people, k)
+
+
+def compared(lists: Mapping[str, Rows], split: Split, people: Rows, k: int) -> Evaluation:
+    """Lists [people × k] that are made already, by name."""
     figures = {name: judge(items, split, people) for name, items in lists.items()}
     each = {name: metrics.recalls(items, split.test.seen[people]) for name, items in lists.items()}
-    return Evaluation(k=k, people=len(people), cut=split.cut, metrics=figures, each=each, lists=lists)
+    return Evaluation(k=k, people=len(people), cut=split.cut, metrics=figures, each=each, lists=dict(lists))
 
 
 def _fitted(

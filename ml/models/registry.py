@@ -203,10 +203,10 @@ RECOMMENDERS: Final[Mapping[str, RecommenderKind]] = {
         space=_gf_cf_space,
         steps=(
             lambda _: {"busy": 0.6, "popular": 0.4},
+            lambda graph: {"factors": 2 * graph.factors, "neighbours": 2 * graph.neighbours},
             lambda _: {"busy": 1.0},
             lambda _: {"smooth": 0.0},
             lambda _: {"smooth": 0.6},
-            lambda graph: {"factors": 2 * graph.factors, "neighbours": 2 * graph.neighbours},
             lambda _: {"popular": 0.3},
         ),
         starts=_gf_cf_starts,

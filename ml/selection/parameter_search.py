@@ -1,9 +1,9 @@
 """Parameters of the candidates for the data at hand, within a time box.
 
 Of each kind first what did well before (the champion's, whatever it takes, so that no night forgets it), then what such data usually
-want (`starts` in ml/models/registry.py), then steps from the best so far, again and again while one of them helps. Kinds take
-turns, the cheap ones first. What a fit takes is foreseen from the fits before it (`effort` in the registry): no start and no
-step begins that cannot end in the box.
+want (`starts` in ml/models/registry.py), then steps from the best so far, again and again while one of them helps. The next
+step is of the kind that has taken the least time, so that no slow kind eats the box. What a fit takes is foreseen from the fits
+before it (`effort` in the registry): no start and no step begins that cannot end in the box.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,12 +34,15 @@ class _Search:
     until: float
     worths: dict[str, float] = field(default_factory=dict)
     tried: set[Member] = field(default_factory=set)
+    spent: dict[str, float] = field(default_factory=dict)
+    """Seconds of the trials of each kind."""
 
     def run(self, champion: Sequence[Member]) -> None:
         self.worths = {name: self.trials.worth(self.trials.models[name]) for name in self.best}
         self.tried = set(self.best.values())
+        self.spent = {name: self.trials.costs.of_trial(one) for name, one in self.best.items()}
         shape = PairsShape.of(self.trials.part.train)
-        for name in self._cheapest_first():
+        for name in sorted(self.best, key=self.spent.__getitem__):
             own = self.best[name]
             for recipe in champion:
                 if type(recipe) is type(own):
@@ -52,21 +55,21 @@ class _Search:
     def _round(self) -> bool:
         """Every step of every kind; whether one of them helped."""
         before = dict(self.best)
-        for at in range(max((len(registry.of(one).steps) for one in self.best.values()), default=0)):
-            for name in self._cheapest_first():
-                own = self.best[name]
-                for step in registry.of(own).steps[at : at + 1]:
-                    self._try(name, msgspec.structs.replace(own, **step(own)), self.until)
+        steps = {name: list(kind.steps) for name, one in before.items() if (kind := registry.of(one)).steps}
+        while steps:
+            name = min(steps, key=self.spent.__getitem__)
+            own, step = self.best[name], steps[name].pop(0)
+            self._try(name, msgspec.structs.replace(own, **step(own)), self.until)
+            steps = {name: left for name, left in steps.items() if left}
         return self.best != before
-
-    def _cheapest_first(self) -> list[str]:
-        return sorted(self.best, key=lambda name: self.trials.costs.of_trial(self.best[name]))
 
     def _try(self, name: str, recipe: Member, until: float) -> None:
         """Put it in the place of the best of that name where it does better, if it can be known by then."""
         if recipe in self.tried or self.trials.clock() + self.trials.foreseen(recipe) > until:
             return
         self.tried.add(recipe)
+        started = self.trials.clock()
         model = self.trials.fitted(name, recipe)
         if (worth := self.trials.worth(model)) > self.worths[name]:
             self.best[name], self.trials.models[name], self.worths[name] = recipe, model, worth
+        self.spent[name] += self.trials.clock() - started

@@ -134,7 +134,7 @@ def _personal(
     if wanted(model_candidates.BLEND) and gate.is_personal(blend := contest.learn(members)):
         blends[model_candidates.BLEND] = blend
     if wanted(model_candidates.EVERYBODY):
-        blends[model_candidates.EVERYBODY] = model_candidates.for_everybody(contest.learn(popular))
+        blends[model_candidates.EVERYBODY] = contest.learn(popular, model_candidates.for_everybody)
     contest.ask(blends)
     every = {**plain, **blends}
     return {name: one for name, one in every.items() if wanted(name)} or every, skipped

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ml.data.interactions import Rows
 from ml.data.split import Split
 from ml.evaluation import evaluate
 from ml.models import registry
@@ -14,10 +15,11 @@ from ml.models.protocol import Recommender, Stages, quiet
 from ml.models.user_item.blend import Blend, Member
 from ml.registry.artifact import AnyRecipe
 from ml.selection import blend_weights, gate, model_candidates
+from ml.selection.blend_weights import MemberLists
 from nextclick.settings import Settings
 
 _LEARNERS, _FEWEST = 3_000, 50
-"""People by whom a blend's weights are learned, at most and at least; with fewer they stay equal."""
+"""Of each half of the people, those who teach a blend's weights, at most and at least; with fewer they stay equal."""
 
 
 @dataclass
@@ -56,25 +58,37 @@ class CandidateTrials:
     models: dict[str, Recommender] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
     """Of what trials take, in seconds."""
+    taught: dict[AnyRecipe, tuple[Blend, Blend]] = field(default_factory=dict)
+    """Of blends whose weights all have taught: those that each half has taught alone."""
 
     def __post_init__(self) -> None:
         evaluation, seed = self.settings.evaluation, self.settings.als.seed
-        people = self.part.people(evaluation.max_people, seed)
-        learners = people[:: max(2, -(-len(people) // _LEARNERS))]
-        self.learners = learners if len(learners) >= _FEWEST else people[:0]
-        """By whom weights are learned, so that nobody of them is asked how good these are."""
-        self.judges = np.setdiff1d(people, self.learners).astype(np.int32)
-        self.judged = evaluate.judged({}, self.part, evaluation, seed, self.judges)
+        self.people = self.part.people(evaluation.max_people, seed)
+        """Who are asked; their halves are every second of them."""
+        learners = self.people[:: max(2, -(-len(self.people) // _LEARNERS))]
+        self.learners = learners if len(learners) >= _FEWEST else self.people[:0]
+        """By whom parameters are chosen."""
+        self.judged = evaluate.compared({}, self.part, self.people, evaluation.k)
         self.costs = TrialCosts(PairsShape.of(self.part.train))
 
     def ask(self, recipes: Mapping[str, AnyRecipe]) -> None:
         """Fit and judge; nothing where there are too few people."""
-        if len(self.judges) < evaluate.MIN_PEOPLE:
+        if len(self.people) < evaluate.MIN_PEOPLE:
             return
         for name, recipe in recipes.items():
             self.models[name] = self.fitted(name, recipe)
-        of, models = self.settings, {name: self.models[name] for name in recipes}
-        self.judged = self.judged.beside(evaluate.judged(models, self.part, of.evaluation, of.als.seed, self.judges))
+        k, lists = self.settings.evaluation.k, {name: self._listed(name, recipe) for name, recipe in recipes.items()}
+        self.judged = self.judged.beside(evaluate.compared(lists, self.part, self.people, k))
+
+    def _listed(self, name: str, recipe: AnyRecipe) -> Rows:
+        """What is judged: of a blend, each half's lists by the weights that the other has taught."""
+        k = self.settings.evaluation.k
+        if recipe not in self.taught:
+            return evaluate.listed(self.models[name], self.part, self.people, k)
+        items = np.empty((len(self.people), k), np.int32)
+        for half, blend in enumerate(reversed(self.taught[recipe])):
+            items[half::2] = evaluate.listed(self.fitted(name, blend), self.part, self.people[half::2], k)
+        return items
 
     def fitted(self, name: str, recipe: AnyRecipe) -> Recommender:
         """The model, from what is fitted already where that serves it."""
@@ -99,14 +113,25 @@ class CandidateTrials:
     def _is_known(self, recipe: AnyRecipe) -> bool:
         return any(recipe.adopt(model) is not None for model in self.models.values())
 
-    def learn(self, members: Mapping[str, Member]) -> Blend:
-        """These as a blend, with weights that are learned where there are enough people to learn by."""
-        blend = model_candidates.blended(list(members.values()))
+    def learn(self, members: Mapping[str, Member], finished: Callable[[Blend], Blend] = lambda blend: blend) -> Blend:
+        """These as a blend, with weights that are learned where there are enough people to learn by, and then `finished`."""
+        each = list(members.values())
+        blend = finished(model_candidates.blended(each))
         if not len(self.learners):
             return blend
-        fitted = [self.models[name] for name in members]
-        weighed = blend_weights.weigh(blend, fitted, self.part, self.learners, self.settings.evaluation.k)
-        return model_candidates.blended(list(members.values()), weighed.weights)
+        k, fitted = self.settings.evaluation.k, [self.models[name] for name in members]
+        step = max(1, -(-len(self.people) // (2 * _LEARNERS)))
+        halves = [self.people[half :: 2 * step] for half in (0, 1)]
+        lists = MemberLists.of(fitted, blend.depth, self.part, np.concatenate(halves), k)
+        first = len(halves[0])
+
+        def learned(by: slice) -> Blend:
+            weights = blend_weights.weigh(model_candidates.blended(each), lists.about(by), k).weights
+            return finished(model_candidates.blended(each, weights))
+
+        blend = learned(slice(None))
+        self.taught[blend] = learned(slice(first)), learned(slice(first, None))
+        return blend
 
     def best(self, names: Iterable[str]) -> str:
         """The best recipe, where popularity for everybody must surely beat the models, and a blend then surely beat it.

@@ -19,6 +19,7 @@ from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
 from ml.models.user_item.user_knn import UserKnn
 from ml.selection import blend_weights
+from ml.selection.blend_weights import MemberLists
 
 GRAPH = GfCf(busy=0.6, used=0.7, popular=0.4, neighbours=100, factors=2, smooth=0.3)
 EVERYBODY = np.arange(3, dtype=np.int32)
@@ -133,14 +134,16 @@ def test_what_is_similar_is_known_by_the_heaviest_member_that_can_tell() -> None
 
 
 def test_learned_weights_drop_a_member_that_misleads() -> None:
-    rng = np.random.default_rng(1)
-    taste = {f"p{n:02}": "".join(rng.permutation(list("abcdefgh" if n % 2 else "stuvwxyz"))[:6]) for n in range(40)}
+    rng, liked = np.random.default_rng(1), np.arange(8, 0, -1) / 36  # the earlier letters more than the later ones
+    kinds = list("abcdefgh"), list("stuvwxyz")
+    taste = {f"p{n:02}": "".join(rng.choice(kinds[n % 2], 4, replace=False, p=liked)) for n in range(40)}
     validation = split.held_out(used(**taste), 0.3, seed=1)
     blend = Blend(members=(UserKnn(), Popular()), weights=(1.0, 1.0), depth=16)
     fitted = blend.fit(validation.train)
     people = validation.people(100, seed=1)
     misled = BlendModel(blend, (fitted.members[0], _Reversed(fitted.members[0])))
-    found = blend_weights.weigh(blend, misled.members, validation, people, 3)
+    lists = MemberLists.of(misled.members, blend.depth, validation, people, 3)
+    found = blend_weights.weigh(blend, lists, 3)
     assert found.weights[0] == 1.0 > found.weights[1]
 
 

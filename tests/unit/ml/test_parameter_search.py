@@ -52,13 +52,16 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Timed:
 
 @pytest.fixture
 def kind(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Steps, starts and effort of gf_cf as the test has them; EASE, which takes as long each time, has one step."""
+    """Steps, starts and effort of gf_cf as the test has them; EASE, which takes as long each time, has those of `others`."""
 
     def change(
-        steps: tuple[Any, ...] = (), starts: Sequence[Any] = (), effort: Any = lambda one, _: one.factors
+        steps: tuple[Any, ...] = (),
+        starts: Sequence[Any] = (),
+        effort: Any = lambda one, _: one.factors,
+        others: tuple[Any, ...] = (lambda _: {"ridge": 7.0},),
     ) -> None:
         graph = dataclasses.replace(registry.of(SMALL), steps=steps, starts=lambda *_: starts, effort=effort)
-        ease = dataclasses.replace(registry.of(Ease()), steps=(lambda _: {"ridge": 7.0},))
+        ease = dataclasses.replace(registry.of(Ease()), steps=others)
         monkeypatch.setattr(registry, "of", lambda one: graph if isinstance(one, GfCf) else ease)
 
     return change
@@ -111,6 +114,18 @@ def test_what_such_data_usually_want_is_tried_before_any_step_and_the_cheap_firs
     assert tried[1] == Ease(ridge=7.0)  # a second, where the other takes three
     assert isinstance(tried[2], GfCf)
     assert tried[2].busy == 0.9
+
+
+def test_the_next_step_is_of_the_kind_that_has_taken_the_least_time(timed: Timed, kind: Callable[..., None]) -> None:
+    kind(
+        steps=(lambda _: {"busy": 0.9}, lambda _: {"busy": 0.8}),
+        others=(lambda _: {"ridge": 7.0}, lambda _: {"dropout": 0.5}, lambda _: {"popular": 0.1}),
+    )
+    plain: dict[str, Member] = {"gf_cf": GfCf(factors=3), "ease": Ease()}  # 3 seconds, and 1
+    timed.trials.ask(plain)
+    timed.begun.clear()
+    parameter_search.improved(timed.trials, plain, [], 9.0)
+    assert [type(recipe) for _, recipe in timed.begun][:5] == [Ease, Ease, GfCf, Ease, GfCf]
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from ml.data import split
 from ml.data.interactions import Floats, Interactions, TableVersion, from_arrow
 from ml.jobs import train
 from ml.models.protocol import quiet
-from ml.models.user_item.blend import Blend
+from ml.models.user_item.blend import Blend, Member
+from ml.models.user_item.gf_cf import GfCf
 from ml.models.user_item.popular import Popular
-from ml.registry.artifact import AnyRecipe
 from ml.selection import cuts, gate, model_candidates, select
 from ml.selection.select import Selection
 from ml.selection.trials import CandidateTrials
@@ -116,20 +116,32 @@ def test_where_people_differ_popularity_is_not_served_and_the_blend_is_no_worse_
     assert choice.recalls["blend"] > 0.95 * max(choice.recalls[name] for name in ("als", "als_trending", "gf_cf"))
 
 
-def test_weights_are_learned_by_people_who_are_not_asked_how_good_they_are() -> None:
+def test_a_blend_is_judged_by_people_who_have_not_taught_its_weights() -> None:
     everything = shop()
     test = split.by_time(everything, 0.1)
-    contest = CandidateTrials(SETTINGS, select.before(SETTINGS, everything, test))
-    assert len(contest.learners) > 100
-    assert not np.intersect1d(contest.learners, contest.judges).size
-    members: dict[str, AnyRecipe] = {"all": Popular(), "last": Popular(window_hours=1)}
+    part = select.before(SETTINGS, everything, test)
+    first = CandidateTrials(SETTINGS, part)
+    even = np.isin(part.test.person, first.people[::2])
+    other = np.where(even, part.test.item[::-1], part.test.item)
+    others = dataclasses.replace(part, test=dataclasses.replace(part.test, item=other))  # they used something else
+    assert len(first.people) > 200
+    lists = []
+    for contest in (first, CandidateTrials(SETTINGS, others)):
+        members: dict[str, Member] = {"graph": GfCf(factors=1, neighbours=2), "last": Popular(window_hours=1)}
+        contest.ask(members)
+        contest.ask({"blend": contest.learn(members)})
+        lists.append(contest.judged.lists["blend"])
+    assert (lists[0][::2] == lists[1][::2]).all()  # by the weights that the odd have taught
+    assert (lists[0][1::2] != lists[1][1::2]).any()
+
+
+def test_where_few_can_teach_weights_stay_equal() -> None:
+    everything = shop()
+    few = select.before(SETTINGS, everything.where(everything.person < 40), split.by_time(everything, 0.1))
+    contest, members = CandidateTrials(SETTINGS, few), {"all": Popular(), "last": Popular(window_hours=1)}
+    assert len(contest.learners) == 0
     contest.ask(members)
-    weights = contest.learn(members).weights  # type: ignore[arg-type]
-    assert max(weights) == 1.0
-    few = CandidateTrials(SETTINGS, select.before(SETTINGS, everything.where(everything.person < 40), test))
-    assert len(few.learners) == 0
-    few.ask(members)
-    assert few.learn(members).weights == (1.0, 1.0)  # type: ignore[arg-type]
+    assert contest.learn(members).weights == (1.0, 1.0)  # type: ignore[arg-type]
 
 
 def test_a_candidate_that_is_none_is_named() -> None:
