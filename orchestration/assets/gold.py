@@ -42,9 +42,9 @@ def gold_attribution(context: AssetExecutionContext, steps: ResourceParam[StepRu
     yield from build(context, steps)
 
 
-@multi_asset(specs=[spec(MODEL_DAILY)], pool="model_daily")
+@multi_asset(specs=[spec(MODEL_DAILY, "recommender", "gold_recommendations")], pool="model_daily")
 def gold_model_daily(context: AssetExecutionContext, steps: ResourceParam[StepRunner]) -> Results:
-    """How good the recommender is, by day."""
+    """How good the recommender is, by day. Training and lists add rows of their own, so it comes after them, and its check with it."""
     yield from build(context, steps)
 
 
