@@ -7,6 +7,7 @@ are in cli/, on the top floor.
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,10 @@ def run_command(command: click.Command) -> None:
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("nextclick: interrupted; call again to go on where it stopped.", err=True)
+        if (
+            threading.active_count() > 1
+        ):  # they would work on until their step is done, or end in the midst of the interpreter
+            os._exit(130)
         sys.exit(130)
     except BrokenPipeError:  # the reader of our stdout, such as `head`, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
