@@ -22,4 +22,4 @@ run_command(long)
 def test_an_interrupt_ends_the_process_though_a_thread_still_works() -> None:
     done = subprocess.run([sys.executable, "-c", _AT_WORK], cwd=CHECKOUT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 130
-    assert done.stderr == "nextclick: interrupted; call again to go on where it stopped.\n"
+    assert done.stderr.strip() == "nextclick: interrupted; call again to go on where it stopped."
