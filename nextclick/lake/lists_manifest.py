@@ -108,8 +108,16 @@ def read(lake: Lake, version: int | None = None) -> ListsManifest | None:
 
 
 def history(lake: Lake) -> Iterator[tuple[int, ListsManifest]]:
-    """(Delta version, manifest) of each commit that changed lists, newest first."""
+    """(Delta version, manifest) of each commit that changed lists, newest first.
+
+    It ends at one that another version of nextclick wrote in a form of its own: as if there had been no lists, so the
+    next publication is a full one.
+    """
     table = delta.open_table(lake, LISTS)
     for commit in delta.history(lake, LISTS, table) if table else ():
         if KEY in commit:
-            yield commit["version"], msgspec.json.decode(commit[KEY], type=ListsManifest)
+            try:
+                manifest = msgspec.json.decode(commit[KEY], type=ListsManifest)
+            except msgspec.ValidationError:
+                return
+            yield commit["version"], manifest
