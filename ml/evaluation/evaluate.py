@@ -39,6 +39,10 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         """recall@k of a recipe; 0 where nothing was judged."""
         return self.metrics[name][f"recall@{self.k}"] if self.metrics else 0.0
 
+    def worth(self, name: str) -> float:
+        """recall@k + NDCG@k of a recipe, by which parameters and weights are chosen, and what is served; 0 where nothing was judged."""
+        return self.recall(name) + self.metrics[name][f"ndcg@{self.k}"] if self.metrics else 0.0
+
     def best(self, names: Iterable[str]) -> str:
         """The name with the best recall; the first of equals."""
         return max(names, key=self.recall)

@@ -38,8 +38,8 @@ def confirmed(contest: CandidateTrials, recipes: Mapping[str, AnyRecipe], others
     recalls |= {name: tuple(part.judged.recall(name) for part in parts) for name in level}
     beaten = {name for name in level for other in level if any(part.surely(other, name) for part in parts)}
     left = [name for name in level if name not in beaten] or [*level]
-    agreed = all(max(left, key=part.judged.recall) == best for part in parts)
-    name = best if agreed else safest({name: recalls[name] for name in left})
+    agreed = all(max(left, key=part.judged.worth) == best for part in parts)
+    name = best if agreed else safest({name: [part.judged.worth(name) for part in parts] for name in left})
     if name == best:
         return Confirmed(best, "", recalls)
     words = ", ".join(f"{recall:.4f}" for recall in recalls[name])
@@ -69,7 +69,7 @@ def earlier(contest: CandidateTrials) -> Iterator[Split]:
             yield part
 
 
-def safest(recalls: Mapping[str, Sequence[float]]) -> str:
+def safest(worths: Mapping[str, Sequence[float]]) -> str:
     """The name that is nowhere far below the best: whose greatest loss of any part, as a share of the best there, is least."""
-    best = [max(*part, 1e-9) for part in zip(*recalls.values(), strict=True)]
-    return min(recalls, key=lambda name: max(1 - one / most for one, most in zip(recalls[name], best, strict=True)))
+    best = [max(*part, 1e-9) for part in zip(*worths.values(), strict=True)]
+    return min(worths, key=lambda name: max(1 - one / most for one, most in zip(worths[name], best, strict=True)))

@@ -134,14 +134,14 @@ class CandidateTrials:
         return blend
 
     def best(self, names: Iterable[str]) -> str:
-        """The best recipe, where popularity for everybody must surely beat the models, and a blend then surely beat it.
+        """The recipe of most worth, where popularity for everybody must surely beat the models, and a blend then surely beat it.
 
         So nobody loses a list of their own by chance, and no blend is popularity with a grain of something else.
         """
         everybody = model_candidates.EVERYBODY
         personal = [name for name in names if name != everybody]
         plain = [name for name in personal if name != model_candidates.BLEND]
-        best = self.judged.best(personal or [everybody])
+        best = max(personal or [everybody], key=self.judged.worth)
         if everybody not in self.judged.each or not all(self.surely(everybody, name) for name in plain):
             return best
         return best if personal and self.surely(best, everybody) else everybody
