@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from collector.dialects.shared.consents import consent
-from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.ecommerce import is_order, to_drafts
 from collector.dialects.shared.events import reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import utf8
@@ -36,7 +36,11 @@ _FIELDS: Final = {
     "referrer": ("referrer",),
     **{name: (name,) for name in ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")},
 }
-_REVENUE: Final = {"$productId": "product_id", "$price": "price", "$quantity": "quantity", "$currency": "currency"}
+_REVENUE: Final = {f"${name}": name for name in ("price", "quantity", "currency", "revenue")} | {
+    "$productId": "product_id"
+}
+_OF_ORDER: Final = {name: name for name in ("price", "quantity", "revenue")} | {"productId": "product_id"}
+"""Fields of any event that, in one of revenue, are the order's."""
 _REMOTE: Final = "$remote"
 _NO_SESSION: Final = "-1"
 
@@ -94,11 +98,19 @@ def _events(request: Request, values: Json, sent: Any, index: int, budget: FanOu
         inside = dict(mapping(values.pop("user_properties", None), "user_properties"))
     elif name == "revenue_amount":
         inside = {_REVENUE.get(key, key): value for key, value in inside.items()}
+    kind = _KINDS.get(name, name) if isinstance(name, str) else name
+    if is_order(kind):
+        inside = {plain: values.pop(key) for key, plain in _OF_ORDER.items() if values.get(key) is not None} | inside
+        kind = "refund" if _is_refund(inside) else kind
     own = _own(request, values, sent) | fields(inside, _FIELDS)
     own |= {"timezone": take_timezone(inside, "timezone"), "consent": consent(inside.get("consent"))}
-    kind = _KINDS.get(name, name) if isinstance(name, str) else name
     drafts = to_drafts(kind, inside, budget, own, values)
     return to_events(of_visitor(request), drafts, own | {"index": index}, values)
+
+
+def _is_refund(order: Json) -> bool:
+    """So Amplitude is told of one: "You can use negative values to indicate refunds"."""
+    return str(order.get("revenue" if order.get("price") is None else "price")).lstrip().startswith("-")
 
 
 def _own(request: Request, values: Json, sent: Any) -> Json:

@@ -7,7 +7,7 @@ https://plausible.io/docs/events-api.
 from typing import Final
 
 from collector.dialects.shared.consents import consent
-from collector.dialects.shared.ecommerce import to_drafts
+from collector.dialects.shared.ecommerce import is_order, to_drafts
 from collector.dialects.shared.events import reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
 from collector.dialects.shared.json_text import utf8
@@ -64,4 +64,6 @@ def _events(request: Request, body: Json, budget: FanOutBudget) -> list[Event]:
     rest |= {} if own["price"] is not None else {f"revenue.{key}": value for key, value in paid.items()}
     own |= {"timezone": take_timezone(props, "timezone"), "consent": consent(props.get("consent"))}
     kind = _KINDS.get(name, name) if isinstance(name, str) else name
+    if is_order(kind) and own["price"] is not None:  # it is the order's total, whatever the props say of its items
+        props["revenue"] = own.pop("price")
     return to_events(request, to_drafts(kind, props, budget, own, rest), own, rest)

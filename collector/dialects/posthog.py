@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from collector.dialects.shared.consents import consent
 from collector.dialects.shared.ecommerce import to_drafts
 from collector.dialects.shared.events import previous_id, reject
 from collector.dialects.shared.fan_out import FanOutBudget, to_events
@@ -160,7 +161,7 @@ def _events(
         "ip": address(take(inside, "$ip") or take(values, "ip")),
         **fields(inside, _TEXTS),
         "timezone": take_timezone(inside, "$timezone", "timezone"),
-        "consent": Consent(analytics=True) if name == "$opt_in" else None,
+        "consent": consent(inside.get("consent")) or (Consent(analytics=True) if name == "$opt_in" else None),
     }
     own["session_hint"] = own["session_hint"] or take(values, "session_id")
     own["referrer"] = own["referrer"] if own["referrer"] != _DIRECT else None

@@ -216,14 +216,14 @@ def _common(message: Json, context: Json) -> Json:
 
 
 def _consent(context: Json) -> Consent | None:
-    """What Segment's `consent`, of categories, or RudderStack's `consentManagement`, of lists of them, allows."""
+    """What Segment's `consent`, of categories or in any other form, or RudderStack's `consentManagement`, of lists of them, allows."""
     said = mapping(context.get("consent"), "consent")
     managed = mapping(context.get("consentManagement"), "consentManagement")
     categories = said | mapping(said.get("categoryPreferences"), "categoryPreferences")
     for name, allowed in (("allowedConsentIds", True), ("deniedConsentIds", False)):
         listed = managed.get(name)
         categories |= {text(category) or "": allowed for category in (listed if isinstance(listed, list) else ())}
-    return consent(categories)
+    return consent(categories) or consent(context.get("consent"))
 
 
 def _left_over(message: Json, context: Json, kind: str | None) -> Json:

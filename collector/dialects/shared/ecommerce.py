@@ -58,6 +58,11 @@ _PROMOTED: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+def is_order(name: Any) -> bool:
+    """Whether an event of this name is a purchase or a refund."""
+    return _KINDS.get(word(name), ("",))[0] in _ORDERS
+
+
 def to_drafts(name: Any, values: Json, budget: FanOutBudget, *around: Json) -> list[EventDraft]:
     """What an event of this name and these properties means: one draft, or one an item of `items` or `products`.
 
@@ -106,8 +111,9 @@ def _draft(kind: str, surface: str | None, part: int | None, item: Json, beside:
     fields |= {"position": _place(item), "surface": surface}
     if beside is not None:
         fields["item_id"] = fields["name"] if identifier(fields["item_id"]) is None else fields["item_id"]
-    elif kind in _ORDERS and identifier(fields["item_id"]) is None:
-        fields["price"] = take(item, *_TOTAL) if fields["price"] is None else fields["price"]
+    elif kind in _ORDERS and fields["price"] is None and (total := take(item, *_TOTAL)) is not None:
+        fields["price"] = total
+        item["quantity"] = fields.pop("quantity")  # the total is of all pieces
     return EventDraft(kind, part, fields, (item, shared))
 
 

@@ -55,6 +55,21 @@ def test_revenue_is_a_purchase() -> None:
     assert (event.price, event.quantity, event.currency) == ("2.5", 3, "EUR")
 
 
+@pytest.mark.parametrize(
+    ("inside", "beside", "read"),
+    [
+        ({"$revenue": 7.5, "$quantity": 3}, {}, ("purchase", None, "7.5", None)),
+        ({"$productId": "i1", "$price": -2.5, "$quantity": 3}, {}, ("refund", "i1", "2.5", 3)),
+        ({}, {"productId": "i1", "revenue": 7.5, "quantity": 3}, ("purchase", "i1", "7.5", None)),
+        ({}, {"productId": "i1", "price": 2.5, "revenue": 7.5, "quantity": 3}, ("purchase", "i1", "2.5", 3)),
+        ({}, {"productId": "i1", "revenue": -7.5}, ("refund", "i1", "7.5", None)),
+    ],
+)
+def test_revenue_without_a_price_is_of_all_pieces_and_below_0_a_refund(inside: Any, beside: Any, read: Any) -> None:
+    event = only(event_type="revenue_amount", event_properties=inside, **beside)
+    assert (event.event, event.item_id, event.price, event.quantity) == read
+
+
 def test_price_quantity_and_product_may_stand_on_any_event() -> None:
     event = only(productId="i1", price=2.5, quantity=3, revenue=7.5)
     assert (event.item_id, event.price, event.quantity, event.properties) == ("i1", "2.5", 3, {"revenue": "7.5"})

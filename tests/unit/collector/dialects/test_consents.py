@@ -90,6 +90,8 @@ def test_a_no_in_any_form_is_one_in_each_dialect() -> None:
             ("/track", [{"event": "x", "properties": {"distinct_id": "v", "consent": said}}]),
             ("/2/httpapi", {"api_key": "k", "events": [{"event_type": "x", "device_id": "v", "event_properties": {"consent": said}}]}),
             ("/api/event", {"n": "x", "u": "https://a.example/", "d": "a", "p": {"consent": said}}),
+            ("/v1/track", {"type": "track", "event": "x", "anonymousId": "v", "context": {"consent": said}}),
+            ("/e", {"event": "x", "distinct_id": "v", "properties": {"consent": said}}),
         ):  # fmt: skip
             (event,) = parsed(request(path, body)).events
             assert event.consent is not None, (path, said)

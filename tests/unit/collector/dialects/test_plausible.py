@@ -55,6 +55,11 @@ def test_revenue_is_the_price(name: str) -> None:
     assert (event.event, event.item_id, event.price, event.currency) == ("purchase", "i1", "1322.22", "USD")
 
 
+def test_revenue_is_of_the_whole_order() -> None:
+    event = only(n="Purchase", p={"item_id": "i1", "quantity": 3}, revenue={"currency": "USD", "amount": 30})
+    assert (event.price, event.quantity, event.properties) == ("30", None, {"quantity": "3"})
+
+
 def test_what_is_no_event_is_answered_with_202_and_called_dropped() -> None:
     found = parsed(request("/api/event", {"u": "https://shop.example/", "d": "shop.example"}))
     assert (found.answer.status, dict(found.answer.headers)) == (202, {"x-plausible-dropped": "1"})

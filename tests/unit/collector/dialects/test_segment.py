@@ -87,6 +87,14 @@ def test_an_order_that_lists_no_items_keeps_its_worth() -> None:
     assert (event.event, event.order_id, event.price, event.currency) == ("purchase", "o1", "25.5", "EUR")
 
 
+def test_a_total_is_of_all_pieces() -> None:
+    order = {"order_id": "o1", "product_id": "i1", "revenue": 30, "quantity": 3}
+    event = only({"event": "Order Completed", "properties": order})
+    assert (event.item_id, event.price, event.quantity, event.properties) == ("i1", "30", None, {"quantity": "3"})
+    event = only({"event": "Order Completed", "properties": order | {"price": 10}})
+    assert (event.price, event.quantity, event.properties) == ("10", 3, {"revenue": "30"})
+
+
 @pytest.mark.parametrize("name", ["Order Refunded", "Refunded Order", "Product Refunded", "refund"])
 def test_a_refund_is_one_event_an_item_and_its_minus_is_in_its_kind(name: str) -> None:
     products = [
