@@ -34,6 +34,8 @@ SENT_OR_REFUNDED: Final = f"({ORDERED} OR {REFUNDED})"
 """SQL: the event names a line of an order."""
 
 _PART: Final = "#[0-9]+$"
+_MADE: Final = "^[0-9a-f]{32}#"
+"""An id that was made of the event's payload (contracts.events.payload_id)."""
 
 
 def of_kind(*kinds: str) -> Column:
@@ -59,10 +61,19 @@ def _listed(words: Iterable[str]) -> str:
 def counts(at: str, id: str, first: str) -> str:
     """SQL: of the sends of one line (time `at`, event `id`), this one counts, where `first` is a struct of the first one's.
 
-    An order may hold an item twice, in two sizes: these are parts of one record (`ID#0`, `ID#1`), and both count.
+    An order may hold an item twice, in two sizes: these are parts of one record (`ID#0`, `ID#1`), and both count. Parts of
+    another record are another send, though it may tell the same time, as a server does that tells when the order was made.
+    Ids that the door made of each part tell the record not: of these, other numbers are other parts.
     """
-    parts = f"{id} RLIKE '{_PART}' AND {first}.id RLIKE '{_PART}'"
-    return f"({at} = {first}.at AND ({id} = {first}.id OR ({parts})))"
+    one = f"{first}.id"
+    is_same = f"{_record(id)} = {_record(one)}"
+    is_made = f"{id} RLIKE '{_MADE}' AND {one} RLIKE '{_MADE}' AND substring({id}, 33) <> substring({one}, 33)"
+    return f"({at} = {first}.at AND ({id} = {one} OR ({id} RLIKE '{_PART}' AND ({is_same} OR ({is_made})))))"
+
+
+def _record(id: str) -> str:
+    """SQL: the id of an event without the number of its part."""
+    return f"trim(TRAILING '0123456789' FROM {id})"
 
 
 def once(owner: str) -> Transformer:

@@ -27,11 +27,16 @@ FIRST = [
 SECOND = [
     bought(0, "a#0", "10", request_id="answer"),
     bought(0, "a#1", "12"),  # another size: the order holds the lamp twice
+    bought(0, "c#0", "10"),  # a server that tells the order's own time each time
+    bought(0, "c#1", "12"),
     bought(1, "b#0", "10"),
     bought(1, "b#1", "12"),
     bought(2, "none", "10", "O2", quantity=0),
     bought(3, "x", "1", "undefined", currency="USD"),
     bought(4, "y", "1", "undefined", currency="USD"),
+    bought(5, f"{0:032}#0", "1", "O4", currency="GBP"),  # a tracker that gives its events no ids
+    bought(5, f"{1:032}#1", "2", "O4", currency="GBP"),
+    bought(5, f"{2:032}#0", "1", "O4", currency="GBP"),
     bought(5, "back", "10", event="refund"),
     bought(6, "other", "10", visitor_id="bob"),
 ]
@@ -57,25 +62,25 @@ def assert_first(settings: Settings) -> None:
 
 def assert_second(settings: Settings) -> None:
     assert sessions(settings) == [
-        ("ann", 8, 4, 1, {"EUR": 12, "USD": 2}),  # 10 + 12 − 10
+        ("ann", 13, 6, 1, {"EUR": 12, "GBP": 3, "USD": 2}),  # 10 + 12 − 10
         ("ann", 1, 0, 0, {}),
         ("bob", 1, 1, 0, {"EUR": 10}),
     ]
     rows = partial(path.rows, settings, site=SITE)
     days = sorted(rows("gold.item_daily"), key=lambda row: row.date)
-    assert [(row.purchases, row.refunds, row.revenue) for row in days] == [(5, 1, {"EUR": 22, "USD": 2})]
+    assert [(row.purchases, row.refunds, row.revenue) for row in days] == [(7, 1, {"EUR": 22, "GBP": 3, "USD": 2})]
     pairs = {row.person_id: row for row in rows("gold.interactions")}
     assert {person: (row.purchases, row.events) for person, row in pairs.items()} == {
-        "visitor:ann": (4, 5),
+        "visitor:ann": (6, 7),
         "visitor:bob": (1, 1),
     }
-    assert pairs["visitor:ann"].strength == pytest.approx(8.0 * 4 - 8.0, rel=1e-3)  # within minutes of each other
-    assert _earned(settings) == {"answer": {"EUR": 12, "USD": 2}}
+    assert pairs["visitor:ann"].strength == pytest.approx(8.0 * 6 - 8.0, rel=1e-3)  # within minutes of each other
+    assert _earned(settings) == {"answer": {"EUR": 12, "GBP": 3, "USD": 2}}
 
 
 def assert_third(settings: Settings) -> None:
     """A refund takes from what it pays back, however late it comes."""
-    assert _earned(settings) == {"answer": {"EUR": 9, "USD": 2}, "next": {"EUR": 5}}
+    assert _earned(settings) == {"answer": {"EUR": 9, "GBP": 3, "USD": 2}, "next": {"EUR": 5}}
 
 
 def _earned(settings: Settings) -> dict[str, dict[str, Decimal]]:
