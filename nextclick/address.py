@@ -31,7 +31,7 @@ def parsed(written: str) -> IPv4Address | IPv6Address:
     """The address that stands in a header, a log or a payload, in any way that these write it; ValueError if it is none.
 
     Left out are quotes, brackets, a port, the zone of IPv6, and the proxies behind the first of several addresses;
-    an IPv4 address within IPv6 is the IPv4 address.
+    an IPv4 address within IPv6 is the IPv4 address. 0.0.0.0 and :: are nobody's.
 
     >>> [str(parsed(written)) for written in ("203.0.113.9:5123, 10.0.0.1", "::ffff:203.0.113.9", '"[2001:db8::9%eth0]:443"')]
     ['203.0.113.9', '203.0.113.9', '2001:db8::9']
@@ -53,6 +53,8 @@ def _known(text: str) -> KnownAddress:
         text = match[1] or match[2] or ""
     read = ip_address(text.partition("%")[0])
     address = getattr(read, "ipv4_mapped", None) or read
+    if address.is_unspecified:  # what an anonymizer leaves of everybody
+        raise ValueError("stands for no address")
     network = ip_network((address.packed, _KEPT_BITS[address.version]), strict=False)
     return KnownAddress(address, str(address), str(network.network_address))
 

@@ -21,14 +21,14 @@ _HTML: Final = ("text/html", "application/xhtml")
 def label(method: str | None, status: int | None, path: str, content_type: str | None, agent: str | None) -> str:
     """`bot`, `error` (status from 400, none sent, or no request at all), `not_get`, `redirect`, `static`, `data` or `page`.
 
-    `data` is what scripts ask for. A log without a status (None) tells of no error.
+    `data` is what scripts ask for. A log without a status (None) tells of no error, and one without methods of no other than GET.
     """
     if agent and is_bot(agent):
         return "bot"
     status = 200 if status is None else status
-    if method is None or status >= 400 or status < 200:
+    if not (method or path) or status >= 400 or status < 200:
         return "error"
-    if method.upper() != "GET":
+    if method and method.upper() != "GET":
         return "not_get"
     if 300 <= status < 400 and status != 304:
         return "redirect"

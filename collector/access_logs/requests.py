@@ -100,9 +100,9 @@ def _consent(more: Row) -> Consent | None:
 
 
 def _status(value: Any) -> int | None:
-    """The status as a number: 0 where the client left before there was one; None where the log has none."""
+    """The status as a number: 0 where the client left before there was one (`-`); None where the log has none."""
     try:
-        return None if value is None else numbers.whole(str(value).partition(" ")[0])
+        return None if value is None else numbers.whole("0" if value == "-" else str(value).partition(" ")[0])
     except (TypeError, ValueError, ArithmeticError):
         raise Unmappable("bad_type", f"the status is {str(value)[:60]!r}, which is no number") from None
 

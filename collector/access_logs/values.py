@@ -54,7 +54,7 @@ _PRIVATE: Final = [
 _FOR: Final = re.compile(r'(?i)(?:^|[;\s])for="?([^;"]*)')
 _NAME: Final = re.compile(r"(?=[^:]*[A-Za-z][^.:]*(?::\d{1,5})?\Z)[\w-]+(?:\.[\w-]+)*\.?(?::\d{1,5})?")
 _NO_NAMES: Final = frozenset((*_MONTHS, "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"))
-_NOBODY: Final = ("", "-", "unknown", "(null)")
+_NOBODY: Final = ("", "-", "unknown", "(null)", "0.0.0.0", "::")
 _LONGEST_NAME: Final = 255
 _auto: Final = parser("auto")
 

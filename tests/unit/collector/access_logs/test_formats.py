@@ -489,6 +489,11 @@ def test_blanks_numbers_and_empty_names_that_servers_add_are_no_matter() -> None
     assert read(COMBINED.replace(" - - ", r" - DOM\jo "))[0]["user_id"] == r"DOM\jo"
 
 
+def test_a_client_that_left_before_there_was_a_status_is_an_error() -> None:
+    (event,) = read(COMBINED.replace(" 200 5120 ", " - - "))
+    assert (event["event"], event["properties"]["label"]) == ("request", "error")
+
+
 def test_a_leap_second_and_parts_of_a_second_are_read() -> None:
     leap, part = read(
         COMBINED.replace(CLF, "31/Dec/2016:23:59:60 +0000"), COMBINED.replace(CLF, "02/Jan/2026:03:04:05.655 +0000")
@@ -497,7 +502,7 @@ def test_a_leap_second_and_parts_of_a_second_are_read() -> None:
     assert part["client_time"] == AT.timestamp() * 1000 + 655
 
 
-@pytest.mark.parametrize("nobody", ["-", "unix:", "unix:/run/nginx.sock", "unknown"])
+@pytest.mark.parametrize("nobody", ["-", "unix:", "unix:/run/nginx.sock", "unknown", "0.0.0.0", "::"])
 def test_a_line_without_an_address_is_recognized_and_has_no_visitor(nobody: str) -> None:
     forwarded = f'{nobody} {HIT} "203.0.113.9"'
     assert read(forwarded, forwarded)[0]["ip"] == "203.0.0.0"
@@ -567,7 +572,7 @@ def test_json_of_nginx_as_others_name_its_fields() -> None:
               "status": 200, "responseSize": "5120", "userAgent": FIREFOX, "remoteIp": "203.0.113.9:443"}}  # fmt: skip
     for fields in (matomo, ingress, elastic, google):
         (event,) = read(json.dumps(fields))
-        assert event["page_url"] == "http://shop.example/shoes?size=42"
+        assert (event["event"], event["page_url"]) == ("page_view", "http://shop.example/shoes?size=42")
         assert (event["visitor_id"], event["client_time"]) == (read(COMBINED)[0]["visitor_id"], AT.timestamp() * 1000)
         assert event["properties"]["bytes"] == "5120"
 
