@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ml.anomalies import table as anomalies
 from nextclick.command import common_options, json_option, print_json
-from nextclick.lake.paths import open_to_others
+from nextclick.lake.paths import Lake, open_to_others
 from nextclick.lake.table_state import TableState, table_states
 from nextclick.reconciliation import Reconciliation, reconcile
 from nextclick.settings import Settings
@@ -50,8 +50,15 @@ def look(settings: Settings) -> Status:
         gate=attempt.reasons if attempt else [],
         export=export.current(settings),
         anomalies=None if standing is None else dict(Counter(one.kind for one in standing)),
-        warnings=list(filter(None, [open_to_others(settings.lake)])),
+        warnings=list(filter(None, [_missing(settings.lake), open_to_others(settings.lake)])),
     )
+
+
+def _missing(lake: Lake) -> str | None:
+    """That a lake is not there, which may be a slip of the pen in its name."""
+    if lake.address or lake.root.is_dir():
+        return None
+    return f"There is no lake in {lake.root} yet: what takes events in, such as `nextclick import`, makes one."
 
 
 @click.command("status")

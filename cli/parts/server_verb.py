@@ -114,6 +114,8 @@ class ServerVerb(NamedTuple):
             counts.mkdir()
         except (LakeError, OSError) as error:
             if self.keys == "write" or not settings.lake.state.is_dir():
+                if isinstance(error, LakeError):
+                    raise
                 raise LakeError(f"The lake {settings.lake.data} cannot be written: {error}") from error
             click.echo(
                 f"nextclick: {settings.lake.data} cannot be written, so what is served is not put on record.", err=True

@@ -108,6 +108,11 @@ def _lake(root: str | Path, settings: Settings) -> Lake:
     endpoint = Endpoint(settings.storage.endpoint.rstrip("/"), settings.storage.region)
     models = model_store(settings.mlflow.uri, settings.mlflow.artifacts, endpoint)
     place = lake_at(root, endpoint, settings.storage.beside, ships=settings.streaming.source == "bucket")
+    there = next((path for path in (place.root, *place.root.parents) if os.path.exists(path)), place.root)
+    if os.path.isfile(there):
+        raise SettingsError(
+            f"The lake {place.root} can be no folder, since {there} is a file. Name another with --lake."
+        )
     return replace(place, models=models)
 
 

@@ -27,6 +27,8 @@ def test_a_new_lake_has_all_tables_unwritten_and_nothing_served(tmp_path: Path) 
     assert seen["champion"] is None
     assert seen["export"] is None
     assert seen["anomalies"] is None
+    assert "There is no lake" not in str(seen["warnings"])
+    assert "There is no lake" in status(tmp_path / "none")
 
 
 def test_a_table_has_its_rows_version_and_time(tmp_path: Path, write_interactions: WriteInteractions) -> None:

@@ -22,6 +22,13 @@ def test_lake_and_profile_come_from_the_call_first(tmp_path: Path) -> None:
     assert load(environ=environ).profile == "test"
 
 
+def test_a_lake_that_can_be_no_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for lake in (tmp_path / "file", tmp_path / "file" / "lake"):
+        with pytest.raises(SettingsError, match=r"can be no folder, since .*file is a file"):
+            load(lake, environ={})
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "named"),
     [
