@@ -20,6 +20,8 @@ def find(paths: Iterable[Path], names: Sequence[str]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} is not there. Name files or folders of history.")
+        if not (path.is_file() or path.is_dir()):  # it is read twice: a pipe would be empty by then
+            raise UsageError(f"{path} is a pipe or a device. Write what comes from it to a file first.")
         below = sorted(file for file in path.rglob("*") if _counts(file, path, names)) if path.is_dir() else [path]
         if not below:
             raise UsageError(f"{path} has no file named like {', '.join(names)}. Name the files themselves.")

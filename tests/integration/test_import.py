@@ -3,6 +3,7 @@
 import fcntl
 import gzip
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,11 @@ def test_wrong_calls_are_usage_errors(tmp_path: Path, lake: Path) -> None:
         call(lake, tmp_path / "nowhere", "--mapping", "globo")
     with pytest.raises(UsageError, match=r"has no file named like clicks_hour_\*"):
         call(lake, tmp_path / "empty", "--mapping", "globo")
+    os.mkfifo(tmp_path / "pipe")
+    for special in (tmp_path / "pipe", Path("/dev/zero")):
+        for kind in (("--mapping", "plain"), ("--mapping", "costs"), ("--format", "auto")):
+            with pytest.raises(UsageError, match="is a pipe or a device"):
+                call(lake, special, *kind)
 
 
 def test_an_unwritable_lake_is_a_clear_error(tmp_path: Path) -> None:
