@@ -16,9 +16,11 @@ from analytics.answer_cache import AnswerCache, Turns
 from analytics.answer_rows import AnswerRows, Row, ordered
 from analytics.passes import By, Pass
 from analytics.people import by_audience
+from analytics.people.counts import DayRange
 from analytics.people.first_days import FirstDays
+from analytics.people.visitor_days import NumberedVisitors, day_number
 from analytics.question import DAYS, Question, conditions, day
-from analytics.report import FIRSTS_AROUND, Report, earliest_today, report_values
+from analytics.report import FIRSTS_AROUND, ROWS, Report, earliest_today, report_values
 from nextclick.contracts.gold_anomalies import SUSPECTS, TIMES
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake import duck
@@ -85,6 +87,7 @@ class Reports:
         self.tables, self.settings, self._now = tables, settings, now
         self._answers = AnswerCache[Answer](answer_bytes)
         self._firsts: dict[str, FirstDays] = {}
+        self._numbers: dict[str, NumberedVisitors] = {}
         self._states: StampedStates = {}
         self._others = AnswerCache[Any](_OTHERS)
         self._turns = Turns(_AT_ONCE)
@@ -225,6 +228,8 @@ class Reports:
             return by_person.show(database, lake, report, views)
         if views:
             return views
+        if counted := self._counted_rows(database, question):
+            return counted
         firsts = self._first_days(database, question)
         if report.around is None:
             return firsts
@@ -232,6 +237,20 @@ class Reports:
         first, last = question.around(days, self._last_full_day(report))  # some look back from there
         last = date.max if report.onwards else last
         return firsts | {name: self.tables.between(name, first, last) for name in report.reads}
+
+    def _counted_rows(self, database: duckdb.DuckDBPyConnection, question: Question) -> dict[str, str]:
+        """The report's rows from the numbers of visitors; nothing where it has none that way, or there are no numbers."""
+        report, newest = question.report, self._last_full_day(question.report)
+        if not report.counted or not newest:
+            return {}
+        [name] = report.reads
+        numbered = self._numbers.setdefault(name, NumberedVisitors(self.tables.lake, name))
+        if not (days := numbered.at(database, self.tables.table(name))):
+            return {}
+        first, last, newest_full = map(day_number, (question.first, question.last, newest))
+        wanted = DayRange(first, last, newest_full, self.settings.active_days)
+        database.register("counted", report.counted(days, wanted))
+        return {ROWS: "FROM counted"}
 
     def _first_days(self, database: duckdb.DuckDBPyConnection, question: Question) -> dict[str, str]:
         """Of visitors, from files that hold nothing else; persons have theirs counted anew."""

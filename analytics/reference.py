@@ -21,8 +21,10 @@ place of visitors, `--audience NAME` those alone who belong to an [audience](aud
 that is absent is absent, never 0: the terminal shows –, JSON `null`, CSV nothing. In SQL they are views, `report.NAME`: counts by all that
 a report may be grouped by (`nextclick sql`).
 
-Who came first when, which newcomers, retention and lifecycle ask, lies in files of the machine (`_state/first_days`): reports bring them to
-the newest version of a table by the days that changed, and make them anew where they are gone.
+Active, retention, lifecycle and frequency are counted from who came on which day, with a number in place of each visitor's id; it lies in
+files of the machine (`_state/visitor_days`, some 14 bytes a row). Newcomers asks who came first when (`_state/first_days`). Reports bring
+both to the newest version of a table by the days that changed, and make them anew where they are gone. Where they cannot be kept, and for
+persons and audiences, the table itself is counted.
 
 Figures are counted over a report's rows after these were filtered and grouped. So a ratio is that of the sums, and what does not add up,
 such as visitors, is counted once in each row and once in the whole. Where rows meet that are never put together, such as two currencies,

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from analytics.people.counts import Counting
 from analytics.people.first_days import plain
 from nextclick.definitions.metric import Metric
 from nextclick.lake.duck import text
@@ -16,7 +17,8 @@ from nextclick.settings import AnalyticsSettings
 _EVER: Final = (date(1000, 1, 1), date(9000, 1, 1))
 _PERIODS: Final = ("week", "month", "year")
 FIRSTS_AROUND: Final = 14
-_BITS: Final = 31
+ROWS: Final = "rows"
+"""Among values: a query in the place of a report's rows."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Report:
     """
     dimensions: tuple[str, ...]
     metrics: tuple[Metric, ...]
-    quick: str = ""
-    """The same rows, sooner, of a range and of analytics.active_days up to 31: with a block of 32 days they are bits of one number."""
+    counted: Counting | None = None
+    """The same rows, sooner, from the numbers of visitors of the one table that it reads."""
     by: tuple[str, ...] = ("date",)
     """How it is grouped where nobody says."""
     date: str | None = "date"
@@ -110,10 +112,7 @@ class Report:
         periods = [
             f"CAST(date_trunc('{period}', {self.date}) AS DATE) AS \"{period}\"" for period in _PERIODS if self.date
         ]
-        is_quick = self.quick and int(values["active_days"]) <= _BITS
-        return (
-            f"SELECT {', '.join(['*', *periods])} FROM ({self._filled(self.quick if is_quick else self.rows, values)})"
-        )
+        return f"SELECT {', '.join(['*', *periods])} FROM ({values.get(ROWS) or self._filled(self.rows, values)})"
 
     def _filled(self, rows: str, values: Mapping[str, str]) -> str:
         """The query of its rows; `values` may also name a view that stands for a table."""

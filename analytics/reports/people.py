@@ -2,45 +2,12 @@
 
 from typing import Final
 
+from analytics.people import counts
 from analytics.report import Report
 from nextclick.definitions import audiences as a
 from nextclick.definitions import people as p
 
 _SITES: Final = ("date", "site")
-
-# Days as bits: of each visitor one number a block of 32 days, with the days before it that still count. Most visitors share theirs with
-# others, so the days are looked at once a number, and nobody's days are put in order.
-_ACTIVE_OF_BITS: Final = """
-    WITH days AS (
-        SELECT site, visitor_id, date_diff('day', {since}, date) AS day
-        FROM gold.visitor_days WHERE date > {since} - {active_days} AND date <= {until}
-    ), ends AS (SELECT max(day) AS newest FROM days), sites AS (
-        SELECT site, min(day) AS oldest FROM days GROUP BY site
-    ), bits AS (
-        SELECT site, block, days_bits, count(*) AS visitors FROM (
-            SELECT site, block, bit_or(CAST(1 AS BIGINT) << CAST(day - block * 32 + {active_days} - 1 AS INT)) AS days_bits
-            FROM (
-                SELECT site, visitor_id, day, greatest(day, 0) // 32 AS block FROM days
-                UNION ALL SELECT site, visitor_id, day, day // 32 + 1 FROM days
-                WHERE day >= 0 AND day % 32 > 32 - {active_days} AND (day // 32 + 1) * 32 <= date_diff('day', {since}, {until})
-            ) GROUP BY site, visitor_id, block
-        ) GROUP BY site, block, days_bits
-        UNION ALL SELECT site, unnest(generate_series(greatest(oldest, 0) // 32, newest // 32)), 0, 0 FROM sites CROSS JOIN ends
-        WHERE newest >= 0
-    ), places AS (
-        SELECT n, CAST(1 AS BIGINT) << CAST(n + {active_days} - 1 AS INT) AS day_bit,
-            CAST(127 AS BIGINT) << CAST(n + {active_days} - 7 AS INT) AS week_bits,
-            ((CAST(1 AS BIGINT) << {active_days}) - 1) << CAST(n AS INT) AS month_bits
-        FROM (SELECT unnest(generate_series(0, 31)) AS n)
-    ), counts AS (
-        SELECT site, block * 32 + n AS day, sum(CASE WHEN (days_bits & day_bit) <> 0 THEN visitors ELSE 0 END) AS dau,
-            sum(CASE WHEN (days_bits & week_bits) <> 0 THEN visitors ELSE 0 END) AS wau,
-            sum(CASE WHEN (days_bits & month_bits) <> 0 THEN visitors ELSE 0 END) AS mau
-        FROM bits CROSS JOIN places GROUP BY site, block * 32 + n
-    )
-    SELECT {since} + CAST(day AS INT) AS date, site, dau, wau, mau FROM counts JOIN sites USING (site) CROSS JOIN ends
-    WHERE day >= oldest AND day <= newest
-"""
 
 ACTIVE: Final = Report(
     name="active",
@@ -68,7 +35,7 @@ ACTIVE: Final = Report(
             WINDOW so_far AS (PARTITION BY site ORDER BY date ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
         ) CROSS JOIN newest WHERE date >= {since} AND date <= newest_date
     """,
-    quick=_ACTIVE_OF_BITS,
+    counted=counts.active,
     dimensions=_SITES,
     around=0,
     looks_back=True,
@@ -122,6 +89,7 @@ RETENTION_DAY: Final = Report(
     doc="Of visitors by their first ever day: how many were active n days later.",
     reads=("gold.visitor_days",),
     rows=_retention("day", 1, 60),
+    counted=counts.retention(1, 60),
     dimensions=("cohort", "site", "n"),
     metrics=_RETENTION,
     by=("cohort", "n"),
@@ -136,6 +104,7 @@ RETENTION_WEEK: Final = Report(
     doc="Of visitors by their first ever week, from Monday: how many were active n weeks later.",
     reads=("gold.visitor_days",),
     rows=_retention("week", 7, 52),
+    counted=counts.retention(7, 52),
     dimensions=("cohort", "site", "n"),
     metrics=_RETENTION,
     by=("cohort", "n"),
@@ -175,6 +144,7 @@ LIFECYCLE: Final = Report(
         FROM counts LEFT JOIN returns ON returns.site = counts.site AND returns.week = counts.week + 7
         WHERE active > coalesce(returned, 0) AND counts.week + 13 <= {newest}
     """,
+    counted=counts.lifecycle,
     dimensions=_SITES,
     around=14,
     metrics=(p.ACTIVE, p.NEW, p.RETURNED, p.RESURRECTED, p.DORMANT),
@@ -190,6 +160,7 @@ FREQUENCY: Final = Report(
             WHERE date > least({until}, {newest}) - {active_days} AND date <= least({until}, {newest}) GROUP BY site, visitor_id
         )
     """,
+    counted=counts.frequency,
     dimensions=("days", "site"),
     metrics=(p.DAYS_ACTIVE_VISITORS,),
     by=("days",),
