@@ -1,12 +1,10 @@
 """Rows of gold.data_quality: written with every check and override, read to know what was checked and what stands."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Final, Literal
-
-import msgspec
 
 from nextclick.contracts.gold import DATA_QUALITY
 from nextclick.lake import commits, delta
@@ -18,8 +16,13 @@ _FILES: Final = 64
 """More files than this are compacted: a check adds one, and every reader opens them all."""
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of gold.data_quality; its contract says what the columns mean."""
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One row of gold.data_quality; its contract says what the columns mean.
+
+    No struct of msgspec's: Python's collector does not see those that a cache holds, and what they hold outlives the process's end,
+    where DuckDB complains.
+    """
 
     table_name: str
     table_id: str
@@ -64,7 +67,7 @@ def append(lake: Lake, results: Iterable[Result]) -> None:
 
     from nextclick.contracts import arrow
 
-    rows = pa.Table.from_pylist([msgspec.structs.asdict(result) for result in results], arrow.schema(DATA_QUALITY))
+    rows = pa.Table.from_pylist([asdict(result) for result in results], arrow.schema(DATA_QUALITY))
     commits.write(lake, DATA_QUALITY, rows, "append")
     table = delta.require(lake, DATA_QUALITY.name)
     if len(table.file_uris()) > _FILES:

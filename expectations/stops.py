@@ -5,9 +5,8 @@ Expectations here, so that everybody can afford to.
 """
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
-
-import msgspec
 
 from expectations.results import Result, append, latest_results
 from nextclick.contracts import catalog
@@ -59,8 +58,8 @@ def override(settings: Settings, table: str, by: str, why: str) -> list[Result]:
         stops = [stop for stop in open_stops(settings) if stop.table_name == catalog.table(table).name]
         if not stops:
             raise UsageError(f"No stop stands on {table}; `nextclick check --stops` lists those that do.")
-        stamp = {"kind": "override", "checked_at": datetime.now(UTC), "run_id": uuid.uuid4().hex}
-        rows = [msgspec.structs.replace(stop, **stamp, actor=by, reason=why) for stop in stops]
+        now, run = datetime.now(UTC), uuid.uuid4().hex
+        rows = [replace(stop, kind="override", checked_at=now, run_id=run, actor=by, reason=why) for stop in stops]
         append(settings.lake, rows)
     return rows
 

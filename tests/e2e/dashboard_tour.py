@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from subprocess import PIPE
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -29,13 +30,14 @@ def dashboard(lake: Lake, *options: str) -> Iterator[str]:
     """Its link."""
     words = ["--lake", str(lake.root), *options, "dashboard", "--port", "0", "--json"]
     command = [sys.executable, "-c", "from cli.main import main; main()", *words]
-    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=PIPE, stderr=PIPE, text=True) as process:
         assert process.stdout
         try:
             yield json.loads(process.stdout.readline())["dashboard"]
         finally:
             process.terminate()
-        assert process.wait(20) == 0
+        _, said = process.communicate(timeout=20)
+        assert (process.returncode, said) == (0, "")
 
 
 @contextmanager

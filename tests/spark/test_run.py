@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ def fail(settings: Settings, table: str) -> None:
         check for check in results.latest_results(settings.lake)[table].checks.values() if check.severity == "stop"
     ]
     again = datetime.now(UTC)
-    results.append(settings.lake, [msgspec.structs.replace(one, success=False, observed="a test", checked_at=again)])
+    results.append(settings.lake, [replace(one, success=False, observed="a test", checked_at=again)])
 
 
 @pytest.mark.usefixtures("no_spark")
