@@ -52,7 +52,8 @@ class Pass:
         terms = [_term(report, condition) for condition in question.where]
         if report.date:
             terms.append(f"{report.date} BETWEEN DATE '{question.first}' AND DATE '{question.last}'")
-        query = report.query(self.groupings, self.metrics, values, " AND ".join(terms) or "true")
+        filtered = [condition.dimension for condition in question.where]
+        query = report.query(self.groupings, self.metrics, values, " AND ".join(terms) or "true", filtered)
         kept = [
             f"(ungrouped & {self._bits([condition.dimension])} <> 0 OR {condition.sql})"
             for condition in question.where

@@ -1,9 +1,10 @@
 """What a report is: rows of tables, the columns that they may be grouped by, and the figures that are counted over them."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -59,6 +60,8 @@ class Report:
     """What has to be sent for it, where that is not sent anyway."""
     beside: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Dimension → SQL of rows that have no value of it, and stand beside those of each value (nextclick.definitions.metric.beside)."""
+    without: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Dimension → its rows but for those that are there for its values alone: they do where nothing asks for these."""
     says: Callable[[Lake], tuple[str, ...]] | None = None
     """What has to be known of its tables, in sentences."""
     of_states: bool = False
@@ -85,19 +88,22 @@ class Report:
         metrics: Iterable[Metric],
         values: Mapping[str, str],
         where: str = "true",
+        filtered: Iterable[str] = (),
     ) -> str:
-        """Figures of the rows for which `where` holds, in one pass for several groupings.
+        """Figures of the rows for which `where` holds, which is about the dimensions `filtered`, in one pass for several groupings.
 
         First come the columns of all groupings, then a number, which has a bit for each of them that a row is not grouped by
         (the last column's is 1), then the figures.
         """
-        names = _listed(dict.fromkeys(name for by in groupings for name in by))
+        metrics = tuple(metrics)
+        wanted = {*filtered, *chain(*groupings), *chain(*(metric.apart for metric in metrics))}
+        names = _listed(dict.fromkeys(chain(*groupings)))
         sets = ", ".join(f"({_listed(by)})" for by in groupings)
         group = _listed(dict.fromkeys(name for by in groupings for name in by if name not in self.beside))
         partition = ", ".join(filter(None, (f"grouping_id({names})", group)))
         figures = ", ".join(f'{metric.guarded} AS "{metric.name}"' for metric in metrics).replace("{group}", partition)
         return (
-            f"SELECT {names}, grouping_id({names}) AS ungrouped, {figures} FROM ({self.grouped_rows(values)}) WHERE {where} "
+            f"SELECT {names}, grouping_id({names}) AS ungrouped, {figures} FROM ({self._grouped_rows(values, wanted)}) WHERE {where} "
             f"GROUP BY GROUPING SETS ({sets})"
         )
 
@@ -107,12 +113,13 @@ class Report:
         figures = ", ".join(f'{metric.guarded} AS "{metric.name}"' for metric in metrics)
         return f"SELECT {names}, {figures} FROM ({self._filled(self.rows, values)}) GROUP BY {names}"
 
-    def grouped_rows(self, values: Mapping[str, str]) -> str:
-        """Its rows with the periods that a day lies in."""
+    def _grouped_rows(self, values: Mapping[str, str], wanted: Collection[str]) -> str:
+        """Its rows with the periods that a day lies in; of dimensions those that are `wanted` have all of their values."""
+        rows = next((fewer for name, fewer in self.without.items() if name not in wanted), self.rows)
         periods = [
             f"CAST(date_trunc('{period}', {self.date}) AS DATE) AS \"{period}\"" for period in _PERIODS if self.date
         ]
-        return f"SELECT {', '.join(['*', *periods])} FROM ({values.get(ROWS) or self._filled(self.rows, values)})"
+        return f"SELECT {', '.join(['*', *periods])} FROM ({values.get(ROWS) or self._filled(rows, values)})"
 
     def _filled(self, rows: str, values: Mapping[str, str]) -> str:
         """The query of its rows; `values` may also name a view that stands for a table."""

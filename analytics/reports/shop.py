@@ -7,18 +7,25 @@ from nextclick.ctr import FORESEEN
 from nextclick.definitions import shop as s
 
 # Counts stand in rows without a currency, and money in rows of its own, so that both add up.
+_ITEM_COUNTS: Final = """
+    SELECT date, site, item_id, NULL AS currency, views AS item_views, carts AS item_carts, purchases, refunds, NULL AS revenue
+    FROM gold.item_daily
+"""
+_ITEM_MONEY: Final = """
+    UNION ALL SELECT date, site, item_id, currency, NULL, NULL, NULL, NULL, revenue[currency]
+    FROM (SELECT *, unnest(map_keys(revenue)) AS currency FROM gold.item_daily)
+"""
+_NAMED: Final = """
+    SELECT date, site, item_id, name, category, currency, item_views, item_carts, purchases, refunds, revenue FROM ({rows})
+    LEFT JOIN (SELECT site, item_id, name, category FROM silver.items) USING (site, item_id)
+"""
+
 ITEMS: Final = Report(
     name="items",
     doc="What is viewed, put into carts and bought.",
     reads=("gold.item_daily", "silver.items"),
-    rows="""
-        SELECT date, site, item_id, name, category, currency, item_views, item_carts, purchases, refunds, revenue FROM (
-            SELECT date, site, item_id, NULL AS currency, views AS item_views, carts AS item_carts, purchases, refunds, NULL AS revenue
-            FROM gold.item_daily
-            UNION ALL SELECT date, site, item_id, currency, NULL, NULL, NULL, NULL, revenue[currency]
-            FROM (SELECT *, unnest(map_keys(revenue)) AS currency FROM gold.item_daily)
-        ) LEFT JOIN (SELECT site, item_id, name, category FROM silver.items) USING (site, item_id)
-    """,
+    rows=_NAMED.format(rows=_ITEM_COUNTS + _ITEM_MONEY),
+    without={"currency": _NAMED.format(rows=_ITEM_COUNTS)},
     dimensions=("date", "site", "item_id", "name", "category", "currency"),
     around=0,
     metrics=(
@@ -30,16 +37,21 @@ ITEMS: Final = Report(
 _ANSWERS: Final = ("date", "site", "surface", "model_version", "experiment", "variant", "position")
 _COLUMNS: Final = ", ".join(_ANSWERS)
 
+_ANSWER_COUNTS: Final = f"""
+    SELECT {_COLUMNS}, NULL AS currency, served, shown, clicks, carts, purchases, NULL AS revenue
+    FROM gold.recommendation_performance
+"""
+_ANSWER_MONEY: Final = f"""
+    UNION ALL SELECT {_COLUMNS}, currency, NULL, NULL, NULL, NULL, NULL, revenue[currency]
+    FROM (SELECT *, unnest(map_keys(revenue)) AS currency FROM gold.recommendation_performance)
+"""
+
 RECOMMENDER: Final = Report(
     name="recommender",
     doc="What answers held, and what came of it.",
     reads=("gold.recommendation_performance",),
-    rows=f"""
-        SELECT {_COLUMNS}, NULL AS currency, served, shown, clicks, carts, purchases, NULL AS revenue
-        FROM gold.recommendation_performance
-        UNION ALL SELECT {_COLUMNS}, currency, NULL, NULL, NULL, NULL, NULL, revenue[currency]
-        FROM (SELECT *, unnest(map_keys(revenue)) AS currency FROM gold.recommendation_performance)
-    """,
+    rows=_ANSWER_COUNTS + _ANSWER_MONEY,
+    without={"currency": _ANSWER_COUNTS},
     dimensions=(*_ANSWERS, "currency"),
     around=0,
     metrics=(s.SERVED, s.SHOWN, s.SHOWN_SHARE, s.CLICKS, s.CTR, s.SERVED_CARTS, s.SERVED_PURCHASES, s.SERVED_REVENUE),

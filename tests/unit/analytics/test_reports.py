@@ -146,3 +146,16 @@ def test_rows_alone_are_those_of_the_whole_answer(report: Report) -> None:
     alone = there.answer(replace(whole.question, rows_alone=True))
     assert [*map(rounded, alone.rows)] == [*map(rounded, whole.rows)]
     assert ({*alone.whole}, alone.days) == ({None}, {})
+
+
+@pytest.mark.parametrize("report", [each for each in REPORTS if each.without], ids=lambda report: report.name)
+def test_figures_that_need_fewer_rows_are_those_of_all_rows(report: Report) -> None:
+    [dimension] = report.without
+    counts = tuple(metric.name for metric in report.metrics if dimension not in metric.apart)
+    others = tuple(name for name in report.dimensions if name != dimension)
+    there, whole = drawn_reports(report), of_drawn_rows(report, others)
+    few = answer_of(there, report.name, first="2025-12-01", by=others, figures=counts)
+    assert 0 < len(counts) < len(report.metrics)
+    assert figures(few, *counts) == figures(whole, *counts)
+    assert "unnest" in there.sql(whole.question)
+    assert "unnest" not in there.sql(few.question)
