@@ -18,7 +18,7 @@ from analytics.passes import By, Pass
 from analytics.people import by_audience
 from analytics.people.counts import DayRange
 from analytics.people.first_days import FirstDays
-from analytics.people.visitor_days import NumberedVisitors, day_number
+from analytics.people.visitor_days import AT_ONCE, NumberedVisitors, day_number
 from analytics.question import DAYS, Question, conditions, day
 from analytics.report import FIRSTS_AROUND, ROWS, Report, earliest_today, report_values
 from nextclick.contracts.gold_anomalies import SUSPECTS, TIMES
@@ -245,7 +245,11 @@ class Reports:
             return {}
         [name] = report.reads
         numbered = self._numbers.setdefault(name, NumberedVisitors(self.tables.lake, name))
-        if not (days := numbered.at(database, self.tables.table(name))):
+        needs_all = (
+            "{firsts}" in report.rows
+        )  # others would rather read the days of their range than number all that there are
+        days = numbered.at(database, self.tables.table(name), most_days=None if needs_all else AT_ONCE)
+        if not days:
             return {}
         first, last, newest_full = map(day_number, (question.first, question.last, newest))
         wanted = DayRange(first, last, newest_full, self.settings.active_days)

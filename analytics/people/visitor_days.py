@@ -36,7 +36,7 @@ NEVER: Final = 2**31
 _BITS: Final = 32
 """Of a number."""
 _INDEX: Final = "index.json"
-_AT_ONCE: Final = 31
+AT_ONCE: Final = 31
 """Days that are numbered in one query."""
 _MOST_PARTS: Final = 16
 """Files of visitors: then they become one, without those who are on no day any more."""
@@ -101,6 +101,10 @@ class _Index(msgspec.Struct, frozen=True):
     count: int = 0
     """Numbers that were given."""
 
+    def missing(self, made_of: Mapping[int, frozenset[str]]) -> list[int]:
+        """Days, in order, that it does not have of these data files."""
+        return sorted(day for day, those in made_of.items() if day not in self.days or self.days[day].made_of != those)
+
     @property
     def made_of(self) -> dict[int, frozenset[str]]:
         """The data files of its days."""
@@ -123,17 +127,26 @@ class NumberedVisitors:
         self._days: VisitorDays | None = None
         """Of that version."""
 
-    def at(self, database: "DuckDBPyConnection", table: "DeltaTable | None") -> VisitorDays | None:
-        """Of a version of the table; None where it was never written, or this machine cannot keep files of it, or another process does."""
+    def at(
+        self, database: "DuckDBPyConnection", table: "DeltaTable | None", most_days: int | None = None
+    ) -> VisitorDays | None:
+        """Of a version of the table, of which at most so many days are numbered for it.
+
+        None where that is too few, or it was never written, or this machine cannot keep files of it, or another process does.
+        """
         import duckdb
 
+        if table is None:
+            return None
         with self._lock:
-            if table is None or self._table is not table:
+            if self._table is not table:
                 try:
-                    self._days = self._of(self._current(database, table)) if table else None
+                    index = self._current(database, table, most_days)
                 except (TableBusy, LakeError, OSError, duckdb.Error):
                     return None
-                self._table = table
+                if index is None:
+                    return None
+                self._days, self._table = self._of(index), table
             return self._days
 
     def _of(self, index: _Index) -> VisitorDays:
@@ -145,11 +158,13 @@ class NumberedVisitors:
 
         return VisitorDays(index.sites, site_of, sorted(index.days), read)
 
-    def _current(self, database: "DuckDBPyConnection", table: "DeltaTable") -> _Index:
-        """The index of this version, made by who comes first."""
-        made_of = self._files(table)
-        if (there := self._read()).made_of == made_of:
+    def _current(self, database: "DuckDBPyConnection", table: "DeltaTable", most_days: int | None) -> _Index | None:
+        """The index of this version, made by who comes first; None where more days had to be numbered."""
+        made_of, there = self._files(table), self._read()
+        if there.made_of == made_of:
             return there
+        if most_days is not None and len(there.missing(made_of)) > most_days:
+            return None
         with locks.hold(self.lake.own_locks, f"visitor_days.{self.name}", purpose="the numbers of visitors"):
             return self._update(database, table, made_of, self._read())
 
@@ -174,11 +189,11 @@ class NumberedVisitors:
         self, database: "DuckDBPyConnection", table: "DeltaTable", made_of: Mapping[int, frozenset[str]], index: _Index
     ) -> _Index:
         """With the days of `made_of`, those of other data files numbered anew."""
-        same = {day: there for day, there in index.days.items() if made_of.get(day) == there.made_of}
+        missing = index.missing(made_of)
+        same = {day: index.days[day] for day in made_of.keys() - {*missing}}
         index = msgspec.structs.replace(index, days=same)
-        missing = sorted(made_of.keys() - same.keys())
-        for start in range(0, len(missing), _AT_ONCE):
-            days = missing[start : start + _AT_ONCE]
+        for start in range(0, len(missing), AT_ONCE):
+            days = missing[start : start + AT_ONCE]
             rows = duck.source(self.lake, self.name, table, frozenset().union(*(made_of[day] for day in days)))
             database.execute(_HERE.format(rows=rows))
             database.execute(_FRESH.format(count=index.count, known=self._known(index)))

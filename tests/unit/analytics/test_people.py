@@ -48,7 +48,7 @@ class InMemory(NumberedVisitors):
     def __init__(self, days: Days) -> None:
         self.days = numbers(days)
 
-    def at(self, *_: object) -> VisitorDays:
+    def at(self, *_: object, **__: object) -> VisitorDays:
         return self.days
 
 

@@ -31,9 +31,9 @@ def put(lake: Lake, day: date, visitors: Visitors) -> None:
     write(lake, NAME, rows, **options)
 
 
-def numbered(visitors: NumberedVisitors) -> VisitorDays | None:
+def numbered(visitors: NumberedVisitors, most_days: int | None = None) -> VisitorDays | None:
     with duck.connect(visitors.lake) as database:
-        return visitors.at(database, delta.require(visitors.lake, NAME))
+        return visitors.at(database, delta.require(visitors.lake, NAME), most_days)
 
 
 def days_of_each(there: VisitorDays | None) -> Counter[tuple[str, tuple[int, ...]]]:
@@ -94,6 +94,14 @@ def test_who_asks_again_opens_no_file_of_the_table_and_a_change_those_of_its_day
     assert days_of_each(numbered(NumberedVisitors(lake, NAME))) == TWO_DAYS
     put(lake, DAYS[1], ["t2"])
     assert numbered(NumberedVisitors(lake, NAME)).first.tolist().count(day_number(DAYS[1])) == 1  # type: ignore[union-attr]
+
+
+def test_who_needs_few_days_numbers_those_that_changed_but_not_all_that_there_are(lake: Lake) -> None:
+    visitors = NumberedVisitors(lake, NAME)
+    assert numbered(visitors, most_days=1) is None
+    numbered(visitors)
+    put(lake, DAYS[0], ["s2"])
+    assert days_of_each(numbered(visitors, most_days=1)) == expected({DAYS[0]: ["s2"], DAYS[2]: ["s2", "t2"]})
 
 
 def test_a_row_that_is_there_twice_counts_once(lake: Lake) -> None:
