@@ -26,8 +26,8 @@ PAGES: Final = Report(
     doc="What pages are viewed, where visits begin and end, and how far they are read.",
     reads=("gold.page_daily",),
     rows="""
-        SELECT date, site, page, views, visitors AS page_visitors, entries, exits, entry_bounces, engaged_ms / 1000 AS engaged_seconds,
-            scroll_sum, scroll_n
+        SELECT date, site, page, views, visitors AS page_visitors, entries, exits, entry_bounces,
+            nullif(engaged_ms, 0) / 1000 AS engaged_seconds, scroll_sum, scroll_n
         FROM gold.page_daily
     """,
     dimensions=("date", "site", "page"),

@@ -18,7 +18,7 @@ TRAFFIC: Final = Report(
     rows=f"""
         SELECT {_COLUMNS}, (site, visitor_id) AS visitor, 1 AS visits,
             CAST(is_bounce AS INT) AS bounces, CAST(is_engaged AS INT) AS engaged_visits, views,
-            {seconds_between('started_at', 'ended_at')} AS seconds, engaged_ms / 1000 AS engaged_seconds,
+            {seconds_between('started_at', 'ended_at')} AS seconds, nullif(engaged_ms, 0) / 1000 AS engaged_seconds,
             searches, carts, orders, CAST(orders > 0 AS INT) AS buying_visits
         FROM gold.visits
     """,

@@ -9,7 +9,9 @@ EXITS = total("exits", "Visits that ended on it.")
 EXIT_RATE = ratio("exit_rate", "exits / views.", EXITS, VIEWS)
 ENTRY_BOUNCES = total("entry_bounces", "Visits that began on it and were bounces.")
 ENTRY_BOUNCE_RATE = ratio("entry_bounce_rate", "entry_bounces / entries.", ENTRY_BOUNCES, ENTRIES)
-PAGE_SECONDS = total("engaged_seconds", "Engagement that was reported on it.", MetricUnit.SECONDS)
+PAGE_SECONDS = total(
+    "engaged_seconds", "Engagement that was reported on it, absent where none was.", MetricUnit.SECONDS
+)
 SECONDS_PER_VIEW = ratio("seconds_per_view", "engaged_seconds / views.", PAGE_SECONDS, VIEWS, MetricUnit.SECONDS)
 SCROLL_SUM = total("scroll_sum", "Sum of the deepest scroll of each visitor and day that scrolled.", MetricUnit.PERCENT)
 SCROLL_N = total("scroll_n", "Visitors and days with a scroll.")

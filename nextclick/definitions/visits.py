@@ -21,7 +21,9 @@ SECONDS_PER_VISIT = ratio(
     "seconds_per_visit", "seconds / visits, over all visits. Not engagement.", SECONDS, VISITS, MetricUnit.SECONDS
 )
 ENGAGED_SECONDS = total(
-    "engaged_seconds", "Engagement as the page reports it (dwell_ms). Not the visit's duration.", MetricUnit.SECONDS
+    "engaged_seconds",
+    "Engagement as the page reports it (dwell_ms), absent where none does. Not the visit's duration.",
+    MetricUnit.SECONDS,
 )
 SEARCHES = total("searches", "Events search.")
 CARTS = total("carts", "Events add_to_cart.")

@@ -167,6 +167,13 @@ def test_pages_and_events_of_gold_have_their_ratios_by_sums() -> None:
     }
 
 
+def test_time_on_pages_is_absent_where_none_reported_it() -> None:
+    log = {"date": ONE, "site": "s", "page": "/log", "views": 2, "visitors": 1, "engaged_ms": 0}
+    told = log | {"page": "/told", "engaged_ms": 3_000}
+    there = answer("pages", {"gold.page_daily": [log, told]})
+    assert figures(there, "engaged_seconds", "seconds_per_view") == {"/log": (None, None), "/told": (3, 1.5)}
+
+
 def test_a_figure_of_one_row_is_absent_where_two_meet() -> None:
     day = {"date": date(2026, 1, 5), "site": "s", "event": "share", "events": 1}
     both = [day | {"platform": "web", "visitors": 3}, day | {"platform": "ios", "visitors": 5}]
