@@ -17,6 +17,7 @@ from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake.paths import Lake
 from nextclick.settings import ServerSettings, Settings, hand_down
+from nextclick.web.counts import FOLDER, ROOM
 from nextclick.web.failures import masked
 
 
@@ -112,6 +113,9 @@ class ServerVerb(NamedTuple):
             _make(settings.lake)
             shutil.rmtree(counts, ignore_errors=True)
             counts.mkdir()
+            room = counts / "room"  # what each worker takes of the disk
+            room.write_bytes(bytes(ROOM * getattr(settings, self.section).workers))
+            room.unlink()
         except (LakeError, OSError) as error:
             if self.keys == "write" or not settings.lake.state.is_dir():
                 if isinstance(error, LakeError):
@@ -120,11 +124,9 @@ class ServerVerb(NamedTuple):
             click.echo(
                 f"nextclick: {settings.lake.data} cannot be written, so what is served is not put on record.", err=True
             )
-            hand_down(
-                settings, PROMETHEUS_MULTIPROC_DIR=mkdtemp(prefix="nextclick-"), NEXTCLICK_SERVING__RECORD="false"
-            )
+            hand_down(settings, NEXTCLICK_SERVING__RECORD="false", **{FOLDER: mkdtemp(prefix="nextclick-")})
         else:
-            hand_down(settings, PROMETHEUS_MULTIPROC_DIR=str(counts))
+            hand_down(settings, **{FOLDER: str(counts)})
 
     def _announce(self, settings: Settings, listens: Callable[[str], str], as_json: bool) -> None:
         """Say where it listens once it answers; `listens` makes a line of the address."""

@@ -15,7 +15,7 @@ import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -120,7 +120,8 @@ class _FileLock:
                 "wait for it to end, or stop it, then call again."
             ) from error
         os.truncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(record).encode(), 0)
+        with suppress(OSError):  # a full disk: it holds, and tells only not whose it is
+            os.pwrite(self._descriptor, json.dumps(record).encode(), 0)
 
     def require(self) -> None:
         """It is never lost."""

@@ -157,6 +157,16 @@ def test_a_full_disk_is_said_and_heals_by_itself(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="No space left"):
             fill(ballast)
         assert collector.ask("/sink-health").status == 503
+        wrong = [
+            ("/v1/events", {"event": "x", "visitor_id": "v", name: "dear"})
+            for name in ("price", "quantity", "currency", "dwell_ms")
+        ]
+        wrong += [
+            (path, {"a": 1})
+            for path in ("/v1/track", "/track", "/2/httpapi", "/e", "/mp/collect", "/api/event", "/v1/batch")
+        ]
+        for _ in range(9):  # what had to be counted for the first time once ended a worker
+            assert {collector.post(path, body).status for path, body in wrong} <= {200, 202, 204, 400, 503}
 
         os.truncate(ballast, 0)
         for segment in segments(collector.lake.landing)[:-1]:  # as if they were moved to a larger disk
