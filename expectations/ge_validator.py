@@ -8,7 +8,7 @@ import logging
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from expectations.measures.measure_context import Fact
@@ -28,6 +28,12 @@ class Validation(NamedTuple):
     observed: str | None = None
 
 
+@cache
+def validator() -> "Validator":
+    """This process's own: to make one takes as long as to check a small table."""
+    return Validator()
+
+
 class Validator:
     """An ephemeral context of Great Expectations: nothing is stored, nothing is sent."""
 
@@ -43,10 +49,10 @@ class Validator:
         self._context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
         self._pandas = _frames(self._context.data_sources.add_pandas("pandas"))
 
-    @cached_property
+    @property
     def _spark(self) -> Any:
-        """Made when a frame is there: without a session of ours it would start one of its own."""
-        return _frames(self._context.data_sources.add_spark("spark", persist=False))
+        """Made for each frame that is there: it keeps a session, and without one of ours it would start one of its own."""
+        return _frames(self._context.data_sources.add_or_update_spark("spark", persist=False))
 
     def rows(self, table: str, frame: "DataFrame", suite: Sequence[Expectation]) -> dict[str, Validation]:
         """Judge every row of a Spark frame; those that fail are looked at again, to say what was seen."""

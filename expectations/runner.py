@@ -7,7 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from expectations.due import CheckTask, due
-from expectations.ge_validator import Validation, Validator
+from expectations.ge_validator import Validation, Validator, validator
 from expectations.measures.facts import measure
 from expectations.measures.measure_context import RunCache
 from expectations.results import Result, append
@@ -63,7 +63,7 @@ def run(
         started, parts = datetime.now(UTC), due(settings, tables, all_rows)
         if not parts:
             return []
-        judge, lakewide, stamp = Validator(), RunCache(settings), RunStamp(uuid.uuid4().hex, started)
+        judge, lakewide, stamp = validator(), RunCache(settings), RunStamp(uuid.uuid4().hex, started)
         results: list[Result] = []
         for done, part in enumerate(parts):
             progress(part.table.name, done, len(parts))

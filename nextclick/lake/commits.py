@@ -42,6 +42,8 @@ def create(
 
     from nextclick.contracts import arrow
 
+    if (present := open_table(lake, table.name)) is not None:
+        return present
     try:
         return DeltaTable.create(
             lake.table(table.name),
@@ -196,7 +198,7 @@ def _once(
     facts: Mapping[str, str] | None = None,
 ) -> None:
     """`write` into the table, but for a `transaction` that it knows. Every tenth version leaves a checkpoint, as Spark's do."""
-    present = open_table(lake, table.name) or create(lake, table)
+    present = create(lake, table)
     if transaction and _is_done(present, transaction):
         return
     try:
