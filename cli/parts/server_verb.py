@@ -17,8 +17,8 @@ from nextclick.command import common_options, json_option, print_json
 from nextclick.errors import LakeError, UsageError
 from nextclick.lake.paths import Lake
 from nextclick.settings import ServerSettings, Settings, hand_down
-from nextclick.web.counts import FOLDER, ROOM
 from nextclick.web.failures import masked
+from nextclick.web.operators import COUNTS, ROOM
 
 
 class ServerVerb(NamedTuple):
@@ -124,9 +124,9 @@ class ServerVerb(NamedTuple):
             click.echo(
                 f"nextclick: {settings.lake.data} cannot be written, so what is served is not put on record.", err=True
             )
-            hand_down(settings, NEXTCLICK_SERVING__RECORD="false", **{FOLDER: mkdtemp(prefix="nextclick-")})
+            hand_down(settings, NEXTCLICK_SERVING__RECORD="false", **{COUNTS: mkdtemp(prefix="nextclick-")})
         else:
-            hand_down(settings, **{FOLDER: str(counts)})
+            hand_down(settings, **{COUNTS: str(counts)})
 
     def _announce(self, settings: Settings, listens: Callable[[str], str], as_json: bool) -> None:
         """Say where it listens once it answers; `listens` makes a line of the address."""

@@ -13,7 +13,7 @@ from nextclick.extras import importing_kafka
 from nextclick.kv import open_profiles
 from nextclick.settings import Settings, load
 from nextclick.shipping.shipper import ShippingThread, has_to_ship
-from nextclick.web import counts, operators, process
+from nextclick.web import operators, process
 
 if TYPE_CHECKING:
     from collector.sinks.kafka import KafkaSink
@@ -23,7 +23,7 @@ def app(settings: Settings | None = None) -> CollectorApp:
     """The app of one worker; without `settings`, as the environment names them."""
     settings = settings or load()
     process.end_with_the_parent()
-    counts.take_room()
+    operators.take_room()
     return CollectorApp(settings, lambda metrics: _sink(settings, metrics), CollectorMetrics())
 
 

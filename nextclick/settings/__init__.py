@@ -11,7 +11,7 @@ from nextclick.settings.answers import AudienceRules, BanditsSettings, RankingSe
 from nextclick.settings.events import AttributionSettings, EventsSettings, ItemsSettings, SessionsSettings
 from nextclick.settings.models import EvaluationSettings, GateSettings, ListsSettings
 from nextclick.settings.pipeline import KvSettings, StorageSettings
-from nextclick.settings.reader import environment, hand_down, load
+from nextclick.settings.reader import environment, hand_down, handed_down, load
 from nextclick.settings.sections import CHECKOUT, DEFAULT_CONF, Settings
 from nextclick.settings.servers import (
     BiSettings,
@@ -28,5 +28,5 @@ __all__ = [
     "BiSettings", "Collector", "EvaluationSettings", "EventsSettings", "FunnelSettings", "GateSettings", "Goal",
     "ItemsSettings", "KvSettings", "ListsSettings", "RankingSettings", "ReadKey", "RuleSettings", "ServerSettings",
     "SessionsSettings", "Settings", "SharingSettings", "SiteKey", "StorageSettings", "TriggersSettings", "WriteKey",
-    "environment", "hand_down", "load",
+    "environment", "hand_down", "handed_down", "load",
 ]  # fmt: skip

@@ -127,6 +127,11 @@ def hand_down(settings: Settings, **more: str) -> None:
     os.environ.update(environment(settings, **more))
 
 
+def handed_down(name: str) -> str:
+    """What `hand_down` said to this process; "" where nobody did."""
+    return os.environ.get(name, "")
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return toml(path)

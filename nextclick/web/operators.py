@@ -1,18 +1,40 @@
 """What operators alone need, such as metrics: behind the secret key where keys are set, or on a port of its own."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from nextclick import ports
-from nextclick.settings import ServerSettings
+from nextclick.settings import ServerSettings, handed_down
 from nextclick.web import process
 from nextclick.web.answers import HttpAnswer, problem
 from nextclick.web.local import is_local
 
 OperatorPages = Mapping[str, Callable[[], HttpAnswer]]
 """Path → page; functions of modules, so that another process can import them."""
+
+COUNTS: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that names the folder in which workers count."""
+_SIZES: Final = {"counter": 256 << 10, "histogram": 128 << 10, "gauge_livesum": 16 << 10, "gauge_mostrecent": 16 << 10}
+"""Bytes of a worker's files there, by what prometheus_client calls them; a series takes some 200."""
+ROOM: Final = sum(_SIZES.values())
+"""Bytes that a worker takes there."""
+
+
+def take_room() -> None:
+    """Write the files in which this worker counts, before it counts; OSError where the disk has no room.
+
+    prometheus_client would make them with nothing in them and map them into memory: on a disk that is full by then, the first
+    series of a new page ends the process (SIGBUS).
+    """
+    folder = handed_down(COUNTS)
+    for kind, size in _SIZES.items() if folder else ():
+        file = Path(f"{folder}/{kind}_{os.getpid()}.db")
+        if not file.exists():
+            file.write_bytes(bytes(size))
 
 
 def metrics() -> HttpAnswer:

@@ -4,7 +4,7 @@ from threadpoolctl import threadpool_limits
 
 from nextclick.audiences import definitions as audiences
 from nextclick.settings import Settings, load
-from nextclick.web import counts, operators, process
+from nextclick.web import operators, process
 from serving.api.app import FOR_OPERATORS, ApiApp
 from serving.engine import Engine
 from serving.metrics import ServingMetrics
@@ -15,7 +15,7 @@ def app(settings: Settings | None = None) -> ApiApp:
     """The app of one worker; without `settings`, as the environment names them."""
     settings = settings or load()
     process.end_with_the_parent()
-    counts.take_room()
+    operators.take_room()
     threadpool_limits(1, "blas")  # a worker is one core's: what threads of its own would win, other workers lose
     metrics = ServingMetrics()
     return ApiApp(settings, Engine(settings, metrics), metrics)

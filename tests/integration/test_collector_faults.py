@@ -13,6 +13,7 @@ import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,7 +158,7 @@ def test_a_full_disk_is_said_and_heals_by_itself(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="No space left"):
             fill(ballast)
         assert collector.ask("/sink-health").status == 503
-        wrong = [
+        wrong: list[tuple[str, Any]] = [
             ("/v1/events", {"event": "x", "visitor_id": "v", name: "dear"})
             for name in ("price", "quantity", "currency", "dwell_ms")
         ]

@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 
 from nextclick.settings import CHECKOUT
-from nextclick.web.counts import FOLDER, ROOM
+from nextclick.web.operators import COUNTS, ROOM
 
 _WORKER = """
-from nextclick.web.counts import take_room
+from nextclick.web.operators import metrics, take_room
 take_room()
 from prometheus_client import Counter, Gauge, Histogram
-from nextclick.web.operators import metrics
 Counter("a", "-", ["b"], registry=None).labels("c").inc()
 Histogram("d", "-", registry=None).observe(1)
 for mode in ("livesum", "mostrecent"):
@@ -26,7 +25,7 @@ def test_nothing_is_counted_where_the_disk_has_no_room_yet(tmp_path: Path) -> No
     done = subprocess.run(
         [sys.executable, "-c", _WORKER],
         cwd=CHECKOUT,
-        env=os.environ | {FOLDER: str(tmp_path)},
+        env=os.environ | {COUNTS: str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
