@@ -28,10 +28,12 @@ def dashboard(settings: Settings, port: int, as_json: bool) -> None:
     """
     import uvicorn  # these take a second: --help should not
 
+    from cli.parts.without_pandas import leave_pandas_out
     from dashboard.app import app
     from nextclick.web import guard
     from nextclick.web.process import when_it_answers
 
+    leave_pandas_out()
     token, port = guard.new_token(), ports.free(guard.HOST, port)
     address = f"http://{guard.HOST}:{port}"
     when_it_answers(address, lambda: _announce(f"{address}/?token={token}", as_json))

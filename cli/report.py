@@ -69,11 +69,13 @@ def report(
     from analytics.people.by_audience import known_audience
     from analytics.question import Compared
     from cli.parts import report_output
+    from cli.parts.without_pandas import leave_pandas_out
     from nextclick.lake.memory import TableMemory
 
     if name is None:
         report_output.show_reports(as_json)
         return
+    leave_pandas_out()
     reports = Reports(
         TableMemory(settings.lake, most_bytes=0),
         settings.analytics,
