@@ -57,11 +57,11 @@ NO_ITEM: Final = frozenset({
 """Words that programs write as an item's id where they know none, in lower case. A product may be number 0, and have any other name."""
 UNFILLED: Final = "{$#<%[*_@"
 """What a placeholder begins with that a template left as it was."""
-_NAME: Final = r"[A-Za-z]+(?:[._ ][A-Za-z]+)*"
+_NAME: Final = r"[A-Za-z]+(?:[._ -][A-Za-z]+)*"
 _UNFILLED: Final = re.compile(
     r"\{\{.*\}\}|[$#]\{.*\}|<%.*%>|\{%.*%\}|%%.+%%|\[\[.*\]\]|\*\|.*\|\*"
-    rf"|\{{[!$]?{_NAME}\}}|<{_NAME}>|%{_NAME}%|\[[A-Za-z]+(?:[._ ][A-Za-z]+)+\]|@@{_NAME}@@"
-    r"|\$[A-Za-z]+(?:[._][A-Za-z]+)+\$?|__[A-Z]+(?:_[A-Z]+)*__",
+    rf"|\{{[!$]?{_NAME}\}}|<{_NAME}>|%{_NAME}%|\[[A-Za-z]+(?:[._ -][A-Za-z]+)+\]|@@{_NAME}@@"
+    r"|\{\d{1,2}\}|%(?:\([A-Za-z_]+\))?[sdi]|\$[A-Za-z]+(?:[._][A-Za-z]+)+\$?|__[A-Z]+(?:_[A-Z]+)*__",
     re.DOTALL,
 )
 

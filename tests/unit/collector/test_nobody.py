@@ -53,7 +53,7 @@ def test_names_that_only_hold_such_a_word_are_names() -> None:
 PLACEHOLDERS = (
     "{{User ID}}", "{{ customer.id }}", "${userId}", "#{user}", "<%= id %>", "%%subscriber%%", "*|UNIQID|*", "[[user.id]]",
     "{user_id}", "{!Contact.Id}", "{$smarty.user}", "{% user %}", "<user_id>", "%USER_ID%", "[CUSTOMER ID]", "@@user_id@@", "$user_id",
-    "$user.id$", "__USER_ID__",
+    "$user.id$", "__USER_ID__", "<user-id>", "[user-id]", "{user-id}", "{0}", "%s", "%(user)s",
 )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_a_placeholder_that_nobody_filled_in_links_nobody_and_is_seen(word: str)
 @pytest.mark.parametrize(
     "word",
     ["{6f9619ff-8b86-d011-b42d-00c04fc964ff}", "$device:1-2", "@ann", "_ann_", "__ann__", "$ann", "<ann@shop.example>", "%41", "[1]", "*",
-     "$organization", "_", "@", "[a][b]"],
+     "$organization", "_", "@", "[a][b]", "{1234}", "%sd"],
 )  # fmt: skip
 def test_an_id_that_only_looks_like_a_placeholder_is_one(word: str) -> None:
     assert not is_unfilled(word)
