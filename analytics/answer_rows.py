@@ -44,11 +44,12 @@ class AnswerRows(Sequence[Row]):
     def __repr__(self) -> str:
         return repr(list(self))
 
-    def beginning(self, keys: Iterable[Row]) -> list[Row]:
+    def beginning(self, keys: Sequence[Row]) -> list[Row]:
         """Those that begin with one of these keys, and perhaps others."""
-        first = self._columns[0]
-        wanted = pa.array({key[0] for key in keys}, first.type)
-        return _tuples(self._columns.filter(pc.is_in(first, wanted)))
+        rows = self._columns
+        for at, values in enumerate(zip(*keys, strict=True)):
+            rows = rows.filter(pc.is_in(rows[at], pa.array({*values}, rows[at].type)))
+        return _tuples(rows if keys else rows.slice(0, 0))
 
     def lacks(self, at: int) -> bool:
         """Whether any row has None there."""

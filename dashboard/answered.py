@@ -177,19 +177,25 @@ class Answered:
         by, last, first = self.question.by, self.metrics[-1], self.metrics[0]
         at = by.index(self.panel.across or str(self.question.report.across))
         rows, others = list(self.answer.rows), [i for i in range(len(by)) if i != at]
+        of_first, of_last = self._place(first), self._place(last)
         heads = sorted({row[at] for row in rows})[:_ACROSS]
-        largest = max((float(row[self._place(last)] or 0) for row in rows), default=0) or 1
+        largest = max((float(row[of_last] or 0) for row in rows), default=0) or 1
         whole = 1 if last.unit is MetricUnit.SHARE else largest
         keys = list(dict.fromkeys(tuple(row[i] for i in others) for row in rows))
-        kept = {*(keys[-self.panel.most :] if self.question.report.across else keys[: self.panel.most])}
+        kept = keys[-self.panel.most :] if self.question.report.across else keys[: self.panel.most]
+        texts = {
+            key: tuple(key_text(self.answer, by[i], value) for i, value in zip(others, key, strict=True))
+            for key in kept
+        }
         groups: dict[Words, tuple[str, dict[Any, Cell]]] = {}
         for row in rows:
-            if tuple(row[i] for i in others) in kept:
-                key = tuple(key_text(self.answer, by[i], row[i]) for i in others)
-                value = row[self._place(last)]
-                size = shown(first, row[self._place(first)]) if first is not last else ""
-                share = None if value is None else float(value) / whole
-                groups.setdefault(key, (size, {}))[1][row[at]] = Cell(shown(last, value), share)
+            if (key := texts.get(tuple(row[i] for i in others))) is None:
+                continue
+            if key not in groups:
+                groups[key] = shown(first, row[of_first]) if first is not last else "", {}
+            if row[at] in heads:
+                value = row[of_last]
+                groups[key][1][row[at]] = Cell(shown(last, value), None if value is None else float(value) / whole)
         return heads, groups
 
     @property

@@ -57,3 +57,11 @@ def test_they_are_a_sequence_of_tuples() -> None:
     assert rows.beginning([(3,), (1,), (9,)]) == [tuples[0], tuples[2]]
     assert (rows.lacks(0), rows.lacks(1)) == (False, True)
     assert type(rows[2][1]) is int
+
+
+def test_of_keys_of_two_values_an_absent_one_is_a_value_like_others() -> None:
+    rows = AnswerRows(pa.table({"name": [None, None, "a"], "item": ["x", "y", "y"], "n": [1, 2, 3]}))
+    assert rows.beginning([(None, "y"), (None, "z")]) == [(None, "y", 2)]
+    assert rows.beginning([(None, "x"), ("a", "y")]) == [*rows]  # and one that is of neither
+    assert rows.beginning([]) == []
+    assert rows.beginning([()]) == [*rows]
