@@ -42,6 +42,8 @@ def _row(line: bytes) -> Row | Unmappable:
     except RecursionError:
         return Unmappable("malformed_json", f"the line is nested more than {_DEEPEST} levels deep")
     except ValueError as error:
+        if (before := line.rstrip()).endswith(b","):  # a line of an array, as the door takes it
+            return _row(before.rstrip(b", \t"))
         return Unmappable("malformed_json", f"the line is not JSON: {error}")
     return flat(value) if isinstance(value, dict) else Unmappable("malformed_json", "the line is JSON, but no object")
 

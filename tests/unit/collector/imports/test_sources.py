@@ -126,6 +126,13 @@ def test_json_with_a_mark_nan_and_halves_of_emoji_is_mended_and_big_numbers_stay
     ]  # fmt: skip
 
 
+def test_a_line_of_an_array_is_its_object(tmp_path: Path) -> None:
+    content = b'{"a": 1},\n{"a": 2} , ,\r\n{"a": 3\n,\n'
+    assert read(file(tmp_path, content)) == [
+        (1, {"a": 1}), (2, {"a": 2}), (3, "malformed_json"), (4, "malformed_json"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_delimited_utf_16_is_read_by_its_mark_or_where_the_mapping_says_so(tmp_path: Path, encoding: str) -> None:
     content = "who,at\na,1\nbé,2\n".encode(encoding)
