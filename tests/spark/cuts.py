@@ -39,10 +39,7 @@ WRITERS = {
 }
 """The function of spark_jobs.tables by which each job commits a batch, and to what; None: nothing comes its way."""
 
-AT_ONCE = (
-    "ingest_events", "build_events", "build_identities", "build_items", "build_traffic_daily", "build_recommendation_performance",
-    "build_campaign_daily",
-)  # fmt: skip
+AT_ONCE = ("ingest_events", "build_events", "build_identities", "build_items", "build_campaign_daily")
 """Jobs that crash in their first batch, which they write as every other; the others crash in their second."""
 
 BY_SPARK = ("build_items", "build_served_items")
