@@ -172,10 +172,15 @@ class Answered:
         return charts.lines(self.answer, self.metrics, None, "stack" if self.panel.shape is Shape.STACK else "line")
 
     @property
+    def across(self) -> str:
+        """What lies across a HEAT."""
+        return self.panel.across or str(self.question.report.across)
+
+    @property
     def heat(self) -> tuple[Sequence[Any], Mapping[Words, tuple[str, Mapping[Any, Cell]]]]:
         """Columns, and by group its first figure, empty where that is the only one, and its cells: the last figure of each."""
         by, last, first = self.question.by, self.metrics[-1], self.metrics[0]
-        at = by.index(self.panel.across or str(self.question.report.across))
+        at = by.index(self.across)
         rows, others = list(self.answer.rows), [i for i in range(len(by)) if i != at]
         of_first, of_last = self._place(first), self._place(last)
         heads = sorted({row[at] for row in rows})[:_ACROSS]

@@ -48,12 +48,12 @@ ACQUISITION: Final = DashboardPage(
         Panel("Newcomers", "newcomers", figures=("visits", "bounce_rate", "conversion_rate")),
         Panel("Entry pages", "traffic", by=("entry_page", "exit_page"), figures=("visits", "bounce_rate")),
         Panel(
-            "Credit of conversions", "attribution", by=("channel", "channel,currency", "source", "medium", "campaign", "goal"),
-            most=15, is_wide=True, choice=_RULE,
+            "Credit of conversions", "attribution",
+            by=("goal,channel", "channel", "channel,currency", "source", "medium", "campaign", "goal"), most=15, is_wide=True, choice=_RULE,
         ),
         Panel(
-            "Credit by every rule", "attribution", Shape.HEAT, ("channel,rule", "source,rule", "campaign,rule"), ("conversions",),
-            most=12, is_wide=True, across="rule",
+            "Credit by every rule", "attribution", Shape.HEAT,
+            ("goal,channel,rule", "channel,rule", "source,rule", "campaign,rule"), ("conversions",), most=12, is_wide=True, across="rule",
         ),
         Panel(
             "Campaigns", "campaigns", by=("campaign,currency", "channel,currency", "source,currency", "content,currency"),

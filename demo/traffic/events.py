@@ -112,12 +112,18 @@ def _finding(rng: np.random.Generator, sessions: Visits, views: Views, catalogue
     words = np.array([f"{style} {category}" for category in CATEGORIES for style in STYLES])
     meant = words[catalogue.category[views.item] * len(STYLES) + catalogue.style[views.item]]
     shelf = np.array([f"{SHOP}/c/{category}" for category in CATEGORIES])[catalogue.category[views.item]]
-    front, page = np.full(len(way), "front_page"), np.full(len(way), f"{SHOP}/search")
+    front, home, page = (np.full(len(way), text) for text in ("front_page", f"{SHOP}/", f"{SHOP}/search"))
     return (
         _acts(at[browse], who[browse], "page_view", page_url=shelf[browse]),
         _acts(at[query], who[query], "search", query=meant[query], page_url=page[query]),
         _acts(
-            at[click], who[click], "click", item_id=item[click], surface=front[click], position=views.featured[click]
+            at[click],
+            who[click],
+            "click",
+            page_url=home[click],
+            item_id=item[click],
+            surface=front[click],
+            position=views.featured[click],
         ),
     )
 
@@ -134,7 +140,7 @@ def _looking(rng: np.random.Generator, sessions: Visits, views: Views, catalogue
     return (
         _acts(views.at, who, "view_item", item_id=item, category=category, page_url=page),
         _acts(halfway[scroll], who[scroll], "scroll", page_url=page[scroll], scroll_pct=depth[scroll]),
-        _acts(left[stay], who[stay], "engagement", item_id=item[stay], dwell_ms=views.dwell[stay]),
+        _acts(left[stay], who[stay], "engagement", page_url=page[stay], item_id=item[stay], dwell_ms=views.dwell[stay]),
     )
 
 

@@ -129,7 +129,7 @@ def test_a_rule_is_chosen_and_all_stand_side_by_side(pages: TestClient) -> None:
     assert "direct 3 30.00" in last
     assert "email" not in last
     all_rules = section(pages.get("/acquisition").text, "credit-by-every-rule")
-    assert "Channel Last Last non-direct direct 3 1 email 2" in all_rules
+    assert "Goal · Channel Last Last non-direct purchase · direct 3 1 purchase · email 2" in all_rules
     assert pages.get("/acquisition?rule=mine").status_code == 400
 
 
