@@ -20,18 +20,22 @@ from nextclick.contracts.events import Event
 from nextclick.harmless import may_hold
 
 SECRET_FIELD: Final = (
-    r"(?:[\w.$-]{0,64}(?:token|secret|password|passwd|pwd|passphrase|(?:api|access|private)[_-]?key|user_signature)|token[_-]auth|(?:proxy[_-])?authorization"
-    r"|auth[_-]?code|jwt|otp)"
+    r"(?:[\w.$-]{0,64}(?:token|secret|password|passwd|pwd|passphrase"
+    r"|(?:api|access|private|secret|shared|auth|account|license|signing|encryption|master|session)[_-]?key|user_signature)|token[_-]auth|(?:proxy[_-])?authorization"
+    r"|(?:auth|otp)[_-]?code|jwt|otp)"
 )
 """Names of secrets, as a pattern of Python and of Java; without regard to case."""
 SECRET_PARAMETER: Final = (
-    rf"(?:{SECRET_FIELD}|code|key|pass|auth|sig|signature|[\w.$-]{{1,64}}-signature"
-    r"|(?:php|j|asp)?sess(?:ion)?id|asp[.]net_sessionid)"
+    rf"(?:{SECRET_FIELD}|code|key|pass|(?:user|login)[.]pass|pw|auth|sig|signature|[\w.$-]{{1,64}}[-_]signature|hmac|_?[cx]srf|cv[vc]|credentials?"
+    r"|(?:reset|verify|verification|security|access|confirm|confirmation|invite|invitation|login|sms)[_-]?code|(?:oauth|code)[_-]?verifier"
+    r"|samlresponse|samlrequest|assertion|bearer|(?:php|j|asp)?sess(?:ion)?[_-]?id|asp[.]net_sessionid|connect[.]sid)"
 )
 """Names of secrets in a URL, where `code` and `key` are no words of a shop."""
 REMOVED: Final = "***"
 
 _REMEMBERED: Final = 1024
+_AROUND: Final = "?!/ \t\r\n"
+"""What may stand beside a name and is no part of it: of `??token=`, of `#!token=`, and what browsers leave out."""
 _SHORT: Final = 64
 
 
@@ -43,6 +47,7 @@ def _naming(pattern: str) -> Callable[[str], bool]:
     written = re.compile(pattern, re.IGNORECASE)
 
     def is_of(name: str) -> bool:
+        name = name.strip(_AROUND)
         if "[" in name:
             name = name.replace("[]", "").replace("[", ".").replace("]", "")
         return written.fullmatch(name) is not None
