@@ -241,7 +241,8 @@ def test_wrong_calls_are_usage_errors(tmp_path: Path, lake: Path) -> None:
 
 
 def test_an_unwritable_lake_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "lake").write_text("a file")
+    (tmp_path / "lake").mkdir()
+    (tmp_path / "lake" / "_state").write_text("a file")
     (tmp_path / "clicks.csv").write_text(clicks(1))
     with pytest.raises(LakeError, match="cannot be written"):
         call(tmp_path / "lake", tmp_path / "clicks.csv", "--mapping", "globo")
