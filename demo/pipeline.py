@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -13,10 +13,13 @@ from collector.imports.figures.importer import FigureImport, FigureReport
 from collector.imports.importer import Importer, ImportReport
 from collector.imports.mapping import load
 from collector.imports.reading import MappedReading
-from nextclick.errors import ModelError, NextclickError
+from nextclick.errors import NextclickError
 from nextclick.lake.locks import hold
 from nextclick.settings import Settings
 from spark_jobs.session import open_session
+
+_SLOW_TO_IMPORT = ("ml.registry.tracking", "demo.outcome.lake_facts")
+"""No more than imported: Alembic, by which MLflow makes its tables, serves one at a time, and Dagster's are made meanwhile."""
 
 
 @contextmanager
@@ -52,15 +55,6 @@ def walk(settings: Settings, console: Console) -> None:
     from orchestration.console import ConsoleWatch
     from orchestration.definitions import run_nightly
 
-    Thread(target=_ahead, args=(settings,), daemon=True).start()
+    Thread(target=lambda: [*map(import_module, _SLOW_TO_IMPORT)], daemon=True).start()  # while Spark brings bronze
     if not run_nightly(settings, ConsoleWatch(console)):
         raise NextclickError(f"The nightly job failed; `nextclick --lake {settings.lake.root} up` shows the run.")
-
-
-def _ahead(settings: Settings) -> None:
-    """While Spark brings bronze: what takes Python seconds later, MLflow's import and the tables of its new store first."""
-    from ml.registry import tracking
-
-    with suppress(ModelError):  # whose step says it
-        tracking.champions(settings.lake)
-    import_module("demo.outcome.lake_facts")
