@@ -1,7 +1,7 @@
 """Reports answered from a lake's tables."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -132,8 +132,22 @@ class Reports:
                 return zip(some, self._answered(some), strict=True)
             return ()
 
-        with ThreadPoolExecutor(_AT_ONCE) as pool:  # where one of them opens files, another counts
-            return dict(chain.from_iterable(pool.map(answered, shared.values())))
+        there = dict(self._at_hand(chain.from_iterable(shared.values())))
+        missing = [some for some in shared.values() if not there.keys() >= {*some}]
+        if missing:  # threads of its own cost a page more than all of its answers, where these are kept
+            with ThreadPoolExecutor(_AT_ONCE) as pool:  # where one of them opens files, another counts
+                there |= chain.from_iterable(pool.map(answered, missing))
+        return there
+
+    def _at_hand(self, questions: Iterable[Question]) -> Iterator[tuple[Question, Answer]]:
+        """Answers that are kept, of the tables as they are now."""
+        reads = [(each, self._reads(each.report)) for each in questions]
+        names = {name for _, some in reads for name in some}
+        with suppress(LakeError):
+            stamps = dict(zip(names, self.tables.stamps(names), strict=True))
+            for each, some in reads:
+                if answer := self._answers.get((each, self.today, *map(stamps.__getitem__, some))):
+                    yield each, answer
 
     def kept(self, key: Hashable, reads: Sequence[str], make: Callable[[], T]) -> T:
         """What `make` gives, from memory while the tables that it reads stand still. Who asks the same meanwhile waits."""
