@@ -40,8 +40,8 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         return self.metrics[name][f"recall@{self.k}"] if self.metrics else 0.0
 
     def worth(self, name: str) -> float:
-        """recall@k + NDCG@k of a recipe, by which parameters and weights are chosen, and what is served; 0 where nothing was judged."""
-        return self.recall(name) + self.metrics[name][f"ndcg@{self.k}"] if self.metrics else 0.0
+        """`worth` of a recipe; 0 where nothing was judged."""
+        return worth(self.metrics[name], self.k) if self.metrics else 0.0
 
     def best(self, names: Iterable[str]) -> str:
         """The name with the best recall; the first of equals."""
@@ -64,6 +64,11 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
             for name in names
             for figure, value in self.metrics[name].items()
         }
+
+
+def worth(figures: Mapping[str, float], k: int) -> float:
+    """recall@k + NDCG@k, by which parameters and weights are chosen, and what is served."""
+    return figures[f"recall@{k}"] + figures[f"ndcg@{k}"]
 
 
 def compare(

@@ -104,11 +104,11 @@ class CandidateTrials:
         return self.costs.of_trial(recipe) - (self.costs.of_fit(recipe) if self._is_known(recipe) else 0.0)
 
     def worth(self, model: Recommender) -> float:
-        """recall@k + NDCG@k of the learners."""
+        """`evaluate.worth` for the learners."""
         k, started = self.settings.evaluation.k, self.clock()
         figures = evaluate.judge(evaluate.listed(model, self.part, self.learners, k), self.part, self.learners)
         self.costs.asks[type(model.recipe)] = self.clock() - started
-        return figures[f"recall@{k}"] + figures[f"ndcg@{k}"]
+        return evaluate.worth(figures, k)
 
     def _is_known(self, recipe: AnyRecipe) -> bool:
         return any(recipe.adopt(model) is not None for model in self.models.values())
