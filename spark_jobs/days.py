@@ -61,8 +61,8 @@ class DailyTable(NamedTuple):
             rows = tables.read_counted(changed.sparkSession, settings, self.source).withColumn("date", day)
             agents = tables.read(changed.sparkSession, lake, silver.USER_AGENTS)
             counted, compute = rows.transform(self.counted(agents)), self.transform(agents)
-            few = tables.have_few(lake, self.source)
-            if batch.replaces or (few and tables.is_empty(lake, self.table)):  # all is new: no need to say which days
+            few = (batch.replaces or tables.is_empty(lake, self.table)) and tables.have_few(lake, self.source)
+            if batch.replaces or few:  # all is new: no need to say which days
                 tables.replace(counted.transform(compute), lake, self.table, batch.commit("days"), few=few)
                 return
             if known:
