@@ -259,10 +259,9 @@ class Reports:
             return {}
         [name] = report.reads
         numbered = self._numbers.setdefault(name, NumberedVisitors(self.tables.lake, name))
-        needs_all = (
-            "{firsts}" in report.rows
-        )  # others would rather read the days of their range than number all that there are
-        days = numbered.at(database, self.tables.table(name), most_days=None if needs_all else AT_ONCE)
+        # A report that does not need all days would rather read those of its range than number all that there are.
+        most_days = None if "{firsts}" in report.rows else AT_ONCE
+        days = numbered.at(database, self.tables.table(name), most_days)
         if not days:
             return {}
         first, last, newest_full = map(day_number, (question.first, question.last, newest))

@@ -34,9 +34,8 @@ class SharedBuckets:
         size = len(self._places) * _BUCKET.size
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         known = min(size, os.fstat(self._file).st_size)
-        os.pwrite(
-            self._file, bytes(size - known), known
-        )  # a page without room would end the process where the disk is full
+        # Written, since on a disk that is full a page without room would end the process.
+        os.pwrite(self._file, bytes(size - known), known)
         self._numbers = mmap.mmap(self._file, size)
         self._threads = threading.Lock()  # the operating system's lock is the process's
 
